@@ -1,0 +1,1 @@
+#![doc = "Placeholder until the first commit of code."]
