@@ -1,1 +1,46 @@
-#![doc = "Placeholder until the first commit of code."]
+//! longhaul-core **decides**: what a download does next, whether two replies may be joined, what a checkpoint is worth
+//! after a crash. It knows no clock, socket, file, thread or async runtime, and bytes never pass through it: it says
+//! the next [`Step`](step::Step), each with a [`Ticket`](step::Ticket), and hears what happened
+//! ([`Heard`](step::Heard)). That is why correct resuming can be replayed a million times from a seed
+//! (`tests/sim/`).
+//!
+//! # The six laws
+//!
+//! 1. Bytes are synced before any record that *claims* them; a hint claims nothing until its bytes were read back and
+//!    synced.
+//! 2. A promise is voided durably before the thing it promises is destroyed.
+//! 3. Every step carries a ticket; every completion quotes it; a stale ticket changes nothing.
+//! 4. Bytes of one identity only: the reply's validator is compared even when `If-Match` was sent.
+//! 5. A restart cannot meet late writes: wait for each stream to stop, or begin a new generation of the part file.
+//! 6. What is published is whole, of one identity, of the promised length, verified where a checksum exists.
+//!
+//! Each is asserted where it could be broken (`law` in [`download`]), simulated, and broken on purpose by planted
+//! faults ([`fault`]) that the simulation must notice by the outcome.
+//!
+//! # Rooms
+//!
+//! | question | room |
+//! |---|---|
+//! | What happens next in a download? | [`download`], in the words of [`step`] |
+//! | What is what we found on disk worth? | [`resume`] |
+//! | Are these the same bytes? | [`identity`] |
+//! | What did the server answer, and may we use it? | [`reply`] |
+//! | Which bytes do we hold, in which state? | [`held`], [`ranges`] |
+//! | What is in the checkpoint? | [`journal`] |
+//! | When do we ask again? | [`retry`] |
+//! | What may a server call our file? | [`names`] |
+
+#![forbid(unsafe_code)]
+
+pub mod digest;
+pub mod download;
+pub mod fault;
+pub mod held;
+pub mod identity;
+pub mod journal;
+pub mod names;
+pub mod ranges;
+pub mod reply;
+pub mod resume;
+pub mod retry;
+pub mod step;

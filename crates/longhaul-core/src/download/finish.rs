@@ -1,0 +1,279 @@
+//! Publishing what is whole, and winding down what is not.
+
+use super::{Download, Ending, Job};
+use crate::digest::Digest;
+use crate::fault::Fault;
+use crate::journal::{Publishing, Record};
+use crate::ranges::Range;
+use crate::resume::{Generation, Refusal, Restart};
+use crate::step::{DiskFault, Failure, FileFacts, Finish, Heard, Note, Slot, Step, Verified};
+
+impl Download {
+    // ---- publishing --------------------------------------------------------------------------------------------
+
+    /// Everything is held. Streams stop, open jobs end, unread claims are read (`check_beside`), the old generation
+    /// goes (`promote_if_due`); then the digest, the seal, and the steps that make the file appear.
+    pub(super) fn try_publish(&mut self) {
+        if !self.streams.is_empty() {
+            return self.stop_all();
+        }
+        let Some(g) = &self.current else { return };
+        let unread = g.held.list().iter().any(|k| !k.read);
+        if !self.jobs.is_empty() || unread || g.begin.slot == Slot::Next {
+            return;
+        }
+        let length = g.begin.identity.length.unwrap_or(0);
+        self.law(6, g.is_whole(), "a generation with holes is about to be published");
+        self.closing = true;
+        let mut kinds: Vec<_> = self.expected().iter().map(Digest::kind).collect();
+        kinds.sort();
+        kinds.dedup();
+        if kinds.is_empty() || self.planted(Fault::DigestIgnored) {
+            self.seal();
+        } else {
+            self.job(Job::Digest, Step::Digest { slot: Slot::Main, length, kinds });
+        }
+    }
+
+    fn seal(&mut self) {
+        let length = self.current.as_ref().and_then(|g| g.begin.identity.length).unwrap_or(0);
+        self.job(Job::Seal, Step::Seal { length });
+    }
+
+    /// Holds computed digests against every expected one; true when all match.
+    fn digests_match(&mut self, computed: Vec<Digest>) -> bool {
+        for expected in self.expected() {
+            let Some(actual) = computed.iter().find(|d| d.kind() == expected.kind()) else { continue };
+            if *actual != expected {
+                self.digest_mismatch(expected, actual.clone());
+                return false;
+            }
+        }
+        for digest in computed {
+            self.note(Note::DigestMatched(digest.clone()));
+            self.verified.push(digest);
+        }
+        true
+    }
+
+    /// The whole is wrong, so no byte of it counts: all of it is voided, durably, and fetched once more.
+    fn digest_mismatch(&mut self, expected: Digest, actual: Digest) {
+        self.closing = false;
+        self.mismatches += 1;
+        self.one_reply = true;
+        self.probe_next = true;
+        let Some(g) = &mut self.current else { return };
+        let whole = Range::new(0, g.begin.identity.length.unwrap_or(u64::MAX));
+        let discarded = g.held.void(&[whole]);
+        let generation = g.begin.generation;
+        self.refuted = Some(generation); // an empty object is whole with nothing held
+        self.note(Note::Restarted { reason: Restart::DigestMismatch, discarded });
+        self.record_void(generation, vec![whole], Restart::DigestMismatch);
+        self.retry.restart_at(0);
+        if self.mismatches > 1 {
+            self.fail(Failure::Integrity { expected, actual });
+        }
+    }
+
+    pub(super) fn verdict_on(&self, g: &Generation) -> Verified {
+        match self.verified.iter().map(|d| d.kind()).min() {
+            Some(kind) => Verified::Digest(kind),
+            // A validator says whose bytes these are, not that they are all.
+            None if g.end_not_provable => Verified::Nothing,
+            None if g.begin.identity.is_strong() => Verified::Validator,
+            None => Verified::Length,
+        }
+    }
+
+    pub(super) fn after_rename(&mut self) {
+        if self.power() && !self.planted(Fault::RenameUnsynced) {
+            self.job(Job::PublishDir, Step::SyncDir);
+        } else {
+            self.write_receipt();
+        }
+    }
+
+    fn write_receipt(&mut self) {
+        if self.planted(Fault::ForgetBeforeReceipt) {
+            return self.job(Job::Forget, Step::Forget);
+        }
+        if let Some(receipt) = self.receipt() {
+            self.job(Job::Receipt, Step::Receipt(receipt));
+        }
+    }
+
+    fn done(&mut self) {
+        if let Some(g) = &self.current {
+            let length = g.begin.identity.length.unwrap_or(0);
+            let verified = self.verdict_on(g);
+            self.finish(Finish::Done { length, verified, already: !self.moved });
+        }
+    }
+
+    pub(super) fn hear_finish(&mut self, job: Job, heard: Heard) {
+        match (job, heard) {
+            (Job::Digest, Heard::Digested(computed)) => {
+                if self.ending.is_some() {
+                    self.closing = false; // paused meanwhile; the digest is computed again next time
+                } else if self.digests_match(computed) {
+                    self.seal();
+                }
+            }
+            (Job::Seal, Heard::Facts(facts)) => self.sealed(facts),
+            (Job::SealSync, Heard::Done) => self.record_publishing(),
+            (Job::Publishing, Heard::Done) => {
+                self.job(Job::Publish, Step::Publish { replace: self.config.overwrite });
+            }
+            (Job::Publish, Heard::Done) => self.after_rename(),
+            (Job::PublishDir, Heard::Done) => self.write_receipt(),
+            (Job::Receipt, Heard::Done) => self.job(Job::Forget, Step::Forget),
+            (Job::Forget, Heard::Done) => self.done(),
+            (Job::LastSync { covered }, Heard::Done) => {
+                let Some(g) = &mut self.current else { return };
+                let bytes = g.held.claim(&covered);
+                let generation = g.begin.generation;
+                self.record(Job::LastClaim { bytes }, vec![Record::Claim { generation, extents: covered }], true);
+            }
+            (Job::LastClaim { .. }, Heard::Done) => self.last_facts(),
+            (Job::LastFacts, Heard::Facts(facts)) => {
+                let generation = self.current.as_ref().map_or(0, |g| g.begin.generation);
+                self.record(Job::CleanStop, vec![Record::CleanStop { generation, facts }], true);
+            }
+            (Job::CleanStop | Job::RemoveAll, Heard::Done) => self.finish_ending(),
+            (job, Heard::Failed(fault)) => self.finish_failed(job, fault),
+            _ => {}
+        }
+    }
+
+    fn finish_failed(&mut self, job: Job, fault: DiskFault) {
+        match job {
+            Job::Publish if fault == DiskFault::Exists => {
+                self.publishing = None;
+                self.closing = false;
+                self.fail(Failure::Refused(Refusal::TargetExists));
+            }
+            Job::SealSync => {
+                // The last bytes may not be on disk: they are given up and fetched again, as after any failed sync.
+                self.closing = false;
+                self.publishing = None;
+                self.sync_failed_at_seal(fault);
+            }
+            // The file is at its name already, and safe as far as it can be; only the paperwork failed. The journal
+            // stays, so the next start finishes it.
+            Job::PublishDir | Job::Receipt | Job::Forget => {
+                let during = if job == Job::PublishDir { "sync the folder" } else { "write the receipt" };
+                self.finish(Finish::Failed(Failure::Disk { fault, during }));
+            }
+            Job::LastSync { .. } => {
+                // Nothing since the last good sync is claimed; its hints are read back and written again next time.
+                self.pause_failed(fault, "sync");
+            }
+            Job::LastClaim { .. } | Job::LastFacts | Job::CleanStop => self.pause_failed(fault, "write the journal"),
+            Job::RemoveAll => self.pause_failed(fault, "remove the partial file"),
+            Job::Digest => {
+                self.closing = false;
+                if fault != DiskFault::Interrupted {
+                    self.fail_disk(fault, "read back");
+                }
+            }
+            Job::Publishing => {
+                self.closing = false;
+                self.publishing = None;
+                self.journal_failed(fault);
+            }
+            _ => {
+                self.closing = false;
+                self.publishing = None;
+                self.fail_disk(fault, "publish");
+            }
+        }
+    }
+
+    fn sync_failed_at_seal(&mut self, fault: DiskFault) {
+        self.sync_failures += 1;
+        self.give_up_unclaimed();
+        if self.sync_failures > 1 {
+            self.fail(Failure::Disk { fault, during: "sync" });
+        }
+    }
+
+    fn sealed(&mut self, facts: FileFacts) {
+        let generation = self.current.as_ref().map_or(0, |g| g.begin.generation);
+        let length = self.current.as_ref().and_then(|g| g.begin.identity.length);
+        self.law(6, length == Some(facts.len), "the sealed file does not have the promised length");
+        self.publishing = Some(Publishing { generation, facts });
+        if self.power() && !self.planted(Fault::PublishUnsynced) {
+            self.job(Job::SealSync, Step::Sync { slot: Slot::Main });
+        } else {
+            self.record_publishing();
+        }
+    }
+
+    fn record_publishing(&mut self) {
+        if let Some(publishing) = self.publishing {
+            self.record(Job::Publishing, vec![Record::Publishing(publishing)], true);
+        }
+    }
+
+    // ---- winding down ------------------------------------------------------------------------------------------
+
+    /// A pause, a cancel or a failure: streams stop, open jobs end; what is held is synced and claimed; the state of the
+    /// file is recorded, so that the next start need not read it all.
+    pub(super) fn wind_down(&mut self) {
+        self.stop_all();
+        if !self.streams.is_empty() || !self.jobs.is_empty() {
+            return;
+        }
+        self.settle_failed_sync();
+        if let Some(note) = self.void_refuted() {
+            self.note(note);
+        }
+        if !self.jobs.is_empty() {
+            return;
+        }
+        self.closing = true;
+        if self.ending == Some(Ending::Discard) {
+            return if self.opened { self.job(Job::RemoveAll, Step::RemoveAll) } else { self.finish_ending() };
+        }
+        // Without its name on the disk the file is as good as lost: then nothing of it can be claimed.
+        let can_claim = !self.journal_broken && self.directory_synced && self.power();
+        let Some(g) = self.current.as_ref().filter(|_| can_claim) else {
+            return self.finish_ending();
+        };
+        let covered = g.held.dirty();
+        if covered.is_empty() {
+            return self.last_facts();
+        }
+        let slot = g.begin.slot;
+        self.job(Job::LastSync { covered }, Step::Sync { slot });
+    }
+
+    fn last_facts(&mut self) {
+        // Extents that were not read back yet must be read next time: then this is no clean stop.
+        let read = |g: &&Generation| g.hints.is_empty() && g.held.list().iter().all(|k| k.read);
+        match self.current.as_ref().filter(read) {
+            Some(g) => {
+                let slot = g.begin.slot;
+                self.job(Job::LastFacts, Step::Facts { slot });
+            }
+            None => self.finish_ending(),
+        }
+    }
+
+    /// The last steps failed: a pause or cancel did not do what it promises. A failure keeps its own first reason.
+    fn pause_failed(&mut self, fault: DiskFault, during: &'static str) {
+        if !matches!(self.ending, Some(Ending::Fail(_))) {
+            self.ending = Some(Ending::Fail(Failure::Disk { fault, during }));
+        }
+        self.finish_ending();
+    }
+
+    fn finish_ending(&mut self) {
+        let finish = match self.ending.take() {
+            None | Some(Ending::Pause) => Finish::Paused,
+            Some(Ending::Discard) => Finish::Discarded,
+            Some(Ending::Fail(failure)) => Finish::Failed(failure),
+        };
+        self.finish(finish);
+    }
+}

@@ -1,0 +1,726 @@
+//! What happens next in a download?
+//!
+//! [`Download`] is one run: from a start (fresh or after any kind of end) to one [`Finish`]. A driver drains
+//! [`Download::next_step`] after everything it tells ([`hear`](Download::hear), [`wake`](Download::wake),
+//! [`command`](Download::command)). Nothing here waits: each event updates what is known, then `advance` looks at all
+//! of it and gives the steps that may go now.
+//!
+//! ```text
+//!             Open ──► prove hints ──► fetch ◄──► begin a generation ──► all held
+//!                          │             │ ▲          (another identity)      │
+//!                          ▼             ▼ │                                  ▼
+//!                        void ◄── sync, claim, check beside it      digest, seal, sync,
+//!                                                                   record, rename, sync,
+//!        pause, failure: stop streams, sync, claim, clean stop      receipt, forget ──► Finish
+//! ```
+//!
+//! * [`mod@self`]: what is known, tickets, the one place where steps are chosen (`advance`).
+//! * `stream`: requests, reply heads, the bodies' ends, begins of generations.
+//! * `keep`: hints, syncs, claims, checks, voids, the old generation.
+//! * `finish`: publishing, winding down.
+//!
+//! It does not know what a connection is, how a request looks, or where files are.
+
+mod finish;
+mod keep;
+mod stream;
+
+use std::collections::VecDeque;
+
+use crate::digest::Digest;
+use crate::fault::Fault;
+use crate::identity::Identity;
+use crate::journal::{Publishing, Record, Source};
+use crate::ranges::Range;
+use crate::reply::Asked;
+use crate::resume::{Generation, Restart, Verdict, verdict};
+use crate::retry::{Retry, RetryPolicy};
+use crate::step::{
+    DiskFault, Extent, Failure, Finish, Found, FoundJournal, Heard, Millis, Note, Ordered, Receipt, Slot, Step, Target,
+    Ticket,
+};
+
+/// How much a power cut may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// What was synced survives a power cut; so does a finished file.
+    #[default]
+    Power,
+    /// No syncs: a killed process loses nothing, a power cut may cost the transfer.
+    Process,
+}
+
+/// What to do when the source shows another version while bytes of an older one are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnChange {
+    /// Fetch the new version.
+    #[default]
+    Restart,
+    /// End with [`Failure::Changed`] and keep what is held.
+    Stop,
+}
+
+/// Everything that one run is told at its start. All defaults stand here.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Feeds the jitter of retries.
+    pub seed: u64,
+    /// The source as recorded in the journal.
+    pub source: Source,
+    /// The file name is known; otherwise the first reply is asked before anything is opened.
+    pub named: bool,
+    /// The URL carries a signature: a refusal means that a new link is needed.
+    pub link_signed: bool,
+    /// Ranges in flight.
+    pub connections: u32,
+    /// Length of a bounded range when several are in flight, in bytes.
+    pub range_len: u64,
+    /// The least block length, a power of two, in bytes.
+    pub block_len_min: u64,
+    /// A sync begins at the latest this long after the first unsynced byte, in milliseconds.
+    pub sync_every_ms: u64,
+    /// A sync begins when this many bytes came since the last one began.
+    pub sync_bytes: u64,
+    /// Reading pauses when this many bytes are unsynced.
+    pub unsynced_bytes_max: u64,
+    /// Bytes per check step.
+    pub check_bytes: u64,
+    /// An old generation with more held bytes than this is kept until the new one is whole.
+    pub keep_old_above: u64,
+    /// Hints between two compactions of the journal (at least; four times the live extents otherwise).
+    pub compact_after: u64,
+    /// Retries and delays.
+    pub retry: RetryPolicy,
+    /// Unusable replies in a row before giving up.
+    pub suspects_max: u32,
+    /// Identity changes per run before giving up.
+    pub changes_max: u32,
+    /// What a power cut may cost.
+    pub durability: Durability,
+    /// What to do about another version.
+    pub on_change: OnChange,
+    /// Digests that the user expects.
+    pub expected: Vec<Digest>,
+    /// A file may only be published with a matching digest.
+    pub require_verified: bool,
+    /// A body whose end cannot be proven is refused.
+    pub require_length: bool,
+    /// An existing target may be replaced.
+    pub overwrite: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        const MIB: u64 = 1 << 20;
+        Self {
+            seed: 0,
+            source: Source::default(),
+            named: true,
+            link_signed: false,
+            connections: 1,
+            range_len: 16 * MIB,
+            block_len_min: MIB,
+            sync_every_ms: 1000,
+            sync_bytes: 64 * MIB,
+            unsynced_bytes_max: 128 * MIB,
+            check_bytes: 64 * MIB,
+            keep_old_above: 1 << 30,
+            compact_after: 16 << 10,
+            retry: RetryPolicy::default(),
+            suspects_max: 3,
+            changes_max: 3,
+            durability: Durability::Power,
+            on_change: OnChange::Restart,
+            expected: Vec::new(),
+            require_verified: false,
+            require_length: false,
+            overwrite: false,
+        }
+    }
+}
+
+/// What the caller may ask at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Stop with everything durable.
+    Pause,
+    /// Stop and remove everything of this transfer. Too late once the file is being published.
+    Discard,
+}
+
+/// A step whose answer is awaited (streams are kept apart).
+#[derive(Debug, Clone, PartialEq)]
+enum Job {
+    Open,
+    Sync { covered: Vec<Extent>, generation: u32 },
+    Hint,
+    Claim { bytes: u64 },
+    Void,
+    Settle,
+    LengthKnown,
+    Compact,
+    Check { asked: Vec<Extent>, hints: bool, generation: u32 },
+    // The begin of a generation, in this order.
+    RetireNext,
+    Begin,
+    Create,
+    BeginDir,
+    // The new generation takes the old one's place.
+    Retire,
+    Promote,
+    PromoteDir,
+    RemoveNext,
+    // Publishing, in this order.
+    Digest,
+    Seal,
+    SealSync,
+    Publishing,
+    Publish,
+    PublishDir,
+    Receipt,
+    Forget,
+    // Winding down.
+    LastSync { covered: Vec<Extent> },
+    LastClaim { bytes: u64 },
+    LastFacts,
+    CleanStop,
+    RemoveAll,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// No head yet.
+    Asked,
+    /// A head is here and waits for a generation to begin.
+    Waiting,
+    /// Bytes flow.
+    Flowing,
+    /// Told to stop.
+    Stopping,
+}
+
+#[derive(Debug, Clone)]
+struct Stream {
+    ticket: Ticket,
+    asked: Asked,
+    /// The bytes that are this stream's to write; nobody else asks for them.
+    range: Range,
+    flow: Flow,
+    whole: bool,
+    close_framed: bool,
+    /// It brought bytes that were not held.
+    gained: bool,
+    /// It was sent on a connection of its own.
+    fresh: bool,
+    /// It asks which version there is now: its reply may begin a new generation.
+    probe: bool,
+}
+
+/// A generation that is about to begin with the reply of a waiting stream.
+#[derive(Debug, Clone)]
+struct Beginning {
+    stream: Ticket,
+    identity: Identity,
+    body_end: Option<u64>,
+    whole: bool,
+    reason: Option<Restart>,
+    slot: Slot,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Ending {
+    Pause,
+    Discard,
+    Fail(Failure),
+}
+
+/// One run of one download.
+#[derive(Debug, Clone)]
+pub struct Download {
+    config: Config,
+    planted: Option<Fault>,
+    now: Millis,
+    last_ticket: u64,
+    out: VecDeque<Ordered>,
+    jobs: Vec<(Ticket, Job)>,
+    streams: Vec<Stream>,
+
+    opened: bool,
+    over: bool,
+    ending: Option<Ending>,
+    /// The last steps of a run are under way; nothing else is begun.
+    closing: bool,
+    publishing: Option<Publishing>,
+
+    current: Option<Generation>,
+    old: Option<Generation>,
+    beginning: Option<Beginning>,
+    next_generation: u32,
+    source_recorded: bool,
+    free: Option<u64>,
+    restart: Option<Restart>,
+    /// The identity of the finished file at the target, while it is being asked about.
+    finished: Option<Identity>,
+
+    // What was learned of the source.
+    ask_whole: bool,
+    single: bool,
+    conditions_off: bool,
+    after_412: bool,
+    /// No two replies may be joined any more: a digest mismatched, or a validator lied.
+    one_reply: bool,
+    lied: bool,
+    /// The generation that a digest, bytes that came again or its length proved to be wrong: whole or not, nothing is
+    /// added to it and it is not published.
+    refuted: Option<u32>,
+    probe_next: bool,
+    fresh_connection: bool,
+    /// A reply came in this run: a connection may be kept.
+    answered: bool,
+
+    retry: Retry,
+    suspects: u32,
+    /// Replies that showed another version, each refuted by the next one, without progress between.
+    doubts: u32,
+    changes: u32,
+    mismatches: u32,
+    sync_failures: u32,
+
+    // What was learned of the disk.
+    directory_synced: bool,
+    journal_broken: bool,
+    dirty_since: Option<Millis>,
+    dirty_bytes: u64,
+    /// A sync failed: the unclaimed bytes are given up as soon as all streams have stopped.
+    unsynced_lost: bool,
+    /// Claims that end inside a block were asked to be read back.
+    partials_asked: bool,
+    throttled: bool,
+    hints_recorded: u64,
+    verified: Vec<Digest>,
+    /// Something was fetched in this run or an earlier one of it: the outcome is not "already there".
+    moved: bool,
+}
+
+impl Download {
+    /// A run that has not begun; its first steps wait in [`next_step`](Self::next_step).
+    pub fn new(config: Config) -> Self {
+        let retry = Retry::new(config.retry, config.seed);
+        let mut run = Self {
+            config,
+            planted: None,
+            now: 0,
+            last_ticket: 0,
+            out: VecDeque::new(),
+            jobs: Vec::new(),
+            streams: Vec::new(),
+            opened: false,
+            over: false,
+            ending: None,
+            closing: false,
+            publishing: None,
+            current: None,
+            old: None,
+            beginning: None,
+            next_generation: 1,
+            source_recorded: false,
+            free: None,
+            restart: None,
+            finished: None,
+            ask_whole: false,
+            single: false,
+            conditions_off: false,
+            after_412: false,
+            one_reply: false,
+            lied: false,
+            refuted: None,
+            probe_next: false,
+            fresh_connection: false,
+            answered: false,
+            retry,
+            suspects: 0,
+            doubts: 0,
+            changes: 0,
+            mismatches: 0,
+            sync_failures: 0,
+            directory_synced: true,
+            journal_broken: false,
+            dirty_since: None,
+            dirty_bytes: 0,
+            unsynced_lost: false,
+            partials_asked: false,
+            throttled: false,
+            hints_recorded: 0,
+            verified: Vec::new(),
+            moved: false,
+        };
+        if run.config.named {
+            run.job(Job::Open, Step::Open);
+        } else {
+            run.advance();
+        }
+        run
+    }
+
+    /// Breaks one rule on purpose. Only for tests of the simulation.
+    #[cfg(feature = "planted-faults")]
+    pub fn plant(&mut self, fault: Fault) {
+        self.planted = Some(fault);
+    }
+
+    /// The next step to do, until there is none for now.
+    pub fn next_step(&mut self) -> Option<Ordered> {
+        self.out.pop_front()
+    }
+
+    /// When [`wake`](Self::wake) is wanted at the latest.
+    pub fn wake_at(&self) -> Option<Millis> {
+        let proving = self.jobs.iter().any(|(_, j)| j.blocks_all() || matches!(j, Job::Check { hints: true, .. }));
+        if self.over || self.closing || self.ending.is_some() || self.unsynced_lost || proving {
+            return None; // something else will be heard first
+        }
+        let retry = (self.retry.not_before > self.now).then_some(self.retry.not_before);
+        let sync = self.dirty_since.filter(|_| self.may_sync()).map(|since| since + self.config.sync_every_ms);
+        [retry, sync].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub fn wake(&mut self, now: Millis) {
+        self.now = self.now.max(now);
+        self.advance();
+    }
+
+    /// The caller wants something.
+    pub fn command(&mut self, now: Millis, command: Command) {
+        self.now = self.now.max(now);
+        if self.over || self.publishing.is_some() {
+            return;
+        }
+        match (command, &self.ending) {
+            (Command::Pause, None) => self.ending = Some(Ending::Pause),
+            (Command::Discard, _) if !self.closing => self.ending = Some(Ending::Discard),
+            _ => {}
+        }
+        self.advance();
+    }
+
+    /// A step was answered. An answer with a ticket that nobody waits for changes nothing (law 3).
+    pub fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {
+        self.now = self.now.max(now);
+        if self.over {
+            return;
+        }
+        if let Some(i) = self.streams.iter().position(|s| s.ticket == ticket) {
+            self.hear_stream(i, heard);
+        } else if let Some(i) = self.jobs.iter().position(|(t, _)| *t == ticket) {
+            let (_, job) = self.jobs.remove(i);
+            self.hear_job(job, heard);
+        } else if self.planted(Fault::StaleTicketAccepted) {
+            match heard {
+                Heard::Wrote(extent) => {
+                    self.wrote(extent);
+                }
+                heard if !self.jobs.is_empty() => {
+                    let (_, job) = self.jobs.remove(0);
+                    self.hear_job(job, heard);
+                }
+                _ => {}
+            }
+        }
+        self.advance();
+    }
+
+    /// The received bytes that count, for progress displays: held, and of these claimed by a record that is on disk.
+    pub fn held(&self) -> (u64, u64) {
+        let under_way = self.jobs.iter().map(|(_, job)| match job {
+            Job::Claim { bytes } | Job::LastClaim { bytes } => *bytes,
+            _ => 0,
+        });
+        let under_way: u64 = under_way.sum();
+        self.current.as_ref().map_or((0, 0), |g| (g.held.total(), g.held.claimed().saturating_sub(under_way)))
+    }
+
+    /// The identity that bytes are held of, once known.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.current.as_ref().map(|g| &g.begin.identity)
+    }
+
+    /// The generation in work, for `show --explain` and progress.
+    pub fn generation(&self) -> Option<&Generation> {
+        self.current.as_ref()
+    }
+
+    // ---- the one place where steps are chosen ------------------------------------------------------------------
+
+    fn advance(&mut self) {
+        if self.over || self.closing {
+            return;
+        }
+        if self.ending.is_some() {
+            self.wind_down();
+            return;
+        }
+        self.throttle();
+        if !self.opened && self.config.named || self.jobs.iter().any(|(_, j)| j.blocks_all()) {
+            return;
+        }
+        if !self.prove() {
+            return;
+        }
+        if self.beginning.is_none() {
+            self.promote_if_due();
+            if self.jobs.iter().any(|(_, j)| j.blocks_all()) {
+                return;
+            }
+        }
+        self.sync_if_due();
+        self.check_beside();
+        self.compact_if_due();
+        if self.current.as_ref().is_some_and(|g| self.is_ready(g)) {
+            self.try_publish();
+        } else {
+            self.fetch_more();
+        }
+    }
+
+    fn is_ready(&self, g: &Generation) -> bool {
+        if self.beginning.is_some() || self.finished.is_some() {
+            return false;
+        }
+        if self.planted(Fault::PublishedWithHoles) && self.streams.is_empty() && self.retry.failures() == 0 {
+            let end = g.held.list().last().map_or(0, |k| k.extent.end());
+            return g.begin.identity.length.is_some_and(|length| end >= length);
+        }
+        g.is_whole() && self.refuted != Some(g.begin.generation)
+    }
+
+    fn hear_job(&mut self, job: Job, heard: Heard) {
+        match (job, heard) {
+            (Job::Open, Heard::Opened(found)) => self.open(*found),
+            (Job::Open, Heard::Failed(fault)) => {
+                self.opened = true;
+                self.fail_disk(fault, "open");
+            }
+            (job, heard) if job.is_begin() => self.hear_begin(job, heard),
+            (job, heard) if job.is_finish() => self.hear_finish(job, heard),
+            (job, heard) => self.hear_keep(job, heard),
+        }
+    }
+
+    fn open(&mut self, found: Found) {
+        self.opened = true;
+        self.free = found.free;
+        // Our own finished file may be replaced by a newer version that was begun before.
+        self.config.overwrite |= matches!(found.target, Target::File { finished: Some(_), .. });
+        if let FoundJournal::Read(recovered) = &found.journal {
+            // What earlier runs left in the journal counts as well: many short runs must not make it grow for ever.
+            self.hints_recorded = recovered.next_sequence.into();
+        }
+        let verdict = match &found.journal {
+            FoundJournal::Read(r) if self.planted(Fault::PublishingTrusted) => match (r.publishing, &r.current) {
+                (Some(publishing), Some(current)) => {
+                    let current = Box::new(Generation::new(current.begin.clone()));
+                    Verdict::FinishPublish { current, publishing }
+                }
+                _ => verdict(&self.config.source, self.config.overwrite, found),
+            },
+            _ => verdict(&self.config.source, self.config.overwrite, found),
+        };
+        match verdict {
+            Verdict::Fresh(reason) => {
+                self.restart = reason;
+                self.resume_waiting_head();
+            }
+            Verdict::Continue { mut current, old, promote, gone } => {
+                self.drop_waiting_head();
+                self.source_recorded = true;
+                self.moved = true;
+                if self.planted(Fault::ResumeForgets) {
+                    current.held = Default::default();
+                    current.hints.clear();
+                }
+                if self.planted(Fault::ClaimsUnchecked) {
+                    let all: Vec<Extent> = current.held.list().iter().map(|k| k.extent).collect();
+                    current.held.mark_read(&all);
+                }
+                let older = old.as_ref().map(|g| g.begin.generation);
+                let newest = [older, gone].into_iter().flatten().fold(current.begin.generation, u32::max);
+                self.next_generation = newest + 1;
+                if !current.lost.is_empty() {
+                    let ranges = std::mem::take(&mut current.lost);
+                    self.note(Note::Damaged { ranges: ranges.clone() });
+                    self.record_void(current.begin.generation, ranges, Restart::Truncated);
+                }
+                self.current = Some(*current);
+                self.old = old.map(|g| *g);
+                if let Some(old) = self.old.as_mut().filter(|old| !old.lost.is_empty()) {
+                    let (generation, ranges) = (old.begin.generation, std::mem::take(&mut old.lost));
+                    self.record_void(generation, ranges, Restart::Truncated);
+                }
+                // What was read may be no more than what the page cache remembers of a process that was killed: nothing
+                // that a void or a retirement in it allows is done before it is on the disk (law 2).
+                if promote || self.power() {
+                    self.record(if promote { Job::Retire } else { Job::Settle }, Vec::new(), true);
+                }
+                if self.power() {
+                    // The run before may have died before it could.
+                    self.directory_synced = false;
+                    self.job(Job::BeginDir, Step::SyncDir);
+                }
+                if let Some(generation) = gone {
+                    // Or the journal would go on taking what follows for that generation's, or its number for new.
+                    self.record(Job::RetireNext, vec![Record::Retire { generation }], true);
+                }
+                self.note_held();
+            }
+            Verdict::FinishPublish { current, publishing } => {
+                self.drop_waiting_head();
+                self.moved = true;
+                self.current = Some(*current);
+                self.publishing = Some(publishing);
+                self.closing = true;
+                self.after_rename();
+            }
+            Verdict::Finished(identity) => {
+                self.drop_waiting_head();
+                self.finished = Some(*identity);
+            }
+            Verdict::Refuse(refusal) => {
+                self.drop_waiting_head();
+                self.fail(Failure::Refused(refusal));
+            }
+        }
+    }
+
+    /// The reply that told the name is not what continues the transfer: that is asked for by itself.
+    fn drop_waiting_head(&mut self) {
+        self.beginning = None;
+        self.stop_all();
+    }
+
+    fn note_held(&mut self) {
+        if let Some(g) = &self.current {
+            let held = g.held.total() + g.hints.iter().map(|h| h.len).sum::<u64>();
+            let (length, resumable) = (g.begin.identity.length, self.joinable(g));
+            // Bytes that cannot be joined with new ones are held, but nothing goes on from them.
+            if held > 0 && (resumable || g.is_whole()) {
+                self.note(Note::Resumed { held });
+            }
+            self.note(Note::Started { length, held, resumable });
+        }
+    }
+
+    // ---- small words -------------------------------------------------------------------------------------------
+
+    fn order(&mut self, step: Step) -> Ticket {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.out.push_back(Ordered { ticket, step });
+        ticket
+    }
+
+    fn job(&mut self, job: Job, step: Step) {
+        let ticket = self.order(step);
+        self.jobs.push((ticket, job));
+    }
+
+    fn record(&mut self, job: Job, records: Vec<Record>, durable: bool) {
+        let durable = durable && self.power();
+        self.job(job, Step::Record { records, durable });
+    }
+
+    fn note(&mut self, note: Note) {
+        self.order(Step::Note(note));
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if self.ending.is_none() {
+            self.ending = Some(Ending::Fail(failure));
+        }
+    }
+
+    fn fail_disk(&mut self, fault: DiskFault, during: &'static str) {
+        self.fail(Failure::Disk { fault, during });
+    }
+
+    fn finish(&mut self, finish: Finish) {
+        self.over = true;
+        self.order(Step::Finish(finish));
+    }
+
+    fn power(&self) -> bool {
+        self.config.durability == Durability::Power
+    }
+
+    fn planted(&self, fault: Fault) -> bool {
+        cfg!(feature = "planted-faults") && self.planted == Some(fault)
+    }
+
+    /// A law of the core. Silent while a fault is planted: then the simulation must notice by the outcome.
+    fn law(&self, number: u32, holds: bool, what: &str) {
+        assert!(holds || self.planted.is_some(), "law {number} of the core is broken: {what}");
+    }
+
+    /// Digests that the outcome can be held against.
+    fn expected(&self) -> Vec<Digest> {
+        let declared = self.current.as_ref().map(|g| g.begin.identity.digests.as_slice()).unwrap_or_default();
+        let mut all = self.config.expected.clone();
+        all.extend(declared.iter().filter(|d| !self.config.expected.contains(d)).cloned());
+        all
+    }
+
+    /// Whether bytes of several replies may be joined in this generation.
+    fn joinable(&self, g: &Generation) -> bool {
+        if self.planted(Fault::WeakTakenForStrong) {
+            return true;
+        }
+        let by_digest = !self.config.expected.is_empty() || !g.begin.identity.digests.is_empty();
+        let refuted = self.one_reply || self.refuted == Some(g.begin.generation);
+        !refuted && (g.begin.identity.is_strong() || by_digest)
+    }
+
+    fn receipt(&self) -> Option<Receipt> {
+        let (g, publishing) = (self.current.as_ref()?, self.publishing?);
+        Some(Receipt {
+            length: publishing.facts.len,
+            identity: g.begin.identity.clone(),
+            verified: self.verdict_on(g),
+            digests: self.verified.clone(),
+            facts: publishing.facts,
+            extents: g.held.list().iter().map(|k| k.extent).collect(),
+        })
+    }
+}
+
+impl Job {
+    /// While this is under way, nothing else is chosen.
+    fn blocks_all(&self) -> bool {
+        matches!(
+            self,
+            Job::Open | Job::Settle | Job::Promote | Job::PromoteDir | Job::Retire | Job::RemoveNext | Job::RetireNext
+        )
+    }
+
+    fn is_begin(&self) -> bool {
+        matches!(self, Job::RetireNext | Job::Begin | Job::Create | Job::BeginDir)
+    }
+
+    fn is_finish(&self) -> bool {
+        matches!(
+            self,
+            Job::Digest
+                | Job::Seal
+                | Job::SealSync
+                | Job::Publishing
+                | Job::Publish
+                | Job::PublishDir
+                | Job::Receipt
+                | Job::Forget
+                | Job::LastSync { .. }
+                | Job::LastClaim { .. }
+                | Job::LastFacts
+                | Job::CleanStop
+                | Job::RemoveAll
+        )
+    }
+}

@@ -1,0 +1,709 @@
+//! Requests, reply heads, the ends of bodies, and the begin of a generation with a reply.
+
+use super::{Beginning, Download, Flow, Job, OnChange, Stream};
+use crate::fault::Fault;
+use crate::identity::{Identity, Likeness};
+use crate::journal::{Begin, Record};
+use crate::ranges::{Range, block_len};
+use crate::reply::{Asked, Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding, judge};
+use crate::resume::{Generation, Refusal, Restart};
+use crate::step::{
+    Extent, Failure, Fetch, Finish, Grant, Heard, NetFault, Note, Slot, Step, StreamEnd, Trouble, Verified,
+};
+
+/// Why `require_length` refuses.
+const NO_LENGTH: &str = "the reply has no length and ends when the connection closes";
+
+/// How a reply's body lies in the object.
+#[derive(Debug, Clone, Copy)]
+struct Body {
+    start: u64,
+    end: Option<u64>,
+    whole: bool,
+}
+
+impl Download {
+    // ---- asking ------------------------------------------------------------------------------------------------
+
+    /// Sends as many requests as may be under way now.
+    pub(super) fn fetch_more(&mut self) {
+        let voiding = self.jobs.iter().any(|(_, j)| matches!(j, Job::Void));
+        if voiding || self.beginning.is_some() || self.now < self.retry.not_before {
+            return;
+        }
+        while let Some((asked, probe)) = self.next_request() {
+            let condition = match (&self.current, &self.finished) {
+                _ if probe || self.conditions_off => None,
+                (_, Some(identity)) => identity.strong(),
+                (Some(g), _) => g.begin.identity.strong(),
+                (None, None) => None,
+            };
+            let asked = Asked { conditional: condition.is_some(), ..asked };
+            let (start, end) = (asked.start, asked.end);
+            let fresh_connection = std::mem::take(&mut self.fresh_connection);
+            let fetch = Fetch { start, end, ranged: asked.ranged, condition, fresh_connection };
+            let voiding = self.jobs.iter().any(|(_, j)| matches!(j, Job::Void));
+            self.law(2, !voiding, "bytes are fetched again before their claim is voided");
+            let ticket = self.order(Step::Fetch(fetch));
+            self.law(3, self.streams.iter().all(|s| s.ticket < ticket), "a ticket was used twice");
+            self.streams.push(Stream {
+                ticket,
+                asked,
+                range: Range::new(start, end.unwrap_or(u64::MAX)),
+                flow: Flow::Asked,
+                whole: false,
+                close_framed: false,
+                gained: false,
+                fresh: fresh_connection,
+                probe,
+            });
+        }
+    }
+
+    /// What to ask next, and whether it is the question which version there is.
+    fn next_request(&self) -> Option<(Asked, bool)> {
+        let ranged = !self.ask_whole;
+        let ask = |start, end| Asked { start, end, ranged, conditional: false };
+        if self.finished.is_some() {
+            return self.streams.is_empty().then(|| (ask(0, Some(1)), false));
+        }
+        let probing = self.probe_next || self.current.as_ref().is_none_or(|g| !self.joinable(g));
+        if probing {
+            let quiet = self.streams.is_empty()
+                || self.planted(Fault::NoWaitForStop) && self.streams.iter().all(|s| s.flow == Flow::Stopping);
+            return quiet.then(|| (ask(0, None), true));
+        }
+        let g = self.current.as_ref()?;
+        let single = self.single || self.ask_whole || g.begin.identity.length.is_none();
+        if self.streams.len() >= if single { 1 } else { self.config.connections.max(1) as usize } {
+            return None;
+        }
+        if self.ask_whole {
+            return Some((ask(0, None), false));
+        }
+        let end = g.begin.identity.length.unwrap_or(u64::MAX);
+        let gap = g.held.gaps(end).find_map(|gap| self.unreserved(gap))?;
+        if self.config.connections > 1 && !single {
+            let piece = gap.end.min(gap.start.saturating_add(self.config.range_len.max(1)));
+            return Some((ask(gap.start, Some(piece)), false));
+        }
+        // Alone, a connection runs open-ended, unless bytes that are held already lie before the end.
+        Some((ask(gap.start, (gap.end < end).then_some(gap.end)), false))
+    }
+
+    /// The first part of a gap that no stream is writing.
+    fn unreserved(&self, gap: Range) -> Option<Range> {
+        let mut start = gap.start;
+        while let Some(s) = self.streams.iter().find(|s| s.range.start <= start && start < s.range.end) {
+            start = s.range.end;
+        }
+        let next = self.streams.iter().map(|s| s.range.start).filter(|&s| s > start).min().unwrap_or(u64::MAX);
+        let end = gap.end.min(next);
+        (start < end).then_some(Range { start, end })
+    }
+
+    pub(super) fn stop_all(&mut self) {
+        for i in 0..self.streams.len() {
+            self.stop(i);
+        }
+    }
+
+    fn stop(&mut self, i: usize) {
+        if self.streams[i].flow != Flow::Stopping {
+            self.streams[i].flow = Flow::Stopping;
+            let ticket = self.streams[i].ticket;
+            self.out.push_back(crate::step::Ordered { ticket, step: Step::Stop });
+        }
+    }
+
+    // ---- hearing -----------------------------------------------------------------------------------------------
+
+    pub(super) fn hear_stream(&mut self, i: usize, heard: Heard) {
+        match heard {
+            Heard::Head(facts) if self.streams[i].flow == Flow::Asked => self.hear_head(i, &facts),
+            Heard::Wrote(extent) => {
+                let flow = self.streams[i].flow;
+                if matches!(flow, Flow::Flowing | Flow::Stopping) && self.beginning.is_none() {
+                    self.streams[i].gained = true;
+                    self.wrote(extent);
+                }
+            }
+            Heard::Passed(extent) => self.passed(extent),
+            Heard::Ended { end, at } => {
+                let stream = self.streams.remove(i);
+                self.hear_end(stream, end, at);
+            }
+            _ => {}
+        }
+    }
+
+    /// Bytes that are held came again: they must be the same, or the validator proves nothing.
+    fn passed(&mut self, extent: Extent) {
+        let Some(kept) = self.current.as_ref().and_then(|g| g.held.get(extent.start, extent.len)) else { return };
+        if kept.extent.crc != extent.crc && !self.planted(Fault::PassedNotCompared) && !self.lied {
+            self.contradicted();
+        }
+    }
+
+    /// Law 2: before the bytes that were proven wrong are written over or left, no record may vouch for them.
+    pub(super) fn void_refuted(&mut self) -> Option<Note> {
+        let reason = if self.lied { Restart::ValidatorLied } else { Restart::NotProvable };
+        let refuted = self.refuted?;
+        let g = self.current.as_mut().filter(|g| g.begin.generation == refuted && g.held.total() > 0)?;
+        let all = Range::new(0, u64::MAX);
+        let discarded = g.held.void(&[all]);
+        self.record_void(refuted, vec![all], reason);
+        Some(Note::Restarted { reason, discarded })
+    }
+
+    /// Two replies under one validator contradict each other: only a single reply may make the file now.
+    fn contradicted(&mut self) {
+        self.lied = true;
+        self.refuted = self.current.as_ref().map(|g| g.begin.generation);
+        self.one_reply = true;
+        self.probe_next = true;
+        self.stop_all();
+    }
+
+    fn hear_head(&mut self, i: usize, facts: &ReplyFacts) {
+        let asked = self.streams[i].asked;
+        let probe = self.streams[i].probe;
+        self.answered = true;
+        self.streams[i].close_framed = facts.framing == Framing::Close;
+        if self.ending.is_some() || self.unsynced_lost {
+            return self.stop(i);
+        }
+        let blind = match facts.status {
+            206 => self.planted(Fault::ValidatorIgnored),
+            200 => self.planted(Fault::WholeReplyValidatorIgnored),
+            _ => false,
+        };
+        let recorded = match (&self.finished, &self.current) {
+            (Some(identity), _) => Some(identity),
+            (None, Some(g)) if !probe && !blind => Some(&g.begin.identity),
+            _ => None,
+        };
+        let mut verdict = judge(asked, recorded, facts);
+        if let Reply::Use { likeness, identity, .. } = &mut verdict
+            && let Some(g) = &self.current
+            && recorded.is_none()
+        {
+            *likeness = if blind && !probe { Likeness::Same } else { g.begin.identity.compare(identity) };
+        }
+        if self.planted(Fault::RangeStartIgnored)
+            && let Reply::Use { body_start, body_end, .. } = &mut verdict
+        {
+            *body_end = body_end.map(|end| end + asked.start - *body_start);
+            *body_start = asked.start;
+        }
+        if self.finished.is_some() {
+            return self.hear_about_finished(i, verdict);
+        }
+        match verdict {
+            Reply::Use { identity, likeness, body_start, body_end, whole } => {
+                self.use_reply(i, identity, likeness, Body { start: body_start, end: body_end, whole });
+            }
+            Reply::Empty { identity } => self.hear_empty(i, identity),
+            Reply::EndsAt(end) => self.hear_ends_at(i, end),
+            Reply::Changed => {
+                self.after_412 = facts.status == 412;
+                self.changed();
+            }
+            Reply::Suspect(why) => self.suspect(i, why),
+            Reply::AskWhole if self.ask_whole => self.suspect(i, Suspicion::BadContentRange),
+            Reply::AskWhole => {
+                self.ask_whole = true;
+                self.stop_all();
+            }
+            Reply::Busy { status, retry_after_ms } => {
+                self.stop(i);
+                self.failed(Trouble::Busy(status), retry_after_ms);
+            }
+            Reply::NotFound(status) => self.fail(Failure::NotFound(status)),
+            Reply::Denied(status) if self.config.link_signed => self.fail(Failure::NeedsLink(status)),
+            Reply::Denied(status) => self.fail(Failure::Denied(status)),
+            Reply::Refused(status) => self.fail(Failure::ServerRefused(status)),
+        }
+    }
+
+    /// The target holds the finished object of this source: is it still the same one?
+    fn hear_about_finished(&mut self, i: usize, verdict: Reply) {
+        let Some(identity) = self.finished.clone() else { return };
+        self.stop(i);
+        let same = match verdict {
+            Reply::Use { likeness, identity: now, .. } => {
+                likeness == Likeness::Same
+                    || (likeness == Likeness::Unknown && now.digests.iter().any(|d| identity.digests.contains(d)))
+            }
+            Reply::Empty { .. } => identity.length == Some(0),
+            Reply::Busy { status, retry_after_ms } => {
+                return self.failed(Trouble::Busy(status), retry_after_ms);
+            }
+            Reply::NotFound(status) => return self.fail(Failure::NotFound(status)),
+            Reply::Denied(status) if self.config.link_signed => return self.fail(Failure::NeedsLink(status)),
+            Reply::Denied(status) => return self.fail(Failure::Denied(status)),
+            Reply::Refused(status) => return self.fail(Failure::ServerRefused(status)),
+            Reply::Suspect(why) => return self.suspect(i, why),
+            Reply::Changed | Reply::AskWhole | Reply::EndsAt(_) => false,
+        };
+        self.finished = None;
+        if same {
+            self.closing = true;
+            let verified = if identity.is_strong() { Verified::Validator } else { Verified::Length };
+            self.finish(Finish::Done { length: identity.length.unwrap_or(0), verified, already: true });
+        } else {
+            // Our own finished file is replaced when the new version is whole, not before.
+            self.config.overwrite = true;
+            self.probe_next = true;
+            self.note(Note::Restarted { reason: Restart::Changed, discarded: 0 });
+        }
+    }
+
+    fn use_reply(&mut self, i: usize, identity: Identity, likeness: Likeness, body: Body) {
+        let Some(g) = &self.current else {
+            return self.begin_with(i, identity, body, self.restart);
+        };
+        let known = &g.begin.identity;
+        // Bytes held behind the end that is told now are of another object, or the validator lied.
+        let held_to = g.held.list().last().map_or(0, |k| k.extent.end());
+        let likeness = match identity.length {
+            Some(length) if held_to > length && likeness == Likeness::Same => return self.contradicted(),
+            Some(length) if held_to > length => Likeness::Different,
+            _ => likeness,
+        };
+        // HTML where there was none, or nothing where there was something, is more likely a portal than a new version.
+        let vouched = likeness == Likeness::Same || (likeness == Likeness::Different && identity.is_strong());
+        if identity.html && !known.html && !vouched {
+            return self.suspect(i, Suspicion::Html);
+        }
+        if self.joinable(g) && identity.encoding != known.encoding && !differs_but_for_encoding(known, &identity) {
+            return self.suspect(i, Suspicion::Encoded);
+        }
+        if known.is_strong() && likeness == Likeness::Different && !identity.is_strong() && !self.one_reply {
+            return self.suspect(i, Suspicion::NoValidator);
+        }
+        if !self.joinable(g) {
+            let reason = match likeness {
+                _ if self.lied => Restart::ValidatorLied,
+                _ if self.mismatches > 0 => Restart::DigestMismatch,
+                Likeness::Different if known.is_strong() => Restart::Changed,
+                _ => Restart::NotProvable,
+            };
+            return self.begin_with(i, identity, body, Some(reason));
+        }
+        match likeness {
+            Likeness::Same => {
+                if self.after_412 {
+                    // The condition failed although the object is the same: this server's conditions are of no use.
+                    self.conditions_off = true;
+                    self.after_412 = false;
+                }
+                self.join(i, identity, body);
+            }
+            Likeness::Unknown if !g.begin.identity.is_strong() || self.planted(Fault::WeakTakenForStrong) => {
+                self.join(i, identity, body); // a digest decides
+            }
+            Likeness::Unknown => self.suspect(i, Suspicion::NoValidator),
+            Likeness::Different if self.streams[i].probe => {
+                self.begin_with(i, identity, body, Some(Restart::Changed));
+            }
+            Likeness::Different => self.changed(),
+        }
+    }
+
+    fn hear_empty(&mut self, i: usize, identity: Identity) {
+        let identity = Identity { length: Some(0), ..identity };
+        if let Some(g) = &self.current
+            && (g.begin.identity.length != Some(0) || self.refuted == Some(g.begin.generation))
+            && !identity.is_strong()
+            && identity.digests.is_empty()
+        {
+            return self.suspect(i, Suspicion::Empty);
+        }
+        let likeness = self.current.as_ref().map_or(Likeness::Unknown, |g| g.begin.identity.compare(&identity));
+        if likeness == Likeness::Different && !self.streams[i].probe {
+            return self.changed();
+        }
+        let reason = self.current.as_ref().map(|_| Restart::Changed);
+        self.begin_with(i, identity, Body { start: 0, end: Some(0), whole: true }, reason.or(self.restart));
+    }
+
+    /// The length was unknown, and what was asked for lies behind the end.
+    fn hear_ends_at(&mut self, i: usize, end: u64) {
+        self.stop(i);
+        match &self.current {
+            Some(g) if g.held.covers(end) && g.held.total() == end => self.length_known(end),
+            _ => self.changed(),
+        }
+    }
+
+    pub(super) fn length_known(&mut self, length: u64) {
+        if let Some(g) = &mut self.current
+            && g.begin.identity.length.is_none()
+        {
+            g.begin.identity.length = Some(length);
+            let generation = g.begin.generation;
+            self.record(Job::LengthKnown, vec![Record::Length { generation, length }], false);
+        }
+    }
+
+    /// The bytes of this reply belong to what is held: let them flow.
+    fn join(&mut self, i: usize, identity: Identity, body: Body) {
+        let alone = self.streams.len() == 1;
+        let voiding = self.jobs.iter().any(|(_, j)| matches!(j, Job::Void));
+        if body.whole && (!alone || voiding) {
+            // One reply that carries everything would write where others do, or where a claim is not voided yet (law 2):
+            // it waits for its turn.
+            self.single = true;
+            self.fresh_connection = true;
+            return self.stop(i);
+        }
+        if self.probe_next {
+            self.probe_next = false;
+            if !body.whole {
+                // It was asked from the start to learn the version; what is missing is asked for by itself. Once, the
+                // doubt may have come from a condition that the server does not understand. A server that shows
+                // another version and ours in turn could keep us asking for ever.
+                self.stop(i);
+                self.doubts += 1;
+                if self.doubts > 1 {
+                    self.failed(Trouble::Reply(Suspicion::Alternating), None);
+                }
+                return;
+            }
+        }
+        self.suspects = 0;
+        if let Some(length) = identity.length {
+            self.length_known(length);
+        }
+        let Some(g) = &mut self.current else { return };
+        if g.begin.identity.digests.is_empty() {
+            g.begin.identity.digests = identity.digests;
+        }
+        let length = g.begin.identity.length;
+        let stream = &mut self.streams[i];
+        stream.whole = body.whole;
+        let asked = stream.range;
+        let write_start = if body.whole { 0 } else { asked.start };
+        let write_end = match [body.end, length, (!body.whole && asked.end != u64::MAX).then_some(asked.end)] {
+            ends if ends.iter().all(Option::is_none) => None,
+            ends => ends.into_iter().flatten().min(),
+        };
+        stream.range = Range::new(write_start, write_end.unwrap_or(u64::MAX));
+        let range = stream.range;
+        let continues = g
+            .held
+            .ending_at(write_start)
+            .filter(|k| k.read && write_start % g.begin.block_len != 0)
+            .map(|k| k.extent)
+            .filter(|e| e.start / g.begin.block_len == write_start / g.begin.block_len);
+        let held = g.held.list().iter().map(|k| k.extent).filter(|e| e.range().overlaps(range)).collect();
+        let grant = Grant {
+            slot: g.begin.slot,
+            body_start: body.start,
+            write_start,
+            write_end,
+            block_len: g.begin.block_len,
+            continues,
+            held,
+        };
+        self.flow(i, grant);
+    }
+
+    fn flow(&mut self, i: usize, grant: Grant) {
+        self.streams[i].flow = Flow::Flowing;
+        let ticket = self.streams[i].ticket;
+        self.out.push_back(crate::step::Ordered { ticket, step: Step::Flow(grant) });
+    }
+
+    // ---- another identity --------------------------------------------------------------------------------------
+
+    /// The object is not the one we hold. Nothing is discarded yet: first ask which one it is.
+    fn changed(&mut self) {
+        self.probe_next = true;
+        self.stop_all();
+    }
+
+    /// A waiting reply begins a generation: its file is made, the begin recorded, then its bytes flow.
+    fn begin_with(&mut self, i: usize, identity: Identity, body: Body, reason: Option<Restart>) {
+        let alone = self.streams.len() == 1 || self.planted(Fault::NoWaitForStop);
+        // The files are changing places: whichever this reply began now would end up in the wrong one.
+        let moving = self.jobs.iter().any(|(_, j)| j.blocks_all());
+        if body.start != 0 || !alone || moving {
+            return self.changed();
+        }
+        if !self.opened {
+            // The name was not known: the folder is looked at now, while the reply waits.
+            self.streams[i].flow = Flow::Waiting;
+            let stream = self.streams[i].ticket;
+            let slot = Slot::Main;
+            self.beginning = Some(Beginning { stream, identity, body_end: body.end, whole: body.whole, reason, slot });
+            return self.job(Job::Open, Step::Open);
+        }
+        let held = self.current.as_ref().map_or(0, |g| g.held.total());
+        self.void_refuted();
+        let kept = self.current.as_ref().map_or(0, |g| g.held.total());
+        let strong_before = self.current.as_ref().is_some_and(|g| g.begin.identity.is_strong());
+        if strong_before && reason == Some(Restart::Changed) {
+            self.changes += 1;
+            let stop = self.config.on_change == OnChange::Stop && held > 0;
+            if self.changes > self.config.changes_max || stop {
+                return self.fail(Failure::Changed { changes: self.changes });
+            }
+        }
+        if let Some(failure) = self.cannot_do(&identity, self.streams[i].close_framed) {
+            return self.fail(failure);
+        }
+        let back = self.old.as_ref().is_some_and(|old| {
+            !self.one_reply && old.begin.identity.is_strong() && old.begin.identity.compare(&identity) == Likeness::Same
+        });
+        self.probe_next = false;
+        self.after_412 = false;
+        if back {
+            self.stop(i);
+            return self.return_to_old();
+        }
+        if let Some(reason) = reason.filter(|_| held > 0 || self.current.is_none()) {
+            self.note(Note::Restarted { reason, discarded: held });
+        }
+        self.streams[i].flow = Flow::Waiting;
+        let in_next = self.current.as_ref().is_some_and(|g| g.begin.slot == Slot::Next);
+        let slot = if in_next || kept > 0 { Slot::Next } else { Slot::Main };
+        // A source whose validators lied once is not trusted again in this transfer.
+        let distrusted = self.lied || self.current.as_ref().is_some_and(|g| g.begin.identity.distrusted);
+        let identity = Identity { distrusted, ..identity };
+        let stream = self.streams[i].ticket;
+        let body_end = body.end;
+        self.beginning = Some(Beginning { stream, identity, body_end, whole: body.whole, reason, slot });
+        match &self.current {
+            Some(g) if in_next => {
+                let generation = g.begin.generation;
+                self.record(Job::RetireNext, vec![Record::Retire { generation }], true);
+            }
+            _ => self.record_begin(),
+        }
+    }
+
+    /// Recorded before the file is made: until then the journal may still look for the generation before in a file of
+    /// that name.
+    fn record_begin(&mut self) {
+        let Some(begin) = self.begin_record() else { return };
+        let mut records = Vec::new();
+        if !self.source_recorded {
+            records.push(Record::Source(self.config.source.clone()));
+        }
+        records.push(Record::Begin(begin));
+        self.record(Job::Begin, records, true);
+    }
+
+    /// Whether the caller's wishes rule this object out before a byte of it is kept.
+    fn cannot_do(&self, identity: &Identity, close_framed: bool) -> Option<Failure> {
+        if self.config.require_verified && self.config.expected.is_empty() && identity.digests.is_empty() {
+            return Some(Failure::NotProvable("the source declares no digest and none was given"));
+        }
+        if self.config.require_length && identity.length.is_none() && close_framed {
+            return Some(Failure::NotProvable(NO_LENGTH));
+        }
+        match (identity.length, self.free) {
+            (Some(needed), Some(free)) if needed > free => {
+                Some(Failure::Refused(Refusal::NoSpaceAhead { needed, free }))
+            }
+            _ => None,
+        }
+    }
+
+    /// The source shows the version again that the old generation is of.
+    fn return_to_old(&mut self) {
+        let Some(old) = self.old.take() else { return };
+        let held = old.held.total();
+        let Some(left) = self.current.replace(old) else { return };
+        if left.held.total() > 0 {
+            self.note(Note::Restarted { reason: Restart::Superseded, discarded: left.held.total() });
+        }
+        self.note(Note::Returned { held });
+        self.partials_asked = false;
+        self.dirty_since = Some(self.now);
+        self.retry.restart_at(held);
+        self.record(Job::RetireNext, vec![Record::Retire { generation: left.begin.generation }], true);
+    }
+
+    /// A fresh start was decided while a reply waited for the folder to be opened.
+    pub(super) fn resume_waiting_head(&mut self) {
+        if let Some(b) = self.beginning.take()
+            && let Some(i) = self.streams.iter().position(|s| s.ticket == b.stream)
+        {
+            let body = Body { start: 0, end: b.body_end, whole: b.whole };
+            self.begin_with(i, b.identity, body, self.restart);
+        }
+    }
+
+    pub(super) fn hear_begin(&mut self, job: Job, heard: Heard) {
+        if let Heard::Failed(fault) = heard {
+            return match job {
+                Job::Create => self.fail_disk(fault, "create the partial file"),
+                Job::BeginDir => self.fail_disk(fault, "sync the folder"),
+                _ => self.journal_failed(fault),
+            };
+        }
+        match job {
+            Job::RetireNext => match &self.beginning {
+                Some(_) => {
+                    self.current = None;
+                    self.record_begin();
+                }
+                None => self.job(Job::RemoveNext, Step::RemoveNext),
+            },
+            Job::Begin => {
+                if let Some(slot) = self.beginning.as_ref().map(|b| b.slot) {
+                    self.job(Job::Create, Step::Create { slot });
+                }
+            }
+            Job::Create => self.begun(),
+            Job::BeginDir => self.directory_synced = true,
+            _ => {}
+        }
+    }
+
+    fn begin_record(&self) -> Option<Begin> {
+        let b = self.beginning.as_ref()?;
+        Some(Begin {
+            generation: self.next_generation,
+            slot: b.slot,
+            block_len: block_len(b.identity.length, self.config.block_len_min),
+            identity: b.identity.clone(),
+            reason: b.reason,
+        })
+    }
+
+    fn begun(&mut self) {
+        let Some(begin) = self.begin_record() else { return };
+        let Some(b) = self.beginning.take() else { return };
+        let alone = self.streams.iter().all(|s| s.ticket == b.stream);
+        self.law(5, alone, "a generation begins while a stream of another one may still write");
+        self.source_recorded = true;
+        self.moved = true; // an object without bytes is fetched, too
+        self.next_generation += 1;
+        let length = begin.identity.length;
+        if begin.identity.is_strong() {
+            self.retry.restart_at(0);
+        }
+        let left = self.current.replace(Generation::new(begin));
+        if b.slot == Slot::Next && left.is_some() {
+            self.old = left;
+        }
+        self.partials_asked = true;
+        self.dirty_since = None;
+        self.dirty_bytes = 0;
+        if self.power() {
+            self.directory_synced = false;
+            self.job(Job::BeginDir, Step::SyncDir);
+        }
+        let resumable = self.current.as_ref().is_some_and(|g| self.joinable(g));
+        self.note(Note::Started { length, held: 0, resumable });
+        let Some(i) = self.streams.iter().position(|s| s.ticket == b.stream) else { return };
+        let stream = &mut self.streams[i];
+        if stream.flow != Flow::Waiting {
+            return;
+        }
+        if length == Some(0) {
+            return self.stop(i);
+        }
+        stream.whole = b.whole;
+        stream.range = Range::new(0, b.body_end.unwrap_or(u64::MAX));
+        let Some(g) = &self.current else { return };
+        let grant = Grant {
+            slot: b.slot,
+            body_start: 0,
+            write_start: 0,
+            write_end: b.body_end,
+            block_len: g.begin.block_len,
+            continues: None,
+            held: Vec::new(),
+        };
+        self.flow(i, grant);
+    }
+
+    // ---- trouble -----------------------------------------------------------------------------------------------
+
+    fn suspect(&mut self, i: usize, why: Suspicion) {
+        self.stop(i);
+        self.suspects += 1;
+        self.fresh_connection = true;
+        if self.suspects >= self.config.suspects_max {
+            self.fail(match why {
+                Suspicion::Html => Failure::Portal,
+                why => Failure::Unusable(why),
+            });
+        } else {
+            self.failed(Trouble::Reply(why), None);
+        }
+    }
+
+    fn failed(&mut self, why: Trouble, retry_after_ms: Option<u64>) {
+        match self.retry.failed(self.now, retry_after_ms) {
+            Some(delay_ms) => {
+                let failures = self.retry.failures();
+                self.note(Note::Retry { failures, delay_ms, why });
+            }
+            None => self.fail(Failure::GaveUp(why)),
+        }
+    }
+
+    fn hear_end(&mut self, stream: Stream, end: StreamEnd, at: u64) {
+        match end {
+            StreamEnd::Complete | StreamEnd::Reached => self.hear_whole_body(&stream, at),
+            StreamEnd::Failed(NetFault::Cut) if self.planted(Fault::CutTakenForEnd) => {
+                self.hear_whole_body(&stream, at);
+            }
+            StreamEnd::Failed(fault @ (NetFault::Tls | NetFault::Redirect)) => {
+                self.fail(Failure::GaveUp(Trouble::Net(fault)));
+            }
+            StreamEnd::Failed(fault) => {
+                self.fresh_connection = true;
+                // A kept connection that the server closed while it was idle says so only when it is used again (RFC
+                // 9112, 9.3.1). That is no failure; asking on a fresh one is not free a second time.
+                let idle_closed =
+                    fault == NetFault::Cut && stream.flow == Flow::Asked && !stream.fresh && self.answered;
+                if stream.flow != Flow::Stopping && !idle_closed {
+                    self.failed(Trouble::Net(fault), None);
+                }
+            }
+            StreamEnd::Disk(fault) => self.fail_disk(fault, "write"),
+            StreamEnd::Stopped => {}
+        }
+    }
+
+    fn hear_whole_body(&mut self, stream: &Stream, at: u64) {
+        if stream.flow != Flow::Flowing {
+            return;
+        }
+        let Some(g) = &self.current else { return };
+        let length_unknown = g.begin.identity.length.is_none() && stream.whole;
+        if length_unknown && !stream.close_framed && g.held.list().last().is_some_and(|k| k.extent.end() > at) {
+            return self.contradicted(); // bytes are held behind the end
+        }
+        if length_unknown && g.held.covers(at) && g.held.total() == at {
+            // Whichever reply the bytes before came with: this one told where the end is.
+            if stream.close_framed {
+                if self.config.require_length {
+                    return self.fail(Failure::NotProvable(NO_LENGTH));
+                }
+                if let Some(g) = &mut self.current {
+                    g.end_not_provable = true;
+                }
+                self.note(Note::EndNotProvable);
+            }
+            return self.length_known(at);
+        }
+        if !stream.gained && stream.whole && !g.begin.identity.is_strong() && !g.is_whole() {
+            // A whole body that ends before what is held, or is known of the length: without a validator that may be
+            // another object, and to go on asking for the rest of this one would never end.
+            self.refuted = Some(g.begin.generation);
+            self.probe_next = true;
+        }
+        if !stream.gained && !g.is_whole() {
+            // Nothing new came: count it, or a server could keep us busy for ever.
+            self.failed(Trouble::Short, None);
+        }
+    }
+}

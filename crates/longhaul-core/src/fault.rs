@@ -1,0 +1,70 @@
+//! Planted faults: each breaks one rule of the core on purpose, so that the simulation can prove that it would notice.
+//!
+//! They exist only with the feature `planted-faults`, which nothing but the core's own tests turns on. A fault changes
+//! behaviour only: while one is planted the laws are not asserted, since the simulation must catch it by the outcome
+//! (a wrong file, a lost byte, a broken promise).
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One planted fault.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Fault { $($(#[$doc])* $name,)* }
+
+        impl Fault {
+            /// Every fault, in the order they are listed here.
+            pub const ALL: &'static [Fault] = &[$(Fault::$name,)*];
+        }
+    };
+}
+
+faults! {
+    /// Law 1: extents are claimed without a sync before the record.
+    ClaimBeforeSync,
+    /// Law 1: hints found on resume count without being read back.
+    HintTrusted,
+    /// Law 1: read-back hints are claimed without a sync after them.
+    HintClaimedUnsynced,
+    /// Law 1: a failed sync is taken for a good one.
+    FailedSyncIgnored,
+    /// Law 1: after a failed sync, syncing again counts as proof.
+    SyncRetriedAfterFailure,
+    /// Law 2: the old generation is replaced before its retirement is recorded.
+    RetireUnrecorded,
+    /// Law 3: a completion with a stale ticket is taken for the current step's.
+    StaleTicketAccepted,
+    /// Law 4: the validator of a 206 is not compared.
+    ValidatorIgnored,
+    /// Law 4: the validator of a 200 is not compared.
+    WholeReplyValidatorIgnored,
+    /// Law 4: a weak or missing validator is taken for a strong one.
+    WeakTakenForStrong,
+    /// Law 4: bytes of a skipped (already held) range are not compared with what is held.
+    PassedNotCompared,
+    /// Law 5: a new generation in the same file does not wait for streams to stop.
+    NoWaitForStop,
+    /// Law 6: the object is published when the last range ends, not when all ranges are held.
+    PublishedWithHoles,
+    /// Law 6: a declared digest is not compared before publishing.
+    DigestIgnored,
+    /// Law 6: a body that ended early counts as whole.
+    CutTakenForEnd,
+    /// Law 6: data is not synced before the rename.
+    PublishUnsynced,
+    /// The directory is not synced after the rename.
+    RenameUnsynced,
+    /// Claims are not checked again after an unclean stop.
+    ClaimsUnchecked,
+    /// The start of a 206 is not compared with what was asked: its bytes land where we asked, not where it says.
+    RangeStartIgnored,
+    /// Damage found by a check is not fetched again.
+    DamageIgnored,
+    /// A recorded `publishing` is finished without looking at the target.
+    PublishingTrusted,
+    /// Everything held is thrown away at every start.
+    ResumeForgets,
+    /// The journal is removed before the receipt is written.
+    ForgetBeforeReceipt,
+    /// The lock is taken for ours although the file that it lies on has lost its name meanwhile. A driver's fault, not
+    /// the core's: the simulated driver commits it.
+    LockOnWrongFile,
+}

@@ -1,0 +1,72 @@
+//! Half-open byte ranges, `start..end`, and the grid of blocks that extents are cut at.
+
+use std::fmt;
+
+/// A half-open range of bytes: `start` included, `end` excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Range {
+    /// The first byte.
+    pub start: u64,
+    /// One past the last byte; never below `start`.
+    pub end: u64,
+}
+
+impl Range {
+    /// The range `start..end`; an `end` below `start` gives an empty range at `start`.
+    pub fn new(start: u64, end: u64) -> Self {
+        Self { start, end: end.max(start) }
+    }
+
+    /// How many bytes.
+    pub fn len(self) -> u64 {
+        self.end - self.start
+    }
+
+    /// Whether it holds no byte.
+    pub fn is_empty(self) -> bool {
+        self.end == self.start
+    }
+
+    /// Whether both share at least one byte.
+    pub fn overlaps(self, other: Range) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.start, self.end)
+    }
+}
+
+/// Most blocks that an object is divided into (beyond it blocks grow), so that what we remember of a transfer stays
+/// small whatever the size.
+pub const BLOCKS_MAX: u64 = 8192;
+
+/// The length of a block for an object of `length` bytes: `block_len_min` (a power of two) up to 8192 of them, then
+/// the size divided by 8192, rounded up to a power of two. An unknown length counts as small.
+pub fn block_len(length: Option<u64>, block_len_min: u64) -> u64 {
+    let wanted = length.unwrap_or(0).div_ceil(BLOCKS_MAX);
+    // An object near u64::MAX still has a block length that fits.
+    wanted.max(block_len_min.max(1)).checked_next_power_of_two().unwrap_or(1 << 63)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_grow_beyond_eight_gib() {
+        const MIB: u64 = 1 << 20;
+        for (length, want) in [
+            (None, MIB),
+            (Some(0), MIB),
+            (Some(8 << 30), MIB),
+            (Some((8 << 30) + 1), 2 * MIB),
+            (Some(100 << 30), 16 * MIB),
+            (Some(u64::MAX), 1 << 51),
+        ] {
+            assert_eq!(block_len(length, MIB), want, "{length:?}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What did the server answer, and may we use it?
+//!
+//! [`ReplyFacts::parse`] turns a status and raw headers into facts (hostile until checked: what cannot be parsed is
+//! kept apart from what is absent); [`judge`] holds them against what was asked and what is known and gives a
+//! [`Verdict`]. A reply is judged before a byte of it is written.
+//!
+//! Sources: RFC 9110 (HTTP semantics: 8.4, 8.6, 8.8, 13, 14, 15), RFC 9530 (`Repr-Digest`), OSS and S3 documentation
+//! for `x-oss-hash-crc64ecma`, `x-amz-checksum-*`, `x-oss-version-id`, `x-amz-version-id`.
+
+mod disposition;
+mod parse;
+
+use crate::identity::{Identity, Likeness};
+
+/// The facts of one reply head.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ReplyFacts {
+    /// The status code.
+    pub status: u16,
+    /// `Content-Range`.
+    pub content_range: ContentRange,
+    /// How the body ends.
+    pub framing: Framing,
+    /// The head contradicts itself about the end of the body (`Content-Length` that is no number or comes twice with
+    /// different values), or the body has a transfer coding that was not asked for.
+    pub misframed: bool,
+    /// Version, validators, encoding, declared digests. `length` stays `None` here: [`judge`] derives it.
+    pub identity: Identity,
+    /// `Content-Type` says HTML.
+    pub html: bool,
+    /// `Retry-After` in milliseconds from now.
+    pub retry_after_ms: Option<u64>,
+    /// The error body says that a token or link has expired (OSS and S3: `ExpiredToken`, `AccessDenied` with "expired").
+    pub expired: bool,
+    /// The name that `Content-Disposition` suggests, raw, not yet made safe.
+    pub suggested_name: Option<Vec<u8>>,
+}
+
+/// `Content-Range` (RFC 9110, 14.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ContentRange {
+    /// No such header.
+    #[default]
+    Absent,
+    /// Several, unparsable, or with bounds that contradict each other.
+    Malformed,
+    /// `bytes first-last/total`; half-open here.
+    Bytes {
+        /// The first byte.
+        start: u64,
+        /// One past the last byte.
+        end: u64,
+        /// The object's length, unless `*`.
+        total: Option<u64>,
+    },
+    /// `bytes */total`.
+    Unsatisfied {
+        /// The object's length.
+        total: u64,
+    },
+}
+
+/// How the body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Framing {
+    /// `Content-Length`.
+    Length(u64),
+    /// An end mark of the protocol: chunked, or HTTP/2.
+    Marked,
+    /// The connection closes.
+    #[default]
+    Close,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The first byte wanted.
+    pub start: u64,
+    /// One past the last byte wanted, when bounded.
+    pub end: Option<u64>,
+    /// Whether `Range` was sent.
+    pub ranged: bool,
+    /// Whether a condition was sent.
+    pub conditional: bool,
+}
+
+/// Why a reply cannot be used although nothing proves that the object changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Suspicion {
+    /// It lacks the validator that we hold bytes under.
+    NoValidator,
+    /// An empty body where there should be bytes.
+    Empty,
+    /// HTML in place of the object.
+    Html,
+    /// A 206 without usable `Content-Range`.
+    BadContentRange,
+    /// A 206 that starts behind what was asked.
+    StartsLate,
+    /// A 206 to a request without `Range`.
+    UnaskedRange,
+    /// `Content-Length` contradicts `Content-Range`.
+    LengthContradiction,
+    /// A 2xx or 3xx status that answers no GET.
+    OddStatus(u16),
+    /// 416 although the range lies inside the object.
+    BadUnsatisfied,
+    /// Another `Content-Encoding` than that of the bytes we hold, under the same validator or none.
+    Encoded,
+    /// The head contradicts itself about the end of the body.
+    BadFraming,
+    /// 412 although nothing was asked, or although the object is the same.
+    BadPrecondition,
+    /// Replies show another version and ours again, in turn.
+    Alternating,
+}
+
+/// May the reply be used, and how?
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Its bytes are of `identity`. The body starts at `body_start`; `body_end` is where it should end, if known.
+    Use {
+        /// The identity, length included when known.
+        identity: Identity,
+        /// How it compares with the recorded one (`Unknown` when nothing was recorded).
+        likeness: Likeness,
+        /// Offset of the first byte of the body.
+        body_start: u64,
+        /// One past its last byte.
+        body_end: Option<u64>,
+        /// Whether the server ignored (or was not sent) `Range`.
+        whole: bool,
+    },
+    /// The object has no bytes.
+    Empty {
+        /// The identity, with length 0.
+        identity: Identity,
+    },
+    /// The range asked lies at or behind the end, which is here.
+    EndsAt(u64),
+    /// The object is not the recorded one; the reply does not say which it is, or cannot be used.
+    Changed,
+    /// Nothing proves a change and nothing proves the same: ask again.
+    Suspect(Suspicion),
+    /// The server cannot serve ranges in a way we can use: ask without `Range`.
+    AskWhole,
+    /// Try later.
+    Busy {
+        /// The status.
+        status: u16,
+        /// The server's own wish.
+        retry_after_ms: Option<u64>,
+    },
+    /// 404 or 410.
+    NotFound(u16),
+    /// 401, 403, or 400 with an expired token.
+    Denied(u16),
+    /// Any other refusal.
+    Refused(u16),
+}
+
+/// Holds a reply against what was asked and what is recorded.
+pub fn judge(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdict {
+    match facts.status {
+        200 | 206 if facts.misframed => Verdict::Suspect(Suspicion::BadFraming),
+        200 => whole(asked, recorded, facts),
+        206 => partial(asked, recorded, facts),
+        416 if asked.ranged => unsatisfied(asked, recorded, facts),
+        412 if asked.conditional => Verdict::Changed,
+        412 => Verdict::Suspect(Suspicion::BadPrecondition),
+        404 | 410 => Verdict::NotFound(facts.status),
+        401 | 403 | 407 => Verdict::Denied(facts.status),
+        400 if facts.expired => Verdict::Denied(facts.status),
+        501 | 505 => Verdict::Refused(facts.status),
+        // A network that wants a login (RFC 6585, 6).
+        511 => Verdict::Suspect(Suspicion::Html),
+        408 | 425 | 429 | 500..=599 => Verdict::Busy { status: facts.status, retry_after_ms: facts.retry_after_ms },
+        // 421: the connection was of another host (RFC 9110, 15.5.20); a suspect reply is asked again on a new one.
+        100..=399 | 421 => Verdict::Suspect(Suspicion::OddStatus(facts.status)),
+        status => Verdict::Refused(status),
+    }
+}
+
+fn whole(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdict {
+    let length = match facts.framing {
+        Framing::Length(length) => Some(length),
+        Framing::Marked | Framing::Close => None,
+    };
+    // Content-Range means nothing on a 200 (RFC 9110, 14.4). Servers that send one all the same may mean a part.
+    match facts.content_range {
+        ContentRange::Absent => {}
+        ContentRange::Bytes { start: 0, end, total: Some(total) }
+            if end == total && length.is_none_or(|length| length == total) => {}
+        _ if asked.ranged => return Verdict::AskWhole,
+        _ => return Verdict::Suspect(Suspicion::BadContentRange),
+    }
+    let identity = Identity { length, html: facts.html, ..facts.identity.clone() };
+    let mut likeness = recorded.map_or(Likeness::Unknown, |r| r.compare(&identity));
+    if let Some(recorded) = recorded {
+        if facts.html && !recorded.html && likeness != Likeness::Same {
+            return Verdict::Suspect(Suspicion::Html);
+        }
+        let emptied = length == Some(0) && recorded.length != Some(0);
+        let other_length = Identity { length: None, ..identity.clone() };
+        if emptied && (!identity.is_strong() || recorded.compare(&other_length) == Likeness::Same) {
+            return Verdict::Suspect(Suspicion::Empty);
+        }
+        if identity.encoding != recorded.encoding {
+            if recorded.is_strong() && !differs_but_for_encoding(recorded, &identity) {
+                return Verdict::Suspect(Suspicion::Encoded);
+            }
+            likeness = Likeness::Different;
+        }
+    }
+    if length == Some(0) {
+        return Verdict::Empty { identity };
+    }
+    Verdict::Use { identity, likeness, body_start: 0, body_end: length, whole: true }
+}
+
+/// Whether something other than the encoding, and the length and digests that go with it, says that the object is another one. A
+/// proxy that encodes one reply and not the next, under the same validator or a weakened one, has not changed the
+/// object; but such replies cannot be joined.
+pub(crate) fn differs_but_for_encoding(recorded: &Identity, identity: &Identity) -> bool {
+    let alike = Identity { encoding: recorded.encoding.clone(), length: None, digests: Vec::new(), ..identity.clone() };
+    recorded.compare(&alike) == Likeness::Different
+}
+
+fn partial(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdict {
+    if !asked.ranged {
+        return Verdict::Suspect(Suspicion::UnaskedRange);
+    }
+    let ContentRange::Bytes { start, end, total } = facts.content_range else {
+        return Verdict::Suspect(Suspicion::BadContentRange);
+    };
+    if let Framing::Length(length) = facts.framing
+        && length != end - start
+    {
+        return Verdict::Suspect(Suspicion::LengthContradiction);
+    }
+    let identity = Identity { length: total, html: facts.html, ..facts.identity.clone() };
+    let likeness = recorded.map_or(Likeness::Unknown, |r| r.compare(&identity));
+    if let Some(recorded) = recorded
+        && identity.encoding != recorded.encoding
+        && !differs_but_for_encoding(recorded, &identity)
+    {
+        return Verdict::Suspect(Suspicion::Encoded);
+    }
+    if likeness == Likeness::Different {
+        return Verdict::Changed;
+    }
+    if start > asked.start {
+        return Verdict::Suspect(Suspicion::StartsLate);
+    }
+    if end <= asked.start {
+        return Verdict::Suspect(Suspicion::BadContentRange);
+    }
+    match recorded {
+        Some(recorded) => {
+            if facts.html && !recorded.html && likeness != Likeness::Same {
+                return Verdict::Suspect(Suspicion::Html);
+            }
+            match (total, recorded.length) {
+                (None, None) => return Verdict::AskWhole,
+                // Under the same strong validator that is nonsense; without one it is another object.
+                (None, Some(length)) if end > length && likeness == Likeness::Same => {
+                    return Verdict::Suspect(Suspicion::BadContentRange);
+                }
+                (None, Some(length)) if end > length => return Verdict::Changed,
+                _ => {}
+            }
+        }
+        // A first 206 must say how long the object is, or ranges of it cannot be held together.
+        None if total.is_none() => return Verdict::AskWhole,
+        None => {}
+    }
+    Verdict::Use { identity, likeness, body_start: start, body_end: Some(end), whole: false }
+}
+
+fn unsatisfied(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdict {
+    let ContentRange::Unsatisfied { total } = facts.content_range else {
+        // Some servers leave the header out (Apache, lighttpd): ask without Range and see.
+        return Verdict::AskWhole;
+    };
+    let known = recorded.and_then(|r| r.length);
+    // Type, encoding and digests are those of the error page, not of the object.
+    let encoding = recorded.and_then(|r| r.encoding.clone());
+    let identity =
+        Identity { length: Some(total), html: false, encoding, digests: Vec::new(), ..facts.identity.clone() };
+    if recorded.is_some_and(|r| r.compare(&identity) == Likeness::Different) {
+        return Verdict::Changed;
+    }
+    if total == 0 && asked.start == 0 {
+        return match known {
+            None | Some(0) => Verdict::Empty { identity },
+            Some(_) => Verdict::Changed,
+        };
+    }
+    if asked.start < total {
+        return Verdict::Suspect(Suspicion::BadUnsatisfied);
+    }
+    match known {
+        Some(known) if known != total => Verdict::Changed,
+        Some(_) => Verdict::Suspect(Suspicion::BadUnsatisfied),
+        None => Verdict::EndsAt(total),
+    }
+}

@@ -1,0 +1,272 @@
+//! What is what we found on disk worth?
+//!
+//! [`verdict`] reads what the driver found in the folder and says how to begin. A journal is a witness, not a judge:
+//! hints count only after their bytes were read back, claims beyond the end of the file are void, claims are read
+//! again unless the file looks exactly as at a clean stop, and a journal of another source is refused by name. What it
+//! can never do is block the next start: a journal that cannot be read means starting over, with the reason.
+
+use crate::held::Held;
+use crate::identity::Identity;
+use crate::journal::{Begin, Folded, Publishing, Source};
+use crate::ranges::Range;
+use crate::step::{Extent, FileFacts, Found, FoundJournal, Slot, Target};
+
+/// One generation as it can be taken up again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// Number, file, identity, grid.
+    pub begin: Begin,
+    /// What is held (claims at first; hints join once proven).
+    pub held: Held,
+    /// Hints that wait to be read back.
+    pub hints: Vec<Extent>,
+    /// Claims and hints that the file is too short for.
+    pub lost: Vec<Range>,
+    /// The end of the body was only a closed connection.
+    pub end_not_provable: bool,
+}
+
+impl Generation {
+    /// A generation that begins now.
+    pub fn new(begin: Begin) -> Self {
+        Self { begin, held: Held::default(), hints: Vec::new(), lost: Vec::new(), end_not_provable: false }
+    }
+
+    /// Whether every byte of the object is held.
+    pub fn is_whole(&self) -> bool {
+        self.begin.identity.length.is_some_and(|length| self.held.covers(length))
+    }
+
+    /// What a folded journal says, held against the file's facts. Claims count as read only when the file looks exactly
+    /// as it did at a clean stop.
+    fn from_journal(folded: Folded, file: Option<FileFacts>) -> Self {
+        let end = file.map_or(0, |f| f.len).min(folded.begin.identity.length.unwrap_or(u64::MAX));
+        let clean = match (folded.clean_stop, file) {
+            (Some(then), Some(now)) => {
+                (then.len, then.mtime_ns, then.ctime_ns) == (now.len, now.mtime_ns, now.ctime_ns)
+            }
+            _ => false,
+        };
+        let mut generation = Self::new(folded.begin);
+        let mut lost = Vec::new();
+        for claim in folded.claims {
+            if claim.end() > end || !generation.held.recover(claim, clean) {
+                lost.push(claim.range());
+            }
+        }
+        for hint in folded.hints {
+            let start_fits = generation.held.list().iter().all(|k| {
+                k.extent.start == hint.start && k.extent.len <= hint.len || !k.extent.range().overlaps(hint.range())
+            });
+            let apart = generation.hints.last().is_none_or(|h| h.end() <= hint.start);
+            if hint.end() <= end && start_fits && apart {
+                generation.hints.push(hint);
+            } else {
+                lost.push(hint.range());
+            }
+        }
+        // What other claims say of the same bytes stays true: only the rest is lost.
+        for range in lost {
+            let gaps = generation.held.gaps(range.end);
+            let rest = gaps.map(|g| Range::new(g.start.max(range.start), g.end)).filter(|g| !g.is_empty());
+            generation.lost.extend(rest);
+        }
+        generation
+    }
+}
+
+/// How a run begins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// From nothing; the reason when there was something.
+    Fresh(Option<Restart>),
+    /// From what is there.
+    Continue {
+        /// The generation that bytes are added to.
+        current: Box<Generation>,
+        /// An older one that is still kept, in the main file.
+        old: Option<Box<Generation>>,
+        /// `NAME.lhnext` must become `NAME.lhpart` first.
+        promote: bool,
+        /// A newer generation that the journal knows, but whose file never reached the disk: to be retired.
+        gone: Option<u32>,
+    },
+    /// The rename to the target has happened: only the steps after it are missing.
+    FinishPublish {
+        /// The published generation.
+        current: Box<Generation>,
+        /// Its record.
+        publishing: Publishing,
+    },
+    /// The finished object of this source stands at the target: ask whether it still is the same.
+    Finished(Box<Identity>),
+    /// Not ours to touch.
+    Refuse(Refusal),
+}
+
+/// Judges what was found. `overwrite`: the caller allows an existing target to be replaced.
+pub fn verdict(source: &Source, overwrite: bool, found: Found) -> Verdict {
+    let (recovered, set_aside) = match found.journal {
+        FoundJournal::Read(recovered) => (Some(*recovered), false),
+        FoundJournal::SetAside(_) => (None, true),
+        FoundJournal::Absent => (None, false),
+    };
+    // What stands at the target may be our own file, renamed just before a crash.
+    if let Some(r) = &recovered
+        && let Some(publishing) = r.publishing
+        && let Target::File { facts, .. } = &found.target
+        && (facts.inode, facts.len) == (publishing.facts.inode, publishing.facts.len)
+        && r.source.url == source.url
+        && let Some(current) = r.current.clone()
+        && current.begin.generation == publishing.generation
+    {
+        let current = Box::new(Generation::from_journal(current, Some(*facts)));
+        return Verdict::FinishPublish { current, publishing };
+    }
+    match found.target {
+        Target::Directory => return Verdict::Refuse(Refusal::TargetIsDirectory),
+        Target::Other => return Verdict::Refuse(Refusal::TargetIsSpecial),
+        Target::Symlink if !overwrite => return Verdict::Refuse(Refusal::TargetIsSymlink),
+        Target::File { finished: Some(identity), .. } if recovered.is_none() => return Verdict::Finished(identity),
+        Target::File { finished: None, .. } if !overwrite => return Verdict::Refuse(Refusal::TargetExists),
+        Target::File { .. } | Target::Symlink | Target::Absent => {}
+    }
+    let Some(recovered) = recovered else {
+        return Verdict::Fresh(match found.main {
+            _ if set_aside => Some(Restart::JournalUnusable),
+            Some(main) if main.len > 0 => Some(Restart::NoJournal),
+            _ => None,
+        });
+    };
+    if recovered.source.url != source.url {
+        return Verdict::Refuse(Refusal::PartialOfAnotherSource);
+    }
+    let Some(mut current) = recovered.current else {
+        // The record of a begin comes before the first byte: what lies there without one was lost with the journal's end.
+        return Verdict::Fresh(found.main.filter(|main| main.len > 0).map(|_| Restart::NoJournal));
+    };
+    let mut promote = false;
+    let mut old = recovered.old;
+    let mut gone = None;
+    if current.begin.slot == Slot::Next {
+        if found.next.is_some() {
+            promote = recovered.promote;
+        } else if recovered.promote {
+            current.begin.slot = Slot::Main; // the rename happened
+        } else if let Some(previous) = old.take() {
+            gone = Some(current.begin.generation); // the new file never reached the disk
+            current = previous;
+        }
+    }
+    let file = match current.begin.slot {
+        Slot::Main => found.main,
+        Slot::Next => found.next,
+    };
+    Verdict::Continue {
+        current: Box::new(Generation::from_journal(current, file)),
+        old: old.map(|old| Box::new(Generation::from_journal(old, found.main))),
+        promote,
+        gone,
+    }
+}
+
+/// Why held bytes were discarded. Stored in the journal by code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Restart {
+    /// The source shows another version.
+    Changed,
+    /// The source has no strong validator: bytes of two replies cannot be joined.
+    NotProvable,
+    /// The validator is the same but bytes that came again differ: it proves nothing.
+    ValidatorLied,
+    /// The whole-object digest does not match.
+    DigestMismatch,
+    /// Bytes on disk do not match their checksums.
+    Damaged,
+    /// The part file is missing or shorter than what was recorded.
+    Truncated,
+    /// A sync failed: what was written since the last good one may not be on disk.
+    SyncFailed,
+    /// The journal was unreadable and has been set aside.
+    JournalUnusable,
+    /// A part file without a journal.
+    NoJournal,
+    /// The version that had replaced it is gone again, or is replaced by a third one.
+    Superseded,
+}
+
+impl Restart {
+    /// All reasons.
+    pub const ALL: [Restart; 10] = [
+        Self::Changed,
+        Self::NotProvable,
+        Self::ValidatorLied,
+        Self::DigestMismatch,
+        Self::Damaged,
+        Self::Truncated,
+        Self::SyncFailed,
+        Self::JournalUnusable,
+        Self::NoJournal,
+        Self::Superseded,
+    ];
+
+    /// The code in the journal; never 0.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Changed => 1,
+            Self::NotProvable => 2,
+            Self::ValidatorLied => 3,
+            Self::DigestMismatch => 4,
+            Self::Damaged => 5,
+            Self::Truncated => 6,
+            Self::SyncFailed => 7,
+            Self::JournalUnusable => 8,
+            Self::NoJournal => 9,
+            Self::Superseded => 10,
+        }
+    }
+
+    /// The reason with that code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|r| r.code() == code)
+    }
+
+    /// A sentence for people.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::Changed => "the source shows another version of the object",
+            Self::NotProvable => "the source gives no strong validator, so bytes of two replies cannot be joined",
+            Self::ValidatorLied => "the source sent other bytes under the same validator",
+            Self::DigestMismatch => "the whole object did not match its digest",
+            Self::Damaged => "bytes on disk do not match their checksums",
+            Self::Truncated => "the partial file is missing or shorter than what was recorded",
+            Self::SyncFailed => "the disk failed to sync, so unsynced bytes are fetched again",
+            Self::JournalUnusable => "the journal was unreadable and has been set aside",
+            Self::NoJournal => "a partial file without its journal proves nothing",
+            Self::Superseded => "a newer version took the place of one that had begun",
+        }
+    }
+}
+
+/// A target or partial that is not ours to touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Something that is not ours stands at the target.
+    TargetExists,
+    /// The target is a symbolic link.
+    TargetIsSymlink,
+    /// The target is a directory.
+    TargetIsDirectory,
+    /// The target is a device, socket or pipe.
+    TargetIsSpecial,
+    /// The partial file is of another source.
+    PartialOfAnotherSource,
+    /// Not enough free space for the rest of the object.
+    NoSpaceAhead {
+        /// Bytes still needed.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+}
