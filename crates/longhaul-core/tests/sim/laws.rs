@@ -1,0 +1,492 @@
+//! The oracle: what a user could see go wrong. It looks at the disk, at what the remote sent, and at what was told, and
+//! keeps its own account; nothing here trusts what the core believes to hold.
+//!
+//! * The target is absent, the older file, or one whole version, at every moment; after `Done` the latter, for ever.
+//! * A claim in a journal is true of the file beside it, also after a power cut.
+//! * Bytes that the journal speaks of and that are intact are not fetched again, unless a reason was told, and the reason
+//!   is a true one.
+//! * Nothing held is dropped in silence within a run.
+//! * Every run ends; the last one, undisturbed, ends with the file.
+
+use std::fmt;
+
+use longhaul_core::journal::{Folded, Record, Recovered};
+use longhaul_core::reply::Suspicion;
+use longhaul_core::resume::{Refusal, Restart};
+use longhaul_core::step::{Extent, Failure, Finish, Heard, Millis, Note, Slot, Step, Ticket, Trouble, Verified};
+
+use crate::content::{CAP, Mask, crc64, mask, mask_of};
+use crate::disk::{Id, MAIN, NEXT, NONE, Name, TARGET};
+use crate::driver::name_of;
+use crate::remote::Declares;
+use crate::stream::Stream;
+use crate::tell;
+use crate::world::{Stand, World};
+
+/// A promise that was not kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Breach {
+    pub(crate) law: &'static str,
+    pub(crate) what: String,
+}
+
+/// The oracle's own account.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    /// The core has an identity to hold odd replies against.
+    pub(crate) identity_known: bool,
+    /// The identity recorded last has a strong validator.
+    recorded_strong: bool,
+    /// Bytes that the journal spoke of when the run began, intact and joinable; and those of them that were claimed.
+    pub(crate) kept: Mask,
+    kept_claims: Mask,
+    /// Everything that was claimed when the run began.
+    claimed: Mask,
+    /// Everything that the journal spoke of when the run began.
+    found: Mask,
+    kept_file: Id,
+    /// Bytes that the core has heard of in this run.
+    pub(crate) heard: Mask,
+    heard_file: Id,
+    /// Those of them that a hint or claim was ordered for.
+    recorded: Mask,
+    /// Those of them that a completed sync covers, and what each sync under way will cover.
+    covered: Mask,
+    covering: Vec<(Ticket, Mask)>,
+    /// When the first byte came that no sync was ordered for.
+    unsynced_since: Option<Millis>,
+    /// Bytes that another stream's late writes changed.
+    overshot: Mask,
+    /// The same bytes came twice under one validator and differed: in this run, or the journal remembers it.
+    contradicted: bool,
+    sync_failed: bool,
+    sync_ever_failed: bool,
+    pub(crate) discarding: bool,
+    // What happened to the files, in this history.
+    pub(crate) journal_ever_spoiled: bool,
+    /// Somebody put the journal of another source in its place.
+    pub(crate) another_source: bool,
+    pub(crate) rebooted: bool,
+    pub(crate) done: bool,
+}
+
+impl Witness {
+    pub(crate) fn forget_all(&mut self) {
+        let covering = std::mem::take(&mut self.covering);
+        *self = Self { covering, kept_file: NONE, heard_file: NONE, ..Self::default() };
+        self.covering.clear();
+    }
+
+    pub(crate) fn run_begins(&mut self) {
+        (self.identity_known, self.contradicted) = (false, false);
+        (self.kept, self.kept_claims, self.claimed, self.found, self.kept_file) = (0, 0, 0, 0, NONE);
+        self.unsynced_since = None;
+        (self.heard, self.heard_file, self.recorded, self.covered) = (0, NONE, 0, 0);
+        self.covering.clear();
+        self.overshot = 0;
+        self.sync_failed = false;
+        self.discarding = false;
+    }
+
+    fn drop_held(&mut self) {
+        (self.kept, self.kept_claims, self.heard, self.recorded, self.covered) = (0, 0, 0, 0, 0);
+        self.covering.clear();
+        self.unsynced_since = None;
+    }
+}
+
+impl World {
+    pub(crate) fn broken(&mut self, law: &'static str, what: fmt::Arguments<'_>) {
+        if self.breach.is_none() {
+            tell!(self, "BROKEN: {law}: {what}");
+            self.breach = Some(Breach { law, what: what.to_string() });
+        }
+    }
+
+    // ---- the target --------------------------------------------------------------------------------------------
+
+    /// Which version these bytes are, whole.
+    fn version_of(&self, bytes: &[u8]) -> Option<usize> {
+        self.remote.versions.iter().position(|v| v.content.slice() == bytes)
+    }
+
+    /// A mixture can only be forbidden where something could tell: a validator that does not lie, a digest, or the
+    /// same bytes seen twice.
+    fn mixture_is_excused(&self) -> bool {
+        let digest = !self.expected.is_empty() || self.remote.always_declares();
+        self.remote.lies && !digest && !self.witness.contradicted
+    }
+
+    pub(crate) fn check_target(&mut self, when: &'static str) {
+        let w = &self.witness;
+        // Nothing was promised; or the record that a sync had failed was cut out of the journal by somebody, and the
+        // page cache vouched for bytes that never reached the disk.
+        if w.rebooted && (!self.power || w.journal_ever_spoiled && w.sync_ever_failed) {
+            return;
+        }
+        let target = self.disk.id(TARGET);
+        let Some(id) = target else {
+            if self.witness.done {
+                self.broken("a finished file stays", format_args!("{when}: the target is gone"));
+            } else if self.older != NONE && self.stand == Stand::Free && !self.published {
+                self.broken("an older target is left alone", format_args!("{when}: it is gone"));
+            }
+            return;
+        };
+        let file = &self.disk.files[usize::from(id)];
+        if id == self.older {
+            if file.bytes() != self.older_bytes.as_slice() {
+                self.broken("an older target is left alone", format_args!("{when}: its bytes have changed"));
+            } else if self.witness.done {
+                self.broken("a finished file stays", format_args!("{when}: the older file is back"));
+            }
+            return;
+        }
+        let bytes = file.bytes();
+        match self.version_of(bytes) {
+            None if !self.mixture_is_excused() => {
+                let shown = format!("{:?}", file.bytes());
+                self.broken("the target is one whole version", format_args!("{when}: it holds {shown}"));
+            }
+            None => self.coverage.excused_mixtures += 1,
+            Some(_) => {}
+        }
+        let bytes = self.disk.files[usize::from(id)].bytes();
+        let wrong = self.expected.iter().any(|d| crate::content::digest(d.kind(), bytes) != *d);
+        let empty = bytes.is_empty();
+        if wrong {
+            self.broken("the target matches the digest that was given", format_args!("{when}"));
+        }
+        // (A 416 tells of an object without bytes, and its digest is not the object's.)
+        if self.remote.declares == Declares::Wrong && !empty {
+            self.broken("the target matches the digest that was declared", format_args!("{when}"));
+        }
+    }
+
+    pub(crate) fn published(&mut self) {
+        self.published = true;
+        self.coverage.published += 1;
+        self.check_target("when it is renamed");
+    }
+
+    // ---- starts ------------------------------------------------------------------------------------------------
+
+    fn generation_file(&self, g: &Folded, r: &Recovered) -> Name {
+        match (r.publishing, self.disk.facts(TARGET)) {
+            (Some(p), Some(f)) if p.facts.inode == f.inode => TARGET,
+            _ if g.begin.slot == Slot::Next && (self.disk.id(NEXT).is_some() || !r.promote) => NEXT,
+            _ => MAIN,
+        }
+    }
+
+    /// A run has read the journal: it must be true, and what it speaks of must not be lost.
+    pub(crate) fn opened(&mut self, recovered: Option<&Recovered>) {
+        let Some(r) = recovered else { return };
+        let void = self.disk.log().is_none_or(|log| log.void);
+        if !void && (self.power || !self.witness.rebooted) {
+            for g in [&r.current, &r.old].into_iter().flatten() {
+                self.check_claims(g, self.generation_file(g, r));
+            }
+        }
+        let Some(current) = &r.current else { return };
+        self.witness.identity_known = true;
+        self.witness.contradicted = current.begin.identity.distrusted;
+        self.witness.recorded_strong = current.begin.identity.is_strong();
+        let hinted = current.hints.iter().fold(0, |m, e| m | mask_of(e));
+        self.witness.found = hinted | current.claims.iter().fold(0, |m, e| m | mask_of(e));
+        self.witness.claimed = current.claims.iter().fold(0, |m, e| m | mask_of(e));
+        let name = self.generation_file(current, r);
+        let Some(id) = self.disk.id(name) else { return };
+        self.witness.heard_file = id;
+        let cut_off = !self.power && self.witness.rebooted;
+        if cut_off || !current.begin.identity.is_strong() {
+            return;
+        }
+        let file = &self.disk.files[usize::from(id)];
+        let intact =
+            |list: &[Extent]| list.iter().filter(|e| matches(file.bytes(), e)).fold(0, |m: Mask, e| m | mask_of(e));
+        self.witness.kept_claims = intact(&current.claims);
+        self.witness.kept = self.witness.kept_claims | intact(&current.hints);
+        self.witness.kept_file = id;
+        self.coverage.kept_bytes += u64::from(self.witness.kept.count_ones());
+    }
+
+    fn check_claims(&mut self, g: &Folded, name: Name) {
+        for claim in &g.claims {
+            let Some(file) = self.disk.file(name) else {
+                return self.broken("a claim is true", format_args!("{claim:?}, and the file is not there"));
+            };
+            if !matches(file.bytes(), claim) && file.damaged & mask_of(claim) == 0 {
+                let generation = g.begin.generation;
+                return self.broken(
+                    "a claim is true",
+                    format_args!("generation {generation}, {claim:?}: other bytes are on the disk"),
+                );
+            }
+        }
+    }
+
+    // ---- within a run ------------------------------------------------------------------------------------------
+
+    pub(crate) fn ordered(&mut self, ticket: Ticket, step: &Step) {
+        match step {
+            Step::Record { records, .. } => self.recorded(records),
+            Step::Sync { .. } => {
+                let written = self.witness.heard | self.witness.found; // hints are written again when read back
+                self.witness.unsynced_since = None;
+                self.witness.covering.push((ticket, written));
+            }
+            Step::Create { slot } | Step::Check { slot, .. } => {
+                let id = self.disk.id(name_of(*slot)).unwrap_or(NONE);
+                if matches!(step, Step::Create { .. }) {
+                    self.may_go(id, "a new generation takes its file");
+                }
+            }
+            Step::Promote => self.may_go(self.disk.id(MAIN).unwrap_or(NONE), "another file takes its name"),
+            Step::RemoveNext => self.may_go(self.disk.id(NEXT).unwrap_or(NONE), "its file is removed"),
+            Step::RemoveAll if !self.witness.discarding => {
+                self.broken("nothing held is dropped in silence", format_args!("everything is removed unasked"));
+            }
+            _ => {}
+        }
+    }
+
+    fn may_go(&mut self, file: Id, how: &'static str) {
+        let w = &self.witness;
+        let held = if file == NONE {
+            0
+        } else if file == w.kept_file {
+            w.kept
+        } else {
+            0
+        } | if file != NONE && file == w.heard_file { w.heard } else { 0 };
+        if held != 0 {
+            self.broken("nothing held is dropped in silence", format_args!("{} bytes: {how}", held.count_ones()));
+        }
+    }
+
+    fn recorded(&mut self, records: &[Record]) {
+        for record in records {
+            match record {
+                Record::Hint { extent, .. } => self.witness.recorded |= mask_of(extent),
+                Record::Claim { extents, .. } => {
+                    self.witness.recorded |= extents.iter().fold(0, |m, e| m | mask_of(e));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn appended(&mut self, records: &[Record], whole: bool) {
+        for record in records {
+            if let Record::Begin(begin) = record
+                && whole
+            {
+                self.witness.identity_known = true;
+                self.witness.recorded_strong = begin.identity.is_strong();
+            }
+        }
+    }
+
+    pub(crate) fn answered(&mut self, ticket: Ticket, step: &Step, heard: &Heard) {
+        if let Step::Sync { .. } = step
+            && let Some(i) = self.witness.covering.iter().position(|(t, _)| *t == ticket)
+        {
+            let (_, covered) = self.witness.covering.swap_remove(i);
+            if *heard == Heard::Done {
+                self.witness.covered |= covered;
+            }
+        }
+        if let (Step::Sync { .. }, Heard::Failed(_)) = (step, heard) {
+            self.witness.sync_failed = true;
+            self.witness.sync_ever_failed = true;
+            self.witness.covering.clear();
+        }
+    }
+
+    pub(crate) fn heard_wrote(&mut self, file: Id, extent: &Extent) {
+        let w = &mut self.witness;
+        if w.heard_file != file {
+            (w.heard_file, w.heard, w.recorded, w.covered) = (file, 0, 0, 0);
+        }
+        w.heard |= mask_of(extent);
+        w.unsynced_since = w.unsynced_since.or(Some(self.now));
+    }
+
+    pub(crate) fn heard_passed(&mut self, held: &Extent, crc: u64) {
+        if held.crc != crc {
+            tell!(self, "the bytes {}..{} differ from those held", held.start, held.end());
+            self.witness.contradicted = true;
+            self.coverage.contradictions += 1;
+        }
+    }
+
+    /// A stream is about to write.
+    pub(crate) fn about_to_write(&mut self, file: Id, what: Mask, known: Mask, chunk: &[u8], at: usize) {
+        let w = &self.witness;
+        let again = if file == w.kept_file { what & w.kept } else { w.kept };
+        if again != 0 {
+            let first = again.trailing_zeros();
+            return self.broken("kept bytes are not fetched again", format_args!("byte {first} was kept, and intact"));
+        }
+        let again = if file == w.heard_file { what & w.heard & known } else { w.heard };
+        if again != 0 {
+            let first = again.trailing_zeros();
+            return self.broken("nothing held is dropped in silence", format_args!("byte {first} is fetched again"));
+        }
+        let late = what & w.heard & !known;
+        if file == w.heard_file && late != 0 {
+            let old = &self.disk.files[usize::from(file)].live;
+            let changed = chunk.iter().enumerate().filter(|&(i, &b)| old[at + i] != b);
+            let changed = changed.fold(0, |m, (i, _)| m | mask(at + i, at + i + 1));
+            self.witness.overshot |= late & changed;
+        }
+    }
+
+    pub(crate) fn wrote(&mut self, file: Id) {
+        self.disk.files[usize::from(file)].damaged |= std::mem::take(&mut self.witness.overshot);
+        if self.disk.id(TARGET) == Some(file) {
+            self.check_target("after a late write");
+        }
+    }
+
+    /// Syncs begin in time, and reading pauses when too much is unsynced; looked at after everything that the core has
+    /// heard.
+    pub(crate) fn check_bounds(&mut self) {
+        let reading = self.streams.iter().any(Stream::can_flow) && !self.streams.iter().any(Stream::is_stopped);
+        if self.throttled || !self.power || !reading {
+            return;
+        }
+        // The clock jumps by half a second at most, and nothing else is under way that a sync could wait for.
+        let patience = self.sync_every_ms + 600;
+        let late = self.witness.unsynced_since.is_some_and(|since| self.now > since + patience);
+        if late && self.ops.is_empty() {
+            self.broken("liveness: a sync begins in time", format_args!("{patience} ms have passed"));
+        }
+        let unsynced = u64::from((self.witness.heard & !self.witness.covered & !self.witness.claimed).count_ones());
+        let bound = self.unsynced_max + 12 * u64::from(self.connections);
+        if unsynced > bound {
+            self.broken("liveness: reading pauses", format_args!("{unsynced} bytes are unsynced, and it goes on"));
+        }
+    }
+
+    pub(crate) fn noted(&mut self, note: &Note) {
+        tell!(self, "it says {note:?}");
+        match note {
+            Note::Restarted { reason, .. } => {
+                self.coverage.restarted(*reason);
+                let held = self.witness.kept | self.witness.heard;
+                if held != 0 && !self.is_true_reason(*reason) {
+                    let count = held.count_ones();
+                    self.broken("a restart has a true reason", format_args!("{reason:?}, {count} bytes held"));
+                }
+                if *reason == Restart::SyncFailed {
+                    let (claims, covered) = (self.witness.kept_claims, self.witness.covered);
+                    self.witness.drop_held();
+                    (self.witness.kept, self.witness.kept_claims) = (claims, claims);
+                    self.witness.covered = covered;
+                } else {
+                    self.witness.drop_held();
+                }
+            }
+            Note::Damaged { ranges } => {
+                self.coverage.damaged += 1;
+                let told = ranges.iter().fold(0, |m, r| m | mask(r.start as usize, r.end.min(CAP as u64) as usize));
+                let file = self.disk.files.get(usize::from(self.witness.kept_file));
+                let intact = self.witness.kept & told & !file.map_or(0, |f| f.damaged);
+                if intact != 0 {
+                    let first = intact.trailing_zeros();
+                    self.broken("damage is told where it is", format_args!("byte {first} was kept, and intact"));
+                }
+                self.witness.kept &= !told;
+                self.witness.kept_claims &= !told;
+                self.witness.heard &= !told;
+            }
+            Note::Resumed { .. } => self.coverage.resumed += 1,
+            Note::Returned { .. } => self.coverage.returned += 1,
+            _ => {}
+        }
+    }
+
+    fn is_true_reason(&self, reason: Restart) -> bool {
+        let several = self.remote.versions.len() > 1;
+        match reason {
+            Restart::Changed | Restart::Superseded => several,
+            Restart::NotProvable => !self.witness.recorded_strong,
+            Restart::ValidatorLied => several && (self.remote.lies || !self.witness.recorded_strong),
+            Restart::DigestMismatch => !self.expected.is_empty() || self.remote.declares != Declares::Nothing,
+            Restart::SyncFailed => self.witness.sync_failed,
+            _ => false, // damage: what is kept was intact
+        }
+    }
+
+    // ---- ends --------------------------------------------------------------------------------------------------
+
+    pub(crate) fn crashed(&mut self) {
+        let lost = u64::from((self.witness.heard & !self.witness.recorded).count_ones());
+        if lost > u64::from(self.connections) * self.block_len {
+            self.broken("a killed process loses little", format_args!("{lost} bytes have no hint"));
+        }
+    }
+
+    pub(crate) fn finished(&mut self, finish: &Finish) {
+        tell!(self, "the run ends: {finish:?}");
+        let Finish::Done { length, verified, .. } = finish else {
+            return self.check_target("after a run that did not finish");
+        };
+        self.witness.done = true;
+        self.older = NONE;
+        let Some(file) = self.disk.file(TARGET) else {
+            return self.broken("a finished file stays", format_args!("done, and nothing is at the target"));
+        };
+        if file.live_len as u64 != *length {
+            let len = file.live_len;
+            self.broken("the summary is true", format_args!("length {length}, and the file has {len}"));
+        }
+        match verified {
+            Verified::Validator if !self.remote.scheme.is_strong() => {
+                self.broken("the summary is true", format_args!("verified by a validator that is not strong"));
+            }
+            Verified::Digest(_) if self.expected.is_empty() && self.remote.declares == Declares::Nothing => {
+                self.broken("the summary is true", format_args!("verified by a digest that nobody gave"));
+            }
+            _ => {}
+        }
+        self.check_target("when it is done");
+    }
+
+    /// Whether an undisturbed run may end like this.
+    pub(crate) fn is_right_end(&self, finish: &Finish) -> bool {
+        let empty = self.remote.versions[self.remote.current].content.len == 0;
+        match finish {
+            Finish::Done { length, .. } => self.remote.declares != Declares::Wrong || *length == 0,
+            Finish::Failed(Failure::Refused(refusal)) => match refusal {
+                // Published, and then somebody took the journal that said so.
+                Refusal::TargetExists if self.witness.journal_ever_spoiled => self.published || self.older != NONE,
+                Refusal::TargetExists => self.older != NONE && !self.overwrite,
+                Refusal::TargetIsSymlink => self.stand == Stand::Symlink && !self.overwrite,
+                Refusal::PartialOfAnotherSource => self.witness.another_source,
+                Refusal::TargetIsDirectory => self.stand == Stand::Directory,
+                _ => false,
+            },
+            Finish::Failed(Failure::NotProvable(_)) => self.demanding,
+            Finish::Failed(Failure::Changed { .. }) => self.stops_on_change && self.remote.versions.len() > 1,
+            // The same validator, another length, and no reply that tells it: nothing can be concluded.
+            Finish::Failed(Failure::Unusable(Suspicion::BadContentRange)) => self.remote.lies,
+            Finish::Failed(Failure::GaveUp(Trouble::Short)) => {
+                self.remote.lies || self.remote.declares == Declares::Wrong
+            }
+            // Without a validator an empty reply is as likely a proxy's: better no file than an empty one.
+            Finish::Failed(Failure::Unusable(Suspicion::Empty)) => {
+                empty && (self.remote.lies || !self.remote.scheme.is_strong())
+            }
+            Finish::Failed(Failure::Integrity { .. }) => self.remote.declares == Declares::Wrong,
+            _ => false,
+        }
+    }
+}
+
+fn matches(bytes: &[u8], extent: &Extent) -> bool {
+    let Some(held) = bytes.get(extent.start as usize..extent.end().min(1 << 20) as usize) else { return false };
+    crc64(0, held) == extent.crc
+}

@@ -1,0 +1,626 @@
+//! One history: an object on a remote, a disk, and several runs of the download, each ended by its own end, a kill, a
+//! power cut, a pause or a discard, with trouble of its own; then a last run that nothing disturbs, and a look at what
+//! is left. Everything comes from one seed.
+
+use longhaul_core::digest::Digest;
+use longhaul_core::download::{Command, Config, Download, Durability, OnChange};
+use longhaul_core::fault::Fault;
+use longhaul_core::journal::{self, Record, Source};
+use longhaul_core::retry::RetryPolicy;
+use longhaul_core::step::{Finish, Heard, Millis, Step, Ticket};
+
+use crate::content::{CAP, LEN_MAX, byte};
+use crate::coverage::Coverage;
+use crate::disk::{Disk, Id, JOURNAL, MAIN, NEXT, NONE, TARGET};
+use crate::driver::Op;
+use crate::laws::{Breach, Witness};
+use crate::remote::{NetTrouble, Remote};
+use crate::rng::Rng;
+use crate::stream::Stream;
+
+/// Moves of the world in one run after which something must be wrong.
+const TICKS_MAX: u64 = 4_000;
+
+/// A line of the story, when one is told.
+#[macro_export]
+macro_rules! tell {
+    ($world:expr, $($arg:tt)*) => {
+        if $world.story.is_some() {
+            let line = format!($($arg)*);
+            $world.line(&line);
+        }
+    };
+}
+
+/// What stands at the target name besides files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stand {
+    Free,
+    Symlink,
+    Directory,
+}
+
+/// What goes wrong in a run, in percent per operation.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Trouble {
+    pub(crate) net: NetTrouble,
+    pub(crate) sync_fails: u32,
+    pub(crate) folder_fails: u32,
+    pub(crate) journal_fails: u32,
+    pub(crate) read_fails: u32,
+    /// In a thousand per tick: the disk fills up, or has space again.
+    full: u32,
+    /// In a thousand per tick: another program makes a file at the target.
+    rival: u32,
+}
+
+impl Trouble {
+    /// Two kinds at most, so that most runs get somewhere.
+    fn draw(rng: &mut Rng) -> Self {
+        let mut t = Self::default();
+        for _ in 0..rng.below(4) {
+            match rng.below(14) {
+                0 => t.net.unreachable = 30,
+                1 => t.net.busy = 30,
+                2 | 3 => t.net.cut = 60,
+                4 => t.net.odd = 40,
+                5 => t.net.refused = 10,
+                6 | 7 => t.net.change = 40,
+                8 => t.sync_fails = 40,
+                9 => (t.folder_fails, t.journal_fails) = (10, 10),
+                10 => t.read_fails = 20,
+                11 => t.net.portal = 70,
+                12 => t.rival = 4,
+                _ => t.full = 30,
+            }
+        }
+        t
+    }
+}
+
+/// How a run is to end, unless it ends before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plan {
+    ToTheEnd,
+    Crash {
+        after: u64,
+        power: bool,
+    },
+    /// Soon after a step of this kind was ordered.
+    CrashNear {
+        kind: u8,
+        power: bool,
+    },
+    Command {
+        after: u64,
+        command: Command,
+    },
+}
+
+pub(crate) struct World {
+    pub(crate) rng: Rng,
+    pub(crate) disk: Disk,
+    pub(crate) remote: Remote,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) streams: Vec<Stream>,
+    pub(crate) now: Millis,
+    /// The driver does not look again after locking.
+    pub(crate) careless_lock: bool,
+    /// What the driver holds for the main file, when that is not what has its name.
+    pub(crate) wrong_main: Option<Id>,
+    pub(crate) coverage: Coverage,
+    pub(crate) story: Option<String>,
+    pub(crate) witness: Witness,
+    pub(crate) breach: Option<Breach>,
+    pub(crate) trouble: Trouble,
+    // Of the run.
+    pub(crate) throttled: bool,
+    pub(crate) full: bool,
+    pub(crate) free: Option<u64>,
+    pub(crate) finish: Option<Finish>,
+    pub(crate) sequence: Option<u32>,
+    pub(crate) echo: Option<Ticket>,
+    pub(crate) steps: u64,
+    /// A pause or discard was asked for.
+    pub(crate) commanded: bool,
+    crash_kind: Option<u8>,
+    crash_in: Option<u64>,
+    // Of the history.
+    pub(crate) power: bool,
+    pub(crate) overwrite: bool,
+    pub(crate) stops_on_change: bool,
+    pub(crate) connections: u32,
+    pub(crate) block_len: u64,
+    pub(crate) unsynced_max: u64,
+    pub(crate) sync_every_ms: u64,
+    /// The caller refuses what cannot be proven.
+    pub(crate) demanding: bool,
+    pub(crate) expected: Vec<Digest>,
+    pub(crate) stand: Stand,
+    pub(crate) older: Id,
+    pub(crate) older_bytes: Vec<u8>,
+    pub(crate) published: bool,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let mut rng = Rng::new(0);
+        let remote = Remote::new(&mut rng);
+        Self {
+            rng,
+            disk: Disk::default(),
+            remote,
+            ops: Vec::new(),
+            streams: Vec::new(),
+            now: 0,
+            careless_lock: false,
+            wrong_main: None,
+            coverage: Coverage::default(),
+            story: None,
+            witness: Witness::default(),
+            breach: None,
+            trouble: Trouble::default(),
+            throttled: false,
+            full: false,
+            free: None,
+            finish: None,
+            sequence: None,
+            echo: None,
+            steps: 0,
+            commanded: false,
+            crash_kind: None,
+            crash_in: None,
+            power: true,
+            overwrite: false,
+            stops_on_change: false,
+            connections: 1,
+            block_len: 8,
+            unsynced_max: 0,
+            sync_every_ms: 0,
+            demanding: false,
+            expected: Vec::new(),
+            stand: Stand::Free,
+            older: NONE,
+            older_bytes: Vec::new(),
+            published: false,
+        }
+    }
+
+    /// After a panic: what it left half done does not count.
+    pub(crate) fn clear(&mut self) {
+        let coverage = std::mem::take(&mut self.coverage);
+        let steps = self.steps;
+        *self = Self { coverage, steps, ..Self::new() };
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
+        if let Some(story) = &mut self.story {
+            use std::fmt::Write as _;
+            let _ = writeln!(story, "{:>7} ms  {line}", self.now);
+        }
+    }
+
+    fn reset(&mut self, seed: u64) {
+        self.rng = Rng::new(seed);
+        self.disk.reset();
+        self.remote = Remote::new(&mut self.rng);
+        self.ops.clear();
+        self.streams.clear();
+        self.witness.forget_all();
+        self.breach = None;
+        self.now = 0;
+        self.steps = 0;
+        self.stand = Stand::Free;
+        (self.older, self.published) = (NONE, false);
+        self.older_bytes.clear();
+        self.expected.clear();
+    }
+
+    /// Lives through the history of this seed.
+    pub(crate) fn history(&mut self, seed: u64, fault: Option<Fault>) -> Option<Breach> {
+        self.reset(seed);
+        self.careless_lock = fault == Some(Fault::LockOnWrongFile);
+        self.wrong_main = None;
+        let config = self.draw_config(seed);
+        self.stand_something_at_the_target();
+        tell!(self, "seed {seed}: {config:?}");
+        tell!(self, "the remote: {:?}", self.remote);
+        self.coverage.histories += 1;
+        for _ in 0..self.rng.between(1, 5) {
+            self.trouble = Trouble::draw(&mut self.rng);
+            let plan = self.draw_plan();
+            self.free = match self.rng.below(16) {
+                0 => Some(LEN_MAX),
+                1 => Some(self.rng.below(LEN_MAX)),
+                _ => None,
+            };
+            self.run(&config, fault, plan);
+            if self.breach.is_some() || self.witness.done {
+                break;
+            }
+            self.between_runs();
+        }
+        if self.breach.is_none() && !self.witness.done {
+            self.last_run(&config, fault);
+        }
+        if self.breach.is_none() && self.witness.done {
+            self.after_done(&config, fault);
+        }
+        self.coverage.changes += u64::from(self.remote.changes);
+        self.coverage.steps += self.steps;
+        self.coverage.steps_max = self.coverage.steps_max.max(self.steps);
+        self.breach.take()
+    }
+
+    fn draw_config(&mut self, seed: u64) -> Config {
+        let rng = &mut self.rng;
+        self.power = !rng.one_in(8);
+        self.overwrite = rng.coin();
+        self.stops_on_change = rng.one_in(10);
+        self.connections = rng.pick(&[1, 1, 2, 3, 4]);
+        self.block_len = rng.pick(&[4, 8, 8, 16]);
+        self.unsynced_max = rng.pick(&[16, 32, 64]);
+        self.sync_every_ms = rng.pick(&[50, 200, 1000]);
+        self.demanding = rng.one_in(24);
+        if rng.one_in(6) {
+            self.expected.push(self.remote.true_digest(0));
+        }
+        Config {
+            seed,
+            source: Source { url: "u".to_owned(), name: b"n".to_vec(), ..Source::default() },
+            named: !rng.one_in(8),
+            link_signed: rng.one_in(4),
+            connections: self.connections,
+            range_len: rng.pick(&[8, 16, 24]),
+            block_len_min: self.block_len,
+            sync_every_ms: self.sync_every_ms,
+            sync_bytes: rng.pick(&[8, 16, 64]),
+            unsynced_bytes_max: self.unsynced_max,
+            check_bytes: rng.pick(&[8, 64]),
+            keep_old_above: rng.pick(&[0, 16, 1 << 30]),
+            compact_after: rng.pick(&[4, 16, 64]),
+            retry: RetryPolicy {
+                failures_max: rng.pick(&[2, 4, 10]) as u32,
+                backoff_ms: 20,
+                backoff_max_ms: 400,
+                retry_after_max_ms: 1_000,
+            },
+            suspects_max: 3,
+            changes_max: 3,
+            durability: if self.power { Durability::Power } else { Durability::Process },
+            on_change: if self.stops_on_change { OnChange::Stop } else { OnChange::Restart },
+            expected: self.expected.clone(),
+            require_verified: self.demanding && rng.coin(),
+            require_length: self.demanding,
+            overwrite: self.overwrite,
+        }
+    }
+
+    fn stand_something_at_the_target(&mut self) {
+        match self.rng.below(40) {
+            0 => self.stand = Stand::Symlink,
+            1 => self.stand = Stand::Directory,
+            2..10 if self.overwrite || self.rng.one_in(4) => self.put_at_the_target(),
+            _ => {}
+        }
+    }
+
+    /// Somebody else's file, safe on the disk.
+    fn put_at_the_target(&mut self) {
+        let len = self.rng.between(1, 40) as usize;
+        self.older_bytes.extend((0..len).map(|i| byte(5, i)));
+        self.older = self.disk.put(TARGET, &self.older_bytes);
+        self.coverage.foreign_targets += 1;
+        tell!(self, "somebody's file stands at the target");
+    }
+
+    fn draw_plan(&mut self) -> Plan {
+        let rng = &mut self.rng;
+        let power = rng.percent(40);
+        match rng.below(20) {
+            0..4 => Plan::ToTheEnd,
+            4..9 => Plan::Crash { after: rng.below(40), power },
+            9..17 => Plan::CrashNear { kind: rng.below(KINDS) as u8, power },
+            17 | 18 => Plan::Command { after: rng.below(40), command: Command::Pause },
+            _ => Plan::Command { after: rng.below(40), command: Command::Discard },
+        }
+    }
+
+    // ---- one run -----------------------------------------------------------------------------------------------
+
+    fn run(&mut self, config: &Config, fault: Option<Fault>, plan: Plan) {
+        self.coverage.runs += 1;
+        self.witness.run_begins();
+        (self.throttled, self.full, self.finish, self.sequence, self.echo) = (false, false, None, None, None);
+        (self.crash_kind, self.crash_in, self.commanded) = (None, None, false);
+        let mut power_cut = false;
+        let mut command = None;
+        match plan {
+            Plan::ToTheEnd => {}
+            Plan::Crash { after, power } => (self.crash_in, power_cut) = (Some(after), power),
+            Plan::CrashNear { kind, power } => (self.crash_kind, power_cut) = (Some(kind), power),
+            Plan::Command { after, command: what } => command = Some((after, what)),
+        }
+        tell!(self, "---- a run begins, {plan:?}, {:?}", self.trouble);
+        let mut core = Download::new(Config { seed: self.rng.next(), ..config.clone() });
+        if let Some(fault) = fault {
+            core.plant(fault);
+        }
+        self.drain(&mut core);
+        for tick in 0.. {
+            if let Some(finish) = self.finish.take() {
+                self.land_last_writes();
+                self.ops.clear();
+                self.disk.kill();
+                self.coverage.ended(&finish);
+                self.finished(&finish);
+                self.finish = Some(finish);
+                return;
+            }
+            if self.breach.is_some() {
+                return;
+            }
+            if tick == TICKS_MAX {
+                let waiting: Vec<_> = self.ops.iter().map(|op| &op.step).collect();
+                let what = format!("{} moves and no end; under way: {waiting:?}", TICKS_MAX);
+                return self.broken("liveness: every run ends", format_args!("{what}"));
+            }
+            if self.crash_in == Some(0) {
+                return self.crash(power_cut);
+            }
+            self.crash_in = self.crash_in.map(|ticks| ticks - 1);
+            if let Some((after, what)) = command
+                && after == tick
+            {
+                tell!(self, "command: {what:?}");
+                self.commanded = true;
+                self.witness.discarding = what == Command::Discard;
+                self.coverage.pauses += u64::from(what == Command::Pause);
+                self.coverage.discards += u64::from(what == Command::Discard);
+                core.command(self.now, what);
+                self.drain(&mut core);
+                continue;
+            }
+            self.tick(&mut core);
+            self.check_bounds();
+        }
+    }
+
+    fn tick(&mut self, core: &mut Download) {
+        self.coverage.ticks += 1;
+        self.now += if self.rng.one_in(32) { self.rng.below(500) } else { self.rng.below(16) };
+        self.disk.now_ns = self.now as i64 * 1_000_000 + 1;
+        if self.trouble.net.change > 0 && self.rng.below(1000) < u64::from(self.trouble.net.change) {
+            self.remote.change(&mut self.rng);
+            tell!(self, "the remote now shows version {}", self.remote.current);
+        }
+        if self.trouble.full > 0 && self.rng.below(1000) < u64::from(self.trouble.full) {
+            self.full = !self.full;
+            self.coverage.no_space += u64::from(self.full);
+            tell!(self, "the disk {}", if self.full { "is full" } else { "has space again" });
+        }
+        if self.trouble.rival > 0
+            && self.rng.below(1000) < u64::from(self.trouble.rival)
+            && (self.stand, self.disk.id(TARGET), self.older, self.published) == (Stand::Free, None, NONE, false)
+        {
+            self.put_at_the_target();
+        }
+        if let Some(ticket) = self.echo
+            && self.rng.one_in(24)
+        {
+            // An answer that was given already comes again: it must change nothing.
+            self.echo = None;
+            tell!(self, "answer {} again: Done", ticket.0);
+            return self.hear(core, ticket, Heard::Done);
+        }
+        if core.wake_at().is_some_and(|at| at <= self.now) {
+            core.wake(self.now);
+            return self.drain(core);
+        }
+        if (!self.ops.is_empty() || !self.streams.is_empty()) && self.progress(core) {
+            return;
+        }
+        match core.wake_at() {
+            Some(at) => {
+                self.now = self.now.max(at);
+                core.wake(self.now);
+                self.drain(core);
+            }
+            None if self.finish.is_some() => {}
+            None => {
+                let what = format!("{:?}, streams {:?}", self.ops, self.streams);
+                self.broken("liveness: no run hangs", format_args!("nothing to do, nothing to wait for: {what}"));
+            }
+        }
+    }
+
+    /// Called for each step that is ordered: some runs are to crash near one.
+    pub(crate) fn crash_near(&mut self, step: &Step) {
+        if self.crash_kind.is_some() && self.crash_kind == kind_of(step) {
+            self.crash_kind = None;
+            self.crash_in = Some(self.rng.below(6));
+        }
+    }
+
+    fn crash(&mut self, power_cut: bool) {
+        tell!(self, "{}", if power_cut { "POWER CUT" } else { "KILLED" });
+        self.crashed();
+        self.land_or_lose();
+        self.land_last_writes();
+        self.finish = None;
+        if power_cut {
+            self.power_cut();
+        } else {
+            self.disk.kill();
+            self.coverage.kills += 1;
+            self.check_target("after a kill");
+        }
+    }
+
+    fn power_cut(&mut self) {
+        self.coverage.reboots += 1;
+        self.disk.power_cut(&mut self.rng);
+        self.witness.rebooted = true;
+        self.check_target("after a power cut");
+    }
+
+    // ---- between runs ------------------------------------------------------------------------------------------
+
+    fn between_runs(&mut self) {
+        self.now += self.rng.below(100_000);
+        self.disk.now_ns = self.now as i64 * 1_000_000;
+        if self.rng.one_in(4) {
+            self.remote.change(&mut self.rng);
+            tell!(self, "meanwhile the remote shows version {}", self.remote.current);
+        }
+        if self.rng.one_in(8) {
+            self.power_cut();
+            tell!(self, "POWER CUT between runs");
+        }
+        if self.rng.one_in(5) {
+            self.spoil_file();
+        }
+        if self.rng.one_in(12) {
+            self.spoil_journal();
+        }
+    }
+
+    fn spoil_file(&mut self) {
+        let name = if self.rng.one_in(4) { NEXT } else { MAIN };
+        let Some(id) = self.disk.id(name) else { return };
+        self.coverage.spoiled_files += 1;
+        let now_ns = self.disk.now_ns;
+        let rng = &mut self.rng;
+        let file = &mut self.disk.files[usize::from(id)];
+        let len = file.live_len;
+        let from = rng.below(len as u64 + 1) as usize;
+        let to = rng.between(from as u64, len as u64) as usize;
+        let how = match rng.below(6) {
+            0 => {
+                file.spoil(from, to, now_ns, |b| b ^ 0x40);
+                "bytes rot"
+            }
+            1 => {
+                file.spoil(from, to, now_ns, |_| 0);
+                "bytes become zero"
+            }
+            2 => {
+                file.cut(from, now_ns);
+                "it is cut"
+            }
+            3 => {
+                file.spoil(len, (len + rng.below(16) as usize).min(CAP), now_ns, |_| 7);
+                "it grows"
+            }
+            4 => {
+                self.disk.unlink(name);
+                self.disk.settle();
+                self.disk.void_log();
+                "it is deleted"
+            }
+            _ => {
+                let id = self.disk.create(name);
+                self.disk.files[usize::from(id)].spoil(0, len, now_ns, |_| 9);
+                self.disk.settle();
+                self.disk.void_log();
+                "another file takes its place"
+            }
+        };
+        tell!(self, "somebody spoils file {name}: {how} ({from}..{to} of {len})");
+    }
+
+    fn spoil_journal(&mut self) {
+        let Some(id) = self.disk.id(JOURNAL) else { return };
+        self.coverage.spoiled_journals += 1;
+        self.disk.void_log();
+        self.witness.journal_ever_spoiled = true;
+        let rng = &mut self.rng;
+        let log = &mut self.disk.logs[usize::from(id)];
+        let at = rng.below(log.live.len() as u64 + 1) as usize;
+        match rng.below(4) {
+            0 => log.cut(at),
+            1 => log.cut(0),
+            2 if at < log.live.len() => log.live[at] ^= 1 << rng.below(8),
+            2 if rng.one_in(4) => {
+                log.cut(0);
+                log.live.extend_from_slice(&journal::header());
+                let source = Source { url: "another".to_owned(), ..Source::default() };
+                journal::encode(&[Record::Source(source)], 0, &mut log.live);
+                self.witness.another_source = true;
+            }
+            2 => {}
+            _ => {
+                self.disk.unlink(JOURNAL);
+                self.disk.settle();
+            }
+        }
+        tell!(self, "somebody spoils the journal at {at}");
+    }
+
+    // ---- the end -----------------------------------------------------------------------------------------------
+
+    /// Nothing disturbs this one: it must bring the file.
+    fn last_run(&mut self, config: &Config, fault: Option<Fault>) {
+        self.trouble = Trouble::default();
+        self.free = None;
+        let settled = if self.expected.is_empty() { self.remote.current } else { 0 };
+        self.remote.settle(settled);
+        tell!(self, "from now on all is well; the remote shows version {settled}");
+        self.run(config, fault, Plan::ToTheEnd);
+        self.check_end();
+    }
+
+    fn check_end(&mut self) {
+        if let Some(finish) = self.finish.take()
+            && !self.is_right_end(&finish)
+            && (self.power || !self.witness.rebooted)
+        {
+            self.broken("an undisturbed run brings the file", format_args!("{finish:?}"));
+        }
+    }
+
+    /// What is done stays done: through a power cut, and when asked for again.
+    fn after_done(&mut self, config: &Config, fault: Option<Fault>) {
+        if self.rng.coin() {
+            tell!(self, "POWER CUT after the end");
+            self.power_cut();
+            self.coverage.survived_after_done += 1;
+        }
+        if self.breach.is_none() && self.rng.one_in(4) {
+            self.coverage.asked_again_after_done += 1;
+            if self.rng.coin() {
+                self.remote.change(&mut self.rng);
+            }
+            self.trouble = Trouble::default();
+            self.free = None;
+            let settled = if self.expected.is_empty() { self.remote.current } else { 0 };
+            self.remote.settle(settled);
+            tell!(self, "once more; the remote shows version {settled}");
+            self.run(config, fault, Plan::ToTheEnd);
+            self.check_end();
+        }
+    }
+}
+
+/// Kinds of steps that crashes are aimed at.
+const KINDS: u64 = 12;
+
+fn kind_of(step: &Step) -> Option<u8> {
+    Some(match step {
+        Step::Sync { .. } => 0,
+        Step::SyncDir => 1,
+        Step::Record { records, durable: true } => match records.last() {
+            Some(Record::Claim { .. }) => 2,
+            Some(Record::Publishing(_) | Record::CleanStop { .. }) => 3,
+            Some(Record::Void { .. }) => 4,
+            _ => 5,
+        },
+        Step::Publish { .. } => 6,
+        Step::Receipt(_) => 7,
+        Step::Forget => 8,
+        Step::Promote => 9,
+        Step::Compact { .. } => 10,
+        Step::Create { .. } | Step::RemoveNext => 11,
+        _ => return None,
+    })
+}
