@@ -1,1 +1,57 @@
-#![doc = "Placeholder until the first commit of code."]
+//! longhaul **does**: resumable, verified transfers of large objects over networks that fail.
+//!
+//! Start a transfer once. Whatever happens (a network switch, `kill -9`, a reboot, a power cut, an expired link, a full
+//! disk), the next start goes on from where it stopped, and the file that comes out is the right one, whole.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), longhaul::Error> {
+//! let client = longhaul::Client::builder().build()?;
+//! let transfer = client.download("https://example.com/video.mp4").to("video.mp4").start().await?;
+//! let outcome = transfer.finished().await?;
+//! println!("{} bytes, verified by {:?}", outcome.bytes, outcome.verified);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! * [`Client`] holds what transfers share; [`Client::download`] starts one, [`Client::open`] takes one up again from the
+//!   files in its folder alone.
+//! * [`Transfer`] is the handle: pause, resume, cancel, [`events`](Transfer::events), the
+//!   [`outcome`](Transfer::finished).
+//! * [`Error`] says what went wrong in terms that a caller can act on.
+//!
+//! What survives a crash: everything that was hinted or claimed in the journal beside the target (`docs/semantics.md`
+//! has the promises). The library never prints, exits, reads the home directory, or installs a global.
+//!
+//! What to do next is decided in `longhaul-core`; here are the files, the stores and the drivers that carry it out.
+
+mod client;
+mod disk;
+mod drive;
+mod error;
+mod event;
+mod inspect;
+pub mod source;
+mod store;
+mod transfer;
+
+pub use client::{Client, ClientBuilder, DownloadBuilder, Durability, IpFamily, LinkSource, OnChange, ProxyChoice};
+pub use error::{Disposition, Error, ErrorKind};
+pub use event::{Digest, DigestKind, Event, Outcome, Progress, Restart, Verified};
+pub use inspect::list::{Listing, TransferInfo, TransferKind, TransferState};
+pub use inspect::probe::{Probe, ProbeBuilder};
+pub use inspect::show::{
+    FetchRange, FetchReason, Finished, Inspection, JournalHealth, KeptGeneration, NextStart, PartState, Unfinished,
+};
+pub use inspect::verify::Verification;
+pub use inspect::{ObjectIdentity, ValidatorKind};
+pub use transfer::{Cancel, Events, Transfer};
+
+/// Nanoseconds since the Unix epoch; 0 when the clock stands before it.
+pub(crate) fn now_unix_ns() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos())
+}
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn now_unix_ms() -> u64 {
+    u64::try_from(now_unix_ns() / 1_000_000).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,491 @@
+//! The client: what transfers share, and the way to start one.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use longhaul_core::digest::Digest;
+use longhaul_core::download::Config;
+pub use longhaul_core::download::{Durability, OnChange};
+use longhaul_core::journal::Source;
+
+use crate::disk::lock::Locking;
+use crate::disk::place::Folder;
+use crate::disk::state_dir::StateDir;
+use crate::drive::run::{Destination, Request};
+use crate::error::{Disposition, Error, ErrorKind};
+use crate::source;
+use crate::store::{HttpOptions, HttpStore};
+use crate::transfer::{Transfer, start};
+
+pub use crate::store::{IpFamily, ProxyChoice};
+
+/// Brings a fresh link when a signed one is not accepted any more.
+///
+/// Closures `Fn(String) -> impl Future<Output = Option<String>>` are link sources. The argument is the source as it is
+/// stored, without its secrets; `None` ends the transfer with [`ErrorKind::NeedsLink`], everything received kept.
+pub trait LinkSource: Send + Sync {
+    /// A link to the same object that the server will accept. It may be called several times in one transfer.
+    fn fresh_link<'a>(&'a self, source: &'a str) -> Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
+}
+
+impl<F, Fut> LinkSource for F
+where
+    F: Fn(String) -> Fut + Send + Sync,
+    Fut: Future<Output = Option<String>> + Send + 'static,
+{
+    fn fresh_link<'a>(&'a self, source: &'a str) -> Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>> {
+        Box::pin(self(source.to_owned()))
+    }
+}
+
+/// What transfers share: connections, TLS settings, the state directory. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    http: HttpOptions,
+    store: Arc<HttpStore>,
+    state: Option<Arc<StateDir>>,
+}
+
+/// Settings of a [`Client`].
+#[derive(Default)]
+pub struct ClientBuilder {
+    http: HttpOptions,
+    state_dir: Option<PathBuf>,
+}
+
+impl ClientBuilder {
+    /// Where the list of transfers and the receipts of finished files live; created (0700) when missing. Without it
+    /// transfers resume all the same (their state lies beside the target), but nothing is listed, and a finished file
+    /// is not recognised by the next call.
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// The `User-Agent`; by default `longhaul/VERSION`.
+    pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
+        self.http.user_agent = agent.into();
+        self
+    }
+
+    /// How long a connection may take, TLS included; 10 seconds by default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.http.connect_timeout = timeout;
+        self
+    }
+
+    /// Which proxy to use; by default what the environment says (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
+    pub fn proxy(mut self, proxy: ProxyChoice) -> Self {
+        self.http.proxy = proxy;
+        self
+    }
+
+    /// Certificates (PEM) to trust besides the system's. May be called several times.
+    pub fn ca_certificates(mut self, pem: Vec<u8>) -> Self {
+        self.http.ca_certs.push(pem);
+        self
+    }
+
+    /// Accepts any certificate. The bytes are then only as good as a digest that was given.
+    pub fn insecure(mut self, insecure: bool) -> Self {
+        self.http.insecure = insecure;
+        self
+    }
+
+    /// Restricts connections to one IP family.
+    pub fn ip_family(mut self, family: IpFamily) -> Self {
+        self.http.ip_family = family;
+        self
+    }
+
+    /// Makes the client.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a proxy, certificate or header that cannot be used, [`ErrorKind::LocalFile`] when the
+    /// state directory cannot be made.
+    pub fn build(self) -> Result<Client, Error> {
+        let state = match &self.state_dir {
+            Some(dir) => Some(Arc::new(open_state(dir).map_err(|error| {
+                Error::new(
+                    ErrorKind::LocalFile,
+                    Disposition::Permanent,
+                    format!("the state directory {} cannot be used", dir.display()),
+                )
+                .with("path", dir.display())
+                .caused_by(error)
+            })?)),
+            None => None,
+        };
+        let store = Arc::new(HttpStore::new(self.http.clone()).map_err(bad_option)?);
+        Ok(Client { inner: Arc::new(Inner { http: self.http, store, state }) })
+    }
+}
+
+impl Client {
+    /// Settings for a new client.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// A download of an `http://` or `https://` URL; nothing happens before [`start`](DownloadBuilder::start).
+    pub fn download(&self, url: impl Into<String>) -> DownloadBuilder {
+        DownloadBuilder::new(self.clone(), url.into())
+    }
+
+    /// The interrupted download of the file at `path`, from what lies in its folder alone: the source and everything
+    /// held come from the journal. Give [`url`](DownloadBuilder::url) when the link had secrets, which are never stored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no readable journal of that file.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<DownloadBuilder, Error> {
+        let path = path.as_ref();
+        let recorded = crate::inspect::recorded_source(path)?;
+        let target = crate::inspect::Site::of(path)?.path;
+        let mut builder = DownloadBuilder::new(self.clone(), recorded.url.clone()).to(target);
+        builder.recorded = Some(recorded);
+        Ok(builder)
+    }
+
+    pub(crate) fn state(&self) -> Option<&Arc<StateDir>> {
+        self.inner.state.as_ref()
+    }
+
+    /// The shared store, or one with headers or credentials of its own.
+    pub(crate) fn store_with(
+        &self,
+        headers: &[(String, String)],
+        auth: Option<&(String, String)>,
+    ) -> Result<Arc<HttpStore>, Error> {
+        if headers.is_empty() && auth.is_none() {
+            return Ok(self.inner.store.clone());
+        }
+        let mut http = self.inner.http.clone();
+        http.headers = header_map(headers)?;
+        http.basic_auth = auth.cloned();
+        Ok(Arc::new(HttpStore::new(http).map_err(bad_option)?))
+    }
+}
+
+/// Settings of one download.
+pub struct DownloadBuilder {
+    client: Client,
+    url: String,
+    recorded: Option<Source>,
+    destination: Option<Destination>,
+    create_dirs: bool,
+    config: Config,
+    retries: Option<u32>,
+    headers: Vec<(String, String)>,
+    basic_auth: Option<(String, String)>,
+    remote_time: bool,
+    no_lock: bool,
+    min_rate: u64,
+    stall_timeout: Duration,
+    links: Option<Arc<dyn LinkSource>>,
+}
+
+impl DownloadBuilder {
+    fn new(client: Client, url: String) -> Self {
+        Self {
+            client,
+            url,
+            recorded: None,
+            destination: None,
+            create_dirs: false,
+            config: Config::default(),
+            retries: None,
+            headers: Vec::new(),
+            basic_auth: None,
+            remote_time: false,
+            no_lock: false,
+            min_rate: 1024,
+            stall_timeout: Duration::from_secs(30),
+            links: None,
+        }
+    }
+
+    /// The link to use now, in place of the recorded one ([`Client::open`]).
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = url.into();
+        self
+    }
+
+    /// The target file.
+    pub fn to(mut self, file: impl Into<PathBuf>) -> Self {
+        self.destination = Some(Destination::File(file.into()));
+        self
+    }
+
+    /// The target folder; the name comes from the reply (`Content-Disposition`, RFC 6266), else from the URL, and is
+    /// always one safe path component.
+    pub fn into_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.destination = Some(Destination::Folder(folder.into()));
+        self
+    }
+
+    /// The target is chosen when the suggested name is known; it is made safe before the function sees it.
+    pub fn choose(mut self, choose: impl Fn(&str) -> PathBuf + Send + Sync + 'static) -> Self {
+        self.destination = Some(Destination::Chosen(Arc::new(choose)));
+        self
+    }
+
+    /// Missing folders are created.
+    pub fn create_dirs(mut self, create: bool) -> Self {
+        self.create_dirs = create;
+        self
+    }
+
+    /// An existing target that is not this download's may be replaced, when the new file is whole. A symbolic link is
+    /// replaced itself, never followed; a folder is never replaced.
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.config.overwrite = overwrite;
+        self
+    }
+
+    /// A digest that the finished file must have. May be called several times; all must match. With a digest, bytes of
+    /// several replies may be joined without a strong validator: the digest decides.
+    pub fn checksum(mut self, digest: Digest) -> Self {
+        self.config.expected.push(digest);
+        self
+    }
+
+    /// Only a file with a matching whole-object digest is published.
+    pub fn require_verified(mut self, require: bool) -> Self {
+        self.config.require_verified = require;
+        self
+    }
+
+    /// A reply whose end cannot be proven (no length, ended by closing the connection) is refused.
+    pub fn require_length(mut self, require: bool) -> Self {
+        self.config.require_length = require;
+        self
+    }
+
+    /// What to do when the object changes while bytes of an older version are held.
+    pub fn on_change(mut self, on_change: OnChange) -> Self {
+        self.config.on_change = on_change;
+        self
+    }
+
+    /// What a power cut may cost. [`Durability::Power`] by default.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.config.durability = durability;
+        self
+    }
+
+    /// Ranges in flight at once, 1 to 16; 1 by default.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.config.connections = connections.clamp(1, 16);
+        self
+    }
+
+    /// Failures in a row without progress before giving up; 10 by default.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = Some(retries);
+        self
+    }
+
+    /// A connection that is slower than this many bytes per second, averaged over this time, counts as stalled;
+    /// 1 KiB/s over 30 seconds by default. It covers everything from connecting to the last byte.
+    pub fn stall(mut self, min_bytes_per_s: u64, timeout: Duration) -> Self {
+        self.min_rate = min_bytes_per_s;
+        self.stall_timeout = timeout;
+        self
+    }
+
+    /// A header to send. Values are never stored, and never sent to another origin after a redirect.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// User and password for the source's origin (RFC 7617). Never stored.
+    pub fn basic_auth(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.basic_auth = Some((user.into(), password.into()));
+        self
+    }
+
+    /// The finished file gets the source's `Last-Modified` as its modification time.
+    pub fn remote_time(mut self, remote_time: bool) -> Self {
+        self.remote_time = remote_time;
+        self
+    }
+
+    /// Goes on where the file system cannot lock. Two processes at the same transfer are then not noticed.
+    pub fn no_lock(mut self, no_lock: bool) -> Self {
+        self.no_lock = no_lock;
+        self
+    }
+
+    /// Where fresh links come from when a signed one is refused.
+    pub fn link_source(mut self, links: Arc<dyn LinkSource>) -> Self {
+        self.links = Some(links);
+        self
+    }
+
+    /// Starts (or resumes: whatever lies in the folder decides). Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a URL, header or target that cannot be used, [`ErrorKind::NeedsLink`] when the recorded
+    /// link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
+    pub async fn start(self) -> Result<Transfer, Error> {
+        let url = parse_url(&self.url)?;
+        let redacted = source::redact(url.as_str())
+            .ok_or_else(|| Error::usage("the address cannot be used; give a whole http:// or https:// URL"))?;
+        if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && r.url == url.as_str()) {
+            return Err(Error::new(
+                ErrorKind::NeedsLink,
+                Disposition::Permanent,
+                format!("{}: the link had secrets, which are never stored; give a fresh one", recorded.url),
+            ));
+        }
+        let destination = self.destination.unwrap_or_else(|| Destination::Folder(PathBuf::from(".")));
+        if let Destination::File(path) = &destination {
+            check_target(path)?;
+        }
+        let store = self.client.store_with(&self.headers, self.basic_auth.as_ref())?;
+        let mut config = self.config;
+        if let Some(retries) = self.retries {
+            config.retry.failures_max = retries;
+        }
+        config.link_signed = redacted.signed;
+        config.seed = random_u64();
+        config.source = self.recorded.unwrap_or_else(|| Source {
+            id: random_id(),
+            url: redacted.url.clone(),
+            name: Vec::new(),
+            needs_link: redacted.secrets_removed,
+            needs_headers: !self.headers.is_empty() || self.basic_auth.is_some(),
+        });
+        let state = self.client.inner.state.clone();
+        let known = |ambiguous: bool| if ambiguous { None } else { Some(config.source.url.as_str()) };
+        let destination = match destination {
+            // What lies in the folder already may be this very transfer, under the name it got then.
+            Destination::Folder(folder) => {
+                match known(redacted.ambiguous).and_then(|url| find_in(&folder, url, state.as_deref())) {
+                    Some(file) => Destination::File(file),
+                    None => Destination::Folder(folder),
+                }
+            }
+            other => other,
+        };
+        config.named = matches!(destination, Destination::File(_));
+        if let (Destination::File(path), None) = (&destination, &self.links)
+            && let Ok(recorded) = crate::inspect::recorded_source(path)
+            && recorded.url == config.source.url
+        {
+            config.source.id = recorded.id; // one transfer keeps one name
+        }
+        let request = Request {
+            url,
+            config,
+            destination,
+            create_dirs: self.create_dirs,
+            locking: if self.no_lock { Locking::IfPossible } else { Locking::Required },
+            remote_time: self.remote_time,
+            min_rate: self.min_rate,
+            stall_timeout: self.stall_timeout,
+            store,
+            state,
+        };
+        Ok(start(request, self.links))
+    }
+}
+
+/// Opens the state directory and removes what processes left there that died while writing, more than a day ago.
+fn open_state(dir: &Path) -> crate::disk::error::Result<StateDir> {
+    const DAY_NS: u128 = 24 * 3600 * 1_000_000_000;
+    let state = StateDir::open(dir)?;
+    let yesterday = i64::try_from(crate::now_unix_ns().saturating_sub(DAY_NS)).unwrap_or(0);
+    let _ = state.sweep(yesterday); // tidiness only
+    Ok(state)
+}
+
+fn bad_option(option: crate::store::BadOption) -> Error {
+    Error::usage(format!("{} cannot be used", option.0))
+}
+
+/// Headers are taken for secret: an error names only the header.
+fn header_map(headers: &[(String, String)]) -> Result<http::HeaderMap, Error> {
+    let mut map = http::HeaderMap::new();
+    for (name, value) in headers {
+        let parsed = http::HeaderName::from_bytes(name.as_bytes()).ok();
+        let value = http::HeaderValue::from_str(value).ok();
+        let (Some(parsed), Some(mut value)) = (parsed, value) else {
+            return Err(Error::usage(format!(
+                "the header {name:?} cannot be sent; give NAME: VALUE in visible characters"
+            )));
+        };
+        value.set_sensitive(true);
+        map.append(parsed, value);
+    }
+    Ok(map)
+}
+
+pub(crate) fn parse_url(text: &str) -> Result<url::Url, Error> {
+    let shown = source::redact_for_display(text);
+    let url = url::Url::parse(text)
+        .map_err(|e| Error::usage(format!("{shown}: not a URL ({e}); give a whole http:// or https:// URL")))?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(url),
+        scheme => Err(Error::usage(format!("{shown}: {scheme}:// cannot be fetched; http:// and https:// can"))),
+    }
+}
+
+fn check_target(path: &Path) -> Result<(), Error> {
+    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir() {
+        return Err(Error::usage(format!(
+            "{} is a folder; name a file, or give the folder with --dir",
+            path.display()
+        ))
+        .with("path", path.display()));
+    }
+    Ok(())
+}
+
+/// The target of an unfinished transfer of `source` in `folder`, or of a finished file of it there.
+fn find_in(folder: &Path, source: &str, state: Option<&StateDir>) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let opened = Folder::open(folder).ok()?;
+    let unfinished = opened.transfers().ok()?.into_iter().find(|s| s.url == source);
+    if let Some(found) = unfinished {
+        return Some(folder.join(std::ffi::OsStr::from_bytes(&found.name)));
+    }
+    let absolute = std::fs::canonicalize(folder).ok()?;
+    let (receipts, _) = state?.receipts().ok()?;
+    let receipt = receipts.into_iter().find(|r| {
+        r.source == source
+            && r.path.parent() == Some(&absolute)
+            && r.path.file_name().is_some_and(|name| {
+                opened.look(name).is_ok_and(|e| {
+                    e.is_some_and(|e| {
+                        e.kind == rustix::fs::FileType::RegularFile && crate::disk::receipt::is_of(r, &e.facts)
+                    })
+                })
+            })
+    })?;
+    receipt.path.file_name().map(|name| folder.join(name))
+}
+
+fn random_id() -> [u8; 16] {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&random_u64().to_le_bytes());
+    id[8..].copy_from_slice(&random_u64().to_le_bytes());
+    id
+}
+
+/// Names and jitter need spread, not secrecy: the standard library's hasher keys are random per process and instance.
+fn random_u64() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
+    hasher.write_u128(crate::now_unix_ns());
+    hasher.write_u32(std::process::id());
+    hasher.finish()
+}

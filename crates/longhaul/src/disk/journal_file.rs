@@ -1,0 +1,300 @@
+//! The journal on disk: read whole, cut to what counts, appended to, replaced by a new generation.
+//!
+//! What the bytes mean is decided in the core (`longhaul_core::journal`); here is what survives a crash:
+//!
+//! - After a durable append returned, its records are there after a power cut, and the journal's name with them.
+//! - After a failed append none, some or all of its records may be found by the next start. Before anything else is
+//!   appended the torn tail is cut off, so that a record of a failed append can never come back behind a later one.
+//! - After a failed sync the kernel may show as written what never reached the disk, and a second sync proves nothing:
+//!   the next durable append first writes the whole journal to a new file.
+//! - Compaction gives the old journal or the new one, never a mixture.
+
+use super::error::{DiskError, Result};
+use super::names::BAD_MAX;
+use super::place::{Entry, Place, read_at_most};
+use super::platform;
+use longhaul_core::journal::{self, Problem, Record, Recovered};
+use longhaul_core::step::FoundJournal;
+use rustix::fs::FileType;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// No journal of ours comes near: 8192 blocks, cut into a few extents each, are compacted before four hints and claims
+/// of each, 41 bytes apiece, have come together. It is read whole, so this is part of what memory is bounded by.
+pub(crate) const LEN_MAX: u64 = 8 << 20;
+/// Space is reserved in steps of this, so that a full disk can still record why it stops.
+const RESERVE_LEN: u64 = 64 << 10;
+
+/// The journal of one transfer, whether it exists yet or not. Whoever calls holds the transfer's lock.
+#[derive(Debug)]
+pub(crate) struct JournalFile {
+    place: Arc<Place>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: Arc<File>,
+    /// Bytes that count; the next frame goes here.
+    len: u64,
+    /// Sequence number of the next frame.
+    sequence: u32,
+    /// Blocks are reserved up to here.
+    reserved: u64,
+    /// Bytes may lie behind `len`: an append failed.
+    torn: bool,
+    /// A sync of the file failed: what it holds is not what the disk holds.
+    doubtful: Arc<AtomicBool>,
+    /// Its name may not be on disk yet.
+    name_unsynced: bool,
+}
+
+impl JournalFile {
+    /// Reads the journal of a place. One that cannot be used (damaged, foreign, newer, a link, no file, too large) is
+    /// renamed away and never written to; then the next append begins a new one.
+    ///
+    /// What is read may be in the kernel's cache only: whoever wrote it may have been killed before its sync. With
+    /// `durable` it is synced here, so that acting on it (removing a retired file, say) does not run ahead of the disk.
+    pub(crate) fn open(place: Arc<Place>, durable: bool) -> Result<(Self, FoundJournal)> {
+        let mut this = Self { place, open: None };
+        let (folder, name) = (&this.place.folder, this.place.names.log());
+        // Best effort: a compaction removes it, or says why it cannot.
+        let _ = folder.remove(&this.place.names.log_temp());
+        let problem = match folder.look(&name)? {
+            None => return Ok((this, FoundJournal::Absent)),
+            Some(entry) => match this.read(entry)? {
+                Ok((open, recovered)) => {
+                    this.open = Some(open);
+                    if durable {
+                        this.sync_found()?;
+                    }
+                    return Ok((this, FoundJournal::Read(Box::new(recovered))));
+                }
+                Err(problem) => problem,
+            },
+        };
+        this.set_aside()?;
+        Ok((this, FoundJournal::SetAside(problem)))
+    }
+
+    fn sync_found(&mut self) -> Result<()> {
+        if self.open.as_mut().is_some_and(|open| open.sync().is_err()) {
+            self.write_again()?;
+        }
+        self.sync_name()
+    }
+
+    fn read(&self, entry: Entry) -> Result<std::result::Result<(Open, Recovered), Problem>> {
+        // A second name means that somebody else's file would grow with ours.
+        if entry.kind != FileType::RegularFile || entry.links > 1 {
+            return Ok(Err(Problem::Foreign));
+        }
+        if entry.facts.len > LEN_MAX {
+            return Ok(Err(Problem::Damaged));
+        }
+        let name = self.place.names.log();
+        let Some(file) = self.place.folder.open_file(&name, true)? else { return Ok(Err(Problem::Short)) };
+        // A journal that the drive cannot read is damaged: it must not block the transfer.
+        let Ok(bytes) = read_at_most(&file, LEN_MAX + 1) else { return Ok(Err(Problem::Damaged)) };
+        let recovered = match journal::decode(&bytes) {
+            Ok(recovered) if bytes.len() as u64 <= LEN_MAX => recovered,
+            Ok(_) => return Ok(Err(Problem::Damaged)),
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let open = Open {
+            file: Arc::new(file),
+            len: recovered.valid_len,
+            sequence: recovered.next_sequence,
+            reserved: 0,
+            torn: recovered.torn,
+            doubtful: Arc::default(),
+            // The process that wrote it may have died before it synced the folder.
+            name_unsynced: true,
+        };
+        Ok(Ok((open, recovered)))
+    }
+
+    /// Whether there is a journal to append to.
+    pub(crate) fn exists(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Its length in bytes.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.len)
+    }
+
+    /// Appends records, creating the journal where there is none. With `durable` they (and all before them) survive a
+    /// power cut once this returns.
+    pub(crate) fn append(&mut self, records: &[Record], durable: bool) -> Result<()> {
+        if durable && self.open.as_ref().is_some_and(Open::is_doubtful) {
+            self.write_again()?;
+        }
+        let mut bytes = Vec::new();
+        let sequence = match &self.open {
+            Some(open) if open.len > 0 => open.sequence,
+            _ => {
+                bytes.extend_from_slice(&journal::header());
+                0
+            }
+        };
+        let sequence = journal::encode(records, sequence, &mut bytes);
+        let path = self.place.folder.path_of(&self.place.names.log());
+        let open = match &mut self.open {
+            Some(open) => open,
+            none => none.insert(Open::new(self.place.folder.create_file(&self.place.names.log())?, true)),
+        };
+        open.write(&bytes).map_err(|e| DiskError::io("append to", &path, e))?;
+        open.sequence = sequence;
+        if durable {
+            open.sync().map_err(|e| DiskError::io("sync", &path, e))?;
+            self.sync_name()?;
+        }
+        Ok(())
+    }
+
+    /// A sync of all that was appended so far, to be run on another thread beside appends that are not durable; before
+    /// any other call it must have ended. `None` where more than that is needed: a name that is not on disk, a sync that
+    /// failed before.
+    pub(crate) fn sync_beside(&self) -> Option<SyncBeside> {
+        let open = self.open.as_ref().filter(|open| !open.name_unsynced && !open.is_doubtful())?;
+        let path = self.place.folder.path_of(&self.place.names.log());
+        Some(SyncBeside { file: open.file.clone(), doubtful: open.doubtful.clone(), path })
+    }
+
+    /// Replaces the journal by one that holds just these records, and goes on appending to it. With `durable`: written,
+    /// synced, renamed, folder synced. After an error the old journal or the new one stands, whole, and appending goes
+    /// on with the one that stands.
+    pub(crate) fn compact(&mut self, records: &[Record], durable: bool) -> Result<()> {
+        let mut bytes = journal::header().to_vec();
+        let sequence = journal::encode(records, 0, &mut bytes);
+        self.replace(&bytes, sequence, durable)
+    }
+
+    /// The same journal in a new file, after a sync of the old one failed.
+    fn write_again(&mut self) -> Result<()> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let path = self.place.folder.path_of(&self.place.names.log());
+        let mut bytes = vec![0; usize::try_from(open.len).unwrap_or(usize::MAX)];
+        open.file.read_exact_at(&mut bytes, 0).map_err(|e| DiskError::io("read", &path, e))?;
+        if journal::decode(&bytes).is_ok_and(|r| r.valid_len == open.len && r.next_sequence == open.sequence) {
+            let sequence = open.sequence;
+            return self.replace(&bytes, sequence, true);
+        }
+        let why = "what was written to it is lost: the disk failed";
+        Err(DiskError::said(longhaul_core::step::DiskFault::Io, "read", &path, why))
+    }
+
+    fn replace(&mut self, bytes: &[u8], sequence: u32, durable: bool) -> Result<()> {
+        let (folder, names) = (&self.place.folder, &self.place.names);
+        let (temp, name) = (names.log_temp(), names.log());
+        let mut new = Open::new(folder.create_file_anew(&temp)?, true);
+        new.sequence = sequence;
+        let written = new.write(bytes).and_then(|()| if durable { new.sync() } else { Ok(()) });
+        let renamed = written
+            .map_err(|e| DiskError::io("write", &folder.path_of(&temp), e))
+            .and_then(|()| folder.rename(&temp, &name));
+        if renamed.is_err() {
+            // Best effort: a leftover is removed at the next start.
+            let _ = folder.remove(&temp);
+            return renamed;
+        }
+        self.open = Some(new);
+        if durable { self.sync_name() } else { Ok(()) }
+    }
+
+    /// Until this succeeds a power cut may bring back the old journal under the name, or none.
+    fn sync_name(&mut self) -> Result<()> {
+        if let Some(open) = self.open.as_mut().filter(|open| open.name_unsynced) {
+            self.place.folder.sync()?;
+            open.name_unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// Renames whatever stands at the journal's name to `NAME.lhlog.bad-N`: the first free number, else the oldest.
+    fn set_aside(&self) -> Result<()> {
+        let (folder, names) = (&self.place.folder, &self.place.names);
+        let mut numbers: Vec<(Option<i64>, OsString)> = Vec::new();
+        for number in 1..=BAD_MAX {
+            let name = names.log_bad(number);
+            let entry = folder.look(&name)?;
+            if !entry.is_some_and(|e| e.kind == FileType::Directory) {
+                numbers.push((entry.map(|e| e.facts.ctime_ns), name));
+            }
+        }
+        // Free ones (`None`) sort first; the sort keeps the order of equals.
+        numbers.sort_by_key(|(changed, _)| *changed);
+        let last = (None, names.log_bad(BAD_MAX));
+        let (_, to) = numbers.into_iter().next().unwrap_or(last);
+        folder.rename(&names.log(), &to)
+    }
+
+    /// Removes the journal; whether there was one. May be called twice. It lasts after a sync of the folder.
+    pub(crate) fn remove(&mut self) -> Result<bool> {
+        self.open = None;
+        self.place.folder.remove(&self.place.names.log_temp())?;
+        self.place.folder.remove(&self.place.names.log())
+    }
+}
+
+/// A sync of a journal that may run on another thread.
+pub(crate) struct SyncBeside {
+    file: Arc<File>,
+    doubtful: Arc<AtomicBool>,
+    path: PathBuf,
+}
+
+impl SyncBeside {
+    /// Syncs. After an error the next durable append writes the journal into a new file.
+    pub(crate) fn run(&self) -> Result<()> {
+        let result = platform::sync_data(&self.file);
+        self.doubtful.fetch_or(result.is_err(), Ordering::Relaxed);
+        result.map_err(|e| DiskError::io("sync", &self.path, e))
+    }
+}
+
+impl Open {
+    fn new(file: File, name_unsynced: bool) -> Self {
+        let (file, doubtful) = (Arc::new(file), Arc::default());
+        Self { file, len: 0, sequence: 0, reserved: 0, torn: false, doubtful, name_unsynced }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.len)?;
+            self.reserved = 0; // cutting gave the blocks back
+            self.torn = false;
+        }
+        let end = self.len + bytes.len() as u64;
+        if end + RESERVE_LEN / 2 > self.reserved {
+            let upto = (end + RESERVE_LEN).next_multiple_of(RESERVE_LEN);
+            platform::reserve(&self.file, self.len, upto - self.len);
+            self.reserved = upto;
+        }
+        self.torn = true;
+        self.file.write_all_at(bytes, self.len)?;
+        self.torn = false;
+        self.len = end;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        let result = platform::sync_data(&self.file);
+        self.doubtful.fetch_or(result.is_err(), Ordering::Relaxed);
+        result
+    }
+
+    fn is_doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+#[path = "journal_file_tests.rs"]
+mod tests;

@@ -1,0 +1,234 @@
+use super::super::place::Folder;
+use super::*;
+use longhaul_core::journal::Source;
+use longhaul_core::step::Extent;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+
+struct Stage {
+    dir: tempfile::TempDir,
+    place: Arc<Place>,
+}
+
+fn stage() -> Stage {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Arc::new(Place::new(Folder::open(dir.path()).unwrap(), OsStr::new("x")).unwrap());
+    Stage { dir, place }
+}
+
+impl Stage {
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+    fn open(&self) -> (JournalFile, FoundJournal) {
+        JournalFile::open(self.place.clone(), true).unwrap()
+    }
+    fn read(&self) -> Recovered {
+        match self.open().1 {
+            FoundJournal::Read(recovered) => *recovered,
+            other => panic!("{other:?}"),
+        }
+    }
+    fn entries(&self) -> Vec<String> {
+        let names = std::fs::read_dir(self.dir.path()).unwrap();
+        let mut names: Vec<String> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn source(url: &str) -> Record {
+    Record::Source(Source { url: url.into(), name: b"x".to_vec(), ..Source::default() })
+}
+
+fn hint(start: u64) -> Record {
+    Record::Hint { generation: 0, extent: Extent { start, len: 1, crc: 0 } }
+}
+
+#[test]
+fn what_was_appended_is_found_again() {
+    let s = stage();
+    let (mut journal, found) = s.open();
+    assert_eq!((found, journal.exists()), (FoundJournal::Absent, false));
+    journal.append(&[source("a")], true).unwrap();
+    journal.append(&[hint(1), hint(2)], false).unwrap();
+    assert_eq!(s.path("x.lhlog").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let read = s.read();
+    assert_eq!((read.next_sequence, read.valid_len, read.torn), (3, journal.len(), false));
+    let (mut journal, _) = s.open();
+    journal.append(&[hint(3)], true).unwrap();
+    assert_eq!(s.read().next_sequence, 4);
+    assert_eq!(s.entries(), ["x.lhlog"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn space_is_reserved_ahead_without_changing_the_length() {
+    let s = stage();
+    let (mut journal, _) = s.open();
+    journal.append(&[source("a")], true).unwrap();
+    let meta = s.path("x.lhlog").metadata().unwrap();
+    assert_eq!(meta.len(), journal.len());
+    // Where the file system cannot reserve, there is nothing to see.
+    let probe = File::create(s.path("probe")).unwrap();
+    if rustix::fs::fallocate(&probe, rustix::fs::FallocateFlags::KEEP_SIZE, 0, 1 << 16).is_ok() {
+        assert!(meta.blocks() * 512 >= 64 << 10, "{} blocks", meta.blocks());
+    }
+}
+
+#[test]
+fn a_torn_tail_is_cut_before_the_next_append() {
+    let s = stage();
+    let (mut journal, _) = s.open();
+    journal.append(&[source("a"), hint(1)], true).unwrap();
+    let whole = std::fs::read(s.path("x.lhlog")).unwrap();
+    // A lost frame 2, then a frame 3 that would fit behind a new frame 2 of the same length.
+    let mut stale = Vec::new();
+    journal::encode(&[hint(2)], 2, &mut stale);
+    stale[5] ^= 1;
+    journal::encode(&[hint(0xbad)], 3, &mut stale);
+    std::fs::OpenOptions::new().append(true).open(s.path("x.lhlog")).unwrap().write_all(&stale).unwrap();
+    let (mut journal, found) = s.open();
+    assert!(matches!(found, FoundJournal::Read(r) if r.torn && r.valid_len == whole.len() as u64));
+    journal.append(&[hint(2)], false).unwrap();
+    let read = s.read();
+    assert_eq!((read.next_sequence, read.torn), (3, false));
+}
+
+#[test]
+fn after_a_failed_append_nothing_of_it_comes_back() {
+    let s = stage();
+    let (mut journal, _) = s.open();
+    journal.append(&[source("a")], true).unwrap();
+    // As a failed append leaves it: two whole records behind the counted length.
+    let open = journal.open.as_mut().unwrap();
+    let mut lost = Vec::new();
+    journal::encode(&[hint(1), hint(2)], open.sequence, &mut lost);
+    open.file.write_all_at(&lost, open.len).unwrap();
+    open.torn = true;
+    journal.append(&[hint(3)], true).unwrap();
+    assert_eq!(s.read().next_sequence, 2);
+}
+
+#[test]
+fn after_a_failed_sync_the_journal_is_written_to_a_new_file() {
+    let s = stage();
+    let (mut journal, _) = s.open();
+    journal.append(&[source("a"), hint(1)], true).unwrap();
+    journal.open.as_ref().unwrap().doubtful.store(true, Ordering::Relaxed);
+    let before = s.path("x.lhlog").metadata().unwrap().ino();
+    journal.append(&[hint(2)], true).unwrap();
+    assert_ne!(s.path("x.lhlog").metadata().unwrap().ino(), before);
+    assert!(!journal.open.as_ref().unwrap().is_doubtful());
+    assert_eq!(s.read().next_sequence, 3);
+}
+
+#[test]
+fn compaction_replaces_the_whole_and_appends_go_on_behind_it() {
+    let s = stage();
+    std::fs::write(s.path("x.lhlog~"), b"left over").unwrap();
+    let (mut journal, _) = s.open();
+    journal.append(&[source("a")], true).unwrap();
+    (0..100).for_each(|i| journal.append(&[hint(i)], false).unwrap());
+    for durable in [false, true] {
+        std::fs::write(s.path("x.lhlog~"), b"left over").unwrap();
+        journal.compact(&[source("b"), hint(7)], durable).unwrap();
+        journal.append(&[hint(8)], durable).unwrap();
+        let read = s.read();
+        assert_eq!((read.source.url.as_str(), read.next_sequence, read.torn), ("b", 3, false));
+        assert_eq!(s.entries(), ["x.lhlog"]);
+    }
+}
+
+#[test]
+fn a_compaction_that_fails_leaves_the_old_journal_in_use() {
+    let s = stage();
+    let (mut journal, _) = s.open();
+    journal.append(&[source("a")], true).unwrap();
+    std::fs::create_dir(s.path("x.lhlog~")).unwrap();
+    assert!(journal.compact(&[source("b")], true).is_err());
+    journal.append(&[hint(1)], true).unwrap();
+    std::fs::remove_dir(s.path("x.lhlog~")).unwrap();
+    assert_eq!((s.read().source.url.as_str(), s.read().next_sequence), ("a", 2));
+}
+
+#[test]
+fn an_unusable_journal_is_set_aside_with_its_reason() {
+    for (bytes, want) in [
+        (b"".to_vec(), Problem::Short),
+        (b"something else entirely".to_vec(), Problem::Foreign),
+        (journal::header().to_vec(), Problem::Short),
+    ] {
+        let s = stage();
+        std::fs::write(s.path("x.lhlog"), &bytes).unwrap();
+        let (mut journal, found) = s.open();
+        assert_eq!(found, FoundJournal::SetAside(want));
+        assert_eq!(std::fs::read(s.path("x.lhlog.bad-1")).unwrap(), bytes);
+        journal.append(&[source("a")], true).unwrap();
+        assert_eq!(s.read().next_sequence, 1);
+    }
+}
+
+#[test]
+fn a_link_or_a_folder_at_the_journals_name_is_renamed_away_unread() {
+    let s = stage();
+    std::fs::write(s.path("victim"), b"precious").unwrap();
+    symlink("victim", s.path("x.lhlog")).unwrap();
+    assert_eq!(s.open().1, FoundJournal::SetAside(Problem::Foreign));
+    assert!(s.path("x.lhlog.bad-1").is_symlink());
+    std::fs::hard_link(s.path("victim"), s.path("x.lhlog")).unwrap();
+    assert_eq!(s.open().1, FoundJournal::SetAside(Problem::Foreign));
+    std::fs::create_dir(s.path("x.lhlog")).unwrap();
+    assert_eq!(s.open().1, FoundJournal::SetAside(Problem::Foreign));
+    assert!(s.path("x.lhlog.bad-3").is_dir());
+    assert_eq!(std::fs::read(s.path("victim")).unwrap(), b"precious");
+}
+
+#[test]
+fn at_most_nine_are_kept_and_the_oldest_goes_first() {
+    let s = stage();
+    for round in 0..11u8 {
+        std::fs::write(s.path("x.lhlog"), [round]).unwrap();
+        s.open();
+    }
+    assert_eq!(s.entries().len(), 9);
+    let kept: Vec<u8> = (1..=9).map(|n| std::fs::read(s.path(&format!("x.lhlog.bad-{n}"))).unwrap()[0]).collect();
+    assert!(kept.contains(&10) && !kept.contains(&0), "{kept:?}");
+}
+
+#[test]
+fn an_absurdly_large_journal_is_not_read() {
+    let s = stage();
+    File::create(s.path("x.lhlog")).unwrap().set_len(LEN_MAX + 1).unwrap();
+    assert_eq!(s.open().1, FoundJournal::SetAside(Problem::Damaged));
+}
+
+#[test]
+fn removing_twice_is_no_error() {
+    let s = stage();
+    let (mut journal, _) = s.open();
+    journal.append(&[source("a")], true).unwrap();
+    assert!(journal.remove().unwrap());
+    assert!(!journal.remove().unwrap());
+    assert_eq!(s.open().1, FoundJournal::Absent);
+    journal.append(&[source("b")], true).unwrap();
+    assert_eq!(s.read().source.url, "b");
+}
+
+#[test]
+fn a_sync_runs_beside_appends_once_the_name_is_on_disk_and_while_no_sync_failed() {
+    let s = stage();
+    let (mut journal, _) = s.open();
+    journal.append(&[source("a")], false).unwrap();
+    assert!(journal.sync_beside().is_none(), "the name is not on disk yet");
+    journal.append(&[hint(1)], true).unwrap();
+    let sync = journal.sync_beside().unwrap();
+    let syncing = std::thread::spawn(move || sync.run());
+    journal.append(&[hint(2)], false).unwrap();
+    syncing.join().unwrap().unwrap();
+    assert_eq!(s.read().next_sequence, 3);
+    journal.open.as_ref().unwrap().doubtful.store(true, Ordering::Relaxed);
+    assert!(journal.sync_beside().is_none(), "a sync failed: another one proves nothing");
+}

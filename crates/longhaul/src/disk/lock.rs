@@ -1,0 +1,178 @@
+//! Who may touch a transfer: whoever holds the lock on `NAME.lhpart`.
+//!
+//! The lock lies on the file itself, not on a name, so it cannot be left behind by a crash. But the file under the
+//! name may be replaced between our opening and our locking it (another process promoted a new generation, published,
+//! or cleaned up): after locking, the name must still lead to the locked file, else we begin again.
+
+use super::error::{DiskError, Result};
+use super::part_file::PartFile;
+use super::place::Place;
+use super::platform;
+use longhaul_core::step::{DiskFault, FileFacts, Slot};
+use std::fs::TryLockError;
+
+/// How often a file that was replaced under us is tried again; each time somebody else must have renamed in between.
+const TRIES: u32 = 10;
+
+/// What to do where the file system cannot lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Locking {
+    /// Refuse with `Unsupported`.
+    Required,
+    /// Go on without (`--no-lock`). Where locking works it is used all the same.
+    IfPossible,
+}
+
+/// Opens (or creates) the main part file and locks it; with it its facts as found, `None` when it was created.
+///
+/// `InUse` when another process holds it, naming it where the system can tell. The lock ends with the last handle on
+/// the file, however the process ends. A part file that is the target itself under a second name is what a publish
+/// leaves that was cut between linking and unlinking: the part's name is removed here.
+pub(crate) fn acquire(place: &Place, locking: Locking) -> Result<(PartFile, Option<FileFacts>)> {
+    for _ in 0..TRIES {
+        finish_linked_publish(place)?;
+        let (part, found) = match PartFile::open_or_create(place, Slot::Main) {
+            // Created by somebody else between our looking and our creating: now it can be opened.
+            Err(e) if e.fault() == DiskFault::Exists && is_plain_file(place) => continue,
+            other => other?,
+        };
+        take(&part, locking)?;
+        let locked = part.entry()?;
+        if place.folder.look(&place.names.part())?.is_some_and(|named| named.same_file(&locked)) {
+            part.make_private();
+            // Found facts are told as they are now: until the lock was ours the holder may have changed them.
+            let facts = part.facts()?;
+            return Ok((part, found.map(|_| facts)));
+        }
+    }
+    Err(DiskError::held(&place.folder.path_of(&place.names.part()), None))
+}
+
+/// Locks a part file that is already open (a new generation before it takes the main name).
+pub(crate) fn take(part: &PartFile, locking: Locking) -> Result<()> {
+    match part.file().try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            let holder = part.entry().ok().and_then(|e| platform::lock_holder(e.device, e.facts.inode));
+            Err(DiskError::held(part.path(), holder))
+        }
+        Err(TryLockError::Error(e)) if platform::means_unsupported(&e) => match locking {
+            Locking::IfPossible => Ok(()),
+            Locking::Required => {
+                let why = "the file system cannot lock (--no-lock goes on without)";
+                Err(DiskError::said(DiskFault::Unsupported, "lock", part.path(), why))
+            }
+        },
+        Err(TryLockError::Error(e)) => Err(DiskError::io("lock", part.path(), e)),
+    }
+}
+
+fn is_plain_file(place: &Place) -> bool {
+    let entry = place.folder.look(&place.names.part());
+    entry.is_ok_and(|e| e.is_some_and(|e| e.kind == rustix::fs::FileType::RegularFile && e.links == 1))
+}
+
+fn finish_linked_publish(place: &Place) -> Result<()> {
+    let (part, target) = (place.folder.look(&place.names.part())?, place.folder.look(place.names.target())?);
+    match (part, target) {
+        (Some(part), Some(target)) if part.same_file(&target) && part.links == 2 => {
+            place.folder.remove(&place.names.part()).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::Folder;
+    use super::*;
+    use std::ffi::OsStr;
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    use std::sync::Mutex;
+
+    /// A child process that another test is just starting holds our files for a moment, and their locks with them.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+    fn alone() -> impl Drop {
+        ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn place(dir: &std::path::Path) -> Place {
+        Place::new(Folder::open(dir).unwrap(), OsStr::new("x")).unwrap()
+    }
+
+    #[test]
+    fn a_second_holder_is_refused_and_told_who() {
+        let _alone = alone();
+        let dir = tempfile::tempdir().unwrap();
+        let (first, found) = acquire(&place(dir.path()), Locking::Required).unwrap();
+        assert_eq!(found, None);
+        let refused = acquire(&place(dir.path()), Locking::IfPossible).unwrap_err();
+        assert_eq!(refused.fault(), DiskFault::InUse);
+        #[cfg(target_os = "linux")]
+        assert_eq!(refused.holder(), Some(std::process::id()));
+        first.write_at(0, b"abc").unwrap();
+        drop(first);
+        let (_second, found) = acquire(&place(dir.path()), Locking::Required).unwrap();
+        assert_eq!(found.unwrap().len, 3);
+    }
+
+    /// The child is this test again: it takes the lock, says so, and holds it until its stdin closes.
+    #[test]
+    fn another_process_is_refused_until_the_holder_ends() {
+        const CHILD: &str = "LONGHAUL_TEST_LOCK_DIR";
+        if let Some(dir) = std::env::var_os(CHILD) {
+            let _held = acquire(&place(dir.as_ref()), Locking::Required).unwrap();
+            println!("\nlocked");
+            std::io::stdout().flush().unwrap();
+            std::io::stdin().read_line(&mut String::new()).unwrap();
+            std::process::abort(); // as hard as `kill -9`
+        }
+        let _alone = alone();
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["another_process_is_refused_until_the_holder_ends", "--nocapture"])
+            .env(CHILD, dir.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.map_while(std::io::Result::ok).any(|line| line == "locked"));
+        let refused = acquire(&place(dir.path()), Locking::Required).unwrap_err();
+        assert_eq!(refused.fault(), DiskFault::InUse);
+        #[cfg(target_os = "linux")]
+        assert_eq!(refused.holder(), Some(child.id()));
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        acquire(&place(dir.path()), Locking::Required).unwrap();
+    }
+
+    #[test]
+    fn a_file_replaced_before_it_was_locked_is_noticed() {
+        let _alone = alone();
+        let dir = tempfile::tempdir().unwrap();
+        let place = place(dir.path());
+        let (held, _) = acquire(&place, Locking::Required).unwrap();
+        let newer = PartFile::create_empty(&place, Slot::Main, Locking::Required).unwrap();
+        assert!(!newer.entry().unwrap().same_file(&held.entry().unwrap()));
+        drop(held); // the old file's lock is gone, the name's file is still locked
+        assert_eq!(acquire(&place, Locking::Required).unwrap_err().fault(), DiskFault::InUse);
+        drop(newer);
+        acquire(&place, Locking::Required).unwrap();
+    }
+
+    #[test]
+    fn a_publish_cut_between_link_and_unlink_is_finished() {
+        let _alone = alone();
+        let dir = tempfile::tempdir().unwrap();
+        let place = place(dir.path());
+        std::fs::write(dir.path().join("x"), b"whole").unwrap();
+        std::fs::hard_link(dir.path().join("x"), dir.path().join("x.lhpart")).unwrap();
+        let (part, found) = acquire(&place, Locking::Required).unwrap();
+        assert_eq!((found, part.facts().unwrap().len), (None, 0));
+        assert_eq!(std::fs::read(dir.path().join("x")).unwrap(), b"whole");
+    }
+}

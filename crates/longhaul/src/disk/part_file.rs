@@ -1,0 +1,260 @@
+//! The file that holds a transfer's bytes until they are whole: written at offsets, synced, read back, sealed.
+
+use super::crc::RunningCrc;
+use super::error::{DiskError, Result};
+use super::place::{Entry, PRIVATE, Place};
+use super::platform;
+use longhaul_core::digest::{Digest, DigestKind};
+use longhaul_core::step::{DiskFault, Extent, FileFacts, Slot};
+use rustix::fs::{Mode, Timespec, Timestamps};
+use sha2::Digest as _;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How much is read at a time: large enough that the calls cost nothing, small enough for the memory cap.
+const BUFFER_LEN: usize = 256 << 10;
+
+/// An open part file. All methods take `&self`: writes at offsets, syncs and checks may overlap.
+#[derive(Debug)]
+pub(crate) struct PartFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl PartFile {
+    /// Opens the file of a slot; `None` when there is none. A link, a folder, a device, or a file with a second name
+    /// (somebody else's bytes could be under it) is `Exists`.
+    pub(crate) fn open(place: &Place, slot: Slot) -> Result<Option<Self>> {
+        let name = place.slot(slot);
+        let Some(file) = place.folder.open_file(&name, true)? else { return Ok(None) };
+        let part = Self { file, path: place.folder.path_of(&name) };
+        let entry = part.entry()?;
+        if entry.links > 1 {
+            let why = "the file has a second name (hard link); move it away";
+            return Err(DiskError::said(DiskFault::Exists, "open", &part.path, why));
+        }
+        if slot == Slot::Next {
+            part.make_private(); // whoever opens it holds the lock on the main file
+        }
+        Ok(Some(part))
+    }
+
+    /// Opens the file of a slot or creates an empty one (0600); with it the facts of the file as it was found, `None`
+    /// when it was created. A name that a crash took away again is created again: nothing is synced.
+    pub(crate) fn open_or_create(place: &Place, slot: Slot) -> Result<(Self, Option<FileFacts>)> {
+        if let Some(part) = Self::open(place, slot)? {
+            let facts = part.facts()?;
+            return Ok((part, Some(facts)));
+        }
+        let name = place.slot(slot);
+        let file = place.folder.create_file(&name)?;
+        Ok((Self { file, path: place.folder.path_of(&name) }, None))
+    }
+
+    /// Makes an empty file in a slot, on an inode of its own: late writes to the file that was there cannot reach it.
+    /// In [`Slot::Main`] it is locked before it gets its name (`lock` says how), so the transfer is never without a
+    /// lock; keep the old file open until then. Nothing is synced: sync the folder before promising anything about it.
+    pub(crate) fn create_empty(place: &Place, slot: Slot, lock: super::lock::Locking) -> Result<Self> {
+        let name = place.slot(slot);
+        let path = place.folder.path_of(&name);
+        if slot == Slot::Next {
+            return Ok(Self { file: place.folder.create_file_anew(&name)?, path });
+        }
+        let temp = place.names.part_temp();
+        let part = Self { file: place.folder.create_file_anew(&temp)?, path };
+        super::lock::take(&part, lock)?;
+        place.folder.rename(&temp, &name)?;
+        Ok(part)
+    }
+
+    /// Takes the file away from other users, if it was theirs too. Best effort: some file systems have fixed
+    /// permissions. Only for the holder of the lock: another process may be about to publish the file.
+    pub(super) fn make_private(&self) {
+        if self.entry().is_ok_and(|entry| entry.mode & 0o777 != PRIVATE) {
+            let _ = rustix::fs::fchmod(&self.file, Mode::from_raw_mode(PRIVATE as _));
+        }
+    }
+
+    /// Where it was when it was opened, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// What it is now.
+    pub(crate) fn entry(&self) -> Result<Entry> {
+        Entry::of(&self.file).map_err(|e| self.failed("look at", e))
+    }
+
+    /// Its length, inode and times now.
+    pub(crate) fn facts(&self) -> Result<FileFacts> {
+        Ok(self.entry()?.facts)
+    }
+
+    /// Writes all bytes at an offset. Not durable before [`sync_data`](Self::sync_data); after an error any part of
+    /// them may have been written.
+    pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.file.write_all_at(bytes, offset).map_err(|e| self.failed("write", e))
+    }
+
+    /// Makes everything written before the call durable, with the length that is needed to find it. After an error
+    /// nothing written since the last success may be relied on, and calling again proves nothing.
+    pub(crate) fn sync_data(&self) -> Result<()> {
+        platform::sync_data(&self.file).map_err(|e| self.failed("sync", e))
+    }
+
+    /// Makes the file what will be published: cut (or extended by zeros) to `length`, with the permissions `mode`
+    /// ([`usual_mode`](super::place::Folder::usual_mode)) and, when given, this modification time (nanoseconds since
+    /// the Unix epoch). With `durable` all of it survives a power cut. May be called twice; tells the facts after it.
+    pub(crate) fn seal(&self, length: u64, mode: u32, mtime_ns: Option<i64>, durable: bool) -> Result<FileFacts> {
+        if self.facts()?.len != length {
+            self.file.set_len(length).map_err(|e| self.failed("cut", e))?;
+        }
+        // Best effort, like permissions everywhere: some file systems have none.
+        let _ = rustix::fs::fchmod(&self.file, Mode::from_raw_mode(mode as _));
+        if let Some(ns) = mtime_ns {
+            let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
+            // `rem_euclid` is below 10^9 and fits every width this field has.
+            let modified = time(ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000) as _);
+            let times = Timestamps { last_access: time(0, rustix::fs::UTIME_OMIT as _), last_modification: modified };
+            rustix::fs::futimens(&self.file, &times).map_err(|e| self.failed("set the time of", e))?;
+        }
+        if durable {
+            platform::sync_all(&self.file).map_err(|e| self.failed("sync", e))?;
+        }
+        self.facts()
+    }
+
+    /// Reads these extents and returns those whose bytes do not have the CRC said: they differ, are past the end, or
+    /// cannot be read (a bad sector is damage like any other; fetching it again lets the drive replace it). With
+    /// `rewrite`, bytes that match are written again in place, so that the next sync carries them. `None` when
+    /// `cancelled` became true meanwhile.
+    pub(crate) fn check(
+        &self,
+        extents: &[Extent],
+        rewrite: bool,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<Vec<Extent>>> {
+        let len = self.facts()?.len;
+        let mut buffer = vec![0; BUFFER_LEN];
+        let mut bad = Vec::new();
+        for &extent in extents {
+            let good = extent.start.checked_add(extent.len).is_some_and(|end| end <= len)
+                && self.crc_matches(extent, &mut buffer, false, cancelled)?
+                // Only what was found right is written; what comes from the second reading is compared as well.
+                && (!rewrite || self.crc_matches(extent, &mut buffer, true, cancelled)?);
+            if cancelled.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            if !good {
+                bad.push(extent);
+            }
+        }
+        Ok(Some(bad))
+    }
+
+    /// Whether the extent's bytes have its CRC; with `rewrite` each buffer is written back where it was read.
+    fn crc_matches(&self, extent: Extent, buffer: &mut [u8], rewrite: bool, cancelled: &AtomicBool) -> Result<bool> {
+        let mut crc = RunningCrc::new();
+        let mut at = extent.start;
+        while at < extent.end() && !cancelled.load(Ordering::Relaxed) {
+            let wanted = usize::try_from(extent.end() - at).unwrap_or(usize::MAX).min(buffer.len());
+            let chunk = &mut buffer[..wanted];
+            if self.file.read_exact_at(chunk, at).is_err() {
+                return Ok(false);
+            }
+            crc.update(chunk);
+            if rewrite {
+                self.write_at(at, chunk)?;
+            }
+            at += wanted as u64;
+        }
+        Ok(crc.value() == extent.crc)
+    }
+
+    /// The digests of the first `length` bytes, in the order of `kinds`, from one reading. `None` when `cancelled`
+    /// became true meanwhile; an error when the file is shorter.
+    pub(crate) fn digest(
+        &self,
+        length: u64,
+        kinds: &[DigestKind],
+        cancelled: &AtomicBool,
+    ) -> Result<Option<Vec<Digest>>> {
+        let mut hashers: Vec<Hasher> = kinds.iter().filter_map(|&kind| Hasher::new(kind)).collect();
+        if hashers.len() != kinds.len() {
+            let why = "a digest was asked for that this program cannot compute";
+            return Err(DiskError::said(DiskFault::Unsupported, "read", &self.path, why));
+        }
+        let mut buffer = vec![0; BUFFER_LEN];
+        let mut at = 0;
+        while at < length {
+            if cancelled.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let wanted = usize::try_from(length - at).unwrap_or(usize::MAX).min(buffer.len());
+            let chunk = &mut buffer[..wanted];
+            self.file.read_exact_at(chunk, at).map_err(|e| self.failed("read", e))?;
+            hashers.iter_mut().for_each(|h| h.update(chunk));
+            at += wanted as u64;
+        }
+        let digests = kinds.iter().zip(hashers).filter_map(|(&kind, h)| Digest::new(kind, h.finish()));
+        Ok(Some(digests.collect()))
+    }
+
+    fn failed(&self, doing: &'static str, e: impl Into<std::io::Error>) -> DiskError {
+        DiskError::io(doing, &self.path, e)
+    }
+}
+
+/// One digest under way.
+enum Hasher {
+    Sha256(sha2::Sha256),
+    Sha512(sha2::Sha512),
+    Md5(md5::Md5),
+    Crc64(crc_fast::Digest),
+    Crc32(crc_fast::Digest),
+}
+
+impl Hasher {
+    fn new(kind: DigestKind) -> Option<Self> {
+        use crc_fast::CrcAlgorithm::{Crc32Iscsi, Crc64Nvme, Crc64Xz};
+        Some(match kind {
+            DigestKind::Sha256 => Self::Sha256(sha2::Sha256::new()),
+            DigestKind::Sha512 => Self::Sha512(sha2::Sha512::new()),
+            DigestKind::Md5 => Self::Md5(md5::Md5::new()),
+            DigestKind::Crc64 => Self::Crc64(crc_fast::Digest::new(Crc64Xz)),
+            DigestKind::Crc64Nvme => Self::Crc64(crc_fast::Digest::new(Crc64Nvme)),
+            DigestKind::Crc32c => Self::Crc32(crc_fast::Digest::new(Crc32Iscsi)),
+            _ => return None,
+        })
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(h) => h.update(bytes),
+            Self::Sha512(h) => h.update(bytes),
+            Self::Md5(h) => h.update(bytes),
+            Self::Crc64(h) | Self::Crc32(h) => h.update(bytes),
+        }
+    }
+
+    fn finish(self) -> Vec<u8> {
+        match self {
+            Self::Sha256(h) => h.finalize().to_vec(),
+            Self::Sha512(h) => h.finalize().to_vec(),
+            Self::Md5(h) => h.finalize().to_vec(),
+            Self::Crc64(h) => h.finalize().to_be_bytes().to_vec(),
+            Self::Crc32(h) => (h.finalize() as u32).to_be_bytes().to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "part_file_tests.rs"]
+mod tests;

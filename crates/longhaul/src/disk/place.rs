@@ -1,0 +1,401 @@
+//! Where a transfer's files are: an opened folder and the names in it.
+//!
+//! Every operation goes through the folder's descriptor, never through a path: whoever replaces the folder (or a part
+//! of its path) while we work finds that we still work in the old one. The path is kept for messages only.
+
+use super::error::{DiskError, Result};
+use super::names::{Names, is_log};
+use super::platform;
+use longhaul_core::journal::{self, Source};
+use longhaul_core::step::{DiskFault, FileFacts, Slot};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// Permissions of every file while it is ours alone.
+pub(crate) const PRIVATE: u32 = 0o600;
+/// How many entries of a folder are looked at when searching for journals.
+const LOOK_MAX: usize = 20_000;
+/// How much of a journal is read to see whose it is: the first record with two longest strings, and the header.
+const PEEK_LEN: u64 = 40 << 10;
+
+/// An opened folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+/// What stands at a name, without following a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// What it is.
+    pub(crate) kind: FileType,
+    /// Device number.
+    pub(crate) device: u64,
+    /// How many names the file has.
+    pub(crate) links: u64,
+    /// Permission bits.
+    pub(crate) mode: u32,
+    /// Length, inode and times.
+    pub(crate) facts: FileFacts,
+}
+
+impl Entry {
+    /// Whether both are one file.
+    pub(crate) fn same_file(&self, other: &Entry) -> bool {
+        self.facts.inode == other.facts.inode && self.device == other.device
+    }
+
+    /// What an open file is.
+    pub(crate) fn of(file: impl AsFd) -> std::io::Result<Self> {
+        Ok(Self::from_stat(&rustix::fs::fstat(file)?))
+    }
+
+    #[allow(clippy::unnecessary_cast)] // the widths of these fields differ between systems
+    fn from_stat(stat: &Stat) -> Self {
+        let ns = |s: i64, ns: i64| s.saturating_mul(1_000_000_000).saturating_add(ns);
+        Self {
+            kind: FileType::from_raw_mode(stat.st_mode),
+            device: stat.st_dev as u64,
+            links: stat.st_nlink as u64,
+            mode: Mode::from_raw_mode(stat.st_mode).bits() as u32,
+            facts: FileFacts {
+                len: stat.st_size.max(0) as u64,
+                inode: stat.st_ino as u64,
+                mtime_ns: ns(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+                ctime_ns: ns(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            },
+        }
+    }
+}
+
+impl Folder {
+    /// Opens a folder that exists. The path is the user's choice: links in it are followed, now and never again.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        // An empty path is what remains of a bare file name.
+        let from = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let fd = rustix::fs::open(from, flags, Mode::empty()).map_err(|e| DiskError::io("open folder", path, e))?;
+        Ok(Self { fd, path: path.into() })
+    }
+
+    /// Opens a folder, creating it and its parents with these permissions where they are missing.
+    pub(crate) fn create(path: &Path, mode: u32) -> Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(mode)
+            .create(path)
+            .map_err(|e| DiskError::io("create folder", path, e))?;
+        Self::open(path)
+    }
+
+    /// Opens a folder inside this one, which must be no link; creates it (0700) where it is missing.
+    pub(crate) fn private_subfolder(&self, name: &str) -> Result<Self> {
+        let path = self.path.join(name);
+        match rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o700)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(e) => return Err(DiskError::io("create folder", &path, e)),
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty())
+            .map_err(|e| DiskError::io("open folder", &path, e))?;
+        Ok(Self { fd, path })
+    }
+
+    /// The path of a name in it, for messages.
+    pub(crate) fn path_of(&self, name: &OsStr) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// What stands at a name.
+    pub(crate) fn look(&self, name: &OsStr) -> Result<Option<Entry>> {
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(Entry::from_stat(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(DiskError::io("look at", &self.path_of(name), e)),
+        }
+    }
+
+    /// Opens a regular file for reading (and writing); `None` when nothing stands there. Anything else at the name (a
+    /// link, a folder, a device) is `Exists`.
+    pub(crate) fn open_file(&self, name: &OsStr, write: bool) -> Result<Option<File>> {
+        // Looked at before it is opened, since opening a device can have effects; and after, since it may be swapped.
+        match self.look(name)? {
+            None => return Ok(None),
+            Some(entry) if entry.kind != FileType::RegularFile => return Err(self.not_a_file(name)),
+            Some(_) => {}
+        }
+        let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
+        let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => File::from(fd),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(e) => return Err(DiskError::io("open", &self.path_of(name), e)),
+        };
+        let entry = Entry::of(&file).map_err(|e| DiskError::io("look at", &self.path_of(name), e))?;
+        if entry.kind == FileType::RegularFile { Ok(Some(file)) } else { Err(self.not_a_file(name)) }
+    }
+
+    fn not_a_file(&self, name: &OsStr) -> DiskError {
+        DiskError::said(DiskFault::Exists, "open", &self.path_of(name), "it is not a regular file")
+    }
+
+    /// Creates a file that was not there (0600); `Exists` when anything is.
+    pub(crate) fn create_file(&self, name: &OsStr) -> Result<File> {
+        self.create_with_mode(name, PRIVATE)
+    }
+
+    fn create_with_mode(&self, name: &OsStr, mode: u32) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.fd, name, flags, Mode::from_raw_mode(mode as _))
+            .map(File::from)
+            .map_err(|e| DiskError::io("create", &self.path_of(name), e))
+    }
+
+    /// Creates a file (0600), removing what stood at the name.
+    pub(crate) fn create_file_anew(&self, name: &OsStr) -> Result<File> {
+        self.remove(name)?;
+        self.create_file(name)
+    }
+
+    /// Removes a name (a link itself, never what it points to); whether there was one. A folder is `Exists`.
+    pub(crate) fn remove(&self, name: &OsStr) -> Result<bool> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            // Systems differ in how they refuse to unlink a folder.
+            Err(Errno::PERM | Errno::ISDIR) if self.is_folder(name) => Err(self.not_a_file(name)),
+            Err(e) => Err(DiskError::io("remove", &self.path_of(name), e)),
+        }
+    }
+
+    fn is_folder(&self, name: &OsStr) -> bool {
+        self.look(name).is_ok_and(|entry| entry.is_some_and(|e| e.kind == FileType::Directory))
+    }
+
+    /// Renames within the folder, replacing what stands at `to` (a link itself, never what it points to).
+    pub(crate) fn rename(&self, from: &OsStr, to: &OsStr) -> Result<()> {
+        rustix::fs::renameat(&self.fd, from, &self.fd, to).map_err(|e| DiskError::io("rename to", &self.path_of(to), e))
+    }
+
+    /// Makes all names durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        platform::sync_dir(&self.fd).map_err(|e| DiskError::io("sync folder", &self.path, e))
+    }
+
+    /// Bytes that this user may still write to the file system; `None` when it cannot be told.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        let stat = rustix::fs::fstatvfs(&self.fd).ok()?;
+        // A file system that knows nothing about itself (some network ones) says zero blocks in all.
+        (stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// The permissions that a new file gets here when nobody asks for special ones (what `curl -o` would leave):
+    /// 0666 without the umask, or what the folder's default ACL says. Found out by creating `probe` for a moment: the
+    /// umask itself cannot be read without changing it for all threads. [`PRIVATE`] when it cannot be told.
+    pub(crate) fn usual_mode(&self, probe: &OsStr) -> u32 {
+        let mode = || -> Result<u32> {
+            self.remove(probe)?;
+            let file = self.create_with_mode(probe, 0o666)?;
+            let entry = Entry::of(&file).map_err(|e| DiskError::io("look at", &self.path_of(probe), e));
+            self.remove(probe)?;
+            Ok(entry?.mode & 0o666)
+        };
+        mode().unwrap_or(PRIVATE)
+    }
+
+    /// The names in the folder, at most `max` of them, unsorted.
+    pub(crate) fn list(&self, max: usize) -> Result<Vec<OsString>> {
+        let failed = |e: Errno| DiskError::io("list", &self.path, e);
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.fd).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name().to_bytes().to_vec();
+            if name != b"." && name != b".." {
+                if names.len() == max {
+                    break;
+                }
+                names.push(OsString::from_vec(name));
+            }
+        }
+        Ok(names)
+    }
+
+    /// The whole of a small file; `None` when nothing stands there, an error when it is longer than `max` bytes.
+    pub(crate) fn read_small(&self, name: &OsStr, max: u64) -> Result<Option<Vec<u8>>> {
+        let Some(file) = self.open_file(name, false)? else { return Ok(None) };
+        let bytes = read_at_most(&file, max + 1).map_err(|e| DiskError::io("read", &self.path_of(name), e))?;
+        if bytes.len() as u64 > max {
+            return Err(DiskError::said(DiskFault::Io, "read", &self.path_of(name), "it is larger than any of ours"));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The journals in this folder and what they are of, sorted by target name. Unreadable ones are left out: this is a
+    /// search for a transfer to go on with, and what is found here must still be opened and locked.
+    pub(crate) fn transfers(&self) -> Result<Vec<Source>> {
+        let mut found = Vec::new();
+        for name in self.list(LOOK_MAX)?.into_iter().filter(|name| is_log(name)) {
+            let Ok(Some(file)) = self.open_file(&name, false) else { continue };
+            let Ok(head) = read_at_most(&file, PEEK_LEN) else { continue };
+            let Ok(recovered) = journal::decode(&head) else { continue };
+            // A journal under a name that its target would not give it is not where a resume would look.
+            let names = Names::of(OsStr::from_bytes(&recovered.source.name));
+            if names.is_some_and(|names| names.log() == name) {
+                found.push(recovered.source);
+            }
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Reads a file from its beginning, at most `max` bytes.
+pub(crate) fn read_at_most(file: &File, max: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The folder of one transfer and the names in it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The folder.
+    pub(crate) folder: Folder,
+    /// The names.
+    pub(crate) names: Names,
+}
+
+impl Place {
+    /// The place of `target` (a single file name) in a folder; `Unsupported` when the name cannot be used.
+    pub(crate) fn new(folder: Folder, target: &OsStr) -> Result<Self> {
+        let names = Names::of(target).ok_or_else(|| {
+            let path = folder.path_of(target);
+            DiskError::said(
+                DiskFault::Unsupported,
+                "use the name",
+                &path,
+                "it is not a single file name of at most 255 bytes",
+            )
+        })?;
+        Ok(Self { folder, names })
+    }
+
+    /// The file name of a slot.
+    pub(crate) fn slot(&self, slot: Slot) -> OsString {
+        match slot {
+            Slot::Main => self.names.part(),
+            Slot::Next => self.names.next(),
+        }
+    }
+
+    /// Free bytes here, for `Found`.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        self.folder.free_bytes()
+    }
+
+    /// Removes every file of the transfer except the target: journal first, so that it never speaks of data that is
+    /// gone, the locked part file last. May be called twice. Nothing is synced; sync the folder to make it last.
+    pub(crate) fn remove_all(&self) -> Result<()> {
+        let n = &self.names;
+        for name in [n.log(), n.log_temp(), n.next(), n.part_temp(), n.probe(), n.part()] {
+            self.folder.remove(&name)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul_core::journal::Record;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_swapped_folder_does_not_redirect_us() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b, evil) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("evil"));
+        std::fs::create_dir(&a).unwrap();
+        std::fs::create_dir(&evil).unwrap();
+        let place = Place::new(Folder::open(&a).unwrap(), OsStr::new("x")).unwrap();
+        std::fs::rename(&a, &b).unwrap();
+        symlink(&evil, &a).unwrap();
+        place.folder.create_file(&place.names.part()).unwrap();
+        assert!(b.join("x.lhpart").exists());
+        assert_eq!(std::fs::read_dir(&evil).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn links_folders_and_pipes_are_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("real"), b"1").unwrap();
+        symlink("real", dir.path().join("link")).unwrap();
+        std::fs::create_dir(dir.path().join("dir")).unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
+        for name in ["link", "dir", "socket"] {
+            assert_eq!(folder.open_file(OsStr::new(name), true).unwrap_err().fault(), DiskFault::Exists, "{name}");
+        }
+        assert_eq!(folder.remove(OsStr::new("dir")).unwrap_err().fault(), DiskFault::Exists);
+        assert!(folder.open_file(OsStr::new("real"), false).unwrap().is_some());
+        assert!(folder.open_file(OsStr::new("none"), false).unwrap().is_none());
+        folder.create_file_anew(OsStr::new("link")).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("real")).unwrap(), b"1");
+        assert!(dir.path().join("link").symlink_metadata().unwrap().is_file());
+    }
+
+    #[test]
+    fn new_files_are_private_and_the_usual_mode_is_what_others_get() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let file = folder.create_file(OsStr::new("f")).unwrap();
+        assert_eq!(Entry::of(&file).unwrap().mode, 0o600);
+        std::fs::write(dir.path().join("plain"), b"").unwrap();
+        let plain = dir.path().join("plain").metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(folder.usual_mode(OsStr::new("probe")), plain);
+        assert!(!dir.path().join("probe").exists());
+        assert!(folder.free_bytes().is_some_and(|free| free > 0));
+    }
+
+    #[test]
+    fn journals_in_a_folder_are_found_by_what_they_are_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = |name: &str| {
+            let source = Source { url: format!("https://h/{name}"), name: name.into(), ..Source::default() };
+            let mut bytes = journal::header().to_vec();
+            journal::encode(&[Record::Source(source)], 0, &mut bytes);
+            bytes
+        };
+        let long = "y".repeat(255);
+        let place = Place::new(Folder::open(dir.path()).unwrap(), OsStr::new(&long)).unwrap();
+        std::fs::write(dir.path().join(place.names.log()), journal(&long)).unwrap();
+        std::fs::write(dir.path().join("x.lhlog"), journal("x")).unwrap();
+        std::fs::write(dir.path().join("moved.lhlog"), journal("other")).unwrap();
+        std::fs::write(dir.path().join("bad.lhlog"), b"nothing of ours").unwrap();
+        symlink("x.lhlog", dir.path().join("link.lhlog")).unwrap();
+        let found: Vec<_> = place.folder.transfers().unwrap().into_iter().map(|s| s.name).collect();
+        assert_eq!(found, [b"x".to_vec(), long.into_bytes()]);
+    }
+
+    #[test]
+    fn a_file_larger_than_its_bound_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("f"), b"12345").unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        assert_eq!(folder.read_small(OsStr::new("f"), 5).unwrap().unwrap(), b"12345");
+        assert!(folder.read_small(OsStr::new("f"), 4).is_err());
+        assert_eq!(folder.read_small(OsStr::new("g"), 4).unwrap(), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! What differs between systems: syncing, preallocation, who holds a lock.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+/// Makes the file's data (and its length) durable.
+///
+/// On Apple systems the standard library asks the drive itself (`F_FULLFSYNC`); file systems that cannot do that get
+/// a plain `fsync`.
+pub(crate) fn sync_data(file: &File) -> io::Result<()> {
+    or_plain_sync(file, file.sync_data())
+}
+
+/// Makes the file's data and all its metadata durable.
+pub(crate) fn sync_all(file: &File) -> io::Result<()> {
+    or_plain_sync(file, file.sync_all())
+}
+
+fn or_plain_sync(file: &File, result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if cfg!(target_vendor = "apple") && means_unsupported(&e) => Ok(rustix::fs::fsync(file)?),
+        other => other,
+    }
+}
+
+/// Makes the names in a folder durable. Some file systems have nothing to sync there and say so: that is success.
+pub(crate) fn sync_dir(dir: impl AsFd) -> io::Result<()> {
+    match rustix::fs::fsync(dir).map_err(io::Error::from) {
+        Err(e) if means_unsupported(&e) || e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether the system says that it cannot do this at all (rather than: it failed).
+pub(crate) fn means_unsupported(e: &io::Error) -> bool {
+    use rustix::io::Errno;
+    e.kind() == io::ErrorKind::Unsupported
+        || e.raw_os_error().is_some_and(|code| {
+            let errno = Errno::from_raw_os_error(code);
+            errno == Errno::OPNOTSUPP || errno == Errno::NOSYS || errno == Errno::NOLCK || errno == Errno::NOTTY
+        })
+}
+
+/// Reserves blocks for `offset..offset + len` without changing the file's length. Best effort: a later write decides.
+pub(crate) fn reserve(file: &File, offset: u64, len: u64) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, offset, len);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, offset, len);
+}
+
+/// Which process holds a lock on the file with this device and inode, as far as it can be told.
+///
+/// Linux lists locks in `/proc/locks` by inode. Where the file system shows another device number there than in
+/// `stat` (btrfs, overlays), and for locks of other namespaces, the answer may be missing; it is a courtesy only.
+pub(crate) fn lock_holder(device: u64, inode: u64) -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    {
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        let holders = holders_in(&locks, inode);
+        let opened_it = |pid: &u32| {
+            use std::os::unix::fs::MetadataExt;
+            let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+            files.flatten().any(|f| std::fs::metadata(f.path()).is_ok_and(|m| m.ino() == inode && m.dev() == device))
+        };
+        match holders.as_slice() {
+            [only] => Some(*only),
+            several => several.iter().copied().find(opened_it),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (device, inode);
+        None
+    }
+}
+
+/// The processes that hold (not wait for) a `flock` on this inode, from the text of `/proc/locks`:
+/// `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`.
+#[cfg(target_os = "linux")]
+fn holders_in(locks: &str, inode: u64) -> Vec<u32> {
+    let holder = |line: &str| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let &[_, "FLOCK", _, _, pid, place, ..] = fields.as_slice() else { return None };
+        let same = place.rsplit(':').next()?.parse() == Ok(inode);
+        pid.parse().ok().filter(|&pid| same && pid > 0)
+    };
+    let mut found: Vec<u32> = locks.lines().filter_map(holder).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holders_are_read_from_the_list_of_locks() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF\n\
+                     1: -> FLOCK  ADVISORY  WRITE 99 08:01:5678 0 EOF\n\
+                     2: POSIX  ADVISORY  READ 7 08:01:5678 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE -1 08:01:5678 0 EOF\n\
+                     4: FLOCK  ADVISORY  WRITE 55 08:01:56789 0 EOF\nnonsense\n";
+        assert_eq!(holders_in(locks, 5678), [1234]);
+        assert_eq!(holders_in(locks, 1), [0u32; 0]);
+        assert_eq!(holders_in("", 1), [0u32; 0]);
+    }
+}

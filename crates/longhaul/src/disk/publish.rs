@@ -1,0 +1,237 @@
+//! How the target comes to be: one rename, of a whole file, onto a name that is free or may be replaced.
+//!
+//! The order of a publish is the core's (data synced, intent recorded, rename, folder synced, receipt, journal
+//! removed). Here is what each rename promises.
+
+use super::error::{DiskError, Result};
+use super::lock::{self, Locking};
+use super::part_file::PartFile;
+use super::place::Place;
+use super::platform;
+use longhaul_core::identity::Identity;
+use longhaul_core::step::{DiskFault, FileFacts, Target};
+use rustix::fs::{AtFlags, FileType};
+use rustix::io::Errno;
+use std::os::fd::AsFd;
+
+/// What stands at the target's name. `finished` is asked about a regular file: the identity from a receipt of this
+/// source that fits it, if there is one.
+pub(crate) fn look(place: &Place, finished: impl FnOnce(&FileFacts) -> Option<Identity>) -> Result<Target> {
+    Ok(match place.folder.look(place.names.target())? {
+        None => Target::Absent,
+        Some(entry) => match entry.kind {
+            FileType::RegularFile => {
+                Target::File { facts: entry.facts, finished: finished(&entry.facts).map(Box::new) }
+            }
+            FileType::Symlink => Target::Symlink,
+            FileType::Directory => Target::Directory,
+            _ => Target::Other,
+        },
+    })
+}
+
+/// Renames the main part file to the target. Atomic: the target is the old thing or the whole new file, at every
+/// moment. It lasts after a sync of the folder. `part` must be what stands at the part's name, else `Io`.
+///
+/// Without `replace`, anything at the target (a dangling link too) is `Exists`, and stays. With it, a file or a link
+/// is replaced (the link itself, never what it points to); a folder never is.
+pub(crate) fn publish(place: &Place, part: &PartFile, replace: bool) -> Result<()> {
+    expect_named(place, part, &place.names.part())?;
+    let (from, to) = (place.names.part(), place.names.target());
+    if !replace {
+        return rename_to_free_name(place);
+    }
+    if place.folder.look(to)?.is_some_and(|e| e.kind == FileType::Directory) {
+        let why = "a folder stands there";
+        return Err(DiskError::said(DiskFault::Exists, "publish", &place.folder.path_of(to), why));
+    }
+    place.folder.rename(&from, to)
+}
+
+fn rename_to_free_name(place: &Place) -> Result<()> {
+    let (from, to) = (place.names.part(), place.names.target());
+    let path = place.folder.path_of(to);
+    let dir = place.folder.as_fd();
+    match rename_exclusive(place) {
+        Err(e) if cannot(e) => {}
+        other => return other.map_err(|e| DiskError::io("publish", &path, e)),
+    }
+    // A hard link is never made over an existing name. Between the two calls the file has both names, and both are
+    // whole: `lock::acquire` tidies up after a crash there.
+    match rustix::fs::linkat(dir, &from, dir, to, AtFlags::empty()) {
+        Ok(()) => return place.folder.remove(&from).map(drop),
+        Err(e) if cannot(e) || e == Errno::PERM || e == Errno::MLINK => {}
+        Err(e) => return Err(DiskError::io("publish", &path, e)),
+    }
+    // Neither exists on this file system. A file that somebody else creates between these two lines is lost; we hold
+    // the transfer's lock, so it is none of ours.
+    if place.folder.look(to)?.is_some() {
+        return Err(DiskError::said(DiskFault::Exists, "publish", &path, "something stands there"));
+    }
+    place.folder.rename(&from, to)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_exclusive(place: &Place) -> rustix::io::Result<()> {
+    let dir = place.folder.as_fd();
+    let flags = rustix::fs::RenameFlags::NOREPLACE;
+    rustix::fs::renameat_with(dir, place.names.part(), dir, place.names.target(), flags)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_exclusive(_: &Place) -> rustix::io::Result<()> {
+    Err(Errno::NOSYS)
+}
+
+/// Whether the file system does not know the operation.
+fn cannot(e: Errno) -> bool {
+    e == Errno::INVAL || platform::means_unsupported(&e.into())
+}
+
+/// `NAME.lhnext` (open as `next`) becomes `NAME.lhpart`: locked first, then renamed over it, so that the transfer is
+/// never without a lock. Keep the old part file open until this returns. It lasts after a sync of the folder.
+pub(crate) fn promote(place: &Place, next: &PartFile, locking: Locking) -> Result<()> {
+    expect_named(place, next, &place.names.next())?;
+    lock::take(next, locking)?;
+    place.folder.rename(&place.names.next(), &place.names.part())
+}
+
+/// A rename moves whatever stands at the name: it must be the file we wrote.
+fn expect_named(place: &Place, file: &PartFile, name: &std::ffi::OsStr) -> Result<()> {
+    let ours = file.entry()?;
+    match place.folder.look(name)? {
+        Some(named) if named.same_file(&ours) => Ok(()),
+        _ => {
+            let why = "another program moved or replaced it while it was being written";
+            Err(DiskError::said(DiskFault::Io, "publish", &place.folder.path_of(name), why))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::Folder;
+    use super::*;
+    use longhaul_core::step::Slot;
+    use std::ffi::OsStr;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+
+    struct Stage {
+        dir: tempfile::TempDir,
+        place: Place,
+        part: PartFile,
+    }
+
+    fn stage() -> Stage {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::new(Folder::open(dir.path()).unwrap(), OsStr::new("x")).unwrap();
+        let (part, _) = lock::acquire(&place, Locking::Required).unwrap();
+        part.write_at(0, b"new").unwrap();
+        Stage { dir, place, part }
+    }
+
+    impl Stage {
+        fn path(&self, name: &str) -> PathBuf {
+            self.dir.path().join(name)
+        }
+        fn publish(&self, replace: bool) -> std::result::Result<(), DiskFault> {
+            publish(&self.place, &self.part, replace).map_err(|e| e.fault())
+        }
+        fn target(&self) -> Target {
+            look(&self.place, |_| None).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_free_name_is_taken() {
+        for replace in [false, true] {
+            let s = stage();
+            assert_eq!(s.target(), Target::Absent);
+            s.publish(replace).unwrap();
+            assert_eq!(std::fs::read(s.path("x")).unwrap(), b"new");
+            assert!(!s.path("x.lhpart").exists());
+            let facts = s.part.facts().unwrap();
+            assert_eq!(s.target(), Target::File { facts, finished: None });
+            assert!(matches!(
+                look(&s.place, |f| (f.len == 3).then(Default::default)).unwrap(),
+                Target::File { finished: Some(_), .. }
+            ));
+        }
+    }
+
+    #[test]
+    fn an_existing_file_is_replaced_only_when_asked() {
+        let s = stage();
+        std::fs::write(s.path("x"), b"old").unwrap();
+        assert_eq!(s.publish(false), Err(DiskFault::Exists));
+        assert_eq!(std::fs::read(s.path("x")).unwrap(), b"old");
+        s.publish(true).unwrap();
+        assert_eq!(std::fs::read(s.path("x")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_link_is_replaced_itself_and_never_followed() {
+        for points_to in ["victim", "nowhere"] {
+            let s = stage();
+            std::fs::write(s.path("victim"), b"old").unwrap();
+            symlink(points_to, s.path("x")).unwrap();
+            assert_eq!(s.target(), Target::Symlink);
+            assert_eq!(s.publish(false), Err(DiskFault::Exists));
+            s.publish(true).unwrap();
+            assert!(s.path("x").symlink_metadata().unwrap().is_file());
+            assert_eq!(std::fs::read(s.path("victim")).unwrap(), b"old");
+            assert!(!s.path("nowhere").exists());
+        }
+    }
+
+    #[test]
+    fn a_folder_is_never_replaced() {
+        let s = stage();
+        std::fs::create_dir(s.path("x")).unwrap();
+        assert_eq!(s.target(), Target::Directory);
+        assert_eq!(s.publish(false), Err(DiskFault::Exists));
+        assert_eq!(s.publish(true), Err(DiskFault::Exists));
+        assert!(s.path("x").is_dir() && s.path("x.lhpart").exists());
+    }
+
+    #[test]
+    fn a_socket_is_something_else() {
+        let s = stage();
+        let _listener = std::os::unix::net::UnixListener::bind(s.path("x")).unwrap();
+        assert_eq!(s.target(), Target::Other);
+    }
+
+    #[test]
+    fn a_part_file_that_was_swapped_is_not_published() {
+        let s = stage();
+        std::fs::rename(s.path("x.lhpart"), s.path("elsewhere")).unwrap();
+        std::fs::write(s.path("x.lhpart"), b"evil").unwrap();
+        assert_eq!(s.publish(true), Err(DiskFault::Io));
+        assert!(!s.path("x").exists());
+    }
+
+    #[test]
+    fn a_promoted_file_is_locked_before_it_has_the_name() {
+        let s = stage();
+        let next = PartFile::create_empty(&s.place, Slot::Next, Locking::Required).unwrap();
+        next.write_at(0, b"next").unwrap();
+        promote(&s.place, &next, Locking::Required).unwrap();
+        assert_eq!(std::fs::read(s.path("x.lhpart")).unwrap(), b"next");
+        assert!(!s.path("x.lhnext").exists());
+        drop(s.part);
+        assert_eq!(lock::acquire(&s.place, Locking::Required).unwrap_err().fault(), DiskFault::InUse);
+    }
+
+    #[test]
+    fn linking_is_the_fallback_and_also_respects_what_stands_there() {
+        let s = stage();
+        let dir = s.place.folder.as_fd();
+        std::fs::write(s.path("x"), b"old").unwrap();
+        let link = || rustix::fs::linkat(dir, "x.lhpart", dir, "x", AtFlags::empty());
+        assert_eq!(link(), Err(Errno::EXIST));
+        std::fs::remove_file(s.path("x")).unwrap();
+        link().unwrap();
+        assert!(s.part.entry().unwrap().links == 2);
+    }
+}

@@ -1,0 +1,291 @@
+//! Receipts of finished files: what the file at a path is, so that the same command again needs one conditional
+//! request, and `verify` and `repair` know every block.
+//!
+//! A receipt speaks of one absolute path and lies under the hash of it. It is believed only while it fits the file
+//! (length and modification time); then it still proves nothing to a server, which is asked with its validators.
+
+use super::error::Result;
+use super::state_dir::{Skipped, StateDir, StoredPath, hex};
+use longhaul_core::digest::{Digest, DigestKind};
+use longhaul_core::identity::Identity;
+use longhaul_core::step::{self, Extent, FileFacts, Verified};
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A receipt: the core's, with the path and source it speaks of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Receipt {
+    /// The file: absolute.
+    pub(crate) path: PathBuf,
+    /// Where it came from, redacted.
+    pub(crate) source: String,
+    /// What it is. Its `facts` have no change time: that does not outlive a rename.
+    pub(crate) of: step::Receipt,
+    /// When it was written: milliseconds since the Unix epoch.
+    pub(crate) finished_ms: u64,
+}
+
+/// Whether a receipt speaks of the file as it is now, and of this source (redacted).
+pub(crate) fn fits(receipt: &Receipt, facts: &FileFacts, source: &str) -> bool {
+    receipt.source == source && is_of(receipt, facts)
+}
+
+/// Whether a receipt speaks of the file as it is now. The inode may differ (a copy that kept its time is the same
+/// file to its owner).
+pub(crate) fn is_of(receipt: &Receipt, facts: &FileFacts) -> bool {
+    let then = receipt.of.facts;
+    receipt.of.length == facts.len && then.len == facts.len && then.mtime_ns == facts.mtime_ns
+}
+
+impl StateDir {
+    /// Writes the receipt of a path, replacing an older one. With `durable` it survives a power cut.
+    pub(crate) fn put_receipt(&self, receipt: &Receipt, durable: bool) -> Result<()> {
+        self.receipts.put(&name_of(&receipt.path), &Stored::from(receipt), durable)
+    }
+
+    /// The receipt of a path (absolute, as it was written); `None` when there is none, or it is damaged or of another
+    /// path.
+    pub(crate) fn receipt(&self, path: &Path) -> Result<Option<Receipt>> {
+        let found = self.receipts.get::<Stored>(&name_of(path))?;
+        let receipt = found.and_then(std::result::Result::ok).and_then(Stored::into_receipt);
+        Ok(receipt.filter(|receipt| receipt.path == path))
+    }
+
+    /// All receipts, and the files that were skipped.
+    pub(crate) fn receipts(&self) -> Result<(Vec<Receipt>, Vec<Skipped>)> {
+        let (found, mut skipped) = self.receipts.all::<Stored>()?;
+        let mut receipts = Vec::new();
+        for (name, stored) in found {
+            match stored.into_receipt().filter(|receipt| name_of(&receipt.path) == name) {
+                Some(receipt) => receipts.push(receipt),
+                None => {
+                    skipped.push(Skipped { path: format!("{name}.json").into(), why: "its values are damaged".into() })
+                }
+            }
+        }
+        Ok((receipts, skipped))
+    }
+
+    /// Removes the receipt of a path; whether there was one.
+    #[cfg(test)]
+    pub(crate) fn remove_receipt(&self, path: &Path) -> Result<bool> {
+        self.receipts.remove(&name_of(path))
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    hex(&sha2::Sha256::digest(path.as_os_str().as_bytes())[..16])
+}
+
+/// A receipt in JSON. Digests are `kind:hex`; CRCs are hexadecimal too, since many readers of JSON round numbers of
+/// 64 bits.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    path: StoredPath,
+    source: String,
+    length: u64,
+    mtime_ns: i64,
+    #[serde(default)]
+    inode: u64,
+    identity: StoredIdentity,
+    verified: String,
+    #[serde(default)]
+    digests: Vec<String>,
+    #[serde(default)]
+    finished_ms: u64,
+    /// Start, length, CRC-64/XZ.
+    #[serde(default)]
+    blocks: Vec<(u64, u64, String)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredIdentity {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    modified: Option<i64>,
+    #[serde(default)]
+    modified_is_old: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    length: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<String>,
+    #[serde(default)]
+    digests: Vec<String>,
+    #[serde(default)]
+    html: bool,
+    #[serde(default)]
+    distrusted: bool,
+}
+
+impl From<&Receipt> for Stored {
+    fn from(receipt: &Receipt) -> Self {
+        let texts = |digests: &[Digest]| digests.iter().map(Digest::to_string).collect();
+        let (of, identity) = (&receipt.of, &receipt.of.identity);
+        Self {
+            path: receipt.path.as_path().into(),
+            source: receipt.source.clone(),
+            length: of.length,
+            mtime_ns: of.facts.mtime_ns,
+            inode: of.facts.inode,
+            identity: StoredIdentity {
+                version: identity.version.clone(),
+                etag: identity.etag.clone(),
+                modified: identity.modified,
+                modified_is_old: identity.modified_is_old,
+                length: identity.length,
+                encoding: identity.encoding.clone(),
+                digests: texts(&identity.digests),
+                html: identity.html,
+                distrusted: identity.distrusted,
+            },
+            verified: verified_text(of.verified).into(),
+            digests: texts(&of.digests),
+            finished_ms: receipt.finished_ms,
+            blocks: of.extents.iter().map(|e| (e.start, e.len, format!("{:016x}", e.crc))).collect(),
+        }
+    }
+}
+
+impl Stored {
+    /// `None` when a value is damaged. Digests of unknown kinds (a newer version's) are left out.
+    fn into_receipt(self) -> Option<Receipt> {
+        let extent = |(start, len, crc): &(u64, u64, String)| {
+            let sane = *len > 0 && start.checked_add(*len).is_some_and(|end| end <= self.length);
+            let crc = u64::from_str_radix(crc, 16).ok()?;
+            sane.then_some(Extent { start: *start, len: *len, crc })
+        };
+        let digests = |texts: &[String]| texts.iter().filter_map(|text| digest_from(text)).collect();
+        let identity = Identity {
+            digests: digests(&self.identity.digests),
+            version: self.identity.version,
+            etag: self.identity.etag,
+            modified: self.identity.modified,
+            modified_is_old: self.identity.modified_is_old,
+            length: self.identity.length,
+            encoding: self.identity.encoding,
+            html: self.identity.html,
+            distrusted: self.identity.distrusted,
+        };
+        Some(Receipt {
+            path: self.path.to_path()?,
+            of: step::Receipt {
+                length: self.length,
+                identity,
+                verified: verified_from(&self.verified)?,
+                digests: digests(&self.digests),
+                facts: FileFacts { len: self.length, inode: self.inode, mtime_ns: self.mtime_ns, ctime_ns: 0 },
+                extents: self.blocks.iter().map(extent).collect::<Option<_>>()?,
+            },
+            source: self.source,
+            finished_ms: self.finished_ms,
+        })
+    }
+}
+
+fn digest_from(text: &str) -> Option<Digest> {
+    let (kind, hex) = text.split_once(':')?;
+    Digest::from_hex(DigestKind::from_name(kind)?, hex)
+}
+
+/// What was verified, in the words of summaries and events.
+pub(crate) fn verified_text(verified: Verified) -> &'static str {
+    match verified {
+        Verified::Digest(kind) => kind.name(),
+        Verified::Validator => "validator",
+        Verified::Length => "length only",
+        Verified::Nothing => "nothing",
+    }
+}
+
+fn verified_from(text: &str) -> Option<Verified> {
+    match text {
+        "validator" => Some(Verified::Validator),
+        "length only" => Some(Verified::Length),
+        "nothing" => Some(Verified::Nothing),
+        name => DigestKind::from_name(name).map(Verified::Digest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(path: &str) -> Receipt {
+        let digest = |kind: DigestKind| Digest::new(kind, vec![0xab; kind.len()]).unwrap();
+        Receipt {
+            path: path.into(),
+            source: "https://h/x".into(),
+            finished_ms: 5,
+            of: step::Receipt {
+                length: 30,
+                identity: Identity {
+                    etag: Some("\"a\"".into()),
+                    length: Some(30),
+                    modified: Some(-1),
+                    digests: vec![digest(DigestKind::Crc64)],
+                    ..Identity::default()
+                },
+                verified: Verified::Digest(DigestKind::Sha256),
+                digests: DigestKind::ALL.map(digest).to_vec(),
+                facts: FileFacts { len: 30, inode: u64::MAX, mtime_ns: 1_700_000_000_123_456_789, ctime_ns: 0 },
+                extents: vec![Extent { start: 0, len: 20, crc: u64::MAX }, Extent { start: 20, len: 10, crc: 1 }],
+            },
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_found_by_its_path_and_comes_back_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        for durable in [false, true] {
+            state.put_receipt(&receipt("/d/a"), durable).unwrap();
+            state.put_receipt(&receipt("/d/b"), durable).unwrap();
+        }
+        assert_eq!(state.receipt(Path::new("/d/a")).unwrap(), Some(receipt("/d/a")));
+        assert_eq!(state.receipt(Path::new("/d/c")).unwrap(), None);
+        assert_eq!(state.receipts().unwrap().0.len(), 2);
+        assert!(state.remove_receipt(Path::new("/d/a")).unwrap());
+        assert!(!state.remove_receipt(Path::new("/d/a")).unwrap());
+    }
+
+    #[test]
+    fn every_verdict_comes_back() {
+        for verified in [Verified::Validator, Verified::Length, Verified::Nothing]
+            .into_iter()
+            .chain(DigestKind::ALL.map(Verified::Digest))
+        {
+            assert_eq!(verified_from(verified_text(verified)), Some(verified));
+        }
+        assert_eq!(verified_from("everything"), None);
+    }
+
+    #[test]
+    fn it_fits_only_the_file_and_source_it_speaks_of() {
+        let r = receipt("/d/a");
+        let facts = r.of.facts;
+        assert!(fits(&r, &facts, "https://h/x"));
+        assert!(fits(&r, &FileFacts { inode: 1, ctime_ns: 9, ..facts }, "https://h/x"));
+        assert!(!fits(&r, &facts, "https://h/y"));
+        assert!(!fits(&r, &FileFacts { len: 29, ..facts }, "https://h/x"));
+        assert!(!fits(&r, &FileFacts { mtime_ns: facts.mtime_ns + 1, ..facts }, "https://h/x"));
+    }
+
+    #[test]
+    fn a_receipt_under_another_paths_name_or_with_absurd_blocks_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        state.receipts.put(&name_of(Path::new("/d/b")), &Stored::from(&receipt("/d/a")), false).unwrap();
+        assert_eq!(state.receipt(Path::new("/d/b")).unwrap(), None);
+        let mut absurd = receipt("/d/c");
+        absurd.of.extents[1].len = 11;
+        state.put_receipt(&absurd, false).unwrap();
+        assert_eq!(state.receipt(Path::new("/d/c")).unwrap(), None);
+        let (receipts, skipped) = state.receipts().unwrap();
+        assert_eq!((receipts.len(), skipped.len()), (0, 2));
+    }
+}

@@ -1,0 +1,306 @@
+//! The desk: one thread that does everything about files that is not the data itself, in the order it was asked.
+//!
+//! Journal, lock, renames, folder syncs and receipts are blocking calls whose order matters; a thread of their own keeps
+//! both. Syncs, checks and digests of the data may take long and run beside it.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+
+use longhaul_core::identity::Identity;
+use longhaul_core::journal::{Record, Source};
+use longhaul_core::step::{DiskFault, FileFacts, Found, FoundJournal, Heard, Receipt, Slot, Step, Target, Ticket};
+
+use super::Shared;
+use crate::disk::error::DiskError;
+use crate::disk::journal_file::JournalFile;
+use crate::disk::lock::{self, Locking};
+use crate::disk::part_file::PartFile;
+use crate::disk::place::{Folder, Place};
+use crate::disk::state_dir::StateDir;
+use crate::disk::{publish, receipt};
+
+/// The open files of one transfer that streams write to.
+#[derive(Default)]
+pub(super) struct Slots {
+    main: Option<Arc<PartFile>>,
+    next: Option<Arc<PartFile>>,
+}
+
+impl Slots {
+    pub(super) fn get(&self, slot: Slot) -> Option<Arc<PartFile>> {
+        match slot {
+            Slot::Main => self.main.clone(),
+            Slot::Next => self.next.clone(),
+        }
+    }
+}
+
+/// Where the file goes.
+#[derive(Debug, Clone)]
+pub(super) struct Whereabouts {
+    /// The folder.
+    pub(super) folder: PathBuf,
+    /// The target's name in it.
+    pub(super) name: OsString,
+    /// Missing folders are created.
+    pub(super) create_dirs: bool,
+}
+
+/// What the desk needs to know beforehand.
+pub(super) struct Desk {
+    shared: Arc<Shared>,
+    slots: Arc<Mutex<Slots>>,
+    locking: Locking,
+    durable: bool,
+    source: Source,
+    state: Option<Arc<StateDir>>,
+    place: Option<Arc<Place>>,
+    journal: Option<JournalFile>,
+    /// The sync of a claim that runs beside: only hints are appended before it has ended.
+    syncing: Option<JoinHandle<()>>,
+    /// The modification time that the file gets when it is sealed, in nanoseconds since the Unix epoch.
+    pub(super) mtime_ns: Option<i64>,
+}
+
+impl Desk {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        slots: Arc<Mutex<Slots>>,
+        locking: Locking,
+        durable: bool,
+        source: Source,
+        state: Option<Arc<StateDir>>,
+    ) -> Self {
+        let (place, journal, syncing, mtime_ns) = (None, None, None, None);
+        Self { shared, slots, locking, durable, source, state, place, journal, syncing, mtime_ns }
+    }
+
+    /// Does one step and tells the answer.
+    pub(super) fn perform(&mut self, ticket: Ticket, step: Step, whereabouts: Option<Whereabouts>) {
+        let hint = matches!(&step, Step::Record { records, .. } if super::run::is_hint(records));
+        if !hint {
+            self.settle();
+        }
+        if self.claim_beside(ticket, &step) {
+            return;
+        }
+        let heard = match self.answer(step, whereabouts) {
+            Ok(heard) => heard,
+            Err(error) => self.shared.failed(error),
+        };
+        if hint {
+            self.shared.recorded(1);
+        }
+        self.shared.tell_blocking(ticket, heard);
+    }
+
+    /// Waits for the sync that runs beside.
+    fn settle(&mut self) {
+        if let Some(syncing) = self.syncing.take() {
+            let _ = syncing.join(); // it does not panic, and would have told nothing
+        }
+    }
+
+    /// A claim is appended here and synced on a thread of its own: a disk that takes long must not hold up the hints
+    /// behind it, for which streams wait. False when it is to be done like any other step.
+    fn claim_beside(&mut self, ticket: Ticket, step: &Step) -> bool {
+        let Step::Record { records, durable: true } = step else { return false };
+        if !records.iter().all(|record| matches!(record, Record::Claim { .. })) || records.is_empty() {
+            return false;
+        }
+        let Some(journal) = self.journal.as_mut().filter(|journal| journal.sync_beside().is_some()) else {
+            return false;
+        };
+        let shared = self.shared.clone();
+        let tell = move |result: Result<(), DiskError>| {
+            let heard = result.map_or_else(|error| shared.failed(error), |()| Heard::Done);
+            shared.tell_blocking(ticket, heard);
+        };
+        match journal.append(records, false).map(|()| journal.sync_beside()) {
+            Ok(Some(sync)) => {
+                let run = move || tell(sync.run());
+                let thread = std::thread::Builder::new().name("longhaul-claim".into()).stack_size(128 << 10);
+                match thread.spawn(run) {
+                    Ok(syncing) => self.syncing = Some(syncing),
+                    // No thread to be had: the claim is not told as durable, and the run ends as after a failed record.
+                    Err(error) => {
+                        let error = DiskError::io("start a thread for", Path::new("the journal"), error);
+                        let heard = self.shared.failed(error);
+                        self.shared.tell_blocking(ticket, heard);
+                    }
+                }
+            }
+            Ok(None) => return false, // cannot be: it was there a moment ago; written twice, a claim is no harm
+            Err(error) => tell(Err(error)),
+        }
+        true
+    }
+
+    fn answer(&mut self, step: Step, whereabouts: Option<Whereabouts>) -> Result<Heard, DiskError> {
+        match step {
+            Step::Open => {
+                let Some(whereabouts) = whereabouts else { return Ok(Heard::Failed(DiskFault::Unsupported)) };
+                return self.open(whereabouts).map(|found| Heard::Opened(Box::new(found)));
+            }
+            Step::Record { records, durable } => self.record(&records, durable)?,
+            Step::Compact { records } => {
+                let records = self.named(&records);
+                if let Some(journal) = &mut self.journal {
+                    journal.compact(&records, self.durable)?;
+                }
+            }
+            Step::Create { slot } => {
+                let part = Arc::new(PartFile::create_empty(self.place()?, slot, self.locking)?);
+                let mut slots = self.lock_slots();
+                match slot {
+                    Slot::Main => slots.main = Some(part),
+                    Slot::Next => slots.next = Some(part),
+                }
+            }
+            Step::SyncDir => {
+                if self.durable {
+                    self.place()?.folder.sync()?;
+                }
+            }
+            Step::Promote => {
+                let Some(next) = self.lock_slots().next.clone() else {
+                    return Ok(Heard::Failed(DiskFault::Io));
+                };
+                publish::promote(self.place()?, &next, self.locking)?;
+                let mut slots = self.lock_slots();
+                slots.main = Some(next);
+                slots.next = None;
+            }
+            Step::RemoveNext => {
+                let place = self.place()?;
+                place.folder.remove(&place.slot(Slot::Next))?;
+                self.lock_slots().next = None;
+            }
+            Step::Seal { length } => {
+                let place = self.place()?;
+                let mode = place.folder.usual_mode(&place.names.probe());
+                let part = self.part(Slot::Main)?;
+                return part.seal(length, mode, self.mtime_ns, self.durable).map(Heard::Facts);
+            }
+            Step::Facts { slot } => return self.part(slot)?.facts().map(Heard::Facts),
+            Step::Publish { replace } => publish::publish(self.place()?, &*self.part(Slot::Main)?, replace)?,
+            Step::Receipt(receipt) => self.receipt(&receipt)?,
+            Step::Forget => {
+                if let Some(journal) = &mut self.journal {
+                    journal.remove()?;
+                }
+            }
+            Step::RemoveAll => {
+                self.place()?.remove_all()?;
+                self.journal = None;
+            }
+            _ => return Ok(Heard::Failed(DiskFault::Unsupported)), // not a step of the desk
+        }
+        Ok(Heard::Done)
+    }
+
+    fn open(&mut self, whereabouts: Whereabouts) -> Result<Found, DiskError> {
+        if whereabouts.create_dirs {
+            Folder::create(&whereabouts.folder, 0o777)?;
+        }
+        // Receipts and lists speak of absolute paths.
+        let absolute = std::fs::canonicalize(&whereabouts.folder)
+            .map_err(|e| DiskError::io("find the folder", &whereabouts.folder, e))?;
+        let folder = Folder::open(&absolute)?;
+        let place = Arc::new(Place::new(folder, &whereabouts.name)?);
+        let target = publish::look(&place, |facts| self.finished(&place, facts))?;
+        // A target that rules the transfer out is not worth a lock file beside it.
+        if matches!(target, Target::Directory | Target::Other) {
+            return Ok(Found { journal: FoundJournal::Absent, main: None, next: None, target, free: None });
+        }
+        let (part, main) = lock::acquire(&place, self.locking)?;
+        let (journal, found) = JournalFile::open(place.clone(), self.durable)?;
+        if let FoundJournal::Read(recovered) = &found {
+            self.shared.remember_source(recovered.source.url.clone());
+        }
+        let next = PartFile::open(&place, Slot::Next)?;
+        let next_facts = next.as_ref().map(PartFile::facts).transpose()?;
+        let target = publish::look(&place, |facts| self.finished(&place, facts))?;
+        {
+            let mut slots = self.lock_slots();
+            slots.main = Some(Arc::new(part));
+            slots.next = next.map(Arc::new);
+        }
+        self.source.name = std::os::unix::ffi::OsStrExt::as_bytes(whereabouts.name.as_os_str()).to_vec();
+        let free = place.free_bytes();
+        self.shared.opened_at(place.folder.path_of(place.names.target()));
+        self.place = Some(place);
+        self.journal = Some(journal);
+        Ok(Found { journal: found, main, next: next_facts, target, free })
+    }
+
+    /// The identity of the finished object of this source, when that is what stands at the target.
+    fn finished(&self, place: &Place, facts: &FileFacts) -> Option<Identity> {
+        let path = place.folder.path_of(place.names.target());
+        // A receipt that cannot be read is as good as none: the file is then somebody else's.
+        let receipt = self.state.as_ref()?.receipt(&path).ok()??;
+        receipt::fits(&receipt, facts, &self.source.url).then_some(receipt.of.identity)
+    }
+
+    fn record(&mut self, records: &[Record], durable: bool) -> Result<(), DiskError> {
+        let records = self.named(records);
+        match &mut self.journal {
+            Some(journal) => journal.append(&records, durable),
+            None => Ok(()),
+        }
+    }
+
+    /// The core does not know the file's name; the desk does, and records it with the source.
+    fn named<'r>(&self, records: &'r [Record]) -> Cow<'r, [Record]> {
+        match records.split_first() {
+            Some((Record::Source(_), rest)) => {
+                std::iter::once(Record::Source(self.source.clone())).chain(rest.iter().cloned()).collect()
+            }
+            _ => Cow::Borrowed(records),
+        }
+    }
+
+    fn receipt(&self, of: &Receipt) -> Result<(), DiskError> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let place = self.place()?;
+        let path = place.folder.path_of(place.names.target());
+        let source = self.source.url.clone();
+        let finished_ms = crate::now_unix_ms();
+        state.put_receipt(&receipt::Receipt { path, source, of: of.clone(), finished_ms }, self.durable)
+    }
+
+    /// Nothing is held: an empty part file goes again, whichever start made it to hold the lock.
+    pub(super) fn tidy(&mut self) {
+        self.settle();
+        let Some(place) = self.place.as_ref().filter(|_| self.journal.as_ref().is_none_or(|j| !j.exists())) else {
+            return;
+        };
+        let Ok(facts) = self.part(Slot::Main).and_then(|part| part.facts()) else { return };
+        let name = place.slot(Slot::Main);
+        // A published file has left the name, and another process may have made one of its own there.
+        let ours = matches!(place.folder.look(&name), Ok(Some(there)) if there.facts.inode == facts.inode);
+        if ours && facts.len == 0 {
+            // Best effort: an empty file that stays is taken up by the next start.
+            let _ = place.folder.remove(&name);
+        }
+    }
+
+    fn place(&self) -> Result<&Arc<Place>, DiskError> {
+        self.place.as_ref().ok_or_else(not_open)
+    }
+
+    fn part(&self, slot: Slot) -> Result<Arc<PartFile>, DiskError> {
+        self.lock_slots().get(slot).ok_or_else(not_open)
+    }
+
+    fn lock_slots(&self) -> MutexGuard<'_, Slots> {
+        super::locked(&self.slots)
+    }
+}
+
+fn not_open() -> DiskError {
+    DiskError::said(DiskFault::Io, "use", Path::new("the transfer"), "it is not open")
+}

@@ -1,0 +1,187 @@
+//! From the core's verdict to the one public error: names the object, says what was tried and what to do next.
+
+use longhaul_core::reply::Suspicion;
+use longhaul_core::resume::Refusal;
+use longhaul_core::step::{DiskFault, Failure, NetFault, Trouble};
+
+use super::Remembered;
+use crate::error::{Disposition, Error, ErrorKind};
+
+/// The error for a failed run. `object` is the redacted source, `target` where the file was to be, `held` how many
+/// bytes stay for the next start.
+pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, remembered: Remembered) -> Error {
+    use Disposition::{GaveUp, Permanent, Temporary};
+    let kept = if held > 0 { "; what is held is kept" } else { "" };
+    let error = |kind, disposition, text: String| Error::new(kind, disposition, text).with("source", object);
+    match failure {
+        Failure::NotFound(status) => {
+            error(ErrorKind::NotFound, Permanent, format!("{object}: not found (status {status}); check the address"))
+                .with("status", status)
+        }
+        Failure::Denied(status) => error(
+            ErrorKind::Denied,
+            Permanent,
+            format!("{object}: access denied (status {status}); give credentials (--user, --header){kept}"),
+        )
+        .with("status", status),
+        Failure::NeedsLink(status) => error(
+            ErrorKind::NeedsLink,
+            Permanent,
+            format!(
+                "{object}: the signed link is not accepted any more (status {status}); \
+                 run the same command with a fresh link{kept}"
+            ),
+        )
+        .with("status", status),
+        Failure::Changed { changes } => error(
+            ErrorKind::Changed,
+            Permanent,
+            format!(
+                "{object}: the object changed while it was fetched ({changes} times in this run){kept}; \
+                 run again to fetch the version of then"
+            ),
+        )
+        .with("changes", changes),
+        Failure::Integrity { expected, actual } => error(
+            ErrorKind::Integrity,
+            Permanent,
+            format!(
+                "{object}: the finished object has {actual} instead of {expected}, twice; nothing was published. \
+                 Check the expected digest, or fetch from another source"
+            ),
+        ),
+        Failure::NotProvable(why) => error(
+            ErrorKind::NotProvable,
+            Permanent,
+            format!("{object}: what was required cannot be proven: {why}; nothing was published"),
+        ),
+        Failure::Disk { fault, during } => disk(fault, during, object, target, remembered),
+        Failure::Refused(refusal) => refused(refusal, object, target, remembered.recorded_source.as_deref()),
+        Failure::GaveUp(trouble) => gave_up(&trouble, object, held, remembered, GaveUp),
+        Failure::Portal => error(
+            ErrorKind::Portal,
+            Temporary,
+            format!(
+                "{object}: an HTML page came in place of the object (a login page or a captive portal){kept}; \
+                 log in and run the same command again"
+            ),
+        ),
+        Failure::ServerRefused(status) => {
+            error(ErrorKind::Refused, Permanent, format!("{object}: the server refuses with status {status}"))
+                .with("status", status)
+        }
+        Failure::Unusable(why) => error(
+            ErrorKind::Refused,
+            Permanent,
+            format!("{object}: the server's replies cannot be used: {}{kept}", suspicion(why)),
+        ),
+    }
+}
+
+fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, remembered: Remembered) -> Error {
+    let (kind, next) = match fault {
+        DiskFault::NoSpace => (ErrorKind::NoSpace, "make room and run the same command again"),
+        DiskFault::InUse => (ErrorKind::InUse, "wait for it or stop it"),
+        DiskFault::Exists => (ErrorKind::Exists, "move it away or choose another name"),
+        DiskFault::ReadOnly => (ErrorKind::LocalFile, "choose a folder that can be written"),
+        DiskFault::Denied => (ErrorKind::LocalFile, "check the permissions of the folder"),
+        DiskFault::Unsupported | DiskFault::Interrupted | DiskFault::Io => {
+            (ErrorKind::LocalFile, "check the disk and the path")
+        }
+    };
+    let text = match &remembered.disk {
+        Some(error) => format!("{target}: {error}; {next}"),
+        None => format!("{target}: cannot {during} (while fetching {object}); {next}"),
+    };
+    let error = Error::new(kind, Disposition::Permanent, text).with("path", target).with("operation", during);
+    match remembered.disk {
+        Some(cause) if cause.holder().is_some() => error.with("holder", cause.holder().unwrap_or(0)),
+        _ => error,
+    }
+}
+
+fn refused(refusal: Refusal, object: &str, target: &str, recorded: Option<&str>) -> Error {
+    let error = |kind, text: String| Error::new(kind, Disposition::Permanent, text).with("path", target);
+    match refusal {
+        Refusal::TargetExists => error(
+            ErrorKind::Exists,
+            format!(
+                "{target} exists and is not a finished download of {object}; move it away, choose another name, or allow --overwrite"
+            ),
+        ),
+        Refusal::TargetIsSymlink => error(
+            ErrorKind::Exists,
+            format!("{target} is a symbolic link, which is never followed; remove it, or replace it with --overwrite"),
+        ),
+        Refusal::TargetIsDirectory => {
+            error(ErrorKind::Usage, format!("{target} is a folder; name a file, or give the folder with --dir"))
+        }
+        Refusal::TargetIsSpecial => {
+            error(ErrorKind::Exists, format!("{target} is a device, pipe or socket; name a file"))
+        }
+        Refusal::PartialOfAnotherSource => error(
+            ErrorKind::Exists,
+            format!(
+                "the partial file of {target} belongs to {}, not to {object}; finish or remove that one, or choose another name",
+                recorded.unwrap_or("another source")
+            ),
+        ),
+        Refusal::NoSpaceAhead { needed, free } => error(
+            ErrorKind::NoSpace,
+            format!(
+                "{target}: {needed} bytes are needed and {free} are free; make room and run the same command again"
+            ),
+        ),
+    }
+}
+
+fn gave_up(trouble: &Trouble, object: &str, held: u64, remembered: Remembered, disposition: Disposition) -> Error {
+    let kept = if held > 0 { "; what is held is kept" } else { "" };
+    let last = remembered.net.map(|detail| format!(" (last: {detail})")).unwrap_or_default();
+    let (kind, why) = match trouble {
+        Trouble::Net(NetFault::Redirect) => (ErrorKind::Refused, "a redirect must not be followed".to_owned()),
+        Trouble::Net(NetFault::Tls) => (ErrorKind::Network, "no secure connection".to_owned()),
+        trouble => (ErrorKind::Network, trouble_text(trouble)),
+    };
+    let text =
+        format!("{object}: {why}{last}{kept}; run the same command again{}", if held > 0 { " to go on" } else { "" });
+    Error::new(kind, disposition, text).with("source", object)
+}
+
+/// Why a request did not help, in words.
+pub(crate) fn trouble_text(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Net(fault) => match fault {
+            NetFault::Resolve => "the host name does not resolve",
+            NetFault::Connect => "no connection",
+            NetFault::Tls => "no secure connection",
+            NetFault::Cut => "the connection broke",
+            NetFault::Stalled => "the connection stalled",
+            NetFault::Protocol => "the answer was no legal HTTP",
+            NetFault::Redirect => "a redirect must not be followed",
+        }
+        .to_owned(),
+        Trouble::Busy(status) => format!("the server answered with status {status}"),
+        Trouble::Reply(why) => suspicion(*why),
+        Trouble::Short => "the reply brought nothing new".to_owned(),
+    }
+}
+
+fn suspicion(why: Suspicion) -> String {
+    match why {
+        Suspicion::NoValidator => "a reply lacks the validator that bytes are held under",
+        Suspicion::Empty => "an empty body where there should be bytes",
+        Suspicion::Html => "an HTML page in place of the object",
+        Suspicion::BadContentRange => "a 206 without a usable Content-Range",
+        Suspicion::BadFraming => "a length that cannot be right",
+        Suspicion::StartsLate => "a range that starts behind what was asked",
+        Suspicion::UnaskedRange => "a 206 although no range was asked",
+        Suspicion::LengthContradiction => "Content-Length and Content-Range contradict each other",
+        Suspicion::OddStatus(status) => return format!("status {status} answers no GET"),
+        Suspicion::BadUnsatisfied => "416 although the range lies inside the object",
+        Suspicion::Encoded => "an encoded body although the object is not encoded",
+        Suspicion::Alternating => "the replies show two versions in turn, as from a balancer whose servers differ",
+        Suspicion::BadPrecondition => "412 although no condition was sent",
+    }
+    .to_owned()
+}

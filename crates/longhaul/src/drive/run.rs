@@ -1,0 +1,432 @@
+//! One run of a download: the loop between the core and the world.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use longhaul_core::download::{Command, Config, Download};
+use longhaul_core::journal::Record;
+use longhaul_core::names;
+use longhaul_core::step::{DiskFault, Finish, Grant, Heard, Note, Ordered, Slot, Step, Ticket};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::desk::{Desk, Slots, Whereabouts};
+use super::stream::{Handle, Stream};
+use super::{Remembered, SeenHead, Shared, locked};
+use crate::disk::lock::Locking;
+use crate::disk::part_file::PartFile;
+use crate::disk::state_dir::StateDir;
+use crate::event::Progress;
+use crate::store::HttpStore;
+
+/// Reports that may wait for the run at once: streams wait when the run is behind.
+const HEARD_MAX: usize = 256;
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+/// The rate is averaged over this time.
+const RATE_OVER: Duration = Duration::from_secs(4);
+
+/// Where the finished file goes.
+#[derive(Clone)]
+pub(crate) enum Destination {
+    /// This file.
+    File(PathBuf),
+    /// This folder, under a name from the reply.
+    Folder(PathBuf),
+    /// Whatever the function makes of the (safe) suggested name.
+    Chosen(Arc<dyn Fn(&str) -> PathBuf + Send + Sync>),
+}
+
+impl Destination {
+    /// The file, or the folder it will be in; for messages before the name is known.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Folder(path) => path,
+            Self::Chosen(_) => Path::new("the file"),
+        }
+    }
+}
+
+/// Everything that one run needs.
+pub(crate) struct Request {
+    pub(crate) url: url::Url,
+    pub(crate) config: Config,
+    pub(crate) destination: Destination,
+    pub(crate) create_dirs: bool,
+    pub(crate) locking: Locking,
+    pub(crate) remote_time: bool,
+    pub(crate) min_rate: u64,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) store: Arc<HttpStore>,
+    pub(crate) state: Option<Arc<StateDir>>,
+}
+
+/// What happened, for the handle.
+pub(crate) enum Told {
+    /// The core has news.
+    Note(Note),
+    /// Bytes flow.
+    Progress(Progress),
+    /// The target is known.
+    Path(PathBuf),
+}
+
+/// How a run ended.
+pub(crate) struct Ended {
+    pub(crate) finish: Finish,
+    pub(crate) remembered: Remembered,
+    pub(crate) fetched: u64,
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) held: u64,
+    pub(crate) total: Option<u64>,
+}
+
+struct Run<'a> {
+    request: &'a Request,
+    core: Download,
+    began: Instant,
+    shared: Arc<Shared>,
+    desk: std::sync::mpsc::Sender<DeskOrder>,
+    slots: Arc<Mutex<Slots>>,
+    streams: Vec<(Ticket, Handle)>,
+    throttle: watch::Sender<bool>,
+    cancelled: Arc<AtomicBool>,
+    head: Option<SeenHead>,
+    tell: &'a mut (dyn FnMut(Told) + Send),
+    path_told: bool,
+    /// Reports of written bytes that the core was told of and has not answered with a hint yet.
+    unanswered: usize,
+}
+
+enum DeskOrder {
+    Perform(Ticket, Box<Step>, Option<Whereabouts>),
+    Mtime(Option<i64>),
+    /// The run is over: tidy up, let go of the lock, and say so.
+    Close(oneshot::Sender<()>),
+}
+
+/// Runs a download until it ends, is paused or cancelled.
+pub(crate) async fn run(
+    request: &Request,
+    commands: &mut mpsc::Receiver<Command>,
+    tell: &mut (dyn FnMut(Told) + Send),
+) -> Ended {
+    let (heard_tx, mut heard) = mpsc::channel(HEARD_MAX);
+    let shared = Arc::new(Shared::new(heard_tx, request.config.connections as usize));
+    let slots = Arc::new(Mutex::new(Slots::default()));
+    let (throttle, _) = watch::channel(false);
+    let desk = match open_desk(request, &shared, &slots) {
+        Ok(desk) => desk,
+        Err(error) => return Ended::without_thread(error),
+    };
+    let mut run = Run {
+        request,
+        core: Download::new(request.config.clone()),
+        began: Instant::now(),
+        shared,
+        desk,
+        slots,
+        streams: Vec::new(),
+        throttle,
+        cancelled: Arc::new(AtomicBool::new(false)),
+        head: None,
+        tell,
+        path_told: false,
+        unanswered: 0,
+    };
+    let mut rate = Rate::new();
+    let mut tick = tokio::time::interval(PROGRESS_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut commands_open = true;
+    let finish = loop {
+        if let Some(finish) = run.do_steps() {
+            break finish;
+        }
+        let wake = run.core.wake_at().map(|at| run.began + Duration::from_millis(at));
+        tokio::select! {
+            message = heard.recv() => if let Some((ticket, what)) = message {
+                run.hear(ticket, what);
+                // Drain what is there before looking at timers again.
+                while let Ok((ticket, what)) = heard.try_recv() {
+                    run.hear(ticket, what);
+                }
+            },
+            command = commands.recv(), if commands_open => match command {
+                Some(command) => {
+                    run.cancelled.store(true, Ordering::Relaxed);
+                    run.core.command(run.now(), command);
+                }
+                // Nobody holds the transfer any more: stop in order.
+                None => {
+                    commands_open = false;
+                    run.core.command(run.now(), Command::Pause);
+                }
+            },
+            () = sleep_until(wake) => run.core.wake(run.now()),
+            _ = tick.tick() => run.tell_progress(&mut rate),
+        }
+    };
+    run.tell_progress(&mut rate);
+    run.close(finish).await
+}
+
+/// Whether this is what a report of written bytes leads to.
+pub(super) fn is_hint(records: &[Record]) -> bool {
+    matches!(records, [Record::Hint { .. }])
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn open_desk(
+    request: &Request,
+    shared: &Arc<Shared>,
+    slots: &Arc<Mutex<Slots>>,
+) -> std::io::Result<std::sync::mpsc::Sender<DeskOrder>> {
+    let (orders, inbox) = std::sync::mpsc::channel();
+    let mut desk = Desk::new(
+        shared.clone(),
+        slots.clone(),
+        request.locking,
+        request.config.durability == longhaul_core::download::Durability::Power,
+        request.config.source.clone(),
+        request.state.clone(),
+    );
+    std::thread::Builder::new().name("longhaul-desk".into()).stack_size(512 << 10).spawn(move || {
+        while let Ok(order) = inbox.recv() {
+            match order {
+                DeskOrder::Perform(ticket, step, whereabouts) => desk.perform(ticket, *step, whereabouts),
+                DeskOrder::Mtime(mtime_ns) => desk.mtime_ns = mtime_ns,
+                DeskOrder::Close(done) => {
+                    desk.tidy();
+                    drop(desk);
+                    let _ = done.send(());
+                    return;
+                }
+            }
+        }
+    })?;
+    Ok(orders)
+}
+
+impl Run<'_> {
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn hear(&mut self, ticket: Ticket, what: Heard) {
+        match &what {
+            Heard::Head(facts) => {
+                tracing::debug!(request = ticket.0, ?facts, "answer");
+                self.head = Some(locked(&self.shared.head).clone());
+            }
+            Heard::Wrote(_) => self.unanswered += 1,
+            Heard::Ended { end, at } => {
+                tracing::debug!(request = ticket.0, ?end, at, "end of the body");
+                self.streams.retain(|(t, _)| *t != ticket);
+            }
+            Heard::Opened(_) if !self.path_told => {
+                if let Some(path) = locked(&self.shared.path).clone() {
+                    self.path_told = true;
+                    (self.tell)(Told::Path(path));
+                }
+            }
+            _ => {}
+        }
+        self.core.hear(self.now(), ticket, what);
+    }
+
+    /// Does every step that the core gives; the last one ends the run.
+    fn do_steps(&mut self) -> Option<Finish> {
+        while let Some(Ordered { ticket, step }) = self.core.next_step() {
+            match step {
+                Step::Finish(finish) => {
+                    tracing::debug!(?finish, "over");
+                    return Some(finish);
+                }
+                Step::Note(note) => {
+                    tracing::info!(?note);
+                    (self.tell)(Told::Note(note));
+                }
+                Step::Throttle(wait) => {
+                    self.throttle.send_replace(wait);
+                }
+                Step::Fetch(fetch) => self.fetch(ticket, fetch),
+                Step::Flow(grant) => self.flow(ticket, grant),
+                Step::Stop => {
+                    if let Some((_, handle)) = self.streams.iter().find(|(t, _)| *t == ticket) {
+                        handle.stop.cancel();
+                    }
+                }
+                Step::Sync { slot } => self.beside(ticket, slot, |part, _| part.sync_data().map(|()| Heard::Done)),
+                Step::Check { slot, extents, rewrite } => self.beside(ticket, slot, move |part, cancelled| {
+                    // Cancelled: nothing was found bad; claims stay unread and are read next time.
+                    let bad = part.check(&extents, rewrite, cancelled)?;
+                    Ok(bad.map_or(Heard::Failed(DiskFault::Interrupted), |bad| Heard::Checked { bad }))
+                }),
+                Step::Digest { slot, length, kinds } => self.beside(ticket, slot, move |part, cancelled| {
+                    let digests = part.digest(length, &kinds, cancelled)?;
+                    Ok(digests.map_or(Heard::Failed(DiskFault::Interrupted), Heard::Digested))
+                }),
+                step => {
+                    if matches!(&step, Step::Record { records, .. } if is_hint(records)) {
+                        self.unanswered = self.unanswered.saturating_sub(1); // the desk gives the turn back
+                    }
+                    self.hand_to_desk(ticket, step);
+                }
+            }
+        }
+        // Reports that led to no record (of a stream that was left, say) are done with.
+        self.shared.recorded(std::mem::take(&mut self.unanswered));
+        None
+    }
+
+    fn hand_to_desk(&mut self, ticket: Ticket, step: Step) {
+        let whereabouts = match &step {
+            Step::Open => match self.whereabouts() {
+                Some(whereabouts) => Some(whereabouts),
+                None => return self.core.hear(self.now(), ticket, Heard::Failed(DiskFault::Unsupported)),
+            },
+            Step::Seal { .. } => {
+                let modified = self.head.as_ref().and_then(|h| h.modified_s).filter(|_| self.request.remote_time);
+                let mtime_ns = modified.and_then(|s| s.checked_mul(1_000_000_000));
+                let _ = self.desk.send(DeskOrder::Mtime(mtime_ns));
+                None
+            }
+            _ => None,
+        };
+        if self.desk.send(DeskOrder::Perform(ticket, Box::new(step), whereabouts)).is_err() {
+            // The desk's thread is gone, which only a bug can do: end instead of waiting for ever.
+            self.core.hear(self.now(), ticket, Heard::Failed(DiskFault::Io));
+        }
+    }
+
+    fn whereabouts(&self) -> Option<Whereabouts> {
+        let create_dirs = self.request.create_dirs;
+        let suggested = || {
+            let head = self.head.clone().unwrap_or_default();
+            names::name_from(head.suggested_name.as_deref(), self.request.url.path())
+        };
+        let path = match &self.request.destination {
+            Destination::File(path) => path.clone(),
+            Destination::Folder(folder) => {
+                let name = OsString::from(suggested().as_str());
+                return Some(Whereabouts { folder: folder.clone(), name, create_dirs });
+            }
+            Destination::Chosen(choose) => choose(suggested().as_str()),
+        };
+        let name = path.file_name().map(OsStr::to_os_string)?;
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        Some(Whereabouts { folder, name, create_dirs })
+    }
+
+    fn fetch(&mut self, ticket: Ticket, fetch: longhaul_core::step::Fetch) {
+        tracing::debug!(request = ticket.0, start = fetch.start, end = fetch.end, condition = ?fetch.condition, "ask");
+        let (grant_tx, grant) = oneshot::channel();
+        let stop = CancellationToken::new();
+        let stream = Stream {
+            ticket,
+            store: self.request.store.clone(),
+            url: self.request.url.clone(),
+            min_rate: self.request.min_rate,
+            stall_timeout: self.request.stall_timeout,
+            throttle: self.throttle.subscribe(),
+            shared: self.shared.clone(),
+        };
+        self.streams.push((ticket, Handle { stop: stop.clone(), grant: Some(grant_tx) }));
+        tokio::spawn(stream.run(fetch, stop, grant));
+    }
+
+    fn flow(&mut self, ticket: Ticket, grant: Grant) {
+        let file = locked(&self.slots).get(grant.slot);
+        let handle = self.streams.iter_mut().find(|(t, _)| *t == ticket).and_then(|(_, h)| h.grant.take());
+        if let (Some(sender), Some(file)) = (handle, file) {
+            let _ = sender.send((grant, file)); // a stream that ended meanwhile says so itself
+        }
+    }
+
+    /// Long reads and syncs of the data run on the blocking pool.
+    fn beside(
+        &self,
+        ticket: Ticket,
+        slot: Slot,
+        work: impl FnOnce(&PartFile, &AtomicBool) -> crate::disk::error::Result<Heard> + Send + 'static,
+    ) {
+        let (shared, cancelled) = (self.shared.clone(), self.cancelled.clone());
+        let part = locked(&self.slots).get(slot);
+        tokio::task::spawn_blocking(move || {
+            let heard = match part.map(|part| work(&part, &cancelled)) {
+                Some(Ok(heard)) => heard,
+                Some(Err(error)) => shared.failed(error),
+                None => Heard::Failed(DiskFault::Io),
+            };
+            shared.tell_blocking(ticket, heard);
+        });
+    }
+
+    fn tell_progress(&mut self, rate: &mut Rate) {
+        let (received, durable) = self.core.held();
+        let verified =
+            self.core.generation().map_or(0, |g| g.held.list().iter().filter(|k| k.read).map(|k| k.extent.len).sum());
+        (self.tell)(Told::Progress(Progress {
+            received,
+            durable,
+            verified,
+            total: self.core.identity().and_then(|i| i.length),
+            rate: rate.sample(self.shared.fetched()),
+            connections: u32::try_from(self.streams.len()).unwrap_or(u32::MAX),
+        }));
+    }
+
+    async fn close(self, finish: Finish) -> Ended {
+        let (done, closed) = oneshot::channel();
+        let _ = self.desk.send(DeskOrder::Close(done));
+        // Only when the lock is let go may a next run of the same transfer begin.
+        let _ = closed.await;
+        let (held, _) = self.core.held();
+        let total = self.core.identity().and_then(|i| i.length);
+        let remembered = std::mem::take(&mut *locked(&self.shared.remembered));
+        let path = locked(&self.shared.path).clone();
+        Ended { finish, remembered, fetched: self.shared.fetched(), path, held, total }
+    }
+}
+
+impl Ended {
+    fn without_thread(error: std::io::Error) -> Self {
+        let failure = longhaul_core::step::Failure::Disk { fault: DiskFault::Io, during: "start a thread" };
+        let remembered = Remembered { net: Some(error.to_string()), ..Remembered::default() };
+        Self { finish: Finish::Failed(failure), remembered, fetched: 0, path: None, held: 0, total: None }
+    }
+}
+
+/// Bytes per second over the last few seconds.
+struct Rate {
+    samples: std::collections::VecDeque<(Instant, u64)>,
+}
+
+impl Rate {
+    fn new() -> Self {
+        Self { samples: std::collections::VecDeque::new() }
+    }
+
+    fn sample(&mut self, bytes: u64) -> u64 {
+        let now = Instant::now();
+        self.samples.push_back((now, bytes));
+        while self.samples.len() > 2 && now.duration_since(self.samples[0].0) > RATE_OVER {
+            self.samples.pop_front();
+        }
+        let (then, before) = self.samples[0];
+        let seconds = now.duration_since(then).as_secs_f64();
+        if seconds < 0.05 { 0 } else { (bytes.saturating_sub(before) as f64 / seconds) as u64 }
+    }
+}

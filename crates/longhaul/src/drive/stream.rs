@@ -1,0 +1,181 @@
+//! One request from its sending to its last write.
+//!
+//! A stream asks, reports the head, waits for the core's grant, and writes the body through a [`Sink`] until the body
+//! ends, the grant is full, it is told to stop, or something fails. It always says `Ended` exactly once, after its last
+//! write: that is what the core's fifth law stands on.
+//!
+//! Bytes are written by the task that received them: one chunk per connection is in memory, and the next is not taken
+//! before this one is in the page cache. `docs/decisions/` says what was measured against a writer thread.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use longhaul_core::step::{Fetch, Grant, Heard, NetFault, StreamEnd, Ticket};
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::sink::{Report, Sink};
+use crate::disk::part_file::PartFile;
+use crate::store::{Body, HttpStore, NetFailure, Reply, StallWatch, Stalled};
+
+/// The driver's hold on a running stream.
+pub(super) struct Handle {
+    /// Told to stop.
+    pub(super) stop: CancellationToken,
+    /// Takes the grant, once.
+    pub(super) grant: Option<oneshot::Sender<(Grant, Arc<PartFile>)>>,
+}
+
+/// What a stream needs.
+pub(super) struct Stream {
+    pub(super) ticket: Ticket,
+    pub(super) store: Arc<HttpStore>,
+    pub(super) url: url::Url,
+    pub(super) min_rate: u64,
+    pub(super) stall_timeout: Duration,
+    pub(super) throttle: watch::Receiver<bool>,
+    pub(super) shared: Arc<Shared>,
+}
+
+enum Stop {
+    Told,
+    Net(NetFailure),
+    Stalled,
+    Disk(crate::disk::error::DiskError),
+}
+
+impl From<Stalled> for Stop {
+    fn from(_: Stalled) -> Self {
+        Self::Stalled
+    }
+}
+
+impl From<NetFailure> for Stop {
+    fn from(failure: NetFailure) -> Self {
+        Self::Net(failure)
+    }
+}
+
+impl Stream {
+    /// Runs the request to its end.
+    pub(super) async fn run(
+        self,
+        fetch: Fetch,
+        stop: CancellationToken,
+        grant: oneshot::Receiver<(Grant, Arc<PartFile>)>,
+    ) {
+        let mut at = 0;
+        let result = self.body(fetch, &stop, grant, &mut at).await;
+        let end = match result {
+            Ok(end) => end,
+            Err(Stop::Told) => StreamEnd::Stopped,
+            Err(Stop::Stalled) => {
+                self.shared.remember_net("the connection stalled".into());
+                StreamEnd::Failed(NetFault::Stalled)
+            }
+            Err(Stop::Net(failure)) => {
+                let fault = failure.fault;
+                self.shared.remember_net(failure.detail);
+                StreamEnd::Failed(fault)
+            }
+            Err(Stop::Disk(error)) => {
+                let fault = error.fault();
+                self.shared.remember_disk(error);
+                StreamEnd::Disk(fault)
+            }
+        };
+        self.shared.tell(self.ticket, Heard::Ended { end, at }).await;
+    }
+
+    async fn body(
+        &self,
+        fetch: Fetch,
+        stop: &CancellationToken,
+        grant: oneshot::Receiver<(Grant, Arc<PartFile>)>,
+        at: &mut u64,
+    ) -> Result<StreamEnd, Stop> {
+        let mut stall = StallWatch::new(self.min_rate, self.stall_timeout);
+        let reply = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(Stop::Told),
+            reply = stall.guard(self.store.open(&self.url, &fetch)) => reply??,
+        };
+        let Reply { facts, mut body, .. } = reply;
+        self.shared.saw_head(&facts);
+        self.shared.tell(self.ticket, Heard::Head(Box::new(facts))).await;
+        let (grant, file) = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(Stop::Told),
+            granted = grant => granted.map_err(|_| Stop::Told)?,
+        };
+        let mut sink = Sink::new(file, grant, Instant::now());
+        let mut throttle = self.throttle.clone();
+        let mut reports = Vec::new();
+        let end = loop {
+            *at = sink.at();
+            if sink.is_full() {
+                break Ok(StreamEnd::Reached);
+            }
+            if *throttle.borrow_and_update() {
+                sink.flush(Instant::now(), &mut reports); // the disk may need long
+                self.report(&mut reports).await;
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break Err(Stop::Told),
+                    open = throttle.wait_for(|wait| !wait) => if open.is_err() { break Err(Stop::Told) },
+                }
+            }
+            let chunk = tokio::select! {
+                biased;
+                () = stop.cancelled() => break Err(Stop::Told),
+                chunk = stall.guard(chunk_until(&mut body, sink.report_at())) => match chunk {
+                    Ok(Some(chunk)) => chunk,
+                    Ok(None) => {
+                        sink.flush(Instant::now(), &mut reports);
+                        self.report(&mut reports).await;
+                        continue;
+                    }
+                    Err(Stalled) => break Err(Stop::Stalled),
+                },
+            };
+            match chunk {
+                Ok(Some(bytes)) => {
+                    stall.came(bytes.len() as u64);
+                    self.shared.received(bytes.len() as u64);
+                    let taken = sink.take(&bytes, Instant::now(), &mut reports);
+                    self.report(&mut reports).await;
+                    if let Err(error) = taken {
+                        break Err(Stop::Disk(error));
+                    }
+                }
+                Ok(None) => break Ok(StreamEnd::Complete),
+                Err(failure) => break Err(Stop::Net(failure)),
+            }
+        };
+        *at = sink.at();
+        sink.flush(Instant::now(), &mut reports);
+        self.report(&mut reports).await;
+        end
+    }
+
+    async fn report(&self, reports: &mut Vec<Report>) {
+        for report in reports.drain(..) {
+            match report {
+                Report::Wrote(extent) => self.shared.tell_written(self.ticket, extent).await,
+                Report::Passed(extent) => self.shared.tell(self.ticket, Heard::Passed(extent)).await,
+            }
+        }
+    }
+}
+
+/// The next bytes; `None` when `at` comes first. Loses nothing when dropped.
+async fn chunk_until(body: &mut Body, at: Option<Instant>) -> Option<Result<Option<Bytes>, NetFailure>> {
+    let Some(at) = at else { return Some(body.chunk().await) };
+    tokio::select! {
+        biased;
+        chunk = body.chunk() => Some(chunk),
+        () = tokio::time::sleep_until(at.into()) => None,
+    }
+}

@@ -1,0 +1,133 @@
+//! The one error type of the library.
+//!
+//! Callers act on the [`ErrorKind`]; the [`Disposition`] says whether trying again can help. The one-line `Display`
+//! names the object, what was tried and what to do next, and never contains a signed query, userinfo or a header value.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What went wrong, in terms that a caller can act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A wrong argument: an unusable URL, a directory as target file, an impossible option.
+    Usage,
+    /// The source says that the object does not exist (404, 410).
+    NotFound,
+    /// Access denied, or credentials are needed (401, 403).
+    Denied,
+    /// A signed link is not accepted any more: bring a new one. State is kept.
+    NeedsLink,
+    /// The object changed more often than allowed, or `OnChange::Stop` was asked. State is kept.
+    Changed,
+    /// A digest does not match, after one restart.
+    Integrity,
+    /// What the caller required (`require_verified`, `require_length`) cannot be proven.
+    NotProvable,
+    /// No space on the disk. State is kept.
+    NoSpace,
+    /// Any other local file problem: read-only, permission, an I/O error.
+    LocalFile,
+    /// Something that is not ours stands at the target or at the partial file's name.
+    Exists,
+    /// Another process works on the same transfer.
+    InUse,
+    /// The network gave up. State is kept.
+    Network,
+    /// HTML in place of the object: a captive portal or a login page. State is kept.
+    Portal,
+    /// The server refuses, or its replies cannot be used.
+    Refused,
+    /// The transfer was cancelled by [`Transfer::cancel`](crate::Transfer::cancel).
+    Cancelled,
+    /// A mistake of ours.
+    Internal,
+}
+
+/// Whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Disposition {
+    /// The same call may succeed later without any change.
+    Temporary,
+    /// Something must change first: the link, the disk, the arguments.
+    Permanent,
+    /// Retried until the budget was used up; a later start goes on from what is held.
+    GaveUp,
+}
+
+/// An error of a transfer.
+#[derive(Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    disposition: Disposition,
+    message: String,
+    context: Vec<(&'static str, String)>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, disposition: Disposition, message: impl Into<String>) -> Self {
+        Self { kind, disposition, message: message.into(), context: Vec::new(), source: None }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Usage, Disposition::Permanent, message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, Disposition::Permanent, message)
+    }
+
+    pub(crate) fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        self.context.push((key, value.to_string()));
+        self
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether trying again can help.
+    pub fn disposition(&self) -> Disposition {
+        self.disposition
+    }
+
+    /// Facts about the failure as `(name, value)`: `status`, `path`, `operation`, … Free of secrets.
+    pub fn context(&self) -> &[(&'static str, String)] {
+        &self.context
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(source) = &self.source {
+            write!(f, " ({source})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.kind)
+            .field("disposition", &self.disposition)
+            .field("message", &self.message)
+            .field("context", &self.context)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|e| e as _)
+    }
+}

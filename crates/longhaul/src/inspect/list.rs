@@ -1,0 +1,223 @@
+//! What transfers are known? The notes in the state directory, each held against the files it points to.
+//!
+//! A note says where to look and what was last heard; what is held is read from the journal beside the target, and
+//! whether a process works on it is told by the lock.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use longhaul_core::resume::Verdict;
+use longhaul_core::step::Target;
+
+use super::{Looked, Site, disk_error};
+use crate::client::Client;
+use crate::disk::listing::{Kind, State, TransferNote};
+use crate::disk::platform;
+use crate::disk::state_dir::StateDir;
+use crate::error::{Error, ErrorKind};
+
+/// The known transfers.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Listing {
+    /// One entry a transfer, by id.
+    pub transfers: Vec<TransferInfo>,
+    /// What could not be read, a line each. No transfer is lost by it: its state lies beside its target.
+    pub warnings: Vec<String>,
+}
+
+/// One transfer in the list.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TransferInfo {
+    /// 32 hexadecimal digits, as [`Transfer::id`](crate::Transfer::id) tells.
+    pub id: String,
+    /// What kind of transfer.
+    pub kind: TransferKind,
+    /// The local file.
+    pub path: PathBuf,
+    /// The other end, without secrets.
+    pub source: String,
+    /// How it stands.
+    pub state: TransferState,
+    /// Bytes held: from the journal when it can be read, else as last noted.
+    pub held: u64,
+    /// Bytes in all, when known.
+    pub total: Option<u64>,
+    /// When it was last noted; bytes may have come since.
+    pub updated: SystemTime,
+    /// Secret parts of the link were not stored: going on needs a fresh link.
+    pub needs_link: bool,
+    /// Header values were not stored: going on may need them again.
+    pub needs_headers: bool,
+    /// One line about the last error.
+    pub error: Option<String>,
+}
+
+/// What kind of transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransferKind {
+    /// From a source to a local file.
+    Download,
+    /// From a local file to a store.
+    Upload,
+    /// Noted by a newer version of longhaul.
+    Unknown,
+}
+
+impl TransferKind {
+    /// The word for it: `download`, `upload`, `unknown`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Download => "download",
+            Self::Upload => "upload",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How a transfer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransferState {
+    /// A process works on it now.
+    Running,
+    /// Stopped on request.
+    Paused,
+    /// Its process ended without a word (killed, a power cut); the next start goes on.
+    Interrupted,
+    /// Waits for a fresh link.
+    NeedsLink,
+    /// Waits for header values, which are never stored.
+    NeedsHeaders,
+    /// Waits for credentials.
+    NeedsCredentials,
+    /// Stopped by an error; what is held is kept.
+    Failed,
+    /// The finished file stands at the path.
+    Done,
+    /// Neither a partial file nor a journal is at the path any more.
+    Gone,
+    /// Noted by a newer version of longhaul.
+    Unknown,
+}
+
+impl TransferState {
+    /// The word for it, as in `list`: `running`, `needs link`, …
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Interrupted => "interrupted",
+            Self::NeedsLink => "needs link",
+            Self::NeedsHeaders => "needs headers",
+            Self::NeedsCredentials => "needs credentials",
+            Self::Failed => "failed",
+            Self::Done => "done",
+            Self::Gone => "gone",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Client {
+    /// The transfers noted in the state directory, as they stand now. Blocks while it reads their journals.
+    ///
+    /// Nothing is changed. To see whether a process works on a transfer its lock is tried for a moment, shared; a start
+    /// of that very transfer in that moment would find it in use.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LocalFile`] when the state directory cannot be read. Without a state directory, or with damaged
+    /// notes in it, there is a warning.
+    pub fn list(&self) -> Result<Listing, Error> {
+        let mut listing = Listing::default();
+        let Some(state) = self.state() else {
+            listing.warnings.push("there is no state directory: transfers are resumed, but not listed".into());
+            return Ok(listing);
+        };
+        let (notes, skipped) = state.transfers().map_err(|e| disk_error(Path::new("transfers"), e))?;
+        listing.warnings.extend(skipped.into_iter().map(|s| format!("{}: skipped ({})", s.path.display(), s.why)));
+        for note in notes {
+            match note.path.to_path() {
+                Some(path) => listing.transfers.push(look_at(note, path, state, &mut listing.warnings)),
+                None => listing.warnings.push(format!("{}: skipped (its path is damaged)", note.id)),
+            }
+        }
+        Ok(listing)
+    }
+}
+
+fn look_at(note: TransferNote, path: PathBuf, state: &StateDir, warnings: &mut Vec<String>) -> TransferInfo {
+    let mut info = as_noted(note, path);
+    if info.kind != TransferKind::Download {
+        return info;
+    }
+    let looked = Site::exactly(&info.path).and_then(|site| Looked::at(&site, Some(state)).map(|l| (site, l)));
+    match looked {
+        Ok((site, looked)) => hold_against(&mut info, &site, &looked),
+        Err(error) if error.kind() == ErrorKind::NotFound => info.state = TransferState::Gone,
+        Err(error) => warnings.push(error.to_string()),
+    }
+    info
+}
+
+fn as_noted(note: TransferNote, path: PathBuf) -> TransferInfo {
+    TransferInfo {
+        id: note.id,
+        kind: match note.kind {
+            Kind::Download => TransferKind::Download,
+            Kind::Upload => TransferKind::Upload,
+            Kind::Unknown => TransferKind::Unknown,
+        },
+        path,
+        source: note.source,
+        state: match note.state {
+            State::Running => TransferState::Running,
+            State::Paused => TransferState::Paused,
+            State::NeedsLink => TransferState::NeedsLink,
+            State::NeedsHeaders => TransferState::NeedsHeaders,
+            State::NeedsCredentials => TransferState::NeedsCredentials,
+            State::Failed => TransferState::Failed,
+            State::Done => TransferState::Done,
+            State::Unknown => TransferState::Unknown,
+        },
+        held: note.held,
+        total: note.total,
+        updated: UNIX_EPOCH.checked_add(Duration::from_millis(note.updated_ms)).unwrap_or(UNIX_EPOCH),
+        needs_link: note.needs_link,
+        needs_headers: note.needs_headers,
+        error: note.error,
+    }
+}
+
+fn hold_against(info: &mut TransferInfo, site: &Site, looked: &Looked) {
+    if looked.is_bare() {
+        let finished = matches!(looked.target, Target::File { finished: Some(_), .. })
+            && looked.receipt.as_ref().is_some_and(|r| r.source == info.source);
+        info.state = if finished { TransferState::Done } else { TransferState::Gone };
+        return;
+    }
+    let running = is_locked(site, looked, info.state == TransferState::Running);
+    info.state = match info.state {
+        _ if running => TransferState::Running,
+        TransferState::Running => TransferState::Interrupted,
+        noted => noted,
+    };
+    let (verdict, _) = looked.judge();
+    if let Verdict::Continue { current, .. } | Verdict::FinishPublish { current, .. } = verdict {
+        info.held = current.held.total() + super::show::hinted(&current).iter().map(|r| r.end - r.start).sum::<u64>();
+        info.total = current.begin.identity.length;
+    }
+}
+
+/// Whether a process holds the part file's lock. Only a file that is noted or known to be locked is tried.
+fn is_locked(site: &Site, looked: &Looked, noted: bool) -> bool {
+    let Some(entry) = looked.main else { return false };
+    if !noted && platform::lock_holder(entry.device, entry.facts.inode).is_none() {
+        return false;
+    }
+    let part = site.place.folder.open_file(&site.place.names.part(), false);
+    let Ok(Some(file)) = part else { return false };
+    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+}

@@ -1,0 +1,348 @@
+//! What is there? The library's questions: each is answered without changing anything, on disk or at the source.
+//!
+//! | question | room |
+//! |---|---|
+//! | What transfers are known? | [`list`] |
+//! | What of this file is safe, and what would the next start do? | [`show`] |
+//! | Is this finished file still what was downloaded? | [`verify`] |
+//! | Can this source be resumed? | [`probe`] |
+//!
+//! Files are looked at as a start would look at them, and judged by the core function that a start uses
+//! ([`resume::verdict`]), so that an explanation cannot disagree with what happens. What a start does *while* looking
+//! (locking, creating the part file, setting a bad journal aside, finishing a cut publish) is not done here. A transfer
+//! that runs meanwhile changes what was read: the answer is of one moment.
+
+pub(crate) mod list;
+pub(crate) mod probe;
+pub(crate) mod show;
+pub(crate) mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use longhaul_core::identity::{Identity, Validator};
+use longhaul_core::journal::{self, Problem, Source};
+use longhaul_core::resume::{self, Refusal, Verdict};
+use longhaul_core::step::{DiskFault, FileFacts, Found, FoundJournal, Slot, Target};
+use rustix::fs::FileType;
+
+use crate::disk::error::DiskError;
+use crate::disk::journal_file::LEN_MAX;
+use crate::disk::names::Names;
+use crate::disk::place::{Entry, Folder, Place, read_at_most};
+use crate::disk::publish;
+use crate::disk::receipt::{self, Receipt};
+use crate::disk::state_dir::StateDir;
+use crate::error::{Disposition, Error, ErrorKind};
+use crate::event::Digest;
+
+/// How often a folder is looked at again when it changed meanwhile.
+const LOOKS_MAX: u32 = 3;
+/// Endings by which a transfer's own files may be named in place of its target.
+const ENDINGS: [&str; 3] = [".lhpart", ".lhlog", ".lhnext"];
+
+/// What is known of one version of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectIdentity {
+    /// The store's version id.
+    pub version: Option<String>,
+    /// The ETag as sent, quotes and `W/` included.
+    pub etag: Option<String>,
+    /// `Last-Modified`, to the second.
+    pub last_modified: Option<SystemTime>,
+    /// Length in bytes, when known.
+    pub length: Option<u64>,
+    /// A `Content-Encoding` that is part of the object; it is never decoded.
+    pub encoding: Option<String>,
+    /// Digests of the whole object that the source declares.
+    pub digests: Vec<Digest>,
+    /// The best that tells this version from another; `None` when the source gives nothing.
+    pub validator: Option<ValidatorKind>,
+    /// Whether that validator proves that bytes of two replies are of one version.
+    pub strong: bool,
+}
+
+/// What tells one version of an object from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ValidatorKind {
+    /// A store's version id.
+    Version,
+    /// An ETag.
+    Etag,
+    /// The modification date.
+    LastModified,
+}
+
+impl From<&Identity> for ObjectIdentity {
+    fn from(identity: &Identity) -> Self {
+        let strong = identity.strong();
+        let validator = match &strong {
+            Some(Validator::Version(_)) => Some(ValidatorKind::Version),
+            Some(Validator::Etag(_)) => Some(ValidatorKind::Etag),
+            Some(Validator::Modified(_)) => Some(ValidatorKind::LastModified),
+            None if identity.version.is_some() => Some(ValidatorKind::Version),
+            None if identity.etag.is_some() => Some(ValidatorKind::Etag),
+            None => identity.modified.map(|_| ValidatorKind::LastModified),
+        };
+        Self {
+            version: identity.version.clone(),
+            etag: identity.etag.clone(),
+            last_modified: identity.modified.and_then(|s| unix_time(s, 0)),
+            length: identity.length,
+            encoding: identity.encoding.clone(),
+            digests: identity.digests.clone(),
+            validator,
+            strong: strong.is_some(),
+        }
+    }
+}
+
+/// Whether bytes of two replies may be joined on the word of this identity, and why, in words.
+fn joinable(identity: &Identity) -> (bool, String) {
+    match identity.strong() {
+        Some(Validator::Version(_)) => (true, "every reply tells the version id".into()),
+        Some(Validator::Etag(etag)) => (true, format!("the ETag {etag} is strong")),
+        Some(Validator::Modified(_)) => (true, "Last-Modified is old enough to tell versions apart".into()),
+        None => {
+            let lacking = if identity.distrusted {
+                "the source sent other bytes under the same validator before"
+            } else if identity.etag.is_some() {
+                "the ETag is weak or malformed"
+            } else if identity.modified.is_some() {
+                "Last-Modified is too close to the reply's own date to tell versions apart"
+            } else {
+                "the source gives neither a version id nor an ETag nor Last-Modified"
+            };
+            match identity.digests.first() {
+                Some(digest) => (true, format!("{lacking}, but its {} decides at the end", digest.kind().name())),
+                None => (false, format!("{lacking}; with a checksum to compare at the end it could be resumed")),
+            }
+        }
+    }
+}
+
+/// The source recorded in the journal beside a target, which may be named by its part file or journal as well.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when there is no readable journal; [`ErrorKind::LocalFile`] when the folder or the journal
+/// must not be read.
+pub(crate) fn recorded_source(path: &Path) -> Result<Source, Error> {
+    let site = Site::of(path)?;
+    match site.journal()? {
+        FoundJournal::Read(recovered) => Ok(recovered.source),
+        FoundJournal::Absent => Err(not_found(&site.path, "there is no unfinished transfer of this file")),
+        FoundJournal::SetAside(problem) => Err(not_found(
+            &site.path,
+            &format!("its journal cannot be used ({problem}); start the download again with its address"),
+        )),
+    }
+}
+
+/// A target and its opened folder.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// The target, in the folder as it was named.
+    pub(crate) path: PathBuf,
+    /// The target as lists and receipts name it: in the folder's canonical path.
+    pub(crate) absolute: PathBuf,
+    place: Place,
+}
+
+impl Site {
+    /// The site of a target, or of one of its files (`NAME.lhpart`, `NAME.lhlog`, `NAME.lhnext`).
+    pub(crate) fn of(path: &Path) -> Result<Self, Error> {
+        Self::with_name(path, target_name)
+    }
+
+    /// The site of exactly this target.
+    fn exactly(path: &Path) -> Result<Self, Error> {
+        Self::with_name(path, |_, name| name.to_owned())
+    }
+
+    fn with_name(path: &Path, target: impl FnOnce(&Folder, &OsStr) -> OsString) -> Result<Self, Error> {
+        let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", path.display())))?;
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let canonical = std::fs::canonicalize(parent).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => not_found(path, "its folder does not exist"),
+            _ => disk_error(path, DiskError::io("find the folder of", path, error)),
+        })?;
+        let folder = Folder::open(&canonical).map_err(|e| disk_error(path, e))?;
+        let target = target(&folder, name);
+        let absolute = canonical.join(&target);
+        let place = Place::new(folder, &target).map_err(|e| disk_error(path, e))?;
+        Ok(Self { path: path.with_file_name(target), absolute, place })
+    }
+
+    /// The journal, as a start would find it; where the start would set it aside it stays.
+    fn journal(&self) -> Result<FoundJournal, Error> {
+        journal_in(&self.place.folder, &self.place.names.log()).map_err(|e| disk_error(&self.path, e))
+    }
+
+    fn entry(&self, name: &OsStr) -> Result<Option<Entry>, Error> {
+        self.place.folder.look(name).map_err(|e| disk_error(&self.path, e))
+    }
+}
+
+/// The target of a file of ours; any other name is a target itself.
+fn target_name(folder: &Folder, name: &OsStr) -> OsString {
+    let is_target = Names::of(name).is_some_and(|n| folder.look(&n.log()).is_ok_and(|e| e.is_some()));
+    let stem = ENDINGS.iter().find_map(|end| name.as_bytes().strip_suffix(end.as_bytes())).filter(|s| !s.is_empty());
+    let Some(stem) = stem.filter(|_| !is_target) else { return name.to_owned() };
+    // The files of a long name begin with a part of it only; the journal has the whole.
+    let log = OsString::from_vec([stem, b".lhlog"].concat());
+    if let Ok(FoundJournal::Read(recovered)) = journal_in(folder, &log)
+        && Names::of(OsStr::from_bytes(&recovered.source.name)).is_some_and(|names| names.log() == log)
+    {
+        return OsString::from_vec(recovered.source.name);
+    }
+    OsStr::from_bytes(stem).to_owned()
+}
+
+/// What a start makes of a journal (`disk::journal_file`), without opening it for writing.
+fn journal_in(folder: &Folder, name: &OsStr) -> Result<FoundJournal, DiskError> {
+    let Some(entry) = folder.look(name)? else { return Ok(FoundJournal::Absent) };
+    if entry.kind != FileType::RegularFile || entry.links > 1 {
+        return Ok(FoundJournal::SetAside(Problem::Foreign));
+    }
+    if entry.facts.len > LEN_MAX {
+        return Ok(FoundJournal::SetAside(Problem::Damaged));
+    }
+    let Some(file) = folder.open_file(name, false)? else { return Ok(FoundJournal::Absent) };
+    let bytes = match read_at_most(&file, LEN_MAX + 1) {
+        Ok(bytes) if bytes.len() as u64 <= LEN_MAX => bytes,
+        _ => return Ok(FoundJournal::SetAside(Problem::Damaged)),
+    };
+    Ok(match journal::decode(&bytes) {
+        Ok(recovered) => FoundJournal::Read(Box::new(recovered)),
+        Err(problem) => FoundJournal::SetAside(problem),
+    })
+}
+
+/// Everything that belongs to a target, at one moment.
+struct Looked {
+    journal: FoundJournal,
+    /// Length of the journal file in bytes.
+    journal_len: u64,
+    main: Option<Entry>,
+    next: Option<Entry>,
+    /// What at a part file's name keeps a start from using it.
+    obstacle: Option<String>,
+    /// `finished` is filled in when its source is the recorded one.
+    target: Target,
+    receipt: Option<Receipt>,
+}
+
+impl Looked {
+    /// Looks, and looks again when the journal changed meanwhile: a running transfer writes it and renames around it.
+    fn at(site: &Site, state: Option<&StateDir>) -> Result<Self, Error> {
+        let log = site.place.names.log();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let before = site.entry(&log)?;
+            let looked = Self::once(site, state, before)?;
+            if site.entry(&log)? == before || tries == LOOKS_MAX {
+                return Ok(looked);
+            }
+        }
+    }
+
+    fn once(site: &Site, state: Option<&StateDir>, log: Option<Entry>) -> Result<Self, Error> {
+        // The journal first: it never promises what was not there before it was read.
+        let journal = site.journal()?;
+        let receipt = state.and_then(|state| state.receipt(&site.absolute).ok().flatten());
+        let source = match &journal {
+            FoundJournal::Read(recovered) => Some(recovered.source.url.as_str()),
+            _ => None,
+        };
+        let finished = |facts: &FileFacts| {
+            let fits = |r: &&Receipt| receipt::is_of(r, facts) && source.is_none_or(|source| source == r.source);
+            receipt.as_ref().filter(fits).map(|r| r.of.identity.clone())
+        };
+        let target = publish::look(&site.place, finished).map_err(|e| disk_error(&site.path, e))?;
+        let target_entry = site.entry(site.place.names.target())?;
+        let mut obstacle = None;
+        let mut slot = |slot| {
+            let name = site.place.slot(slot);
+            let Some(entry) = site.entry(&name)? else { return Ok(None) };
+            let shown = site.place.folder.path_of(&name);
+            if entry.kind != FileType::RegularFile {
+                obstacle = Some(format!("{} is not a regular file; move it away", shown.display()));
+                return Ok(None);
+            }
+            // A publish that was cut between linking and unlinking: a start removes this second name of the target.
+            if slot == Slot::Main && entry.links == 2 && target_entry.is_some_and(|t| t.same_file(&entry)) {
+                return Ok(None);
+            }
+            if entry.links > 1 {
+                obstacle = Some(format!("{} has a second name (hard link); move it away", shown.display()));
+                return Ok(None);
+            }
+            Ok(Some(entry))
+        };
+        let (main, next) = (slot(Slot::Main)?, slot(Slot::Next)?);
+        Ok(Self { journal, journal_len: log.map_or(0, |e| e.facts.len), main, next, obstacle, target, receipt })
+    }
+
+    /// Whether nothing of an unfinished transfer lies here.
+    fn is_bare(&self) -> bool {
+        self.main.is_none()
+            && self.next.is_none()
+            && self.obstacle.is_none()
+            && matches!(self.journal, FoundJournal::Absent)
+    }
+
+    /// The recorded source, or that of the receipt.
+    fn source(&self) -> Option<Source> {
+        match (&self.journal, &self.receipt) {
+            (FoundJournal::Read(recovered), _) => Some(recovered.source.clone()),
+            (_, Some(receipt)) => Some(Source { url: receipt.source.clone(), ..Source::default() }),
+            _ => None,
+        }
+    }
+
+    /// What a start of the recorded source would do with it. What stands at the target may keep it from starting; the
+    /// verdict is then that of a start that may replace it.
+    fn judge(&self) -> (Verdict, Option<Refusal>) {
+        let source = self.source().unwrap_or_default();
+        let found = || Found {
+            journal: self.journal.clone(),
+            main: self.main.map(|e| e.facts),
+            next: self.next.map(|e| e.facts),
+            target: self.target.clone(),
+            free: None,
+        };
+        match resume::verdict(&source, false, found()) {
+            Verdict::Refuse(why) => (resume::verdict(&source, true, found()), Some(why)),
+            verdict => (verdict, None),
+        }
+    }
+}
+
+fn not_found(path: &Path, why: &str) -> Error {
+    let text = format!("{}: {why}", path.display());
+    Error::new(ErrorKind::NotFound, Disposition::Permanent, text).with("path", path.display())
+}
+
+fn disk_error(path: &Path, error: DiskError) -> Error {
+    let kind = match error.fault() {
+        DiskFault::Exists => ErrorKind::Exists,
+        DiskFault::Unsupported => ErrorKind::Usage,
+        _ => ErrorKind::LocalFile,
+    };
+    Error::new(kind, Disposition::Permanent, error.to_string()).with("path", path.display())
+}
+
+/// Seconds and nanoseconds since the Unix epoch, either side of it; `None` when the system's clock has no such time.
+fn unix_time(s: i64, ns: u32) -> Option<SystemTime> {
+    let whole = Duration::from_secs(s.unsigned_abs());
+    let second = if s < 0 { UNIX_EPOCH.checked_sub(whole)? } else { UNIX_EPOCH.checked_add(whole)? };
+    second.checked_add(Duration::from_nanos(u64::from(ns)))
+}

@@ -1,0 +1,267 @@
+//! Is this finished file still what was downloaded? Its bytes are read and held against its receipt: the length, the
+//! CRC-64 of every block, the digests that matched when it was published.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use longhaul_core::digest::DigestKind;
+use longhaul_core::step::{Extent, Verified};
+use sha2::digest::DynDigest;
+use tokio::sync::watch;
+
+use super::show::{merged, minus, whole};
+use super::{Site, disk_error, not_found};
+use crate::client::Client;
+use crate::disk::crc::RunningCrc;
+use crate::disk::error::DiskError;
+use crate::disk::place::Entry;
+use crate::disk::receipt::Receipt;
+use crate::error::{Disposition, Error, ErrorKind};
+use crate::event::Digest;
+
+/// How much is read at a time, as in the part file's own checks.
+const BUFFER_LEN: usize = 256 << 10;
+
+/// What a finished file turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verification {
+    /// Every byte is what was downloaded.
+    #[non_exhaustive]
+    Intact {
+        /// Its length in bytes.
+        length: u64,
+        /// What had been verified when it was published: the file is as good as this.
+        verified: Verified,
+        /// Recorded whole-object digests that were computed again and match.
+        digests: Vec<Digest>,
+    },
+    /// Something differs.
+    #[non_exhaustive]
+    Damaged {
+        /// Half-open ranges of bytes that differ, cannot be read, or are missing at the end: whole blocks, ascending,
+        /// not touching. Empty when only the length or a whole digest differs.
+        ranges: Vec<Range<u64>>,
+        /// Length in bytes as recorded.
+        expected_len: u64,
+        /// Length in bytes as found.
+        len: u64,
+        /// Recorded whole-object digests that do not match although all blocks do.
+        digests: Vec<Digest>,
+    },
+    /// There is no receipt, or one without checksums: nothing to compare with.
+    Unknown,
+}
+
+impl Client {
+    /// Reads a finished file and holds it against its receipt. `progress` hears now and then how many bytes of how many
+    /// were read. Must be called inside a tokio runtime; the reading is done on its blocking pool, one buffer of
+    /// 256 KiB at a time, and stops soon after the future is dropped. A symbolic link at `path` is not followed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no file, [`ErrorKind::Exists`] when it is a link, folder or device,
+    /// [`ErrorKind::LocalFile`] when it must not be read or changes meanwhile. Bytes that the disk cannot read are no
+    /// error: they are damaged.
+    pub async fn verify(
+        &self,
+        path: impl AsRef<Path>,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Verification, Error> {
+        let path = path.as_ref().to_path_buf();
+        let state = self.state().cloned();
+        let stop = StopOnDrop(Arc::default());
+        let stopped = stop.0.clone();
+        let (tell, mut told) = watch::channel((0, 0));
+        let mut reading = tokio::task::spawn_blocking(move || {
+            let site = Site::exactly(&path)?;
+            let file = site.place.folder.open_file(site.place.names.target(), false);
+            let file = file.map_err(|e| disk_error(&site.path, e))?;
+            let file = file.ok_or_else(|| not_found(&site.path, "there is no such file"))?;
+            let receipt = match &state {
+                Some(state) => state.receipt(&site.absolute).map_err(|e| disk_error(&site.path, e))?,
+                None => None,
+            };
+            let Some(receipt) = receipt else { return Ok(Verification::Unknown) };
+            let told = |done, total| {
+                tell.send_replace((done, total));
+            };
+            compare(&file, &site, &receipt, &stopped, told)
+        });
+        let mut last = (0, 0);
+        loop {
+            let read = tokio::select! {
+                Ok(()) = told.changed() => None,
+                read = &mut reading => Some(read),
+            };
+            let now = *told.borrow_and_update();
+            if now != last {
+                last = now;
+                progress(now.0, now.1);
+            }
+            if let Some(read) = read {
+                return read.map_err(|e| Error::internal("the reading task failed").caused_by(e))?;
+            }
+        }
+    }
+}
+
+/// Stops the reading when nobody waits for it any more.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn compare(
+    file: &File,
+    site: &Site,
+    receipt: &Receipt,
+    stopped: &AtomicBool,
+    mut told: impl FnMut(u64, u64),
+) -> Result<Verification, Error> {
+    let entry = || Entry::of(file).map_err(|e| disk_error(&site.path, DiskError::io("look at", &site.path, e)));
+    let (before, expected_len) = (entry()?, receipt.of.length);
+    let len = before.facts.len;
+    let blocks = merged(receipt.of.extents.iter().map(|e| e.start..e.end()));
+    let all_blocks = minus(&whole(expected_len), &blocks).is_empty();
+    let mut hashers: Vec<(Digest, Hasher)> =
+        receipt.of.digests.iter().filter_map(|d| Some((d.clone(), Hasher::new(d.kind())?))).collect();
+    if !all_blocks && hashers.is_empty() {
+        return Ok(Verification::Unknown);
+    }
+    let pieces = pieces(&receipt.of.extents, expected_len);
+    let mut bad = Vec::new();
+    let mut buffer = vec![0; BUFFER_LEN];
+    for (range, crc) in pieces {
+        let mut sum = RunningCrc::new();
+        let mut at = range.start;
+        while at < range.end && at < len {
+            if stopped.load(Ordering::Relaxed) {
+                return Err(Error::new(ErrorKind::Cancelled, Disposition::Permanent, "nobody waits for the answer"));
+            }
+            let wanted = usize::try_from(range.end.min(len) - at).unwrap_or(usize::MAX).min(BUFFER_LEN);
+            let chunk = &mut buffer[..wanted];
+            if file.read_exact_at(chunk, at).is_err() {
+                break; // a bad sector damages its block
+            }
+            sum.update(chunk);
+            hashers.iter_mut().for_each(|(_, h)| h.update(chunk));
+            at += wanted as u64;
+            told(at, expected_len);
+        }
+        if at < range.end || crc.is_some_and(|crc| crc != sum.value()) {
+            bad.push(range);
+        }
+    }
+    if entry()?.facts != before.facts {
+        let text = format!("{} was changed while it was read; run it again", site.path.display());
+        return Err(Error::new(ErrorKind::LocalFile, Disposition::Temporary, text).with("path", site.path.display()));
+    }
+    // Bytes that differ make every digest differ: only what the blocks do not explain is told.
+    let (same, differing): (Vec<_>, Vec<_>) = hashers.into_iter().partition(|(d, h)| bad.is_empty() && h.is(d));
+    if bad.is_empty() && differing.is_empty() && len == expected_len {
+        let digests = same.into_iter().map(|(digest, _)| digest).collect();
+        return Ok(Verification::Intact { length: len, verified: receipt.of.verified, digests });
+    }
+    let digests = differing.into_iter().map(|(digest, _)| digest).filter(|_| bad.is_empty()).collect();
+    Ok(Verification::Damaged { ranges: merged(bad), expected_len, len, digests })
+}
+
+/// The whole object in order: blocks with their CRC, and between them what has none (only whole digests cover it).
+fn pieces(extents: &[Extent], length: u64) -> Vec<(Range<u64>, Option<u64>)> {
+    let mut extents = extents.to_vec();
+    extents.sort_by_key(|e| e.start);
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    for e in extents.iter().filter(|e| e.end() <= length) {
+        if e.start < at {
+            continue; // overlaps the one before: its bytes are read only once
+        }
+        if at < e.start {
+            pieces.push((at..e.start, None));
+        }
+        pieces.push((e.start..e.end(), Some(e.crc)));
+        at = e.end();
+    }
+    if at < length {
+        pieces.push((at..length, None));
+    }
+    pieces
+}
+
+/// A whole-object digest under way.
+enum Hasher {
+    Hash(Box<dyn DynDigest + Send>),
+    Crc(Box<crc_fast::Digest>),
+}
+
+impl Hasher {
+    /// `None` for a kind that this program cannot compute.
+    fn new(kind: DigestKind) -> Option<Self> {
+        use crc_fast::CrcAlgorithm::{Crc32Iscsi, Crc64Nvme, Crc64Xz};
+        let crc = |algorithm| Self::Crc(Box::new(crc_fast::Digest::new(algorithm)));
+        Some(match kind {
+            DigestKind::Sha256 => Self::Hash(Box::new(sha2::Sha256::default())),
+            DigestKind::Sha512 => Self::Hash(Box::new(sha2::Sha512::default())),
+            DigestKind::Md5 => Self::Hash(Box::new(md5::Md5::default())),
+            DigestKind::Crc64 => crc(Crc64Xz),
+            DigestKind::Crc64Nvme => crc(Crc64Nvme),
+            DigestKind::Crc32c => crc(Crc32Iscsi),
+            _ => return None,
+        })
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Hash(hash) => hash.update(bytes),
+            Self::Crc(crc) => crc.update(bytes),
+        }
+    }
+
+    /// Whether what was read has this digest.
+    fn is(&self, digest: &Digest) -> bool {
+        match self {
+            Self::Hash(hash) => *hash.box_clone().finalize() == *digest.bytes(),
+            // A CRC is the low end of the 64 bits, big-endian.
+            Self::Crc(crc) => crc.finalize().to_be_bytes().ends_with(digest.bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_the_object_once() {
+        let e = |start, len| Extent { start, len, crc: start };
+        assert_eq!(pieces(&[], 0), []);
+        assert_eq!(pieces(&[], 5), [(0..5, None)]);
+        let all = pieces(&[e(6, 2), e(0, 4), e(2, 3), e(9, 9)], 10);
+        assert_eq!(all, [(0..4, Some(0)), (4..6, None), (6..8, Some(6)), (8..10, None)]);
+    }
+
+    #[test]
+    fn every_kind_of_digest_is_computed() {
+        // The check values of the published catalogues, and FIPS 180-4 / RFC 1321 values, of "123456789".
+        for (kind, hex) in [
+            (DigestKind::Md5, "25f9e794323b453885f5181f1b624d0b"),
+            (DigestKind::Sha256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"),
+            (DigestKind::Crc64, "995dc9bbdf1939fa"),
+            (DigestKind::Crc64Nvme, "ae8b14860a799888"),
+            (DigestKind::Crc32c, "e3069283"),
+        ] {
+            let mut hasher = Hasher::new(kind).unwrap();
+            hasher.update(b"12345");
+            hasher.update(b"6789");
+            assert!(hasher.is(&Digest::from_hex(kind, hex).unwrap()), "{kind:?}");
+        }
+        assert!(DigestKind::ALL.into_iter().all(|kind| Hasher::new(kind).is_some()));
+    }
+}

@@ -1,0 +1,298 @@
+//! Objects behind http and https URLs: one [`Fetch`] of the core becomes one GET (and the redirects it meets), the
+//! reply becomes facts and a body.
+//!
+//! Decided here: what goes into a request, whom credentials are sent to, which protocol version is spoken. Not decided
+//! here: whether a reply may be used (core, `reply`), whether to ask again (core, `retry`), how long to wait (`stall`).
+//!
+//! Bulk data uses HTTP/1.1: one HTTP/2 connection would carry all ranges of an object and share one congestion window.
+//! A server that has only HTTP/2 refuses our ALPN offer; it is then asked again with HTTP/2, and remembered.
+
+mod failure;
+mod redirect;
+mod request;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{HeaderValue, LOCATION};
+use longhaul_core::reply::ReplyFacts;
+use longhaul_core::step::Fetch;
+use url::Url;
+
+pub(crate) use failure::{NetFailure, shown};
+use failure::{Stage, wants_other_protocol};
+use redirect::{Way, is_redirect};
+use request::Sender;
+
+/// How much of an error body is read, to see whether it says "expired".
+const ERROR_BODY_LEN_MAX: usize = 64 * 1024;
+/// How long an error body may take.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Idle connections kept per host: as many as a transfer has workers.
+const IDLE_CONNECTIONS_MAX: usize = 16;
+/// How long they are kept; most servers close them sooner.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Origins remembered for having only HTTP/2.
+const HTTP2_ONLY_MAX: usize = 256;
+
+/// How requests are sent.
+#[derive(Clone)]
+pub(crate) struct HttpOptions {
+    /// Longest time for name lookup, TCP, proxy and TLS together.
+    pub(crate) connect_timeout: Duration,
+    /// `User-Agent`.
+    pub(crate) user_agent: String,
+    /// By way of which proxy.
+    pub(crate) proxy: ProxyChoice,
+    /// PEM files' contents: certificates that are trusted beside the system's.
+    pub(crate) ca_certs: Vec<Vec<u8>>,
+    /// Accept any certificate.
+    pub(crate) insecure: bool,
+    /// Which addresses may be used.
+    pub(crate) ip_family: IpFamily,
+    /// HTTP/1.1 unless the server has only HTTP/2; else what the server prefers.
+    pub(crate) prefer_http1: bool,
+    /// The caller's headers, all taken for secret. Those that decide what a reply means (`Range`, conditions,
+    /// `Accept-Encoding`, framing) are left out: they are ours.
+    pub(crate) headers: HeaderMap,
+    /// User and password for the origin of the first URL.
+    pub(crate) basic_auth: Option<(String, String)>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            user_agent: concat!("longhaul/", env!("CARGO_PKG_VERSION")).to_owned(),
+            proxy: ProxyChoice::System,
+            ca_certs: Vec::new(),
+            insecure: false,
+            ip_family: IpFamily::Any,
+            prefer_http1: true,
+            headers: HeaderMap::new(),
+            basic_auth: None,
+        }
+    }
+}
+
+/// Which proxy.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ProxyChoice {
+    /// What the environment (`HTTPS_PROXY`, `NO_PROXY`, …) or the system's settings say.
+    System,
+    /// None.
+    Direct,
+    /// This one for everything: `http`, `https`, `socks5` or `socks5h` URL, with userinfo if it asks for it.
+    Url(String),
+}
+
+/// Which IP versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IpFamily {
+    /// Both, whichever connects first.
+    Any,
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// An option that cannot be used; says which, without its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BadOption(pub(crate) &'static str);
+
+/// Sends requests. Its connections are shared by all transfers of a client.
+pub(crate) struct HttpStore {
+    sender: Sender,
+    http1: Clients,
+    /// What the server prefers of HTTP/2 and HTTP/1.1.
+    any: Clients,
+    prefer_http1: bool,
+    /// Origins that refused HTTP/1.1.
+    http2_only: Mutex<HashSet<String>>,
+}
+
+/// Two clients that differ in whether connections are used again.
+struct Clients {
+    pooled: reqwest::Client,
+    fresh: reqwest::Client,
+}
+
+impl HttpStore {
+    /// A store; nothing is connected yet.
+    pub(crate) fn new(options: HttpOptions) -> Result<Self, BadOption> {
+        let tls = tls::config(&options.ca_certs, options.insecure).ok_or(BadOption("a CA certificate"))?;
+        Ok(Self {
+            http1: Clients::new(&options, &tls, true)?,
+            any: Clients::new(&options, &tls, false)?,
+            prefer_http1: options.prefer_http1,
+            sender: Sender::new(options.headers, options.basic_auth),
+            http2_only: Mutex::default(),
+        })
+    }
+
+    /// Sends the request and waits for the head of the final reply.
+    ///
+    /// Redirects are followed here. Dropping the future at any time is safe and closes the connection.
+    pub(crate) async fn open(&self, url: &Url, fetch: &Fetch) -> Result<Reply, NetFailure> {
+        let mut way = Way::begin(url)?;
+        loop {
+            let here = way.url().clone();
+            let headers = self.sender.headers(url, fetch, way.is_home());
+            let response = self.send(&here, headers, fetch.fresh_connection).await?;
+            if !is_redirect(response.status().as_u16()) {
+                return Ok(Reply::read(response, here).await);
+            }
+            way.follow(response.headers().get(LOCATION).map(HeaderValue::as_bytes))?;
+        }
+    }
+
+    async fn send(&self, url: &Url, headers: HeaderMap, fresh: bool) -> Result<reqwest::Response, NetFailure> {
+        let origin = url.origin().ascii_serialization();
+        if self.prefer_http1 && !self.http2_only().contains(&origin) {
+            match self.http1.get(url, headers.clone(), fresh).await {
+                Err(error) if wants_other_protocol(&error) => {
+                    let mut origins = self.http2_only();
+                    if origins.len() >= HTTP2_ONLY_MAX {
+                        origins.clear(); // costs each one more handshake
+                    }
+                    origins.insert(origin);
+                }
+                outcome => return outcome.map_err(|e| NetFailure::of(&e, Stage::Head, url)),
+            }
+        }
+        self.any.get(url, headers, fresh).await.map_err(|e| NetFailure::of(&e, Stage::Head, url))
+    }
+
+    fn http2_only(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.http2_only.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clients {
+    fn new(options: &HttpOptions, tls: &rustls::ClientConfig, http1: bool) -> Result<Self, BadOption> {
+        Ok(Self { pooled: client(options, tls, http1, true)?, fresh: client(options, tls, http1, false)? })
+    }
+
+    async fn get(&self, url: &Url, headers: HeaderMap, fresh: bool) -> Result<reqwest::Response, reqwest::Error> {
+        let client = if fresh { &self.fresh } else { &self.pooled };
+        client.get(url.clone()).headers(headers).send().await
+    }
+}
+
+fn client(
+    options: &HttpOptions,
+    tls: &rustls::ClientConfig,
+    http1: bool,
+    pooled: bool,
+) -> Result<reqwest::Client, BadOption> {
+    let mut tls = tls.clone();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if !http1 {
+        tls.alpn_protocols.insert(0, b"h2".to_vec());
+    }
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(options.connect_timeout)
+        .user_agent(&options.user_agent)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .tcp_nodelay(true)
+        .pool_max_idle_per_host(if pooled { IDLE_CONNECTIONS_MAX } else { 0 })
+        .pool_idle_timeout(IDLE_TIMEOUT);
+    if http1 {
+        builder = builder.http1_only();
+    }
+    builder = match &options.proxy {
+        ProxyChoice::System => builder,
+        ProxyChoice::Direct => builder.no_proxy(),
+        ProxyChoice::Url(url) => builder.proxy(reqwest::Proxy::all(url).map_err(|_| BadOption("the proxy"))?),
+    };
+    // An address of one family to connect from leaves only addresses of this family to connect to.
+    builder = match options.ip_family {
+        IpFamily::Any => builder,
+        IpFamily::V4 => builder.local_address(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        IpFamily::V6 => builder.local_address(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+    };
+    builder.build().map_err(|_| BadOption("the user agent or the proxy"))
+}
+
+/// The head of the final reply, and its body to be read.
+pub(crate) struct Reply {
+    /// What the head says.
+    pub(crate) facts: ReplyFacts,
+    /// How many seconds the server's `Date` (RFC 9110, 6.6.1) is ahead of our clock.
+    pub(crate) clock_skew_s: Option<i64>,
+    /// Where the reply came from, fit to be shown.
+    pub(crate) final_url: String,
+    /// The body. That of an error reply may have been read in part or whole.
+    pub(crate) body: Body,
+}
+
+impl Reply {
+    async fn read(mut response: reqwest::Response, url: Url) -> Self {
+        let status = response.status().as_u16();
+        let error_body = match status {
+            400 | 401 | 403 => Some(error_body(&mut response).await),
+            _ => None,
+        };
+        let framed = response.version() >= http::Version::HTTP_2;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let headers = response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let facts = ReplyFacts::parse(status, headers, framed, now, error_body.as_deref());
+        let date = response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+        let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        let clock_skew_s = date.and_then(|date| i64::try_from(date.as_secs()).ok()).map(|date| date - now);
+        Self { facts, clock_skew_s, final_url: shown(&url), body: Body { response, url } }
+    }
+}
+
+/// The begin of an error body; what cannot be read in time is left out.
+async fn error_body(response: &mut reqwest::Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    let read = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            let room = ERROR_BODY_LEN_MAX - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if body.len() == ERROR_BODY_LEN_MAX {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, read).await; // what came until then is enough
+    body
+}
+
+/// A body, as it comes.
+pub(crate) struct Body {
+    response: reqwest::Response,
+    url: Url,
+}
+
+impl Body {
+    /// The next bytes, never empty; `None` at the end that the framing promises. An end before that is a
+    /// [`NetFault::Cut`](longhaul_core::step::NetFault), also a TLS connection that closes without saying so.
+    ///
+    /// Dropping the future loses nothing. The chunk is a piece of hyper's read buffer: that grows with what the network
+    /// delivers, from 8 KiB to about 500 KiB, and reqwest has no knob for it. While one chunk is held here, up to two
+    /// more such buffers are on their way inside hyper.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, NetFailure> {
+        loop {
+            match self.response.chunk().await {
+                Ok(Some(bytes)) if bytes.is_empty() => {}
+                Ok(chunk) => return Ok(chunk),
+                Err(error) => return Err(NetFailure::of(&error, Stage::Body, &self.url)),
+            }
+        }
+    }
+}

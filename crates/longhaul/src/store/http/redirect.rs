@@ -1,0 +1,141 @@
+//! Where does a redirect lead, and may we go there?
+//!
+//! reqwest's own policy is off: it keeps `x-oss-security-token` and its like on a change of host, and an object's
+//! stable URL has to stay the one that is recorded. Sources: RFC 9110, 15.4 and 10.2.2; the rule for origins is that of
+//! RFC 6454.
+
+use longhaul_core::step::NetFault;
+use url::Url;
+
+use super::failure::NetFailure;
+
+/// Most redirects that are followed for one request.
+const REDIRECTS_MAX: usize = 20;
+/// Longest `Location` that is looked at.
+const LOCATION_LEN_MAX: usize = 16 * 1024;
+
+/// Statuses that send a GET elsewhere.
+pub(super) fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+/// The way of one request through its redirects.
+pub(super) struct Way {
+    /// Every URL asked so far, the current one last.
+    asked: Vec<Url>,
+    /// No redirect has left the origin so far: what is secret may be sent. Once left, it stays off, so that no other
+    /// origin can send us back with credentials.
+    home: bool,
+}
+
+impl Way {
+    /// The way begins. Only http and https are asked.
+    pub(super) fn begin(url: &Url) -> Result<Self, NetFailure> {
+        let url = plain(url.clone());
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(NetFailure::at(&url, NetFault::Redirect, "only http and https can be asked"));
+        }
+        Ok(Self { asked: vec![url], home: true })
+    }
+
+    /// What to ask now; no userinfo, no fragment.
+    pub(super) fn url(&self) -> &Url {
+        &self.asked[self.asked.len() - 1]
+    }
+
+    /// Whether credentials may be sent there.
+    pub(super) fn is_home(&self) -> bool {
+        self.home
+    }
+
+    /// Follows a redirect to `location`, the raw field value.
+    pub(super) fn follow(&mut self, location: Option<&[u8]>) -> Result<(), NetFailure> {
+        let here = self.url();
+        let refuse = |why: &str| Err(NetFailure::at(here, NetFault::Redirect, why));
+        let Some(location) = location.filter(|l| !l.is_empty() && l.len() <= LOCATION_LEN_MAX) else {
+            return refuse("a redirect without a target");
+        };
+        let target = std::str::from_utf8(location).ok().and_then(|location| here.join(location).ok());
+        let Some(target) = target.map(plain) else {
+            return refuse("a redirect to what is no URL");
+        };
+        match (here.scheme(), target.scheme()) {
+            ("https", "http") => return refuse("a redirect from https to http"),
+            (_, "http" | "https") => {}
+            _ => return refuse("a redirect to neither http nor https"),
+        }
+        if self.asked.contains(&target) {
+            return refuse("a redirect in a circle");
+        }
+        if self.asked.len() > REDIRECTS_MAX {
+            return refuse("more than 20 redirects");
+        }
+        self.home &= target.origin() == here.origin();
+        self.asked.push(target);
+        Ok(())
+    }
+}
+
+/// Without what is not sent: userinfo (a redirect must not make up credentials) and the fragment.
+fn plain(mut url: Url) -> Url {
+    // These fail only for URLs without a host, which have no userinfo.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_fragment(None);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Follows the redirects; gives where they lead and whether that is still home, or the refusal.
+    fn walk(begin: &str, locations: &[&str]) -> Result<(String, bool), String> {
+        let mut way = Way::begin(&Url::parse(begin).unwrap()).map_err(|f| f.detail)?;
+        for location in locations {
+            way.follow(Some(location.as_bytes())).map_err(|f| {
+                assert_eq!(f.fault, NetFault::Redirect);
+                f.detail
+            })?;
+        }
+        Ok((way.url().to_string(), way.is_home()))
+    }
+
+    #[test]
+    fn redirects_are_resolved_and_secrets_stay_home() {
+        for (begin, locations, want, home) in [
+            ("http://a/x/y", &["z"][..], "http://a/x/z", true),
+            ("http://a/x", &["/z?q=1#f"], "http://a/z?q=1", true),
+            ("http://a/x", &["http://a:80/z"], "http://a/z", true),
+            ("http://a/x", &["//b/z"], "http://b/z", false),
+            ("http://a/x", &["http://a:8080/z"], "http://a:8080/z", false),
+            ("http://a/x", &["https://a/x"], "https://a/x", false),
+            ("http://a/x", &["http://b/x", "http://a/y"], "http://a/y", false),
+            ("http://u:p@a/x", &["http://v:q@a/y"], "http://a/y", true),
+            ("http://a/x", &["http://a.b/x"], "http://a.b/x", false),
+        ] {
+            assert_eq!(walk(begin, locations), Ok((want.to_owned(), home)), "{begin} {locations:?}");
+        }
+    }
+
+    #[test]
+    fn bad_redirects_are_refused_without_telling_secrets() {
+        let many: Vec<String> = (0..21).map(|n| format!("/{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for (begin, locations, want) in [
+            ("https://a/x?secret", &["http://a/x?secret"][..], "a: a redirect from https to http"),
+            ("http://a/x", &["ftp://a/x"], "a: a redirect to neither http nor https"),
+            ("http://a/x", &["file:///etc/passwd"], "a: a redirect to neither http nor https"),
+            ("http://a/x", &["javascript:secret"], "a: a redirect to neither http nor https"),
+            ("http://a/x?secret", &["/y?secret", "/x?secret"], "a: a redirect in a circle"),
+            ("http://a/x", &["/x"], "a: a redirect in a circle"),
+            ("http://a/x", &[""], "a: a redirect without a target"),
+            ("http://a/x", &["http://[secret"], "a: a redirect to what is no URL"),
+            ("http://a/x", &many[..], "a: more than 20 redirects"),
+            ("ftp://u:secret@a/x", &[], "a: only http and https can be asked"),
+        ] {
+            assert_eq!(walk(begin, locations), Err(want.to_owned()), "{begin}");
+        }
+        assert!(walk("http://a/x", &many[..20]).is_ok());
+    }
+}

@@ -1,0 +1,489 @@
+//! A running transfer: the handle, and the task behind it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use longhaul_core::download::Command;
+use longhaul_core::journal::Source;
+use longhaul_core::step::{Failure, Finish, Note};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::client::LinkSource;
+use crate::disk::listing::{Kind, State, TransferNote, id_text};
+use crate::disk::state_dir::StateDir;
+use crate::drive::failure::{error_of, trouble_text};
+use crate::drive::run::{Destination, Ended, Request, Told, run};
+use crate::error::{Disposition, Error, ErrorKind};
+use crate::event::{Event, Outcome, Progress};
+use crate::source;
+
+/// Events that a slow reader may fall behind before the oldest are dropped.
+const EVENTS_MAX: usize = 256;
+/// Fresh links asked for in a row without a byte of progress between them.
+const LINKS_MAX: u32 = 5;
+
+/// What becomes of the partial file when a transfer is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancel {
+    /// Everything received stays, durable; a later start goes on from it.
+    Keep,
+    /// The partial file and its journal are removed. A target that is being published at this moment stays.
+    Discard,
+}
+
+/// A transfer that was started. Cloning gives another handle on the same one; when the last is dropped, the transfer
+/// stops in order, with everything received kept.
+#[derive(Clone)]
+pub struct Transfer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: String,
+    wishes: mpsc::Sender<Wish>,
+    events: broadcast::WeakSender<Event>,
+    progress: watch::Receiver<Progress>,
+    path: watch::Receiver<Option<PathBuf>>,
+    outcome: watch::Receiver<Option<Result<Outcome, Error>>>,
+}
+
+enum Wish {
+    Pause(oneshot::Sender<()>),
+    Resume,
+    Cancel(Cancel),
+}
+
+/// The events of a transfer, from the moment this was made.
+pub struct Events {
+    /// `None` when the transfer was over already.
+    receiver: Option<broadcast::Receiver<Event>>,
+}
+
+impl Events {
+    /// The next event; `None` when the transfer is over. Events that were not read in time are skipped.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.receiver.as_mut()?.recv().await {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+impl Transfer {
+    /// The name of this transfer in lists: 32 hexadecimal digits, the same in every run of it on this machine until it
+    /// is finished or discarded.
+    pub fn id(&self) -> &str {
+        &self.inner.id
+    }
+
+    /// Where the file will be; `None` until the name is known.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.inner.path.borrow().clone()
+    }
+
+    /// The events from now on. May be called several times; each reader gets every event.
+    pub fn events(&self) -> Events {
+        Events { receiver: self.inner.events.upgrade().map(|events| events.subscribe()) }
+    }
+
+    /// How far it is, at most a fifth of a second old.
+    pub fn progress(&self) -> Progress {
+        *self.inner.progress.borrow()
+    }
+
+    /// Stops in order. When it returns, everything received is durable and the lock is let go: another process may go
+    /// on with it. Returns at once when it is paused already.
+    ///
+    /// # Errors
+    /// The transfer's own error when it ended meanwhile, in failure.
+    pub async fn pause(&self) -> Result<(), Error> {
+        let (done, paused) = oneshot::channel();
+        if self.inner.wishes.send(Wish::Pause(done)).await.is_ok() && paused.await.is_ok() {
+            return Ok(());
+        }
+        self.finished().await.map(|_| ())
+    }
+
+    /// Goes on after [`pause`](Self::pause). Does nothing when it is not paused.
+    pub async fn resume(&self) {
+        let _ = self.inner.wishes.send(Wish::Resume).await;
+    }
+
+    /// Ends the transfer; [`finished`](Self::finished) then gives [`ErrorKind::Cancelled`]. Returns when it is over.
+    ///
+    /// # Errors
+    /// When what was asked could not be done (the partial file could not be removed, say). A transfer that finished
+    /// before it could be cancelled is no error.
+    pub async fn cancel(&self, how: Cancel) -> Result<(), Error> {
+        let _ = self.inner.wishes.send(Wish::Cancel(how)).await;
+        match self.finished().await {
+            Err(error) if error.kind() != ErrorKind::Cancelled => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the end. May be called any number of times. A paused transfer is not over.
+    ///
+    /// # Errors
+    /// Why the transfer failed; [`Error::kind`] says what can be done about it.
+    pub async fn finished(&self) -> Result<Outcome, Error> {
+        let mut outcome = self.inner.outcome.clone();
+        match outcome.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(ended_without_word())),
+            Err(_) => Err(ended_without_word()),
+        }
+    }
+}
+
+fn ended_without_word() -> Error {
+    Error::internal("the transfer's task ended without an outcome")
+}
+
+/// Starts the task behind a handle.
+pub(crate) fn start(request: Request, links: Option<Arc<dyn LinkSource>>) -> Transfer {
+    let (wishes, inbox) = mpsc::channel(8);
+    let (events, _) = broadcast::channel(EVENTS_MAX);
+    let (progress_tx, progress) = watch::channel(Progress::default());
+    let (path_tx, path) = watch::channel(None);
+    let (outcome_tx, outcome) = watch::channel(None);
+    let id = id_text(request.config.source.id);
+    // The handle must not keep the events open: they end when the task does.
+    let weak_events = events.downgrade();
+    let entry = Entry { dir: request.state.clone(), id: id.clone(), source: request.config.source.clone() };
+    let task = Task {
+        request,
+        links,
+        inbox,
+        teller: Teller { entry, events, progress: progress_tx, path: path_tx, tally: Tally::default() },
+        started: Instant::now(),
+        links_in_a_row: 0,
+    };
+    tokio::spawn(async move {
+        let (result, teller) = task.run().await;
+        // The outcome first, then the end of the events: who sees the one finds the other.
+        outcome_tx.send_replace(Some(result));
+        drop(teller);
+    });
+    Transfer { inner: Arc::new(Inner { id, wishes, events: weak_events, progress, path, outcome }) }
+}
+
+/// What the runs of one handle add up to.
+#[derive(Debug, Default)]
+struct Tally {
+    resumed: u32,
+    restarts: Vec<longhaul_core::resume::Restart>,
+    retries: u32,
+    fetched: u64,
+    digests: Vec<longhaul_core::digest::Digest>,
+    total: Option<u64>,
+}
+
+/// The transfer's entry in the list. It is a list, not the truth: what cannot be written is left out.
+struct Entry {
+    dir: Option<Arc<StateDir>>,
+    id: String,
+    source: Source,
+}
+
+impl Entry {
+    fn write(&self, path: Option<&Path>, state: State, held: u64, total: Option<u64>) {
+        let (Some(dir), Some(path)) = (&self.dir, path) else { return };
+        let note = TransferNote {
+            id: self.id.clone(),
+            kind: Kind::Download,
+            path: path.into(),
+            source: self.source.url.clone(),
+            state,
+            held,
+            total,
+            updated_ms: crate::now_unix_ms(),
+            needs_link: self.source.needs_link,
+            needs_headers: self.source.needs_headers,
+            error: None,
+        };
+        if let Err(error) = dir.put_transfer(&note) {
+            tracing::debug!(%error, "the list of transfers could not be written");
+        }
+    }
+
+    fn remove(&self) {
+        if let Some(dir) = &self.dir
+            && let Err(error) = dir.remove_transfer(&self.id)
+        {
+            tracing::debug!(%error, "the list of transfers could not be written");
+        }
+    }
+}
+
+/// Turns the core's notes into events.
+struct Teller {
+    entry: Entry,
+    events: broadcast::Sender<Event>,
+    progress: watch::Sender<Progress>,
+    path: watch::Sender<Option<PathBuf>>,
+    tally: Tally,
+}
+
+impl Teller {
+    fn tell(&mut self, told: Told) {
+        match told {
+            Told::Path(path) => {
+                self.path.send_replace(Some(path));
+            }
+            Told::Progress(progress) => {
+                self.progress.send_replace(progress);
+                self.send(Event::Progress(progress));
+            }
+            Told::Note(note) => self.note(note),
+        }
+    }
+
+    fn send(&self, event: Event) {
+        let _ = self.events.send(event); // nobody listens: fine
+    }
+
+    fn note(&mut self, note: Note) {
+        let event = match note {
+            Note::Started { length, held, resumable } => {
+                self.tally.total = length;
+                let path = self.path.borrow().clone().unwrap_or_default();
+                self.entry.write(Some(&path), State::Running, held, length);
+                Event::Started { path, total: length, resumable }
+            }
+            Note::Resumed { held } => {
+                self.tally.resumed += 1;
+                Event::Resumed { held, total: self.tally.total }
+            }
+            Note::Restarted { reason, discarded } => {
+                self.tally.restarts.push(reason);
+                Event::Restarted { reason, discarded }
+            }
+            Note::Damaged { ranges } => {
+                Event::Damaged { ranges: ranges.into_iter().map(|r| (r.start, r.end)).collect() }
+            }
+            Note::Retry { failures, delay_ms, why } => {
+                self.tally.retries += 1;
+                let delay = Duration::from_millis(delay_ms);
+                Event::Retry { failures, delay, reason: trouble_text(&why) }
+            }
+            Note::Returned { held } => Event::Returned { held },
+            Note::DigestMatched(digest) => {
+                self.tally.digests.push(digest.clone());
+                Event::DigestMatched(digest)
+            }
+            Note::EndNotProvable => Event::Warning(
+                "the reply has no length and ended when the connection closed: its end cannot be proven".into(),
+            ),
+        };
+        self.send(event);
+    }
+}
+
+struct Task {
+    request: Request,
+    links: Option<Arc<dyn LinkSource>>,
+    inbox: mpsc::Receiver<Wish>,
+    teller: Teller,
+    started: Instant,
+    links_in_a_row: u32,
+}
+
+/// What somebody asked for while a run was under way.
+#[derive(Default)]
+struct Asked {
+    pauses: Vec<oneshot::Sender<()>>,
+    cancel: Option<Cancel>,
+    abandoned: bool,
+}
+
+impl Task {
+    async fn run(mut self) -> (Result<Outcome, Error>, Teller) {
+        let result = loop {
+            let (ended, asked) = self.one_run().await;
+            if let Some(path) = &ended.path {
+                // The name is settled: a next run need not ask the source for it.
+                self.request.destination = Destination::File(path.clone());
+                self.request.config.named = true;
+            }
+            self.teller.tally.fetched += ended.fetched;
+            if ended.fetched > 0 {
+                self.links_in_a_row = 0;
+            }
+            match self.after(ended, asked).await {
+                Some(result) => break result,
+                None => continue,
+            }
+        };
+        (result, self.teller)
+    }
+
+    /// One run; wishes are passed on while it lasts.
+    async fn one_run(&mut self) -> (Ended, Asked) {
+        let (commands, mut inbox) = mpsc::channel(8);
+        let mut asked = Asked::default();
+        let teller = &mut self.teller;
+        let mut tell = |told| teller.tell(told);
+        let running = run(&self.request, &mut inbox, &mut tell);
+        tokio::pin!(running);
+        let mut commands = Some(commands);
+        let ended = loop {
+            tokio::select! {
+                ended = &mut running => break ended,
+                wish = self.inbox.recv(), if !asked.abandoned => {
+                    let command = match wish {
+                        Some(Wish::Pause(done)) => {
+                            asked.pauses.push(done);
+                            Some(Command::Pause)
+                        }
+                        Some(Wish::Resume) => None,
+                        Some(Wish::Cancel(how)) => {
+                            asked.cancel = Some(how);
+                            Some(if how == Cancel::Keep { Command::Pause } else { Command::Discard })
+                        }
+                        None => {
+                            asked.abandoned = true;
+                            commands = None; // the run stops in order
+                            None
+                        }
+                    };
+                    if let (Some(commands), Some(command)) = (&commands, command) {
+                        let _ = commands.try_send(command); // eight are under way already: one of them does it
+                    }
+                }
+            }
+        };
+        (ended, asked)
+    }
+
+    /// What follows a run: an outcome, or `None` for another run.
+    async fn after(&mut self, ended: Ended, asked: Asked) -> Option<Result<Outcome, Error>> {
+        let (held, total) = (ended.held, ended.total);
+        match ended.finish {
+            Finish::Done { length, verified, already } => {
+                self.teller.entry.remove();
+                let path = ended.path.clone().unwrap_or_default();
+                let tally = std::mem::take(&mut self.teller.tally);
+                Some(Ok(Outcome {
+                    path,
+                    bytes: length,
+                    verified,
+                    digests: tally.digests,
+                    resumed: tally.resumed,
+                    restarts: tally.restarts,
+                    retries: tally.retries,
+                    fetched: tally.fetched,
+                    already,
+                    elapsed: self.started.elapsed(),
+                }))
+            }
+            Finish::Discarded => {
+                self.teller.entry.remove();
+                Some(Err(cancelled("cancelled; nothing of it was kept")))
+            }
+            Finish::Paused => {
+                self.note_state(State::Paused, held, total);
+                self.teller.send(Event::Paused { held, total });
+                for done in asked.pauses {
+                    let _ = done.send(());
+                }
+                match (asked.cancel, asked.abandoned) {
+                    (Some(Cancel::Keep), _) => Some(Err(cancelled("cancelled; what was received is kept"))),
+                    (Some(Cancel::Discard), _) => self.discard().await,
+                    (None, true) => Some(Err(cancelled("stopped; what was received is kept"))),
+                    (None, false) => self.wait_for_wish().await,
+                }
+            }
+            Finish::Failed(Failure::NeedsLink(status)) if self.links.is_some() && self.links_in_a_row < LINKS_MAX => {
+                self.note_state(State::NeedsLink, held, total);
+                self.fresh_link(Failure::NeedsLink(status), held).await
+            }
+            Finish::Failed(failure) => {
+                let state = match failure {
+                    Failure::NeedsLink(_) => State::NeedsLink,
+                    Failure::Denied(_) if self.request.config.source.needs_headers => State::NeedsHeaders,
+                    Failure::Denied(_) => State::NeedsCredentials,
+                    _ => State::Failed,
+                };
+                if held > 0 {
+                    self.note_state(state, held, total);
+                } else {
+                    self.teller.entry.remove();
+                }
+                let target = ended.path.as_ref().map(|p| p.display().to_string()).unwrap_or_else(|| self.target());
+                Some(Err(error_of(failure, &self.request.config.source.url, &target, held, ended.remembered)))
+            }
+        }
+    }
+
+    /// Paused: only a wish moves it.
+    async fn wait_for_wish(&mut self) -> Option<Result<Outcome, Error>> {
+        loop {
+            match self.inbox.recv().await {
+                Some(Wish::Resume) => return None,
+                Some(Wish::Pause(done)) => {
+                    let _ = done.send(());
+                }
+                Some(Wish::Cancel(Cancel::Discard)) => return self.discard().await,
+                Some(Wish::Cancel(Cancel::Keep)) => {
+                    return Some(Err(cancelled("cancelled; what was received is kept")));
+                }
+                None => return Some(Err(cancelled("stopped; what was received is kept"))),
+            }
+        }
+    }
+
+    /// Discards a transfer that no run is working on: a run that is told to discard before it begins.
+    async fn discard(&mut self) -> Option<Result<Outcome, Error>> {
+        let (commands, mut inbox) = mpsc::channel(1);
+        let _ = commands.send(Command::Discard).await;
+        let ended = run(&self.request, &mut inbox, &mut |_| {}).await;
+        Some(match ended.finish {
+            Finish::Failed(failure) => {
+                let target = self.target();
+                Err(error_of(failure, &self.request.config.source.url, &target, ended.held, ended.remembered))
+            }
+            _ => {
+                self.teller.entry.remove();
+                Err(cancelled("cancelled; nothing of it was kept"))
+            }
+        })
+    }
+
+    /// Asks for a link that is accepted.
+    async fn fresh_link(&mut self, failure: Failure, held: u64) -> Option<Result<Outcome, Error>> {
+        self.links_in_a_row += 1;
+        self.teller.send(Event::NeedsLink);
+        let links = self.links.clone()?;
+        let fresh = links.fresh_link(&self.request.config.source.url).await;
+        let object = self.request.config.source.url.clone();
+        let fresh = fresh.and_then(|link| crate::client::parse_url(&link).ok());
+        match fresh.and_then(|url| Some((source::redact(url.as_str())?, url))) {
+            Some((redacted, url)) => {
+                // Another path may name another object; bytes are joined only when its validator is the same, and the
+                // journal goes on under the name it has.
+                self.request.config.link_signed = redacted.signed;
+                self.request.url = url;
+                None
+            }
+            None => Some(Err(error_of(failure, &object, &self.target(), held, Default::default()))),
+        }
+    }
+
+    fn note_state(&self, state: State, held: u64, total: Option<u64>) {
+        let path = self.teller.path.borrow().clone();
+        self.teller.entry.write(path.as_deref(), state, held, total);
+    }
+
+    fn target(&self) -> String {
+        let known = self.teller.path.borrow().clone();
+        known.as_deref().unwrap_or_else(|| self.request.destination.path()).display().to_string()
+    }
+}
+
+fn cancelled(text: &str) -> Error {
+    Error::new(ErrorKind::Cancelled, Disposition::Permanent, text)
+}
