@@ -1,2 +1,70 @@
-//! longhaul
-fn main() {}
+//! longhaul **talks**: the command line.
+//!
+//! ```text
+//! words typed ──flags::low──▶ Words ──flags::high──▶ Command ──one match──▶ commands::…
+//!                                                                  │ events
+//!                                                                  ▼
+//!                                                    show::{bar, plain, json}, exit
+//! ```
+//!
+//! Nothing about transfers is decided here: what a flag means goes to the library, what the library tells goes to
+//! people ([`show`]) or programs (`--json`), and how it ended becomes an exit code ([`exit`]).
+
+mod commands;
+mod exit;
+mod flags;
+mod out;
+mod show;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use exit::{Exit, Failure};
+use flags::high::Command;
+
+fn main() -> ExitCode {
+    if std::env::args_os().len() <= 1 {
+        out::say_styled(&flags::low::Words::command().render_help());
+        return ExitCode::from(Exit::Usage.code());
+    }
+    let words = match flags::low::Words::try_parse() {
+        Ok(words) => words,
+        Err(error) => {
+            let _ = error.print(); // a closed terminal: nobody to tell
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+        }
+    };
+    let exit = run(words).unwrap_or_else(|failure| {
+        out::complain(&failure.message);
+        failure.exit
+    });
+    ExitCode::from(exit.code())
+}
+
+fn run(words: flags::low::Words) -> Result<Exit, Failure> {
+    log_to_stderr(words.verbose);
+    match flags::high::command(words)? {
+        Command::Get(get) => commands::get::run(*get),
+        Command::List(list) => commands::list::run(&list),
+        Command::Show(show) => commands::show::run(&show),
+        Command::Probe(probe) => commands::probe::run(&probe),
+        Command::Verify(verify) => commands::verify::run(&verify),
+        Command::Completions(shell) => commands::completions::run(shell),
+        Command::Man(command) => commands::man::run(command.as_deref()),
+    }
+}
+
+/// `-v` shows longhaul's own log, and only that: HTTP libraries log headers, and headers hold secrets.
+fn log_to_stderr(verbose: u8) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::prelude::*;
+    let level = match verbose {
+        0 => return,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let ours = Targets::new().with_target("longhaul", level).with_target("longhaul_core", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| out::Log).log_internal_errors(false).with_ansi(false);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+}

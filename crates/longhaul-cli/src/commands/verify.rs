@@ -1,0 +1,184 @@
+//! `longhaul verify FILE`: is the file still as it was downloaded?
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use longhaul::{ErrorKind, Verification};
+use serde::Serialize;
+
+use super::{absolute, json_lines, offline_client, runtime};
+use crate::exit::{Exit, Failure};
+use crate::flags::high::Verify;
+use crate::out;
+use crate::show::{path_fields, text};
+
+/// More ranges than this are summed up for people.
+const RANGES_MAX: usize = 16;
+
+pub(crate) fn run(verify: &Verify) -> Result<Exit, Failure> {
+    let client = offline_client(&verify.state)?;
+    let runtime = runtime()?;
+    let bar = bar();
+    let reading = async {
+        let told = |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        };
+        client.verify(&verify.file, told).await
+    };
+    let found = runtime.block_on(reading).map_err(|error| match error.kind() {
+        // Nothing was asked of a source: what is not found is a matter of this machine.
+        ErrorKind::NotFound => Failure::new(Exit::LocalFile, "local_file", error.to_string()),
+        _ => error.into(),
+    });
+    bar.finish_and_clear();
+    let verdict = Verdict::new(&verify.file, found?);
+    if verify.json {
+        json_lines(std::slice::from_ref(&verdict))?;
+    } else {
+        out::stdout(&out::plain(&verdict.sentences()))?;
+    }
+    Ok(verdict.exit())
+}
+
+/// Reading a large file takes its time; hidden where there is no terminal.
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+    let style = ProgressStyle::with_template("{wide_bar} {binary_bytes} of {binary_total_bytes}");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ "))
+}
+
+/// What came out, as `--json` shows it.
+#[derive(Debug, Serialize)]
+struct Verdict {
+    /// `intact`, `damaged` or `unknown`.
+    state: &'static str,
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
+    /// Length now; for `unknown` not looked at.
+    bytes: Option<u64>,
+    /// Length as it was downloaded.
+    expected_bytes: Option<u64>,
+    /// What had been verified when it was downloaded.
+    verified: Option<&'static str>,
+    /// Half-open.
+    damaged: Vec<(u64, u64)>,
+    /// Digests of the whole: those that match, or for `damaged` those that do not.
+    digests: Vec<String>,
+}
+
+impl Verdict {
+    fn new(file: &Path, found: Verification) -> Self {
+        let (path, path_hex) = path_fields(Some(&absolute(file)));
+        let texts = |digests: &[longhaul::Digest]| digests.iter().map(ToString::to_string).collect();
+        let unknown = Self {
+            state: "unknown",
+            path,
+            path_hex,
+            bytes: None,
+            expected_bytes: None,
+            verified: None,
+            damaged: Vec::new(),
+            digests: Vec::new(),
+        };
+        match found {
+            Verification::Intact { length, verified, digests, .. } => Self {
+                state: "intact",
+                bytes: Some(length),
+                expected_bytes: Some(length),
+                verified: Some(text::verified(verified)),
+                digests: texts(&digests),
+                ..unknown
+            },
+            Verification::Damaged { ranges, expected_len, len, digests, .. } => Self {
+                state: "damaged",
+                bytes: Some(len),
+                expected_bytes: Some(expected_len),
+                damaged: ranges.iter().map(|r| (r.start, r.end)).collect(),
+                digests: texts(&digests),
+                ..unknown
+            },
+            _ => unknown,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self.state {
+            "intact" => Exit::Done,
+            "damaged" => Exit::Integrity,
+            _ => Exit::LocalFile,
+        }
+    }
+
+    fn sentences(&self) -> String {
+        let path = &text::here(self.path.as_deref().unwrap_or_default().as_ref());
+        match self.state {
+            "intact" => {
+                let proof = self.verified.unwrap_or("nothing");
+                let length = text::bytes(self.bytes.unwrap_or(0));
+                format!("{path}: intact, {length}; verified when it was downloaded: {proof}\n")
+            }
+            "damaged" => self.damage(path),
+            _ => format!("{path}: unknown; there is no record that longhaul downloaded this file to this place\n"),
+        }
+    }
+
+    fn damage(&self, path: &str) -> String {
+        let mut text = format!("{path}: damaged\n");
+        if self.bytes != self.expected_bytes {
+            let (now, then) = (self.bytes.unwrap_or(0), self.expected_bytes.unwrap_or(0));
+            text += &format!("  it has {now} bytes, and had {then}\n");
+        }
+        for (start, end) in self.damaged.iter().take(RANGES_MAX) {
+            let length = text::bytes(end.saturating_sub(*start));
+            text += &format!("  bytes {start}-{} ({length}) are not as they were\n", end.saturating_sub(1));
+        }
+        if self.damaged.len() > RANGES_MAX {
+            text += &format!("  … and {} more ranges\n", self.damaged.len() - RANGES_MAX);
+        }
+        for digest in &self.digests {
+            text += &format!("  the whole does not match {digest}\n");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn damaged(ranges: Vec<(u64, u64)>) -> Verdict {
+        Verdict {
+            state: "damaged",
+            path: Some("/a".into()),
+            path_hex: None,
+            bytes: Some(9),
+            expected_bytes: Some(10),
+            verified: None,
+            damaged: ranges,
+            digests: vec!["md5:00".into()],
+        }
+    }
+
+    #[test]
+    fn damage_is_named_range_by_range() {
+        let text = damaged(vec![(0, 4), (9, 10)]).sentences();
+        let expected = "/a: damaged\n  it has 9 bytes, and had 10\n  bytes 0-3 (4 B) are not as they were\n  \
+                        bytes 9-9 (1 B) are not as they were\n  the whole does not match md5:00\n";
+        assert_eq!(text, expected);
+        assert!(damaged((0..100).map(|n| (n * 9, n * 9 + 1)).collect()).sentences().contains("84 more ranges"));
+    }
+
+    #[test]
+    fn each_state_has_its_code() {
+        let unknown = Verdict::new(Path::new("a"), Verification::Unknown);
+        assert_eq!((unknown.exit(), damaged(vec![]).exit()), (Exit::LocalFile, Exit::Integrity));
+        assert!(unknown.sentences().contains("no record"));
+    }
+
+    #[test]
+    fn the_template_is_right() {
+        assert!(ProgressStyle::with_template("{wide_bar} {binary_bytes} of {binary_total_bytes}").is_ok());
+    }
+}

@@ -1,0 +1,162 @@
+//! What does an exit code mean? The one table, and the failure that carries a code to the end of the program.
+
+use longhaul::{Error, ErrorKind};
+
+use crate::signals::Signal;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done,
+    Internal,
+    Usage,
+    NotFound,
+    Denied,
+    NeedsLink,
+    Changed,
+    Integrity,
+    LocalFile,
+    InUse,
+    Network,
+    Refused,
+    Signal(Signal),
+}
+
+/// Every code with what it says, as `--help` and `docs/exit-codes.md` show it.
+pub(crate) const TABLE: [(Exit, &str); 15] = [
+    (Exit::Done, "done"),
+    (Exit::Internal, "internal error"),
+    (Exit::Usage, "wrong arguments"),
+    (Exit::NotFound, "the source says that the object does not exist"),
+    (Exit::Denied, "access denied, or credentials needed"),
+    (Exit::NeedsLink, "the link expired and a new one is needed, or a login page came instead"),
+    (Exit::Changed, "the object changed"),
+    (Exit::Integrity, "the bytes are wrong, or cannot be verified as required"),
+    (Exit::LocalFile, "a local file problem: no space, read-only, exists, unknown"),
+    (Exit::InUse, "in use by another process"),
+    (Exit::Network, "the network gave up; what was received is kept"),
+    (Exit::Refused, "refused by the server"),
+    (Exit::Signal(Signal::Hangup), "SIGHUP; what was received is kept"),
+    (Exit::Signal(Signal::Interrupt), "SIGINT (Ctrl-C); what was received is kept"),
+    (Exit::Signal(Signal::Terminate), "SIGTERM; what was received is kept"),
+];
+
+impl Exit {
+    /// The number that the shell sees.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::Denied => 4,
+            Self::NeedsLink => 5,
+            Self::Changed => 6,
+            Self::Integrity => 7,
+            Self::LocalFile => 8,
+            Self::InUse => 9,
+            Self::Network => 10,
+            Self::Refused => 11,
+            Self::Signal(signal) => 128 + signal.number(),
+        }
+    }
+}
+
+/// The code for a kind of error and its name in `--json`.
+fn of_kind(kind: ErrorKind) -> (Exit, &'static str) {
+    match kind {
+        ErrorKind::Usage => (Exit::Usage, "usage"),
+        ErrorKind::NotFound => (Exit::NotFound, "not_found"),
+        ErrorKind::Denied => (Exit::Denied, "denied"),
+        ErrorKind::NeedsLink => (Exit::NeedsLink, "needs_link"),
+        ErrorKind::Portal => (Exit::NeedsLink, "portal"),
+        ErrorKind::Changed => (Exit::Changed, "changed"),
+        ErrorKind::Integrity => (Exit::Integrity, "integrity"),
+        ErrorKind::NotProvable => (Exit::Integrity, "not_provable"),
+        ErrorKind::NoSpace => (Exit::LocalFile, "no_space"),
+        ErrorKind::LocalFile => (Exit::LocalFile, "local_file"),
+        ErrorKind::Exists => (Exit::LocalFile, "exists"),
+        ErrorKind::InUse => (Exit::InUse, "in_use"),
+        ErrorKind::Network => (Exit::Network, "network"),
+        ErrorKind::Refused => (Exit::Refused, "refused"),
+        ErrorKind::Cancelled => (Exit::Internal, "cancelled"),
+        ErrorKind::Internal => (Exit::Internal, "internal"),
+        // A kind that this program does not know yet: nothing a script could act on.
+        _ => (Exit::Internal, "internal"),
+    }
+}
+
+/// Why a command, or one URL of it, failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// How the program ends if this is the first failure.
+    pub(crate) exit: Exit,
+    /// The kind in `--json`.
+    pub(crate) kind: &'static str,
+    /// One or two lines: the object, what was tried, what to do next. No secrets.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, kind: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, kind, message: message.into() }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(Exit::Internal, "internal", message)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (exit, kind) = of_kind(error.kind());
+        Self { exit, kind, message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_has_its_code() {
+        let table = [
+            (ErrorKind::Usage, 2),
+            (ErrorKind::NotFound, 3),
+            (ErrorKind::Denied, 4),
+            (ErrorKind::NeedsLink, 5),
+            (ErrorKind::Portal, 5),
+            (ErrorKind::Changed, 6),
+            (ErrorKind::Integrity, 7),
+            (ErrorKind::NotProvable, 7),
+            (ErrorKind::NoSpace, 8),
+            (ErrorKind::LocalFile, 8),
+            (ErrorKind::Exists, 8),
+            (ErrorKind::InUse, 9),
+            (ErrorKind::Network, 10),
+            (ErrorKind::Refused, 11),
+            (ErrorKind::Cancelled, 1),
+            (ErrorKind::Internal, 1),
+        ];
+        for (kind, code) in table {
+            let (exit, name) = of_kind(kind);
+            assert_eq!(exit.code(), code, "{kind:?}");
+            assert_eq!(name.replace('_', ""), format!("{kind:?}").to_lowercase());
+        }
+    }
+
+    #[test]
+    fn the_table_is_the_document() {
+        let document = include_str!("../../../docs/exit-codes.md");
+        for (exit, meaning) in TABLE {
+            let row = format!("| {} | {meaning} |", exit.code());
+            assert!(document.contains(&row), "docs/exit-codes.md lacks: {row}");
+        }
+        let codes: Vec<u8> = TABLE.iter().map(|(exit, _)| exit.code()).collect();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 129, 130, 143]);
+    }
+}

@@ -1,0 +1,304 @@
+//! What the words mean: one [`Command`], every value parsed, every contradiction refused.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use longhaul::{Digest, Durability, IpFamily, OnChange, ProxyChoice};
+
+use super::low::{DurabilityWord, GetWords, NetworkWords, OnChangeWord, ProgressWord, RequestWords, Verb, Words};
+use super::{input, values};
+use crate::exit::{Exit, Failure};
+
+/// A header's name and value, or a user and password.
+type Pair = (String, String);
+
+/// One thing to do.
+pub(crate) enum Command {
+    Get(Box<Get>),
+    List(List),
+    Show(Show),
+    Probe(Probe),
+    Verify(Verify),
+    Completions(clap_complete::Shell),
+    Man(Option<String>),
+}
+
+/// Download these.
+pub(crate) struct Get {
+    /// At least one, in the order given.
+    pub(crate) urls: Vec<String>,
+    pub(crate) place: Place,
+    pub(crate) create_dirs: bool,
+    pub(crate) overwrite: bool,
+    pub(crate) remote_time: bool,
+    pub(crate) durability: Durability,
+    pub(crate) no_lock: bool,
+    pub(crate) checksums: Vec<Digest>,
+    pub(crate) require_verified: bool,
+    pub(crate) require_length: bool,
+    pub(crate) on_change: OnChange,
+    pub(crate) headers: Vec<Pair>,
+    pub(crate) user: Option<Pair>,
+    pub(crate) retries: u32,
+    pub(crate) stall_timeout: Duration,
+    /// Bytes per second.
+    pub(crate) min_rate: u64,
+    pub(crate) network: Network,
+    pub(crate) state: StateDir,
+    pub(crate) progress: Progress,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+}
+
+/// Where a download goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    File(PathBuf),
+    /// Under a name from the server, else from the URL.
+    Folder(PathBuf),
+}
+
+impl Place {
+    /// The folder that must be there.
+    fn folder(&self) -> &Path {
+        match self {
+            Self::File(file) => match file.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            },
+            Self::Folder(folder) => folder,
+        }
+    }
+}
+
+/// How progress is shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// A bar on terminals, lines elsewhere.
+    Auto,
+    Bar,
+    Plain,
+    None,
+}
+
+/// How connections are made.
+pub(crate) struct Network {
+    pub(crate) user_agent: Option<String>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) proxy: ProxyChoice,
+    /// PEM.
+    pub(crate) ca_certificates: Option<Vec<u8>>,
+    pub(crate) insecure: bool,
+    pub(crate) ip_family: IpFamily,
+}
+
+/// Where the list of transfers and the receipts are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StateDir {
+    /// Named by flag or environment: it must be usable.
+    Chosen(PathBuf),
+    /// The usual place: a download does without when it cannot be used.
+    Usual(PathBuf),
+    /// There is no home.
+    Nowhere,
+}
+
+pub(crate) struct List {
+    pub(crate) state: StateDir,
+    pub(crate) json: bool,
+}
+
+pub(crate) struct Show {
+    pub(crate) what: PathBuf,
+    pub(crate) explain: bool,
+    pub(crate) state: StateDir,
+    pub(crate) json: bool,
+}
+
+pub(crate) struct Probe {
+    pub(crate) url: String,
+    pub(crate) headers: Vec<Pair>,
+    pub(crate) user: Option<Pair>,
+    pub(crate) network: Network,
+    pub(crate) json: bool,
+}
+
+pub(crate) struct Verify {
+    pub(crate) file: PathBuf,
+    pub(crate) state: StateDir,
+    pub(crate) json: bool,
+}
+
+/// The command that the words mean. Reads the files that flags name.
+pub(crate) fn command(words: Words) -> Result<Command, Failure> {
+    let verbose = words.verbose > 0;
+    let state = || state_dir(words.state_dir.clone());
+    Ok(match words.verb {
+        Verb::Get(get) => Command::Get(Box::new(self::get(*get, state()?, verbose)?)),
+        Verb::List(list) => Command::List(List { state: state()?, json: list.json }),
+        Verb::Show(show) => {
+            Command::Show(Show { what: show.what, explain: show.explain, state: state()?, json: show.json })
+        }
+        Verb::Probe(probe) => {
+            let url = values::url(&probe.url).map_err(Failure::usage)?;
+            let (headers, user) = request(probe.request)?;
+            Command::Probe(Probe { url, headers, user, network: network(probe.network)?, json: probe.json })
+        }
+        Verb::Verify(verify) => Command::Verify(Verify { file: verify.file, state: state()?, json: verify.json }),
+        Verb::Completions { shell } => Command::Completions(shell),
+        Verb::Man { command } => Command::Man(command),
+    })
+}
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::usage(message)
+}
+
+fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> {
+    let mut urls = words.urls.iter().map(|u| values::url(u)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    if let Some(path) = &words.input_file {
+        let flag = "--input-file";
+        let list = input::read(path, flag).map_err(usage)?;
+        urls.extend(input::lines(&list, flag, values::url).map_err(usage)?);
+        if urls.is_empty() {
+            return Err(usage(format!("{flag}: {} has no URL in it", path.display())));
+        }
+    }
+    let checksums = words.checksum.iter().map(|c| values::checksum(c)).collect::<Result<Vec<_>, _>>();
+    let checksums = checksums.map_err(|e| usage(format!("--checksum: {e}")))?;
+    if urls.len() > 1 && !checksums.is_empty() {
+        return Err(usage("--checksum is about one file, but there are several URLs; fetch that one by itself"));
+    }
+    let (headers, user) = request(words.request)?;
+    let place = place(words.output, words.dir, urls.len())?;
+    if !words.create_dirs && !place.folder().is_dir() {
+        let folder = place.folder().display();
+        let message = format!("the folder {folder} does not exist; create it, or let --create-dirs do it");
+        return Err(Failure::new(Exit::LocalFile, "local_file", message));
+    }
+    Ok(Get {
+        place,
+        urls,
+        create_dirs: words.create_dirs,
+        overwrite: words.overwrite,
+        remote_time: words.remote_time,
+        durability: match words.durability {
+            DurabilityWord::Power => Durability::Power,
+            DurabilityWord::Process => Durability::Process,
+        },
+        no_lock: words.no_lock,
+        checksums,
+        require_verified: words.require_verified,
+        require_length: words.require_length,
+        on_change: match words.on_change {
+            OnChangeWord::Restart => OnChange::Restart,
+            OnChangeWord::Stop => OnChange::Stop,
+        },
+        headers,
+        user,
+        retries: words.retries,
+        stall_timeout: values::seconds(&words.stall_timeout).map_err(|e| usage(format!("--stall-timeout: {e}")))?,
+        min_rate: values::size(&words.min_rate).map_err(|e| usage(format!("--min-rate: {e}")))?,
+        network: network(words.network)?,
+        state,
+        progress: match words.progress {
+            // Log lines would run into a bar, and events are what a program reads instead of progress.
+            ProgressWord::Auto if words.json || words.quiet => Progress::None,
+            ProgressWord::Auto if verbose => Progress::Plain,
+            ProgressWord::Auto => Progress::Auto,
+            ProgressWord::Bar => Progress::Bar,
+            ProgressWord::Plain => Progress::Plain,
+            ProgressWord::None => Progress::None,
+        },
+        json: words.json,
+        quiet: words.quiet,
+    })
+}
+
+fn place(output: Option<PathBuf>, dir: Option<PathBuf>, urls: usize) -> Result<Place, Failure> {
+    let Some(output) = output else {
+        return match dir {
+            Some(dir) if dir.as_os_str().is_empty() => Err(usage("--dir: an empty name is no folder")),
+            Some(dir) => Ok(Place::Folder(dir)),
+            None => Ok(Place::Folder(PathBuf::from("."))),
+        };
+    };
+    if output.as_os_str() == "-" {
+        return Err(usage("-o -: writing to stdout is not in this release; name a file (./- for one called '-')"));
+    }
+    if urls > 1 {
+        return Err(usage("-o names one file, but there are several URLs; use -d DIR for a folder"));
+    }
+    let path = dir.unwrap_or_default().join(&output);
+    let shown = path.display();
+    if path.as_os_str().as_encoded_bytes().last().is_none_or(|&b| b == b'/') || path.is_dir() {
+        return Err(usage(format!("-o {shown}: that is a folder; use -d {shown}, or name a file in it")));
+    }
+    if path.file_name().is_none() {
+        return Err(usage(format!("-o {shown}: that names no file")));
+    }
+    Ok(Place::File(path))
+}
+
+fn request(words: RequestWords) -> Result<(Vec<Pair>, Option<Pair>), Failure> {
+    let flag = "--header-file";
+    let mut headers = match &words.header_file {
+        Some(path) => {
+            let text = input::read(path, flag).map_err(usage)?;
+            input::lines(&text, flag, values::header).map_err(usage)?
+        }
+        None => Vec::new(),
+    };
+    for text in &words.headers {
+        headers.push(values::header(text).map_err(|e| usage(format!("--header: {e}")))?);
+    }
+    let user = words.user.as_deref().map(values::user).transpose().map_err(usage)?;
+    if user.is_some() && headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+        return Err(usage("--user and an Authorization header contradict each other; give one of them"));
+    }
+    Ok((headers, user))
+}
+
+fn network(words: NetworkWords) -> Result<Network, Failure> {
+    let read_ca = |path: &PathBuf| {
+        std::fs::read(path)
+            .map_err(|e| usage(format!("--ca-cert (or SSL_CERT_FILE): cannot read {} ({e})", path.display())))
+    };
+    let no_control = |agent: &String| agent.bytes().all(|b| (0x20..0x7f).contains(&b));
+    if words.user_agent.as_ref().is_some_and(|agent| !no_control(agent)) {
+        return Err(usage("--user-agent: only printable ASCII can be sent"));
+    }
+    Ok(Network {
+        user_agent: words.user_agent,
+        connect_timeout: values::seconds(&words.connect_timeout)
+            .map_err(|e| usage(format!("--connect-timeout: {e}")))?,
+        proxy: match words.proxy {
+            None => ProxyChoice::System,
+            Some(proxy) if proxy.eq_ignore_ascii_case("none") || proxy.is_empty() => ProxyChoice::Direct,
+            Some(proxy) => ProxyChoice::Url(proxy),
+        },
+        ca_certificates: words.ca_cert.as_ref().filter(|p| !p.as_os_str().is_empty()).map(read_ca).transpose()?,
+        insecure: words.insecure,
+        ip_family: match (words.ipv4, words.ipv6) {
+            (true, _) => IpFamily::V4,
+            (_, true) => IpFamily::V6,
+            _ => IpFamily::Any,
+        },
+    })
+}
+
+fn state_dir(chosen: Option<PathBuf>) -> Result<StateDir, Failure> {
+    use etcetera::BaseStrategy as _;
+    match chosen {
+        Some(dir) if !dir.as_os_str().is_empty() => Ok(StateDir::Chosen(dir)),
+        _ => {
+            let base = etcetera::choose_base_strategy().ok();
+            let base = base.and_then(|base| base.state_dir().or_else(|| Some(base.data_dir())));
+            Ok(base.map_or(StateDir::Nowhere, |base| StateDir::Usual(base.join("longhaul"))))
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "high_tests.rs"]
+mod tests;

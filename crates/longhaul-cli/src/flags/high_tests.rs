@@ -1,0 +1,218 @@
+//! Words against their meaning: the goal is that every flag does what its help says, the method is a table.
+
+use clap::{CommandFactory as _, Parser as _};
+
+use super::*;
+
+const URL: &str = "https://example.com/a.bin";
+
+fn parse(args: &[&str]) -> Result<Command, Failure> {
+    let args = ["longhaul", "--state-dir", "/state"].into_iter().chain(args.iter().copied());
+    command(Words::try_parse_from(args).map_err(|e| Failure::usage(e.to_string()))?)
+}
+
+fn get(args: &[&str]) -> Result<Get, Failure> {
+    let args: Vec<&str> = ["get"].into_iter().chain(args.iter().copied()).collect();
+    match parse(&args)? {
+        Command::Get(get) => Ok(*get),
+        _ => panic!("not a get"),
+    }
+}
+
+fn refused(args: &[&str]) -> String {
+    let failure = get(args).err().unwrap();
+    assert_eq!(failure.exit, Exit::Usage, "{args:?}");
+    failure.message
+}
+
+#[test]
+fn the_definitions_hold_together() {
+    Words::command().debug_assert();
+}
+
+#[test]
+fn defaults_are_those_of_the_design() {
+    let get = get(&[URL]).unwrap();
+    assert_eq!(get.urls, [URL]);
+    assert_eq!(get.place, Place::Folder(".".into()));
+    assert_eq!((get.retries, get.min_rate), (10, 1024));
+    assert_eq!((get.stall_timeout, get.network.connect_timeout), (Duration::from_secs(30), Duration::from_secs(10)));
+    assert_eq!((get.durability, get.on_change), (Durability::Power, OnChange::Restart));
+    assert_eq!((get.progress, get.network.ip_family), (Progress::Auto, IpFamily::Any));
+    assert!(matches!(get.network.proxy, ProxyChoice::System));
+    assert_eq!(get.state, StateDir::Chosen("/state".into()));
+    let flags = [get.create_dirs, get.overwrite, get.remote_time, get.no_lock, get.require_verified, get.json];
+    assert_eq!(flags, [false; 6]);
+}
+
+#[test]
+fn each_flag_means_what_it_says() {
+    type Means = fn(Get) -> bool;
+    let table: &[(&[&str], Means)] = &[
+        (&["-o", "x"], |g| g.place == Place::File("x".into())),
+        (&["--output=./-"], |g| g.place == Place::File("./-".into())),
+        (&["-d", "/"], |g| g.place == Place::Folder("/".into())),
+        (&["-d", "/", "-o", "x"], |g| g.place == Place::File("/x".into())),
+        (&["--create-dirs", "-d", "no/such"], |g| g.place == Place::Folder("no/such".into())),
+        (&["--create-dirs"], |g| g.create_dirs),
+        (&["--overwrite"], |g| g.overwrite),
+        (&["-R"], |g| g.remote_time),
+        (&["--durability", "process"], |g| g.durability == Durability::Process),
+        (&["--no-lock"], |g| g.no_lock),
+        (&["--checksum", "crc32c:00000001", "--checksum", "crc64:0000000000000002"], |g| g.checksums.len() == 2),
+        (&["--require-verified"], |g| g.require_verified),
+        (&["--require-length"], |g| g.require_length),
+        (&["--on-change", "stop"], |g| g.on_change == OnChange::Stop),
+        (&["-H", "A: 1", "-H", "B: 2"], |g| g.headers == [("A".into(), "1".into()), ("B".into(), "2".into())]),
+        (&["-u", "me:pass:word"], |g| g.user == Some(("me".into(), "pass:word".into()))),
+        (&["-A", "curl/8"], |g| g.network.user_agent.as_deref() == Some("curl/8")),
+        (&["-k"], |g| g.network.insecure),
+        (&["-4"], |g| g.network.ip_family == IpFamily::V4),
+        (&["-6"], |g| g.network.ip_family == IpFamily::V6),
+        (&["--proxy", "none"], |g| matches!(g.network.proxy, ProxyChoice::Direct)),
+        (&["--proxy", "socks5://h:1"], |g| matches!(g.network.proxy, ProxyChoice::Url(u) if u == "socks5://h:1")),
+        (&["--retries", "0"], |g| g.retries == 0),
+        (&["--stall-timeout", "0.5"], |g| g.stall_timeout == Duration::from_millis(500)),
+        (&["--min-rate", "1M"], |g| g.min_rate == 1 << 20),
+        (&["--connect-timeout", "3"], |g| g.network.connect_timeout == Duration::from_secs(3)),
+        (&["--progress", "bar"], |g| g.progress == Progress::Bar),
+        (&["--json"], |g| g.json && g.progress == Progress::None),
+        (&["--json", "--progress", "plain"], |g| g.json && g.progress == Progress::Plain),
+        (&["-q"], |g| g.quiet && g.progress == Progress::None),
+        (&["-v"], |g| g.progress == Progress::Plain),
+        (&["https://example.com/b"], |g| g.urls.len() == 2),
+    ];
+    for (args, means) in table {
+        let mut with_url = args.to_vec();
+        with_url.push(URL);
+        let get = get(&with_url).unwrap_or_else(|f| panic!("{args:?}: {}", f.message));
+        assert!(means(get), "{args:?}");
+    }
+}
+
+#[test]
+fn contradictions_and_slips_are_refused_with_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let sha = format!("sha256:{}", "0".repeat(64));
+    let table: &[(&[&str], &str)] = &[
+        (&[], "required"),
+        (&[URL, URL, "-o", "x"], "use -d"),
+        (&[URL, "-o", folder], "use -d"),
+        (&[URL, "-o", "x/"], "use -d"),
+        (&[URL, "-o", ""], "--output"),
+        (&[URL, "-d", ""], "--dir"),
+        (&[URL, "-o", ".."], "-d"),
+        (&[URL, "-o", "-"], "not in this release"),
+        (&[URL, URL, "--checksum", &sha], "one file"),
+        (&[URL, "--checksum", "sha256:00"], "64 hexadecimal"),
+        (&[URL, "--retries", "-1"], "-1"),
+        (&[URL, "--stall-timeout", "0"], "--stall-timeout"),
+        (&[URL, "--min-rate", "fast"], "--min-rate"),
+        (&[URL, "--connect-timeout", "5m"], "--connect-timeout"),
+        (&[URL, "-4", "-6"], "cannot be used with"),
+        (&[URL, "-u", "me"], "USER:PASSWORD"),
+        (&[URL, "-u", "a:b", "-H", "authorization: c"], "contradict"),
+        (&[URL, "-H", "Range: bytes=0-"], "set by longhaul itself"),
+        (&[URL, "--ca-cert", "/no/such/file"], "cannot read /no/such/file"),
+        (&[URL, "--header-file", "/no/such/file"], "cannot read /no/such/file"),
+        (&["-i", "/no/such/file"], "cannot read /no/such/file"),
+        (&[URL, "--durability", "hope"], "power, process"),
+        (&[URL, "-A", "a\nb"], "--user-agent"),
+        (&["oss://bucket/key"], "not in this release"),
+        (&["example.com"], "https://example.com"),
+    ];
+    for (args, says) in table {
+        let message = refused(args);
+        assert!(message.contains(says), "{args:?}: {message}");
+    }
+}
+
+#[test]
+fn a_missing_folder_is_a_local_problem_with_a_hint() {
+    for args in [&[URL, "-d", "no/such"][..], &[URL, "-o", "no/such/x"]] {
+        let failure = get(args).err().unwrap();
+        assert_eq!(failure.exit, Exit::LocalFile, "{args:?}");
+        assert!(failure.message.contains("no/such does not exist") && failure.message.contains("--create-dirs"));
+    }
+}
+
+#[test]
+fn no_message_repeats_a_secret() {
+    let proxied = ["--proxy", "http://u:hunter2@h:1"];
+    for args in [
+        &["-u", "hunter2"][..],
+        &["-H", "hunter2"],
+        &["-H", "X\u{1}: hunter2"],
+        &["https://me:hunter2@h/a b"],
+        &["ftp://me:hunter2@h/a?token=hunter2"],
+        &[&proxied[..], &["--retries", "x"]].concat(),
+    ] {
+        let mut args = args.to_vec();
+        args.push(URL);
+        let message = refused(&args);
+        assert!(!message.contains("hunter2"), "{args:?}: {message}");
+    }
+}
+
+#[test]
+fn lists_and_header_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (urls, headers) = (folder.path().join("urls"), folder.path().join("headers"));
+    std::fs::write(&urls, "# list\nhttps://example.com/b\n\nhttps://example.com/c\n").unwrap();
+    std::fs::write(&headers, "Authorization: Bearer abc\n# no\nX-A: 1\n").unwrap();
+    let got = get(&["-i", urls.to_str().unwrap(), "--header-file", headers.to_str().unwrap(), URL]).unwrap();
+    assert_eq!(got.urls, [URL, "https://example.com/b", "https://example.com/c"]);
+    assert_eq!(got.headers[0], ("Authorization".into(), "Bearer abc".into()));
+    assert_eq!(got.headers.len(), 2);
+    std::fs::write(&urls, "# nothing\n").unwrap();
+    assert!(refused(&["-i", urls.to_str().unwrap()]).contains("no URL in it"));
+}
+
+#[test]
+fn the_other_commands_are_understood() {
+    assert!(matches!(parse(&["list", "--json"]), Ok(Command::List(List { json: true, .. }))));
+    assert!(matches!(parse(&["show", "--explain", "x"]), Ok(Command::Show(Show { explain: true, .. }))));
+    assert!(matches!(
+        parse(&["probe", "-k", URL]),
+        Ok(Command::Probe(Probe { network: Network { insecure: true, .. }, .. }))
+    ));
+    let probe = parse(&["probe", "-u", "a:b", "-H", "C: d", URL]);
+    assert!(matches!(probe, Ok(Command::Probe(Probe { user: Some(_), headers, .. })) if headers.len() == 1));
+    assert!(matches!(parse(&["verify", "x"]), Ok(Command::Verify(_))));
+    assert!(matches!(parse(&["completions", "zsh"]), Ok(Command::Completions(_))));
+    assert!(matches!(parse(&["man", "get"]), Ok(Command::Man(Some(_)))));
+    for args in [&["get"][..], &["show"], &["verify"], &["probe", "ftp://h"], &["completions", "tcl"], &["put"], &[]] {
+        assert_eq!(parse(args).err().map(|f| f.exit), Some(Exit::Usage), "{args:?}");
+    }
+}
+
+#[test]
+fn the_help_teaches() {
+    let mut words = Words::command();
+    words.build();
+    let mut of = |name: &str| words.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+    let get = of("get");
+    for part in [
+        "the same command",
+        "--checksum sha256:",
+        "-i urls.txt",
+        "jq",
+        "Where to:",
+        "What is right:",
+        "Network:",
+        "Credentials and headers:",
+        "What is shown:",
+        "Exit codes",
+        "143  SIGTERM",
+        "powers of 1024",
+        ".lhpart",
+    ] {
+        assert!(get.contains(part), "get --help lacks {part:?}");
+    }
+    for name in ["list", "show", "probe", "verify", "completions"] {
+        assert!(of(name).contains("Examples:"), "{name}");
+    }
+    let main = words.render_help().to_string();
+    assert!(main.contains("Examples:") && !main.contains("man "), "{main}");
+}

@@ -1,0 +1,273 @@
+//! The words of the command line as they are typed; what they mean is [`high`](super::high)'s business.
+//!
+//! Values that may be secret (headers, users, URLs, proxies) are taken as text here, because clap repeats a value that
+//! it cannot parse.
+
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use super::help;
+
+/// Downloads that survive: interrupt them any way you like, run the same command again, and they go on.
+#[derive(Parser)]
+#[command(name = "longhaul", version, max_term_width = 100)]
+#[command(disable_help_subcommand = true, after_help = help::MAIN)]
+pub(crate) struct Words {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+
+    /// Keep the list of transfers and the receipts of finished files here
+    /// [default: ~/.local/state/longhaul]
+    #[arg(long, global = true, value_name = "DIR", env = "LONGHAUL_STATE_DIR", value_hint = ValueHint::DirPath)]
+    #[arg(hide_env_values = true, help_heading = "General", value_parser = path_or_nothing())]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// Log to stderr what is done and why (-vv: more)
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Download; the same command again resumes
+    #[command(override_usage = "longhaul get [OPTIONS] URL...\n       longhaul get [OPTIONS] -i FILE [URL]...")]
+    #[command(after_help = help::get_short(), after_long_help = help::get_long())]
+    Get(Box<GetWords>),
+    /// List the transfers that are known on this machine
+    #[command(after_help = help::LIST)]
+    List(ListWords),
+    /// Describe one transfer or file: what is held, what was restarted and why
+    #[command(after_help = help::SHOW)]
+    Show(ShowWords),
+    /// Ask a server: can this be resumed? Nothing is downloaded
+    #[command(override_usage = "longhaul probe [OPTIONS] URL", after_help = help::PROBE)]
+    Probe(ProbeWords),
+    /// Compare a finished file with what was recorded when it was downloaded
+    #[command(after_help = help::VERIFY)]
+    Verify(VerifyWords),
+    /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a manual page (roff)
+    #[command(hide = true)]
+    Man {
+        /// Of which command; of longhaul itself when left out
+        command: Option<String>,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct GetWords {
+    /// http:// or https:// URLs, fetched one after the other
+    #[arg(value_name = "URL", required_unless_present = "input_file", value_hint = ValueHint::Url)]
+    pub(crate) urls: Vec<String>,
+
+    /// Fetch the URLs in FILE as well, a URL a line ("-": stdin); # begins a comment
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) input_file: Option<PathBuf>,
+
+    /// Save as FILE [default: a name from the server, else from the URL]
+    #[arg(short, long, value_name = "FILE", help_heading = "Where to", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Save in this folder
+    #[arg(short, long, value_name = "DIR", help_heading = "Where to", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// Create missing folders
+    #[arg(long, help_heading = "Where to")]
+    pub(crate) create_dirs: bool,
+
+    /// Replace an existing file, once the new one is whole (a symbolic link itself, never what it points to)
+    #[arg(long, help_heading = "Where to")]
+    pub(crate) overwrite: bool,
+
+    /// Give the file the server's modification time
+    #[arg(short = 'R', long, help_heading = "Where to")]
+    pub(crate) remote_time: bool,
+
+    /// What a power cut may cost: at most the last second (power), or the transfer (process: no syncs, less disk work)
+    #[arg(long, value_name = "WHAT", default_value = "power", help_heading = "Where to")]
+    pub(crate) durability: DurabilityWord,
+
+    /// Go on where the file system has no locks
+    #[arg(long, help_heading = "Where to")]
+    pub(crate) no_lock: bool,
+
+    /// The finished file must have this digest; may be repeated. KIND: sha256, sha512, md5, crc64, crc64nvme, crc32c
+    #[arg(long, value_name = "KIND:HEX", help_heading = "What is right")]
+    pub(crate) checksum: Vec<String>,
+
+    /// Publish the file only if a whole-file digest was compared, given here or by the server
+    #[arg(long, help_heading = "What is right")]
+    pub(crate) require_verified: bool,
+
+    /// Refuse a reply that does not tell its length in a way that can be checked
+    #[arg(long, help_heading = "What is right")]
+    pub(crate) require_length: bool,
+
+    /// When the object changed since bytes of it were received: fetch the new version, or stop with exit code 6
+    #[arg(long, value_name = "WHAT", default_value = "restart", help_heading = "What is right")]
+    pub(crate) on_change: OnChangeWord,
+
+    #[command(flatten)]
+    pub(crate) request: RequestWords,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkWords,
+
+    /// Give up after this many failures in a row without a byte of progress
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Network")]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub(crate) retries: u32,
+
+    /// A connection slower than --min-rate over this time is stalled, and tried again
+    #[arg(long, value_name = "SECONDS", default_value = "30", help_heading = "Network")]
+    pub(crate) stall_timeout: String,
+
+    /// Bytes per second below which a connection counts as stalled, as 10k or 1M (0: only silence counts)
+    #[arg(long, value_name = "RATE", default_value = "1k", help_heading = "Network")]
+    pub(crate) min_rate: String,
+
+    /// How progress is shown on stderr: as a bar on terminals and plain lines elsewhere, or as told here
+    #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "What is shown")]
+    pub(crate) progress: ProgressWord,
+
+    /// Write events to stdout, a JSON object a line (docs/json-events.md)
+    #[arg(long, help_heading = "What is shown")]
+    pub(crate) json: bool,
+
+    /// Show errors only
+    #[arg(short, long, help_heading = "What is shown")]
+    pub(crate) quiet: bool,
+}
+
+/// What belongs to requests for the object, and stays secret.
+#[derive(Args)]
+pub(crate) struct RequestWords {
+    /// Send this header; may be repeated. Never stored, never sent to another origin after a redirect
+    #[arg(short = 'H', long = "header", value_name = "'NAME: VALUE'", help_heading = "Credentials and headers")]
+    pub(crate) headers: Vec<String>,
+
+    /// Send the headers in FILE, one a line; arguments can be seen by others on this machine, the file cannot
+    #[arg(long, value_name = "FILE", help_heading = "Credentials and headers", value_hint = ValueHint::FilePath)]
+    pub(crate) header_file: Option<PathBuf>,
+
+    /// User and password for the server (Basic)
+    #[arg(short, long, value_name = "USER:PASSWORD", help_heading = "Credentials and headers")]
+    pub(crate) user: Option<String>,
+}
+
+/// How connections are made.
+#[derive(Args)]
+pub(crate) struct NetworkWords {
+    /// Call ourselves this [default: longhaul/VERSION]
+    #[arg(short = 'A', long, value_name = "NAME", help_heading = "Network")]
+    pub(crate) user_agent: Option<String>,
+
+    /// Longest time for a connection, TLS included
+    #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Network")]
+    pub(crate) connect_timeout: String,
+
+    /// Go through this proxy (http, https, socks5 or socks5h URL), or through none
+    /// [default: what http_proxy, https_proxy, all_proxy and no_proxy say]
+    #[arg(long, value_name = "URL|none", help_heading = "Network")]
+    pub(crate) proxy: Option<String>,
+
+    /// Trust the certificates in this PEM file besides the system's
+    #[arg(long, value_name = "FILE", env = "SSL_CERT_FILE", help_heading = "Network")]
+    #[arg(hide_env_values = true, value_hint = ValueHint::FilePath, value_parser = path_or_nothing())]
+    pub(crate) ca_cert: Option<PathBuf>,
+
+    /// Accept any certificate: only a --checksum then says whose bytes they are
+    #[arg(short = 'k', long, help_heading = "Network")]
+    pub(crate) insecure: bool,
+
+    /// Use IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = "Network")]
+    pub(crate) ipv4: bool,
+
+    /// Use IPv6 only
+    #[arg(short = '6', long, help_heading = "Network")]
+    pub(crate) ipv6: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ListWords {
+    /// Write a JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ShowWords {
+    /// A file, its partial (FILE.lhpart), or the id of a transfer (its beginning is enough)
+    #[arg(value_name = "ID|FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) what: PathBuf,
+
+    /// Say what is safe, what would be fetched again, and why
+    #[arg(long)]
+    pub(crate) explain: bool,
+
+    /// Write a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ProbeWords {
+    /// An http:// or https:// URL
+    #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) url: String,
+
+    #[command(flatten)]
+    pub(crate) request: RequestWords,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkWords,
+
+    /// Write a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct VerifyWords {
+    /// A file that longhaul downloaded
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    /// Write a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// For flags that the environment may set: an empty variable is as good as none.
+fn path_or_nothing() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DurabilityWord {
+    Power,
+    Process,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnChangeWord {
+    Restart,
+    Stop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressWord {
+    Auto,
+    Bar,
+    Plain,
+    None,
+}

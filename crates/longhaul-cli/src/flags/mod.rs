@@ -1,0 +1,7 @@
+//! From the words typed to what they mean.
+
+pub(crate) mod help;
+pub(crate) mod high;
+pub(crate) mod input;
+pub(crate) mod low;
+pub(crate) mod values;

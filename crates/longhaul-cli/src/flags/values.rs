@@ -1,0 +1,219 @@
+//! Values of flags: sizes and rates, seconds, checksums, headers, URLs. Each is parsed into a type that cannot be wrong.
+//!
+//! Messages never repeat a value that may be secret (headers, URLs beyond their path).
+
+use std::time::Duration;
+
+use longhaul::{Digest, DigestKind};
+
+/// No flag of seconds takes more than a year: a larger number is a slip.
+const SECONDS_MAX: f64 = 366.0 * 86_400.0;
+
+/// Bytes, from `8M`, `1.5GiB`, `500k`, `1000`.
+///
+/// `K M G T` and `KiB MiB GiB TiB` are powers of 1024, as in curl and wget; `KB MB GB TB` are powers of 1000. Case does
+/// not matter, and `/s` may follow.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "a size is a number and a unit: 500k, 8M, 1.5GiB (1024), 20MB (1000)".to_owned();
+    let lower = text.trim().to_ascii_lowercase();
+    let bare = lower.strip_suffix("/s").unwrap_or(&lower);
+    let digits_end = bare.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(bare.len());
+    let (number, unit) = bare.split_at(digits_end);
+    let factor: u64 = match unit.trim_start() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" => 1000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => return Err(wrong()),
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    if number.contains('.') && (whole.is_empty() || part.is_empty() || part.len() > 6 || part.contains('.')) {
+        return Err(wrong());
+    }
+    // In millionths, so that 0.1 means what it says.
+    let millionths: u128 = format!("{whole}{part:0<6}").parse().map_err(|_| wrong())?;
+    let bytes = millionths.checked_mul(u128::from(factor)).map(|m| m / 1_000_000);
+    match bytes.and_then(|b| i64::try_from(b).ok()) {
+        Some(bytes) if !whole.is_empty() => Ok(bytes.unsigned_abs()),
+        Some(_) => Err(wrong()),
+        None => Err("that is more than any file can have".into()),
+    }
+}
+
+/// A time in seconds, decimals allowed; more than nothing.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.trim().parse().map_err(|_| "a time is a number of seconds: 30, 2.5".to_owned())?;
+    if !(0.001..=SECONDS_MAX).contains(&seconds) {
+        return Err("a time is between 0.001 seconds and a year".into());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// `KIND:HEX`; `KIND=HEX` too, which hands know from aria2.
+pub(crate) fn checksum(text: &str) -> Result<Digest, String> {
+    let names = || DigestKind::ALL.map(DigestKind::name).join(", ");
+    let (name, hex) = text
+        .split_once([':', '='])
+        .ok_or_else(|| format!("a checksum is KIND:HEX, where KIND is one of {}", names()))?;
+    let name = name.trim().replace('-', ""); // sha-256 is sha256
+    let kind = DigestKind::from_name(&name).ok_or_else(|| format!("no such checksum; known are {}", names()))?;
+    Digest::from_hex(kind, hex.trim())
+        .ok_or_else(|| format!("a {} checksum has {} hexadecimal digits", kind.name(), kind.len() * 2))
+}
+
+/// Headers that say which bytes are wanted, and in what form: they are how resuming works, and not for others to set.
+const OURS: [&str; 11] = [
+    "range",
+    "if-range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "te",
+];
+
+/// `Name: value`. The message names the header, never its value.
+pub(crate) fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("a header is 'Name: value'")?;
+    let name = name.trim_end();
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b); // RFC 9110, 5.6.2
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err("a header is 'Name: value', and the name has no spaces or signs in it".into());
+    }
+    if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+        return Err(format!("the header {name} is set by longhaul itself and cannot be given"));
+    }
+    let value = value.trim_matches([' ', '\t']);
+    if value.bytes().any(|b| b < 0x20 && b != b'\t' || b == 0x7f) {
+        return Err(format!("the value of the header {name} holds a control character"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `USER:PASSWORD`; the password may hold colons.
+pub(crate) fn user(text: &str) -> Result<(String, String), String> {
+    let (user, password) = text.split_once(':').ok_or(
+        "--user takes USER:PASSWORD; to keep it out of the list of processes, put 'Authorization: Basic …' into a --header-file",
+    )?;
+    Ok((user.to_owned(), password.to_owned()))
+}
+
+/// A URL this release can fetch from: http or https, nothing that is obviously none.
+pub(crate) fn url(text: &str) -> Result<String, String> {
+    let shown = || longhaul::source::redact_for_display(text);
+    let Some((scheme, rest)) = text.split_once("://") else {
+        let path = shown();
+        return Err(format!("{path:?} is no URL; it begins with http:// or https:// (https://{path}?)"));
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" | "https" if rest.is_empty() || rest.starts_with('/') => Err(format!("{:?} has no host", shown())),
+        "http" | "https" if text.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+            Err(format!("{:?} has a space in it; write %20, or quote each URL for itself", shown()))
+        }
+        "http" | "https" => Ok(text.to_owned()),
+        "oss" | "s3" => Err(format!(
+            "{scheme}:// is not in this release; a signed https:// link to the object works ({})",
+            longhaul::source::redact_for_display(text)
+        )),
+        _ => Err(format!("{scheme:?} URLs are not supported; give an http:// or https:// URL")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        let good = [
+            ("0", 0),
+            ("1000", 1000),
+            ("12b", 12),
+            ("500k", 500 << 10),
+            ("500K/s", 500 << 10),
+            ("8M", 8 << 20),
+            ("8 MiB", 8 << 20),
+            ("1GiB", 1 << 30),
+            ("1.5g", 3 << 29),
+            ("0.1K", 102),
+            ("20MB", 20_000_000),
+            ("2tb", 2_000_000_000_000),
+            ("3T", 3 << 40),
+        ];
+        for (text, bytes) in good {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        let bad = ["", "M", "-1", "1e9", ".5M", "5.M", "1.2.3", "8X", "8MM", "١", "0x10", "1.0000001M", "+5"];
+        for text in bad {
+            assert!(size(text).is_err(), "{text}");
+        }
+        for text in ["9999999999T", "99999999999999999999999999999999999999999999", "8388608T"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(seconds("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(seconds(" 2.5"), Ok(Duration::from_millis(2500)));
+        for text in ["", "0", "-1", "NaN", "inf", "1e300", "5m"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn checksums() {
+        let sha = "ab".repeat(32);
+        let digest = checksum(&format!("sha256:{sha}")).unwrap();
+        assert_eq!(digest.to_string(), format!("sha256:{sha}"));
+        assert_eq!(checksum(&format!("SHA-256={}", sha.to_uppercase())).unwrap(), digest);
+        for kind in DigestKind::ALL {
+            assert!(checksum(&format!("{}:{}", kind.name(), "0f".repeat(kind.len()))).is_ok());
+        }
+        for text in ["", "sha256", "sha256:", "sha256:xyz", "sha1:00", "md5:zz", ":", "sha256:0f"] {
+            assert!(checksum(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn headers() {
+        let pair = |a: &str, b: &str| Ok((a.to_owned(), b.to_owned()));
+        assert_eq!(header("X-A: b: c "), pair("X-A", "b: c"));
+        assert_eq!(header("X-Empty:"), pair("X-Empty", ""));
+        for text in ["", "secret", ": secret", "a b: secret", "X: secret\nY: z", "range: secret", "X: secret\u{7f}"] {
+            let message = header(text).unwrap_err();
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn urls() {
+        for text in ["http://h/x", "HTTPS://h", "https://h/a?b#c"] {
+            assert_eq!(url(text), Ok(text.to_owned()));
+        }
+        for (text, says) in [
+            ("example.com/x", "https://example.com/x"),
+            ("oss://b/k", "not in this release"),
+            ("s3://b/k", "not in this release"),
+            ("ftp://h/x", "\"ftp\" URLs are not supported"),
+            ("file:///etc/passwd", "\"file\" URLs are not supported"),
+            ("http://", "no host"),
+            ("http:///x", "no host"),
+            ("http://h/a b", "a space in it"),
+        ] {
+            let message = url(text).unwrap_err();
+            assert!(message.contains(says), "{message}");
+        }
+        let message = url("https://user:hunter2@h/x y?token=hunter2").unwrap_err();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}

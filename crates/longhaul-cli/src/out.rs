@@ -1,0 +1,73 @@
+//! The only place that writes to stdout and stderr.
+//!
+//! A reader that went away (`longhaul list | head -1`) is no failure and never a panic: the rest is written to nobody.
+//! Whatever text comes from outside (names, addresses, messages) can hold control characters that a terminal would
+//! obey; they are shown as `?`.
+
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, Write};
+
+use crate::exit::{Exit, Failure};
+
+/// Writes to stdout and flushes. A closed stdout is success.
+///
+/// # Errors
+/// Anything else that keeps the text from its reader: a full disk behind a redirection, say.
+pub(crate) fn stdout(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::LocalFile, "local_file", format!("cannot write to stdout ({e})")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes one line for people to stderr. There is nowhere to report that this failed.
+pub(crate) fn say(line: &str) {
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{}", plain(line)).and_then(|()| err.flush());
+}
+
+/// Writes `longhaul: MESSAGE` to stderr, the name in red where there are colours.
+pub(crate) fn complain(message: &str) {
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{red}longhaul:{red:#} {}", plain(message)).and_then(|()| err.flush());
+}
+
+/// Writes our own text to stderr, with its colours where there are any.
+pub(crate) fn say_styled(text: &clap::builder::StyledStr) {
+    let mut err = anstream::stderr().lock();
+    let _ = write!(err, "{}", text.ansi()).and_then(|()| err.flush());
+}
+
+/// The text with control characters replaced, line ends excepted.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c != '\n' && c.is_control();
+    if text.contains(obeyed) { text.replace(obeyed, "?").into() } else { text.into() }
+}
+
+/// A writer to stderr for the log: errors are swallowed, because a log must not end a transfer.
+#[derive(Clone, Copy)]
+pub(crate) struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().lock().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_terminal_obeys_nobody_elses_text() {
+        assert_eq!(super::plain("a\u{1b}[2Jb\rc\nd\u{9b}1m"), "a?[2Jb?c\nd?1m");
+        assert_eq!(super::plain("bücher 日本.iso"), "bücher 日本.iso");
+    }
+}

@@ -1,0 +1,104 @@
+//! Progress without a terminal: a line now and then, for logs.
+
+use std::time::{Duration, Instant};
+
+use longhaul::{Event, Progress};
+
+use super::{Subject, text};
+use crate::out;
+
+/// Lines come at least this far apart …
+const APART_MIN: Duration = Duration::from_secs(1);
+/// … a tenth of the file is worth one, and without that one comes after this time, …
+const APART: Duration = Duration::from_secs(5);
+/// … which grows with the download up to this: a log of ten hours should still be read.
+const APART_MAX: Duration = Duration::from_secs(60);
+
+pub(super) struct Plain {
+    began: Instant,
+    last: Option<Instant>,
+    tenths: u64,
+}
+
+impl Plain {
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), last: None, tenths: 0 }
+    }
+
+    pub(super) fn begin(&mut self, _: &Subject) {
+        *self = Self::new();
+    }
+
+    pub(super) fn event(&mut self, subject: &Subject, event: &Event) {
+        match event {
+            Event::Started { total, .. } => {
+                let length = total.map_or_else(|| "of unknown length".into(), text::bytes);
+                out::say(&format!("{}: {length}, from {}", subject.name(), subject.url));
+                self.last = Some(Instant::now());
+            }
+            Event::Progress(progress) => self.progress(subject, progress),
+            Event::Restarted { .. } | Event::Damaged { .. } => self.tenths = 0,
+            _ => {}
+        }
+        if let Some(news) = text::news(event) {
+            out::say(&format!("{}: {news}", subject.name()));
+        }
+    }
+
+    fn progress(&mut self, subject: &Subject, progress: &Progress) {
+        let now = Instant::now();
+        let tenths = tenths(progress);
+        let Some(last) = self.last else {
+            // What is held at the start is told by the line about resuming.
+            (self.last, self.tenths) = (Some(now), tenths);
+            return;
+        };
+        if !due(now - last, now - self.began, tenths > self.tenths) {
+            return;
+        }
+        (self.last, self.tenths) = (Some(now), self.tenths.max(tenths));
+        let mut line = format!("{}: {}", subject.name(), text::share(progress.received, progress.total));
+        if let Some(total) = progress.total.filter(|&total| total > 0) {
+            line += &format!(" ({} %)", u128::from(progress.received) * 100 / u128::from(total));
+        }
+        line += &format!(", {}/s", text::bytes(progress.rate));
+        if let Some(eta) = text::eta(progress.received, progress.total, progress.rate) {
+            line += &format!(", {eta} left");
+        }
+        out::say(&line);
+    }
+}
+
+/// Whether it is time for a line.
+fn due(since_last: Duration, running: Duration, another_tenth: bool) -> bool {
+    let apart = if another_tenth { APART_MIN } else { (running / 20).clamp(APART, APART_MAX) };
+    since_last >= apart
+}
+
+fn tenths(progress: &Progress) -> u64 {
+    let total = u128::from(progress.total.unwrap_or(0));
+    let tenths = (u128::from(progress.received) * 10).checked_div(total).unwrap_or(0);
+    u64::try_from(tenths).unwrap_or(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_of_ten_hours_has_hundreds_of_lines_and_not_thousands() {
+        let (mut last, mut lines) = (0, 0);
+        for second in 0..36_000 {
+            if due(Duration::from_secs(second - last), Duration::from_secs(second), second % 3600 == 0) {
+                (last, lines) = (second, lines + 1);
+            }
+        }
+        assert!((500..700).contains(&lines), "{lines}");
+    }
+
+    #[test]
+    fn tenths_of_nothing_are_none() {
+        let of = |received, total| tenths(&Progress { received, total, ..Progress::default() });
+        assert_eq!((of(5, None), of(0, Some(0)), of(5, Some(10)), of(u64::MAX, Some(u64::MAX))), (0, 0, 5, 10));
+    }
+}

@@ -1,0 +1,211 @@
+//! Sentences: sizes, times, what happened, how it ended.
+
+use std::path::Path;
+use std::time::Duration;
+
+use longhaul::{Event, Verified};
+
+use super::Finished;
+
+/// Bytes for people, in powers of 1024: `1.2 GiB`, `512 B`.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let mut value = count as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        if value < 1023.95 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, next);
+    }
+    if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
+}
+
+/// `512.0 MiB of 1.2 GiB`, or only what is there.
+pub(crate) fn share(held: u64, total: Option<u64>) -> String {
+    match total {
+        Some(total) => format!("{} of {}", bytes(held), bytes(total)),
+        None => bytes(held),
+    }
+}
+
+/// `7.0 s`, `42 s`, `2 m 05 s`, `3 h 07 m`, `4 d 02 h`.
+pub(crate) fn time(time: Duration) -> String {
+    if time < Duration::from_secs(10) { format!("{:.1} s", time.as_secs_f64()) } else { whole(time.as_secs()) }
+}
+
+/// Whole seconds, in the same words.
+pub(crate) fn whole(s: u64) -> String {
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} m {:02} s", s / 60, s % 60),
+        3600..86_400 => format!("{} h {:02} m", s / 3600, s / 60 % 60),
+        _ => format!("{} d {:02} h", s / 86_400, s / 3600 % 24),
+    }
+}
+
+/// How long the rest takes at this rate; nothing when nobody can know.
+pub(crate) fn eta(received: u64, total: Option<u64>, rate: u64) -> Option<String> {
+    let rest = total?.checked_sub(received)?;
+    (rate > 0).then(|| whole(rest.div_ceil(rate)))
+}
+
+/// What was verified, in the words of summaries and events.
+pub(crate) fn verified(verified: Verified) -> &'static str {
+    match verified {
+        Verified::Digest(kind) => kind.name(),
+        Verified::Validator => "validator",
+        Verified::Length => "length only",
+        Verified::Nothing => "nothing",
+    }
+}
+
+/// `once`, `twice`, `3 times`.
+pub(crate) fn times(count: u32) -> String {
+    match count {
+        1 => "once".into(),
+        2 => "twice".into(),
+        n => format!("{n} times"),
+    }
+}
+
+/// The news in an event that people should see between progress; nothing for progress itself.
+pub(crate) fn news(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Started { resumable: false, .. } => {
+            "the source gives no strong validator: an interrupted download starts over".into()
+        }
+        Event::Resumed { held, total } => format!("going on from {}", share(*held, *total)),
+        Event::Retry { failures, delay, reason } => {
+            let when = if delay.as_millis() < 100 { "at once".into() } else { format!("in {}", time(*delay)) };
+            format!("{reason}; trying again {when} (failure {failures} in a row)")
+        }
+        Event::Restarted { reason, discarded: 0 } => format!("starting over: {}", reason.explain()),
+        Event::Restarted { reason, discarded } => {
+            format!("starting over, {} discarded: {}", bytes(*discarded), reason.explain())
+        }
+        Event::Damaged { ranges } => {
+            let sum = ranges.iter().map(|(start, end)| end.saturating_sub(*start)).sum();
+            format!("{} of the partial file do not match their checksums and are fetched again", bytes(sum))
+        }
+        Event::Returned { held } => {
+            format!("the version held before is back: {} of it are used", bytes(*held))
+        }
+        Event::Warning(text) => format!("warning: {text}"),
+        Event::NeedsLink => "the link is not accepted any more; waiting for a new one".into(),
+        _ => return None,
+    })
+}
+
+/// Whether an event changes what the user gets, and so is told even where no progress is.
+pub(crate) fn is_warning(event: &Event) -> bool {
+    matches!(event, Event::Restarted { .. } | Event::Damaged { .. } | Event::Returned { .. } | Event::Warning(_))
+}
+
+/// The last line of a download that ended well.
+pub(crate) fn summary(outcome: &Finished) -> String {
+    let path = here(&outcome.path);
+    let proof = verified(outcome.verified);
+    if outcome.already {
+        return format!("{path}: complete already, {}; verified: {proof}", bytes(outcome.bytes));
+    }
+    let mut line = format!("{path}: {} in {}", bytes(outcome.bytes), time(outcome.elapsed));
+    let seconds = outcome.elapsed.as_secs_f64();
+    if outcome.fetched > 0 && seconds > 0.0 {
+        line += &format!(" ({}/s)", bytes((outcome.fetched as f64 / seconds) as u64));
+    }
+    line += &format!("; verified: {proof}");
+    let kept = outcome.bytes.saturating_sub(outcome.fetched);
+    if outcome.resumed > 0 && kept > 0 {
+        line += &format!("; resumed {}, {} not fetched again", times(outcome.resumed), bytes(kept));
+    }
+    if !outcome.restarts.is_empty() {
+        let count = u32::try_from(outcome.restarts.len()).unwrap_or(u32::MAX);
+        line += &format!("; started over {}", times(count));
+    }
+    if outcome.retries > 0 {
+        line += &format!("; {} {}", outcome.retries, if outcome.retries == 1 { "retry" } else { "retries" });
+    }
+    line
+}
+
+/// A path as one would call it from the current folder.
+pub(crate) fn here(path: &Path) -> String {
+    let inside = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
+    inside.as_deref().filter(|p| !p.as_os_str().is_empty()).unwrap_or(path).display().to_string()
+}
+
+/// A path as an argument that can be pasted into a POSIX shell.
+pub(crate) fn shell(text: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "/._-+,@%=".contains(c);
+    if !text.is_empty() && text.chars().all(bare) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul::{DigestKind, Restart};
+
+    #[test]
+    fn sizes_and_times_read_well() {
+        let sizes = [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (1 << 30, "1.0 GiB")];
+        for (count, text) in sizes {
+            assert_eq!(bytes(count), text);
+        }
+        assert_eq!(bytes((1 << 20) - 1), "1.0 MiB");
+        assert_eq!(bytes(u64::MAX), "16.0 EiB");
+        let times = [(3, "3.0 s"), (59, "59 s"), (61, "1 m 01 s"), (3661, "1 h 01 m"), (90_000, "1 d 01 h")];
+        for (seconds, text) in times {
+            assert_eq!(time(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn an_eta_is_given_only_when_there_is_one() {
+        assert_eq!(eta(0, None, 1), None);
+        assert_eq!(eta(0, Some(100), 0), None);
+        assert_eq!(eta(200, Some(100), 1), None);
+        assert_eq!(eta(0, Some(100), 1).as_deref(), Some("1 m 40 s"));
+    }
+
+    #[test]
+    fn every_restart_is_told_with_its_reason() {
+        for reason in Restart::ALL {
+            let text = news(&Event::Restarted { reason, discarded: 2048 }).unwrap();
+            assert!(text.contains(reason.explain()) && text.contains("2.0 KiB"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_summary_says_what_was_verified_and_what_was_saved() {
+        let outcome = Finished {
+            path: "/d/a".into(),
+            bytes: 3 << 20,
+            verified: Verified::Validator,
+            digests: vec![],
+            resumed: 1,
+            restarts: vec![],
+            retries: 2,
+            fetched: 1 << 20,
+            already: false,
+            elapsed: Duration::from_secs(2),
+        };
+        let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s); verified: validator; resumed once, 2.0 MiB not fetched again; 2 retries";
+        assert_eq!(summary(&outcome), text);
+        let already = Finished { already: true, verified: Verified::Nothing, ..outcome };
+        assert_eq!(summary(&already), "/d/a: complete already, 3.0 MiB; verified: nothing");
+    }
+
+    #[test]
+    fn paths_can_be_pasted() {
+        assert_eq!(shell("a/b.iso"), "a/b.iso");
+        assert_eq!(shell("it's here"), r"'it'\''s here'");
+        assert_eq!(shell(""), "''");
+    }
+
+    #[test]
+    fn what_was_verified_has_one_word_each() {
+        assert_eq!(verified(Verified::Digest(DigestKind::Sha256)), "sha256");
+        assert_eq!(verified(Verified::Length), "length only");
+    }
+}
