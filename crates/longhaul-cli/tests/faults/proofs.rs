@@ -1,0 +1,52 @@
+//! Digests that the source declares or the user gives, and what they are worth.
+
+use longhaul_devstore::Fault;
+
+use crate::common::{HALF, SIZE};
+use crate::table::{Case, case, object, other, resume, run, says};
+
+const REST: u64 = SIZE - HALF;
+
+/// The source declares this.
+fn declared(name: &str, field: &str, value: &str) -> Case {
+    case(name).object(object().header(field, value))
+}
+
+#[test]
+#[rustfmt::skip] // a line for each case
+fn digests() {
+    let (right, wrong) = (object().content, other().content);
+    let sum = |kind: &str, hex: String| format!("{kind}:{hex}");
+    let sha256 = sum("sha256", right.sha256());
+    let not_sha256 = sum("sha256", wrong.sha256());
+    let crc64 = sum("crc64", format!("{:016x}", right.crc64()));
+    let twice = 2 * SIZE;
+    // The digest that was declared is part of what is remembered: it is doubted once more when it is not declared again.
+    let unsaid = "validator, restarted (digest_mismatch)";
+    run("digests", vec![
+        declared("Repr-Digest, right", "Repr-Digest", &right.repr_digest()).ends(0, "sha256").served(SIZE),
+        declared("Repr-Digest, wrong", "Repr-Digest", &wrong.repr_digest()).ends(7, "integrity").served(twice).healthy(object()).then(unsaid),
+        declared("Repr-Digest, garbled", "Repr-Digest", "sha-256=:nonsense").served(SIZE),
+        declared("Repr-Digest of an unknown kind", "Repr-Digest", "unixsum=30637").served(SIZE),
+        declared("Content-MD5, right", "Content-MD5", &right.content_md5()).always(Fault::IgnoreRange).ends(0, "md5").served(SIZE),
+        declared("Content-MD5, wrong", "Content-MD5", &wrong.content_md5()).always(Fault::IgnoreRange).ends(7, "integrity").served(twice).healthy(object()).then(unsaid),
+        declared("x-oss-hash-crc64ecma, right", "x-oss-hash-crc64ecma", &right.crc64_header()).ends(0, "crc64").served(SIZE),
+        declared("x-oss-hash-crc64ecma, right, resumed", "x-oss-hash-crc64ecma", &right.crc64_header()).held(HALF).ends(0, "crc64, resumed").served(REST),
+        declared("x-oss-hash-crc64ecma, wrong", "x-oss-hash-crc64ecma", &wrong.crc64_header()).ends(7, "integrity").served(twice).healthy(object()).then(unsaid).check(says("crc64")),
+        declared("x-oss-hash-crc64ecma, no number", "x-oss-hash-crc64ecma", "-1").served(SIZE),
+        declared("one flipped bit, once", "x-oss-hash-crc64ecma", &right.crc64_header()).once(Fault::Flip { offset: HALF }).ends(0, "crc64, restarted (digest_mismatch)").served(twice),
+        declared("one flipped bit in the rest, once", "x-oss-hash-crc64ecma", &right.crc64_header()).held(HALF).once(Fault::Flip { offset: HALF + 1 }).ends(0, "crc64, resumed, restarted (digest_mismatch)").served(REST + SIZE),
+        declared("one flipped bit, always", "x-oss-hash-crc64ecma", &right.crc64_header()).always(Fault::Flip { offset: HALF }).ends(7, "integrity").served(twice).then("crc64"),
+        case("--checksum sha256, right").args(&["--checksum", &sha256]).ends(0, "sha256").served(SIZE),
+        case("--checksum md5, right").args(&["--checksum", &sum("md5", right.md5())]).ends(0, "md5").served(SIZE),
+        case("--checksum crc64, right").args(&["--checksum", &crc64]).ends(0, "crc64").served(SIZE),
+        case("--checksum twice, both right").args(&["--checksum", &sha256, "--checksum", &crc64]).ends(0, "sha256").served(SIZE),
+        case("--checksum twice, one wrong").object(other()).args(&["--checksum", &not_sha256, "--checksum", &crc64]).ends(7, "integrity").served(twice).then_fails(7, "integrity"),
+        case("--checksum sha256, wrong").args(&["--checksum", &not_sha256]).ends(7, "integrity").served(twice).then_fails(7, "integrity"),
+        resume("--checksum sha256, wrong, on resume").args(&["--checksum", &not_sha256]).ends(7, "integrity").then_fails(7, "integrity"),
+        declared("--checksum right, declared wrong", "Repr-Digest", &wrong.repr_digest()).args(&["--checksum", &sha256]).ends(7, "integrity").healthy(object()).then("sha256, restarted (digest_mismatch)"),
+        case("--require-verified and a digest").args(&["--require-verified", "--checksum", &sha256]).ends(0, "sha256").served(SIZE),
+        declared("--require-verified and a declared digest", "Repr-Digest", &right.repr_digest()).args(&["--require-verified"]).ends(0, "sha256").served(SIZE),
+        case("--require-verified and no digest").args(&["--require-verified"]).ends(7, "not_provable").healthy(object().header("Repr-Digest", right.repr_digest())).then("sha256"),
+    ]);
+}
