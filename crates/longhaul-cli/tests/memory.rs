@@ -1,0 +1,98 @@
+//! How much memory does a download take at its peak? Bounded, whatever the size.
+//!
+//! The bound is a promise about release builds: `LONGHAUL_RELEASE_BIN` names one to be measured. Without it the build
+//! of the tests is measured, which takes no less.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test can do nothing else about it")]
+
+mod real;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+
+use longhaul_core::identity::Identity;
+use longhaul_core::journal::{self, Begin, Record, Source};
+use longhaul_core::step::{Extent, Slot};
+use longhaul_devstore::{Content, Object, Origin};
+use real::program::{Ended, Get};
+
+/// On one connection (docs/semantics.md).
+const PEAK_MAX_KIB: u64 = 24 << 10;
+
+fn binary() -> OsString {
+    std::env::var_os("LONGHAUL_RELEASE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_longhaul").into())
+}
+
+/// Runs to its end, or until the condition holds; the peak is read again and again, as it only ever rises.
+fn peak_of(mut get: Get, enough: impl Fn(&Get) -> bool) -> (u64, Ended) {
+    let mut peak = 0;
+    let mut stopped = false;
+    real::until(real::program::PATIENCE, || {
+        peak = get.peak_kib().unwrap_or(0).max(peak);
+        stopped = enough(&get);
+        stopped || !get.runs()
+    });
+    if stopped {
+        get.kill();
+    }
+    (peak, get.wait())
+}
+
+#[test]
+fn one_gibibyte_on_one_connection_stays_within_the_bound() {
+    let origin = Origin::start();
+    let object = Object::seeded(1, 1 << 30);
+    origin.put("/object", object.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("object");
+    let get = Get::start_as(&binary(), &origin.url("/object"), &file, &folder.path().join("state"), &[]);
+    let (peak, ended) = peak_of(get, |_| false);
+    ended.assert_done();
+    assert_eq!(fs::metadata(&file).unwrap().len(), 1 << 30);
+    real::say(&format!("peak {peak} KiB over 1 GiB"));
+    assert!(peak > 0 && peak <= PEAK_MAX_KIB, "peak {peak} KiB");
+}
+
+/// As many extents as a download can have (one for each block, and for each gap one more), none of them whole: a resumed
+/// transfer of 100 GiB that has to close every gap.
+#[test]
+fn the_largest_journal_stays_within_the_bound() {
+    const LEN: u64 = 100 << 30;
+    const EXTENTS: u64 = 8192 + 16;
+    let origin = Origin::start();
+    let object = Object::new(Content::repeated(0, LEN));
+    origin.put("/object", object.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("object");
+    let block_len = 16 << 20;
+    let extents: Vec<Extent> =
+        (0..EXTENTS).map(|i| Extent { start: (i + 1) * (12 << 20), len: 16, crc: crc(16) }).collect();
+    let url = origin.url("/object");
+    let source = Source { id: [7; 16], url: url.clone(), name: b"object".to_vec(), ..Source::default() };
+    let identity = Identity { etag: object.etag.clone(), length: Some(LEN), ..Identity::default() };
+    let begin = Begin { generation: 1, slot: Slot::Main, identity, block_len, reason: None };
+    let records = [Record::Source(source), Record::Begin(begin), Record::Claim { generation: 1, extents }];
+    let mut bytes = journal::header().to_vec();
+    journal::encode(&records, 0, &mut bytes);
+    fs::write(folder.path().join("object.lhlog"), &bytes).unwrap();
+    File::create(folder.path().join("object.lhpart")).unwrap().set_len(LEN).unwrap();
+
+    let get = Get::start_as(&binary(), &url, &file, &folder.path().join("state"), &[]);
+    // All of the extents were taken up, and many were met.
+    let (peak, ended) = peak_of(get, |_| origin.bytes_served() > 256 << 20);
+    let resumed = ended.event("resumed").unwrap();
+    assert_eq!(resumed["held"], EXTENTS * 16);
+    real::say(&format!("peak {peak} KiB with {EXTENTS} extents in a journal of {} KiB", bytes.len() >> 10));
+    assert!(peak > 0 && peak <= PEAK_MAX_KIB, "peak {peak} KiB");
+}
+
+/// CRC-64/XZ of so many zeros.
+fn crc(zeros: usize) -> u64 {
+    const POLYNOMIAL: u64 = 0xc96c_5795_d787_0f42;
+    let mut crc = u64::MAX;
+    for _ in 0..zeros * 8 {
+        crc = (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 };
+    }
+    !crc
+}

@@ -1,0 +1,223 @@
+//! What is left when the power goes?
+//!
+//! The binary downloads onto a file system of its own (target and state directory both), which is shut down at seeded
+//! moments so that nothing unsynced survives. Mounted again, it must never show a wrong file under the target's name,
+//! nothing that was told to be durable may be fetched again, and the same command goes on to the exact file. What was
+//! told to be done must be there after the next cut.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test can do nothing else about it")]
+
+mod real;
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use longhaul_devstore::{Content, Fault, Object, Origin};
+use real::program::{Ended, Get, PATIENCE};
+use real::seeds::{Chance, seeds};
+use real::volume::{Kind, Volume};
+
+/// Long enough for a few syncs, one a second.
+const LEN: u64 = 20 << 20;
+const BYTES_PER_SECOND: u64 = 8 << 20;
+/// The longest way from one cut to the next.
+const STEP_MAX: u64 = 13 << 20;
+
+#[test]
+fn ext4_keeps_what_was_promised() {
+    suffer(Kind::Ext4);
+}
+
+#[test]
+fn xfs_keeps_what_was_promised() {
+    suffer(Kind::Xfs);
+}
+
+#[test]
+fn an_empty_partial_that_a_power_cut_left_goes_with_the_next_start() {
+    let origin = Origin::start();
+    origin.put("/object", Object::seeded(1, 1000));
+    let folder = tempfile::tempdir().unwrap();
+    let get = || Get::start(&origin.url("/object"), &folder.path().join("object"), &folder.path().join("state"), &[]);
+    get().wait().assert_done();
+    // Made for its lock by a start that found nothing to do; its removal did not reach the disk.
+    File::create(folder.path().join("object.lhpart")).unwrap();
+    assert_eq!(get().wait().assert_done()["already"], true);
+    real::assert_no_leftovers(folder.path());
+}
+
+fn suffer(kind: Kind) {
+    let Some(volume) = Volume::new(kind) else { return };
+    let origin = Origin::start();
+    let mut cuts = 0;
+    for seed in seeds(8) {
+        let mut story = Story::begin(&volume, &origin, seed);
+        match seed % 3 {
+            0 => story.of_a_replaced_object(),
+            1 => story.of_a_long_transfer(),
+            _ => story.of_small_files(),
+        }
+        cuts += story.cuts;
+        fs::remove_dir_all(&story.folder).unwrap();
+    }
+    real::say(&format!("{kind:?}: {cuts} power cuts"));
+}
+
+/// One folder on the volume, and what happens in it.
+struct Story<'a> {
+    volume: &'a Volume,
+    origin: &'a Origin,
+    chance: Chance,
+    seed: u64,
+    folder: PathBuf,
+    /// What the last run said to be durable of the version that the origin has.
+    durable: u64,
+    cuts: u32,
+}
+
+impl<'a> Story<'a> {
+    fn begin(volume: &'a Volume, origin: &'a Origin, seed: u64) -> Story<'a> {
+        let folder = volume.root().join(format!("story-{seed}"));
+        fs::create_dir(&folder).unwrap();
+        // The folder is not what is tested.
+        File::open(&folder).unwrap().sync_all().unwrap();
+        File::open(volume.root()).unwrap().sync_all().unwrap();
+        Story { volume, origin, chance: Chance::new(seed), seed, folder, durable: 0, cuts: 0 }
+    }
+
+    /// Cuts while bytes flow; what was durable is not asked for again.
+    fn of_a_long_transfer(&mut self) {
+        let object = self.put("long", self.seed);
+        for _ in 0..3 {
+            self.suffer_midway("long", &object);
+        }
+        self.finish("long", &object);
+    }
+
+    /// Cuts before and after another version takes the object's place.
+    fn of_a_replaced_object(&mut self) {
+        let old = self.put("replaced", self.seed);
+        self.suffer_midway("replaced", &old);
+        let new = self.put("replaced", self.seed + 1000);
+        self.durable = 0; // of the old one
+        for _ in 0..2 {
+            self.suffer_midway("replaced", &new);
+        }
+        self.finish("replaced", &new);
+    }
+
+    /// Cuts around the moment when a file appears: a new name, and an older file that is replaced.
+    fn of_small_files(&mut self) {
+        for name in ["new", "over-an-older-one"] {
+            let len = self.chance.of(1..3 << 20);
+            let object = Object::seeded(self.seed, len);
+            self.origin.put(&path(name, self.seed), object.clone());
+            let older = Content::seeded(self.seed + 1, 12_345);
+            let overwrite = name != "new";
+            if overwrite {
+                let mut file = File::create(self.folder.join(name)).unwrap();
+                file.write_all(&older.to_vec()).unwrap();
+                file.sync_all().unwrap();
+                File::open(&self.folder).unwrap().sync_all().unwrap();
+            }
+            for _ in 0..2 {
+                let before = self.origin.bytes_served();
+                let mut get = self.get(name, overwrite);
+                // Its bytes have left, or it needs none any more and says so.
+                real::until(PATIENCE, || self.origin.bytes_served() >= before + len || !get.runs());
+                std::thread::sleep(self.chance.micros(0..60_000));
+                let ended = self.cut(get);
+                let target = self.folder.join(name);
+                if ended.code() == Some(0) {
+                    real::assert_is(&target, &object.content);
+                } else if target.exists() {
+                    let is = |content: &Content| content.first_difference_in_file(&target).unwrap().is_none();
+                    assert!(is(&object.content) || overwrite && is(&older), "{name} is neither version");
+                } else {
+                    assert!(!overwrite, "the older file is gone, and the new one is not there");
+                }
+            }
+            self.finish_with(name, &object.content, overwrite);
+        }
+    }
+
+    fn put(&self, name: &str, content: u64) -> Content {
+        let object = Object::seeded(content, LEN);
+        let path = path(name, self.seed);
+        self.origin.put(&path, object.clone());
+        self.origin.always(&path, Fault::Pace { bytes_per_second: BYTES_PER_SECOND });
+        object.content
+    }
+
+    fn get(&self, name: &str, overwrite: bool) -> Get {
+        let more: &[&str] = if overwrite { &["--overwrite"] } else { &[] };
+        let url = self.origin.url(&path(name, self.seed));
+        Get::start(&url, &self.folder.join(name), &self.folder.join("state"), more)
+    }
+
+    /// Runs for a while, and is cut off.
+    fn suffer_midway(&mut self, name: &str, content: &Content) {
+        let (before, requests) = (self.origin.bytes_served(), self.origin.requests());
+        let step = self.chance.of(0..STEP_MAX);
+        let mut get = self.get(name, false);
+        real::until(PATIENCE, || self.origin.bytes_served() >= before + step || !get.runs());
+        let ended = self.cut(get);
+        assert!(self.origin.settled(Duration::from_secs(20)));
+        self.hold_to_its_word(requests);
+        let target = self.folder.join(name);
+        if target.exists() {
+            real::assert_is(&target, content);
+        } else {
+            assert_ne!(ended.code(), Some(0), "said to be done, and gone");
+        }
+        let since = ended.events.iter().rposition(|event| event["event"] == "restarted").unwrap_or(0);
+        let durable = ended.events[since..].iter().filter_map(|event| event["durable"].as_u64());
+        self.durable = durable.max().unwrap_or(0);
+    }
+
+    /// What was durable in the run before is not asked for in this one.
+    fn hold_to_its_word(&self, requests_before: usize) {
+        let log = self.origin.log();
+        let Some(first) = log.get(requests_before) else { return };
+        let range = first.header("Range").unwrap();
+        let start: u64 = range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();
+        assert!(start >= self.durable, "{} bytes were durable, and {range} is asked for", self.durable);
+    }
+
+    /// The power goes, and comes back.
+    fn cut(&mut self, mut get: Get) -> Ended {
+        self.volume.cut();
+        get.kill();
+        let ended = get.wait();
+        self.volume.back();
+        self.cuts += 1;
+        ended
+    }
+
+    fn finish(&mut self, name: &str, content: &Content) {
+        let requests = self.origin.requests();
+        self.origin.always(&path(name, self.seed), Fault::Correct);
+        self.finish_with(name, content, false);
+        self.hold_to_its_word(requests);
+    }
+
+    /// To the end; what is done stays done.
+    fn finish_with(&mut self, name: &str, content: &Content, overwrite: bool) {
+        self.get(name, overwrite).wait().assert_done();
+        self.volume.cut();
+        self.volume.back();
+        self.cuts += 1;
+        real::assert_is(&self.folder.join(name), content);
+        // The last cut may have brought a journal back that was removed just before; the next start removes it again.
+        self.get(name, overwrite).wait().assert_done();
+        real::assert_is(&self.folder.join(name), content);
+        real::assert_no_leftovers(&self.folder);
+    }
+}
+
+fn path(name: &str, seed: u64) -> String {
+    format!("/{name}-{seed}")
+}

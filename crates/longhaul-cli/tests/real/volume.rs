@@ -1,0 +1,127 @@
+//! A file system of its own in an image file, whose power can be cut.
+//!
+//! The cut is the shutdown that ext4 and xfs have for tests (`XFS_IOC_GOINGDOWN` without flushing the log, given by
+//! `xfs_io`): from one moment on nothing reaches the image any more. Mounted again, it shows what was durable.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{tool, until};
+
+/// Which file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ext4,
+    Xfs,
+}
+
+/// Mounted when made; unmounted and gone when dropped.
+pub(crate) struct Volume {
+    kind: Kind,
+    folder: TempDir,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Ext4 => "ext4",
+            Kind::Xfs => "xfs",
+        }
+    }
+
+    /// The least that its `mkfs` makes, with some room. The image is sparse.
+    fn image_bytes(self) -> u64 {
+        match self {
+            Kind::Ext4 => 192 << 20,
+            Kind::Xfs => 320 << 20,
+        }
+    }
+}
+
+impl Volume {
+    /// A new file system. `None`, and a line about it, when tools or privileges are missing.
+    pub(crate) fn new(kind: Kind) -> Option<Volume> {
+        let make = format!("mkfs.{}", kind.name());
+        for needed in [make.as_str(), "xfs_io", "mount", "umount"] {
+            if tool(needed).is_none() {
+                super::skip(&format!("{needed} not installed"));
+                return None;
+            }
+        }
+        let folder = tempfile::Builder::new().prefix("longhaul-volume-").tempdir().unwrap();
+        let volume = Volume { kind, folder };
+        fs::create_dir(volume.root()).unwrap();
+        fs::File::create(volume.image()).unwrap().set_len(kind.image_bytes()).unwrap();
+        let mut command = Command::new(tool(&make)?);
+        command.args(match kind {
+            Kind::Ext4 => ["-q", "-F"],
+            Kind::Xfs => ["-q", "-f"],
+        });
+        let made = command.arg(volume.image()).output().unwrap();
+        assert!(made.status.success(), "{make}: {}", said(&made));
+        let mounted = volume.mount();
+        if !mounted.status.success() {
+            super::skip(&format!("cannot mount a loop device ({})", said(&mounted)));
+            return None;
+        }
+        Some(volume)
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
+    }
+
+    /// From when this returns, nothing reaches the disk.
+    pub(crate) fn cut(&self) {
+        let mut command = Command::new("xfs_io");
+        command.args(["-x", "-c", "shutdown"]).arg(self.root());
+        let cut = command.output().unwrap();
+        assert!(cut.status.success() && cut.stderr.is_empty(), "xfs_io: {}", said(&cut));
+    }
+
+    /// The power is back: what was durable is there. No process may use the volume any more.
+    pub(crate) fn back(&self) {
+        let mut last = None;
+        let free = until(Duration::from_secs(20), || {
+            let output = umount(&self.root(), &[]);
+            let done = output.status.success();
+            last = Some(output);
+            done
+        });
+        assert!(free, "umount: {}", last.as_ref().map_or(String::new(), said));
+        let mounted = self.mount();
+        assert!(mounted.status.success(), "mount: {}", said(&mounted));
+    }
+
+    fn image(&self) -> PathBuf {
+        self.folder.path().join("image")
+    }
+
+    fn mount(&self) -> Output {
+        let mut command = Command::new("mount");
+        command.args(["-t", self.kind.name(), "-o", "loop"]).arg(self.image()).arg(self.root());
+        command.output().unwrap()
+    }
+}
+
+impl Drop for Volume {
+    /// Also after a panic, when a process may still be dying on it: then it goes as soon as that is gone.
+    fn drop(&mut self) {
+        if !umount(&self.root(), &[]).status.success() {
+            umount(&self.root(), &["-l"]);
+        }
+    }
+}
+
+fn umount(root: &Path, how: &[&str]) -> Output {
+    Command::new("umount").args(how).arg(root).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).trim().to_owned()
+}
