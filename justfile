@@ -1,0 +1,52 @@
+# `just` lists what there is. Every recipe is one line of shell that also works without just.
+
+_list:
+    @just --list --unsorted
+
+# What CI runs: sets up what is missing, then checks everything.
+ci:
+    .ci/run
+
+# The same with more seeds, for an hour or a night.
+test-long:
+    scripts/test --long
+
+# All tests that need nothing but Rust; those whose server is absent say so and are skipped.
+test *ARGS:
+    cargo test --workspace {{ ARGS }}
+
+# One history of the simulation, told as a story.
+story SEED:
+    LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test sim a_million_histories -- --nocapture
+
+# Install what the tests need beside Rust.
+setup:
+    scripts/setup
+
+# Format everything.
+fmt:
+    cargo fmt --all
+
+# Lints as CI has them.
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings -D clippy::incompatible_msrv
+
+# Licences, bans and sources of dependencies.
+deny:
+    PATH="target/tools/bin:$PATH" cargo deny check bans licenses sources
+
+# Do all dependencies fit the promised Rust?
+msrv:
+    scripts/msrv
+
+# The library's documentation, opened.
+doc:
+    cargo doc --workspace --lib --no-deps --open
+
+# Download something with the command line: `just get https://example.com/big.iso`.
+get *ARGS:
+    cargo run --release -p longhaul-cli -- get {{ ARGS }}
+
+# CPU, wall time and memory of one download beside curl, wget2 and a bare loop.
+bench *ARGS:
+    bench/run {{ ARGS }}
