@@ -609,13 +609,17 @@ impl Download {
             return self.stop(i);
         }
         stream.whole = b.whole;
-        stream.range = Range::new(0, b.body_end.unwrap_or(u64::MAX));
         let Some(g) = &self.current else { return };
+        // With several connections the first reply, asked for to the end, gets one piece like the others.
+        let several = self.config.connections > 1 && !b.whole && self.joinable(g);
+        let piece = self.config.range_len.max(1);
+        let write_end = if several { b.body_end.map(|end| end.min(piece)) } else { b.body_end };
+        self.streams[i].range = Range::new(0, write_end.unwrap_or(u64::MAX));
         let grant = Grant {
             slot: b.slot,
             body_start: 0,
             write_start: 0,
-            write_end: b.body_end,
+            write_end,
             block_len: g.begin.block_len,
             continues: None,
             held: Vec::new(),
