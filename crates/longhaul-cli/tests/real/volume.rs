@@ -78,7 +78,7 @@ impl Volume {
 
     /// From when this returns, nothing reaches the disk.
     pub(crate) fn cut(&self) {
-        let mut command = Command::new("xfs_io");
+        let mut command = Command::new(tool("xfs_io").unwrap_or_else(|| "xfs_io".into()));
         command.args(["-x", "-c", "shutdown"]).arg(self.root());
         let cut = command.output().unwrap();
         assert!(cut.status.success() && cut.stderr.is_empty(), "xfs_io: {}", said(&cut));
