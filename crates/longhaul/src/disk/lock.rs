@@ -40,6 +40,11 @@ pub(crate) fn acquire(place: &Place, locking: Locking) -> Result<(PartFile, Opti
         let locked = part.entry()?;
         if place.folder.look(&place.names.part())?.is_some_and(|named| named.same_file(&locked)) {
             part.make_private();
+            // What a process left that died in the middle of a moment; nobody else is in one while the lock is ours.
+            // Best effort: the next moment of the same kind replaces it.
+            for leftover in [place.names.part_temp(), place.names.probe()] {
+                let _ = place.folder.remove(&leftover);
+            }
             // Found facts are told as they are now: until the lock was ours the holder may have changed them.
             let facts = part.facts()?;
             return Ok((part, found.map(|_| facts)));
@@ -162,6 +167,19 @@ mod tests {
         assert_eq!(acquire(&place, Locking::Required).unwrap_err().fault(), DiskFault::InUse);
         drop(newer);
         acquire(&place, Locking::Required).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_left_of_a_moment_goes() {
+        let _alone = alone();
+        let dir = tempfile::tempdir().unwrap();
+        let place = place(dir.path());
+        for leftover in [place.names.part_temp(), place.names.probe()] {
+            std::fs::write(dir.path().join(leftover), b"").unwrap();
+        }
+        acquire(&place, Locking::Required).unwrap();
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), [place.names.part()]);
     }
 
     #[test]
