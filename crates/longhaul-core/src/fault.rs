@@ -40,6 +40,8 @@ faults! {
     WeakTakenForStrong,
     /// Law 4: bytes of a skipped (already held) range are not compared with what is held.
     PassedNotCompared,
+    /// Law 4: a stream that takes over does not wait until the one before it is drawn in.
+    TakeoverNotAwaited,
     /// Law 5: a new generation in the same file does not wait for streams to stop.
     NoWaitForStop,
     /// Law 6: the object is published when the last range ends, not when all ranges are held.

@@ -28,6 +28,7 @@
 //! | Which bytes do we hold, in which state? | [`held`], [`ranges`] |
 //! | What is in the checkpoint? | [`journal`] |
 //! | When do we ask again? | [`retry`] |
+//! | How many connections at once? | [`pace`] |
 //! | What may a server call our file? | [`names`] |
 
 #![forbid(unsafe_code)]
@@ -39,6 +40,7 @@ pub mod held;
 pub mod identity;
 pub mod journal;
 pub mod names;
+pub mod pace;
 pub mod ranges;
 pub mod reply;
 pub mod resume;

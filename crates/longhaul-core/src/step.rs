@@ -8,6 +8,7 @@
 //! | `Open` | `Opened` or `Failed` |
 //! | `Fetch` | `Head`, then (after `Flow`) any number of `Wrote` and `Passed`, then `Ended`; `Ended` alone when no head came |
 //! | `Flow`, `Stop` | none of their own: they act on the fetch whose ticket they carry |
+//! | `Narrow` | `Narrowed`, with the fetch's ticket; none when the fetch is over |
 //! | `Check` | `Checked` or `Failed` |
 //! | `Digest` | `Digested` or `Failed` |
 //! | `Seal`, `Facts` | `Facts` or `Failed` |
@@ -139,6 +140,11 @@ pub enum Step {
     Flow(Grant),
     /// Stop the fetch with this ticket; `Ended` follows when its last write is over.
     Stop,
+    /// Let the fetch with this ticket write up to `end` only, or as far as it has written already.
+    Narrow {
+        /// One past the last byte that it may still write.
+        end: u64,
+    },
     /// Make an empty file in this slot, replacing what is there.
     Create {
         /// Where.
@@ -321,6 +327,11 @@ pub enum Heard {
     Wrote(Extent),
     /// A stream passed over a held extent; `crc` is that of the bytes that came.
     Passed(Extent),
+    /// The fetch will write up to here and no further.
+    Narrowed {
+        /// One past the last byte: what was asked for, or later when it had been written already.
+        end: u64,
+    },
     /// The stream is over, no write of it will follow.
     Ended {
         /// Why.
@@ -397,6 +408,13 @@ pub enum Note {
     Damaged {
         /// Where.
         ranges: Vec<Range>,
+    },
+    /// The server, or somebody on the way, refused one more connection while others were served.
+    Limited {
+        /// How many are used from now on, until one more is tried.
+        connections: u32,
+        /// How it was refused.
+        why: Trouble,
     },
     /// A request failed and is tried again.
     Retry {

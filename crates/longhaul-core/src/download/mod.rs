@@ -15,7 +15,8 @@
 //! ```
 //!
 //! * [`mod@self`]: what is known, tickets, the one place where steps are chosen (`advance`).
-//! * `stream`: requests, reply heads, the bodies' ends, begins of generations.
+//! * `stream`: reply heads, the bodies' ends, begins of generations.
+//! * `share`: requests, and which connection brings what.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
 //! * `finish`: publishing, winding down.
 //!
@@ -23,6 +24,7 @@
 
 mod finish;
 mod keep;
+mod share;
 mod stream;
 
 use std::collections::VecDeque;
@@ -31,6 +33,7 @@ use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::identity::Identity;
 use crate::journal::{Publishing, Record, Source};
+use crate::pace::{Connections, Meter, Pace};
 use crate::ranges::Range;
 use crate::reply::Asked;
 use crate::resume::{Generation, Restart, Verdict, verdict};
@@ -72,9 +75,17 @@ pub struct Config {
     /// The URL carries a signature: a refusal means that a new link is needed.
     pub link_signed: bool,
     /// Ranges in flight.
-    pub connections: u32,
-    /// Length of a bounded range when several are in flight, in bytes.
+    pub connections: Connections,
+    /// More than this were refused by this host the last time.
+    pub connections_known: Option<u32>,
+    /// The least length of a bounded range while there is plenty left, in bytes; the longest has four times as many.
     pub range_len: u64,
+    /// Ranges shorter than twice this are not divided, in bytes.
+    pub piece_min: u64,
+    /// What a stream would bring within this time is not worth another connection, in milliseconds.
+    pub share_after_ms: u64,
+    /// A stream that would need longer for its last bytes is worth a second request for them, in milliseconds.
+    pub hedge_after_ms: u64,
     /// The least block length, a power of two, in bytes.
     pub block_len_min: u64,
     /// A sync begins at the latest this long after the first unsynced byte, in milliseconds.
@@ -117,8 +128,12 @@ impl Default for Config {
             source: Source::default(),
             named: true,
             link_signed: false,
-            connections: 1,
+            connections: Connections::Fixed(1),
+            connections_known: None,
             range_len: 16 * MIB,
+            piece_min: 4 * MIB,
+            share_after_ms: 300,
+            hedge_after_ms: 1000,
             block_len_min: MIB,
             sync_every_ms: 1000,
             sync_bytes: 64 * MIB,
@@ -191,6 +206,8 @@ enum Job {
 enum Flow {
     /// No head yet.
     Asked,
+    /// A head is here, and whoever wrote towards its range is being drawn in.
+    Taking,
     /// A head is here and waits for a generation to begin.
     Waiting,
     /// Bytes flow.
@@ -206,6 +223,8 @@ struct Stream {
     /// The bytes that are this stream's to write; nobody else asks for them.
     range: Range,
     flow: Flow,
+    /// The accepted body, until it flows.
+    body: Option<stream::Body>,
     whole: bool,
     close_framed: bool,
     /// It brought bytes that were not held.
@@ -214,6 +233,15 @@ struct Stream {
     fresh: bool,
     /// It asks which version there is now: its reply may begin a new generation.
     probe: bool,
+    asked_at: Millis,
+    /// One past the last byte it told of.
+    at: u64,
+    meter: Meter,
+    /// It was sent for what another stream still has to bring.
+    hedges: Option<Ticket>,
+    /// It is being drawn in, and has been.
+    narrowing: bool,
+    narrowed: bool,
 }
 
 /// A generation that is about to begin with the reply of a waiting stream.
@@ -274,9 +302,18 @@ pub struct Download {
     /// added to it and it is not published.
     refuted: Option<u32>,
     probe_next: bool,
+    /// The first piece cannot be joined with others: ask to the end.
+    ask_open: bool,
     fresh_connection: bool,
     /// A reply came in this run: a connection may be kept.
     answered: bool,
+    /// The shortest time from a request to its head.
+    latency_ms: Millis,
+    pace: Pace,
+    /// Bytes that were asked for a second time, because the first one asked is slow.
+    hedged_bytes: u64,
+    /// When an idle connection may find something to do.
+    look_again: Option<Millis>,
 
     retry: Retry,
     suspects: u32,
@@ -306,6 +343,7 @@ impl Download {
     /// A run that has not begun; its first steps wait in [`next_step`](Self::next_step).
     pub fn new(config: Config) -> Self {
         let retry = Retry::new(config.retry, config.seed);
+        let pace = Pace::new(config.connections, config.connections_known);
         let mut run = Self {
             config,
             planted: None,
@@ -335,8 +373,13 @@ impl Download {
             lied: false,
             refuted: None,
             probe_next: false,
+            ask_open: false,
             fresh_connection: false,
             answered: false,
+            latency_ms: 0,
+            pace,
+            hedged_bytes: 0,
+            look_again: None,
             retry,
             suspects: 0,
             doubts: 0,
@@ -381,7 +424,7 @@ impl Download {
         }
         let retry = (self.retry.not_before > self.now).then_some(self.retry.not_before);
         let sync = self.dirty_since.filter(|_| self.may_sync()).map(|since| since + self.config.sync_every_ms);
-        [retry, sync].into_iter().flatten().min()
+        [retry, sync, self.look_again].into_iter().flatten().min()
     }
 
     /// Time has passed.
@@ -453,6 +496,7 @@ impl Download {
     // ---- the one place where steps are chosen ------------------------------------------------------------------
 
     fn advance(&mut self) {
+        self.look_again = None;
         if self.over || self.closing {
             return;
         }
@@ -476,6 +520,8 @@ impl Download {
         self.sync_if_due();
         self.check_beside();
         self.compact_if_due();
+        self.settle_takeovers();
+        self.look_at_pace();
         if self.current.as_ref().is_some_and(|g| self.is_ready(g)) {
             self.try_publish();
         } else {

@@ -1,105 +1,35 @@
-//! Requests, reply heads, the ends of bodies, and the begin of a generation with a reply.
+//! Reply heads, the ends of bodies, and the begin of a generation with a reply.
 
 use super::{Beginning, Download, Flow, Job, OnChange, Stream};
 use crate::fault::Fault;
 use crate::identity::{Identity, Likeness};
 use crate::journal::{Begin, Record};
+use crate::pace::Meter;
 use crate::ranges::{Range, block_len};
-use crate::reply::{Asked, Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding, judge};
+use crate::reply::{Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding, judge};
 use crate::resume::{Generation, Refusal, Restart};
-use crate::step::{
-    Extent, Failure, Fetch, Finish, Grant, Heard, NetFault, Note, Slot, Step, StreamEnd, Trouble, Verified,
-};
+use crate::step::{Extent, Failure, Finish, Grant, Heard, NetFault, Note, Slot, Step, StreamEnd, Trouble, Verified};
 
 /// Why `require_length` refuses.
 const NO_LENGTH: &str = "the reply has no length and ends when the connection closes";
 
 /// How a reply's body lies in the object.
 #[derive(Debug, Clone, Copy)]
-struct Body {
-    start: u64,
-    end: Option<u64>,
-    whole: bool,
+pub(super) struct Body {
+    pub(super) start: u64,
+    pub(super) end: Option<u64>,
+    pub(super) whole: bool,
 }
 
 impl Download {
-    // ---- asking ------------------------------------------------------------------------------------------------
-
-    /// Sends as many requests as may be under way now.
-    pub(super) fn fetch_more(&mut self) {
-        let voiding = self.jobs.iter().any(|(_, j)| matches!(j, Job::Void));
-        if voiding || self.beginning.is_some() || self.now < self.retry.not_before {
-            return;
-        }
-        while let Some((asked, probe)) = self.next_request() {
-            let condition = match (&self.current, &self.finished) {
-                _ if probe || self.conditions_off => None,
-                (_, Some(identity)) => identity.strong(),
-                (Some(g), _) => g.begin.identity.strong(),
-                (None, None) => None,
-            };
-            let asked = Asked { conditional: condition.is_some(), ..asked };
-            let (start, end) = (asked.start, asked.end);
-            let fresh_connection = std::mem::take(&mut self.fresh_connection);
-            let fetch = Fetch { start, end, ranged: asked.ranged, condition, fresh_connection };
-            let voiding = self.jobs.iter().any(|(_, j)| matches!(j, Job::Void));
-            self.law(2, !voiding, "bytes are fetched again before their claim is voided");
-            let ticket = self.order(Step::Fetch(fetch));
-            self.law(3, self.streams.iter().all(|s| s.ticket < ticket), "a ticket was used twice");
-            self.streams.push(Stream {
-                ticket,
-                asked,
-                range: Range::new(start, end.unwrap_or(u64::MAX)),
-                flow: Flow::Asked,
-                whole: false,
-                close_framed: false,
-                gained: false,
-                fresh: fresh_connection,
-                probe,
-            });
-        }
+    /// Whether the question which version there is may be asked now: nobody else may still write.
+    pub(super) fn may_probe(&self) -> bool {
+        self.streams.is_empty()
+            || self.planted(Fault::NoWaitForStop) && self.streams.iter().all(|s| s.flow == Flow::Stopping)
     }
 
-    /// What to ask next, and whether it is the question which version there is.
-    fn next_request(&self) -> Option<(Asked, bool)> {
-        let ranged = !self.ask_whole;
-        let ask = |start, end| Asked { start, end, ranged, conditional: false };
-        if self.finished.is_some() {
-            return self.streams.is_empty().then(|| (ask(0, Some(1)), false));
-        }
-        let probing = self.probe_next || self.current.as_ref().is_none_or(|g| !self.joinable(g));
-        if probing {
-            let quiet = self.streams.is_empty()
-                || self.planted(Fault::NoWaitForStop) && self.streams.iter().all(|s| s.flow == Flow::Stopping);
-            return quiet.then(|| (ask(0, None), true));
-        }
-        let g = self.current.as_ref()?;
-        let single = self.single || self.ask_whole || g.begin.identity.length.is_none();
-        if self.streams.len() >= if single { 1 } else { self.config.connections.max(1) as usize } {
-            return None;
-        }
-        if self.ask_whole {
-            return Some((ask(0, None), false));
-        }
-        let end = g.begin.identity.length.unwrap_or(u64::MAX);
-        let gap = g.held.gaps(end).find_map(|gap| self.unreserved(gap))?;
-        if self.config.connections > 1 && !single {
-            let piece = gap.end.min(gap.start.saturating_add(self.config.range_len.max(1)));
-            return Some((ask(gap.start, Some(piece)), false));
-        }
-        // Alone, a connection runs open-ended, unless bytes that are held already lie before the end.
-        Some((ask(gap.start, (gap.end < end).then_some(gap.end)), false))
-    }
-
-    /// The first part of a gap that no stream is writing.
-    fn unreserved(&self, gap: Range) -> Option<Range> {
-        let mut start = gap.start;
-        while let Some(s) = self.streams.iter().find(|s| s.range.start <= start && start < s.range.end) {
-            start = s.range.end;
-        }
-        let next = self.streams.iter().map(|s| s.range.start).filter(|&s| s > start).min().unwrap_or(u64::MAX);
-        let end = gap.end.min(next);
-        (start < end).then_some(Range { start, end })
+    pub(super) fn is_voiding(&self) -> bool {
+        self.jobs.iter().any(|(_, j)| matches!(j, Job::Void))
     }
 
     pub(super) fn stop_all(&mut self) {
@@ -108,7 +38,7 @@ impl Download {
         }
     }
 
-    fn stop(&mut self, i: usize) {
+    pub(super) fn stop(&mut self, i: usize) {
         if self.streams[i].flow != Flow::Stopping {
             self.streams[i].flow = Flow::Stopping;
             let ticket = self.streams[i].ticket;
@@ -124,10 +54,14 @@ impl Download {
             Heard::Wrote(extent) => {
                 let flow = self.streams[i].flow;
                 if matches!(flow, Flow::Flowing | Flow::Stopping) && self.beginning.is_none() {
-                    self.streams[i].gained = true;
+                    let (now, stream) = (self.now, &mut self.streams[i]);
+                    stream.gained = true;
+                    stream.meter.came(now, extent.end().saturating_sub(stream.at.max(extent.start)));
+                    stream.at = stream.at.max(extent.end());
                     self.wrote(extent);
                 }
             }
+            Heard::Narrowed { end } => self.hear_narrowed(i, end),
             Heard::Passed(extent) => self.passed(extent),
             Heard::Ended { end, at } => {
                 let stream = self.streams.remove(i);
@@ -168,7 +102,7 @@ impl Download {
     fn hear_head(&mut self, i: usize, facts: &ReplyFacts) {
         let asked = self.streams[i].asked;
         let probe = self.streams[i].probe;
-        self.answered = true;
+        self.head_came(i);
         self.streams[i].close_framed = facts.framing == Framing::Close;
         if self.ending.is_some() || self.unsynced_lost {
             return self.stop(i);
@@ -217,7 +151,9 @@ impl Download {
             }
             Reply::Busy { status, retry_after_ms } => {
                 self.stop(i);
-                self.failed(Trouble::Busy(status), retry_after_ms);
+                if !self.refused_one_more(self.streams[i].ticket, Trouble::Busy(status), retry_after_ms) {
+                    self.failed(Trouble::Busy(status), retry_after_ms);
+                }
             }
             Reply::NotFound(status) => self.fail(Failure::NotFound(status)),
             Reply::Denied(status) if self.config.link_signed => self.fail(Failure::NeedsLink(status)),
@@ -365,6 +301,7 @@ impl Download {
                 // doubt may have come from a condition that the server does not understand. A server that shows
                 // another version and ours in turn could keep us asking for ever.
                 self.stop(i);
+                self.single = true; // or every other connection would be shown the other version again
                 self.doubts += 1;
                 if self.doubts > 1 {
                     self.failed(Trouble::Reply(Suspicion::Alternating), None);
@@ -381,36 +318,14 @@ impl Download {
             g.begin.identity.digests = identity.digests;
         }
         let length = g.begin.identity.length;
-        let stream = &mut self.streams[i];
-        stream.whole = body.whole;
-        let asked = stream.range;
-        let write_start = if body.whole { 0 } else { asked.start };
-        let write_end = match [body.end, length, (!body.whole && asked.end != u64::MAX).then_some(asked.end)] {
-            ends if ends.iter().all(Option::is_none) => None,
-            ends => ends.into_iter().flatten().min(),
-        };
-        stream.range = Range::new(write_start, write_end.unwrap_or(u64::MAX));
-        let range = stream.range;
-        let continues = g
-            .held
-            .ending_at(write_start)
-            .filter(|k| k.read && write_start % g.begin.block_len != 0)
-            .map(|k| k.extent)
-            .filter(|e| e.start / g.begin.block_len == write_start / g.begin.block_len);
-        let held = g.held.list().iter().map(|k| k.extent).filter(|e| e.range().overlaps(range)).collect();
-        let grant = Grant {
-            slot: g.begin.slot,
-            body_start: body.start,
-            write_start,
-            write_end,
-            block_len: g.begin.block_len,
-            continues,
-            held,
-        };
-        self.flow(i, grant);
+        let mine = self.streams[i].range;
+        let start = if body.whole { 0 } else { mine.start };
+        let ends = [body.end, length, (!body.whole).then_some(mine.end)];
+        let end = ends.into_iter().flatten().min().unwrap_or(u64::MAX);
+        self.take(i, body, Range::new(start, end));
     }
 
-    fn flow(&mut self, i: usize, grant: Grant) {
+    pub(super) fn flow(&mut self, i: usize, grant: Grant) {
         self.streams[i].flow = Flow::Flowing;
         let ticket = self.streams[i].ticket;
         self.out.push_back(crate::step::Ordered { ticket, step: Step::Flow(grant) });
@@ -431,6 +346,13 @@ impl Download {
         let moving = self.jobs.iter().any(|(_, j)| j.blocks_all());
         if body.start != 0 || !alone || moving {
             return self.changed();
+        }
+        let provable = identity.is_strong() || !identity.digests.is_empty() || !self.config.expected.is_empty();
+        let piece = body.end.is_some_and(|end| identity.length.is_some_and(|length| end < length));
+        if piece && self.streams[i].asked.end.is_some() && (self.one_reply || !provable) {
+            // Nothing could be joined to this piece: only one reply to the end makes a file.
+            self.ask_open = true;
+            return self.stop(i);
         }
         if !self.opened {
             // The name was not known: the folder is looked at now, while the reply waits.
@@ -520,6 +442,7 @@ impl Download {
         if left.held.total() > 0 {
             self.note(Note::Restarted { reason: Restart::Superseded, discarded: left.held.total() });
         }
+        self.single = true;
         self.note(Note::Returned { held });
         self.partials_asked = false;
         self.dirty_since = Some(self.now);
@@ -601,20 +524,18 @@ impl Download {
         let resumable = self.current.as_ref().is_some_and(|g| self.joinable(g));
         self.note(Note::Started { length, held: 0, resumable });
         let Some(i) = self.streams.iter().position(|s| s.ticket == b.stream) else { return };
-        let stream = &mut self.streams[i];
-        if stream.flow != Flow::Waiting {
+        if self.streams[i].flow != Flow::Waiting {
             return;
         }
         if length == Some(0) {
             return self.stop(i);
         }
-        stream.whole = b.whole;
+        self.streams[i].whole = b.whole;
         let Some(g) = &self.current else { return };
-        // With several connections the first reply, asked for to the end, gets one piece like the others.
-        let several = self.config.connections > 1 && !b.whole && self.joinable(g);
-        let piece = self.config.range_len.max(1);
-        let write_end = if several { b.body_end.map(|end| end.min(piece)) } else { b.body_end };
-        self.streams[i].range = Range::new(0, write_end.unwrap_or(u64::MAX));
+        let write_end = b.body_end;
+        let stream = &mut self.streams[i];
+        stream.range = Range::new(0, write_end.unwrap_or(u64::MAX));
+        stream.meter = Meter::new(self.now);
         let grant = Grant {
             slot: b.slot,
             body_start: 0,
@@ -668,8 +589,12 @@ impl Download {
                 // 9112, 9.3.1). That is no failure; asking on a fresh one is not free a second time.
                 let idle_closed =
                     fault == NetFault::Cut && stream.flow == Flow::Asked && !stream.fresh && self.answered;
-                if stream.flow != Flow::Stopping && !idle_closed {
-                    self.failed(Trouble::Net(fault), None);
+                let why = Trouble::Net(fault);
+                if stream.flow == Flow::Stopping || idle_closed {
+                    return;
+                }
+                if stream.gained || !self.refused_one_more(stream.ticket, why.clone(), None) {
+                    self.failed(why, None);
                 }
             }
             StreamEnd::Disk(fault) => self.fail_disk(fault, "write"),
@@ -705,7 +630,7 @@ impl Download {
             self.refuted = Some(g.begin.generation);
             self.probe_next = true;
         }
-        if !stream.gained && !g.is_whole() {
+        if !stream.gained && !stream.narrowed && !g.is_whole() {
             // Nothing new came: count it, or a server could keep us busy for ever.
             self.failed(Trouble::Short, None);
         }

@@ -38,7 +38,7 @@ macro_rules! counters {
 
 counters! {
     histories, runs, steps, ticks, requests,
-    kills, reboots, pauses, discards,
+    takeovers, hedges, limited, kills, reboots, pauses, discards,
     changes, portals, contradictions, excused_mixtures,
     failed_syncs, no_space, late_writes, throttles,
     torn_journals, torn_appends, unusable_journals, compactions,

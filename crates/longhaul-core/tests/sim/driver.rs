@@ -85,6 +85,7 @@ impl World {
             Step::Fetch(fetch) => self.open_stream(ticket, fetch),
             Step::Flow(grant) => self.grant(ticket, grant),
             Step::Stop => self.stop_stream(ticket),
+            Step::Narrow { end } => self.narrow_stream(ticket, end),
             step => {
                 tell!(self, "ordered {}: {step:?}", ticket.0);
                 self.ordered(ticket, &step);

@@ -40,8 +40,9 @@ pub(crate) struct Witness {
     /// Bytes that the journal spoke of when the run began, intact and joinable; and those of them that were claimed.
     pub(crate) kept: Mask,
     kept_claims: Mask,
-    /// Everything that was claimed when the run began.
+    /// Everything that was claimed when the run began, of the generation in work and of the one before it.
     claimed: Mask,
+    claimed_old: Mask,
     /// Everything that the journal spoke of when the run began.
     found: Mask,
     kept_file: Id,
@@ -80,7 +81,7 @@ impl Witness {
     pub(crate) fn run_begins(&mut self) {
         (self.identity_known, self.contradicted) = (false, false);
         (self.kept, self.kept_claims, self.claimed, self.found, self.kept_file) = (0, 0, 0, 0, NONE);
-        self.unsynced_since = None;
+        (self.unsynced_since, self.claimed_old) = (None, 0);
         (self.heard, self.heard_file, self.recorded, self.covered) = (0, NONE, 0, 0);
         self.covering.clear();
         self.overshot = 0;
@@ -195,6 +196,8 @@ impl World {
         let hinted = current.hints.iter().fold(0, |m, e| m | mask_of(e));
         self.witness.found = hinted | current.claims.iter().fold(0, |m, e| m | mask_of(e));
         self.witness.claimed = current.claims.iter().fold(0, |m, e| m | mask_of(e));
+        let old = r.old.iter().flat_map(|old| &old.claims);
+        self.witness.claimed_old = old.fold(0, |m, e| m | mask_of(e));
         let name = self.generation_file(current, r);
         let Some(id) = self.disk.id(name) else { return };
         self.witness.heard_file = id;
@@ -389,6 +392,7 @@ impl World {
                     self.witness.drop_held();
                 }
             }
+            Note::Limited { .. } => self.coverage.limited += 1,
             Note::Damaged { ranges } => {
                 self.coverage.damaged += 1;
                 let told = ranges.iter().fold(0, |m, r| m | mask(r.start as usize, r.end.min(CAP as u64) as usize));
@@ -403,7 +407,10 @@ impl World {
                 self.witness.heard &= !told;
             }
             Note::Resumed { .. } => self.coverage.resumed += 1,
-            Note::Returned { .. } => self.coverage.returned += 1,
+            Note::Returned { .. } => {
+                self.coverage.returned += 1;
+                self.witness.claimed |= self.witness.claimed_old;
+            }
             _ => {}
         }
     }

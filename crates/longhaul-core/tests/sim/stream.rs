@@ -24,6 +24,8 @@ pub(crate) struct Stream {
     pub(crate) ticket: Ticket,
     phase: Phase,
     stopped: bool,
+    /// Told to write up to here only; not answered yet.
+    narrow: Option<usize>,
     body: Body,
     /// The next byte of the body.
     at: usize,
@@ -61,10 +63,14 @@ impl World {
     pub(crate) fn open_stream(&mut self, ticket: Ticket, fetch: Fetch) {
         tell!(self, "request {}: {fetch:?}", ticket.0);
         self.coverage.requests += 1;
+        let doubled =
+            |s: &&Stream| matches!(&s.grant, Some(g) if g.write_start <= fetch.start && fetch.end == g.write_end);
+        self.coverage.hedges += u64::from(fetch.end.is_some() && self.streams.iter().any(|s| doubled(&s)));
         self.streams.push(Stream {
             ticket,
             phase: Phase::Asking(fetch),
             stopped: false,
+            narrow: None,
             body: Body { of: 0, start: 0, end: 0, broken: None },
             at: 0,
             grant: None,
@@ -104,8 +110,35 @@ impl World {
         }
     }
 
+    pub(crate) fn narrow_stream(&mut self, ticket: Ticket, end: u64) {
+        tell!(self, "stream {} may write up to {end} only", ticket.0);
+        if let Some(stream) = self.streams.iter_mut().find(|s| s.ticket == ticket) {
+            stream.narrow = Some(end as usize);
+        }
+    }
+
+    /// What was written is written: the stream ends there, or where it was told to.
+    fn narrow(&mut self, core: &mut Download, i: usize, end: usize) {
+        let stream = &mut self.streams[i];
+        let end = end.max(stream.at).min(stream.limit());
+        stream.narrow = None;
+        if let Some(grant) = &mut stream.grant {
+            grant.write_end = Some(end as u64);
+        }
+        let ticket = stream.ticket;
+        self.coverage.takeovers += 1;
+        tell!(self, "stream {} will write up to {end}", ticket.0);
+        self.hear(core, ticket, Heard::Narrowed { end: end as u64 });
+    }
+
     /// Lets a stream go on; false when it cannot.
     pub(crate) fn progress_stream(&mut self, core: &mut Download, i: usize) -> bool {
+        if let Some(end) = self.streams[i].narrow
+            && self.rng.coin()
+        {
+            self.narrow(core, i, end);
+            return true;
+        }
         let stream = &mut self.streams[i];
         match &stream.phase {
             _ if stream.stopped && (!stream.can_flow() || self.rng.percent(30)) => {

@@ -6,6 +6,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::download::{Command, Config, Download, Durability, OnChange};
 use longhaul_core::fault::Fault;
 use longhaul_core::journal::{self, Record, Source};
+use longhaul_core::pace::Connections;
 use longhaul_core::retry::RetryPolicy;
 use longhaul_core::step::{Finish, Heard, Millis, Step, Ticket};
 
@@ -270,8 +271,16 @@ impl World {
             source: Source { url: "u".to_owned(), name: b"n".to_vec(), ..Source::default() },
             named: !rng.one_in(8),
             link_signed: rng.one_in(4),
-            connections: self.connections,
+            connections: if rng.coin() {
+                Connections::Fixed(self.connections)
+            } else {
+                Connections::Auto { start: rng.between(1, 2) as u32, most: self.connections }
+            },
+            connections_known: rng.one_in(8).then_some(1),
             range_len: rng.pick(&[8, 16, 24]),
+            piece_min: rng.pick(&[2, 4, 8]),
+            share_after_ms: rng.pick(&[0, 20, 300]),
+            hedge_after_ms: rng.pick(&[10, 100, 1000]),
             block_len_min: self.block_len,
             sync_every_ms: self.sync_every_ms,
             sync_bytes: rng.pick(&[8, 16, 64]),
