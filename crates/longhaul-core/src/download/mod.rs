@@ -31,7 +31,7 @@ use std::collections::VecDeque;
 
 use crate::digest::Digest;
 use crate::fault::Fault;
-use crate::identity::Identity;
+use crate::identity::{Identity, Validator};
 use crate::journal::{Publishing, Record, Source};
 use crate::pace::{Connections, Meter, Pace};
 use crate::ranges::Range;
@@ -293,6 +293,10 @@ pub struct Download {
     // What was learned of the source.
     ask_whole: bool,
     single: bool,
+    /// Two versions are shown in turn.
+    alternating: bool,
+    /// The versions that were left in this run; as many as changes are allowed.
+    shown: Vec<Validator>,
     conditions_off: bool,
     after_412: bool,
     /// No two replies may be joined any more: a digest mismatched, or a validator lied.
@@ -367,6 +371,8 @@ impl Download {
             finished: None,
             ask_whole: false,
             single: false,
+            alternating: false,
+            shown: Vec::new(),
             conditions_off: false,
             after_412: false,
             one_reply: false,

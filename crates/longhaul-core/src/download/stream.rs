@@ -13,6 +13,9 @@ use crate::step::{Extent, Failure, Finish, Grant, Heard, NetFault, Note, Slot, S
 /// Why `require_length` refuses.
 const NO_LENGTH: &str = "the reply has no length and ends when the connection closes";
 
+/// Replies that show another version, and ours when asked again, without progress between, before what is held is given up.
+const DOUBTS_MAX: u32 = 4;
+
 /// How a reply's body lies in the object.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Body {
@@ -294,19 +297,18 @@ impl Download {
             self.fresh_connection = true;
             return self.stop(i);
         }
-        if self.probe_next {
-            self.probe_next = false;
-            if !body.whole {
-                // It was asked from the start to learn the version; what is missing is asked for by itself. Once, the
-                // doubt may have come from a condition that the server does not understand. A server that shows
-                // another version and ours in turn could keep us asking for ever.
-                self.stop(i);
-                self.single = true; // or every other connection would be shown the other version again
-                self.doubts += 1;
-                if self.doubts > 1 {
-                    self.failed(Trouble::Reply(Suspicion::Alternating), None);
-                }
-                return;
+        if std::mem::take(&mut self.probe_next) {
+            // Once, the doubt may have come from a condition that the server does not understand.
+            self.doubts += 1;
+            self.alternates();
+            if self.doubts > DOUBTS_MAX {
+                self.one_reply = true; // what is held cannot be added to: only one reply can still make the file
+                return self.stop(i);
+            }
+            let missing = self.current.as_ref().and_then(|g| g.held.gaps(u64::MAX).next());
+            if !body.whole && missing.is_none_or(|gap| gap.start > self.config.piece_min) {
+                // It was asked from the start to learn the version; what is missing is asked for by itself.
+                return self.stop(i);
             }
         }
         self.suspects = 0;
@@ -339,6 +341,13 @@ impl Download {
         self.stop_all();
     }
 
+    /// Replies have shown another version, and now ours again: a balancer between two versions, or edges that give the
+    /// same bytes different validators. Every other connection would be shown the wrong one.
+    fn alternates(&mut self) {
+        self.alternating = true;
+        self.single = true;
+    }
+
     /// A waiting reply begins a generation: its file is made, the begin recorded, then its bytes flow.
     fn begin_with(&mut self, i: usize, identity: Identity, body: Body, reason: Option<Restart>) {
         let alone = self.streams.len() == 1 || self.planted(Fault::NoWaitForStop);
@@ -368,10 +377,17 @@ impl Download {
         let strong_before = self.current.as_ref().is_some_and(|g| g.begin.identity.is_strong());
         if strong_before && reason == Some(Restart::Changed) {
             self.changes += 1;
+            let before = self.current.as_ref().and_then(|g| g.begin.identity.strong());
+            self.shown.extend(before);
+            if identity.strong().is_some_and(|validator| self.shown.contains(&validator)) {
+                self.alternates();
+            }
             let stop = self.config.on_change == OnChange::Stop && held > 0;
-            if self.changes > self.config.changes_max || stop {
+            if stop || self.changes > self.config.changes_max && !self.alternating {
                 return self.fail(Failure::Changed { changes: self.changes });
             }
+            // Two versions, or two names of one, are shown in turn for ever: what a single reply brings is one of them.
+            self.one_reply |= self.changes > self.config.changes_max;
         }
         if let Some(failure) = self.cannot_do(&identity, self.streams[i].close_framed) {
             return self.fail(failure);
@@ -442,7 +458,7 @@ impl Download {
         if left.held.total() > 0 {
             self.note(Note::Restarted { reason: Restart::Superseded, discarded: left.held.total() });
         }
-        self.single = true;
+        self.alternates();
         self.note(Note::Returned { held });
         self.partials_asked = false;
         self.dirty_since = Some(self.now);

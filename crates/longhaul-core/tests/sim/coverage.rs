@@ -39,7 +39,7 @@ macro_rules! counters {
 counters! {
     histories, runs, steps, ticks, requests,
     takeovers, hedges, limited, kills, reboots, pauses, discards,
-    changes, portals, contradictions, excused_mixtures,
+    changes, alternating, portals, contradictions, excused_mixtures,
     failed_syncs, no_space, late_writes, throttles,
     torn_journals, torn_appends, unusable_journals, compactions,
     spoiled_files, spoiled_journals, foreign_targets,

@@ -416,10 +416,11 @@ impl World {
     }
 
     fn is_true_reason(&self, reason: Restart) -> bool {
-        let several = self.remote.versions.len() > 1;
+        let several = self.remote.versions.len() > 1 || self.remote.edges;
         match reason {
             Restart::Changed | Restart::Superseded => several,
-            Restart::NotProvable => !self.witness.recorded_strong,
+            // Where versions come back in turn, in the end only one reply makes the file.
+            Restart::NotProvable => !self.witness.recorded_strong || self.remote.alternated || self.remote.edges,
             Restart::ValidatorLied => several && (self.remote.lies || !self.witness.recorded_strong),
             Restart::DigestMismatch => !self.expected.is_empty() || self.remote.declares != Declares::Nothing,
             Restart::SyncFailed => self.witness.sync_failed,
@@ -464,7 +465,7 @@ impl World {
 
     /// Whether an undisturbed run may end like this.
     pub(crate) fn is_right_end(&self, finish: &Finish) -> bool {
-        let empty = self.remote.versions[self.remote.current].content.len == 0;
+        let empty = self.remote.shows_nothing();
         match finish {
             Finish::Done { length, .. } => self.remote.declares != Declares::Wrong || *length == 0,
             Finish::Failed(Failure::Refused(refusal)) => match refusal {
@@ -477,7 +478,9 @@ impl World {
                 _ => false,
             },
             Finish::Failed(Failure::NotProvable(_)) => self.demanding,
-            Finish::Failed(Failure::Changed { .. }) => self.stops_on_change && self.remote.versions.len() > 1,
+            Finish::Failed(Failure::Changed { .. }) => {
+                self.stops_on_change && (self.remote.versions.len() > 1 || self.remote.edges)
+            }
             // The same validator, another length, and no reply that tells it: nothing can be concluded.
             Finish::Failed(Failure::Unusable(Suspicion::BadContentRange)) => self.remote.lies,
             Finish::Failed(Failure::GaveUp(Trouble::Short)) => {

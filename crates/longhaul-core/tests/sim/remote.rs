@@ -101,6 +101,10 @@ pub(crate) struct Remote {
     pub(crate) current: usize,
     /// A balancer that answers from this version as often as from the current one.
     balanced: Option<usize>,
+    /// A version may have been shown again after another one, in this history.
+    pub(crate) alternated: bool,
+    /// Two edges give the same bytes different ETags.
+    pub(crate) edges: bool,
     pub(crate) scheme: Scheme,
     /// The same strong validator for different bytes.
     pub(crate) lies: bool,
@@ -125,6 +129,8 @@ impl Remote {
             portal: Content::new(6, rng.between(1, 40) as usize),
             current: 0,
             balanced: None,
+            alternated: false,
+            edges: matches!(scheme, Scheme::Etag | Scheme::EtagAndDate) && rng.one_in(12),
             scheme,
             lies: scheme.is_strong() && rng.one_in(12),
             declares: match rng.below(12) {
@@ -191,12 +197,23 @@ impl Remote {
         }
         self.changes += u32::from(self.current != before);
         self.balanced = (rng.one_in(5) && self.current != before).then_some(before);
+        self.alternated |= self.balanced.is_some() || self.changes > 1;
     }
 
-    /// From now on there is one version.
-    pub(crate) fn settle(&mut self, version: usize) {
+    /// From now on there is one version, or the same two for ever.
+    pub(crate) fn settle(&mut self, version: usize, two: bool) {
         self.current = version;
-        self.balanced = None;
+        self.balanced = self.balanced.filter(|_| two);
+    }
+
+    /// Whether a version that is shown now has no bytes.
+    pub(crate) fn shows_nothing(&self) -> bool {
+        self.balanced.into_iter().chain([self.current]).any(|v| self.versions[v].content.len == 0)
+    }
+
+    /// Whether replies show different validators in turn.
+    pub(crate) fn alternates(&self) -> bool {
+        self.edges || self.balanced.is_some()
     }
 
     pub(crate) fn content(&self, of: Source) -> &Content {
@@ -213,8 +230,7 @@ impl Remote {
         self.declares == Declares::Right
     }
 
-    fn matches(&self, version: usize, condition: &Validator) -> bool {
-        let identity = &self.versions[version].identity;
+    fn matches(identity: &Identity, condition: &Validator) -> bool {
         match condition {
             Validator::Version(v) => identity.version.as_ref() == Some(v),
             Validator::Etag(e) => identity.etag.as_ref() == Some(e),
@@ -263,6 +279,9 @@ impl Remote {
     fn honest(&self, fetch: &Fetch, version: usize, rng: &mut Rng) -> Reply {
         let Version { content, identity, digest } = &self.versions[version];
         let mut identity = identity.clone();
+        if self.edges && rng.coin() {
+            identity.etag = Some(format!("\"edge-{}\"", identity.etag.unwrap_or_default().replace('"', "")));
+        }
         if self.declares != Declares::Nothing && (self.declares != Declares::RightOnWhole || !fetch.ranged) {
             identity.digests.push(digest.clone());
         }
@@ -270,7 +289,7 @@ impl Remote {
         let mut ranged = fetch.ranged && self.ranges;
         if self.conditions
             && let Some(condition) = &fetch.condition
-            && !self.matches(version, condition)
+            && !Self::matches(&facts.identity, condition)
         {
             if matches!(condition, Validator::Etag(_) | Validator::Version(_)) || rng.coin() {
                 return bodyless(ReplyFacts { status: 412, ..facts });
@@ -397,7 +416,7 @@ mod tests {
         let mut rng = Rng::new(seed);
         let mut remote = Remote::new(&mut rng);
         (remote.ranges, remote.trims, remote.total_known) = (true, 1, true);
-        (remote.scheme, remote.lies, remote.conditions) = (Scheme::Etag, false, true);
+        (remote.scheme, remote.lies, remote.conditions, remote.edges) = (Scheme::Etag, false, true, false);
         remote.framing = Framing::Length(0);
         remote.versions.clear();
         remote.add(Content::new(0, 40));
@@ -422,7 +441,7 @@ mod tests {
         let mut remote = plain(3);
         let condition = remote.versions[0].identity.strong();
         remote.change(&mut rng);
-        remote.settle(1);
+        remote.settle(1, false);
         let fetch = Fetch { condition, ..ask(8, None) };
         let Reply::Head(facts, _) = remote.answer(&fetch, &NetTrouble::default(), true, &mut rng) else {
             panic!("no head")

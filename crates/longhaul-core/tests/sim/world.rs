@@ -573,7 +573,9 @@ impl World {
         self.trouble = Trouble::default();
         self.free = None;
         let settled = if self.expected.is_empty() { self.remote.current } else { 0 };
-        self.remote.settle(settled);
+        let two = self.expected.is_empty() && !self.stops_on_change && self.rng.one_in(4);
+        self.remote.settle(settled, two);
+        self.coverage.alternating += u64::from(self.remote.alternates());
         tell!(self, "from now on all is well; the remote shows version {settled}");
         self.run(config, fault, Plan::ToTheEnd);
         self.check_end();
@@ -603,7 +605,7 @@ impl World {
             self.trouble = Trouble::default();
             self.free = None;
             let settled = if self.expected.is_empty() { self.remote.current } else { 0 };
-            self.remote.settle(settled);
+            self.remote.settle(settled, false);
             tell!(self, "once more; the remote shows version {settled}");
             self.run(config, fault, Plan::ToTheEnd);
             self.check_end();
