@@ -22,6 +22,35 @@ use crate::transfer::{Transfer, start};
 
 pub use crate::store::{IpFamily, ProxyChoice};
 
+/// How many requests for ranges of one object are under way at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Connections {
+    /// As many as the library thinks right; today one.
+    #[default]
+    Auto,
+    /// So many, 1 to 64; others are taken for the nearest of these. A source that cannot prove that two replies are of
+    /// one version gets one all the same.
+    Fixed(u32),
+}
+
+impl Connections {
+    /// A server that takes more of one client is rare, and each costs memory.
+    const MAX: u32 = 64;
+
+    fn count(self) -> u32 {
+        match self {
+            Self::Auto => 1,
+            Self::Fixed(count) => count.clamp(1, Self::MAX),
+        }
+    }
+}
+
+impl From<u32> for Connections {
+    fn from(count: u32) -> Self {
+        Self::Fixed(count)
+    }
+}
+
 /// Brings a fresh link when a signed one is not accepted any more.
 ///
 /// Closures `Fn(String) -> impl Future<Output = Option<String>>` are link sources. The argument is the source as it is
@@ -48,7 +77,6 @@ pub struct Client {
 }
 
 struct Inner {
-    http: HttpOptions,
     store: Arc<HttpStore>,
     state: Option<Arc<StateDir>>,
 }
@@ -105,6 +133,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Bytes per second that all transfers of the client together take from the network, shared fairly between their
+    /// connections; 0, the default, is no limit. Waiting for one's turn never counts as a stall.
+    pub fn limit_rate(mut self, bytes_per_s: u64) -> Self {
+        self.http.limit_rate = bytes_per_s;
+        self
+    }
+
     /// Makes the client.
     ///
     /// # Errors
@@ -123,8 +158,8 @@ impl ClientBuilder {
             })?)),
             None => None,
         };
-        let store = Arc::new(HttpStore::new(self.http.clone()).map_err(bad_option)?);
-        Ok(Client { inner: Arc::new(Inner { http: self.http, store, state }) })
+        let store = Arc::new(HttpStore::new(&self.http).map_err(bad_option)?);
+        Ok(Client { inner: Arc::new(Inner { store, state }) })
     }
 }
 
@@ -157,7 +192,12 @@ impl Client {
         self.inner.state.as_ref()
     }
 
-    /// The shared store, or one with headers or credentials of its own.
+    /// Another rate limit from now on, for transfers under way too; see [`ClientBuilder::limit_rate`].
+    pub fn set_limit_rate(&self, bytes_per_s: u64) {
+        self.inner.store.pace().set(bytes_per_s);
+    }
+
+    /// The shared store, or one with headers or credentials of its own over the same connections.
     pub(crate) fn store_with(
         &self,
         headers: &[(String, String)],
@@ -166,10 +206,7 @@ impl Client {
         if headers.is_empty() && auth.is_none() {
             return Ok(self.inner.store.clone());
         }
-        let mut http = self.inner.http.clone();
-        http.headers = header_map(headers)?;
-        http.basic_auth = auth.cloned();
-        Ok(Arc::new(HttpStore::new(http).map_err(bad_option)?))
+        Ok(Arc::new(self.inner.store.sending(header_map(headers)?, auth.cloned())))
     }
 }
 
@@ -181,6 +218,7 @@ pub struct DownloadBuilder {
     destination: Option<Destination>,
     create_dirs: bool,
     config: Config,
+    connections: Connections,
     retries: Option<u32>,
     headers: Vec<(String, String)>,
     basic_auth: Option<(String, String)>,
@@ -200,6 +238,7 @@ impl DownloadBuilder {
             destination: None,
             create_dirs: false,
             config: Config::default(),
+            connections: Connections::Auto,
             retries: None,
             headers: Vec::new(),
             basic_auth: None,
@@ -280,9 +319,9 @@ impl DownloadBuilder {
         self
     }
 
-    /// Ranges in flight at once, 1 to 16; 1 by default.
-    pub fn connections(mut self, connections: u32) -> Self {
-        self.config.connections = connections.clamp(1, 16);
+    /// Ranges in flight at once; [`Connections::Auto`] by default. A number is as good as [`Connections::Fixed`].
+    pub fn connections(mut self, connections: impl Into<Connections>) -> Self {
+        self.connections = connections.into();
         self
     }
 
@@ -352,6 +391,7 @@ impl DownloadBuilder {
         }
         let store = self.client.store_with(&self.headers, self.basic_auth.as_ref())?;
         let mut config = self.config;
+        config.connections = self.connections.count();
         if let Some(retries) = self.retries {
             config.retry.failures_max = retries;
         }

@@ -34,7 +34,9 @@ pub mod source;
 mod store;
 mod transfer;
 
-pub use client::{Client, ClientBuilder, DownloadBuilder, Durability, IpFamily, LinkSource, OnChange, ProxyChoice};
+pub use client::{
+    Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, LinkSource, OnChange, ProxyChoice,
+};
 pub use error::{Disposition, Error, ErrorKind};
 pub use event::{Digest, DigestKind, Event, Outcome, Progress, Restart, Verified};
 pub use inspect::list::{Listing, TransferInfo, TransferKind, TransferState};

@@ -19,7 +19,7 @@ pub(crate) fn run(get: Get) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
-        let client = client(&get.network, &get.state)?;
+        let client = client(&get.network, &get.state, get.limit_rate)?;
         let show = Show::new(get.progress, get.json, get.quiet);
         Ok(Session { get: &get, client, show, signals, stopped: None }.run().await)
     });
@@ -177,6 +177,7 @@ fn settings(get: &Get, download: DownloadBuilder) -> DownloadBuilder {
         .require_length(get.require_length)
         .on_change(get.on_change)
         .durability(get.durability)
+        .connections(get.connections)
         .retries(get.retries)
         .stall(get.min_rate, get.stall_timeout)
         .remote_time(get.remote_time)

@@ -26,11 +26,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// A client for downloads. Without a usable state directory a download still resumes, so only one that was asked for
 /// by name is an error.
-fn client(network: &Network, state: &StateDir) -> Result<Client, Failure> {
-    let without = || settings(network).build().map_err(Failure::from);
+fn client(network: &Network, state: &StateDir, limit_rate: u64) -> Result<Client, Failure> {
+    let settings = || settings(network).limit_rate(limit_rate);
+    let without = || settings().build().map_err(Failure::from);
     match state {
-        StateDir::Chosen(dir) => Ok(settings(network).state_dir(dir).build()?),
-        StateDir::Usual(dir) => match settings(network).state_dir(dir).build() {
+        StateDir::Chosen(dir) => Ok(settings().state_dir(dir).build()?),
+        StateDir::Usual(dir) => match settings().state_dir(dir).build() {
             Err(error) if error.kind() == ErrorKind::LocalFile => {
                 out::say(&format!("warning: {error}; going on without the list of transfers"));
                 without()

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use longhaul::{Digest, Durability, IpFamily, OnChange, ProxyChoice};
+use longhaul::{Connections, Digest, Durability, IpFamily, OnChange, ProxyChoice};
 
 use super::low::{DurabilityWord, GetWords, NetworkWords, OnChangeWord, ProgressWord, RequestWords, Verb, Words};
 use super::{input, values};
@@ -39,6 +39,9 @@ pub(crate) struct Get {
     pub(crate) on_change: OnChange,
     pub(crate) headers: Vec<Pair>,
     pub(crate) user: Option<Pair>,
+    pub(crate) connections: Connections,
+    /// Bytes per second; 0: no limit.
+    pub(crate) limit_rate: u64,
     pub(crate) retries: u32,
     pub(crate) stall_timeout: Duration,
     /// Bytes per second.
@@ -196,6 +199,11 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
         },
         headers,
         user,
+        connections: values::connections(&words.connections).map_err(|e| usage(format!("--connections: {e}")))?,
+        limit_rate: match &words.limit_rate {
+            Some(rate) => values::rate(rate).map_err(|e| usage(format!("--limit-rate: {e}")))?,
+            None => 0,
+        },
         retries: words.retries,
         stall_timeout: values::seconds(&words.stall_timeout).map_err(|e| usage(format!("--stall-timeout: {e}")))?,
         min_rate: values::size(&words.min_rate).map_err(|e| usage(format!("--min-rate: {e}")))?,

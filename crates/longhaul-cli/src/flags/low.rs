@@ -121,6 +121,14 @@ pub(crate) struct GetWords {
     #[command(flatten)]
     pub(crate) network: NetworkWords,
 
+    /// Requests for ranges of one file at once, 1 to 64, or auto
+    #[arg(short = 'x', long, value_name = "N", default_value = "auto", help_heading = "Network")]
+    pub(crate) connections: String,
+
+    /// Bytes per second for all downloads together, as 500k or 8M; connections share it fairly
+    #[arg(long, value_name = "RATE", help_heading = "Network")]
+    pub(crate) limit_rate: Option<String>,
+
     /// Give up after this many failures in a row without a byte of progress
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Network")]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use longhaul::{Digest, DigestKind};
+use longhaul::{Connections, Digest, DigestKind};
 
 /// No flag of seconds takes more than a year: a larger number is a slip.
 const SECONDS_MAX: f64 = 366.0 * 86_400.0;
@@ -43,6 +43,23 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         Some(_) => Err(wrong()),
         None => Err("that is more than any file can have".into()),
     }
+}
+
+/// Bytes per second, more than none; written as a size.
+pub(crate) fn rate(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("a rate of 0 would never end; leave it out for no limit".into()),
+        rate => Ok(rate),
+    }
+}
+
+/// `auto`, or a number from 1 to 64.
+pub(crate) fn connections(text: &str) -> Result<Connections, String> {
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(Connections::Auto);
+    }
+    let count: Option<u32> = text.parse().ok().filter(|count| (1..=64).contains(count));
+    count.map(Connections::Fixed).ok_or_else(|| "it is a number from 1 to 64, or auto".to_owned())
 }
 
 /// A time in seconds, decimals allowed; more than nothing.
@@ -158,6 +175,17 @@ mod tests {
         }
         for text in ["9999999999T", "99999999999999999999999999999999999999999999", "8388608T"] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_and_connections() {
+        assert_eq!((rate("8M"), rate("100/s")), (Ok(8 << 20), Ok(100)));
+        assert!(rate("0").is_err() && rate("fast").is_err());
+        assert_eq!(connections("Auto"), Ok(Connections::Auto));
+        assert_eq!((connections("1"), connections("64")), (Ok(Connections::Fixed(1)), Ok(Connections::Fixed(64))));
+        for text in ["0", "65", "-1", "", "many", "1.5"] {
+            assert!(connections(text).is_err(), "{text}");
         }
     }
 

@@ -143,11 +143,8 @@ impl Stream {
             match chunk {
                 Ok(Some(bytes)) => {
                     stall.came(bytes.len() as u64);
-                    self.shared.received(bytes.len() as u64);
-                    let taken = sink.take(&bytes, Instant::now(), &mut reports);
-                    self.report(&mut reports).await;
-                    if let Err(error) = taken {
-                        break Err(Stop::Disk(error));
+                    if let Err(stop) = self.take(&bytes, stop, &mut sink, &mut reports).await {
+                        break Err(stop);
                     }
                 }
                 Ok(None) => break Ok(StreamEnd::Complete),
@@ -160,6 +157,38 @@ impl Stream {
         end
     }
 
+    /// Writes what came, as fast as the rate limit allows. What was not paid for when it is told to stop is let go.
+    async fn take(
+        &self,
+        mut bytes: &[u8],
+        stop: &CancellationToken,
+        sink: &mut Sink,
+        reports: &mut Vec<Report>,
+    ) -> Result<(), Stop> {
+        let pace = self.store.pace();
+        while !bytes.is_empty() && !sink.is_full() {
+            let (piece, rest) = bytes.split_at(pace.piece_len(bytes.len()));
+            let mut paid = std::pin::pin!(pace.pay(piece.len()));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return Err(Stop::Told),
+                    () = &mut paid => break,
+                    () = until(sink.report_at()) => {
+                        sink.flush(Instant::now(), reports);
+                        self.report(reports).await;
+                    }
+                }
+            }
+            self.shared.received(piece.len() as u64);
+            let taken = sink.take(piece, Instant::now(), reports);
+            self.report(reports).await;
+            taken.map_err(Stop::Disk)?;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
     async fn report(&self, reports: &mut Vec<Report>) {
         for report in reports.drain(..) {
             match report {
@@ -170,12 +199,18 @@ impl Stream {
     }
 }
 
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The next bytes; `None` when `at` comes first. Loses nothing when dropped.
 async fn chunk_until(body: &mut Body, at: Option<Instant>) -> Option<Result<Option<Bytes>, NetFailure>> {
-    let Some(at) = at else { return Some(body.chunk().await) };
     tokio::select! {
         biased;
         chunk = body.chunk() => Some(chunk),
-        () = tokio::time::sleep_until(at.into()) => None,
+        () = until(at) => None,
     }
 }

@@ -2,8 +2,10 @@
 //! a reply may be used, and when to ask again, is decided in the core.
 
 pub(crate) mod http;
+pub(crate) mod pace;
 pub(crate) mod stall;
 
 pub(crate) use http::{BadOption, Body, HttpOptions, HttpStore, NetFailure, Reply};
 pub use http::{IpFamily, ProxyChoice};
+pub(crate) use pace::Pace;
 pub(crate) use stall::{StallWatch, Stalled};

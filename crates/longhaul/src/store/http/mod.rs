@@ -16,7 +16,7 @@ mod tls;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -30,6 +30,8 @@ pub(crate) use failure::{NetFailure, shown};
 use failure::{Stage, wants_other_protocol};
 use redirect::{Way, is_redirect};
 use request::Sender;
+
+use super::Pace;
 
 /// How much of an error body is read, to see whether it says "expired".
 const ERROR_BODY_LEN_MAX: usize = 64 * 1024;
@@ -59,11 +61,8 @@ pub(crate) struct HttpOptions {
     pub(crate) ip_family: IpFamily,
     /// HTTP/1.1 unless the server has only HTTP/2; else what the server prefers.
     pub(crate) prefer_http1: bool,
-    /// The caller's headers, all taken for secret. Those that decide what a reply means (`Range`, conditions,
-    /// `Accept-Encoding`, framing) are left out: they are ours.
-    pub(crate) headers: HeaderMap,
-    /// User and password for the origin of the first URL.
-    pub(crate) basic_auth: Option<(String, String)>,
+    /// Bytes per second that all transfers together take from the network; 0: no limit.
+    pub(crate) limit_rate: u64,
 }
 
 impl Default for HttpOptions {
@@ -76,8 +75,7 @@ impl Default for HttpOptions {
             insecure: false,
             ip_family: IpFamily::Any,
             prefer_http1: true,
-            headers: HeaderMap::new(),
-            basic_auth: None,
+            limit_rate: 0,
         }
     }
 }
@@ -108,15 +106,20 @@ pub enum IpFamily {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadOption(pub(crate) &'static str);
 
-/// Sends requests. Its connections are shared by all transfers of a client.
+/// Sends the requests of one transfer, over connections that all transfers of a client share.
 pub(crate) struct HttpStore {
     sender: Sender,
+    shared: Arc<Connections>,
+}
+
+struct Connections {
     http1: Clients,
     /// What the server prefers of HTTP/2 and HTTP/1.1.
     any: Clients,
     prefer_http1: bool,
     /// Origins that refused HTTP/1.1.
     http2_only: Mutex<HashSet<String>>,
+    pace: Pace,
 }
 
 /// Two clients that differ in whether connections are used again.
@@ -126,16 +129,30 @@ struct Clients {
 }
 
 impl HttpStore {
-    /// A store; nothing is connected yet.
-    pub(crate) fn new(options: HttpOptions) -> Result<Self, BadOption> {
+    /// A store that sends nothing of a caller's; nothing is connected yet.
+    pub(crate) fn new(options: &HttpOptions) -> Result<Self, BadOption> {
         let tls = tls::config(&options.ca_certs, options.insecure).ok_or(BadOption("a CA certificate"))?;
-        Ok(Self {
-            http1: Clients::new(&options, &tls, true)?,
-            any: Clients::new(&options, &tls, false)?,
+        let shared = Connections {
+            http1: Clients::new(options, &tls, true)?,
+            any: Clients::new(options, &tls, false)?,
             prefer_http1: options.prefer_http1,
-            sender: Sender::new(options.headers, options.basic_auth),
             http2_only: Mutex::default(),
-        })
+            pace: Pace::new(options.limit_rate),
+        };
+        Ok(Self { sender: Sender::new(HeaderMap::new(), None), shared: Arc::new(shared) })
+    }
+
+    /// One for another transfer, over the same connections.
+    ///
+    /// `headers` are the caller's, all taken for secret. Those that decide what a reply means (`Range`, conditions,
+    /// `Accept-Encoding`, framing) are left out: they are ours. `basic_auth` is for the origin of the first URL.
+    pub(crate) fn sending(&self, headers: HeaderMap, basic_auth: Option<(String, String)>) -> Self {
+        Self { sender: Sender::new(headers, basic_auth), shared: Arc::clone(&self.shared) }
+    }
+
+    /// How fast bodies may be read.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.shared.pace
     }
 
     /// Sends the request and waits for the head of the final reply.
@@ -146,14 +163,16 @@ impl HttpStore {
         loop {
             let here = way.url().clone();
             let headers = self.sender.headers(url, fetch, way.is_home());
-            let response = self.send(&here, headers, fetch.fresh_connection).await?;
+            let response = self.shared.send(&here, headers, fetch.fresh_connection).await?;
             if !is_redirect(response.status().as_u16()) {
                 return Ok(Reply::read(response, here).await);
             }
             way.follow(response.headers().get(LOCATION).map(HeaderValue::as_bytes))?;
         }
     }
+}
 
+impl Connections {
     async fn send(&self, url: &Url, headers: HeaderMap, fresh: bool) -> Result<reqwest::Response, NetFailure> {
         let origin = url.origin().ascii_serialization();
         if self.prefer_http1 && !self.http2_only().contains(&origin) {

@@ -120,7 +120,7 @@ async fn get(store: &HttpStore, url: &Url, fetch: &Fetch) -> Result<(Reply, Vec<
 #[tokio::test]
 async fn a_fetch_becomes_one_request_head() {
     let origin = Origin::start(&[("/x", ok("content-length: 0\r\n", ""))]);
-    let store = HttpStore::new(direct()).unwrap();
+    let store = HttpStore::new(&direct()).unwrap();
     let base = fetch();
     let with = |condition| Fetch { condition: Some(condition), ..fetch() };
     let table: &[(Fetch, &[&str], &[&str])] = &[
@@ -147,7 +147,7 @@ async fn a_fetch_becomes_one_request_head() {
 #[tokio::test]
 async fn the_callers_headers_cannot_change_what_a_reply_means() {
     let origin = Origin::start(&[("/x", ok("content-length: 0\r\n", ""))]);
-    let mut options = direct();
+    let mut headers = HeaderMap::new();
     for (name, value) in [
         ("range", "bytes=5-6"),
         ("accept-encoding", "gzip"),
@@ -156,10 +156,10 @@ async fn the_callers_headers_cannot_change_what_a_reply_means() {
         ("x-mine", "1"),
         ("user-agent", "mine"),
     ] {
-        options.headers.append(name, HeaderValue::from_static(value));
+        headers.append(name, HeaderValue::from_static(value));
     }
-    options.headers.append("x-mine", HeaderValue::from_static("2"));
-    let store = HttpStore::new(options).unwrap();
+    headers.append("x-mine", HeaderValue::from_static("2"));
+    let store = HttpStore::new(&direct()).unwrap().sending(headers, None);
     get(&store, &origin.url("/x"), &fetch()).await.unwrap();
     let head = origin.heads().pop().unwrap();
     for field in
@@ -175,12 +175,12 @@ async fn secrets_stop_at_a_change_of_origin() {
     let other = Origin::start(&[("/there", ok("content-length: 5\r\n", "bytes"))]);
     let there = format!("http://v:w@{}/there?token={SECRET}", other.addr);
     let home = Origin::start(&[("/x", moved("/y")), ("/y", moved(&there))]);
-    let mut options = direct();
+    let mut headers = HeaderMap::new();
     for name in ["cookie", "x-oss-security-token", "x-amz-security-token", "x-api-key", "proxy-authorization"] {
-        options.headers.append(name, HeaderValue::from_static(SECRET));
+        headers.append(name, HeaderValue::from_static(SECRET));
     }
-    options.headers.append("accept-language", HeaderValue::from_static("eo"));
-    let store = HttpStore::new(options).unwrap();
+    headers.append("accept-language", HeaderValue::from_static("eo"));
+    let store = HttpStore::new(&direct()).unwrap().sending(headers, None);
     let (reply, body) = get(&store, &home.url("/x"), &Fetch { start: 3, ..fetch() }).await.unwrap();
     assert_eq!(body, b"bytes");
     assert_eq!(reply.final_url, format!("http://{}/there?…", other.addr));
@@ -200,11 +200,12 @@ async fn secrets_stop_at_a_change_of_origin() {
 #[tokio::test]
 async fn credentials_given_by_name_win_over_userinfo() {
     let origin = Origin::start(&[("/x", ok("content-length: 0\r\n", ""))]);
-    let options = HttpOptions { basic_auth: Some(("a".into(), "b".into())), ..direct() };
-    get(&HttpStore::new(options).unwrap(), &origin.url("/x"), &fetch()).await.unwrap();
-    let mut options = HttpOptions { basic_auth: Some(("a".into(), "b".into())), ..direct() };
-    options.headers.append("authorization", HeaderValue::from_static("Bearer t"));
-    get(&HttpStore::new(options).unwrap(), &origin.url("/x"), &fetch()).await.unwrap();
+    let ab = || Some(("a".to_owned(), "b".to_owned()));
+    let store = HttpStore::new(&direct()).unwrap();
+    get(&store.sending(HeaderMap::new(), ab()), &origin.url("/x"), &fetch()).await.unwrap();
+    let bearer = HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer t"))]);
+    get(&store.sending(bearer, ab()), &origin.url("/x"), &fetch()).await.unwrap();
+    assert_eq!(origin.connections(), [0, 0], "stores of one client share connections");
     let heads = origin.heads();
     assert!(heads[0].contains("authorization: basic ytpi\r\n"), "{}", heads[0]);
     assert!(heads[1].contains("authorization: bearer t\r\n") && !heads[1].contains("basic"), "{}", heads[1]);
@@ -234,7 +235,7 @@ async fn bodies_end_where_their_framing_says() {
         ),
         ("/http10", "HTTP/1.0 200 OK\r\nx: connection: close\r\n\r\nbytes".into()),
     ]);
-    let store = HttpStore::new(direct()).unwrap();
+    let store = HttpStore::new(&direct()).unwrap();
     let whole = |framing| Ok((framing, "bytes"));
     for (path, want) in [
         ("/exact", whole(Framing::Length(5))),
@@ -281,7 +282,7 @@ async fn failures_before_the_head_have_names() {
         (url(&format!("ftp://{unused}/?{SECRET}")), direct(), NetFault::Redirect),
         (circle.url("/a"), direct(), NetFault::Redirect),
     ] {
-        let failure = get(&HttpStore::new(options).unwrap(), &url, &fetch()).await.err().unwrap();
+        let failure = get(&HttpStore::new(&options).unwrap(), &url, &fetch()).await.err().unwrap();
         println!("{}", failure.detail);
         assert_eq!(failure.fault, want, "{}", failure.detail);
     }
@@ -300,7 +301,7 @@ async fn facts_come_from_the_final_reply() {
         ("/long-error", format!("HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n{}{expired}", " ".repeat(70_000))),
         ("/no-target", "HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n".into()),
     ]);
-    let store = HttpStore::new(direct()).unwrap();
+    let store = HttpStore::new(&direct()).unwrap();
     let (reply, body) = get(&store, &origin.url("/to"), &fetch()).await.unwrap();
     assert_eq!(reply.facts.content_range, ContentRange::Bytes { start: 0, end: 5, total: Some(9) });
     assert_eq!((reply.facts.identity.etag.as_deref(), body.as_slice()), (Some("\"a\""), &b"bytes"[..]));
@@ -314,7 +315,7 @@ async fn facts_come_from_the_final_reply() {
 #[tokio::test]
 async fn connections_are_used_again_unless_a_fresh_one_is_asked_for() {
     let origin = Origin::start(&[("/x", ok("content-length: 5\r\n", "bytes")), ("/to", moved("/x"))]);
-    let store = HttpStore::new(direct()).unwrap();
+    let store = HttpStore::new(&direct()).unwrap();
     for (path, fresh) in [("/x", false), ("/x", false), ("/to", false), ("/x", true), ("/x", true), ("/x", false)] {
         let fetch = Fetch { fresh_connection: fresh, ..fetch() };
         get(&store, &origin.url(path), &fetch).await.unwrap();
@@ -327,14 +328,14 @@ async fn a_proxy_is_asked_by_whole_url_and_alone_sees_its_password() {
     let proxy = Origin::start(&[("/x", ok("content-length: 5\r\n", "bytes"))]);
     let options =
         HttpOptions { proxy: ProxyChoice::Url(format!("http://p:q@{}", proxy.addr)), ..HttpOptions::default() };
-    let store = HttpStore::new(options).unwrap();
+    let store = HttpStore::new(&options).unwrap();
     let url = Url::parse("http://object.example/x").unwrap();
     assert_eq!(get(&store, &url, &fetch()).await.unwrap().1, b"bytes");
     let head = proxy.heads().pop().unwrap();
     assert!(head.starts_with("get http://object.example/x http/1.1\r\n"), "{head}");
     assert!(head.contains("proxy-authorization: basic cdpx\r\n"), "{head}");
     let bad = HttpOptions { proxy: ProxyChoice::Url(format!("nothing://{SECRET}:1:2")), ..HttpOptions::default() };
-    assert_eq!(HttpStore::new(bad).err(), Some(BadOption("the proxy")));
+    assert_eq!(HttpStore::new(&bad).err(), Some(BadOption("the proxy")));
 }
 
 /// A TLS origin that closes without close_notify behind `reply`, and tells the ALPN protocol it agreed on.
@@ -373,7 +374,7 @@ async fn certificates_are_verified_against_the_systems_roots_and_ours() {
     let url = Url::parse(&format!("https://u:{SECRET}@localhost:{}/x?{SECRET}", origin.addr.port())).unwrap();
     let trusting = || HttpOptions { ca_certs: vec![pem.clone().into_bytes()], ..direct() };
     let get = async |options| {
-        let outcome = get(&HttpStore::new(options).unwrap(), &url, &fetch()).await;
+        let outcome = get(&HttpStore::new(&options).unwrap(), &url, &fetch()).await;
         outcome.map(|(_, body)| body).map_err(|f| (f.fault, f.detail))
     };
     let (fault, detail) = get(direct()).await.unwrap_err();
@@ -381,11 +382,11 @@ async fn certificates_are_verified_against_the_systems_roots_and_ours() {
     assert_eq!(get(trusting()).await, Ok(b"bytes".to_vec()));
     assert_eq!(get(HttpOptions { insecure: true, ..direct() }).await, Ok(b"bytes".to_vec()));
     let bad = HttpOptions { ca_certs: vec![b"no certificate".to_vec()], ..direct() };
-    assert_eq!(HttpStore::new(bad).err(), Some(BadOption("a CA certificate")));
+    assert_eq!(HttpStore::new(&bad).err(), Some(BadOption("a CA certificate")));
 
     let plain = Origin::serve(|mut stream, _, _| drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")));
     let url = Url::parse(&format!("https://{}/", plain.addr)).unwrap();
-    let failure = HttpStore::new(direct()).unwrap().open(&url, &fetch()).await.err().unwrap();
+    let failure = HttpStore::new(&direct()).unwrap().open(&url, &fetch()).await.err().unwrap();
     assert_eq!(failure.fault, NetFault::Tls, "{}", failure.detail);
 }
 
@@ -393,7 +394,7 @@ async fn certificates_are_verified_against_the_systems_roots_and_ours() {
 async fn over_tls_a_missing_close_notify_is_a_cut() {
     let (origin, _) = tls_origin(&[], "HTTP/1.1 200 OK\r\n\r\nbytes");
     let url = Url::parse(&format!("https://localhost:{}/x", origin.addr.port())).unwrap();
-    let store = HttpStore::new(HttpOptions { insecure: true, ..direct() }).unwrap();
+    let store = HttpStore::new(&HttpOptions { insecure: true, ..direct() }).unwrap();
     assert_eq!(get(&store, &url, &fetch()).await.err().unwrap().fault, NetFault::Cut);
 }
 
@@ -401,7 +402,7 @@ async fn over_tls_a_missing_close_notify_is_a_cut() {
 async fn a_server_that_has_only_http2_is_asked_with_http2() {
     let (origin, _) = tls_origin(&["h2"], "");
     let url = Url::parse(&format!("https://localhost:{}/x", origin.addr.port())).unwrap();
-    let store = HttpStore::new(HttpOptions { insecure: true, ..direct() }).unwrap();
+    let store = HttpStore::new(&HttpOptions { insecure: true, ..direct() }).unwrap();
     let _ = store.open(&url, &fetch()).await; // the origin agrees to HTTP/2 but cannot speak it
     assert_eq!(origin.heads(), ["h2"]);
     let _ = store.open(&url, &fetch()).await;
