@@ -11,6 +11,7 @@ use longhaul_core::download::Config;
 pub use longhaul_core::download::{Durability, OnChange};
 use longhaul_core::journal::Source;
 
+use crate::disk::hosts::Hosts;
 use crate::disk::lock::Locking;
 use crate::disk::place::Folder;
 use crate::disk::state_dir::StateDir;
@@ -25,10 +26,11 @@ pub use crate::store::{IpFamily, ProxyChoice};
 /// How many requests for ranges of one object are under way at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Connections {
-    /// As many as the library thinks right; today one.
+    /// As many as pay, up to 16: a few at the start, more while that makes it faster, fewer when the server refuses
+    /// them, which is remembered for a day.
     #[default]
     Auto,
-    /// So many, 1 to 64; others are taken for the nearest of these. A source that cannot prove that two replies are of
+    /// So many from the start, 1 to 64, as long as the server serves them; others are taken for the nearest of these. A source that cannot prove that two replies are of
     /// one version gets one all the same.
     Fixed(u32),
 }
@@ -37,10 +39,16 @@ impl Connections {
     /// A server that takes more of one client is rare, and each costs memory.
     const MAX: u32 = 64;
 
-    fn count(self) -> u32 {
+    /// What browsers open to one host; fewer are slow to find out what a long line can carry.
+    const AUTO_START: u32 = 4;
+    /// Where a line still gets faster with more than this, its losses would have to be mended instead.
+    const AUTO_MAX: u32 = 16;
+
+    fn plan(self) -> longhaul_core::pace::Connections {
+        use longhaul_core::pace::Connections as Plan;
         match self {
-            Self::Auto => 1,
-            Self::Fixed(count) => count.clamp(1, Self::MAX),
+            Self::Auto => Plan::Auto { start: Self::AUTO_START, most: Self::AUTO_MAX },
+            Self::Fixed(count) => Plan::Fixed(count.clamp(1, Self::MAX)),
         }
     }
 }
@@ -79,6 +87,7 @@ pub struct Client {
 struct Inner {
     store: Arc<HttpStore>,
     state: Option<Arc<StateDir>>,
+    hosts: Arc<Hosts>,
 }
 
 /// Settings of a [`Client`].
@@ -159,7 +168,8 @@ impl ClientBuilder {
             None => None,
         };
         let store = Arc::new(HttpStore::new(&self.http).map_err(bad_option)?);
-        Ok(Client { inner: Arc::new(Inner { store, state }) })
+        let hosts = Arc::new(Hosts::new(state.clone()));
+        Ok(Client { inner: Arc::new(Inner { store, state, hosts }) })
     }
 }
 
@@ -391,7 +401,9 @@ impl DownloadBuilder {
         }
         let store = self.client.store_with(&self.headers, self.basic_auth.as_ref())?;
         let mut config = self.config;
-        config.connections = self.connections.count();
+        config.connections = self.connections.plan();
+        let hosts = self.client.inner.hosts.clone();
+        config.connections_known = hosts.limit(&url, crate::now_unix_ms() / 1000);
         if let Some(retries) = self.retries {
             config.retry.failures_max = retries;
         }
@@ -434,6 +446,7 @@ impl DownloadBuilder {
             stall_timeout: self.stall_timeout,
             store,
             state,
+            hosts,
         };
         Ok(start(request, self.links))
     }

@@ -41,6 +41,13 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// The server, or somebody on the way, refused one more connection while others were served. Not a failure.
+    Limited {
+        /// How many are used from now on; one more is tried later.
+        connections: u32,
+        /// How it was refused, in words.
+        reason: String,
+    },
     /// Held bytes do not count any more.
     Restarted {
         /// Why.

@@ -270,6 +270,7 @@ impl Teller {
                 let delay = Duration::from_millis(delay_ms);
                 Event::Retry { failures, delay, reason: trouble_text(&why) }
             }
+            Note::Limited { connections, why } => Event::Limited { connections, reason: trouble_text(&why) },
             Note::Returned { held } => Event::Returned { held },
             Note::DigestMatched(digest) => {
                 self.tally.digests.push(digest.clone());

@@ -51,6 +51,7 @@ fn fields(event: &Event) -> Option<(&'static str, Value)> {
                 "failures": failures, "delay_ms": u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), "reason": reason,
             }),
         ),
+        Event::Limited { connections, reason } => ("limited", json!({"connections": connections, "reason": reason})),
         Event::Restarted { reason, discarded } => (
             "restarted",
             json!({"reason": snake(&format!("{reason:?}")), "message": reason.explain(), "discarded": discarded}),

@@ -16,6 +16,7 @@ fn every_event() -> Vec<Event> {
         Event::Resumed { held: 3, total: None },
         Event::Progress(Progress { received: 5, rate: 2, total: Some(9), ..Progress::default() }),
         Event::Retry { failures: 2, delay: Duration::from_millis(1500), reason: "the connection broke".into() },
+        Event::Limited { connections: 2, reason: "the server answered 503".into() },
         Event::Restarted { reason: Restart::SyncFailed, discarded: 3 },
         Event::Damaged { ranges: vec![(0, 4), (8, 9)] },
         Event::Returned { held: 4 },

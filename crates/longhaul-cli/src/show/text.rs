@@ -80,6 +80,12 @@ pub(crate) fn news(event: &Event) -> Option<String> {
             let when = if delay.as_millis() < 100 { "at once".into() } else { format!("in {}", time(*delay)) };
             format!("{reason}; trying again {when} (failure {failures} in a row)")
         }
+        Event::Limited { connections: 1, reason } => {
+            format!("{reason}, to a second connection: going on with one")
+        }
+        Event::Limited { connections, reason } => {
+            format!("{reason}, to one more connection: going on with {connections}")
+        }
         Event::Restarted { reason, discarded: 0 } => format!("starting over: {}", reason.explain()),
         Event::Restarted { reason, discarded } => {
             format!("starting over, {} discarded: {}", bytes(*discarded), reason.explain())

@@ -314,6 +314,8 @@ pub struct Download {
     /// The shortest time from a request to its head.
     latency_ms: Millis,
     pace: Pace,
+    /// The best that streams brought on average, in bytes per second.
+    usual_rate: u64,
     /// Bytes that were asked for a second time, because the first one asked is slow.
     hedged_bytes: u64,
     /// When an idle connection may find something to do.
@@ -384,6 +386,7 @@ impl Download {
             answered: false,
             latency_ms: 0,
             pace,
+            usual_rate: 0,
             hedged_bytes: 0,
             look_again: None,
             retry,

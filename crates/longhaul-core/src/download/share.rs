@@ -19,6 +19,8 @@ const PIECE_LENGTHS: u64 = 4;
 /// A second request for the same bytes is sent as long as not more than this share of the object, or one piece, is asked
 /// for twice.
 const HEDGED_SHARE: u64 = 50;
+/// A stream is slow when it brings less than this share of what has been usual for one.
+const SLOW_SHARE: u64 = 4;
 /// While a connection is idle, somebody else's pace is looked at this often.
 const LOOK_EVERY_MS: Millis = 250;
 
@@ -200,7 +202,8 @@ impl Download {
         let waits_ms = self.now.saturating_sub(s.asked_at);
         let budget = (self.current.as_ref()?.begin.identity.length? / HEDGED_SHARE).max(self.config.range_len);
         let patience_ms = self.config.hedge_after_ms.max(4 * self.latency_ms);
-        let hopeless = time_ms > patience_ms && waits_ms > patience_ms;
+        let slow = rate < self.usual_rate / SLOW_SHARE || rate == 0;
+        let hopeless = slow && time_ms > patience_ms && waits_ms > patience_ms;
         let affordable = self.hedged_bytes.saturating_add(rest.len()) <= budget;
         (hopeless && affordable && s.hedges.is_none()).then_some((rest, Some(s.ticket)))
     }
@@ -314,6 +317,8 @@ impl Download {
     pub(super) fn look_at_pace(&mut self) {
         let Some(g) = &self.current else { return };
         let flowing = self.streams.iter().filter(|s| s.flow == Flow::Flowing).count();
+        let rates = || self.streams.iter().filter_map(|s| s.meter.rate(self.now));
+        self.usual_rate = self.usual_rate.max(rates().sum::<u64>() / (rates().count() as u64).max(1));
         let seen = Seen {
             received: g.held.total(),
             flowing: u32::try_from(flowing).unwrap_or(u32::MAX),

@@ -16,12 +16,13 @@
 //! | Which bytes are there, and are they right? | [`part_file`], [`crc`] |
 //! | What was promised? | [`journal_file`] |
 //! | How does the target come to be? | [`publish`] |
-//! | What is known across transfers? | [`state_dir`], [`receipt`], [`listing`] |
+//! | What is known across transfers? | [`state_dir`], [`receipt`], [`listing`], [`hosts`] |
 //! | What differs between systems? | [`platform`] |
 //! | What went wrong? | [`error`] |
 
 pub(crate) mod crc;
 pub(crate) mod error;
+pub(crate) mod hosts;
 pub(crate) mod journal_file;
 pub(crate) mod listing;
 pub(crate) mod lock;

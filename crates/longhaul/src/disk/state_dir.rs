@@ -3,6 +3,7 @@
 //! ```text
 //! transfers/ID.json      one transfer: what, where, how far                     (listing)
 //! receipts/HASH.json     one finished file: what it is and what was verified    (receipt)
+//! hosts/HASH.json        one origin: how many connections it serves             (hosts)
 //! ```
 //!
 //! It never decides where bytes go: the journal beside the target must agree. So a damaged file here is skipped with
@@ -32,6 +33,7 @@ const ENDING: &str = ".json";
 pub(crate) struct StateDir {
     pub(super) transfers: Shelf,
     pub(super) receipts: Shelf,
+    pub(super) hosts: Shelf,
 }
 
 impl StateDir {
@@ -39,7 +41,7 @@ impl StateDir {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let root = Folder::create(path, 0o700)?;
         let shelf = |name| root.private_subfolder(name).map(|folder| Shelf { folder });
-        Ok(Self { transfers: shelf("transfers")?, receipts: shelf("receipts")? })
+        Ok(Self { transfers: shelf("transfers")?, receipts: shelf("receipts")?, hosts: shelf("hosts")? })
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod desk;
 pub(crate) mod failure;
+mod reach;
 pub(crate) mod run;
 mod sink;
 mod stream;

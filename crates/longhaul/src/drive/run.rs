@@ -14,8 +14,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Slots, Whereabouts};
+use super::reach::Reach;
 use super::stream::{Handle, Stream};
 use super::{Remembered, SeenHead, Shared, locked};
+use crate::disk::hosts::Hosts;
 use crate::disk::lock::Locking;
 use crate::disk::part_file::PartFile;
 use crate::disk::state_dir::StateDir;
@@ -62,6 +64,7 @@ pub(crate) struct Request {
     pub(crate) stall_timeout: Duration,
     pub(crate) store: Arc<HttpStore>,
     pub(crate) state: Option<Arc<StateDir>>,
+    pub(crate) hosts: Arc<Hosts>,
 }
 
 /// What happened, for the handle.
@@ -115,7 +118,7 @@ pub(crate) async fn run(
     tell: &mut (dyn FnMut(Told) + Send),
 ) -> Ended {
     let (heard_tx, mut heard) = mpsc::channel(HEARD_MAX);
-    let shared = Arc::new(Shared::new(heard_tx, request.config.connections as usize));
+    let shared = Arc::new(Shared::new(heard_tx, request.config.connections.most() as usize));
     let slots = Arc::new(Mutex::new(Slots::default()));
     let (throttle, _) = watch::channel(false);
     let desk = match open_desk(request, &shared, &slots) {
@@ -253,6 +256,9 @@ impl Run<'_> {
                 }
                 Step::Note(note) => {
                     tracing::info!(?note);
+                    if let Note::Limited { connections, .. } = &note {
+                        self.request.hosts.learned(&self.request.url, *connections, crate::now_unix_ms() / 1000);
+                    }
                     (self.tell)(Told::Note(note));
                 }
                 Step::Throttle(wait) => {
@@ -260,6 +266,7 @@ impl Run<'_> {
                 }
                 Step::Fetch(fetch) => self.fetch(ticket, fetch),
                 Step::Flow(grant) => self.flow(ticket, grant),
+                Step::Narrow { end } => self.narrow(ticket, end),
                 Step::Stop => {
                     if let Some((_, handle)) = self.streams.iter().find(|(t, _)| *t == ticket) {
                         handle.stop.cancel();
@@ -343,15 +350,27 @@ impl Run<'_> {
             throttle: self.throttle.subscribe(),
             shared: self.shared.clone(),
         };
-        self.streams.push((ticket, Handle { stop: stop.clone(), grant: Some(grant_tx) }));
+        self.streams.push((ticket, Handle { stop: stop.clone(), grant: Some(grant_tx), reach: None }));
         tokio::spawn(stream.run(fetch, stop, grant));
     }
 
     fn flow(&mut self, ticket: Ticket, grant: Grant) {
         let file = locked(&self.slots).get(grant.slot);
-        let handle = self.streams.iter_mut().find(|(t, _)| *t == ticket).and_then(|(_, h)| h.grant.take());
-        if let (Some(sender), Some(file)) = (handle, file) {
-            let _ = sender.send((grant, file)); // a stream that ended meanwhile says so itself
+        let handle = self.streams.iter_mut().find(|(t, _)| *t == ticket).map(|(_, handle)| handle);
+        if let (Some(handle), Some(file)) = (handle, file)
+            && let Some(sender) = handle.grant.take()
+        {
+            let reach = Arc::new(Reach::new(&grant));
+            handle.reach = Some(reach.clone());
+            let _ = sender.send((grant, file, reach)); // a stream that ended meanwhile says so itself
+        }
+    }
+
+    fn narrow(&mut self, ticket: Ticket, end: u64) {
+        let handle = self.streams.iter().find(|(t, _)| *t == ticket);
+        if let Some(reach) = handle.and_then(|(_, handle)| handle.reach.as_ref()) {
+            let end = reach.draw_in(end);
+            self.core.hear(self.now(), ticket, Heard::Narrowed { end });
         }
     }
 

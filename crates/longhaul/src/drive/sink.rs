@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use longhaul_core::step::{Extent, Grant};
 
+use super::reach::Reach;
 use crate::disk::crc::RunningCrc;
 use crate::disk::error::DiskError;
 use crate::disk::part_file::PartFile;
@@ -55,6 +56,7 @@ impl Growing {
 pub(crate) struct Sink {
     file: Arc<PartFile>,
     grant: Grant,
+    reach: Arc<Reach>,
     at: u64,
     growing: Option<Growing>,
     passing: Option<Growing>,
@@ -64,11 +66,11 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    pub(crate) fn new(file: Arc<PartFile>, grant: Grant, now: Instant) -> Self {
+    pub(crate) fn new(file: Arc<PartFile>, grant: Grant, reach: Arc<Reach>, now: Instant) -> Self {
         let growing =
             grant.continues.map(|e| Growing { start: e.start, len: e.len, crc: RunningCrc::continuing(e.crc) });
         let at = grant.body_start;
-        Self { file, grant, at, growing, passing: None, next_held: 0, unreported: 0, reported_at: now }
+        Self { file, grant, reach, at, growing, passing: None, next_held: 0, unreported: 0, reported_at: now }
     }
 
     /// The offset of the next byte of the body.
@@ -78,13 +80,17 @@ impl Sink {
 
     /// Whether the granted end is reached; what follows is not taken.
     pub(crate) fn is_full(&self) -> bool {
-        self.grant.write_end.is_some_and(|end| self.at >= end)
+        self.at >= self.reach.end()
     }
 
     /// Takes the next bytes of the body, as far as granted.
     pub(crate) fn take(&mut self, mut bytes: &[u8], now: Instant, reports: &mut Vec<Report>) -> Result<(), DiskError> {
         while !bytes.is_empty() && !self.is_full() {
-            let (piece, rest) = bytes.split_at(self.piece_len(bytes.len()));
+            let wanted = self.piece_len(bytes.len());
+            let (piece, rest) = bytes.split_at(self.reach.take(self.at, wanted));
+            if piece.is_empty() {
+                break; // drawn in just now
+            }
             if self.at < self.grant.write_start {
                 self.at += piece.len() as u64;
             } else if let Some(held) = self.held_here() {
@@ -132,7 +138,7 @@ impl Sink {
 
     /// How many of `available` bytes have the same fate.
     fn piece_len(&mut self, available: usize) -> usize {
-        let mut end = self.grant.write_end.unwrap_or(u64::MAX);
+        let mut end = u64::MAX;
         if self.at < self.grant.write_start {
             end = self.grant.write_start;
         } else if let Some(held) = self.held_here() {
@@ -214,7 +220,8 @@ mod tests {
         let place = Place::new(Folder::open(dir.path()).unwrap(), "f".as_ref()).unwrap();
         let (file, _) = PartFile::open_or_create(&place, Slot::Main).unwrap();
         let now = Instant::now();
-        let mut sink = Sink::new(Arc::new(file), grant.clone(), now);
+        let reach = Arc::new(Reach::new(grant));
+        let mut sink = Sink::new(Arc::new(file), grant.clone(), reach, now);
         let mut reports = Vec::new();
         for piece in body.chunks(step) {
             sink.take(piece, now, &mut reports).unwrap();
@@ -274,12 +281,34 @@ mod tests {
     }
 
     #[test]
+    fn a_sink_that_is_drawn_in_stops_there_or_where_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::new(Folder::open(dir.path()).unwrap(), "f".as_ref()).unwrap();
+        let (file, _) = PartFile::open_or_create(&place, Slot::Main).unwrap();
+        let (now, mut reports) = (Instant::now(), Vec::new());
+        let grant = Grant { write_end: Some(60), ..grant() };
+        let reach = Arc::new(Reach::new(&grant));
+        let mut sink = Sink::new(Arc::new(file), grant, reach.clone(), now);
+        sink.take(&BODY[..20], now, &mut reports).unwrap();
+        assert_eq!(reach.draw_in(50), 50);
+        sink.take(&BODY[20..30], now, &mut reports).unwrap();
+        assert_eq!(reach.draw_in(25), 30, "what is written stays");
+        assert!(sink.is_full());
+        sink.take(&BODY[30..], now, &mut reports).unwrap();
+        sink.flush(now, &mut reports);
+        assert_eq!((sink.at(), reports.last()), (30, Some(&Report::Wrote(extent(16, 30)))));
+        assert_eq!(std::fs::read(dir.path().join("f.lhpart")).unwrap(), &BODY[..30]);
+    }
+
+    #[test]
     fn what_is_written_falls_due_even_when_nothing_more_comes() {
         let dir = tempfile::tempdir().unwrap();
         let place = Place::new(Folder::open(dir.path()).unwrap(), "f".as_ref()).unwrap();
         let (file, _) = PartFile::open_or_create(&place, Slot::Main).unwrap();
         let (now, mut reports) = (Instant::now(), Vec::new());
-        let mut sink = Sink::new(Arc::new(file), Grant { block_len: 1 << 20, ..grant() }, now);
+        let grant = Grant { block_len: 1 << 20, ..grant() };
+        let reach = Arc::new(Reach::new(&grant));
+        let mut sink = Sink::new(Arc::new(file), grant, reach, now);
         assert_eq!(sink.report_at(), None);
         sink.take(&[7; 100], now, &mut reports).unwrap();
         assert_eq!(sink.report_at(), Some(now + REPORT_LATEST));

@@ -16,6 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::reach::Reach;
 use super::sink::{Report, Sink};
 use crate::disk::part_file::PartFile;
 use crate::store::{Body, HttpStore, NetFailure, Reply, StallWatch, Stalled};
@@ -25,8 +26,13 @@ pub(super) struct Handle {
     /// Told to stop.
     pub(super) stop: CancellationToken,
     /// Takes the grant, once.
-    pub(super) grant: Option<oneshot::Sender<(Grant, Arc<PartFile>)>>,
+    pub(super) grant: Option<oneshot::Sender<Granted>>,
+    /// How far it may write, once it may.
+    pub(super) reach: Option<Arc<Reach>>,
 }
+
+/// A grant, the file it is for, and how far it reaches.
+pub(super) type Granted = (Grant, Arc<PartFile>, Arc<Reach>);
 
 /// What a stream needs.
 pub(super) struct Stream {
@@ -60,12 +66,7 @@ impl From<NetFailure> for Stop {
 
 impl Stream {
     /// Runs the request to its end.
-    pub(super) async fn run(
-        self,
-        fetch: Fetch,
-        stop: CancellationToken,
-        grant: oneshot::Receiver<(Grant, Arc<PartFile>)>,
-    ) {
+    pub(super) async fn run(self, fetch: Fetch, stop: CancellationToken, grant: oneshot::Receiver<Granted>) {
         let mut at = 0;
         let result = self.body(fetch, &stop, grant, &mut at).await;
         let end = match result {
@@ -93,7 +94,7 @@ impl Stream {
         &self,
         fetch: Fetch,
         stop: &CancellationToken,
-        grant: oneshot::Receiver<(Grant, Arc<PartFile>)>,
+        grant: oneshot::Receiver<Granted>,
         at: &mut u64,
     ) -> Result<StreamEnd, Stop> {
         let mut stall = StallWatch::new(self.min_rate, self.stall_timeout);
@@ -105,12 +106,12 @@ impl Stream {
         let Reply { facts, mut body, .. } = reply;
         self.shared.saw_head(&facts);
         self.shared.tell(self.ticket, Heard::Head(Box::new(facts))).await;
-        let (grant, file) = tokio::select! {
+        let (grant, file, reach) = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Stop::Told),
             granted = grant => granted.map_err(|_| Stop::Told)?,
         };
-        let mut sink = Sink::new(file, grant, Instant::now());
+        let mut sink = Sink::new(file, grant, reach, Instant::now());
         let mut throttle = self.throttle.clone();
         let mut reports = Vec::new();
         let end = loop {
