@@ -133,7 +133,7 @@ impl Default for Config {
             range_len: 16 * MIB,
             piece_min: 4 * MIB,
             share_after_ms: 300,
-            hedge_after_ms: 1000,
+            hedge_after_ms: 2000,
             block_len_min: MIB,
             sync_every_ms: 1000,
             sync_bytes: 64 * MIB,

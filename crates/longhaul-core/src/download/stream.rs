@@ -523,8 +523,8 @@ impl Download {
         self.moved = true; // an object without bytes is fetched, too
         self.next_generation += 1;
         let length = begin.identity.length;
-        if begin.identity.is_strong() {
-            self.retry.restart_at(0);
+        if begin.identity.is_strong() && !self.one_reply {
+            self.retry.restart_at(0); // where only one reply counts, the next one must bring more than the last
         }
         let left = self.current.replace(Generation::new(begin));
         if b.slot == Slot::Next && left.is_some() {
@@ -646,9 +646,10 @@ impl Download {
             self.refuted = Some(g.begin.generation);
             self.probe_next = true;
         }
-        if !stream.gained && !stream.narrowed && !g.is_whole() {
-            // Nothing new came: count it, or a server could keep us busy for ever.
-            self.failed(Trouble::Short, None);
+        if (!stream.gained && !stream.narrowed || self.one_reply) && !g.is_whole() {
+            // Nothing new came, or nothing that can be added to: count it, or a server could keep us busy for ever.
+            let alternating = self.one_reply && self.alternating;
+            self.failed(if alternating { Trouble::Reply(Suspicion::Alternating) } else { Trouble::Short }, None);
         }
     }
 }
