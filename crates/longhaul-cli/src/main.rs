@@ -13,6 +13,7 @@
 mod commands;
 mod exit;
 mod flags;
+mod limits;
 mod out;
 mod show;
 mod signals;

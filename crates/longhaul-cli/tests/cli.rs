@@ -147,7 +147,7 @@ fn with_several_urls_all_are_tried_and_the_first_failure_is_the_code() {
     let list = folder.path().join("urls");
     std::fs::write(&list, "# two\nhttp://127.0.0.1:1/a\nhttp://127.0.0.1:1/b\n").unwrap();
     let mut command = longhaul();
-    command.args(["get", "--proxy", "none", "--retries", "0", "--json", "-i"]).arg(&list);
+    command.args(["get", "--proxy", "none", "--retries", "0", "-j", "1", "--json", "-i"]).arg(&list);
     let output = command.arg("-d").arg(folder.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(10), "{}", stderr(&output));
     let text = stdout(&output);

@@ -1,27 +1,37 @@
-//! `longhaul get URL...`: one after the other, each to its end; a failure of one does not stop the others, a signal
-//! stops all.
+//! `longhaul get URL...`: some side by side (`--jobs`), each to its end; a failure of one does not stop the others, a
+//! signal stops all.
+//!
+//! Everything runs on one thread: [`Session::job`] is the life of one URL, and at most `--jobs` of these are there at
+//! once, however long the list is.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use longhaul::{Client, DownloadBuilder, Event, Events, Transfer};
+use futures_util::StreamExt as _;
+use longhaul::{Client, DownloadBuilder, Error, ErrorKind, Event, Events, Transfer};
+use tokio::sync::watch;
 
 use super::{client, runtime};
 use crate::exit::{Exit, Failure};
 use crate::flags::high::{Get, Place};
-use crate::show::{Show, Subject, text};
+use crate::show::{Finished, Show, Subject, text};
 use crate::signals::{Signal, Signals};
 
 /// A stop that takes longer is explained: the disk is slow, and a second signal ends the wait.
 const STOP_EXPLAINED_AFTER: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(get: Get) -> Result<Exit, Failure> {
+    crate::limits::allow_open_files(get.jobs, get.connections);
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
         let client = client(&get.network, &get.state, get.limit_rate)?;
-        let show = Show::new(get.progress, get.json, get.quiet);
-        Ok(Session { get: &get, client, show, signals, stopped: None }.run().await)
+        let show = RefCell::new(Show::new(get.progress, get.json, get.quiet, get.urls.len()));
+        Ok(Session { get: &get, client, show, stop: watch::Sender::new(None), places: RefCell::default() }
+            .run(signals)
+            .await)
     });
     // A name lookup or a disk that hangs must not hold up the end.
     runtime.shutdown_background();
@@ -31,63 +41,109 @@ pub(crate) fn run(get: Get) -> Result<Exit, Failure> {
 struct Session<'a> {
     get: &'a Get,
     client: Client,
-    show: Show,
-    signals: Signals,
-    stopped: Option<Signal>,
+    /// Borrowed for the time of one call only.
+    show: RefCell<Show>,
+    /// The signal that stops all.
+    stop: watch::Sender<Option<Signal>>,
+    /// Where the files of those at work will be, by number, as far as that is known.
+    places: RefCell<HashMap<usize, PathBuf>>,
 }
 
 /// How one URL ended: well, or not, with what is kept (`None`: it was not begun, or nobody can tell).
-type Ended = Result<(), (Failure, Option<u64>)>;
+type Ended = Result<Finished, (Failure, Option<u64>)>;
 
 impl Session<'_> {
-    /// The first failure in the order of the list is the exit code.
-    async fn run(mut self) -> Exit {
-        let count = self.get.urls.len();
-        let mut exit = Exit::Done;
-        for (index, url) in self.get.urls.iter().enumerate() {
-            let shown = longhaul::source::redact(url).map(|r| r.url);
-            let mut subject = Subject {
-                url: shown.unwrap_or_else(|| longhaul::source::redact_for_display(url)),
-                path: match &self.get.place {
-                    Place::File(path) => std::path::absolute(path).ok(),
-                    Place::Folder(_) => None,
+    /// The exit code is that of the first failure in the order of the list. A second signal ends the program at once:
+    /// what was received is as safe as after a crash, which is what the journal is for.
+    async fn run(&self, mut signals: Signals) -> Exit {
+        let jobs = futures_util::stream::iter(0..self.get.urls.len()).map(|index| self.job(index));
+        let mut jobs = std::pin::pin!(jobs.buffer_unordered(self.get.jobs));
+        let mut first: Option<(usize, Exit)> = None;
+        let mut explain_at = None;
+        loop {
+            tokio::select! {
+                biased;
+                signal = signals.next() => {
+                    if self.stop.borrow().is_some() {
+                        std::process::exit(i32::from(Exit::Signal(signal).code()));
+                    }
+                    self.stop.send_replace(Some(signal));
+                    explain_at = Some(tokio::time::Instant::now() + STOP_EXPLAINED_AFTER);
+                }
+                ended = jobs.next() => match ended {
+                    Some((index, Some(exit))) if first.is_none_or(|(least, _)| index < least) => {
+                        first = Some((index, exit));
+                    }
+                    Some(_) => {}
+                    None => break,
                 },
-                number: index + 1,
-                count,
-            };
-            let ended = match self.stopped {
-                Some(signal) => Err((not_begun(signal, &subject), None)),
-                None => self.one(url, &mut subject).await,
-            };
-            if let Err((failure, held)) = ended {
-                self.show.failed(&subject, &failure, held);
-                if exit == Exit::Done {
-                    exit = failure.exit;
+                () = until(explain_at) => {
+                    explain_at = None;
+                    let how = match *self.stop.borrow() {
+                        Some(signal) if signal != Signal::Interrupt => signal.name(),
+                        _ => "Ctrl-C",
+                    };
+                    let line = format!("writing to the disk what was received; {how} again stops at once");
+                    self.show.borrow_mut().say(&line);
                 }
             }
         }
-        exit
+        self.show.borrow_mut().over();
+        first.map_or(Exit::Done, |(_, exit)| exit)
     }
 
-    async fn one(&mut self, url: &str, subject: &mut Subject) -> Ended {
-        self.show.begin(subject);
+    /// One URL from its begin to its end, with everything that is told about it.
+    async fn job(&self, index: usize) -> (usize, Option<Exit>) {
+        let url = &self.get.urls[index];
+        let shown = longhaul::source::redact(url).map(|r| r.url);
+        let mut subject = Subject {
+            url: shown.unwrap_or_else(|| longhaul::source::redact_for_display(url)),
+            id: None,
+            path: match &self.get.place {
+                Place::File(path) => std::path::absolute(path).ok(),
+                Place::Folder(_) => None,
+            },
+            number: index + 1,
+            count: self.get.urls.len(),
+        };
+        let stopped = *self.stop.borrow();
+        let ended = match stopped {
+            Some(signal) => Err((not_begun(signal, &subject), None)),
+            None => self.one(url, &mut subject).await,
+        };
+        self.places.borrow_mut().remove(&subject.number);
+        let mut show = self.show.borrow_mut();
+        match ended {
+            Ok(finished) => {
+                show.done(&subject, &finished);
+                (index, None)
+            }
+            Err((failure, held)) => {
+                show.failed(&subject, &failure, held);
+                (index, Some(failure.exit))
+            }
+        }
+    }
+
+    async fn one(&self, url: &str, subject: &mut Subject) -> Ended {
+        self.show.borrow_mut().begin(subject);
+        let mut stop = self.stop.subscribe();
         let download = settings(self.get, self.client.download(url));
         let transfer = tokio::select! {
-            signal = self.signals.next() => {
-                self.stopped = Some(signal);
-                return Err((not_begun(signal, subject), None));
-            }
+            signal = told(&mut stop) => return Err((not_begun(signal, subject), None)),
             started = download.start() => started.map_err(|error| (error.into(), None))?,
         };
+        subject.id = Some(transfer.id().to_owned());
         let mut resumable = true;
+        let mut pausing = false;
         let mut events = transfer.events();
         let outcome = loop {
             // Events first, so that what led to the end is told before it.
             tokio::select! {
                 biased;
-                signal = self.signals.next(), if self.stopped.is_none() => {
-                    self.stopped = Some(signal);
-                    match self.stop(signal, &transfer, &mut events, subject).await {
+                signal = told(&mut stop), if !pausing => {
+                    pausing = true;
+                    match self.pause(&transfer, &mut events, subject).await {
                         Some(held) => return Err((stopped(signal, subject, held, &transfer, resumable), Some(held))),
                         None => continue, // it ended by itself
                     }
@@ -104,40 +160,49 @@ impl Session<'_> {
         match outcome {
             Ok(outcome) => {
                 subject.path = Some(outcome.path.clone());
-                self.show.done(subject, &outcome.into());
-                Ok(())
+                Ok(outcome.into())
             }
             Err(error) => {
                 subject.path = transfer.path().or(subject.path.take());
-                Err((error.into(), Some(transfer.progress().received)))
+                Err((self.failure(&error, subject), Some(transfer.progress().received)))
             }
         }
     }
 
-    fn tell(&mut self, transfer: &Transfer, subject: &mut Subject, event: &Event) {
+    fn tell(&self, transfer: &Transfer, subject: &mut Subject, event: &Event) {
         if let Some(path) = transfer.path() {
+            self.places.borrow_mut().insert(subject.number, path.clone());
             subject.path = Some(path);
         }
-        self.show.event(subject, event);
+        self.show.borrow_mut().event(subject, event);
     }
 
-    /// Pauses; what is held, or nothing when the transfer ended instead. A second signal ends the program at once:
-    /// what was received is as safe as after a crash, which is what the journal is for.
-    async fn stop(
-        &mut self,
-        signal: Signal,
-        transfer: &Transfer,
-        events: &mut Events,
-        subject: &mut Subject,
-    ) -> Option<u64> {
+    /// What went wrong. A part file that is in use may be another URL's of this very command.
+    fn failure(&self, error: &Error, subject: &Subject) -> Failure {
+        let part = error.context().iter().find(|(key, _)| *key == "part").map(|(_, path)| path.as_str());
+        let target = part.and_then(|part| part.strip_suffix(".lhpart")).map(Path::new);
+        let taken = target.filter(|target| self.places.borrow().values().any(|place| place == target));
+        match taken.filter(|_| error.kind() == ErrorKind::InUse) {
+            Some(target) => Failure::new(
+                Exit::InUse,
+                "in_use",
+                format!(
+                    "{}: another URL of this command is being saved as {}; fetch this one by itself, with -o NAME",
+                    subject.url,
+                    text::here(target)
+                ),
+            ),
+            None => error.clone().into(),
+        }
+    }
+
+    /// Pauses; what is held, or nothing when the transfer ended instead.
+    async fn pause(&self, transfer: &Transfer, events: &mut Events, subject: &mut Subject) -> Option<u64> {
         let mut held = None;
-        let mut explain = std::pin::pin!(tokio::time::sleep(STOP_EXPLAINED_AFTER));
-        let mut explained = false;
         let mut pause = std::pin::pin!(transfer.pause());
         loop {
             tokio::select! {
                 biased;
-                second = self.signals.next() => std::process::exit(i32::from(Exit::Signal(second).code())),
                 Some(event) = events.next() => {
                     if let Event::Paused { held: now, .. } = event {
                         held = Some(now);
@@ -146,13 +211,24 @@ impl Session<'_> {
                 }
                 // An error is the transfer's own, and told as such.
                 _ = &mut pause => return held,
-                () = &mut explain, if !explained => {
-                    explained = true;
-                    let how = if signal == Signal::Interrupt { "Ctrl-C" } else { signal.name() };
-                    self.show.say(&format!("writing to the disk what was received; {how} again stops at once"));
-                }
             }
         }
+    }
+}
+
+/// Waits for the signal that stops all.
+async fn told(stop: &mut watch::Receiver<Option<Signal>>) -> Signal {
+    let signal = stop.wait_for(Option::is_some).await.ok().and_then(|signal| *signal);
+    match signal {
+        Some(signal) => signal,
+        None => std::future::pending().await, // the session, which outlives its jobs, is gone
+    }
+}
+
+async fn until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

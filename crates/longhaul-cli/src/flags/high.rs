@@ -39,6 +39,8 @@ pub(crate) struct Get {
     pub(crate) on_change: OnChange,
     pub(crate) headers: Vec<Pair>,
     pub(crate) user: Option<Pair>,
+    /// URLs at work at once, at least one.
+    pub(crate) jobs: usize,
     pub(crate) connections: Connections,
     /// Bytes per second; 0: no limit.
     pub(crate) limit_rate: u64,
@@ -199,6 +201,7 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
         },
         headers,
         user,
+        jobs: usize::from(words.jobs.max(1)),
         connections: values::connections(&words.connections).map_err(|e| usage(format!("--connections: {e}")))?,
         limit_rate: match &words.limit_rate {
             Some(rate) => values::rate(rate).map_err(|e| usage(format!("--limit-rate: {e}")))?,

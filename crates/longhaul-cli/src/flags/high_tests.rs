@@ -35,7 +35,8 @@ fn defaults_are_those_of_the_design() {
     let get = get(&[URL]).unwrap();
     assert_eq!(get.urls, [URL]);
     assert_eq!(get.place, Place::Folder(".".into()));
-    assert_eq!((get.retries, get.min_rate), (10, 1024));
+    assert_eq!((get.retries, get.min_rate, get.jobs, get.limit_rate), (10, 1024, 4, 0));
+    assert_eq!(get.connections, Connections::Auto);
     assert_eq!((get.stall_timeout, get.network.connect_timeout), (Duration::from_secs(30), Duration::from_secs(10)));
     assert_eq!((get.durability, get.on_change), (Durability::Power, OnChange::Restart));
     assert_eq!((get.progress, get.network.ip_family), (Progress::Auto, IpFamily::Any));
@@ -71,6 +72,7 @@ fn each_flag_means_what_it_says() {
         (&["-6"], |g| g.network.ip_family == IpFamily::V6),
         (&["--proxy", "none"], |g| matches!(g.network.proxy, ProxyChoice::Direct)),
         (&["--proxy", "socks5://h:1"], |g| matches!(g.network.proxy, ProxyChoice::Url(u) if u == "socks5://h:1")),
+        (&["-j", "64"], |g| g.jobs == 64),
         (&["-x", "16"], |g| g.connections == Connections::Fixed(16)),
         (&["--connections=auto"], |g| g.connections == Connections::Auto),
         (&["--limit-rate", "8M"], |g| g.limit_rate == 8 << 20),
@@ -110,6 +112,10 @@ fn contradictions_and_slips_are_refused_with_a_hint() {
         (&[URL, URL, "--checksum", &sha], "one file"),
         (&[URL, "--checksum", "sha256:00"], "64 hexadecimal"),
         (&[URL, "--retries", "-1"], "-1"),
+        (&[URL, "-j", "0"], "1..=256"),
+        (&[URL, "-j", "257"], "1..=256"),
+        (&[URL, "-x", "65"], "from 1 to 64"),
+        (&[URL, "--limit-rate", "0"], "leave it out"),
         (&[URL, "--stall-timeout", "0"], "--stall-timeout"),
         (&[URL, "--min-rate", "fast"], "--min-rate"),
         (&[URL, "--connect-timeout", "5m"], "--connect-timeout"),

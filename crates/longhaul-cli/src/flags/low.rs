@@ -63,7 +63,7 @@ pub(crate) enum Verb {
 
 #[derive(Args)]
 pub(crate) struct GetWords {
-    /// http:// or https:// URLs, fetched one after the other
+    /// http:// or https:// URLs
     #[arg(value_name = "URL", required_unless_present = "input_file", value_hint = ValueHint::Url)]
     pub(crate) urls: Vec<String>,
 
@@ -120,6 +120,11 @@ pub(crate) struct GetWords {
 
     #[command(flatten)]
     pub(crate) network: NetworkWords,
+
+    /// Fetch this many URLs side by side, 1 to 256
+    #[arg(short, long, value_name = "N", default_value_t = 4, help_heading = "Network")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
 
     /// Requests for ranges of one file at once, 1 to 64, or auto
     #[arg(short = 'x', long, value_name = "N", default_value = "auto", help_heading = "Network")]

@@ -1,8 +1,9 @@
 //! Progress on a terminal: a bar that never goes back unless the line above it says why.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use longhaul::{Event, Progress};
 
 use super::{Subject, text};
@@ -11,30 +12,97 @@ use crate::out;
 /// Longer names are shortened in the middle.
 const NAME_CHARS_MAX: usize = 32;
 
-pub(super) struct Bar {
+/// More downloads than these are at work without a bar of their own: they are in the overall line, and take over a
+/// bar that becomes free. It leaves a small terminal room for what is said.
+const BARS_MAX: usize = 10;
+
+/// One bar; with several URLs, a line about all and a bar for each at work.
+pub(super) struct Bars {
+    all: MultiProgress,
+    /// Only where there are several URLs.
+    overall: Option<ProgressBar>,
+    bars: HashMap<usize, Bar>,
+}
+
+impl Bars {
+    pub(super) fn new(count: usize) -> Self {
+        Self::to(ProgressDrawTarget::stderr_with_hz(10), count)
+    }
+
+    fn to(target: ProgressDrawTarget, count: usize) -> Self {
+        let all = MultiProgress::with_draw_target(target);
+        let overall = (count > 1).then(|| {
+            let overall = all.add(ProgressBar::new_spinner());
+            overall.set_style(style("{spinner} {msg}"));
+            overall
+        });
+        Self { all, overall, bars: HashMap::new() }
+    }
+
+    pub(super) fn begin(&mut self, subject: &Subject) {
+        if self.bars.len() < BARS_MAX && !self.bars.contains_key(&subject.number) {
+            let mut bar =
+                Bar { bar: self.all.add(ProgressBar::new_spinner()), height: HighWater::default(), known: None };
+            bar.begin(subject);
+            self.bars.insert(subject.number, bar);
+        }
+    }
+
+    pub(super) fn event(&mut self, subject: &Subject, event: &Event) {
+        if let Some(news) = text::news(event) {
+            self.suspend(|| out::say(&format!("{}: {news}", subject.name())));
+        }
+        self.begin(subject); // a bar may have become free
+        if let Some(bar) = self.bars.get_mut(&subject.number) {
+            bar.event(subject, event);
+        }
+    }
+
+    /// The line about all.
+    pub(super) fn overall(&self, line: &str) {
+        if let Some(overall) = &self.overall {
+            overall.set_message(line.to_owned());
+            overall.tick();
+        }
+    }
+
+    pub(super) fn end(&mut self, subject: &Subject) {
+        if let Some(bar) = self.bars.remove(&subject.number) {
+            bar.bar.finish_and_clear();
+            self.all.remove(&bar.bar);
+        }
+    }
+
+    /// Does something that writes to the terminal, above the bars.
+    pub(super) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.all.suspend(write)
+    }
+
+    pub(super) fn clear(&mut self) {
+        for (_, bar) in self.bars.drain() {
+            bar.bar.finish_and_clear();
+        }
+        if let Some(overall) = &self.overall {
+            overall.finish_and_clear();
+        }
+    }
+}
+
+struct Bar {
     bar: ProgressBar,
     height: HighWater,
     known: Option<u64>,
 }
 
 impl Bar {
-    pub(super) fn new() -> Self {
-        Self { bar: ProgressBar::hidden(), height: HighWater::default(), known: None }
-    }
-
-    pub(super) fn begin(&mut self, subject: &Subject) {
-        *self = Self { bar: ProgressBar::new_spinner(), ..Self::new() };
-        self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+    fn begin(&mut self, subject: &Subject) {
         self.bar.set_style(style("{spinner} {prefix} {msg}"));
         self.bar.set_prefix(shortened(&subject.name()));
         self.bar.set_message("asking the server");
         self.bar.enable_steady_tick(Duration::from_millis(200));
     }
 
-    pub(super) fn event(&mut self, subject: &Subject, event: &Event) {
-        if let Some(news) = text::news(event) {
-            self.above(&format!("{}: {news}", subject.name()));
-        }
+    fn event(&mut self, subject: &Subject, event: &Event) {
         match event {
             Event::Progress(progress) => self.progress(subject, progress),
             Event::Retry { .. } => self.bar.set_message("waiting to try again"),
@@ -62,15 +130,6 @@ impl Bar {
             message += &format!("  {} connections", progress.connections);
         }
         self.bar.set_message(message);
-    }
-
-    /// A line above the bar.
-    pub(super) fn above(&self, line: &str) {
-        self.bar.suspend(|| out::say(line));
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.bar.finish_and_clear();
     }
 }
 
@@ -124,6 +183,24 @@ mod tests {
     }
 
     #[test]
+    fn few_bars_are_shared_by_many_downloads() {
+        let subject = |number| Subject { url: format!("http://h/{number}"), id: None, path: None, number, count: 64 };
+        let mut bars = Bars::to(ProgressDrawTarget::hidden(), 64);
+        for number in 1..=64 {
+            bars.begin(&subject(number));
+        }
+        assert_eq!(bars.bars.len(), BARS_MAX);
+        let waiting = subject(64);
+        let progress = Event::Progress(Progress { received: 1, total: Some(2), ..Progress::default() });
+        bars.event(&waiting, &progress);
+        assert!(!bars.bars.contains_key(&64), "all bars are taken");
+        bars.end(&subject(1));
+        bars.event(&waiting, &progress);
+        assert_eq!(bars.bars[&64].bar.position(), 1);
+        assert!(bars.overall.is_some() && Bars::to(ProgressDrawTarget::hidden(), 1).overall.is_none());
+    }
+
+    #[test]
     fn long_names_keep_their_ends() {
         assert_eq!(shortened("a.iso"), "a.iso");
         let short = shortened(&format!("{}日本.tar.gz", "x".repeat(100)));
@@ -133,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_right() {
-        for template in ["{spinner} {prefix} {msg}", "{prefix} {wide_bar} {msg}"] {
+        for template in ["{spinner} {msg}", "{spinner} {prefix} {msg}", "{prefix} {wide_bar} {msg}"] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }

@@ -87,12 +87,14 @@ pub(super) fn failed(subject: &Subject, failure: &Failure, held: Option<u64>) ->
     line("failed", subject, fields)
 }
 
-/// `event`, `url`, `path` and `time_ms` are in every line, in this order; then come the event's own fields.
+/// `event`, `url`, `number`, `id`, `path` and `time_ms` are in every line, in this order; then come the event's own fields.
 fn line(event: &'static str, subject: &Subject, fields: Value) -> String {
     #[derive(Serialize)]
     struct Line<'a> {
         event: &'static str,
         url: &'a str,
+        number: usize,
+        id: Option<&'a str>,
         path: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         path_hex: Option<String>,
@@ -107,7 +109,16 @@ fn line(event: &'static str, subject: &Subject, fields: Value) -> String {
         _ => Map::new(),
     };
     let time_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let line = Line { event, url: &subject.url, path, path_hex, time_ms, fields };
+    let line = Line {
+        event,
+        url: &subject.url,
+        number: subject.number,
+        id: subject.id.as_deref(),
+        path,
+        path_hex,
+        time_ms,
+        fields,
+    };
     // Maps with text keys always serialize.
     let mut line = serde_json::to_string(&line).unwrap_or_default();
     line.push('\n');

@@ -7,7 +7,7 @@ use super::*;
 use crate::exit::Exit;
 
 fn subject() -> Subject {
-    Subject { url: "https://h/a".into(), path: Some("/d/a".into()), number: 1, count: 1 }
+    Subject { url: "https://h/a".into(), id: Some("0f".repeat(16)), path: Some("/d/a".into()), number: 1, count: 1 }
 }
 
 fn every_event() -> Vec<Event> {
@@ -59,10 +59,13 @@ fn every_event_is_a_documented_line() {
         let object = parsed(&line);
         let event = object["event"].as_str().unwrap();
         assert_eq!((object["url"].as_str(), object["path"].as_str()), (Some("https://h/a"), Some("/d/a")));
+        assert_eq!((object["number"].as_u64(), object["id"].as_str().map(str::len)), (Some(1), Some(32)));
         assert!(object["time_ms"].as_u64().unwrap() > 1_700_000_000_000);
         let section = document.split("\n## ").find(|s| s.starts_with(&format!("`{event}`")));
         let section = section.unwrap_or_else(|| panic!("docs/json-events.md has no section for {event}"));
-        for field in object.keys().filter(|f| !["event", "url", "path", "time_ms"].contains(&f.as_str())) {
+        for field in
+            object.keys().filter(|f| !["event", "url", "number", "id", "path", "time_ms"].contains(&f.as_str()))
+        {
             assert!(section.contains(&format!("| `{field}` |")), "{event}: {field} is not documented");
         }
     }

@@ -1,6 +1,6 @@
 //! What people and programs see of a running download.
 //!
-//! One [`Show`] follows all URLs of a `get`, one after the other. People are served on stderr (a bar, lines or nothing),
+//! One [`Show`] follows all URLs of a `get`, some of them at work at once. People are served on stderr (a bar, lines or nothing),
 //! programs on stdout (`--json`).
 
 mod bar;
@@ -10,6 +10,7 @@ pub(crate) mod text;
 
 pub(crate) use json::{path_fields, snake};
 
+use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use longhaul::{Digest, Event, Outcome, Restart, Verified};
 use crate::exit::{Exit, Failure};
 use crate::flags::high::Progress;
 use crate::out;
-use bar::Bar;
+use bar::Bars;
 use plain::Plain;
 
 /// One of the URLs.
@@ -27,6 +28,8 @@ use plain::Plain;
 pub(crate) struct Subject {
     /// Without secrets.
     pub(crate) url: String,
+    /// The transfer, once it is begun.
+    pub(crate) id: Option<String>,
     /// Where the file is or will be, once that is known.
     pub(crate) path: Option<PathBuf>,
     /// Which of how many, counted from 1.
@@ -76,7 +79,7 @@ impl From<Outcome> for Finished {
 }
 
 enum People {
-    Bar(Bar),
+    Bar(Bars),
     Plain(Plain),
     Nobody,
 }
@@ -86,31 +89,49 @@ pub(crate) struct Show {
     people: People,
     json: bool,
     quiet: bool,
+    /// Those at work, by number.
+    at_work: HashMap<usize, Following>,
+    sum: Sum,
+}
+
+/// What was told of one URL.
+#[derive(Default)]
+struct Following {
     events: json::Events,
     started: Option<Event>,
+    now: longhaul::Progress,
+}
+
+/// All URLs together.
+#[derive(Debug, Clone, Default)]
+struct Sum {
+    count: usize,
+    done: usize,
+    failed: usize,
+    /// Of those that are done: bytes of their files, and how many were there already.
+    bytes: u64,
+    already: usize,
+    fetched: u64,
 }
 
 impl Show {
-    pub(crate) fn new(progress: Progress, json: bool, quiet: bool) -> Self {
+    pub(crate) fn new(progress: Progress, json: bool, quiet: bool, count: usize) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = std::io::stderr().is_terminal() && !dumb;
         let people = match progress {
             Progress::None => People::Nobody,
-            Progress::Auto | Progress::Bar if terminal => People::Bar(Bar::new()),
-            Progress::Auto | Progress::Bar | Progress::Plain => People::Plain(Plain::new()),
+            Progress::Auto | Progress::Bar if terminal => People::Bar(Bars::new(count)),
+            Progress::Auto | Progress::Bar | Progress::Plain => People::Plain(Plain::new(count)),
         };
-        Self { people, json, quiet, events: json::Events::default(), started: None }
+        Self { people, json, quiet, at_work: HashMap::new(), sum: Sum { count, ..Sum::default() } }
     }
 
-    /// The next URL.
+    /// Another URL.
     pub(crate) fn begin(&mut self, subject: &Subject) {
-        match &mut self.people {
-            People::Bar(bar) => bar.begin(subject),
-            People::Plain(plain) => plain.begin(subject),
-            People::Nobody => {}
+        self.at_work.insert(subject.number, Following::default());
+        if let People::Bar(bars) = &mut self.people {
+            bars.begin(subject);
         }
-        self.events = json::Events::default();
-        self.started = None;
     }
 
     /// Something happened to it.
@@ -118,19 +139,23 @@ impl Show {
         if matches!(event, Event::Progress(p) if p.received == 0 && p.total.is_none()) {
             return; // nothing is known yet
         }
+        let following = self.at_work.entry(subject.number).or_default();
+        if let Event::Progress(progress) = event {
+            following.now = *progress;
+        }
         if self.json
-            && let Some(line) = self.events.line(subject, event)
+            && let Some(line) = following.events.line(subject, event)
         {
             tell_programs(&line);
         }
         if matches!(event, Event::Started { .. }) {
-            if self.started.as_ref() == Some(event) {
+            if following.started.as_ref() == Some(event) {
                 return; // begun again with the same object: people know about it
             }
-            self.started = Some(event.clone());
+            following.started = Some(event.clone());
         }
         match &mut self.people {
-            People::Bar(bar) => bar.event(subject, event),
+            People::Bar(bars) => bars.event(subject, event),
             People::Plain(plain) => plain.event(subject, event),
             // What changes what the user gets is said even without progress.
             People::Nobody if !self.quiet && !self.json && text::is_warning(event) => {
@@ -140,21 +165,28 @@ impl Show {
             }
             People::Nobody => {}
         }
+        self.tell_sum();
     }
 
     /// It is whole.
     pub(crate) fn done(&mut self, subject: &Subject, finished: &Finished) {
-        self.clear();
+        self.sum.done += 1;
+        self.sum.already += usize::from(finished.already);
+        self.sum.bytes = self.sum.bytes.saturating_add(finished.bytes);
+        self.sum.fetched = self.sum.fetched.saturating_add(finished.fetched);
+        self.end(subject);
         if self.json {
             tell_programs(&json::done(subject, finished));
         } else if !self.quiet {
-            out::say(&text::summary(finished));
+            self.above(&text::summary(finished));
         }
+        self.tell_sum();
     }
 
     /// It failed; `held` is how many bytes of it are kept, when that is known.
     pub(crate) fn failed(&mut self, subject: &Subject, failure: &Failure, held: Option<u64>) {
-        self.clear();
+        self.sum.failed += 1;
+        self.end(subject);
         if self.json {
             tell_programs(&json::failed(subject, failure, held));
         }
@@ -162,22 +194,58 @@ impl Show {
         match failure.exit {
             Exit::Signal(_) if held.is_none() => {}
             Exit::Signal(_) if self.quiet || self.json => {}
-            _ => out::complain(&failure.message),
+            _ => match &self.people {
+                People::Bar(bars) => bars.suspend(|| out::complain(&failure.message)),
+                _ => out::complain(&failure.message),
+            },
+        }
+        self.tell_sum();
+    }
+
+    /// All have ended.
+    pub(crate) fn over(&mut self) {
+        if let People::Bar(bars) = &mut self.people {
+            bars.clear();
+        }
+        if self.sum.count > 1 && !self.quiet && !self.json {
+            out::say(&text::sum(&self.sum));
         }
     }
 
     /// A line for people, whatever is on the screen.
     pub(crate) fn say(&mut self, line: &str) {
-        match &mut self.people {
-            People::Bar(bar) => bar.above(line),
-            _ if self.quiet => {}
+        if matches!(self.people, People::Bar(_)) || !self.quiet {
+            self.above(line);
+        }
+    }
+
+    fn above(&self, line: &str) {
+        match &self.people {
+            People::Bar(bars) => bars.suspend(|| out::say(line)),
             _ => out::say(line),
         }
     }
 
-    fn clear(&mut self) {
-        if let People::Bar(bar) = &mut self.people {
-            bar.clear();
+    fn end(&mut self, subject: &Subject) {
+        self.at_work.remove(&subject.number);
+        if let People::Bar(bars) = &mut self.people {
+            bars.end(subject);
+        }
+    }
+
+    /// How all are getting on, where there are several.
+    fn tell_sum(&mut self) {
+        if self.sum.count < 2 {
+            return;
+        }
+        match &mut self.people {
+            People::Bar(bars) => bars.overall(&text::running(&self.sum, self.at_work.values().map(|f| &f.now))),
+            People::Plain(plain) => {
+                if plain.overall_is_due() {
+                    out::say(&text::running(&self.sum, self.at_work.values().map(|f| &f.now)));
+                }
+            }
+            People::Nobody => {}
         }
     }
 }

@@ -14,23 +14,22 @@ const APART: Duration = Duration::from_secs(5);
 /// … which grows with the download up to this: a log of ten hours should still be read.
 const APART_MAX: Duration = Duration::from_secs(60);
 
+/// One URL is told in lines of its own; of several, what happens to each and now and then a line about all.
 pub(super) struct Plain {
     began: Instant,
     last: Option<Instant>,
     tenths: u64,
+    several: bool,
 }
 
 impl Plain {
-    pub(super) fn new() -> Self {
-        Self { began: Instant::now(), last: None, tenths: 0 }
-    }
-
-    pub(super) fn begin(&mut self, _: &Subject) {
-        *self = Self::new();
+    pub(super) fn new(count: usize) -> Self {
+        Self { began: Instant::now(), last: None, tenths: 0, several: count > 1 }
     }
 
     pub(super) fn event(&mut self, subject: &Subject, event: &Event) {
         match event {
+            _ if self.several => {}
             Event::Started { total, .. } => {
                 let length = total.map_or_else(|| "of unknown length".into(), text::bytes);
                 out::say(&format!("{}: {length}, from {}", subject.name(), subject.url));
@@ -43,6 +42,16 @@ impl Plain {
         if let Some(news) = text::news(event) {
             out::say(&format!("{}: {news}", subject.name()));
         }
+    }
+
+    /// Whether it is time for a line about all; counts as told.
+    pub(super) fn overall_is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let is_due = due(now - self.last.unwrap_or(self.began), now - self.began, false);
+        if is_due {
+            self.last = Some(now);
+        }
+        is_due
     }
 
     fn progress(&mut self, subject: &Subject, progress: &Progress) {

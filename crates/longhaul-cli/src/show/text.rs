@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use longhaul::{Event, Verified};
+use longhaul::{Event, Progress, Verified};
 
-use super::Finished;
+use super::{Finished, Sum};
 
 /// Bytes for people, in powers of 1024: `1.2 GiB`, `512 B`.
 pub(crate) fn bytes(count: u64) -> String {
@@ -135,6 +135,31 @@ pub(crate) fn summary(outcome: &Finished) -> String {
     line
 }
 
+/// How several downloads are getting on: `12 of 3000 done, 1 failed, 4 at work: 1.2 GiB, 35.0 MiB/s`.
+pub(super) fn running<'a>(sum: &Sum, at_work: impl Iterator<Item = &'a Progress>) -> String {
+    let (mut count, mut received, mut rate) = (0_usize, sum.bytes, 0_u64);
+    for progress in at_work {
+        count += 1;
+        received = received.saturating_add(progress.received);
+        rate = rate.saturating_add(progress.rate);
+    }
+    let failed = if sum.failed > 0 { format!(", {} failed", sum.failed) } else { String::new() };
+    format!("{} of {} done{failed}, {count} at work: {}, {}/s", sum.done, sum.count, bytes(received), bytes(rate))
+}
+
+/// The last line of several downloads.
+pub(super) fn sum(sum: &Sum) -> String {
+    let mut line = format!("{} of {} done, {}", sum.done, sum.count, bytes(sum.bytes));
+    if sum.already > 0 {
+        line += &format!(" ({} complete already)", sum.already);
+    }
+    line += &format!("; {} fetched", bytes(sum.fetched));
+    if sum.failed > 0 {
+        line += &format!("; {} failed", sum.failed);
+    }
+    line
+}
+
 /// A path as one would call it from the current folder.
 pub(crate) fn here(path: &Path) -> String {
     let inside = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
@@ -200,6 +225,16 @@ mod tests {
         assert_eq!(summary(&outcome), text);
         let already = Finished { already: true, verified: Verified::Nothing, ..outcome };
         assert_eq!(summary(&already), "/d/a: complete already, 3.0 MiB; verified: nothing");
+    }
+
+    #[test]
+    fn several_downloads_are_summed_up() {
+        let all = Sum { count: 9, done: 3, failed: 1, bytes: 2048, already: 2, fetched: 1024 };
+        let now = [Progress { received: 1024, rate: 512, ..Progress::default() }, Progress::default()];
+        assert_eq!(running(&all, now.iter()), "3 of 9 done, 1 failed, 2 at work: 3.0 KiB, 512 B/s");
+        assert_eq!(sum(&all), "3 of 9 done, 2.0 KiB (2 complete already); 1.0 KiB fetched; 1 failed");
+        let all = Sum { failed: 0, already: 0, ..all };
+        assert_eq!(sum(&all), "3 of 9 done, 2.0 KiB; 1.0 KiB fetched");
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl DiskError {
         self.fault
     }
 
+    /// The file or folder that it is about.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The process that holds the transfer, when the fault is `InUse` and it can be told.
     pub(crate) fn holder(&self) -> Option<u32> {
         match self.why {

@@ -94,9 +94,12 @@ fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, reme
         None => format!("{target}: cannot {during} (while fetching {object}); {next}"),
     };
     let error = Error::new(kind, Disposition::Permanent, text).with("path", target).with("operation", during);
-    match remembered.disk {
-        Some(cause) if cause.holder().is_some() => error.with("holder", cause.holder().unwrap_or(0)),
-        _ => error,
+    match remembered.disk.filter(|cause| cause.fault() == DiskFault::InUse) {
+        Some(cause) => {
+            let error = error.with("part", cause.path().display());
+            cause.holder().map_or(error.clone(), |holder| error.with("holder", holder))
+        }
+        None => error,
     }
 }
 
