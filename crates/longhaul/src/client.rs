@@ -118,9 +118,16 @@ impl ClientBuilder {
         self
     }
 
-    /// Which proxy to use; by default what the environment says (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
+    /// Which proxy to use; by default none. The environment is read only for [`ProxyChoice::Environment`].
     pub fn proxy(mut self, proxy: ProxyChoice) -> Self {
         self.http.proxy = proxy;
+        self
+    }
+
+    /// Hosts that are asked directly, in place of what `no_proxy` says: names (with all names below them), addresses,
+    /// networks (`10.0.0.0/8`), separated by commas; `*` is all of them.
+    pub fn no_proxy(mut self, hosts: impl Into<String>) -> Self {
+        self.http.no_proxy = Some(hosts.into());
         self
     }
 

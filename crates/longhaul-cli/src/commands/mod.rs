@@ -58,6 +58,9 @@ fn settings(network: &Network) -> ClientBuilder {
         .proxy(network.proxy.clone())
         .insecure(network.insecure)
         .ip_family(network.ip_family);
+    if let Some(hosts) = &network.no_proxy {
+        builder = builder.no_proxy(hosts);
+    }
     if let Some(agent) = &network.user_agent {
         builder = builder.user_agent(agent);
     }

@@ -91,6 +91,8 @@ pub(crate) struct Network {
     pub(crate) user_agent: Option<String>,
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: ProxyChoice,
+    /// Hosts that are asked directly, in place of what the environment says.
+    pub(crate) no_proxy: Option<String>,
     /// PEM.
     pub(crate) ca_certificates: Option<Vec<u8>>,
     pub(crate) insecure: bool,
@@ -284,10 +286,12 @@ fn network(words: NetworkWords) -> Result<Network, Failure> {
         connect_timeout: values::seconds(&words.connect_timeout)
             .map_err(|e| usage(format!("--connect-timeout: {e}")))?,
         proxy: match words.proxy {
-            None => ProxyChoice::System,
+            None => ProxyChoice::Environment,
             Some(proxy) if proxy.eq_ignore_ascii_case("none") || proxy.is_empty() => ProxyChoice::Direct,
             Some(proxy) => ProxyChoice::Url(proxy),
         },
+        // Also for a proxy that was given here, as curl does it.
+        no_proxy: words.noproxy.or_else(|| ["no_proxy", "NO_PROXY"].iter().find_map(|name| std::env::var(name).ok())),
         ca_certificates: words.ca_cert.as_ref().filter(|p| !p.as_os_str().is_empty()).map(read_ca).transpose()?,
         insecure: words.insecure,
         ip_family: match (words.ipv4, words.ipv6) {

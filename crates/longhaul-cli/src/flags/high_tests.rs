@@ -40,7 +40,7 @@ fn defaults_are_those_of_the_design() {
     assert_eq!((get.stall_timeout, get.network.connect_timeout), (Duration::from_secs(30), Duration::from_secs(10)));
     assert_eq!((get.durability, get.on_change), (Durability::Power, OnChange::Restart));
     assert_eq!((get.progress, get.network.ip_family), (Progress::Auto, IpFamily::Any));
-    assert!(matches!(get.network.proxy, ProxyChoice::System));
+    assert!(matches!(get.network.proxy, ProxyChoice::Environment));
     assert_eq!(get.state, StateDir::Chosen("/state".into()));
     let flags = [get.create_dirs, get.overwrite, get.remote_time, get.no_lock, get.require_verified, get.json];
     assert_eq!(flags, [false; 6]);
@@ -70,6 +70,7 @@ fn each_flag_means_what_it_says() {
         (&["-k"], |g| g.network.insecure),
         (&["-4"], |g| g.network.ip_family == IpFamily::V4),
         (&["-6"], |g| g.network.ip_family == IpFamily::V6),
+        (&["--noproxy", "a,b"], |g| g.network.no_proxy.as_deref() == Some("a,b")),
         (&["--proxy", "none"], |g| matches!(g.network.proxy, ProxyChoice::Direct)),
         (&["--proxy", "socks5://h:1"], |g| matches!(g.network.proxy, ProxyChoice::Url(u) if u == "socks5://h:1")),
         (&["-j", "64"], |g| g.jobs == 64),

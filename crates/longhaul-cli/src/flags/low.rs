@@ -187,10 +187,15 @@ pub(crate) struct NetworkWords {
     #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Network")]
     pub(crate) connect_timeout: String,
 
-    /// Go through this proxy (http, https, socks5 or socks5h URL), or through none
+    /// Go through this proxy (http, https, socks5 or, names looked up there, socks5h URL), or through none
     /// [default: what http_proxy, https_proxy, all_proxy and no_proxy say]
     #[arg(long, value_name = "URL|none", help_heading = "Network")]
     pub(crate) proxy: Option<String>,
+
+    /// Ask these hosts directly: names, addresses, networks, separated by commas ('*': all)
+    /// [default: what no_proxy says]
+    #[arg(long, value_name = "HOSTS", help_heading = "Network")]
+    pub(crate) noproxy: Option<String>,
 
     /// Trust the certificates in this PEM file besides the system's
     #[arg(long, value_name = "FILE", env = "SSL_CERT_FILE", help_heading = "Network")]

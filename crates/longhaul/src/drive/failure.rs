@@ -18,6 +18,12 @@ pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, 
             error(ErrorKind::NotFound, Permanent, format!("{object}: not found (status {status}); check the address"))
                 .with("status", status)
         }
+        Failure::Denied(status @ 407) | Failure::NeedsLink(status @ 407) => error(
+            ErrorKind::Denied,
+            Permanent,
+            format!("{object}: the proxy wants a user and password (status 407); give them in its URL{kept}"),
+        )
+        .with("status", status),
         Failure::Denied(status) => error(
             ErrorKind::Denied,
             Permanent,

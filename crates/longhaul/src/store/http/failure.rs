@@ -58,6 +58,18 @@ pub(super) fn wants_other_protocol(error: &reqwest::Error) -> bool {
     chain(error).iter().any(|e| e.downcast_ref::<rustls::Error>() == Some(&alert))
 }
 
+/// Whether a proxy did not let us through for want of a user and password.
+pub(super) fn wants_proxy_credentials(error: &reqwest::Error) -> bool {
+    said_by_proxy_layer(&chain(error)).is_some_and(|said| said == "tunnel error: proxy authorization required")
+}
+
+/// What hyper-util's connectors say of a proxy. Their types are not public; their texts are fixed sentences without
+/// anything of the URL, and a test goes through those that are told apart.
+fn said_by_proxy_layer(chain: &[&(dyn StdError + 'static)]) -> Option<String> {
+    let texts = chain.iter().map(ToString::to_string);
+    texts.into_iter().find(|text| text.starts_with("tunnel error: ") || text.starts_with("SOCKS error: "))
+}
+
 fn explain(error: &reqwest::Error, stage: Stage) -> (NetFault, String) {
     let chain = chain(error);
     let connecting = stage == Stage::Head && error.is_connect();
@@ -65,6 +77,14 @@ fn explain(error: &reqwest::Error, stage: Stage) -> (NetFault, String) {
         // TLS 1.3 refuses a client after the handshake: an alert before the head counts as part of it.
         let refused = connecting || (stage == Stage::Head && matches!(tls, rustls::Error::AlertReceived(_)));
         return (if refused { NetFault::Tls } else { NetFault::Cut }, format!("TLS: {tls}"));
+    }
+    if let Some(said) = said_by_proxy_layer(&chain) {
+        let what = match said.as_str() {
+            "tunnel error: unsuccessful" => "the proxy refuses to connect there, or cannot".to_owned(),
+            "tunnel error: unexpected end of file" => "the proxy closed the connection".to_owned(),
+            _ => format!("no connection by way of the proxy: {said}"),
+        };
+        return (NetFault::Connect, what);
     }
     if error.is_dns() {
         return (NetFault::Resolve, "the host name does not resolve".to_owned());

@@ -8,6 +8,7 @@
 //! A server that has only HTTP/2 refuses our ALPN offer; it is then asked again with HTTP/2, and remembered.
 
 mod failure;
+mod proxy;
 mod redirect;
 mod request;
 #[cfg(test)]
@@ -23,11 +24,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderValue, LOCATION};
 use longhaul_core::reply::ReplyFacts;
-use longhaul_core::step::Fetch;
+use longhaul_core::step::{Fetch, NetFault};
 use url::Url;
 
 pub(crate) use failure::{NetFailure, shown};
-use failure::{Stage, wants_other_protocol};
+use failure::{Stage, wants_other_protocol, wants_proxy_credentials};
+use proxy::Proxies;
 use redirect::{Way, is_redirect};
 use request::Sender;
 
@@ -53,6 +55,8 @@ pub(crate) struct HttpOptions {
     pub(crate) user_agent: String,
     /// By way of which proxy.
     pub(crate) proxy: ProxyChoice,
+    /// Hosts that are asked directly, in place of what the environment says.
+    pub(crate) no_proxy: Option<String>,
     /// PEM files' contents: certificates that are trusted beside the system's.
     pub(crate) ca_certs: Vec<Vec<u8>>,
     /// Accept any certificate.
@@ -70,7 +74,8 @@ impl Default for HttpOptions {
         Self {
             connect_timeout: Duration::from_secs(10),
             user_agent: concat!("longhaul/", env!("CARGO_PKG_VERSION")).to_owned(),
-            proxy: ProxyChoice::System,
+            proxy: ProxyChoice::Direct,
+            no_proxy: None,
             ca_certs: Vec::new(),
             insecure: false,
             ip_family: IpFamily::Any,
@@ -83,11 +88,13 @@ impl Default for HttpOptions {
 /// Which proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ProxyChoice {
-    /// What the environment (`HTTPS_PROXY`, `NO_PROXY`, …) or the system's settings say.
-    System,
+    /// What `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` say, read when the client is built. Upper case names
+    /// count where the lower case one is not set, `HTTP_PROXY` excepted, as with curl.
+    Environment,
     /// None.
     Direct,
-    /// This one for everything: `http`, `https`, `socks5` or `socks5h` URL, with userinfo if it asks for it.
+    /// This one for everything: an `http`, `https`, `socks5` (names are looked up here) or `socks5h` (by the proxy) URL,
+    /// with userinfo if the proxy asks for it. Without a scheme it is an `http` proxy.
     Url(String),
 }
 
@@ -117,6 +124,8 @@ struct Connections {
     /// What the server prefers of HTTP/2 and HTTP/1.1.
     any: Clients,
     prefer_http1: bool,
+    /// Some may be asked by way of a proxy.
+    proxied: bool,
     /// Origins that refused HTTP/1.1.
     http2_only: Mutex<HashSet<String>>,
     pace: Pace,
@@ -132,9 +141,11 @@ impl HttpStore {
     /// A store that sends nothing of a caller's; nothing is connected yet.
     pub(crate) fn new(options: &HttpOptions) -> Result<Self, BadOption> {
         let tls = tls::config(&options.ca_certs, options.insecure).ok_or(BadOption("a CA certificate"))?;
+        let proxies = Proxies::choose(&options.proxy, options.no_proxy.as_deref(), |name| std::env::var(name).ok())?;
         let shared = Connections {
-            http1: Clients::new(options, &tls, true)?,
-            any: Clients::new(options, &tls, false)?,
+            http1: Clients::new(options, &tls, &proxies, true)?,
+            any: Clients::new(options, &tls, &proxies, false)?,
+            proxied: proxies.any(),
             prefer_http1: options.prefer_http1,
             http2_only: Mutex::default(),
             pace: Pace::new(options.limit_rate),
@@ -184,10 +195,31 @@ impl Connections {
                     }
                     origins.insert(origin);
                 }
-                outcome => return outcome.map_err(|e| NetFailure::of(&e, Stage::Head, url)),
+                outcome => return self.answered(outcome, url),
             }
         }
-        self.any.get(url, headers, fresh).await.map_err(|e| NetFailure::of(&e, Stage::Head, url))
+        self.answered(self.any.get(url, headers, fresh).await, url)
+    }
+
+    /// A proxy that wants credentials before it lets us through to a TLS server has answered: like one that stands in
+    /// for a plain one does, with 407 (RFC 9110, 15.5.8).
+    fn answered(
+        &self,
+        outcome: Result<reqwest::Response, reqwest::Error>,
+        url: &Url,
+    ) -> Result<reqwest::Response, NetFailure> {
+        outcome.or_else(|error| {
+            if wants_proxy_credentials(&error) {
+                let mut reply = http::Response::new(Bytes::new());
+                *reply.status_mut() = http::StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+                return Ok(reply.into());
+            }
+            let mut failure = NetFailure::of(&error, Stage::Head, url);
+            if self.proxied && matches!(failure.fault, NetFault::Connect | NetFault::Resolve) {
+                failure.detail += " (a proxy is set)";
+            }
+            Err(failure)
+        })
     }
 
     fn http2_only(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -196,8 +228,14 @@ impl Connections {
 }
 
 impl Clients {
-    fn new(options: &HttpOptions, tls: &rustls::ClientConfig, http1: bool) -> Result<Self, BadOption> {
-        Ok(Self { pooled: client(options, tls, http1, true)?, fresh: client(options, tls, http1, false)? })
+    fn new(
+        options: &HttpOptions,
+        tls: &rustls::ClientConfig,
+        proxies: &Proxies,
+        http1: bool,
+    ) -> Result<Self, BadOption> {
+        let client = |pooled| client(options, tls, proxies, http1, pooled);
+        Ok(Self { pooled: client(true)?, fresh: client(false)? })
     }
 
     async fn get(&self, url: &Url, headers: HeaderMap, fresh: bool) -> Result<reqwest::Response, reqwest::Error> {
@@ -209,6 +247,7 @@ impl Clients {
 fn client(
     options: &HttpOptions,
     tls: &rustls::ClientConfig,
+    proxies: &Proxies,
     http1: bool,
     pooled: bool,
 ) -> Result<reqwest::Client, BadOption> {
@@ -230,18 +269,14 @@ fn client(
     if http1 {
         builder = builder.http1_only();
     }
-    builder = match &options.proxy {
-        ProxyChoice::System => builder,
-        ProxyChoice::Direct => builder.no_proxy(),
-        ProxyChoice::Url(url) => builder.proxy(reqwest::Proxy::all(url).map_err(|_| BadOption("the proxy"))?),
-    };
+    builder = proxies.set(builder)?;
     // An address of one family to connect from leaves only addresses of this family to connect to.
     builder = match options.ip_family {
         IpFamily::Any => builder,
         IpFamily::V4 => builder.local_address(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         IpFamily::V6 => builder.local_address(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
     };
-    builder.build().map_err(|_| BadOption("the user agent or the proxy"))
+    builder.build().map_err(|_| BadOption("the user agent"))
 }
 
 /// The head of the final reply, and its body to be read.
