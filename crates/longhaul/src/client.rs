@@ -88,13 +88,18 @@ struct Inner {
     store: Arc<HttpStore>,
     state: Option<Arc<StateDir>>,
     hosts: Arc<Hosts>,
+    credentials: Option<Credentials>,
 }
+
+/// User and password by host.
+type Credentials = Arc<dyn Fn(&str) -> Option<(String, String)> + Send + Sync>;
 
 /// Settings of a [`Client`].
 #[derive(Default)]
 pub struct ClientBuilder {
     http: HttpOptions,
     state_dir: Option<PathBuf>,
+    credentials: Option<Credentials>,
 }
 
 impl ClientBuilder {
@@ -149,6 +154,16 @@ impl ClientBuilder {
         self
     }
 
+    /// Who knows user and password (RFC 7617) for a host, named as in a URL, without the brackets of IPv6 addresses.
+    ///
+    /// It is asked when a transfer or probe starts, for the host of its own URL, unless credentials were given with
+    /// [`basic_auth`](DownloadBuilder::basic_auth), an `Authorization` header or in the URL. What it says is sent to that
+    /// origin only, never after a redirect elsewhere, and never stored. The library reads no `.netrc` by itself.
+    pub fn credentials(mut self, of_host: impl Fn(&str) -> Option<(String, String)> + Send + Sync + 'static) -> Self {
+        self.credentials = Some(Arc::new(of_host));
+        self
+    }
+
     /// Bytes per second that all transfers of the client together take from the network, shared fairly between their
     /// connections; 0, the default, is no limit. Waiting for one's turn never counts as a stall.
     pub fn limit_rate(mut self, bytes_per_s: u64) -> Self {
@@ -176,7 +191,7 @@ impl ClientBuilder {
         };
         let store = Arc::new(HttpStore::new(&self.http).map_err(bad_option)?);
         let hosts = Arc::new(Hosts::new(state.clone()));
-        Ok(Client { inner: Arc::new(Inner { store, state, hosts }) })
+        Ok(Client { inner: Arc::new(Inner { store, state, hosts, credentials: self.credentials }) })
     }
 }
 
@@ -214,16 +229,25 @@ impl Client {
         self.inner.store.pace().set(bytes_per_s);
     }
 
-    /// The shared store, or one with headers or credentials of its own over the same connections.
+    /// The shared store, or one with headers or credentials of its own over the same connections. Credentials that
+    /// belong to this request win over userinfo in the URL, and that over what is known of its host.
     pub(crate) fn store_with(
         &self,
+        url: &url::Url,
         headers: &[(String, String)],
         auth: Option<&(String, String)>,
     ) -> Result<Arc<HttpStore>, Error> {
+        let given = auth.is_some()
+            || !url.username().is_empty()
+            || url.password().is_some()
+            || headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let known = self.inner.credentials.as_ref().filter(|_| !given).and_then(|known| known(host));
+        let auth = auth.cloned().or(known);
         if headers.is_empty() && auth.is_none() {
             return Ok(self.inner.store.clone());
         }
-        Ok(Arc::new(self.inner.store.sending(header_map(headers)?, auth.cloned())))
+        Ok(Arc::new(self.inner.store.sending(header_map(headers)?, auth)))
     }
 }
 
@@ -406,7 +430,7 @@ impl DownloadBuilder {
         if let Destination::File(path) = &destination {
             check_target(path)?;
         }
-        let store = self.client.store_with(&self.headers, self.basic_auth.as_ref())?;
+        let store = self.client.store_with(&url, &self.headers, self.basic_auth.as_ref())?;
         let mut config = self.config;
         config.connections = self.connections.plan();
         let hosts = self.client.inner.hosts.clone();

@@ -61,6 +61,9 @@ fn settings(network: &Network) -> ClientBuilder {
     if let Some(hosts) = &network.no_proxy {
         builder = builder.no_proxy(hosts);
     }
+    if let Some(netrc) = network.netrc.clone() {
+        builder = builder.credentials(move |host| netrc.credentials(host));
+    }
     if let Some(agent) = &network.user_agent {
         builder = builder.user_agent(agent);
     }

@@ -1,11 +1,13 @@
 //! What the words mean: one [`Command`], every value parsed, every contradiction refused.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul::{Connections, Digest, Durability, IpFamily, OnChange, ProxyChoice};
 
 use super::low::{DurabilityWord, GetWords, NetworkWords, OnChangeWord, ProgressWord, RequestWords, Verb, Words};
+use super::netrc::Netrc;
 use super::{input, values};
 use crate::exit::{Exit, Failure};
 
@@ -97,6 +99,8 @@ pub(crate) struct Network {
     pub(crate) ca_certificates: Option<Vec<u8>>,
     pub(crate) insecure: bool,
     pub(crate) ip_family: IpFamily,
+    /// Whose passwords are known.
+    pub(crate) netrc: Option<Arc<Netrc>>,
 }
 
 /// Where the list of transfers and the receipts are.
@@ -148,8 +152,9 @@ pub(crate) fn command(words: Words) -> Result<Command, Failure> {
         }
         Verb::Probe(probe) => {
             let url = values::url(&probe.url).map_err(Failure::usage)?;
+            let netrc = netrc(&probe.request)?;
             let (headers, user) = request(probe.request)?;
-            Command::Probe(Probe { url, headers, user, network: network(probe.network)?, json: probe.json })
+            Command::Probe(Probe { url, headers, user, network: network(probe.network, netrc)?, json: probe.json })
         }
         Verb::Verify(verify) => Command::Verify(Verify { file: verify.file, state: state()?, json: verify.json }),
         Verb::Completions { shell } => Command::Completions(shell),
@@ -176,6 +181,7 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
     if urls.len() > 1 && !checksums.is_empty() {
         return Err(usage("--checksum is about one file, but there are several URLs; fetch that one by itself"));
     }
+    let netrc = netrc(&words.request)?;
     let (headers, user) = request(words.request)?;
     let place = place(words.output, words.dir, urls.len())?;
     if !words.create_dirs && !place.folder().is_dir() {
@@ -212,7 +218,7 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
         retries: words.retries,
         stall_timeout: values::seconds(&words.stall_timeout).map_err(|e| usage(format!("--stall-timeout: {e}")))?,
         min_rate: values::size(&words.min_rate).map_err(|e| usage(format!("--min-rate: {e}")))?,
-        network: network(words.network)?,
+        network: network(words.network, netrc)?,
         state,
         progress: match words.progress {
             // Log lines would run into a bar, and events are what a program reads instead of progress.
@@ -272,7 +278,22 @@ fn request(words: RequestWords) -> Result<(Vec<Pair>, Option<Pair>), Failure> {
     Ok((headers, user))
 }
 
-fn network(words: NetworkWords) -> Result<Network, Failure> {
+/// The passwords that the user keeps in a file.
+fn netrc(words: &RequestWords) -> Result<Option<Arc<Netrc>>, Failure> {
+    let (path, flag) = match (&words.netrc_file, words.netrc) {
+        (Some(path), _) => (path.clone(), "--netrc-file"),
+        (None, true) => {
+            let home = etcetera::home_dir().map_err(|_| usage("--netrc: there is no home folder; use --netrc-file"))?;
+            (home.join(".netrc"), "--netrc")
+        }
+        (None, false) => return Ok(None),
+    };
+    let text = input::read(&path, flag).map_err(usage)?;
+    let netrc = Netrc::parse(&text).map_err(|e| usage(format!("{flag}: {}, {e}", path.display())))?;
+    Ok(Some(Arc::new(netrc)))
+}
+
+fn network(words: NetworkWords, netrc: Option<Arc<Netrc>>) -> Result<Network, Failure> {
     let read_ca = |path: &PathBuf| {
         std::fs::read(path)
             .map_err(|e| usage(format!("--ca-cert (or SSL_CERT_FILE): cannot read {} ({e})", path.display())))
@@ -299,6 +320,7 @@ fn network(words: NetworkWords) -> Result<Network, Failure> {
             (_, true) => IpFamily::V6,
             _ => IpFamily::Any,
         },
+        netrc,
     })
 }
 

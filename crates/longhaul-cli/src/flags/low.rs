@@ -174,6 +174,14 @@ pub(crate) struct RequestWords {
     /// User and password for the server (Basic)
     #[arg(short, long, value_name = "USER:PASSWORD", help_heading = "Credentials and headers")]
     pub(crate) user: Option<String>,
+
+    /// Take user and password of each URL's host from ~/.netrc, unless they are given in another way
+    #[arg(short, long, help_heading = "Credentials and headers")]
+    pub(crate) netrc: bool,
+
+    /// The same from this file
+    #[arg(long, value_name = "FILE", help_heading = "Credentials and headers", value_hint = ValueHint::FilePath)]
+    pub(crate) netrc_file: Option<PathBuf>,
 }
 
 /// How connections are made.

@@ -4,4 +4,5 @@ pub(crate) mod help;
 pub(crate) mod high;
 pub(crate) mod input;
 pub(crate) mod low;
+pub(crate) mod netrc;
 pub(crate) mod values;

@@ -97,7 +97,7 @@ impl ProbeBuilder {
     pub async fn run(self) -> Result<Probe, Error> {
         let url = parse_url(&self.url)?;
         let redacted = source::redact(url.as_str()).ok_or_else(|| Error::usage("the address cannot be used"))?;
-        let store = self.client.store_with(&self.headers, self.basic_auth.as_ref())?;
+        let store = self.client.store_with(&url, &self.headers, self.basic_auth.as_ref())?;
         let asking = Asking { store, url, source: redacted.url, signed: redacted.signed };
         asking.probe().await
     }
