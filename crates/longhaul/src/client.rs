@@ -1,6 +1,7 @@
 //! The client: what transfers share, and the way to start one.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -168,6 +169,13 @@ impl ClientBuilder {
     /// connections; 0, the default, is no limit. Waiting for one's turn never counts as a stall.
     pub fn limit_rate(mut self, bytes_per_s: u64) -> Self {
         self.http.limit_rate = bytes_per_s;
+        self
+    }
+
+    /// Addresses of a host, in place of looking it up; a port of 0 stands for the URL's. Of both IP families, the one
+    /// that connects first is used.
+    pub fn resolve(mut self, host: impl Into<String>, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.http.resolve.push((host.into().to_ascii_lowercase(), addresses.into_iter().collect()));
         self
     }
 
