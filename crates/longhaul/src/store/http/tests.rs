@@ -499,7 +499,7 @@ async fn hosts_that_are_excepted_are_asked_directly() {
 }
 
 /// A TLS origin that closes without close_notify behind `reply`, and tells the ALPN protocol it agreed on.
-fn tls_origin(alpn: &[&str], reply: &'static str) -> (Origin, String) {
+fn tls_origin(alpn: &[&str], reply: impl Into<String>) -> (Origin, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -509,6 +509,7 @@ fn tls_origin(alpn: &[&str], reply: &'static str) -> (Origin, String) {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
+    let reply = reply.into();
     config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
     let config = Arc::new(config);
     let origin = Origin::serve(move |stream, number, heard| {
@@ -548,6 +549,21 @@ async fn certificates_are_verified_against_the_systems_roots_and_ours() {
     let url = Url::parse(&format!("https://{}/", plain.addr)).unwrap();
     let failure = HttpStore::new(&direct()).unwrap().open(&url, &fetch()).await.err().unwrap();
     assert_eq!(failure.fault, NetFault::Tls, "{}", failure.detail);
+}
+
+#[tokio::test]
+async fn nobody_is_led_from_tls_to_plain_http() {
+    let plain = Origin::start(&[("/there", ok("content-length: 5\r\n", "bytes"))]);
+    let (origin, pem) = tls_origin(&["http/1.1"], moved(&format!("http://{}/there?{SECRET}", plain.addr)));
+    let proxy = connect_proxy(origin.addr, "", "");
+    let url = Url::parse(&format!("https://u:{SECRET}@localhost:{}/x?{SECRET}", origin.addr.port())).unwrap();
+    for by in [ProxyChoice::Direct, ProxyChoice::Url(format!("http://{}", proxy.addr))] {
+        let options = HttpOptions { ca_certs: vec![pem.clone().into_bytes()], proxy: by, ..direct() };
+        let failure = get(&HttpStore::new(&options).unwrap(), &url, &fetch()).await.err().unwrap();
+        assert_eq!(failure.fault, NetFault::Redirect);
+        assert!(failure.detail.contains("from https to http"), "{}", failure.detail);
+    }
+    assert!(plain.heads().is_empty(), "the plain server was asked");
 }
 
 #[tokio::test]
