@@ -309,9 +309,13 @@ impl Running {
 
     /// The bytes that it has told of as received.
     pub fn received(&self) -> u64 {
-        let events = self.told();
+        self.progress().into_iter().max().unwrap_or(0)
+    }
+
+    /// What it has told of as received, each time it did.
+    pub fn progress(&self) -> Vec<u64> {
         let progress = |line: &str| serde_json::from_str::<Value>(line).ok()?["received"].as_u64();
-        events.lines().filter_map(progress).max().unwrap_or(0)
+        self.told().lines().filter_map(progress).collect()
     }
 
     /// Waits for the end, at most until the deadline: then it is killed, and counts as hung.
