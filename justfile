@@ -50,3 +50,7 @@ get *ARGS:
 # CPU, wall time and memory of one download beside curl, wget2 and a bare loop.
 bench *ARGS:
     bench/run {{ ARGS }}
+
+# The same faults for longhaul, curl, wget, wget2 and aria2c: writes the tables of docs/reliability.md.
+reliability:
+    scripts/reliability

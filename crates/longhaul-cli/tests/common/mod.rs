@@ -135,15 +135,26 @@ impl Bench {
 
     pub fn get_url(&self, url: impl Into<String>) -> Get<'_> {
         let place = vec!["-o".into(), self.file().into()];
-        Get { bench: self, url: url.into(), place, state: self.state(), retries: 2, args: Vec::new(), json: true }
+        let proxy = Some("none".to_owned());
+        Get {
+            bench: self,
+            url: url.into(),
+            place,
+            state: self.state(),
+            retries: 2,
+            proxy,
+            args: Vec::new(),
+            env: Vec::new(),
+            json: true,
+        }
     }
 
     /// Any other command.
     pub fn longhaul<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
-        self.start(args.into_iter().map(|arg| arg.as_ref().to_owned()).collect()).wait()
+        self.start(args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(), &[]).wait()
     }
 
-    fn start(&self, args: Vec<OsString>) -> Running {
+    fn start(&self, args: Vec<OsString>, env: &[(String, String)]) -> Running {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let path = |ending| self.root().join("runs").join(format!("{number}.{ending}"));
         let (out, err) = (path("out"), path("err"));
@@ -153,6 +164,7 @@ impl Bench {
         for name in ["SSL_CERT_FILE", "LONGHAUL_STATE_DIR", "http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
             command.env_remove(name).env_remove(name.to_uppercase());
         }
+        command.envs(env.iter().map(|(name, value)| (name, value)));
         let child = command.spawn().unwrap();
         Running { child, out, err, begun: Instant::now(), over: None }
     }
@@ -187,7 +199,9 @@ pub struct Get<'b> {
     place: Vec<OsString>,
     state: PathBuf,
     retries: u32,
+    proxy: Option<String>,
     args: Vec<OsString>,
+    env: Vec<(String, String)>,
     json: bool,
 }
 
@@ -222,6 +236,19 @@ impl Get<'_> {
         self
     }
 
+    /// By way of this proxy; by default it is told to use none.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = Some(url.into());
+        self
+    }
+
+    /// By way of the proxy that this variable of the environment names.
+    pub fn proxy_from(mut self, name: &str, url: impl Into<String>) -> Self {
+        self.proxy = None;
+        self.env.push((name.to_owned(), url.into()));
+        self
+    }
+
     /// As people see it: no events on stdout.
     pub fn plain(mut self) -> Self {
         self.json = false;
@@ -231,13 +258,16 @@ impl Get<'_> {
     pub fn start(self) -> Running {
         let mut args: Vec<OsString> = vec!["get".into(), self.url.into()];
         args.extend(self.place);
-        args.extend(["--proxy".into(), "none".into(), "--retries".into(), self.retries.to_string().into()]);
+        if let Some(proxy) = self.proxy {
+            args.extend(["--proxy".into(), proxy.into()]);
+        }
+        args.extend(["--retries".into(), self.retries.to_string().into()]);
         args.extend(["--state-dir".into(), self.state.into()]);
         if self.json {
             args.push("--json".into());
         }
         args.extend(self.args);
-        self.bench.start(args)
+        self.bench.start(args, &self.env)
     }
 
     pub fn run(self) -> Ran {
@@ -279,9 +309,13 @@ impl Running {
 
     /// The bytes that it has told of as received.
     pub fn received(&self) -> u64 {
-        let events = self.told();
+        self.progress().into_iter().max().unwrap_or(0)
+    }
+
+    /// What it has told of as received, each time it did.
+    pub fn progress(&self) -> Vec<u64> {
         let progress = |line: &str| serde_json::from_str::<Value>(line).ok()?["received"].as_u64();
-        events.lines().filter_map(progress).max().unwrap_or(0)
+        self.told().lines().filter_map(progress).collect()
     }
 
     /// Waits for the end, at most until the deadline: then it is killed, and counts as hung.

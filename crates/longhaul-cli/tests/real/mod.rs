@@ -2,6 +2,7 @@
 //!
 //! * `program`: the binary under test as a process that can be watched, signalled and killed.
 //! * `nginx`: a web server nobody of us wrote, one for each suite, with its own folder and port.
+//! * `place`: ports and certificates for servers.
 //! * `volume`: a file system in an image file, whose power can be cut.
 //! * `seeds`: where chance comes from, so that a failure can be replayed.
 //!
@@ -12,6 +13,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test can do nothing else about it")]
 
 pub(crate) mod nginx;
+pub(crate) mod place;
 pub(crate) mod program;
 pub(crate) mod seeds;
 pub(crate) mod volume;

@@ -2,15 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
 use longhaul_devstore::Content;
 use tempfile::TempDir;
 
+use super::place::{certificates, free_ports};
 use super::{tool, until};
 
 /// How long it may take to come up, or to notice that a client is gone.
@@ -54,7 +54,7 @@ impl Nginx {
         certificates(folder.path());
         // Ports that were free a moment ago may be taken: then others are tried.
         for _ in 0..5 {
-            let (port, tls_port) = free_ports();
+            let [port, tls_port] = free_ports();
             fs::write(folder.path().join("nginx.conf"), configuration(folder.path(), port, tls_port)).unwrap();
             let mut child = spawn(&binary, folder.path());
             if until(SOON, || child.try_wait().unwrap().is_some() || TcpStream::connect(("127.0.0.1", port)).is_ok())
@@ -173,34 +173,6 @@ fn spawn(binary: &Path, folder: &Path) -> Child {
     command.arg("-p").arg(folder).arg("-e").arg(folder.join("errors")).arg("-c").arg(folder.join("nginx.conf"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
-}
-
-fn free_ports() -> (u16, u16) {
-    let listeners = [(); 2].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
-    let [port, tls_port] = listeners.map(|listener| listener.local_addr().unwrap().port());
-    (port, tls_port)
-}
-
-/// An authority of the test's own, and a certificate for `localhost` that it signed.
-fn certificates(folder: &Path) {
-    let mut authority = rcgen::CertificateParams::default();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    authority.distinguished_name.push(rcgen::DnType::CommonName, "longhaul test authority");
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let authority_cert = authority.self_signed(&authority_key).unwrap();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let server = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    fs::write(folder.join("authority.pem"), pem("CERTIFICATE", authority_cert.der())).unwrap();
-    fs::write(folder.join("server.pem"), pem("CERTIFICATE", server.der())).unwrap();
-    fs::write(folder.join("server.key"), pem("PRIVATE KEY", &key.serialize_der())).unwrap();
-}
-
-/// RFC 7468.
-fn pem(label: &str, der: &[u8]) -> String {
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// Small send buffers: what the kernel took and what the client can have must not lie far apart. Not smaller, though,
