@@ -47,7 +47,7 @@ doc:
 get *ARGS:
     cargo run --release -p longhaul-cli -- get {{ ARGS }}
 
-# CPU, wall time and memory of one download beside curl, wget2 and a bare loop.
+# longhaul beside its peers on this machine: `just bench --list`, `just bench --only one-stream`.
 bench *ARGS:
     bench/run {{ ARGS }}
 

@@ -1,0 +1,37 @@
+"""What is measured, a file per question. `ALL` has them in the order in which they run."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+from . import kills, memory, networks, small_files, start_up, streams
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    about: str
+    run: Callable
+    """Takes the bench and this scenario, gives a `Report`."""
+    rounds: int
+    warm_up: int = 0
+    size: int | None = None
+
+
+GIB, MB = 1 << 30, 1_000_000
+
+ALL = [
+    Scenario("one-stream", "1 GiB over plain HTTP on loopback, one connection", streams.one, 5, 1, GIB),
+    Scenario("four-streams", "the same with four connections", streams.four, 5, 1, GIB),
+    Scenario("one-stream-tls", "1 GiB over HTTPS, one connection", streams.one_tls, 5, 1, GIB),
+    Scenario("four-streams-tls", "the same with four connections", streams.four_tls, 5, 1, GIB),
+    Scenario("memory", "peak memory with 1, 4 and 16 connections", memory.run, 3, 0, GIB),
+    Scenario("start-up", "--version, and a download of one byte", start_up.run, 20, 1),
+    Scenario("small-files", "5,000 files of 16 KiB", small_files.run, 5, 1, 16 << 10),
+    Scenario("kills", "ten times kill -9, then left to finish", kills.run, 3, 0, 200 * MB),
+    Scenario("fat-pipe", "500 Mbit/s, 100 ms", networks.fat, 3, 0, 200 * MB),
+    Scenario("lossy-pipe", "500 Mbit/s, 100 ms, 1 % random loss", networks.lossy, 2, 0, 200 * MB),
+    Scenario("thin-pipe", "50 Mbit/s, 300 ms", networks.thin, 3, 0, 200 * MB),
+    Scenario("slow-connection", "one of eight connections at 1 % of the speed", networks.slow, 3, 0, 200 * MB),
+    Scenario("limited-connections", "a server that answers 1, 2 or 4 connections", networks.limited, 2, 0, 200 * MB),
+    Scenario("link", "is the emulated link what it says? (ping, curl)", networks.check, 1),
+]
