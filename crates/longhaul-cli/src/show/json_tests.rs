@@ -77,9 +77,9 @@ fn values_have_the_promised_forms() {
     let events = every_event();
     assert_eq!(line(&events[1])["total"], Value::Null);
     assert_eq!(line(&events[3])["delay_ms"], 1500);
-    assert_eq!(line(&events[4])["reason"], "sync_failed");
-    assert_eq!(line(&events[5])["ranges"], json!([[0, 4], [8, 9]]));
-    assert_eq!(line(&events[7])["digest"], "crc32c:00010203");
+    assert_eq!(line(&events[5])["reason"], "sync_failed");
+    assert_eq!(line(&events[6])["ranges"], json!([[0, 4], [8, 9]]));
+    assert_eq!(line(&events[8])["digest"], "crc32c:00010203");
     let interrupted = failed(&subject(), &Failure::new(Exit::InUse, "in_use", "a\nb \"c\""), None);
     let interrupted = parsed(&interrupted);
     assert_eq!((&interrupted["exit_code"], &interrupted["state_kept"]), (&json!(9), &json!(false)));
