@@ -295,7 +295,7 @@ impl Download {
         let continues = g
             .held
             .ending_at(range.start)
-            .filter(|k| k.read && !told && range.start % g.begin.block_len != 0)
+            .filter(|k| k.read && !told && !range.start.is_multiple_of(g.begin.block_len))
             .map(|k| k.extent)
             .filter(|e| e.start / g.begin.block_len == range.start / g.begin.block_len);
         let held = g.held.list().iter().map(|k| k.extent).filter(|e| e.range().overlaps(range)).collect();
