@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn the_environment_is_read_as_curl_reads_it() {
-        let table: &[(&[(&str, &str)], [&str; 3])] = &[
+        type Variables = &'static [(&'static str, &'static str)];
+        let table: &[(Variables, [&str; 3])] = &[
             (&[], ["", "", ""]),
             (&[("http_proxy", "http://a:1")], ["http://a:1/", "", ""]),
             (&[("HTTP_PROXY", "http://a:1")], ["", "", ""]),
