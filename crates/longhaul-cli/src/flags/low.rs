@@ -43,7 +43,7 @@ pub(crate) enum Verb {
     Show(ShowWords),
     /// Ask a server: can this be resumed? Nothing is downloaded
     #[command(override_usage = "longhaul probe [OPTIONS] URL", after_help = help::PROBE)]
-    Probe(ProbeWords),
+    Probe(Box<ProbeWords>),
     /// Compare a finished file with what was recorded when it was downloaded
     #[command(after_help = help::VERIFY)]
     Verify(VerifyWords),
