@@ -1,8 +1,8 @@
 //! How many connections at once?
 //!
 //! [`Pace`] answers with a number that follows what the network shows. `Fixed` asks for as many as the caller said.
-//! `Auto` begins with a few, doubles them as long as the goodput grows by a tenth or more, and goes back one stage when it
-//! does not; later it tries again now and then, and at once when the goodput has halved. Both go down to what a server
+//! `Auto` begins with a few, waits until these show what they can, doubles them as long as that makes the goodput grow by
+//! a tenth or more, and goes back one stage when it does not; later it tries again now and then, and at once when the goodput has halved. Both go down to what a server
 //! serves when it refuses one more (429, 503, a reset, no answer), and try one more after a while that doubles.
 //!
 //! The rate of one connection is [`Meter`]'s to tell. Who fetches what is decided in [`download`](crate::download).
@@ -13,6 +13,8 @@ use crate::step::Millis;
 const EPOCH_MIN_MS: Millis = 250;
 /// ... and at most over this.
 const EPOCH_MAX_MS: Millis = 3_000;
+/// Goodput that has grown by more than this since the epoch before, in percent, is still growing.
+const GROWS_PERCENT: u64 = 115;
 /// What more connections must bring to be kept, in percent: below it they cost the server more than they are worth.
 const PAYS_PERCENT: u64 = 110;
 /// After connections did not pay: the wait before the next attempt; doubles up to the maximum.
@@ -54,7 +56,9 @@ impl Connections {
 pub struct Seen {
     /// Bytes held of the object: only differences count.
     pub received: u64,
-    /// Connections whose bytes flow.
+    /// Requests under way, and those of them whose bytes flow.
+    pub in_flight: u32,
+    /// See `in_flight`.
     pub flowing: u32,
     /// The disk holds the network back: rates say nothing.
     pub throttled: bool,
@@ -70,6 +74,10 @@ pub struct Pace {
     wanted: u32,
     /// Since when, and with how many bytes, the goodput is being measured.
     epoch: Option<(Millis, u64)>,
+    /// As many as wanted have flowed at once.
+    reached: bool,
+    /// The goodput of the epoch before, with as many connections.
+    last: Option<u64>,
     /// Connections and goodput before the last raise.
     before: Option<(u32, u64)>,
     /// The best goodput since it was settled.
@@ -95,6 +103,8 @@ impl Pace {
             auto: matches!(plan, Connections::Auto { .. }),
             wanted: known_limit.map_or(start, |limit| start.min(limit.max(1))),
             epoch: None,
+            reached: false,
+            last: None,
             before: None,
             best: 0,
             raise_at: if limited { REFUSED_MS } else { 0 },
@@ -124,14 +134,14 @@ impl Pace {
         }
         self.raise_at = self.raise_at.max(now.saturating_add(asked_for));
         self.refused_at = Some(now);
-        self.before = None;
-        self.epoch = None;
+        (self.before, self.epoch, self.last) = (None, None, None);
         self.wanted
     }
 
     /// Time has passed and bytes have come: more, fewer, or as before?
     pub fn look(&mut self, now: Millis, seen: Seen) {
-        if seen.throttled || seen.flowing < self.wanted {
+        self.reached |= seen.flowing >= self.wanted;
+        if seen.throttled || !self.reached || seen.in_flight < self.wanted {
             self.epoch = None;
             return;
         }
@@ -153,10 +163,15 @@ impl Pace {
             }
             return;
         }
+        let last = self.last.replace(goodput);
+        if last.is_none_or(|last| goodput.saturating_mul(100) > last.saturating_mul(GROWS_PERCENT)) {
+            return; // connections that are young get faster by themselves: wait until this many show what they can
+        }
+        let goodput = goodput.max(last.unwrap_or(0));
         if let Some((count, before)) = self.before.take()
             && goodput.saturating_mul(100) < before.saturating_mul(PAYS_PERCENT)
         {
-            self.wanted = count;
+            self.want(count);
             self.best = before.max(goodput);
             self.raise_at = now.saturating_add(self.settled_ms);
             self.settled_ms = (self.settled_ms * 2).min(SETTLED_MAX_MS);
@@ -170,8 +185,14 @@ impl Pace {
         self.best = self.best.max(goodput);
         if now >= self.raise_at && self.wanted < self.most {
             self.before = Some((self.wanted, goodput));
-            self.wanted = (self.wanted * 2).min(self.most);
+            self.want((self.wanted * 2).min(self.most));
         }
+    }
+
+    fn want(&mut self, connections: u32) {
+        self.reached = false;
+        self.wanted = connections;
+        self.last = None;
     }
 }
 
@@ -216,7 +237,8 @@ mod tests {
         let mut wanted = Vec::new();
         for tick in from_s * 50..(from_s + seconds) * 50 {
             received += goodput(pace.allowed()) / 50;
-            let seen = Seen { received, flowing: pace.allowed(), throttled: false, latency_ms: 50 };
+            let seen =
+                Seen { received, in_flight: pace.allowed(), flowing: pace.allowed(), throttled: false, latency_ms: 50 };
             pace.look(tick * 20, seen);
             if tick % 50 == 49 {
                 wanted.push(pace.allowed());
@@ -236,18 +258,37 @@ mod tests {
     #[test]
     fn connections_that_do_not_pay_are_given_up() {
         let mut pace = Pace::new(AUTO, None);
-        assert_eq!(play(&mut pace, 0, 5, |_| 50_000_000), [4, 4, 4, 4, 4]);
+        assert_eq!(play(&mut pace, 0, 5, |_| 50_000_000)[1..], [4, 4, 4, 4]);
         let mut pace = Pace::new(AUTO, None);
         assert_eq!(play(&mut pace, 0, 5, |n| u64::from(n.min(8)) * 1_000_000).last(), Some(&8));
     }
 
     #[test]
+    fn a_slow_start_is_waited_for() {
+        let mut pace = Pace::new(AUTO, None);
+        let mut received = 0;
+        for tick in 0..100 {
+            // Every connection doubles its rate each 100 ms.
+            received += 10_000 << (tick / 5);
+            let seen = Seen {
+                received,
+                in_flight: pace.allowed(),
+                flowing: pace.allowed(),
+                throttled: false,
+                latency_ms: 100,
+            };
+            pace.look(tick * 20, seen);
+        }
+        assert_eq!(pace.allowed(), 4);
+    }
+
+    #[test]
     fn a_network_that_has_halved_is_tried_again() {
         let mut pace = Pace::new(AUTO, None);
-        play(&mut pace, 0, 2, |_| 50_000_000);
+        play(&mut pace, 0, 4, |_| 50_000_000);
         assert_eq!(pace.allowed(), 4);
         // A handover: now every connection is slow, and more of them pay.
-        assert_eq!(play(&mut pace, 2, 4, |n| u64::from(n) * 1_000_000).last(), Some(&16));
+        assert_eq!(play(&mut pace, 4, 6, |n| u64::from(n) * 1_000_000).last(), Some(&16));
     }
 
     #[test]
@@ -275,12 +316,14 @@ mod tests {
     fn nothing_is_concluded_while_the_disk_holds_back_or_heads_are_awaited() {
         let mut pace = Pace::new(AUTO, None);
         for tick in 0..500 {
-            let seen = Seen { received: tick * 1000, flowing: 4, throttled: tick % 2 == 0, latency_ms: 1 };
+            let seen =
+                Seen { received: tick * 1000, in_flight: 4, flowing: 4, throttled: tick % 2 == 0, latency_ms: 1 };
             pace.look(tick * 20, seen);
         }
         assert_eq!(pace.allowed(), 4);
+        let mut pace = Pace::new(AUTO, None);
         for tick in 0..500 {
-            let seen = Seen { received: tick * 1000, flowing: 3, throttled: false, latency_ms: 1 };
+            let seen = Seen { received: tick * 1000, in_flight: 4, flowing: 3, throttled: false, latency_ms: 1 };
             pace.look(tick * 20, seen);
         }
         assert_eq!(pace.allowed(), 4);

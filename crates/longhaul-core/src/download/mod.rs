@@ -132,7 +132,7 @@ impl Default for Config {
             connections_known: None,
             range_len: 16 * MIB,
             piece_min: 4 * MIB,
-            share_after_ms: 300,
+            share_after_ms: 500,
             hedge_after_ms: 2000,
             block_len_min: MIB,
             sync_every_ms: 1000,

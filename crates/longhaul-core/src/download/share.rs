@@ -189,7 +189,7 @@ impl Download {
         }
         let (time_ms, s, rest) = slowest?;
         let rate = s.meter.rate(self.now).unwrap_or(usual);
-        if rest.len() >= 2 * self.config.piece_min && time_ms > self.config.share_after_ms + 4 * self.latency_ms {
+        if rest.len() >= 2 * self.config.piece_min && time_ms > self.config.share_after_ms + 6 * self.latency_ms {
             // It keeps what it brings while the other one brings the rest, but not more than half.
             let keeps = (u128::from(rest.len()) * u128::from(rate) / u128::from((rate + usual).max(1))) as u64;
             let middle = self.align(rest.start + keeps.min(rest.len() / 2));
@@ -317,10 +317,12 @@ impl Download {
     pub(super) fn look_at_pace(&mut self) {
         let Some(g) = &self.current else { return };
         let flowing = self.streams.iter().filter(|s| s.flow == Flow::Flowing).count();
+        let in_flight = self.streams.iter().filter(|s| s.flow != Flow::Stopping).count();
         let rates = || self.streams.iter().filter_map(|s| s.meter.rate(self.now));
         self.usual_rate = self.usual_rate.max(rates().sum::<u64>() / (rates().count() as u64).max(1));
         let seen = Seen {
             received: g.held.total(),
+            in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
             flowing: u32::try_from(flowing).unwrap_or(u32::MAX),
             throttled: self.throttled,
             latency_ms: self.latency_ms,
