@@ -6,6 +6,8 @@ use longhaul_devstore::{Chunks, Connect, Fault, Heeds, Object, Origin, Ranges, r
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 8 * MIB + 123;
+/// The object for several connections: some pieces for each.
+const LARGE: u64 = 40 * MIB + 123;
 /// Where it is interrupted.
 const HALF: u64 = 5 * MIB + 77;
 
@@ -180,7 +182,7 @@ pub(crate) fn single() -> Vec<Case> {
             .once(Fault::replace(HALF, other()).and(cut())).comes(other()),
         case("two versions in turn", "A balancer with two versions of the same size answers with one and the other in turn; every reply is cut after 3 MiB. Later only the second is left.")
             .faults(|origin| origin.choose("/file", |request| {
-                let object = if request.nth % 2 == 0 { Object::seeded(1, SIZE) } else { other() };
+                let object = if request.nth.is_multiple_of(2) { Object::seeded(1, SIZE) } else { other() };
                 Fault::serve_as(object).and(Fault::Cut { after: 3 * MIB })
             })).comes(other()),
         // No validators, or weak ones, and nothing changes.
@@ -245,6 +247,37 @@ pub(crate) fn single() -> Vec<Case> {
 }
 
 /// Cases for clients on several connections.
+#[rustfmt::skip] // a case is a paragraph
 pub(crate) fn several() -> Vec<Case> {
-    vec![]
+    let large = || Object::seeded(1, LARGE);
+    let new = || Object::seeded(2, LARGE);
+    let case = move |name, done: &str| case(name, done).object(large());
+    let killed = move |name, done: &str| Case { before: Some(Before { held: LARGE / 2, then: Vec::new() }), ..case(name, done) };
+    // Replies differ from each other, not from run to run.
+    let in_turn = |first: Object, second: Object| {
+        move |origin: &Origin| origin.alternate("/file", vec![first.clone(), second.clone()])
+    };
+    vec![
+        case("4: nothing", "Nothing goes wrong."),
+        killed("4: killed", "The client is killed (`kill -9`) when it has half, and started again."),
+        case("4: one cut", "The second connection is closed after 1 MiB.")
+            .script(vec![Fault::Correct, Fault::Cut { after: MIB }]),
+        case("4: cut again and again", "Every connection is closed after 3 MiB.").always(Fault::Cut { after: 3 * MIB }),
+        case("4: one stalled", "The second connection falls silent after 1 MiB and stays open.")
+            .script(vec![Fault::Correct, Fault::Stall { after: MIB }]),
+        case("4: no ranges", "The server knows no ranges and answers 200 with the whole, whatever is asked.")
+            .object(large().ranges(Ranges::Ignore)),
+        case("4: too many", "Every second request is refused with 503.")
+            .faults(|origin| origin.choose("/file", |request| if request.nth.is_multiple_of(2) { Fault::Correct } else { Fault::status(503) })),
+        case("4: two versions in turn", "A balancer answers with one version and another of the same size in turn.")
+            .faults(in_turn(large(), new())).comes(new()),
+        case("4: two versions in turn, conditions ignored", "The same, and `If-Match` and `If-Range` are not looked at.")
+            .faults(in_turn(blind(large()), blind(new()))).comes(blind(new())),
+        killed("4: replaced, same size", "Killed when it has half; before the next run the object is replaced by another of the same size.")
+            .replaced(new()),
+        case("4: replaced while it runs", "When the first connection has brought 1 MiB, the object is replaced by another of the same size; connections that are open go on with the old one, cut after 3 MiB.")
+            .script(vec![Fault::replace(MIB, new()).and(Fault::Cut { after: 3 * MIB })]).comes(new()),
+        killed("4: partial zeroed", "Killed when it has half; a MiB of the partial file is overwritten with zeros.")
+            .then(Then::Zeroed(2 * MIB..3 * MIB)),
+    ]
 }
