@@ -23,6 +23,8 @@ pub(crate) struct Case {
     pub(crate) faults: Box<dyn Fn(&Origin) + Send + Sync>,
     /// The version that lies there in the end, if not the first.
     new: Option<Object>,
+    /// One that was there between.
+    between: Option<Object>,
     /// The client is given the SHA-256 of what lies there in the end.
     pub(crate) digest: bool,
 }
@@ -55,7 +57,7 @@ impl Case {
 
     /// Everything that is a right file.
     pub(crate) fn versions(&self) -> impl Iterator<Item = &Object> {
-        [&self.object, self.last()].into_iter()
+        [&self.object, self.last()].into_iter().chain(&self.between)
     }
 
     fn object(mut self, object: Object) -> Case {
@@ -96,6 +98,11 @@ impl Case {
         self
     }
 
+    fn between(mut self, object: Object) -> Case {
+        self.between = Some(object);
+        self
+    }
+
     fn digest(mut self) -> Case {
         self.digest = true;
         self
@@ -111,6 +118,7 @@ fn case(name: &'static str, done: impl Into<String>) -> Case {
         before: None,
         faults: Box::new(|_| {}),
         new: None,
+        between: None,
         digest: false,
     }
 }
@@ -180,11 +188,11 @@ pub(crate) fn single() -> Vec<Case> {
             .replaced(Object::seeded(1, SIZE).with_content(other().content)).digest(),
         case("replaced while it runs", "The object is replaced in the middle of a body, which is then cut.")
             .once(Fault::replace(HALF, other()).and(cut())).comes(other()),
-        case("two versions in turn", "A balancer with two versions of the same size answers with one and the other in turn; every reply is cut after 3 MiB. Later only the second is left.")
+        case("two versions in turn", "A balancer with two versions of the same size answers with one and the other in turn; every reply is cut after 3 MiB. Later there is a third.")
             .faults(|origin| origin.choose("/file", |request| {
                 let object = if request.nth.is_multiple_of(2) { Object::seeded(1, SIZE) } else { other() };
                 Fault::serve_as(object).and(Fault::Cut { after: 3 * MIB })
-            })).comes(other()),
+            })).between(other()).comes(Object::seeded(3, SIZE)),
         // No validators, or weak ones, and nothing changes.
         killed("no validators", "Killed in the middle; there is neither ETag nor date, and nothing changed.")
             .object(Object::seeded(1, SIZE).no_validators()),
