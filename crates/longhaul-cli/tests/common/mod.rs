@@ -318,6 +318,12 @@ impl Running {
         self.told().lines().filter_map(progress).collect()
     }
 
+    /// The most failures in a row that it has told of.
+    pub fn failures(&self) -> u64 {
+        let failures = |line: &str| serde_json::from_str::<Value>(line).ok()?["failures"].as_u64();
+        self.told().lines().filter_map(failures).max().unwrap_or(0)
+    }
+
     /// Waits for the end, at most until the deadline: then it is killed, and counts as hung.
     pub fn wait(mut self) -> Ran {
         while !self.is_over() && self.begun.elapsed() < DEADLINE {

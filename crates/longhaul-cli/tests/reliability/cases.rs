@@ -6,6 +6,8 @@ use longhaul_devstore::{Chunks, Connect, Fault, Heeds, Object, Origin, Ranges, r
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 8 * MIB + 123;
+/// The object for several connections: some pieces for each.
+const LARGE: u64 = 40 * MIB + 123;
 /// Where it is interrupted.
 const HALF: u64 = 5 * MIB + 77;
 
@@ -21,6 +23,8 @@ pub(crate) struct Case {
     pub(crate) faults: Box<dyn Fn(&Origin) + Send + Sync>,
     /// The version that lies there in the end, if not the first.
     new: Option<Object>,
+    /// One that was there between.
+    between: Option<Object>,
     /// The client is given the SHA-256 of what lies there in the end.
     pub(crate) digest: bool,
 }
@@ -53,7 +57,7 @@ impl Case {
 
     /// Everything that is a right file.
     pub(crate) fn versions(&self) -> impl Iterator<Item = &Object> {
-        [&self.object, self.last()].into_iter()
+        [&self.object, self.last()].into_iter().chain(&self.between)
     }
 
     fn object(mut self, object: Object) -> Case {
@@ -94,6 +98,11 @@ impl Case {
         self
     }
 
+    fn between(mut self, object: Object) -> Case {
+        self.between = Some(object);
+        self
+    }
+
     fn digest(mut self) -> Case {
         self.digest = true;
         self
@@ -109,6 +118,7 @@ fn case(name: &'static str, done: impl Into<String>) -> Case {
         before: None,
         faults: Box::new(|_| {}),
         new: None,
+        between: None,
         digest: false,
     }
 }
@@ -178,11 +188,11 @@ pub(crate) fn single() -> Vec<Case> {
             .replaced(Object::seeded(1, SIZE).with_content(other().content)).digest(),
         case("replaced while it runs", "The object is replaced in the middle of a body, which is then cut.")
             .once(Fault::replace(HALF, other()).and(cut())).comes(other()),
-        case("two versions in turn", "A balancer with two versions of the same size answers with one and the other in turn; every reply is cut after 3 MiB. Later only the second is left.")
+        case("two versions in turn", "A balancer with two versions of the same size answers with one and the other in turn; every reply is cut after 3 MiB. Later there is a third.")
             .faults(|origin| origin.choose("/file", |request| {
-                let object = if request.nth % 2 == 0 { Object::seeded(1, SIZE) } else { other() };
+                let object = if request.nth.is_multiple_of(2) { Object::seeded(1, SIZE) } else { other() };
                 Fault::serve_as(object).and(Fault::Cut { after: 3 * MIB })
-            })).comes(other()),
+            })).between(other()).comes(Object::seeded(3, SIZE)),
         // No validators, or weak ones, and nothing changes.
         killed("no validators", "Killed in the middle; there is neither ETag nor date, and nothing changed.")
             .object(Object::seeded(1, SIZE).no_validators()),
@@ -245,6 +255,37 @@ pub(crate) fn single() -> Vec<Case> {
 }
 
 /// Cases for clients on several connections.
+#[rustfmt::skip] // a case is a paragraph
 pub(crate) fn several() -> Vec<Case> {
-    vec![]
+    let large = || Object::seeded(1, LARGE);
+    let new = || Object::seeded(2, LARGE);
+    let case = move |name, done: &str| case(name, done).object(large());
+    let killed = move |name, done: &str| Case { before: Some(Before { held: LARGE / 2, then: Vec::new() }), ..case(name, done) };
+    // Replies differ from each other, not from run to run.
+    let in_turn = |first: Object, second: Object| {
+        move |origin: &Origin| origin.alternate("/file", vec![first.clone(), second.clone()])
+    };
+    vec![
+        case("4: nothing", "Nothing goes wrong."),
+        killed("4: killed", "The client is killed (`kill -9`) when it has half, and started again."),
+        case("4: one cut", "The second connection is closed after 1 MiB.")
+            .script(vec![Fault::Correct, Fault::Cut { after: MIB }]),
+        case("4: cut again and again", "Every connection is closed after 3 MiB.").always(Fault::Cut { after: 3 * MIB }),
+        case("4: one stalled", "The second connection falls silent after 1 MiB and stays open.")
+            .script(vec![Fault::Correct, Fault::Stall { after: MIB }]),
+        case("4: no ranges", "The server knows no ranges and answers 200 with the whole, whatever is asked.")
+            .object(large().ranges(Ranges::Ignore)),
+        case("4: too many", "Every second request is refused with 503.")
+            .faults(|origin| origin.choose("/file", |request| if request.nth.is_multiple_of(2) { Fault::Correct } else { Fault::status(503) })),
+        case("4: two versions in turn", "A balancer answers with one version and another of the same size in turn.")
+            .faults(in_turn(large(), new())).comes(new()),
+        case("4: two versions in turn, conditions ignored", "The same, and `If-Match` and `If-Range` are not looked at.")
+            .faults(in_turn(blind(large()), blind(new()))).comes(blind(new())),
+        killed("4: replaced, same size", "Killed when it has half; before the next run the object is replaced by another of the same size.")
+            .replaced(new()),
+        case("4: replaced while it runs", "When the first connection has brought 1 MiB, the object is replaced by another of the same size; connections that are open go on with the old one, cut after 3 MiB.")
+            .script(vec![Fault::replace(MIB, new()).and(Fault::Cut { after: 3 * MIB })]).comes(new()),
+        killed("4: partial zeroed", "Killed when it has half; a MiB of the partial file is overwritten with zeros.")
+            .then(Then::Zeroed(2 * MIB..3 * MIB)),
+    ]
 }

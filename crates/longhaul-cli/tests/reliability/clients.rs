@@ -11,8 +11,12 @@ pub(crate) struct Client {
     /// As the tables call it.
     pub(crate) name: &'static str,
     program: &'static str,
+    /// How many connections it uses.
+    pub(crate) connections: u64,
     /// Before the file and the URL.
     flags: &'static [&'static str],
+    /// More of them, for so many connections.
+    more: &'static [&'static str],
     /// Before the name of the file; without, it takes the name from the URL, which is the same.
     output: &'static str,
     /// Before a SHA-256, if there is such a flag.
@@ -26,6 +30,8 @@ pub(crate) struct Client {
 const LONGHAUL: Client = Client {
     name: "longhaul",
     program: "longhaul",
+    connections: 1,
+    more: &[],
     flags: &["get", "--proxy", "none", "--retries", "5", "--stall-timeout", "3"],
     output: "-o",
     digest: Some("--checksum=sha256:"),
@@ -36,6 +42,8 @@ const LONGHAUL: Client = Client {
 const CURL: Client = Client {
     name: "curl",
     program: "curl",
+    connections: 1,
+    more: &[],
     flags: &[
         "-q",
         "--silent",
@@ -65,6 +73,8 @@ const CURL: Client = Client {
 const WGET: Client = Client {
     name: "wget",
     program: "wget",
+    connections: 1,
+    more: &[],
     flags: &[
         "--no-config",
         "--no-verbose",
@@ -85,6 +95,8 @@ const WGET: Client = Client {
 const WGET2: Client = Client {
     name: "wget2",
     program: "wget2",
+    connections: 1,
+    more: &[],
     flags: &[
         "--no-config",
         "--no-verbose",
@@ -106,6 +118,8 @@ const WGET2: Client = Client {
 const ARIA2: Client = Client {
     name: "aria2c",
     program: "aria2c",
+    connections: 1,
+    more: &[],
     flags: &[
         "--no-conf",
         "--quiet",
@@ -114,8 +128,6 @@ const ARIA2: Client = Client {
         "--max-tries=6",
         "--retry-wait=1",
         "--timeout=3",
-        "--max-connection-per-server=1",
-        "--split=1",
         "--auto-save-interval=1",
         "--auto-file-renaming=false",
         "--file-allocation=none",
@@ -128,12 +140,18 @@ const ARIA2: Client = Client {
 
 /// Each on one connection. Ours first.
 pub(crate) fn single() -> Vec<Client> {
-    vec![LONGHAUL, CURL, WGET, WGET2, ARIA2]
+    let longhaul = Client { more: &["-x", "1"], ..LONGHAUL };
+    let aria2 = Client { more: &["--max-connection-per-server=1", "--split=1"], ..ARIA2 };
+    vec![longhaul, CURL, WGET, WGET2, aria2]
 }
 
-/// Those that can use several.
+/// Those that can use four. Ours first.
 pub(crate) fn several() -> Vec<Client> {
-    vec![]
+    let more = &["--max-connection-per-server=4", "--split=4", "--min-split-size=1M"];
+    vec![
+        Client { name: "longhaul -x 4", connections: 4, more: &["-x", "4"], ..LONGHAUL },
+        Client { name: "aria2c -x 4", connections: 4, more, ..ARIA2 },
+    ]
 }
 
 impl Client {
@@ -147,7 +165,7 @@ impl Client {
     /// The command that downloads to `file` in `folder`; `None` when it would need a flag that there is not.
     pub(crate) fn command(&self, folder: &Path, url: &str, sha256: Option<&str>) -> Option<Command> {
         let mut command = Command::new(self.binary());
-        command.args(self.flags);
+        command.args(self.flags).args(self.more);
         if let Some(sha256) = sha256 {
             command.arg(format!("{}{sha256}", self.digest?));
         }
@@ -166,7 +184,7 @@ impl Client {
     /// As one would type it.
     pub(crate) fn typed(&self) -> String {
         let quoted = |word: &str| if word == "*" { "'*'".to_owned() } else { word.to_owned() };
-        let flags: Vec<String> = self.flags.iter().map(|word| quoted(word)).collect();
+        let flags: Vec<String> = self.flags.iter().chain(self.more).map(|word| quoted(word)).collect();
         let output = if self.output.is_empty() { String::new() } else { format!(" {} FILE", self.output) };
         format!("{} {}{output} URL", self.program, flags.join(" "))
     }

@@ -156,10 +156,11 @@ impl Stage<'_> {
     /// A run that is killed (SIGKILL) when it has received so many bytes in all and had time to write them.
     fn killed(&self, held: u64) {
         let gate = Gate::new();
-        let body = gate.clone();
-        self.origin.choose("/file", move |_| Fault::hold(held, &body));
+        let (share, body) = (held / self.client.connections, gate.clone());
+        self.origin.choose("/file", move |_| Fault::hold(share, &body));
         let mut child = self.start();
-        let sent = || self.origin.log().iter().map(|seen| seen.body_bytes).sum::<u64>() >= held;
+        let held = share * self.client.connections;
+        let sent = || self.origin.bytes_served() >= held;
         assert!(until(SOON, || sent() || child.try_wait().unwrap().is_some()), "{}: {}", self.client.name, self.said());
         let sent_at = SystemTime::now();
         let partial = self.client.partial(&self.out());

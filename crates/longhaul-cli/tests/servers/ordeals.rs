@@ -13,13 +13,14 @@ use crate::daemon::{Daemon, Kind, SERVERS};
 use crate::wire::{Deed, Wire};
 
 const MIB: u64 = 1 << 20;
-const SIZE: u64 = 24 * MIB + 12_345;
+/// The object has so many parts; a part has a MiB for each connection.
+const PARTS: u64 = 24;
 const DAY: Duration = Duration::from_secs(86_400);
 /// What a kill of the binary may cost on one connection (docs/semantics.md).
 const KILL_COST: u64 = MIB;
-/// Counted on the wire beside the bytes that are kept: what lay in the client's socket when a connection was reset
-/// (three times at most), heads, TLS records and frames.
-const UNREAD: u64 = MIB;
+/// Counted on the wire beside the bytes that are kept, for each connection: what lay in the client's socket when it was
+/// reset (three times at most), heads, TLS records and frames.
+const UNREAD: u64 = 3 * MIB;
 
 /// How a server is spoken to.
 #[derive(Clone, Copy, Debug)]
@@ -46,52 +47,64 @@ impl Protocol {
     }
 }
 
-/// Puts one download through all of it. `far` is what is killed: the server, or the proxy before it.
-fn ordeal<'b>(
-    name: &str,
-    bench: &'b Bench,
-    get: &dyn Fn() -> Get<'b>,
-    wire: &Wire,
-    far: &mut Daemon,
-    content: &Content,
-) {
-    wire.plan([(2 * MIB, Deed::Reset), (5 * MIB, Deed::Close), (8 * MIB, Deed::Hold)]);
-    let running = get().start();
-    wire.wait_until_holding();
-    far.kill();
-    wire.plan([(19 * MIB, Deed::Hold), (22 * MIB, Deed::Reset)]);
-    wire.release();
-    // The second failure in a row is of a connection to nobody.
-    let refused = || running.told().lines().any(|line| line.contains("\"retry\"") && line.contains("\"failures\":2"));
-    assert!(eventually(refused), "{name}: it does not notice that the other side is gone: {}", running.told());
-    far.start_again();
-    wire.wait_until_holding();
-    // What passed has arrived when it has nothing new to tell: only then is a kill what the promise is about.
-    let before = running.progress().len();
-    let arrived = || matches!(running.progress()[before..], [.., last, again] if last == again);
-    assert!(eventually(arrived), "{name}: {}", running.told());
-    let killed = running.kill();
-    assert_eq!(killed.code(), -9, "{name}: {}", killed.report(bench));
-    wire.release();
-
-    let ran = get().run();
-    ran.expect(bench, 0, "validator, resumed, retried");
-    bench.assert_published(content, &ran);
-    let passed = wire.passed();
-    assert!(passed <= content.len() + KILL_COST + 3 * UNREAD, "{name}: {passed} bytes for {}", content.len());
-    println!("{name:<28} {:>8} KiB more than the file", (passed - content.len()) >> 10);
+/// What is downloaded on so many connections: what lies in the buffers of a server that is killed still comes, and must
+/// not be all of it.
+fn object(connections: u64) -> Content {
+    Content::seeded(1, PARTS * connections * MIB + 12_345)
 }
 
-fn each_server(protocol: Protocol) {
+/// One download on its way.
+struct Ordeal<'b> {
+    name: String,
+    bench: &'b Bench,
+    wire: &'b Wire,
+    connections: u64,
+}
+
+impl<'b> Ordeal<'b> {
+    /// Puts it through all of it. `far` is what is killed: the server, or the proxy before it.
+    fn run(&self, get: &dyn Fn() -> Get<'b>, far: &mut Daemon) {
+        let Ordeal { name, bench, wire, connections } = self;
+        let get = || get().retries(20).args(["-x", &connections.to_string()]);
+        let part = connections * MIB;
+        wire.plan([(2 * part, Deed::Reset), (5 * part, Deed::Close), (8 * part, Deed::Hold)]);
+        let running = get().start();
+        wire.wait_until_holding();
+        far.kill();
+        wire.release();
+        // Not the first failure in a row: a connection to nobody.
+        assert!(eventually(|| running.failures() >= 2), "{name}: nobody is missed: {}", running.told());
+        wire.plan([(19 * part, Deed::Hold), (22 * part, Deed::Reset)]);
+        far.start_again();
+        wire.wait_until_holding();
+        // What passed has arrived when it has nothing new to tell: only then is a kill what the promise is about.
+        let before = running.progress().len();
+        let arrived = || matches!(running.progress()[before..], [.., last, again] if last == again);
+        assert!(eventually(arrived), "{name}: {}", running.told());
+        let killed = running.kill();
+        assert_eq!(killed.code(), -9, "{name}: {}", killed.report(bench));
+        wire.release();
+
+        let ran = get().run();
+        ran.expect(bench, 0, "validator, resumed, retried");
+        let content = object(*connections);
+        bench.assert_published(&content, &ran);
+        let more = wire.passed().saturating_sub(content.len());
+        assert!(more <= connections * (KILL_COST + UNREAD), "{name}: {more} bytes more than the file");
+        println!("{name:<28} {:>8} KiB more than the file", more >> 10);
+    }
+}
+
+fn each_server(protocol: Protocol, connections: u64) {
     std::thread::scope(|scope| {
         for kind in SERVERS {
             scope.spawn(move || {
                 let Some(mut server) = Daemon::start(kind) else { return };
-                let content = Content::seeded(1, SIZE);
-                server.put("object", &content, SystemTime::now() - DAY);
+                server.put("object", &object(connections), SystemTime::now() - DAY);
                 let (bench, wire, authority) = (Bench::new(), protocol.wire(&server), server.authority());
-                let get = || bench.get_url(protocol.url(wire.port())).retries(20).arg("--ca-cert").arg(&authority);
-                ordeal(&format!("{} {protocol:?}", kind.name()), &bench, &get, &wire, &mut server, &content);
+                let get = || bench.get_url(protocol.url(wire.port())).arg("--ca-cert").arg(&authority);
+                let name = format!("{} {protocol:?} {connections}", kind.name());
+                Ordeal { name, bench: &bench, wire: &wire, connections }.run(&get, &mut server);
                 // Some write it late.
                 let version = if matches!(protocol, Protocol::Http2) { "HTTP/2" } else { "HTTP/1.1" };
                 assert!(eventually(|| server.access_log().contains(version)), "{}: not {version}", kind.name());
@@ -102,17 +115,22 @@ fn each_server(protocol: Protocol) {
 
 #[test]
 fn every_server_over_plain_http() {
-    each_server(Protocol::Plain);
+    each_server(Protocol::Plain, 1);
 }
 
 #[test]
 fn every_server_over_tls() {
-    each_server(Protocol::Tls);
+    each_server(Protocol::Tls, 1);
 }
 
 #[test]
 fn every_server_over_http2() {
-    each_server(Protocol::Http2);
+    each_server(Protocol::Http2, 1);
+}
+
+#[test]
+fn every_server_on_three_connections() {
+    each_server(Protocol::Plain, 3);
 }
 
 /// How the binary learns of a proxy.
@@ -137,11 +155,10 @@ fn every_proxy_before_plain_and_tls_servers() {
         (Kind::Microsocks, Told::Variable("all_proxy", "socks5h"), Protocol::Tls),
     ];
     let Some(server) = Daemon::start(Kind::Nginx) else { return };
-    let content = Content::seeded(1, SIZE);
-    server.put("object", &content, SystemTime::now() - DAY);
+    server.put("object", &object(1), SystemTime::now() - DAY);
     std::thread::scope(|scope| {
         for (kind, told, protocol) in cases {
-            let (server, content) = (&server, &content);
+            let server = &server;
             scope.spawn(move || {
                 let Some(mut proxy) = Daemon::start(kind) else { return };
                 let (bench, wire, authority) = (Bench::new(), Wire::to(proxy.port), server.authority());
@@ -150,7 +167,7 @@ fn every_proxy_before_plain_and_tls_servers() {
                     Protocol::Tls | Protocol::Http2 => protocol.url(server.tls_port),
                 };
                 let get = || {
-                    let get = bench.get_url(&url).retries(20).arg("--ca-cert").arg(&authority);
+                    let get = bench.get_url(&url).arg("--ca-cert").arg(&authority);
                     match told {
                         Told::Flag(scheme) => get.proxy(format!("{scheme}://127.0.0.1:{}", wire.port())),
                         Told::Variable(name, scheme) => {
@@ -158,7 +175,8 @@ fn every_proxy_before_plain_and_tls_servers() {
                         }
                     }
                 };
-                ordeal(&format!("{} {told:?} {protocol:?}", kind.name()), &bench, &get, &wire, &mut proxy, content);
+                let name = format!("{} {told:?} {protocol:?}", kind.name());
+                Ordeal { name, bench: &bench, wire: &wire, connections: 1 }.run(&get, &mut proxy);
             });
         }
     });
