@@ -31,7 +31,7 @@ whole   | -       | 200 ; content-length: 100                                   
 0-      | -       | 416 ; content-range: garbage                                           | ask whole
 50-     | -       | 416 ; content-range: bytes */40                                        | ends at 40
 0-      | -       | 200 ; content-length: 100 ; content-type: text/html                    | use unknown 0..100 of 100 whole
-0-      | -       | 206 ; content-range: bytes 0-99/100 ; content-encoding: gzip ; etag: "a" | use unknown 0..100 of 100
+0-      | -       | 206 ; content-range: bytes 0-99/100 ; content-length: 100 ; content-encoding: gzip ; etag: "a" | use unknown 0..100 of 100
 
 # later replies that fit
 10-     | strong  | 206 ; content-range: bytes 10-99/100 ; content-length: 90 ; etag: "a"  | use same 10..100 of 100
@@ -45,8 +45,10 @@ whole   | -       | 200 ; content-length: 100                                   
 10-?    | dated   | 206 ; content-range: bytes 10-99/100 ; last-modified: @1000 ; date: @1001 | use same 10..100 of 100
 10-     | version | 206 ; content-range: bytes 10-99/100 ; x-amz-version-id: v1 ; etag: "b" | use same 10..100 of 100
 10-     | version | 206 ; content-range: bytes 10-99/100 ; x-oss-version-id: v1            | use same 10..100 of 100
-10-     | gzip    | 206 ; content-range: bytes 10-99/100 ; etag: "a" ; content-encoding: GZip | use same 10..100 of 100
-10-     | gzip    | 206 ; content-range: bytes 10-99/100 ; etag: "a" ; content-encoding: x-gzip | use same 10..100 of 100
+10-     | gzip    | 206 ; content-range: bytes 10-99/100 ; content-length: 90 ; etag: "a" ; content-encoding: GZip | use same 10..100 of 100
+10-     | gzip    | 206 ; content-range: bytes 10-99/100 ; content-length: 90 ; etag: "a" ; content-encoding: x-gzip | use same 10..100 of 100
+10-     | gzip    | 206 ; content-range: bytes 10-99/100 ; transfer-encoding: chunked ; etag: "a" ; content-encoding: gzip | ask whole
+0-      | -       | 206 ; content-range: bytes 0-99/100 ; transfer-encoding: chunked ; etag: "a" ; content-encoding: gzip | ask whole
 
 # ranges that start early, late, end short, or long
 50-     | strong  | 206 ; content-range: bytes 10-99/100 ; content-length: 90 ; etag: "a"  | use same 10..100 of 100

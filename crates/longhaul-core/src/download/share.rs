@@ -101,9 +101,10 @@ impl Download {
         }
         let probing = self.probe_next || self.current.as_ref().is_none_or(|g| !self.joinable(g));
         if probing {
-            // Where several may follow, the first one is a piece like theirs.
+            // Where several may follow, the first one is short: what comes after it is divided when the length is known,
+            // and nobody has to be cut short for that.
             let piece = self.pace.several() && self.current.is_none() && ranged && !self.ask_open;
-            let end = piece.then_some(self.config.range_len.max(1));
+            let end = piece.then_some(self.config.piece_min.max(1));
             return self.may_probe().then(|| next(ask(0, end), true));
         }
         let g = self.current.as_ref()?;
@@ -212,6 +213,9 @@ impl Download {
 
     /// The head of a reply is here and its bytes are wanted: they flow as soon as nobody else writes there.
     pub(super) fn settle_takeovers(&mut self) {
+        if self.jobs.iter().any(|(_, j)| j.blocks_all()) {
+            return; // the files are changing places: into which one, is known when that is over
+        }
         for i in 0..self.streams.len() {
             if self.streams[i].flow == Flow::Taking && self.is_mine_now(i) {
                 self.grant(i);

@@ -250,6 +250,11 @@ fn partial(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Ver
     if likeness == Likeness::Different {
         return Verdict::Changed;
     }
+    if facts.identity.encoding.is_some() && !matches!(facts.framing, Framing::Length(_)) {
+        // Encoded on the way, as some servers do with every range by itself: Content-Range counts other bytes than those
+        // that come. A stored encoding has a length.
+        return Verdict::AskWhole;
+    }
     if start > asked.start {
         return Verdict::Suspect(Suspicion::StartsLate);
     }

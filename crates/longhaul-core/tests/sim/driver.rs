@@ -201,13 +201,15 @@ impl World {
                 let bytes = file.map_or(&[][..], |f| &f.live[..length]);
                 Some(Heard::Digested(kinds.iter().map(|&kind| digest(kind, bytes)).collect()))
             }
+            Step::Promote if op.stage == 1 => Some(Heard::Done),
             Step::Promote => {
                 if self.disk.id(NEXT).is_none() {
                     return failed(DiskFault::Io);
                 }
                 self.disk.rename(NEXT, MAIN);
                 self.wrong_main = None;
-                Some(Heard::Done)
+                op.stage = 1; // it is heard of a little later
+                None
             }
             Step::RemoveNext => {
                 self.disk.unlink(NEXT);

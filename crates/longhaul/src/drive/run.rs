@@ -355,14 +355,14 @@ impl Run<'_> {
     }
 
     fn flow(&mut self, ticket: Ticket, grant: Grant) {
+        tracing::debug!(request = ticket.0, ?grant, "flow");
         let file = locked(&self.slots).get(grant.slot);
-        let handle = self.streams.iter_mut().find(|(t, _)| *t == ticket).map(|(_, handle)| handle);
-        if let (Some(handle), Some(file)) = (handle, file)
-            && let Some(sender) = handle.grant.take()
-        {
+        let Some((_, handle)) = self.streams.iter_mut().find(|(t, _)| *t == ticket) else { return };
+        // Without a grant the stream ends, and says so; so does one that ended meanwhile.
+        if let (Some(sender), Some(file)) = (handle.grant.take(), file) {
             let reach = Arc::new(Reach::new(&grant));
             handle.reach = Some(reach.clone());
-            let _ = sender.send((grant, file, reach)); // a stream that ended meanwhile says so itself
+            let _ = sender.send((grant, file, reach));
         }
     }
 

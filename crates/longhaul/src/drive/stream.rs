@@ -21,6 +21,12 @@ use super::sink::{Report, Sink};
 use crate::disk::part_file::PartFile;
 use crate::store::{Body, HttpStore, NetFailure, Reply, StallWatch, Stalled};
 
+/// How long the end of a body is waited for when all wanted bytes are here: it lies in the same buffer, or comes with the
+/// next packet.
+const LAST_WORD: Duration = Duration::from_millis(5);
+/// Turns that are left to the connection's task so that it finds itself free.
+const YIELDS: u32 = 3;
+
 /// The driver's hold on a running stream.
 pub(super) struct Handle {
     /// Told to stop.
@@ -117,7 +123,7 @@ impl Stream {
         let end = loop {
             *at = sink.at();
             if sink.is_full() {
-                break Ok(StreamEnd::Reached);
+                break if ends_here(&mut body).await { Ok(StreamEnd::Complete) } else { Ok(StreamEnd::Reached) };
             }
             if *throttle.borrow_and_update() {
                 sink.flush(Instant::now(), &mut reports); // the disk may need long
@@ -198,6 +204,19 @@ impl Stream {
             }
         }
     }
+}
+
+/// Whether a body whose last wanted byte came has no other one: then its connection can be used again, and is, by
+/// whoever asks after the end was told.
+async fn ends_here(body: &mut Body) -> bool {
+    let ended = tokio::time::timeout(LAST_WORD, body.chunk()).await;
+    if !matches!(ended, Ok(Ok(None))) {
+        return false;
+    }
+    for _ in 0..YIELDS {
+        tokio::task::yield_now().await; // the connection's own task puts it back
+    }
+    true
 }
 
 async fn until(at: Option<Instant>) {
