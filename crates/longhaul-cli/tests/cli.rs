@@ -55,6 +55,9 @@ fn usage_errors_end_with_2_in_one_or_two_lines() {
         &["get", "-o", ".", "http://127.0.0.1:1/x"],
         &["get", "-o", "x", "http://127.0.0.1:1/x", "http://127.0.0.1:1/y"],
         &["get", "-i", "/no/such/list"],
+        &["get", "-x", "0", "http://127.0.0.1:1/x"],
+        &["get", "-x", "65", "http://127.0.0.1:1/x"],
+        &["get", "-x", "many", "http://127.0.0.1:1/x"],
         &["man", "nothing"],
     ] {
         let output = run(args);

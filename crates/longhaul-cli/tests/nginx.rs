@@ -44,6 +44,11 @@ impl Desk {
         Get::start(url, &self.file(), &self.folder.path().join("state"), more)
     }
 
+    /// Over one connection, for which the sizes and moments of a test were chosen.
+    fn get_alone(&self, url: &str, more: &[&str]) -> Get {
+        self.get(url, &[&real::ALONE, more].concat())
+    }
+
     /// The file is there, exact, alone.
     #[track_caller]
     fn assert_has(&self, content: &Content) {
@@ -113,7 +118,7 @@ fn kill_storms_end_in_the_exact_file_and_cost_at_most_a_mebibyte_each() {
         nginx.put(&name, &content, DAY);
         let desk = Desk::new();
         let path = format!("/slow/{name}");
-        let ends = storm(&desk, &nginx.url(&path), &[], &mut chance, 8);
+        let ends = storm(&desk, &nginx.url(&path), &real::ALONE, &mut chance, 8);
         desk.assert_has(&content);
         let served = bytes(&nginx.served(&path));
         let again = served.saturating_sub(len);
@@ -163,7 +168,7 @@ fn a_server_that_dies_and_comes_back_is_waited_for() {
     let content = Content::seeded(1, 48 * MIB);
     nginx.put("object", &content, DAY);
     let desk = Desk::new();
-    let mut get = desk.get(&nginx.url("/slow/object"), &[]);
+    let mut get = desk.get_alone(&nginx.url("/slow/object"), &[]);
     for share in [1, 2] {
         assert!(get.saw(|event| event["received"].as_u64() > Some(share * 17 * MIB)));
         nginx.kill();
@@ -213,7 +218,7 @@ fn an_object_replaced_while_its_server_restarts_gives_one_version() {
     let (old, new) = (Content::seeded(1, 40 * MIB), Content::seeded(2, 40 * MIB));
     nginx.put("object", &old, 2 * DAY);
     let desk = Desk::new();
-    let mut get = desk.get(&nginx.url("/slow/object"), &[]);
+    let mut get = desk.get_alone(&nginx.url("/slow/object"), &[]);
     assert!(get.saw(|event| event["received"].as_u64() > Some(18 * MIB)));
     nginx.kill();
     nginx.put("object", &new, DAY);
@@ -224,7 +229,7 @@ fn an_object_replaced_while_its_server_restarts_gives_one_version() {
 
     // Asked to stop instead, it stops, and keeps what it has.
     let careful = Desk::new();
-    let mut get = careful.get(&nginx.url("/slow/object"), &["--on-change", "stop"]);
+    let mut get = careful.get_alone(&nginx.url("/slow/object"), &["--on-change", "stop"]);
     assert!(get.saw(|event| event["received"].as_u64() > Some(18 * MIB)));
     nginx.kill();
     nginx.put("object", &old, DAY / 2);
@@ -241,11 +246,11 @@ fn an_old_date_is_as_good_as_an_etag_and_a_young_one_is_not() {
         nginx.put(name, &content, age);
         let desk = Desk::new();
         let path = format!("/dated/{name}");
-        let mut get = desk.get(&nginx.url(&path), &[]);
+        let mut get = desk.get_alone(&nginx.url(&path), &[]);
         assert!(get.saw(|event| event["received"].as_u64() > Some(17 * MIB)));
         get.kill();
         get.wait();
-        let ended = desk.get(&nginx.url(&path), &[]).wait();
+        let ended = desk.get_alone(&nginx.url(&path), &[]).wait();
         ended.assert_done();
         desk.assert_has(&content);
         let served = nginx.served(&path);
@@ -265,11 +270,11 @@ fn without_ranges_the_whole_comes_again_and_makes_one_file() {
     let content = Content::seeded(1, 36 * MIB);
     nginx.put("object", &content, DAY);
     let desk = Desk::new();
-    let mut get = desk.get(&nginx.url("/rangeless/object"), &[]);
+    let mut get = desk.get_alone(&nginx.url("/rangeless/object"), &[]);
     assert!(get.saw(|event| event["received"].as_u64() > Some(17 * MIB)));
     get.kill();
     get.wait();
-    let ended = desk.get(&nginx.url("/rangeless/object"), &[]).wait();
+    let ended = desk.get_alone(&nginx.url("/rangeless/object"), &[]).wait();
     ended.assert_done();
     desk.assert_has(&content);
     let served = nginx.served("/rangeless/object");
@@ -287,11 +292,11 @@ fn compression_on_the_way_is_not_asked_for_and_a_stored_one_is_kept() {
     for location in ["zipping", "zipped"] {
         let desk = Desk::new();
         let path = format!("/{location}/object");
-        let mut get = desk.get(&nginx.url(&path), &[]);
+        let mut get = desk.get_alone(&nginx.url(&path), &[]);
         assert!(get.saw(|event| event["received"].as_u64() > Some(17 * MIB)));
         get.kill();
         get.wait();
-        desk.get(&nginx.url(&path), &[]).wait().assert_done();
+        desk.get_alone(&nginx.url(&path), &[]).wait().assert_done();
         desk.assert_has(&content);
         let served = nginx.served(&path);
         assert!(bytes(&served) <= content.len() + KILL_COST + IN_FLIGHT, "{served:?}");
@@ -364,17 +369,17 @@ fn a_caught_signal_leaves_nothing_to_be_fetched_again() {
     let desk = Desk::new();
     let url = nginx.url("/slow/object");
     for (signal, share) in [(Signal::HUP, 17), (Signal::INT, 34), (Signal::TERM, 40)] {
-        let mut get = desk.get(&url, &[]);
+        let mut get = desk.get_alone(&url, &[]);
         assert!(get.saw(|event| event["received"].as_u64() > Some(share * MIB)));
         get.signal(signal);
         let ended = get.wait();
         assert_eq!(ended.code(), Some(128 + signal.as_raw()), "{ended:?}");
         let held = ended.event("paused").unwrap()["held"].as_u64().unwrap();
-        let mut next = desk.get(&url, &[]);
+        let mut next = desk.get_alone(&url, &[]);
         assert!(next.saw(|event| event["event"] == "resumed" && event["held"] == held), "{held} were held");
         next.kill();
         next.wait();
     }
-    desk.get(&url, &[]).wait().assert_done();
+    desk.get_alone(&url, &[]).wait().assert_done();
     desk.assert_has(&content);
 }

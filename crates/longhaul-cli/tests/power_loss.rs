@@ -15,25 +15,45 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use longhaul_devstore::{Content, Fault, Object, Origin};
+use longhaul_devstore::{Content, Fault, Object, Origin, Seen};
 use real::program::{Ended, Get, PATIENCE};
 use real::seeds::{Chance, seeds};
 use real::volume::{Kind, Volume};
 
-/// Long enough for a few syncs, one a second.
-const LEN: u64 = 20 << 20;
+/// Of each connection.
 const BYTES_PER_SECOND: u64 = 8 << 20;
-/// The longest way from one cut to the next.
-const STEP_MAX: u64 = 13 << 20;
+
+/// How a volume's stories are told.
+#[derive(Clone, Copy)]
+struct Manner {
+    connections: &'static str,
+    /// Long enough for a few syncs, one a second.
+    len: u64,
+    /// The longest way from one cut to the next.
+    step_max: u64,
+}
+
+const ALONE: Manner = Manner { connections: "1", len: 20 << 20, step_max: 13 << 20 };
+const FOUR: Manner = Manner { connections: "4", len: 48 << 20, step_max: 40 << 20 };
 
 #[test]
 fn ext4_keeps_what_was_promised() {
-    suffer(Kind::Ext4);
+    suffer(Kind::Ext4, ALONE);
 }
 
 #[test]
 fn xfs_keeps_what_was_promised() {
-    suffer(Kind::Xfs);
+    suffer(Kind::Xfs, ALONE);
+}
+
+#[test]
+fn ext4_keeps_what_four_connections_brought_in_no_order() {
+    suffer(Kind::Ext4, FOUR);
+}
+
+#[test]
+fn xfs_keeps_what_four_connections_brought_in_no_order() {
+    suffer(Kind::Xfs, FOUR);
 }
 
 #[test]
@@ -49,12 +69,12 @@ fn an_empty_partial_that_a_power_cut_left_goes_with_the_next_start() {
     real::assert_no_leftovers(folder.path());
 }
 
-fn suffer(kind: Kind) {
+fn suffer(kind: Kind, manner: Manner) {
     let Some(volume) = Volume::new(kind) else { return };
     let origin = Origin::start();
     let mut cuts = 0;
     for seed in seeds(8) {
-        let mut story = Story::begin(&volume, &origin, seed);
+        let mut story = Story::begin(&volume, &origin, manner, seed);
         match seed % 3 {
             0 => story.of_a_replaced_object(),
             1 => story.of_a_long_transfer(),
@@ -63,13 +83,14 @@ fn suffer(kind: Kind) {
         cuts += story.cuts;
         fs::remove_dir_all(&story.folder).unwrap();
     }
-    real::say(&format!("{kind:?}: {cuts} power cuts"));
+    real::say(&format!("{kind:?}, -x {}: {cuts} power cuts", manner.connections));
 }
 
 /// One folder on the volume, and what happens in it.
 struct Story<'a> {
     volume: &'a Volume,
     origin: &'a Origin,
+    manner: Manner,
     chance: Chance,
     seed: u64,
     folder: PathBuf,
@@ -79,13 +100,13 @@ struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    fn begin(volume: &'a Volume, origin: &'a Origin, seed: u64) -> Story<'a> {
+    fn begin(volume: &'a Volume, origin: &'a Origin, manner: Manner, seed: u64) -> Story<'a> {
         let folder = volume.root().join(format!("story-{seed}"));
         fs::create_dir(&folder).unwrap();
         // The folder is not what is tested.
         File::open(&folder).unwrap().sync_all().unwrap();
         File::open(volume.root()).unwrap().sync_all().unwrap();
-        Story { volume, origin, chance: Chance::new(seed), seed, folder, durable: 0, cuts: 0 }
+        Story { volume, origin, manner, chance: Chance::new(seed), seed, folder, durable: 0, cuts: 0 }
     }
 
     /// Cuts while bytes flow; what was durable is not asked for again.
@@ -145,7 +166,7 @@ impl<'a> Story<'a> {
     }
 
     fn put(&self, name: &str, content: u64) -> Content {
-        let object = Object::seeded(content, LEN);
+        let object = Object::seeded(content, self.manner.len);
         let path = path(name, self.seed);
         self.origin.put(&path, object.clone());
         self.origin.always(&path, Fault::Pace { bytes_per_second: BYTES_PER_SECOND });
@@ -153,15 +174,16 @@ impl<'a> Story<'a> {
     }
 
     fn get(&self, name: &str, overwrite: bool) -> Get {
-        let more: &[&str] = if overwrite { &["--overwrite"] } else { &[] };
+        let mut more = vec!["-x", self.manner.connections];
+        more.extend(overwrite.then_some("--overwrite"));
         let url = self.origin.url(&path(name, self.seed));
-        Get::start(&url, &self.folder.join(name), &self.folder.join("state"), more)
+        Get::start(&url, &self.folder.join(name), &self.folder.join("state"), &more)
     }
 
     /// Runs for a while, and is cut off.
     fn suffer_midway(&mut self, name: &str, content: &Content) {
         let (before, requests) = (self.origin.bytes_served(), self.origin.requests());
-        let step = self.chance.of(0..STEP_MAX);
+        let step = self.chance.of(0..self.manner.step_max);
         let mut get = self.get(name, false);
         real::until(PATIENCE, || self.origin.bytes_served() >= before + step || !get.runs());
         let ended = self.cut(get);
@@ -173,18 +195,35 @@ impl<'a> Story<'a> {
         } else {
             assert_ne!(ended.code(), Some(0), "said to be done, and gone");
         }
+        if target.exists() {
+            self.durable = 0; // it is asked about now, and not for its bytes
+            return;
+        }
         let since = ended.events.iter().rposition(|event| event["event"] == "restarted").unwrap_or(0);
         let durable = ended.events[since..].iter().filter_map(|event| event["durable"].as_u64());
         self.durable = durable.max().unwrap_or(0);
     }
 
-    /// What was durable in the run before is not asked for in this one.
+    /// What was durable in the run before is not asked for in this one: all that is asked for, taken together, leaves at
+    /// least as much out.
     fn hold_to_its_word(&self, requests_before: usize) {
         let log = self.origin.log();
-        let Some(first) = log.get(requests_before) else { return };
-        let range = first.header("Range").unwrap();
-        let start: u64 = range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();
-        assert!(start >= self.durable, "{} bytes were durable, and {range} is asked for", self.durable);
+        let mut asked: Vec<(u64, u64)> = log[requests_before..].iter().map(|seen| self.range(seen)).collect();
+        asked.sort_unstable();
+        let (mut left_out, mut at) = (0, 0);
+        for &(start, end) in &asked {
+            left_out += start.saturating_sub(at);
+            at = at.max(end);
+        }
+        left_out += self.manner.len - at;
+        assert!(left_out >= self.durable, "{} bytes were durable, and {asked:?} are asked for", self.durable);
+    }
+
+    /// From where to where it asks.
+    fn range(&self, seen: &Seen) -> (u64, u64) {
+        let (start, last) = seen.header("Range").unwrap().trim_start_matches("bytes=").split_once('-').unwrap();
+        let end = if last.is_empty() { self.manner.len } else { last.parse::<u64>().unwrap() + 1 };
+        (start.parse().unwrap(), end.min(self.manner.len))
     }
 
     /// The power goes, and comes back.

@@ -1,4 +1,4 @@
-//! How much is fetched twice when the process is killed again and again?
+//! How much is fetched twice on one connection when the process is killed again and again?
 //!
 //! The origin sends evenly, in small pieces and with a small send buffer, so that what it has sent is what the client
 //! has had the chance to keep; it counts what it sends. What counts is the sum at the end, not when anything happened.
@@ -35,7 +35,7 @@ fn ten_kills_cost_at_most_half_a_percent() {
         let mut places: Vec<u64> = (0..KILLS).map(|_| chance.of(0..SIZE)).collect();
         places.sort_unstable();
         for place in places {
-            let mut get = Get::start(&origin.url("/object"), &file, &state, &[]);
+            let mut get = Get::start(&origin.url("/object"), &file, &state, &real::ALONE);
             assert!(origin.wait_for(|log| sent(log) >= place, PATIENCE));
             // Not always just when a piece has left.
             std::thread::sleep(chance.micros(0..20_000));
@@ -43,7 +43,7 @@ fn ten_kills_cost_at_most_half_a_percent() {
             get.wait();
             assert!(origin.settled(Duration::from_secs(20)));
         }
-        Get::start(&origin.url("/object"), &file, &state, &[]).wait().assert_done();
+        Get::start(&origin.url("/object"), &file, &state, &real::ALONE).wait().assert_done();
         real::assert_is(&file, &object.content);
         real::assert_no_leftovers(folder.path());
         let ratio = origin.bytes_served() as f64 / SIZE as f64;
@@ -60,14 +60,14 @@ fn what_a_burst_brought_is_kept_while_the_line_is_silent() {
     origin.always("/object", Fault::hold(burst, &gate));
     let folder = tempfile::tempdir().unwrap();
     let (file, state) = (folder.path().join("object"), folder.path().join("state"));
-    let mut get = Get::start(&origin.url("/object"), &file, &state, &[]);
+    let mut get = Get::start(&origin.url("/object"), &file, &state, &real::ALONE);
     let journal = folder.path().join("object.lhlog");
     let kept = real::until(Duration::from_secs(20), || recorded_to(&journal) == Some(burst));
     assert!(kept, "recorded up to {:?} of {burst}", recorded_to(&journal));
     get.kill();
     get.wait();
     gate.open();
-    Get::start(&origin.url("/object"), &file, &state, &[]).wait().assert_done();
+    Get::start(&origin.url("/object"), &file, &state, &real::ALONE).wait().assert_done();
     assert_eq!(origin.log()[1].header("Range"), Some(format!("bytes={burst}-").as_str()));
 }
 

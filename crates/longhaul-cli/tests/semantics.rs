@@ -38,11 +38,12 @@ fn bench() -> Bench {
     bench
 }
 
-/// A run whose body stops at this byte: everything before it is written, nothing follows until the gate is opened.
+/// A run on one connection whose body stops at this byte: everything before it is written, nothing follows until the
+/// gate is opened. (With more of them, another one soon asks for what this one does not bring.)
 fn held_at(bench: &Bench, at: u64, args: &[&str]) -> (Running, Gate) {
     let gate = Gate::new();
     bench.origin.script("/file", vec![Fault::hold(at, &gate)]);
-    let running = bench.get().args(args).start();
+    let running = bench.get().alone().args(args).start();
     assert!(gate.reached(SOON) && eventually(|| running.received() >= at), "byte {at} was not received");
     (running, gate)
 }

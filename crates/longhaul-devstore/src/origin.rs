@@ -178,6 +178,12 @@ impl Control {
         });
     }
 
+    /// At most so many requests for a path are answered at once; the others take the fault `beyond` in place of what is
+    /// meant for them. [`Self::script`] and its like say what becomes of those that are answered.
+    pub fn at_most(&self, path: &str, most: usize, beyond: Fault) {
+        self.shared.at_most(path, most, beyond);
+    }
+
     /// Each request for a path takes the fault that the closure picks for it: by its range, by its connection.
     pub fn choose(&self, path: &str, choice: impl Fn(&Request) -> Fault + Send + Sync + 'static) {
         self.shared.choose(path, Arc::new(choice));

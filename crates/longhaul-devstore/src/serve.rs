@@ -88,6 +88,11 @@ fn serve(shared: &Shared, connection: &Connection) -> Parting {
         shared.log.enter(&mut request);
         let entry = Entry { log: &shared.log, number: request.number };
 
+        let place = shared.take_place(connection, request.path());
+        let plan = match &place {
+            Ok(_) => plan,
+            Err(beyond) => plan.instead(beyond.clone()),
+        };
         let mut answer = plan.answer(&request);
         answer.close |= !request.keeps_alive();
         let delivery = Delivery { shared, connection, number: request.number, path: request.path() };

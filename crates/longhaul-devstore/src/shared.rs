@@ -22,6 +22,11 @@ pub(crate) type Choice = Arc<dyn Fn(&Request) -> Fault + Send + Sync>;
 /// Turns the correct answer into another.
 pub(crate) type Handler = Arc<dyn Fn(&Request, Answer) -> Answer + Send + Sync>;
 
+/// How long a request waits for room before it is refused: a client may ask again before our thread has noticed that
+/// its last answer is over.
+const ROOM_PATIENCE: Duration = Duration::from_millis(50);
+const ROOM_LOOK: Duration = Duration::from_millis(2);
+
 /// All that the threads of one origin share.
 pub(crate) struct Shared {
     pub(crate) log: Log,
@@ -61,6 +66,34 @@ struct Path {
     object: Option<Object>,
     manner: Manner,
     seen: usize,
+    room: Option<Room>,
+}
+
+/// How many requests for a path are answered at once, and what becomes of the others.
+#[derive(Clone)]
+struct Room {
+    most: usize,
+    taken: usize,
+    beyond: Fault,
+}
+
+/// A request that is being answered takes up room until this goes.
+pub(crate) struct Place<'a> {
+    shared: &'a Shared,
+    path: &'a str,
+    counted: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.counted {
+            self.shared.with_path(self.path, |at| {
+                if let Some(room) = &mut at.room {
+                    room.taken = room.taken.saturating_sub(1);
+                }
+            });
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -89,6 +122,11 @@ enum Deed {
 }
 
 impl Plan {
+    /// The same request, but it takes this fault.
+    pub(crate) fn instead(self, fault: Fault) -> Plan {
+        Plan { deed: Deed::Fault(fault), ..self }
+    }
+
     /// The answer. Runs closures of the test.
     pub(crate) fn answer(self, request: &Request) -> Answer {
         let (mut request, mut object) = (request.clone(), self.object);
@@ -136,6 +174,31 @@ impl Shared {
 
     pub(crate) fn handle(&self, path: &str, handler: Handler) {
         self.with_path(path, |at| at.manner = Manner::Handle(handler));
+    }
+
+    pub(crate) fn at_most(&self, path: &str, most: usize, beyond: Fault) {
+        self.with_path(path, |at| at.room = Some(Room { most, taken: 0, beyond }));
+    }
+
+    /// Takes up room at a path while a request is answered. Where there is none, the fault for those beyond.
+    pub(crate) fn take_place<'a>(&'a self, connection: &Connection, path: &'a str) -> Result<Place<'a>, Fault> {
+        let deadline = Instant::now() + ROOM_PATIENCE;
+        loop {
+            let full = self.with_path(path, |at| match &mut at.room {
+                None => Ok(false),
+                Some(room) if room.taken < room.most => {
+                    room.taken += 1;
+                    Ok(true)
+                }
+                Some(room) => Err(room.beyond.clone()),
+            });
+            match full {
+                Ok(counted) => return Ok(Place { shared: self, path, counted }),
+                Err(beyond) if Instant::now() >= deadline => return Err(beyond),
+                Err(beyond) if !self.pause_until(connection, Instant::now() + ROOM_LOOK) => return Err(beyond),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Counts the request and takes what is next in the script of its path.

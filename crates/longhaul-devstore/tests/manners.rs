@@ -2,9 +2,12 @@
 
 mod common;
 
-use common::{End, ask, connect, exactly, get, get_range, head, rest, send};
-use longhaul_devstore::{Content, DateField, Heeds, Object, Origin, Ranges};
+use std::time::Duration;
 
+use common::{End, ask, connect, exactly, get, get_range, head, rest, send};
+use longhaul_devstore::{Content, DateField, Fault, Gate, Heeds, Object, Origin, Ranges};
+
+const SOON: Duration = Duration::from_secs(20);
 const OLD: &str = "Wed, 01 Jan 2020 00:00:00 GMT";
 const OLDER: &str = "Tue, 01 Jan 2019 00:00:00 GMT";
 const NEWER: &str = "Fri, 01 Jan 2021 00:00:00 GMT";
@@ -254,4 +257,24 @@ fn a_link_without_its_signature_and_a_request_without_credentials_are_refused() 
     assert_eq!((reply.status(), reply.header("WWW-Authenticate").is_some()), (401, true));
     let reply = ask(&origin, "GET", "/basic", "Authorization: Basic dXNlcjpwYXNz\r\n");
     assert_eq!(reply.status(), 200);
+}
+
+#[test]
+fn a_path_has_room_for_so_many_at_once_and_refuses_others() {
+    let (origin, bytes) = origin();
+    origin.at_most("/x", 2, Fault::retry_after(503, 1));
+    let gate = Gate::new();
+    origin.always("/x", Fault::hold(10, &gate));
+    std::thread::scope(|scope| {
+        let answered: Vec<_> = (0..2).map(|_| scope.spawn(|| get(&origin, "/x"))).collect();
+        assert!(origin.wait_for(|log| log.iter().filter(|seen| seen.body_bytes == 10).count() == 2, SOON));
+        let refused = get(&origin, "/x");
+        assert_eq!((refused.status(), refused.header("Retry-After").as_deref()), (503, Some("1")));
+        gate.open();
+        for reply in answered {
+            let reply = reply.join().unwrap();
+            assert_eq!((reply.status(), reply.body()), (200, &bytes[..]));
+        }
+    });
+    assert_eq!(get(&origin, "/x").status(), 200, "there is room again");
 }

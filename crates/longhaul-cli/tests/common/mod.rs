@@ -216,6 +216,17 @@ impl Get<'_> {
         self
     }
 
+    /// Over so many connections; `auto` is the default.
+    pub fn connections(self, connections: &str) -> Self {
+        self.args(["-x", connections])
+    }
+
+    /// Over one connection: bytes come in order, a body that is held back is not asked for by somebody else, and a
+    /// request follows the end of the one before.
+    pub fn alone(self) -> Self {
+        self.connections("1")
+    }
+
     pub fn to(mut self, file: impl AsRef<Path>) -> Self {
         self.place = vec!["-o".into(), file.as_ref().into()];
         self

@@ -19,11 +19,11 @@ fn bench() -> Bench {
     bench
 }
 
-/// A run that has written everything up to this byte, and gets no more.
+/// A run on one connection that has written everything up to this byte, and gets no more.
 fn held_at(bench: &Bench, at: u64, start: u64) -> (Running, Gate) {
     let gate = Gate::new();
     bench.origin.script("/file", vec![Fault::hold(at - start, &gate)]);
-    let running = bench.get().start();
+    let running = bench.get().alone().start();
     assert!(gate.reached(SOON), "the body did not come to byte {at}");
     assert!(eventually(|| running.received() >= at), "byte {at} was not received");
     (running, gate)
@@ -89,7 +89,7 @@ fn while_nothing_comes_it_stops_too() {
     }
 }
 
-/// `kill -9` again and again: each costs at most a mebibyte.
+/// `kill -9` again and again: each costs at most a mebibyte on one connection.
 #[test]
 fn killed_at_seeded_bytes_it_loses_a_mebibyte_at_most() {
     const KILLS: u64 = 6;
@@ -106,7 +106,7 @@ fn killed_at_seeded_bytes_it_loses_a_mebibyte_at_most() {
             bench.origin.choose("/file", move |request| {
                 Fault::hold(at.saturating_sub(request.range_start().unwrap_or(0)), &of_gate)
             });
-            let running = bench.get().start();
+            let running = bench.get().alone().start();
             assert!(gate.reached(SOON), "seed {}, byte {at}", SEED + 1);
             assert!(eventually(|| running.received() >= at), "byte {at} was not received");
             assert_eq!(running.kill().code(), -9);

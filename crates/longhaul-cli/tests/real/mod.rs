@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 
 use longhaul_devstore::Content;
 
+/// For tests whose premise is one connection: bytes come in order, and a line that is held back stays silent.
+pub(crate) const ALONE: [&str; 2] = ["-x", "1"];
+
 /// Says that a suite cannot run here; fails when it has to.
 pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("LONGHAUL_REQUIRE_SERVERS").is_none_or(|v| v != "1"), "required, but {why}");

@@ -197,6 +197,7 @@ http {{
     ssl_certificate {dir}/server.pem; ssl_certificate_key {dir}/server.key;
     location /f/          {{ alias {dir}/www/; }}
     location /slow/       {{ alias {dir}/www/; limit_rate 16m; }}
+    location /slower/     {{ alias {dir}/www/; limit_rate 4m; }}
     location /dated/      {{ alias {dir}/www/; limit_rate 16m; etag off; }}
     location /rangeless/  {{ alias {dir}/www/; limit_rate 16m; max_ranges 0; }}
     location /zipping/    {{ alias {dir}/www/; limit_rate 16m; gzip on; gzip_types *; gzip_proxied any; }}

@@ -94,12 +94,24 @@ impl Volume {
             done
         });
         assert!(free, "umount: {}", last.as_ref().map_or(String::new(), said));
+        // A mount namespace that somebody made meanwhile holds on to the file system as it was shut down, and mounting
+        // the image would give that one again. It loses the mount with the folder that it is mounted on.
+        fs::remove_dir(self.root()).unwrap();
+        fs::create_dir(self.root()).unwrap();
+        assert!(until(Duration::from_secs(20), || !self.attached()), "unmounted, and still in use");
         let mounted = self.mount();
         assert!(mounted.status.success(), "mount: {}", said(&mounted));
     }
 
     fn image(&self) -> PathBuf {
         self.folder.path().join("image")
+    }
+
+    /// Whether a loop device still reads the image.
+    fn attached(&self) -> bool {
+        let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+        let backing = |device: fs::DirEntry| fs::read_to_string(device.path().join("loop/backing_file")).ok();
+        devices.filter_map(backing).any(|file| Path::new(file.trim_end()) == self.image())
     }
 
     fn mount(&self) -> Output {

@@ -1,0 +1,64 @@
+//! A server that allows so many connections and refuses others: that is no failure, and the next start knows.
+
+use longhaul_devstore::{Fault, Object};
+
+use super::{LEN, paced};
+use crate::common::{Bench, Ran, SIZE};
+
+/// Whatever it answers to those beyond.
+fn refusals() -> [(&'static str, Fault); 3] {
+    [("503", Fault::status(503)), ("429", Fault::retry_after(429, 2)), ("a reset", Fault::reset())]
+}
+
+fn crowded(most: usize, refusal: &Fault) -> Bench {
+    let bench = Bench::new();
+    for path in ["/file", "/next"] {
+        bench.origin.put(path, Object::seeded(1, LEN));
+        bench.origin.always(path, paced(16));
+        bench.origin.at_most(path, most, refusal.clone());
+    }
+    bench
+}
+
+/// How many requests of a path were not served.
+fn refused(bench: &Bench, path: &str) -> usize {
+    bench.origin.log().iter().filter(|seen| seen.target == path && seen.status != Some(206)).count()
+}
+
+#[test]
+fn a_server_that_allows_few_connections_is_no_failure_and_is_remembered() {
+    for (most, connections) in [(1, "auto"), (2, "auto"), (4, "8"), (1, "16")] {
+        for (refusal, fault) in refusals() {
+            let case = format!("{most} allowed, -x {connections}, others get {refusal}");
+            let bench = crowded(most, &fault);
+            let ran = bench.get().connections(connections).run();
+            ran.expect(&bench, 0, "validator");
+            bench.assert_published(&Object::seeded(1, LEN).content, &ran);
+            assert!(refused(&bench, "/file") > 0, "{case}: nothing was refused: {}", ran.report(&bench));
+            let limited = ran.event("limited").unwrap_or_else(|| panic!("{case}: {}", ran.report(&bench)));
+            assert_eq!(limited["connections"], most, "{case}: {}", ran.report(&bench));
+            assert!(limited["reason"].as_str().is_some_and(|reason| reason.len() > 3), "{case}: {limited}");
+            assert_eq!(std::fs::read_dir(bench.state().join("hosts")).unwrap().count(), 1, "{case}");
+
+            // Another object of the same origin, in another process.
+            let next = bench.get_url(bench.origin.url("/next")).arg("--overwrite").connections(connections).run();
+            next.expect(&bench, 0, "validator");
+            assert_eq!((refused(&bench, "/next"), told(&next)), (0, 0), "{case}: {}", next.report(&bench));
+        }
+    }
+}
+
+fn told(ran: &Ran) -> usize {
+    ran.events.iter().filter(|event| event["event"] == "limited").count()
+}
+
+/// A refusal while nobody else is served is a failure as it always was: it is waited for, and tells no limit.
+#[test]
+fn a_refusal_of_the_only_request_is_no_limit() {
+    let bench = Bench::new();
+    bench.origin.put("/file", Object::seeded(1, SIZE));
+    bench.origin.script("/file", vec![Fault::status(503), Fault::reset()]);
+    let ran = bench.get().run();
+    ran.expect(&bench, 0, "validator, retried");
+    assert_eq!(told(&ran), 0, "{}", ran.report(&bench));
+}

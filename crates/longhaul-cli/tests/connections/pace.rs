@@ -1,0 +1,31 @@
+//! Connections that are slower than others.
+
+use longhaul_devstore::{Ended, Object};
+
+use super::{LEN, MIB, asked, at_once, paced};
+use crate::common::Bench;
+
+/// One connection brings a tenth of what the others bring: its rest is asked for by those that are done, so that it
+/// sends but a part of what it was asked for; and every byte is taken once.
+#[test]
+fn a_connection_at_a_tenth_of_the_speed_is_relieved_by_the_others() {
+    for slow in [0, 1] {
+        let bench = Bench::tight();
+        bench.origin.put("/file", Object::seeded(1, LEN));
+        bench.origin.choose("/file", move |request| paced(if request.nth == slow { 1 } else { 10 }));
+        let ran = bench.get().connections("4").run();
+        ran.expect(&bench, 0, "validator");
+        bench.assert_published(&Object::seeded(1, LEN).content, &ran);
+        bench.origin.settled(crate::common::SOON);
+        let log = bench.origin.log();
+        let slow = log.iter().find(|seen| seen.nth == slow).unwrap();
+        let (start, end) = asked(slow);
+        let relieved = log.iter().any(|seen| asked(seen).0 > start && asked(seen).0 < end);
+        assert!(relieved && slow.body_bytes < (end - start) / 2, "{}", ran.report(&bench));
+        assert_eq!(slow.ended, Ended::ClientLeft, "{}", ran.report(&bench));
+        assert!(log.len() <= 24, "{} requests\n{}", log.len(), ran.report(&bench));
+        assert!(at_once(&log) <= 4, "{}", ran.report(&bench));
+        // What was sent twice was on its way when somebody else took over.
+        assert!(bench.served() <= LEN + 8 * MIB, "{}", ran.report(&bench));
+    }
+}
