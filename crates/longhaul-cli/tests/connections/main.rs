@@ -24,7 +24,7 @@ mod versions;
 use longhaul_devstore::{Fault, Seen};
 
 const MIB: u64 = 1 << 20;
-/// A first piece of 16 MiB, and enough behind it for several more.
+/// A first piece, and enough behind it for several more.
 const LEN: u64 = 40 * MIB;
 
 /// A body that lasts long enough for others to be asked for meanwhile.

@@ -1,8 +1,8 @@
 //! Connections that are slower than others.
 
-use longhaul_devstore::{Ended, Object};
+use longhaul_devstore::{Ended, Fault, Object};
 
-use super::{LEN, MIB, asked, at_once, paced};
+use super::{LEN, MIB, asked, at_once};
 use crate::common::Bench;
 
 /// One connection brings a tenth of what the others bring: its rest is asked for by those that are done, so that it
@@ -12,7 +12,9 @@ fn a_connection_at_a_tenth_of_the_speed_is_relieved_by_the_others() {
     for slow in [0, 1] {
         let bench = Bench::tight();
         bench.origin.put("/file", Object::seeded(1, LEN));
-        bench.origin.choose("/file", move |request| paced(if request.nth == slow { 1 } else { 10 }));
+        bench.origin.choose("/file", move |request| Fault::Pace {
+            bytes_per_second: if request.nth == slow { MIB / 2 } else { 5 * MIB },
+        });
         let ran = bench.get().connections("4").run();
         ran.expect(&bench, 0, "validator");
         bench.assert_published(&Object::seeded(1, LEN).content, &ran);
@@ -20,8 +22,9 @@ fn a_connection_at_a_tenth_of_the_speed_is_relieved_by_the_others() {
         let log = bench.origin.log();
         let slow = log.iter().find(|seen| seen.nth == slow).unwrap();
         let (start, end) = asked(slow);
+        // It keeps what it has brought, and at most half of the rest.
         let relieved = log.iter().any(|seen| asked(seen).0 > start && asked(seen).0 < end);
-        assert!(relieved && slow.body_bytes < (end - start) / 2, "{}", ran.report(&bench));
+        assert!(relieved && slow.body_bytes <= (end - start) / 4 * 3, "{}", ran.report(&bench));
         assert_eq!(slow.ended, Ended::ClientLeft, "{}", ran.report(&bench));
         assert!(log.len() <= 24, "{} requests\n{}", log.len(), ran.report(&bench));
         assert!(at_once(&log) <= 4, "{}", ran.report(&bench));
