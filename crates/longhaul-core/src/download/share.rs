@@ -101,10 +101,10 @@ impl Download {
         }
         let probing = self.probe_next || self.current.as_ref().is_none_or(|g| !self.joinable(g));
         if probing {
-            // Where several may follow, the first one is short: what comes after it is divided when the length is known,
-            // and nobody has to be cut short for that.
+            // Where several may follow, the first one asks for as much as would not be divided: what comes after it is
+            // divided when the length is known, and nobody has to be cut short for that.
             let piece = self.pace.several() && self.current.is_none() && ranged && !self.ask_open;
-            let end = piece.then_some(self.config.piece_min.max(1));
+            let end = piece.then_some(2 * self.config.piece_min.max(1));
             return self.may_probe().then(|| next(ask(0, end), true));
         }
         let g = self.current.as_ref()?;
