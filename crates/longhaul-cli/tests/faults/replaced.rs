@@ -72,7 +72,7 @@ fn objects_that_change() {
                 let object = if request.nth.is_multiple_of(2) { object() } else { other() };
                 Fault::serve_as(blind(object)).and(Fault::ShortRange { max: MIB })
             });
-        }).ends(10, "network, kept").check(says("two versions in turn")).then("validator, resumed"),
+        }).ends(10, "network, kept").check(says("two versions in turn")).then("validator, resumed, restarted (changed)"),
         case("two replicas in turn, each reply cut").setup(|stage| {
             stage.bench.origin.choose("/file", |request| {
                 let object = if request.nth.is_multiple_of(2) { object() } else { other() };
