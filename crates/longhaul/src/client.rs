@@ -446,6 +446,9 @@ impl DownloadBuilder {
         if let Some(retries) = self.retries {
             config.retry.failures_max = retries;
         }
+        if self.client.inner.state.is_none() {
+            config.small_max = 0; // without receipts a crash behind the rename would leave a file that nobody knows
+        }
         config.link_signed = redacted.signed;
         config.seed = random_u64();
         config.source = self.recorded.unwrap_or_else(|| Source {
@@ -558,7 +561,8 @@ fn find_in(folder: &Path, source: &str, state: Option<&StateDir>) -> Option<Path
             && r.path.file_name().is_some_and(|name| {
                 opened.look(name).is_ok_and(|e| {
                     e.is_some_and(|e| {
-                        e.kind == rustix::fs::FileType::RegularFile && crate::disk::receipt::is_of(r, &e.facts)
+                        e.kind == rustix::fs::FileType::RegularFile
+                            && crate::disk::receipt::is_of(r, &e.facts, &opened, name)
                     })
                 })
             })

@@ -2,15 +2,19 @@
 //! request, and `verify` and `repair` know every block.
 //!
 //! A receipt speaks of one absolute path and lies under the hash of it. It is believed only while it fits the file
-//! (length and modification time); then it still proves nothing to a server, which is asked with its validators.
+//! ([`is_of`]); then it still proves nothing to a server, which is asked with its validators.
 
+use super::crc::RunningCrc;
 use super::error::Result;
+use super::place::Folder;
 use super::state_dir::{Skipped, StateDir, StoredPath, hex};
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::identity::Identity;
+use longhaul_core::resume::{EARLY_RECEIPT_MAX, Fit, fit};
 use longhaul_core::step::{self, Extent, FileFacts, Verified};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -27,16 +31,36 @@ pub(crate) struct Receipt {
     pub(crate) finished_ms: u64,
 }
 
-/// Whether a receipt speaks of the file as it is now, and of this source (redacted).
-pub(crate) fn fits(receipt: &Receipt, facts: &FileFacts, source: &str) -> bool {
-    receipt.source == source && is_of(receipt, facts)
+/// Whether a receipt speaks of what stands at this name now, whose facts are these. The bytes of a small file are read
+/// where the facts alone do not tell (the core's [`fit`]); one that cannot be read does not fit.
+pub(crate) fn is_of(receipt: &Receipt, facts: &FileFacts, folder: &Folder, name: &OsStr) -> bool {
+    if receipt.of.length != facts.len {
+        return false;
+    }
+    match fit(&receipt.of.facts, facts) {
+        Fit::Fits => true,
+        Fit::IfBytesMatch => bytes_match(&receipt.of.extents, facts.len, folder, name).unwrap_or(false),
+        Fit::Not => false,
+    }
 }
 
-/// Whether a receipt speaks of the file as it is now. The inode may differ (a copy that kept its time is the same
-/// file to its owner).
-pub(crate) fn is_of(receipt: &Receipt, facts: &FileFacts) -> bool {
-    let then = receipt.of.facts;
-    receipt.of.length == facts.len && then.len == facts.len && then.mtime_ns == facts.mtime_ns
+/// Whether these extents cover `len` bytes without a gap and have the CRCs of the file's bytes.
+fn bytes_match(extents: &[Extent], len: u64, folder: &Folder, name: &OsStr) -> Result<bool> {
+    let Some(bytes) = folder.read_small(name, len.min(EARLY_RECEIPT_MAX))? else { return Ok(false) };
+    let mut rest = bytes.as_slice();
+    for extent in extents {
+        let at = (bytes.len() - rest.len()) as u64;
+        let Some((piece, behind)) = usize::try_from(extent.len).ok().and_then(|len| rest.split_at_checked(len)) else {
+            return Ok(false);
+        };
+        let mut crc = RunningCrc::new();
+        crc.update(piece);
+        if extent.start != at || crc.value() != extent.crc {
+            return Ok(false);
+        }
+        rest = behind;
+    }
+    Ok(rest.is_empty() && bytes.len() as u64 == len)
 }
 
 impl StateDir {
@@ -213,6 +237,7 @@ fn verified_from(text: &str) -> Option<Verified> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::crc::crc64;
     use super::*;
 
     fn receipt(path: &str) -> Receipt {
@@ -265,14 +290,34 @@ mod tests {
     }
 
     #[test]
-    fn it_fits_only_the_file_and_source_it_speaks_of() {
-        let r = receipt("/d/a");
+    fn it_fits_only_the_file_it_speaks_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let bytes = [7_u8; 30];
+        let is_of = |r: &Receipt, facts: &FileFacts| is_of(r, facts, &folder, "a".as_ref());
+        let mut r = receipt("/d/a");
+        r.of.extents = [(0, 20), (20, 10)]
+            .map(|(start, len)| Extent { start, len, crc: crc64(&bytes[start as usize..(start + len) as usize]) })
+            .to_vec();
         let facts = r.of.facts;
-        assert!(fits(&r, &facts, "https://h/x"));
-        assert!(fits(&r, &FileFacts { inode: 1, ctime_ns: 9, ..facts }, "https://h/x"));
-        assert!(!fits(&r, &facts, "https://h/y"));
-        assert!(!fits(&r, &FileFacts { len: 29, ..facts }, "https://h/x"));
-        assert!(!fits(&r, &FileFacts { mtime_ns: facts.mtime_ns + 1, ..facts }, "https://h/x"));
+        let moved = FileFacts { inode: 1, ..facts };
+        assert!(is_of(&r, &FileFacts { ctime_ns: 9, ..facts }));
+        assert!(!is_of(&r, &FileFacts { len: 29, ..facts }));
+        assert!(!is_of(&r, &FileFacts { mtime_ns: facts.mtime_ns + 1, ..facts }));
+        assert!(!is_of(&r, &moved), "another file, and it is not there to be read");
+        std::fs::write(dir.path().join("a"), bytes).unwrap();
+        assert!(is_of(&r, &moved), "a copy");
+        for (at, crc) in [(0, 5), (1, 5)] {
+            let mut other = r.clone();
+            other.of.extents[at].crc = crc;
+            assert!(!is_of(&other, &moved), "other bytes");
+        }
+        let mut gap = r.clone();
+        gap.of.extents.pop();
+        assert!(!is_of(&gap, &moved), "not all of it is vouched for");
+        let large = FileFacts { len: EARLY_RECEIPT_MAX + 1, ..facts };
+        (r.of.length, r.of.facts.len) = (large.len, large.len);
+        assert!(is_of(&r, &FileFacts { inode: 1, ..large }), "a copy of a large one is not read");
     }
 
     #[test]

@@ -242,7 +242,9 @@ impl Desk {
         let path = place.folder.path_of(place.names.target());
         // A receipt that cannot be read is as good as none: the file is then somebody else's.
         let receipt = self.state.as_ref()?.receipt(&path).ok()??;
-        receipt::fits(&receipt, facts, &self.source.url).then_some(receipt.of.identity)
+        let name = place.names.target();
+        let fits = receipt.source == self.source.url && receipt::is_of(&receipt, facts, &place.folder, name);
+        fits.then_some(receipt.of.identity)
     }
 
     fn record(&mut self, records: &[Record], durable: bool) -> Result<(), DiskError> {
