@@ -12,8 +12,10 @@ use longhaul_core::download::Config;
 pub use longhaul_core::download::{Durability, OnChange};
 use longhaul_core::journal::Source;
 
+use crate::disk::folders::Folders;
 use crate::disk::hosts::Hosts;
 use crate::disk::lock::Locking;
+use crate::disk::names::Names;
 use crate::disk::place::Folder;
 use crate::disk::state_dir::StateDir;
 use crate::drive::run::{Destination, Request};
@@ -90,6 +92,7 @@ struct Inner {
     state: Option<Arc<StateDir>>,
     hosts: Arc<Hosts>,
     credentials: Option<Credentials>,
+    folders: Arc<Folders>,
 }
 
 /// User and password by host.
@@ -199,7 +202,8 @@ impl ClientBuilder {
         };
         let store = Arc::new(HttpStore::new(&self.http).map_err(bad_option)?);
         let hosts = Arc::new(Hosts::new(state.clone()));
-        Ok(Client { inner: Arc::new(Inner { store, state, hosts, credentials: self.credentials }) })
+        let (credentials, folders) = (self.credentials, Arc::default());
+        Ok(Client { inner: Arc::new(Inner { store, state, hosts, credentials, folders }) })
     }
 }
 
@@ -472,6 +476,7 @@ impl DownloadBuilder {
         };
         config.named = matches!(destination, Destination::File(_));
         if let (Destination::File(path), None) = (&destination, &self.links)
+            && has_journal(path)
             && let Ok(recorded) = crate::inspect::recorded_source(path)
             && recorded.url == config.source.url
         {
@@ -489,6 +494,7 @@ impl DownloadBuilder {
             store,
             state,
             hosts,
+            folders: self.client.inner.folders.clone(),
         };
         Ok(start(request, self.links))
     }
@@ -543,6 +549,12 @@ fn check_target(path: &Path) -> Result<(), Error> {
         .with("path", path.display()));
     }
     Ok(())
+}
+
+/// Whether it is worth looking at the journal of this target: most targets have none.
+fn has_journal(path: &Path) -> bool {
+    let log = path.file_name().and_then(Names::of).map(|names| path.with_file_name(names.log()));
+    log.is_some_and(|log| log.symlink_metadata().is_ok())
 }
 
 /// The target of an unfinished transfer of `source` in `folder`, or of a finished file of it there.

@@ -11,7 +11,7 @@
 //!
 //! | question | room |
 //! |---|---|
-//! | Which files belong to a target, and where? | [`place`], [`names`] |
+//! | Which files belong to a target, and where? | [`place`], [`names`], [`folders`] |
 //! | Who may touch them? | [`lock`] |
 //! | Which bytes are there, and are they right? | [`part_file`], [`crc`] |
 //! | What was promised? | [`journal_file`] |
@@ -22,6 +22,7 @@
 
 pub(crate) mod crc;
 pub(crate) mod error;
+pub(crate) mod folders;
 pub(crate) mod hosts;
 pub(crate) mod journal_file;
 pub(crate) mod listing;
