@@ -4,6 +4,7 @@
 //! folder that takes another's place is opened anew, and who works in the old one goes on there.
 
 use super::error::{DiskError, Result};
+use super::group::Volumes;
 use super::place::Folder;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ const REMEMBERED_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Folders {
     open: Mutex<HashMap<PathBuf, Weak<Folder>>>,
+    /// What they are on.
+    pub(crate) volumes: Volumes,
 }
 
 impl Folders {

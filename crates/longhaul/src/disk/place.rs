@@ -4,6 +4,7 @@
 //! of its path) while we work finds that we still work in the old one. The path is kept for messages only.
 
 use super::error::{DiskError, Result};
+use super::group::{Volume, Volumes};
 use super::names::{Names, is_log};
 use super::platform;
 use longhaul_core::journal::{self, Source};
@@ -31,6 +32,7 @@ pub(crate) struct Folder {
     fd: OwnedFd,
     path: PathBuf,
     usual_mode: OnceLock<u32>,
+    volume: OnceLock<Arc<Volume>>,
 }
 
 /// What stands at a name, without following a link.
@@ -84,7 +86,7 @@ impl Folder {
         // An empty path is what remains of a bare file name.
         let from = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let fd = rustix::fs::open(from, flags, Mode::empty()).map_err(|e| DiskError::io("open folder", path, e))?;
-        Ok(Self { fd, path: path.into(), usual_mode: OnceLock::new() })
+        Ok(Self { fd, path: path.into(), usual_mode: OnceLock::new(), volume: OnceLock::new() })
     }
 
     /// Opens a folder, creating it and its parents with these permissions where they are missing.
@@ -108,7 +110,7 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty())
             .map_err(|e| DiskError::io("open folder", &path, e))?;
-        Ok(Self { fd, path, usual_mode: OnceLock::new() })
+        Ok(Self { fd, path, usual_mode: OnceLock::new(), volume: OnceLock::new() })
     }
 
     /// Whether this path leads to it (links in the path are followed).
@@ -116,6 +118,27 @@ impl Folder {
         let from = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let there = rustix::fs::stat(from).map(|stat| Entry::from_stat(&stat));
         there.is_ok_and(|there| Entry::of(&self.fd).is_ok_and(|ours| ours.same_file(&there)))
+    }
+
+    /// The device that it is on.
+    pub(crate) fn device(&self) -> Option<u64> {
+        Entry::of(&self.fd).ok().map(|entry| entry.device)
+    }
+
+    /// Where syncs of what is in it are asked for.
+    pub(crate) fn volume(&self, volumes: &Volumes) -> Arc<Volume> {
+        self.volume.get_or_init(|| volumes.of(self)).clone()
+    }
+
+    /// An open description of its own of this folder.
+    pub(crate) fn open_again(&self) -> std::io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.fd, ".", flags, Mode::empty())?)
+    }
+
+    /// Where it was when it was opened, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The path of a name in it, for messages.
@@ -150,6 +173,22 @@ impl Folder {
         };
         let entry = Entry::of(&file).map_err(|e| DiskError::io("look at", &self.path_of(name), e))?;
         if entry.kind == FileType::RegularFile { Ok(Some(file)) } else { Err(self.not_a_file(name)) }
+    }
+
+    /// Opens a regular file for reading and appending, creating it (0600) where nothing stands when asked.
+    pub(crate) fn open_to_append(&self, name: &OsStr, create: bool) -> Result<Option<File>> {
+        match self.look(name)? {
+            None if !create => return Ok(None),
+            Some(entry) if entry.kind != FileType::RegularFile => return Err(self.not_a_file(name)),
+            _ => {}
+        }
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let flags = if create { flags | OFlags::CREATE } else { flags };
+        match rustix::fs::openat(&self.fd, name, flags, Mode::from_raw_mode(PRIVATE as _)) {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(Errno::NOENT) if !create => Ok(None),
+            Err(e) => Err(DiskError::io("open", &self.path_of(name), e)),
+        }
     }
 
     fn not_a_file(&self, name: &OsStr) -> DiskError {

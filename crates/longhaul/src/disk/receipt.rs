@@ -1,12 +1,15 @@
 //! Receipts of finished files: what the file at a path is, so that the same command again needs one conditional
 //! request, and `verify` and `repair` know every block.
 //!
-//! A receipt speaks of one absolute path and lies under the hash of it. It is believed only while it fits the file
+//! A receipt speaks of one absolute path and lies under the hash of it, or, of a small file, in the log of those. It is believed only while it fits the file
 //! ([`is_of`]); then it still proves nothing to a server, which is asked with its validators.
 
 use super::crc::RunningCrc;
-use super::error::Result;
+use super::error::{DiskError, Result};
+use super::group::{Volume, Volumes};
 use super::place::Folder;
+use super::platform;
+use super::receipt_log::LINE_LEN_MAX;
 use super::state_dir::{Skipped, StateDir, StoredPath, hex};
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::identity::Identity;
@@ -15,8 +18,10 @@ use longhaul_core::step::{self, Extent, FileFacts, Verified};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A receipt: the core's, with the path and source it speaks of.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,15 +71,42 @@ fn bytes_match(extents: &[Extent], len: u64, folder: &Folder, name: &OsStr) -> R
 impl StateDir {
     /// Writes the receipt of a path, replacing an older one. With `durable` it survives a power cut.
     pub(crate) fn put_receipt(&self, receipt: &Receipt, durable: bool) -> Result<()> {
-        self.receipts.put(&name_of(&receipt.path), &Stored::from(receipt), durable)
+        match self.append_receipt(receipt)? {
+            Some(log) if durable => {
+                platform::sync_data(&log).map_err(|e| DiskError::io("sync the receipt of", &receipt.path, e))
+            }
+            Some(_) => Ok(()),
+            None => self.receipts.put(&name_of(&receipt.path), &Stored::from(receipt), durable),
+        }
+    }
+
+    /// Where syncs of the log of receipts are asked for.
+    pub(crate) fn receipt_volume(&self, volumes: &Volumes) -> Arc<Volume> {
+        self.receipt_log.folder().volume(volumes)
+    }
+
+    /// Writes the receipt of a small file; it survives a power cut after a sync of the log, which is returned. `None`
+    /// when it is none that belongs there.
+    pub(crate) fn append_receipt(&self, receipt: &Receipt) -> Result<Option<Arc<File>>> {
+        if receipt.of.length > EARLY_RECEIPT_MAX {
+            return Ok(None);
+        }
+        let failed = |e: serde_json::Error| DiskError::io("write the receipt of", &receipt.path, e);
+        let json = serde_json::to_vec(&Stored::from(receipt)).map_err(failed)?;
+        if json.len() > LINE_LEN_MAX / 2 {
+            return Ok(None);
+        }
+        self.receipt_log.append(&json).map(Some)
     }
 
     /// The receipt of a path (absolute, as it was written); `None` when there is none, or it is damaged or of another
     /// path.
     pub(crate) fn receipt(&self, path: &Path) -> Result<Option<Receipt>> {
-        let found = self.receipts.get::<Stored>(&name_of(path))?;
-        let receipt = found.and_then(std::result::Result::ok).and_then(Stored::into_receipt);
-        Ok(receipt.filter(|receipt| receipt.path == path))
+        let alone = self.receipts.get::<Stored>(&name_of(path))?.and_then(std::result::Result::ok);
+        // A log that cannot be read must not hide what lies beside it.
+        let logged = self.receipt_log.get(path).ok().flatten().and_then(|json| serde_json::from_slice(&json).ok());
+        let both = [alone, logged].into_iter().flatten().filter_map(Stored::into_receipt);
+        Ok(both.filter(|receipt| receipt.path == path).max_by_key(|receipt| receipt.finished_ms))
     }
 
     /// All receipts, and the files that were skipped.
@@ -89,13 +121,10 @@ impl StateDir {
                 }
             }
         }
+        let logged = self.receipt_log.all()?;
+        let logged = logged.iter().filter_map(|json| serde_json::from_slice::<Stored>(json).ok()?.into_receipt());
+        receipts.extend(logged);
         Ok((receipts, skipped))
-    }
-
-    /// Removes the receipt of a path; whether there was one.
-    #[cfg(test)]
-    pub(crate) fn remove_receipt(&self, path: &Path) -> Result<bool> {
-        self.receipts.remove(&name_of(path))
     }
 }
 
@@ -274,8 +303,11 @@ mod tests {
         assert_eq!(state.receipt(Path::new("/d/a")).unwrap(), Some(receipt("/d/a")));
         assert_eq!(state.receipt(Path::new("/d/c")).unwrap(), None);
         assert_eq!(state.receipts().unwrap().0.len(), 2);
-        assert!(state.remove_receipt(Path::new("/d/a")).unwrap());
-        assert!(!state.remove_receipt(Path::new("/d/a")).unwrap());
+        let mut large = receipt("/d/a");
+        (large.of.length, large.of.facts.len) = (EARLY_RECEIPT_MAX + 1, EARLY_RECEIPT_MAX + 1);
+        large.finished_ms += 1;
+        state.put_receipt(&large, true).unwrap();
+        assert_eq!(state.receipt(Path::new("/d/a")).unwrap(), Some(large), "the newer one, wherever it lies");
     }
 
     #[test]
@@ -328,6 +360,7 @@ mod tests {
         assert_eq!(state.receipt(Path::new("/d/b")).unwrap(), None);
         let mut absurd = receipt("/d/c");
         absurd.of.extents[1].len = 11;
+        state.receipts.put(&name_of(Path::new("/d/c")), &Stored::from(&absurd), false).unwrap();
         state.put_receipt(&absurd, false).unwrap();
         assert_eq!(state.receipt(Path::new("/d/c")).unwrap(), None);
         let (receipts, skipped) = state.receipts().unwrap();

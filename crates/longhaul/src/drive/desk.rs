@@ -19,6 +19,7 @@ use longhaul_core::step::{DiskFault, FileFacts, Found, FoundJournal, Heard, Rece
 use super::Shared;
 use crate::disk::error::DiskError;
 use crate::disk::folders::Folders;
+use crate::disk::group::{Volume, What};
 use crate::disk::journal_file::JournalFile;
 use crate::disk::lock::{self, Locking};
 use crate::disk::part_file::PartFile;
@@ -65,6 +66,8 @@ pub(super) struct Desk {
     journal: Option<JournalFile>,
     /// The file has its name: nothing of the transfer is left to tidy up.
     published: bool,
+    /// Failures of the volume when the part file was opened.
+    failures_before: u64,
     folders: Arc<Folders>,
     /// The sync of a claim that runs beside: only hints are appended before it has ended.
     syncing: Option<JoinHandle<()>>,
@@ -92,6 +95,7 @@ impl Desk {
             place: None,
             journal: None,
             published: false,
+            failures_before: 0,
             folders,
             syncing: None,
             mtime_ns: None,
@@ -113,6 +117,9 @@ impl Desk {
     /// Opens a place where nothing of a transfer lies; `None` where something does, which takes longer.
     pub(super) fn open_fresh(&mut self, whereabouts: &Whereabouts) -> Result<Option<Heard>, DiskError> {
         let place = self.arrive(whereabouts)?;
+        if self.durable {
+            self.failures_before = place.folder.volume(&self.folders.volumes).failures();
+        }
         let Some(part) = lock::acquire_fresh(&place, self.locking)? else { return Ok(None) };
         let Some(journal) = JournalFile::absent(place.clone())? else { return Ok(None) };
         let target = publish::look(&place, |facts| self.finished(&place, facts))?;
@@ -120,6 +127,26 @@ impl Desk {
         self.settle_in(place, journal, part, None);
         let (main, next, journal) = (None, None, FoundJournal::Absent);
         Ok(Some(Heard::Opened(Box::new(Found { journal, main, next, target, free }))))
+    }
+
+    /// What has to be durable for a step that a group can be asked for: the volume, what, and since when its failures
+    /// matter. `None`: it is done like any other step.
+    pub(super) fn to_sync(&self, step: &Step) -> Result<Option<(Arc<Volume>, What, u64)>, DiskError> {
+        let unjournalled = self.journal.as_ref().is_some_and(|journal| !journal.exists());
+        let Some(place) = self.place.as_ref().filter(|_| self.durable && unjournalled) else { return Ok(None) };
+        let volume = || place.folder.volume(&self.folders.volumes);
+        Ok(match step {
+            Step::Sync { slot } => Some((volume(), What::File(self.part(*slot)?), self.failures_before)),
+            Step::SyncDir => Some((volume(), What::Folder(place.folder.clone()), self.failures_before)),
+            Step::Receipt(of) => {
+                let Some(state) = &self.state else { return Ok(None) };
+                let receipt = self.receipt_of(of, place);
+                let volume = state.receipt_volume(&self.folders.volumes);
+                let since = volume.failures(); // before it is appended
+                state.append_receipt(&receipt)?.map(|log| (volume, What::Log(log, receipt.path), since))
+            }
+            _ => None,
+        })
     }
 
     /// What a quick step answers.
@@ -322,10 +349,13 @@ impl Desk {
     fn receipt(&self, of: &Receipt) -> Result<(), DiskError> {
         let Some(state) = &self.state else { return Ok(()) };
         let place = self.place()?;
+        state.put_receipt(&self.receipt_of(of, place), self.durable)
+    }
+
+    fn receipt_of(&self, of: &Receipt, place: &Place) -> receipt::Receipt {
         let path = place.folder.path_of(place.names.target());
         let source = self.source.url.clone();
-        let finished_ms = crate::now_unix_ms();
-        state.put_receipt(&receipt::Receipt { path, source, of: of.clone(), finished_ms }, self.durable)
+        receipt::Receipt { path, source, of: of.clone(), finished_ms: crate::now_unix_ms() }
     }
 
     /// Nothing is held: an empty part file goes again, whichever start made it to hold the lock.

@@ -304,6 +304,7 @@ impl Run<'_> {
                         handle.stop.cancel();
                     }
                 }
+                step @ (Step::Sync { .. } | Step::SyncDir | Step::Receipt(_)) if self.asked_group(ticket, &step) => {}
                 Step::Sync { slot } => self.beside(ticket, slot, |part, _| part.sync_data().map(|()| Heard::Done)),
                 Step::Check { slot, extents, rewrite } => self.beside(ticket, slot, move |part, cancelled| {
                     // Cancelled: nothing was found bad; claims stay unread and are read next time.
@@ -355,6 +356,29 @@ impl Run<'_> {
             return self.answers.push_back((ticket, heard));
         }
         self.send_to_desk(ticket, step, whereabouts);
+    }
+
+    /// Asks for a sync together with what other transfers wait for; the answer comes when it is done. False where that
+    /// is not how this step is done.
+    fn asked_group(&mut self, ticket: Ticket, step: &Step) -> bool {
+        let Seat::Here(desk) = &self.desk else { return false };
+        let (volume, what, since) = match desk.to_sync(step) {
+            Ok(Some(request)) => request,
+            Ok(None) => return false,
+            Err(error) => {
+                self.answers.push_back((ticket, self.shared.failed(error)));
+                return true;
+            }
+        };
+        let shared = self.shared.clone();
+        let told = move |result: Result<(), DiskError>| {
+            let heard = result.map_or_else(|error| shared.failed(error), |()| Heard::Done);
+            shared.tell_blocking(ticket, heard);
+        };
+        if volume.ask(what, since, told) {
+            tokio::task::spawn_blocking(move || volume.carry_out());
+        }
+        true
     }
 
     /// Hands a step to the desk's thread, which begins now if it did not before.
