@@ -16,7 +16,7 @@ use crate::disk::folders::Folders;
 use crate::disk::hosts::Hosts;
 use crate::disk::lock::Locking;
 use crate::disk::names::Names;
-use crate::disk::place::Folder;
+use crate::disk::search::Search;
 use crate::disk::state_dir::StateDir;
 use crate::drive::run::{Destination, Request};
 use crate::error::{Disposition, Error, ErrorKind};
@@ -93,6 +93,7 @@ struct Inner {
     hosts: Arc<Hosts>,
     credentials: Option<Credentials>,
     folders: Arc<Folders>,
+    search: Search,
 }
 
 /// User and password by host.
@@ -203,7 +204,7 @@ impl ClientBuilder {
         let store = Arc::new(HttpStore::new(&self.http).map_err(bad_option)?);
         let hosts = Arc::new(Hosts::new(state.clone()));
         let (credentials, folders) = (self.credentials, Arc::default());
-        Ok(Client { inner: Arc::new(Inner { store, state, hosts, credentials, folders }) })
+        Ok(Client { inner: Arc::new(Inner { store, state, hosts, credentials, folders, search: Search::default() }) })
     }
 }
 
@@ -467,7 +468,9 @@ impl DownloadBuilder {
         let destination = match destination {
             // What lies in the folder already may be this very transfer, under the name it got then.
             Destination::Folder(folder) => {
-                match known(redacted.ambiguous).and_then(|url| find_in(&folder, url, state.as_deref())) {
+                match known(redacted.ambiguous)
+                    .and_then(|url| self.client.inner.search.find(&folder, url, state.as_deref()))
+                {
                     Some(file) => Destination::File(file),
                     None => Destination::Folder(folder),
                 }
@@ -555,31 +558,6 @@ fn check_target(path: &Path) -> Result<(), Error> {
 fn has_journal(path: &Path) -> bool {
     let log = path.file_name().and_then(Names::of).map(|names| path.with_file_name(names.log()));
     log.is_some_and(|log| log.symlink_metadata().is_ok())
-}
-
-/// The target of an unfinished transfer of `source` in `folder`, or of a finished file of it there.
-fn find_in(folder: &Path, source: &str, state: Option<&StateDir>) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStrExt;
-    let opened = Folder::open(folder).ok()?;
-    let unfinished = opened.transfers().ok()?.into_iter().find(|s| s.url == source);
-    if let Some(found) = unfinished {
-        return Some(folder.join(std::ffi::OsStr::from_bytes(&found.name)));
-    }
-    let absolute = std::fs::canonicalize(folder).ok()?;
-    let (receipts, _) = state?.receipts().ok()?;
-    let receipt = receipts.into_iter().find(|r| {
-        r.source == source
-            && r.path.parent() == Some(&absolute)
-            && r.path.file_name().is_some_and(|name| {
-                opened.look(name).is_ok_and(|e| {
-                    e.is_some_and(|e| {
-                        e.kind == rustix::fs::FileType::RegularFile
-                            && crate::disk::receipt::is_of(r, &e.facts, &opened, name)
-                    })
-                })
-            })
-    })?;
-    receipt.path.file_name().map(|name| folder.join(name))
 }
 
 fn random_id() -> [u8; 16] {

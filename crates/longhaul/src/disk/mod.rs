@@ -12,6 +12,7 @@
 //! | question | room |
 //! |---|---|
 //! | Which files belong to a target, and where? | [`place`], [`names`], [`folders`] |
+//! | Which file in a folder is of which source? | [`search`] |
 //! | Who may touch them? | [`lock`] |
 //! | Which bytes are there, and are they right? | [`part_file`], [`crc`] |
 //! | What was promised? | [`journal_file`] |
@@ -36,4 +37,5 @@ pub(crate) mod platform;
 pub(crate) mod publish;
 pub(crate) mod receipt;
 mod receipt_log;
+pub(crate) mod search;
 pub(crate) mod state_dir;
