@@ -25,10 +25,14 @@ fn or_plain_sync(file: &File, result: io::Result<()>) -> io::Result<()> {
 }
 
 /// Makes the names in a folder durable. Some file systems have nothing to sync there and say so: that is success.
+///
+/// xfs says the same when its log was shut down and gave up the change that was waited for: nothing is left to sync.
+/// Asked what the folder is, it then says that it failed.
 pub(crate) fn sync_dir(dir: impl AsFd) -> io::Result<()> {
-    match rustix::fs::fsync(dir).map_err(io::Error::from) {
+    match rustix::fs::fsync(&dir).map_err(io::Error::from) {
         Err(e) if means_unsupported(&e) || e.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        other => other,
+        Err(e) => Err(e),
+        Ok(()) => Ok(rustix::fs::fstat(dir).map(drop)?),
     }
 }
 
@@ -50,10 +54,16 @@ pub(crate) fn syncs_whole_volumes(folder: impl AsFd) -> bool {
     }
 }
 
-/// Makes everything on the file system of an open file durable.
+/// Makes everything on the file system of an open folder durable.
+///
+/// Of a file system that was shut down, or made read-only after an error, `syncfs` says that all is well: there is
+/// nothing left that it could write. A sync of the folder then fails.
 pub(crate) fn sync_volume(any: impl AsFd) -> io::Result<()> {
     #[cfg(target_os = "linux")]
-    return Ok(rustix::fs::syncfs(any)?);
+    {
+        rustix::fs::syncfs(&any)?;
+        sync_dir(any)
+    }
     #[cfg(not(target_os = "linux"))]
     {
         let _ = any;
