@@ -22,6 +22,8 @@ use real::volume::{Kind, Volume};
 
 /// Of each connection.
 const BYTES_PER_SECOND: u64 = 8 << 20;
+/// Small files in a batch.
+const BATCH: u64 = 120;
 
 /// How a volume's stories are told.
 #[derive(Clone, Copy)]
@@ -80,6 +82,7 @@ fn suffer(kind: Kind, manner: Manner) {
             1 => story.of_a_long_transfer(),
             _ => story.of_small_files(),
         }
+        story.of_a_batch();
         cuts += story.cuts;
         fs::remove_dir_all(&story.folder).unwrap();
     }
@@ -163,6 +166,53 @@ impl<'a> Story<'a> {
             }
             self.finish_with(name, &object.content, overwrite);
         }
+    }
+
+    /// Cuts while many small files are fetched side by side and synced in groups: each is there whole or not at all, and
+    /// those that were told to be done are there.
+    fn of_a_batch(&mut self) {
+        let (folder, state) = (self.folder.join("batch"), self.folder.join("state"));
+        fs::create_dir(&folder).unwrap();
+        File::open(&self.folder).unwrap().sync_all().unwrap();
+        let names: Vec<String> = (0..BATCH).map(|n| format!("batch-{n}-{}", self.seed)).collect();
+        let objects: Vec<Object> =
+            (0..BATCH).map(|n| Object::seeded(self.seed + n, self.chance.of(0..40 << 10))).collect();
+        for (name, object) in names.iter().zip(&objects) {
+            self.origin.put(&format!("/{name}"), object.clone());
+        }
+        let list = tempfile::NamedTempFile::new().unwrap();
+        let urls: Vec<String> = names.iter().map(|name| self.origin.url(&format!("/{name}"))).collect();
+        fs::write(list.path(), urls.join("\n")).unwrap();
+        let start = || Get::start_batch(list.path(), &folder, &state, &["-j", "48"]);
+        for _ in 0..2 {
+            let before = self.origin.requests();
+            let count = self.chance.of(1..BATCH) as usize;
+            let mut get = start();
+            real::until(PATIENCE, || self.origin.requests() >= before + count || !get.runs());
+            let ended = self.cut(get);
+            let done = |name: &str| {
+                let is_it = |event: &serde_json::Value| {
+                    event["event"] == "done" && event["path"].as_str().is_some_and(|path| path.ends_with(name))
+                };
+                ended.events.iter().any(is_it)
+            };
+            for (name, object) in names.iter().zip(&objects) {
+                let target = folder.join(name);
+                assert!(target.exists() || !done(&format!("/{name}")), "{name} was said to be done, and is gone");
+                if target.exists() {
+                    real::assert_is(&target, &object.content);
+                }
+            }
+        }
+        start().wait().assert_done();
+        self.volume.cut();
+        self.volume.back();
+        self.cuts += 1;
+        for (name, object) in names.iter().zip(&objects) {
+            real::assert_is(&folder.join(name), &object.content);
+        }
+        start().wait().assert_done();
+        real::assert_no_leftovers(&folder);
     }
 
     fn put(&self, name: &str, content: u64) -> Content {

@@ -66,6 +66,14 @@ faults! {
     ResumeForgets,
     /// The journal is removed before the receipt is written.
     ForgetBeforeReceipt,
+    /// A small object gets its name before its bytes are synced.
+    SmallPublishedUnsynced,
+    /// A small object gets its name before a receipt says that the file there is ours.
+    SmallRenamedBeforeReceipt,
+    /// What is held of a small object is not recorded when its run stops.
+    SmallForgotten,
+    /// A receipt is believed of another file than the one it names. A driver's fault: the simulated driver commits it.
+    ReceiptOfAnotherFile,
     /// The lock is taken for ours although the file that it lies on has lost its name meanwhile. A driver's fault, not
     /// the core's: the simulated driver commits it.
     LockOnWrongFile,

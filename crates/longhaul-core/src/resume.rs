@@ -171,6 +171,32 @@ pub fn verdict(source: &Source, overwrite: bool, found: Found) -> Verdict {
     }
 }
 
+/// Whether a receipt speaks of the file that stands at its path now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fit {
+    /// It does.
+    Fits,
+    /// It does if the bytes have the checksums that it tells.
+    IfBytesMatch,
+    /// It does not.
+    Not,
+}
+
+/// Objects up to this length may have a receipt from before the rename
+/// ([`small_max`](crate::download::Config::small_max) is never more).
+pub const EARLY_RECEIPT_MAX: u64 = 1 << 20;
+
+/// Holds what a receipt says of its file against what stands there now. A copy that kept its time is the same file to
+/// its owner. But a receipt from before the rename may be of a file that never got the name, and what another program
+/// made of the same object, with the same time, may be any bytes: that must prove itself.
+pub fn fit(then: &FileFacts, now: &FileFacts) -> Fit {
+    match (then.len, then.mtime_ns) == (now.len, now.mtime_ns) {
+        false => Fit::Not,
+        true if then.len <= EARLY_RECEIPT_MAX && then.inode != now.inode => Fit::IfBytesMatch,
+        true => Fit::Fits,
+    }
+}
+
 /// Why held bytes were discarded. Stored in the journal by code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

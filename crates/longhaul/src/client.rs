@@ -12,9 +12,11 @@ use longhaul_core::download::Config;
 pub use longhaul_core::download::{Durability, OnChange};
 use longhaul_core::journal::Source;
 
+use crate::disk::folders::Folders;
 use crate::disk::hosts::Hosts;
 use crate::disk::lock::Locking;
-use crate::disk::place::Folder;
+use crate::disk::names::Names;
+use crate::disk::search::Search;
 use crate::disk::state_dir::StateDir;
 use crate::drive::run::{Destination, Request};
 use crate::error::{Disposition, Error, ErrorKind};
@@ -90,6 +92,8 @@ struct Inner {
     state: Option<Arc<StateDir>>,
     hosts: Arc<Hosts>,
     credentials: Option<Credentials>,
+    folders: Arc<Folders>,
+    search: Search,
 }
 
 /// User and password by host.
@@ -199,7 +203,8 @@ impl ClientBuilder {
         };
         let store = Arc::new(HttpStore::new(&self.http).map_err(bad_option)?);
         let hosts = Arc::new(Hosts::new(state.clone()));
-        Ok(Client { inner: Arc::new(Inner { store, state, hosts, credentials: self.credentials }) })
+        let (credentials, folders) = (self.credentials, Arc::default());
+        Ok(Client { inner: Arc::new(Inner { store, state, hosts, credentials, folders, search: Search::default() }) })
     }
 }
 
@@ -446,6 +451,9 @@ impl DownloadBuilder {
         if let Some(retries) = self.retries {
             config.retry.failures_max = retries;
         }
+        if self.client.inner.state.is_none() {
+            config.small_max = 0; // without receipts a crash behind the rename would leave a file that nobody knows
+        }
         config.link_signed = redacted.signed;
         config.seed = random_u64();
         config.source = self.recorded.unwrap_or_else(|| Source {
@@ -460,7 +468,9 @@ impl DownloadBuilder {
         let destination = match destination {
             // What lies in the folder already may be this very transfer, under the name it got then.
             Destination::Folder(folder) => {
-                match known(redacted.ambiguous).and_then(|url| find_in(&folder, url, state.as_deref())) {
+                match known(redacted.ambiguous)
+                    .and_then(|url| self.client.inner.search.find(&folder, url, state.as_deref()))
+                {
                     Some(file) => Destination::File(file),
                     None => Destination::Folder(folder),
                 }
@@ -469,6 +479,7 @@ impl DownloadBuilder {
         };
         config.named = matches!(destination, Destination::File(_));
         if let (Destination::File(path), None) = (&destination, &self.links)
+            && has_journal(path)
             && let Ok(recorded) = crate::inspect::recorded_source(path)
             && recorded.url == config.source.url
         {
@@ -486,6 +497,7 @@ impl DownloadBuilder {
             store,
             state,
             hosts,
+            folders: self.client.inner.folders.clone(),
         };
         Ok(start(request, self.links))
     }
@@ -542,28 +554,10 @@ fn check_target(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The target of an unfinished transfer of `source` in `folder`, or of a finished file of it there.
-fn find_in(folder: &Path, source: &str, state: Option<&StateDir>) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStrExt;
-    let opened = Folder::open(folder).ok()?;
-    let unfinished = opened.transfers().ok()?.into_iter().find(|s| s.url == source);
-    if let Some(found) = unfinished {
-        return Some(folder.join(std::ffi::OsStr::from_bytes(&found.name)));
-    }
-    let absolute = std::fs::canonicalize(folder).ok()?;
-    let (receipts, _) = state?.receipts().ok()?;
-    let receipt = receipts.into_iter().find(|r| {
-        r.source == source
-            && r.path.parent() == Some(&absolute)
-            && r.path.file_name().is_some_and(|name| {
-                opened.look(name).is_ok_and(|e| {
-                    e.is_some_and(|e| {
-                        e.kind == rustix::fs::FileType::RegularFile && crate::disk::receipt::is_of(r, &e.facts)
-                    })
-                })
-            })
-    })?;
-    receipt.path.file_name().map(|name| folder.join(name))
+/// Whether it is worth looking at the journal of this target: most targets have none.
+fn has_journal(path: &Path) -> bool {
+    let log = path.file_name().and_then(Names::of).map(|names| path.with_file_name(names.log()));
+    log.is_some_and(|log| log.symlink_metadata().is_ok())
 }
 
 fn random_id() -> [u8; 16] {

@@ -153,12 +153,13 @@ pub(crate) fn start(request: Request, links: Option<Arc<dyn LinkSource>>) -> Tra
     let id = id_text(request.config.source.id);
     // The handle must not keep the events open: they end when the task does.
     let weak_events = events.downgrade();
-    let entry = Entry { dir: request.state.clone(), id: id.clone(), source: request.config.source.clone() };
+    let (dir, source) = (request.state.clone(), request.config.source.clone());
+    let entry = Entry { dir, id: id.clone(), source, resumable: false, written: false };
     let task = Task {
         request,
         links,
         inbox,
-        teller: Teller { entry, events, progress: progress_tx, path: path_tx, tally: Tally::default() },
+        teller: Teller { entry, events, progress: progress_tx, path: path_tx, tally: Tally::default(), begun: None },
         started: Instant::now(),
         links_in_a_row: 0,
     };
@@ -182,16 +183,22 @@ struct Tally {
     total: Option<u64>,
 }
 
-/// The transfer's entry in the list. It is a list, not the truth: what cannot be written is left out.
+/// The transfer's entry in the list. It is a list, not the truth: what cannot be written is left out. A transfer that has
+/// no journal is not listed: nobody could go on with it.
 struct Entry {
     dir: Option<Arc<StateDir>>,
     id: String,
     source: Source,
+    /// There is a journal.
+    resumable: bool,
+    /// An entry may be there, of this process or one before.
+    written: bool,
 }
 
 impl Entry {
-    fn write(&self, path: Option<&Path>, state: State, held: u64, total: Option<u64>) {
-        let (Some(dir), Some(path)) = (&self.dir, path) else { return };
+    fn write(&mut self, path: Option<&Path>, state: State, held: u64, total: Option<u64>) {
+        let (Some(dir), Some(path)) = (self.dir.as_ref().filter(|_| self.resumable), path) else { return };
+        self.written = true;
         let note = TransferNote {
             id: self.id.clone(),
             kind: Kind::Download,
@@ -211,7 +218,7 @@ impl Entry {
     }
 
     fn remove(&self) {
-        if let Some(dir) = &self.dir
+        if let Some(dir) = self.dir.as_ref().filter(|_| self.written)
             && let Err(error) = dir.remove_transfer(&self.id)
         {
             tracing::debug!(%error, "the list of transfers could not be written");
@@ -226,6 +233,8 @@ struct Teller {
     progress: watch::Sender<Progress>,
     path: watch::Sender<Option<PathBuf>>,
     tally: Tally,
+    /// What was held when it began, and the length.
+    begun: Option<(u64, Option<u64>)>,
 }
 
 impl Teller {
@@ -238,8 +247,21 @@ impl Teller {
                 self.progress.send_replace(progress);
                 self.send(Event::Progress(progress));
             }
+            Told::Journal => {
+                self.entry.resumable = true;
+                self.entry.written = true; // by the run that began it, or soon
+                if let Some(begun) = self.begun {
+                    self.list(begun);
+                }
+            }
             Told::Note(note) => self.note(note),
         }
+    }
+
+    /// The entry of a transfer that runs.
+    fn list(&mut self, (held, length): (u64, Option<u64>)) {
+        let path = self.path.borrow().clone().unwrap_or_default();
+        self.entry.write(Some(&path), State::Running, held, length);
     }
 
     fn send(&self, event: Event) {
@@ -251,7 +273,8 @@ impl Teller {
             Note::Started { length, held, resumable } => {
                 self.tally.total = length;
                 let path = self.path.borrow().clone().unwrap_or_default();
-                self.entry.write(Some(&path), State::Running, held, length);
+                self.begun = Some((held, length));
+                self.list((held, length));
                 Event::Started { path, total: length, resumable }
             }
             Note::Resumed { held } => {
@@ -474,7 +497,7 @@ impl Task {
         }
     }
 
-    fn note_state(&self, state: State, held: u64, total: Option<u64>) {
+    fn note_state(&mut self, state: State, held: u64, total: Option<u64>) {
         let path = self.teller.path.borrow().clone();
         self.teller.entry.write(path.as_deref(), state, held, total);
     }

@@ -23,6 +23,16 @@ pub(crate) struct Get {
     command: OsString,
 }
 
+/// `longhaul get --json`, with nothing of the machine's settings.
+fn get_command(binary: &OsStr, state: &Path) -> Command {
+    let mut command = Command::new(binary);
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR", "LONGHAUL_STATE_DIR"] {
+        command.env_remove(name);
+    }
+    command.args(["get", "--json", "--proxy", "none", "--state-dir"]).arg(state);
+    command
+}
+
 /// What the process said so far.
 #[derive(Default)]
 struct Told {
@@ -45,14 +55,23 @@ impl Get {
         Get::start_as(OsStr::new(env!("CARGO_BIN_EXE_longhaul")), url, file, state, more)
     }
 
+    /// Starts the binary of this build on a list of URLs, a line each, whose files go into a folder.
+    #[allow(dead_code, reason = "not every test that shares this file has a batch")]
+    pub(crate) fn start_batch(list: &Path, folder: &Path, state: &Path, more: &[&str]) -> Get {
+        let mut command = get_command(OsStr::new(env!("CARGO_BIN_EXE_longhaul")), state);
+        command.arg("-d").arg(folder).arg("-i").arg(list).args(more);
+        Get::spawn(command)
+    }
+
     /// Starts another build of it.
     pub(crate) fn start_as(binary: &OsStr, url: &str, file: &Path, state: &Path, more: &[&str]) -> Get {
-        let mut command = Command::new(binary);
-        for name in ["SSL_CERT_FILE", "SSL_CERT_DIR", "LONGHAUL_STATE_DIR"] {
-            command.env_remove(name);
-        }
-        command.args(["get", "--json", "--proxy", "none", "--state-dir"]).arg(state).arg("-o").arg(file);
-        command.args(more).arg(url).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = get_command(binary, state);
+        command.arg("-o").arg(file).args(more).arg(url);
+        Get::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Get {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let words: Vec<_> = command.get_args().map(OsStr::to_os_string).collect();
         let mut child = command.spawn().unwrap();
         let told = Arc::new(Told::default());

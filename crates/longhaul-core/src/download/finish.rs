@@ -58,6 +58,7 @@ impl Download {
 
     /// The whole is wrong, so no byte of it counts: all of it is voided, durably, and fetched once more.
     fn digest_mismatch(&mut self, expected: Digest, actual: Digest) {
+        self.leave_small();
         self.closing = false;
         self.mismatches += 1;
         self.one_reply = true;
@@ -89,8 +90,15 @@ impl Download {
         if self.power() && !self.planted(Fault::RenameUnsynced) {
             self.job(Job::PublishDir, Step::SyncDir);
         } else {
-            self.write_receipt();
+            self.after_publish_dir();
         }
+    }
+
+    fn after_publish_dir(&mut self) {
+        if self.small_since.is_some() && !self.planted(Fault::SmallRenamedBeforeReceipt) {
+            return self.done(); // its receipt is there already, and there is no journal
+        }
+        self.write_receipt();
     }
 
     fn write_receipt(&mut self) {
@@ -120,12 +128,16 @@ impl Download {
                 }
             }
             (Job::Seal, Heard::Facts(facts)) => self.sealed(facts),
+            (Job::SealSync | Job::EarlyReceipt, Heard::Done) if self.small_since.is_some() => self.publish_small(),
             (Job::SealSync, Heard::Done) => self.record_publishing(),
             (Job::Publishing, Heard::Done) => {
                 self.job(Job::Publish, Step::Publish { replace: self.config.overwrite });
             }
             (Job::Publish, Heard::Done) => self.after_rename(),
-            (Job::PublishDir, Heard::Done) => self.write_receipt(),
+            (Job::PublishDir, Heard::Done) => self.after_publish_dir(),
+            (Job::AlreadyDir { length, verified }, Heard::Done) => {
+                self.finish(Finish::Done { length, verified, already: true });
+            }
             (Job::Receipt, Heard::Done) => self.job(Job::Forget, Step::Forget),
             (Job::Forget, Heard::Done) => self.done(),
             (Job::LastSync { covered }, Heard::Done) => {
@@ -146,6 +158,9 @@ impl Download {
     }
 
     fn finish_failed(&mut self, job: Job, fault: DiskFault) {
+        if !matches!(job, Job::PublishDir | Job::AlreadyDir { .. }) {
+            self.leave_small(); // it goes on (or ends) like any other transfer
+        }
         match job {
             Job::Publish if fault == DiskFault::Exists => {
                 self.publishing = None;
@@ -160,8 +175,12 @@ impl Download {
             }
             // The file is at its name already, and safe as far as it can be; only the paperwork failed. The journal
             // stays, so the next start finishes it.
-            Job::PublishDir | Job::Receipt | Job::Forget => {
-                let during = if job == Job::PublishDir { "sync the folder" } else { "write the receipt" };
+            Job::PublishDir | Job::AlreadyDir { .. } | Job::Receipt | Job::Forget => {
+                let during = if matches!(job, Job::PublishDir | Job::AlreadyDir { .. }) {
+                    "sync the folder"
+                } else {
+                    "write the receipt"
+                };
                 self.finish(Finish::Failed(Failure::Disk { fault, during }));
             }
             Job::LastSync { .. } => {
@@ -175,6 +194,11 @@ impl Download {
                 if fault != DiskFault::Interrupted {
                     self.fail_disk(fault, "read back");
                 }
+            }
+            // Tried again after the rename, as on the long way.
+            Job::EarlyReceipt => {
+                self.closing = false;
+                self.publishing = None;
             }
             Job::Publishing => {
                 self.closing = false;
@@ -202,6 +226,9 @@ impl Download {
         let length = self.current.as_ref().and_then(|g| g.begin.identity.length);
         self.law(6, length == Some(facts.len), "the sealed file does not have the promised length");
         self.publishing = Some(Publishing { generation, facts });
+        if self.small_since.is_some() {
+            return self.sync_small();
+        }
         if self.power() && !self.planted(Fault::PublishUnsynced) {
             self.job(Job::SealSync, Step::Sync { slot: Slot::Main });
         } else {
@@ -223,6 +250,9 @@ impl Download {
         self.stop_all();
         if !self.streams.is_empty() || !self.jobs.is_empty() {
             return;
+        }
+        if self.ending != Some(Ending::Discard) {
+            self.wind_down_small();
         }
         self.settle_failed_sync();
         if let Some(note) = self.void_refuted() {

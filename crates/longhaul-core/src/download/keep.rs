@@ -23,12 +23,14 @@ impl Download {
         self.moved = true;
         self.dirty_since.get_or_insert(self.now);
         self.dirty_bytes += total.saturating_sub(before);
-        self.hints_recorded += 1;
         if self.retry.progress(total) {
             self.suspects = 0;
             self.doubts = 0;
         }
-        self.record(Job::Hint, vec![Record::Hint { generation, extent }], false);
+        if self.small_since.is_none() {
+            self.hints_recorded += 1;
+            self.record(Job::Hint, vec![Record::Hint { generation, extent }], false);
+        }
     }
 
     pub(super) fn hear_keep(&mut self, job: Job, heard: Heard) {
@@ -336,7 +338,7 @@ impl Download {
 }
 
 /// All that a journal must say of a generation.
-fn snapshot(g: &Generation, records: &mut Vec<Record>) {
+pub(super) fn snapshot(g: &Generation, records: &mut Vec<Record>) {
     let generation = g.begin.generation;
     records.push(Record::Begin(g.begin.clone()));
     let claims: Vec<Extent> = g

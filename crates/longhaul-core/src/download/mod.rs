@@ -19,12 +19,14 @@
 //! * `share`: requests, and which connection brings what.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
 //! * `finish`: publishing, winding down.
+//! * `small`: the short way of an object that the first reply brings whole.
 //!
 //! It does not know what a connection is, how a request looks, or where files are.
 
 mod finish;
 mod keep;
 mod share;
+mod small;
 mod stream;
 
 use std::collections::VecDeque;
@@ -36,11 +38,11 @@ use crate::journal::{Publishing, Record, Source};
 use crate::pace::{Connections, Meter, Pace};
 use crate::ranges::Range;
 use crate::reply::Asked;
-use crate::resume::{Generation, Restart, Verdict, verdict};
+use crate::resume::{EARLY_RECEIPT_MAX, Generation, Restart, Verdict, verdict};
 use crate::retry::{Retry, RetryPolicy};
 use crate::step::{
     DiskFault, Extent, Failure, Finish, Found, FoundJournal, Heard, Millis, Note, Ordered, Receipt, Slot, Step, Target,
-    Ticket,
+    Ticket, Verified,
 };
 
 /// How much a power cut may cost.
@@ -96,6 +98,9 @@ pub struct Config {
     pub unsynced_bytes_max: u64,
     /// Bytes per check step.
     pub check_bytes: u64,
+    /// An object of at most this many bytes that the first reply brings whole is published without a journal; 0 where
+    /// receipts are not kept.
+    pub small_max: u64,
     /// An old generation with more held bytes than this is kept until the new one is whole.
     pub keep_old_above: u64,
     /// Hints between two compactions of the journal (at least; four times the live extents otherwise).
@@ -139,6 +144,7 @@ impl Default for Config {
             sync_bytes: 64 * MIB,
             unsynced_bytes_max: 128 * MIB,
             check_bytes: 64 * MIB,
+            small_max: EARLY_RECEIPT_MAX,
             keep_old_above: 1 << 30,
             compact_after: 16 << 10,
             retry: RetryPolicy::default(),
@@ -194,6 +200,10 @@ enum Job {
     PublishDir,
     Receipt,
     Forget,
+    // On the short way, beside `SealSync`.
+    EarlyReceipt,
+    // The finished file was there already.
+    AlreadyDir { length: u64, verified: Verified },
     // Winding down.
     LastSync { covered: Vec<Extent> },
     LastClaim { bytes: u64 },
@@ -285,6 +295,10 @@ pub struct Download {
     beginning: Option<Beginning>,
     next_generation: u32,
     source_recorded: bool,
+    /// Since when the current generation is on the short way.
+    small_since: Option<Millis>,
+    /// What was found at the start leaves the short way open.
+    traceless: bool,
     free: Option<u64>,
     restart: Option<Restart>,
     /// The identity of the finished file at the target, while it is being asked about.
@@ -368,6 +382,8 @@ impl Download {
             beginning: None,
             next_generation: 1,
             source_recorded: false,
+            small_since: None,
+            traceless: false,
             free: None,
             restart: None,
             finished: None,
@@ -431,9 +447,10 @@ impl Download {
         if self.over || self.closing || self.ending.is_some() || self.unsynced_lost || proving {
             return None; // something else will be heard first
         }
+        let small = self.small_until().filter(|_| !self.current.as_ref().is_some_and(|g| self.is_ready(g)));
         let retry = (self.retry.not_before > self.now).then_some(self.retry.not_before);
         let sync = self.dirty_since.filter(|_| self.may_sync()).map(|since| since + self.config.sync_every_ms);
-        [retry, sync, self.look_again].into_iter().flatten().min()
+        [retry, sync, small, self.look_again].into_iter().flatten().min()
     }
 
     /// Time has passed.
@@ -517,7 +534,7 @@ impl Download {
         if !self.opened && self.config.named || self.jobs.iter().any(|(_, j)| j.blocks_all()) {
             return;
         }
-        if !self.prove() {
+        if !self.prove() || self.advance_small() {
             return;
         }
         if self.beginning.is_none() {
@@ -565,6 +582,7 @@ impl Download {
     fn open(&mut self, found: Found) {
         self.opened = true;
         self.free = found.free;
+        self.traceless = Self::leaves_no_trace(&found);
         // Our own finished file may be replaced by a newer version that was begun before.
         self.config.overwrite |= matches!(found.target, Target::File { finished: Some(_), .. });
         if let FoundJournal::Read(recovered) = &found.journal {
@@ -770,6 +788,8 @@ impl Job {
                 | Job::Publish
                 | Job::PublishDir
                 | Job::Receipt
+                | Job::EarlyReceipt
+                | Job::AlreadyDir { .. }
                 | Job::Forget
                 | Job::LastSync { .. }
                 | Job::LastClaim { .. }

@@ -8,7 +8,7 @@ use crate::pace::Meter;
 use crate::ranges::{Range, block_len};
 use crate::reply::{Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding, judge};
 use crate::resume::{Generation, Refusal, Restart};
-use crate::step::{Extent, Failure, Finish, Grant, Heard, NetFault, Note, Slot, Step, StreamEnd, Trouble, Verified};
+use crate::step::{Extent, Failure, Grant, Heard, NetFault, Note, Slot, Step, StreamEnd, Trouble, Verified};
 
 /// Why `require_length` refuses.
 const NO_LENGTH: &str = "the reply has no length and ends when the connection closes";
@@ -189,7 +189,7 @@ impl Download {
         if same {
             self.closing = true;
             let verified = if identity.is_strong() { Verified::Validator } else { Verified::Length };
-            self.finish(Finish::Done { length: identity.length.unwrap_or(0), verified, already: true });
+            self.already_there(identity.length.unwrap_or(0), verified);
         } else {
             // Our own finished file is replaced when the new version is whole, not before.
             self.config.overwrite = true;
@@ -413,6 +413,9 @@ impl Download {
         let stream = self.streams[i].ticket;
         let body_end = body.end;
         self.beginning = Some(Beginning { stream, identity, body_end, whole: body.whole, reason, slot });
+        if self.begin_small(reason) {
+            return;
+        }
         match &self.current {
             Some(g) if in_next => {
                 let generation = g.begin.generation;
@@ -514,7 +517,7 @@ impl Download {
         })
     }
 
-    fn begun(&mut self) {
+    pub(super) fn begun(&mut self) {
         let Some(begin) = self.begin_record() else { return };
         let Some(b) = self.beginning.take() else { return };
         let alone = self.streams.iter().all(|s| s.ticket == b.stream);
@@ -535,7 +538,9 @@ impl Download {
         self.dirty_bytes = 0;
         if self.power() {
             self.directory_synced = false;
-            self.job(Job::BeginDir, Step::SyncDir);
+            if self.small_since.is_none() {
+                self.job(Job::BeginDir, Step::SyncDir);
+            }
         }
         let resumable = self.current.as_ref().is_some_and(|g| self.joinable(g));
         self.note(Note::Started { length, held: 0, resumable });

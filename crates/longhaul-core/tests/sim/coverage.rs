@@ -43,11 +43,11 @@ counters! {
     failed_syncs, no_space, late_writes, throttles,
     torn_journals, torn_appends, unusable_journals, compactions,
     spoiled_files, spoiled_journals, foreign_targets,
-    resumed, returned, damaged, kept_bytes, published, survived_after_done, asked_again_after_done,
+    resumed, returned, damaged, kept_bytes, published, small_published, small_left, rivals_in_disguise, survived_after_done, asked_again_after_done,
 }
 
 /// Where a crash can fall: the step that was under way, and whether it had begun.
-const PLACES: [&str; 24] = [
+const PLACES: [&str; 31] = [
     "before a sync began",
     "during a sync",
     "before a folder sync began",
@@ -71,13 +71,25 @@ const PLACES: [&str; 24] = [
     "before a promotion",
     "during a compaction",
     "during a check",
+    "before the sync of a small file",
+    "during the sync of a small file",
+    "before an early receipt",
+    "during an early receipt",
+    "before the rename of a small file",
+    "before the folder sync behind it",
+    "during the folder sync behind it",
     "elsewhere",
 ];
 
 impl Coverage {
-    pub(crate) fn crashed_during(&mut self, step: &Step, stage: u8) {
+    /// `small`: there is no journal.
+    pub(crate) fn crashed_during(&mut self, step: &Step, stage: u8, small: bool) {
         let begun = usize::from(stage > 0);
         let place = match step {
+            Step::Sync { .. } if small => 23 + begun,
+            Step::Receipt(_) if small => 25 + begun,
+            Step::Publish { .. } if small => 27,
+            Step::SyncDir if small => 28 + begun,
             Step::Sync { .. } => begun,
             Step::SyncDir => 2 + begun,
             Step::Record { records, .. } => match records.last() {
@@ -88,7 +100,7 @@ impl Coverage {
                 Some(Record::Retire { .. }) => 11 + begun,
                 Some(Record::CleanStop { .. }) => 13,
                 Some(Record::Publishing(_)) => 14 + begun,
-                _ => 23,
+                _ => 30,
             },
             Step::Publish { .. } => 16,
             Step::Receipt(_) => 17 + begun,
@@ -96,7 +108,7 @@ impl Coverage {
             Step::Promote => 20,
             Step::Compact { .. } => 21,
             Step::Check { .. } => 22,
-            _ => 23,
+            _ => 30,
         };
         self.crashes[place] += 1;
     }

@@ -9,7 +9,7 @@
 //!   prefix of the changes (rarely out of order, but never two of the same name), each change whole.
 //! * Journals (`log.rs`) are append-only files with the same rules for their tail.
 
-use longhaul_core::step::FileFacts;
+use longhaul_core::step::{Extent, FileFacts};
 
 use crate::content::{CAP, Mask, mask};
 use crate::log::Log;
@@ -65,6 +65,12 @@ impl File {
 
     pub(crate) fn facts(&self) -> FileFacts {
         FileFacts { len: self.live_len as u64, inode: self.number, mtime_ns: self.times.0, ctime_ns: self.times.1 }
+    }
+
+    /// Gives it another modification time, as copying programs do.
+    pub(crate) fn date(&mut self, mtime_ns: i64) {
+        self.times.0 = mtime_ns;
+        self.durable_times.0 = mtime_ns;
     }
 
     pub(crate) fn write(&mut self, at: usize, bytes: &[u8], now_ns: i64) {
@@ -177,6 +183,7 @@ struct Syncing {
 pub(crate) struct Receipt {
     pub(crate) facts: FileFacts,
     pub(crate) identity: longhaul_core::identity::Identity,
+    pub(crate) extents: Vec<Extent>,
 }
 
 #[derive(Debug, Default)]

@@ -3,7 +3,10 @@
 
 use longhaul_core::download::Download;
 use longhaul_core::journal::{self, Record, Recovered};
-use longhaul_core::step::{DiskFault, Extent, Found, FoundJournal, Heard, Ordered, Slot, Step, Target, Ticket};
+use longhaul_core::resume::{Fit, fit};
+use longhaul_core::step::{
+    DiskFault, Extent, FileFacts, Found, FoundJournal, Heard, Ordered, Slot, Step, Target, Ticket,
+};
 
 use crate::content::{CAP, crc64, digest};
 use crate::disk::{Id, JOURNAL, MAIN, NEXT, Name, Receipt, TARGET};
@@ -234,6 +237,7 @@ impl World {
                 if self.disk.id(MAIN).is_none() {
                     return failed(DiskFault::Io);
                 }
+                self.coverage.small_published += u64::from(self.disk.id(JOURNAL).is_none());
                 self.disk.rename(MAIN, TARGET);
                 self.stand = Stand::Free;
                 self.published();
@@ -244,8 +248,8 @@ impl World {
                     if self.full {
                         return failed(DiskFault::NoSpace);
                     }
-                    let facts = self.disk.facts(TARGET).unwrap_or_default();
-                    self.disk.receipt = Some(Receipt { facts, identity: receipt.identity.clone() });
+                    let (facts, identity) = (receipt.facts, receipt.identity.clone());
+                    self.disk.receipt = Some(Receipt { facts, identity, extents: receipt.extents.clone() });
                     op.stage = 1;
                     return if self.power { None } else { Some(Heard::Done) };
                 }
@@ -321,8 +325,8 @@ impl World {
             (Stand::Directory, _) => Target::Directory,
             (Stand::Free, None) => Target::Absent,
             (Stand::Free, Some(facts)) => {
-                let fits = |r: &&Receipt| r.facts.len == facts.len && r.facts.mtime_ns == facts.mtime_ns;
-                let finished = self.disk.receipt.as_ref().filter(fits).map(|r| Box::new(r.identity.clone()));
+                let finished = self.disk.receipt.as_ref().filter(|r| self.is_of(r, &facts));
+                let finished = finished.map(|r| Box::new(r.identity.clone()));
                 Target::File { facts, finished }
             }
         };
@@ -337,6 +341,20 @@ impl World {
         };
         self.opened(recovered);
         Heard::Opened(Box::new(found))
+    }
+
+    /// Whether the receipt speaks of what stands at the target.
+    fn is_of(&self, receipt: &Receipt, facts: &FileFacts) -> bool {
+        let target = self.disk.file(TARGET).map_or(&[][..], |file| file.bytes());
+        match fit(&receipt.facts, facts) {
+            Fit::Fits => true,
+            Fit::IfBytesMatch if self.careless_receipt => true,
+            Fit::IfBytesMatch => receipt.extents.iter().all(|e| {
+                let bytes = target.get(e.start as usize..e.end() as usize);
+                bytes.is_some_and(|bytes| crc64(0, bytes) == e.crc)
+            }),
+            Fit::Not => false,
+        }
     }
 
     fn create(&mut self, slot: Slot) {
@@ -358,6 +376,9 @@ impl World {
             if self.full && self.rng.coin() {
                 return Some(Heard::Failed(DiskFault::NoSpace));
             }
+            let begins = records.iter().any(|r| matches!(r, Record::Begin(_)));
+            let late = begins && records.iter().any(|r| matches!(r, Record::Hint { .. }));
+            self.coverage.small_left += u64::from(late);
             self.append(records, None);
             *stage = 1;
             return if durable { None } else { Some(Heard::Done) };
@@ -462,7 +483,8 @@ impl World {
         let mut ops = std::mem::take(&mut self.ops);
         let mut lost = 0;
         for op in &mut ops {
-            self.coverage.crashed_during(&op.step, op.stage);
+            let small = self.disk.id(JOURNAL).is_none();
+            self.coverage.crashed_during(&op.step, op.stage, small);
             let waits = op.touches & lost != 0;
             if waits || matches!(op.step, Step::Open) || self.rng.coin() {
                 lost |= op.touches;

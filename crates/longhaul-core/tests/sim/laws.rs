@@ -432,13 +432,17 @@ impl World {
 
     pub(crate) fn crashed(&mut self) {
         let lost = u64::from((self.witness.heard & !self.witness.recorded).count_ones());
-        if lost > u64::from(self.connections) * self.block_len {
+        if lost > u64::from(self.connections) * self.block_len.max(self.small_max) {
             self.broken("a killed process loses little", format_args!("{lost} bytes have no hint"));
         }
     }
 
     pub(crate) fn finished(&mut self, finish: &Finish) {
         tell!(self, "the run ends: {finish:?}");
+        let lost = u64::from((self.witness.heard & !self.witness.recorded).count_ones());
+        if *finish == Finish::Paused && lost > 0 {
+            self.broken("a pause keeps what was received", format_args!("{lost} bytes are in no record"));
+        }
         let Finish::Done { length, verified, .. } = finish else {
             return self.check_target("after a run that did not finish");
         };

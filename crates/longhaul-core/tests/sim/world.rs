@@ -107,6 +107,8 @@ pub(crate) struct World {
     pub(crate) now: Millis,
     /// The driver does not look again after locking.
     pub(crate) careless_lock: bool,
+    /// The driver believes a receipt of a file that is not the one it names.
+    pub(crate) careless_receipt: bool,
     /// What the driver holds for the main file, when that is not what has its name.
     pub(crate) wrong_main: Option<Id>,
     pub(crate) coverage: Coverage,
@@ -132,6 +134,7 @@ pub(crate) struct World {
     pub(crate) stops_on_change: bool,
     pub(crate) connections: u32,
     pub(crate) block_len: u64,
+    pub(crate) small_max: u64,
     pub(crate) unsynced_max: u64,
     pub(crate) sync_every_ms: u64,
     /// The caller refuses what cannot be proven.
@@ -155,6 +158,7 @@ impl World {
             streams: Vec::new(),
             now: 0,
             careless_lock: false,
+            careless_receipt: false,
             wrong_main: None,
             coverage: Coverage::default(),
             story: None,
@@ -176,6 +180,7 @@ impl World {
             stops_on_change: false,
             connections: 1,
             block_len: 8,
+            small_max: 0,
             unsynced_max: 0,
             sync_every_ms: 0,
             demanding: false,
@@ -221,6 +226,7 @@ impl World {
     pub(crate) fn history(&mut self, seed: u64, fault: Option<Fault>) -> Option<Breach> {
         self.reset(seed);
         self.careless_lock = fault == Some(Fault::LockOnWrongFile);
+        self.careless_receipt = fault == Some(Fault::ReceiptOfAnotherFile);
         self.wrong_main = None;
         let config = self.draw_config(seed);
         self.stand_something_at_the_target();
@@ -260,6 +266,7 @@ impl World {
         self.stops_on_change = rng.one_in(10);
         self.connections = rng.pick(&[1, 1, 2, 3, 4]);
         self.block_len = rng.pick(&[4, 8, 8, 16]);
+        self.small_max = rng.pick(&[0, 0, 16, 64, 64]);
         self.unsynced_max = rng.pick(&[16, 32, 64]);
         self.sync_every_ms = rng.pick(&[50, 200, 1000]);
         self.demanding = rng.one_in(24);
@@ -286,6 +293,7 @@ impl World {
             sync_bytes: rng.pick(&[8, 16, 64]),
             unsynced_bytes_max: self.unsynced_max,
             check_bytes: rng.pick(&[8, 64]),
+            small_max: self.small_max,
             keep_old_above: rng.pick(&[0, 16, 1 << 30]),
             compact_after: rng.pick(&[4, 16, 64]),
             retry: RetryPolicy {
@@ -314,11 +322,22 @@ impl World {
         }
     }
 
+    /// Nothing stands at the target, and nothing ever did.
+    fn target_is_free(&self) -> bool {
+        (self.stand, self.disk.id(TARGET), self.older, self.published) == (Stand::Free, None, NONE, false)
+    }
+
     /// Somebody else's file, safe on the disk.
     fn put_at_the_target(&mut self) {
-        let len = self.rng.between(1, 40) as usize;
+        // It may have the length and the time of the file that a receipt was written for: a copy by another program.
+        let twin = self.disk.receipt.as_ref().map(|r| r.facts).filter(|facts| facts.len > 0 && self.rng.coin());
+        let len = twin.map_or_else(|| self.rng.between(1, 40), |facts| facts.len) as usize;
         self.older_bytes.extend((0..len).map(|i| byte(5, i)));
         self.older = self.disk.put(TARGET, &self.older_bytes);
+        if let Some(facts) = twin {
+            self.disk.files[usize::from(self.older)].date(facts.mtime_ns);
+            self.coverage.rivals_in_disguise += 1;
+        }
         self.coverage.foreign_targets += 1;
         tell!(self, "somebody's file stands at the target");
     }
@@ -408,10 +427,7 @@ impl World {
             self.coverage.no_space += u64::from(self.full);
             tell!(self, "the disk {}", if self.full { "is full" } else { "has space again" });
         }
-        if self.trouble.rival > 0
-            && self.rng.below(1000) < u64::from(self.trouble.rival)
-            && (self.stand, self.disk.id(TARGET), self.older, self.published) == (Stand::Free, None, NONE, false)
-        {
+        if self.trouble.rival > 0 && self.rng.below(1000) < u64::from(self.trouble.rival) && self.target_is_free() {
             self.put_at_the_target();
         }
         if let Some(ticket) = self.echo
@@ -491,6 +507,9 @@ impl World {
         }
         if self.rng.one_in(12) {
             self.spoil_journal();
+        }
+        if self.disk.receipt.is_some() && self.target_is_free() && self.rng.one_in(3) {
+            self.put_at_the_target();
         }
     }
 

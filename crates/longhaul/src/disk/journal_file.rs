@@ -81,6 +81,12 @@ impl JournalFile {
         Ok((this, FoundJournal::SetAside(problem)))
     }
 
+    /// The journal of a place that has none, to be begun; `None` where something stands at its name.
+    pub(crate) fn absent(place: Arc<Place>) -> Result<Option<Self>> {
+        let there = place.folder.look(&place.names.log())?;
+        Ok(there.is_none().then_some(Self { place, open: None }))
+    }
+
     fn sync_found(&mut self) -> Result<()> {
         if self.open.as_mut().is_some_and(|open| open.sync().is_err()) {
             self.write_again()?;

@@ -53,6 +53,20 @@ pub(crate) fn acquire(place: &Place, locking: Locking) -> Result<(PartFile, Opti
     Err(DiskError::held(&place.folder.path_of(&place.names.part()), None))
 }
 
+/// Makes the main part file where there is none, and locks it: what [`acquire`] does, with fewer looks at a place where
+/// nothing of a transfer lies. `None` when something does, or comes between.
+pub(crate) fn acquire_fresh(place: &Place, locking: Locking) -> Result<Option<PartFile>> {
+    let part = match PartFile::create_main(place) {
+        Ok(part) => part,
+        Err(e) if e.fault() == DiskFault::Exists => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    take(&part, locking)?;
+    let named = place.folder.look(&place.names.part())?;
+    let locked = part.entry()?;
+    Ok(named.is_some_and(|named| named.same_file(&locked)).then_some(part))
+}
+
 /// Locks a part file that is already open (a new generation before it takes the main name).
 pub(crate) fn take(part: &PartFile, locking: Locking) -> Result<()> {
     match part.file().try_lock() {

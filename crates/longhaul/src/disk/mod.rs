@@ -11,17 +11,21 @@
 //!
 //! | question | room |
 //! |---|---|
-//! | Which files belong to a target, and where? | [`place`], [`names`] |
+//! | Which files belong to a target, and where? | [`place`], [`names`], [`folders`] |
+//! | Which file in a folder is of which source? | [`search`] |
 //! | Who may touch them? | [`lock`] |
 //! | Which bytes are there, and are they right? | [`part_file`], [`crc`] |
 //! | What was promised? | [`journal_file`] |
 //! | How does the target come to be? | [`publish`] |
-//! | What is known across transfers? | [`state_dir`], [`receipt`], [`listing`], [`hosts`] |
+//! | What is known across transfers? | [`state_dir`], [`receipt`], `receipt_log`, [`listing`], [`hosts`] |
+//! | How are many files synced at once? | [`group`] |
 //! | What differs between systems? | [`platform`] |
 //! | What went wrong? | [`error`] |
 
 pub(crate) mod crc;
 pub(crate) mod error;
+pub(crate) mod folders;
+pub(crate) mod group;
 pub(crate) mod hosts;
 pub(crate) mod journal_file;
 pub(crate) mod listing;
@@ -32,4 +36,6 @@ pub(crate) mod place;
 pub(crate) mod platform;
 pub(crate) mod publish;
 pub(crate) mod receipt;
+mod receipt_log;
+pub(crate) mod search;
 pub(crate) mod state_dir;

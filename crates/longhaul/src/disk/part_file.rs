@@ -21,6 +21,8 @@ const BUFFER_LEN: usize = 256 << 10;
 pub(crate) struct PartFile {
     file: File,
     path: PathBuf,
+    /// Its permissions and time are set: a sync has to carry them as well.
+    sealed: AtomicBool,
 }
 
 impl PartFile {
@@ -29,7 +31,7 @@ impl PartFile {
     pub(crate) fn open(place: &Place, slot: Slot) -> Result<Option<Self>> {
         let name = place.slot(slot);
         let Some(file) = place.folder.open_file(&name, true)? else { return Ok(None) };
-        let part = Self { file, path: place.folder.path_of(&name) };
+        let part = Self::of(file, place.folder.path_of(&name));
         let entry = part.entry()?;
         if entry.links > 1 {
             let why = "the file has a second name (hard link); move it away";
@@ -50,7 +52,13 @@ impl PartFile {
         }
         let name = place.slot(slot);
         let file = place.folder.create_file(&name)?;
-        Ok((Self { file, path: place.folder.path_of(&name) }, None))
+        Ok((Self::of(file, place.folder.path_of(&name)), None))
+    }
+
+    /// Creates the main file (0600); `Exists` when anything is there.
+    pub(super) fn create_main(place: &Place) -> Result<Self> {
+        let name = place.slot(Slot::Main);
+        Ok(Self::of(place.folder.create_file(&name)?, place.folder.path_of(&name)))
     }
 
     /// Makes an empty file in a slot, on an inode of its own: late writes to the file that was there cannot reach it.
@@ -60,13 +68,17 @@ impl PartFile {
         let name = place.slot(slot);
         let path = place.folder.path_of(&name);
         if slot == Slot::Next {
-            return Ok(Self { file: place.folder.create_file_anew(&name)?, path });
+            return Ok(Self::of(place.folder.create_file_anew(&name)?, path));
         }
         let temp = place.names.part_temp();
-        let part = Self { file: place.folder.create_file_anew(&temp)?, path };
+        let part = Self::of(place.folder.create_file_anew(&temp)?, path);
         super::lock::take(&part, lock)?;
         place.folder.rename(&temp, &name)?;
         Ok(part)
+    }
+
+    fn of(file: File, path: PathBuf) -> Self {
+        Self { file, path, sealed: AtomicBool::new(false) }
     }
 
     /// Takes the file away from other users, if it was theirs too. Best effort: some file systems have fixed
@@ -104,15 +116,19 @@ impl PartFile {
     }
 
     /// Makes everything written before the call durable, with the length that is needed to find it. After an error
-    /// nothing written since the last success may be relied on, and calling again proves nothing.
+    /// nothing written since the last success may be relied on, and calling again proves nothing. Once the file is sealed
+    /// its permissions and times are part of it.
     pub(crate) fn sync_data(&self) -> Result<()> {
-        platform::sync_data(&self.file).map_err(|e| self.failed("sync", e))
+        let sealed = self.sealed.load(Ordering::Relaxed);
+        let sync = if sealed { platform::sync_all } else { platform::sync_data };
+        sync(&self.file).map_err(|e| self.failed("sync", e))
     }
 
     /// Makes the file what will be published: cut (or extended by zeros) to `length`, with the permissions `mode`
     /// ([`usual_mode`](super::place::Folder::usual_mode)) and, when given, this modification time (nanoseconds since
-    /// the Unix epoch). With `durable` all of it survives a power cut. May be called twice; tells the facts after it.
-    pub(crate) fn seal(&self, length: u64, mode: u32, mtime_ns: Option<i64>, durable: bool) -> Result<FileFacts> {
+    /// the Unix epoch). It survives a power cut after the next [`sync_data`](Self::sync_data). May be called twice; tells
+    /// the facts after it.
+    pub(crate) fn seal(&self, length: u64, mode: u32, mtime_ns: Option<i64>) -> Result<FileFacts> {
         if self.facts()?.len != length {
             self.file.set_len(length).map_err(|e| self.failed("cut", e))?;
         }
@@ -125,9 +141,7 @@ impl PartFile {
             let times = Timestamps { last_access: time(0, rustix::fs::UTIME_OMIT as _), last_modification: modified };
             rustix::fs::futimens(&self.file, &times).map_err(|e| self.failed("set the time of", e))?;
         }
-        if durable {
-            platform::sync_all(&self.file).map_err(|e| self.failed("sync", e))?;
-        }
+        self.sealed.store(true, Ordering::Relaxed);
         self.facts()
     }
 

@@ -155,11 +155,11 @@ fn a_sealed_file_has_its_length_mode_and_time() {
     let part = PartFile::open_or_create(&place(&dir), Slot::Main).unwrap().0;
     part.write_at(0, b"0123456789").unwrap();
     for ns in [1_700_000_000_123_456_789, -1] {
-        let facts = part.seal(4, 0o644, Some(ns), true).unwrap();
+        let facts = part.seal(4, 0o644, Some(ns)).unwrap();
         assert_eq!((facts.len, facts.mtime_ns), (4, ns));
     }
     let before = part.facts().unwrap();
-    assert_eq!(part.seal(4, 0o644, None, false).unwrap().mtime_ns, before.mtime_ns);
+    assert_eq!(part.seal(4, 0o644, None).unwrap().mtime_ns, before.mtime_ns);
     assert_eq!(part.entry().unwrap().mode & 0o777, 0o644);
     assert_eq!(std::fs::read(part.path()).unwrap(), b"0123");
 }

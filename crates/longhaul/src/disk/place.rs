@@ -4,6 +4,7 @@
 //! of its path) while we work finds that we still work in the old one. The path is kept for messages only.
 
 use super::error::{DiskError, Result};
+use super::group::{Volume, Volumes};
 use super::names::{Names, is_log};
 use super::platform;
 use longhaul_core::journal::{self, Source};
@@ -16,6 +17,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// Permissions of every file while it is ours alone.
 pub(crate) const PRIVATE: u32 = 0o600;
@@ -29,6 +31,8 @@ const PEEK_LEN: u64 = 40 << 10;
 pub(crate) struct Folder {
     fd: OwnedFd,
     path: PathBuf,
+    usual_mode: OnceLock<u32>,
+    volume: OnceLock<Arc<Volume>>,
 }
 
 /// What stands at a name, without following a link.
@@ -82,7 +86,7 @@ impl Folder {
         // An empty path is what remains of a bare file name.
         let from = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let fd = rustix::fs::open(from, flags, Mode::empty()).map_err(|e| DiskError::io("open folder", path, e))?;
-        Ok(Self { fd, path: path.into() })
+        Ok(Self { fd, path: path.into(), usual_mode: OnceLock::new(), volume: OnceLock::new() })
     }
 
     /// Opens a folder, creating it and its parents with these permissions where they are missing.
@@ -106,7 +110,35 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty())
             .map_err(|e| DiskError::io("open folder", &path, e))?;
-        Ok(Self { fd, path })
+        Ok(Self { fd, path, usual_mode: OnceLock::new(), volume: OnceLock::new() })
+    }
+
+    /// Whether this path leads to it (links in the path are followed).
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        let from = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let there = rustix::fs::stat(from).map(|stat| Entry::from_stat(&stat));
+        there.is_ok_and(|there| Entry::of(&self.fd).is_ok_and(|ours| ours.same_file(&there)))
+    }
+
+    /// The device that it is on.
+    pub(crate) fn device(&self) -> Option<u64> {
+        Entry::of(&self.fd).ok().map(|entry| entry.device)
+    }
+
+    /// Where syncs of what is in it are asked for.
+    pub(crate) fn volume(&self, volumes: &Volumes) -> Arc<Volume> {
+        self.volume.get_or_init(|| volumes.of(self)).clone()
+    }
+
+    /// An open description of its own of this folder.
+    pub(crate) fn open_again(&self) -> std::io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.fd, ".", flags, Mode::empty())?)
+    }
+
+    /// Where it was when it was opened, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The path of a name in it, for messages.
@@ -141,6 +173,22 @@ impl Folder {
         };
         let entry = Entry::of(&file).map_err(|e| DiskError::io("look at", &self.path_of(name), e))?;
         if entry.kind == FileType::RegularFile { Ok(Some(file)) } else { Err(self.not_a_file(name)) }
+    }
+
+    /// Opens a regular file for reading and appending, creating it (0600) where nothing stands when asked.
+    pub(crate) fn open_to_append(&self, name: &OsStr, create: bool) -> Result<Option<File>> {
+        match self.look(name)? {
+            None if !create => return Ok(None),
+            Some(entry) if entry.kind != FileType::RegularFile => return Err(self.not_a_file(name)),
+            _ => {}
+        }
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let flags = if create { flags | OFlags::CREATE } else { flags };
+        match rustix::fs::openat(&self.fd, name, flags, Mode::from_raw_mode(PRIVATE as _)) {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(Errno::NOENT) if !create => Ok(None),
+            Err(e) => Err(DiskError::io("open", &self.path_of(name), e)),
+        }
     }
 
     fn not_a_file(&self, name: &OsStr) -> DiskError {
@@ -199,8 +247,13 @@ impl Folder {
 
     /// The permissions that a new file gets here when nobody asks for special ones (what `curl -o` would leave):
     /// 0666 without the umask, or what the folder's default ACL says. Found out by creating `probe` for a moment: the
-    /// umask itself cannot be read without changing it for all threads. [`PRIVATE`] when it cannot be told.
+    /// umask itself cannot be read without changing it for all threads. [`PRIVATE`] when it cannot be told. What was
+    /// found once is taken for all files of a folder that is open.
     pub(crate) fn usual_mode(&self, probe: &OsStr) -> u32 {
+        *self.usual_mode.get_or_init(|| self.found_mode(probe))
+    }
+
+    fn found_mode(&self, probe: &OsStr) -> u32 {
         let mode = || -> Result<u32> {
             self.remove(probe)?;
             let file = self.create_with_mode(probe, 0o666)?;
@@ -273,14 +326,15 @@ pub(crate) fn read_at_most(file: &File, max: u64) -> std::io::Result<Vec<u8>> {
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The folder.
-    pub(crate) folder: Folder,
+    pub(crate) folder: Arc<Folder>,
     /// The names.
     pub(crate) names: Names,
 }
 
 impl Place {
     /// The place of `target` (a single file name) in a folder; `Unsupported` when the name cannot be used.
-    pub(crate) fn new(folder: Folder, target: &OsStr) -> Result<Self> {
+    pub(crate) fn new(folder: impl Into<Arc<Folder>>, target: &OsStr) -> Result<Self> {
+        let folder = folder.into();
         let names = Names::of(target).ok_or_else(|| {
             let path = folder.path_of(target);
             DiskError::said(

@@ -1,18 +1,27 @@
 //! Receipts of finished files: what the file at a path is, so that the same command again needs one conditional
 //! request, and `verify` and `repair` know every block.
 //!
-//! A receipt speaks of one absolute path and lies under the hash of it. It is believed only while it fits the file
-//! (length and modification time); then it still proves nothing to a server, which is asked with its validators.
+//! A receipt speaks of one absolute path and lies under the hash of it, or, of a small file, in the log of those. It is believed only while it fits the file
+//! ([`is_of`]); then it still proves nothing to a server, which is asked with its validators.
 
-use super::error::Result;
+use super::crc::RunningCrc;
+use super::error::{DiskError, Result};
+use super::group::{Volume, Volumes};
+use super::place::Folder;
+use super::platform;
+use super::receipt_log::LINE_LEN_MAX;
 use super::state_dir::{Skipped, StateDir, StoredPath, hex};
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::identity::Identity;
+use longhaul_core::resume::{EARLY_RECEIPT_MAX, Fit, fit};
 use longhaul_core::step::{self, Extent, FileFacts, Verified};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A receipt: the core's, with the path and source it speaks of.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,30 +36,77 @@ pub(crate) struct Receipt {
     pub(crate) finished_ms: u64,
 }
 
-/// Whether a receipt speaks of the file as it is now, and of this source (redacted).
-pub(crate) fn fits(receipt: &Receipt, facts: &FileFacts, source: &str) -> bool {
-    receipt.source == source && is_of(receipt, facts)
+/// Whether a receipt speaks of what stands at this name now, whose facts are these. The bytes of a small file are read
+/// where the facts alone do not tell (the core's [`fit`]); one that cannot be read does not fit.
+pub(crate) fn is_of(receipt: &Receipt, facts: &FileFacts, folder: &Folder, name: &OsStr) -> bool {
+    if receipt.of.length != facts.len {
+        return false;
+    }
+    match fit(&receipt.of.facts, facts) {
+        Fit::Fits => true,
+        Fit::IfBytesMatch => bytes_match(&receipt.of.extents, facts.len, folder, name).unwrap_or(false),
+        Fit::Not => false,
+    }
 }
 
-/// Whether a receipt speaks of the file as it is now. The inode may differ (a copy that kept its time is the same
-/// file to its owner).
-pub(crate) fn is_of(receipt: &Receipt, facts: &FileFacts) -> bool {
-    let then = receipt.of.facts;
-    receipt.of.length == facts.len && then.len == facts.len && then.mtime_ns == facts.mtime_ns
+/// Whether these extents cover `len` bytes without a gap and have the CRCs of the file's bytes.
+fn bytes_match(extents: &[Extent], len: u64, folder: &Folder, name: &OsStr) -> Result<bool> {
+    let Some(bytes) = folder.read_small(name, len.min(EARLY_RECEIPT_MAX))? else { return Ok(false) };
+    let mut rest = bytes.as_slice();
+    for extent in extents {
+        let at = (bytes.len() - rest.len()) as u64;
+        let Some((piece, behind)) = usize::try_from(extent.len).ok().and_then(|len| rest.split_at_checked(len)) else {
+            return Ok(false);
+        };
+        let mut crc = RunningCrc::new();
+        crc.update(piece);
+        if extent.start != at || crc.value() != extent.crc {
+            return Ok(false);
+        }
+        rest = behind;
+    }
+    Ok(rest.is_empty() && bytes.len() as u64 == len)
 }
 
 impl StateDir {
     /// Writes the receipt of a path, replacing an older one. With `durable` it survives a power cut.
     pub(crate) fn put_receipt(&self, receipt: &Receipt, durable: bool) -> Result<()> {
-        self.receipts.put(&name_of(&receipt.path), &Stored::from(receipt), durable)
+        match self.append_receipt(receipt)? {
+            Some(log) if durable => {
+                platform::sync_data(&log).map_err(|e| DiskError::io("sync the receipt of", &receipt.path, e))
+            }
+            Some(_) => Ok(()),
+            None => self.receipts.put(&name_of(&receipt.path), &Stored::from(receipt), durable),
+        }
+    }
+
+    /// Where syncs of the log of receipts are asked for.
+    pub(crate) fn receipt_volume(&self, volumes: &Volumes) -> Arc<Volume> {
+        self.receipt_log.folder().volume(volumes)
+    }
+
+    /// Writes the receipt of a small file; it survives a power cut after a sync of the log, which is returned. `None`
+    /// when it is none that belongs there.
+    pub(crate) fn append_receipt(&self, receipt: &Receipt) -> Result<Option<Arc<File>>> {
+        if receipt.of.length > EARLY_RECEIPT_MAX {
+            return Ok(None);
+        }
+        let failed = |e: serde_json::Error| DiskError::io("write the receipt of", &receipt.path, e);
+        let json = serde_json::to_vec(&Stored::from(receipt)).map_err(failed)?;
+        if json.len() > LINE_LEN_MAX / 2 {
+            return Ok(None);
+        }
+        self.receipt_log.append(&json).map(Some)
     }
 
     /// The receipt of a path (absolute, as it was written); `None` when there is none, or it is damaged or of another
     /// path.
     pub(crate) fn receipt(&self, path: &Path) -> Result<Option<Receipt>> {
-        let found = self.receipts.get::<Stored>(&name_of(path))?;
-        let receipt = found.and_then(std::result::Result::ok).and_then(Stored::into_receipt);
-        Ok(receipt.filter(|receipt| receipt.path == path))
+        let alone = self.receipts.get::<Stored>(&name_of(path))?.and_then(std::result::Result::ok);
+        // A log that cannot be read must not hide what lies beside it.
+        let logged = self.receipt_log.get(path).ok().flatten().and_then(|json| serde_json::from_slice(&json).ok());
+        let both = [alone, logged].into_iter().flatten().filter_map(Stored::into_receipt);
+        Ok(both.filter(|receipt| receipt.path == path).max_by_key(|receipt| receipt.finished_ms))
     }
 
     /// All receipts, and the files that were skipped.
@@ -65,13 +121,10 @@ impl StateDir {
                 }
             }
         }
+        let logged = self.receipt_log.all()?;
+        let logged = logged.iter().filter_map(|json| serde_json::from_slice::<Stored>(json).ok()?.into_receipt());
+        receipts.extend(logged);
         Ok((receipts, skipped))
-    }
-
-    /// Removes the receipt of a path; whether there was one.
-    #[cfg(test)]
-    pub(crate) fn remove_receipt(&self, path: &Path) -> Result<bool> {
-        self.receipts.remove(&name_of(path))
     }
 }
 
@@ -213,6 +266,7 @@ fn verified_from(text: &str) -> Option<Verified> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::crc::crc64;
     use super::*;
 
     fn receipt(path: &str) -> Receipt {
@@ -249,8 +303,11 @@ mod tests {
         assert_eq!(state.receipt(Path::new("/d/a")).unwrap(), Some(receipt("/d/a")));
         assert_eq!(state.receipt(Path::new("/d/c")).unwrap(), None);
         assert_eq!(state.receipts().unwrap().0.len(), 2);
-        assert!(state.remove_receipt(Path::new("/d/a")).unwrap());
-        assert!(!state.remove_receipt(Path::new("/d/a")).unwrap());
+        let mut large = receipt("/d/a");
+        (large.of.length, large.of.facts.len) = (EARLY_RECEIPT_MAX + 1, EARLY_RECEIPT_MAX + 1);
+        large.finished_ms += 1;
+        state.put_receipt(&large, true).unwrap();
+        assert_eq!(state.receipt(Path::new("/d/a")).unwrap(), Some(large), "the newer one, wherever it lies");
     }
 
     #[test]
@@ -265,14 +322,34 @@ mod tests {
     }
 
     #[test]
-    fn it_fits_only_the_file_and_source_it_speaks_of() {
-        let r = receipt("/d/a");
+    fn it_fits_only_the_file_it_speaks_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let bytes = [7_u8; 30];
+        let is_of = |r: &Receipt, facts: &FileFacts| is_of(r, facts, &folder, "a".as_ref());
+        let mut r = receipt("/d/a");
+        r.of.extents = [(0, 20), (20, 10)]
+            .map(|(start, len)| Extent { start, len, crc: crc64(&bytes[start as usize..(start + len) as usize]) })
+            .to_vec();
         let facts = r.of.facts;
-        assert!(fits(&r, &facts, "https://h/x"));
-        assert!(fits(&r, &FileFacts { inode: 1, ctime_ns: 9, ..facts }, "https://h/x"));
-        assert!(!fits(&r, &facts, "https://h/y"));
-        assert!(!fits(&r, &FileFacts { len: 29, ..facts }, "https://h/x"));
-        assert!(!fits(&r, &FileFacts { mtime_ns: facts.mtime_ns + 1, ..facts }, "https://h/x"));
+        let moved = FileFacts { inode: 1, ..facts };
+        assert!(is_of(&r, &FileFacts { ctime_ns: 9, ..facts }));
+        assert!(!is_of(&r, &FileFacts { len: 29, ..facts }));
+        assert!(!is_of(&r, &FileFacts { mtime_ns: facts.mtime_ns + 1, ..facts }));
+        assert!(!is_of(&r, &moved), "another file, and it is not there to be read");
+        std::fs::write(dir.path().join("a"), bytes).unwrap();
+        assert!(is_of(&r, &moved), "a copy");
+        for (at, crc) in [(0, 5), (1, 5)] {
+            let mut other = r.clone();
+            other.of.extents[at].crc = crc;
+            assert!(!is_of(&other, &moved), "other bytes");
+        }
+        let mut gap = r.clone();
+        gap.of.extents.pop();
+        assert!(!is_of(&gap, &moved), "not all of it is vouched for");
+        let large = FileFacts { len: EARLY_RECEIPT_MAX + 1, ..facts };
+        (r.of.length, r.of.facts.len) = (large.len, large.len);
+        assert!(is_of(&r, &FileFacts { inode: 1, ..large }), "a copy of a large one is not read");
     }
 
     #[test]
@@ -283,6 +360,7 @@ mod tests {
         assert_eq!(state.receipt(Path::new("/d/b")).unwrap(), None);
         let mut absurd = receipt("/d/c");
         absurd.of.extents[1].len = 11;
+        state.receipts.put(&name_of(Path::new("/d/c")), &Stored::from(&absurd), false).unwrap();
         state.put_receipt(&absurd, false).unwrap();
         assert_eq!(state.receipt(Path::new("/d/c")).unwrap(), None);
         let (receipts, skipped) = state.receipts().unwrap();

@@ -1,8 +1,10 @@
-//! What is known across transfers: a folder of small JSON files, each replaced as a whole.
+//! What is known across transfers: a folder of small JSON files, each replaced as a whole,
+//! and a log of the many that would be too small for a file each.
 //!
 //! ```text
 //! transfers/ID.json      one transfer: what, where, how far                     (listing)
 //! receipts/HASH.json     one finished file: what it is and what was verified    (receipt)
+//! receipts.log           the same of small files, a line each                   (receipt_log)
 //! hosts/HASH.json        one origin: how many connections it serves             (hosts)
 //! ```
 //!
@@ -13,6 +15,7 @@
 use super::error::{DiskError, Result};
 use super::place::Folder;
 use super::platform;
+use super::receipt_log::ReceiptLog;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
@@ -33,6 +36,7 @@ const ENDING: &str = ".json";
 pub(crate) struct StateDir {
     pub(super) transfers: Shelf,
     pub(super) receipts: Shelf,
+    pub(super) receipt_log: ReceiptLog,
     pub(super) hosts: Shelf,
 }
 
@@ -41,7 +45,8 @@ impl StateDir {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let root = Folder::create(path, 0o700)?;
         let shelf = |name| root.private_subfolder(name).map(|folder| Shelf { folder });
-        Ok(Self { transfers: shelf("transfers")?, receipts: shelf("receipts")?, hosts: shelf("hosts")? })
+        let (transfers, receipts, hosts) = (shelf("transfers")?, shelf("receipts")?, shelf("hosts")?);
+        Ok(Self { transfers, receipts, hosts, receipt_log: ReceiptLog::new(root) })
     }
 }
 

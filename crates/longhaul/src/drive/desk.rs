@@ -1,7 +1,10 @@
-//! The desk: one thread that does everything about files that is not the data itself, in the order it was asked.
+//! The desk: everything about files that is not the data itself, in the order it was asked.
 //!
 //! Journal, lock, renames, folder syncs and receipts are blocking calls whose order matters; a thread of their own keeps
 //! both. Syncs, checks and digests of the data may take long and run beside it.
+//!
+//! A transfer that has no journal needs no thread: opening an empty place, sealing, renaming and a receipt that nobody
+//! waits for are done where the bytes are written, and its syncs in a group with those of others ([`Desk::is_quick`]).
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -15,10 +18,12 @@ use longhaul_core::step::{DiskFault, FileFacts, Found, FoundJournal, Heard, Rece
 
 use super::Shared;
 use crate::disk::error::DiskError;
+use crate::disk::folders::Folders;
+use crate::disk::group::{Volume, What};
 use crate::disk::journal_file::JournalFile;
 use crate::disk::lock::{self, Locking};
 use crate::disk::part_file::PartFile;
-use crate::disk::place::{Folder, Place};
+use crate::disk::place::Place;
 use crate::disk::state_dir::StateDir;
 use crate::disk::{publish, receipt};
 
@@ -59,6 +64,11 @@ pub(super) struct Desk {
     state: Option<Arc<StateDir>>,
     place: Option<Arc<Place>>,
     journal: Option<JournalFile>,
+    /// The file has its name: nothing of the transfer is left to tidy up.
+    published: bool,
+    /// Failures of the volume when the part file was opened.
+    failures_before: u64,
+    folders: Arc<Folders>,
     /// The sync of a claim that runs beside: only hints are appended before it has ended.
     syncing: Option<JoinHandle<()>>,
     /// The modification time that the file gets when it is sealed, in nanoseconds since the Unix epoch.
@@ -73,9 +83,75 @@ impl Desk {
         durable: bool,
         source: Source,
         state: Option<Arc<StateDir>>,
+        folders: Arc<Folders>,
     ) -> Self {
-        let (place, journal, syncing, mtime_ns) = (None, None, None, None);
-        Self { shared, slots, locking, durable, source, state, place, journal, syncing, mtime_ns }
+        Self {
+            shared,
+            slots,
+            locking,
+            durable,
+            source,
+            state,
+            place: None,
+            journal: None,
+            published: false,
+            failures_before: 0,
+            folders,
+            syncing: None,
+            mtime_ns: None,
+        }
+    }
+
+    /// Whether a step takes no longer than writing a few bytes: no sync, no journal.
+    pub(super) fn is_quick(&self, step: &Step) -> bool {
+        let no_journal = self.journal.as_ref().is_none_or(|journal| !journal.exists());
+        match step {
+            Step::Open => self.place.is_none(),
+            Step::Create { .. } | Step::Seal { .. } | Step::Facts { .. } | Step::Publish { .. } => no_journal,
+            Step::Forget | Step::RemoveAll => no_journal,
+            Step::Receipt(_) | Step::SyncDir => no_journal && !self.durable,
+            _ => false,
+        }
+    }
+
+    /// Opens a place where nothing of a transfer lies; `None` where something does, which takes longer.
+    pub(super) fn open_fresh(&mut self, whereabouts: &Whereabouts) -> Result<Option<Heard>, DiskError> {
+        let place = self.arrive(whereabouts)?;
+        if self.durable {
+            self.failures_before = place.folder.volume(&self.folders.volumes).failures();
+        }
+        let Some(part) = lock::acquire_fresh(&place, self.locking)? else { return Ok(None) };
+        let Some(journal) = JournalFile::absent(place.clone())? else { return Ok(None) };
+        let target = publish::look(&place, |facts| self.finished(&place, facts))?;
+        let free = place.free_bytes();
+        self.settle_in(place, journal, part, None);
+        let (main, next, journal) = (None, None, FoundJournal::Absent);
+        Ok(Some(Heard::Opened(Box::new(Found { journal, main, next, target, free }))))
+    }
+
+    /// What has to be durable for a step that a group can be asked for: the volume, what, and since when its failures
+    /// matter. `None`: it is done like any other step.
+    pub(super) fn to_sync(&self, step: &Step) -> Result<Option<(Arc<Volume>, What, u64)>, DiskError> {
+        let unjournalled = self.journal.as_ref().is_some_and(|journal| !journal.exists());
+        let Some(place) = self.place.as_ref().filter(|_| self.durable && unjournalled) else { return Ok(None) };
+        let volume = || place.folder.volume(&self.folders.volumes);
+        Ok(match step {
+            Step::Sync { slot } => Some((volume(), What::File(self.part(*slot)?), self.failures_before)),
+            Step::SyncDir => Some((volume(), What::Folder(place.folder.clone()), self.failures_before)),
+            Step::Receipt(of) => {
+                let Some(state) = &self.state else { return Ok(None) };
+                let receipt = self.receipt_of(of, place);
+                let volume = state.receipt_volume(&self.folders.volumes);
+                let since = volume.failures(); // before it is appended
+                state.append_receipt(&receipt)?.map(|log| (volume, What::Log(log, receipt.path), since))
+            }
+            _ => None,
+        })
+    }
+
+    /// What a quick step answers.
+    pub(super) fn perform_here(&mut self, step: Step) -> Heard {
+        self.answer(step, None).unwrap_or_else(|error| self.shared.failed(error))
     }
 
     /// Does one step and tells the answer.
@@ -183,10 +259,13 @@ impl Desk {
                 let place = self.place()?;
                 let mode = place.folder.usual_mode(&place.names.probe());
                 let part = self.part(Slot::Main)?;
-                return part.seal(length, mode, self.mtime_ns, self.durable).map(Heard::Facts);
+                return part.seal(length, mode, self.mtime_ns).map(Heard::Facts);
             }
             Step::Facts { slot } => return self.part(slot)?.facts().map(Heard::Facts),
-            Step::Publish { replace } => publish::publish(self.place()?, &*self.part(Slot::Main)?, replace)?,
+            Step::Publish { replace } => {
+                publish::publish(self.place()?, &*self.part(Slot::Main)?, replace)?;
+                self.published = true;
+            }
             Step::Receipt(receipt) => self.receipt(&receipt)?,
             Step::Forget => {
                 if let Some(journal) = &mut self.journal {
@@ -203,14 +282,7 @@ impl Desk {
     }
 
     fn open(&mut self, whereabouts: Whereabouts) -> Result<Found, DiskError> {
-        if whereabouts.create_dirs {
-            Folder::create(&whereabouts.folder, 0o777)?;
-        }
-        // Receipts and lists speak of absolute paths.
-        let absolute = std::fs::canonicalize(&whereabouts.folder)
-            .map_err(|e| DiskError::io("find the folder", &whereabouts.folder, e))?;
-        let folder = Folder::open(&absolute)?;
-        let place = Arc::new(Place::new(folder, &whereabouts.name)?);
+        let place = self.arrive(&whereabouts)?;
         let target = publish::look(&place, |facts| self.finished(&place, facts))?;
         // A target that rules the transfer out is not worth a lock file beside it.
         if matches!(target, Target::Directory | Target::Other) {
@@ -224,17 +296,26 @@ impl Desk {
         let next = PartFile::open(&place, Slot::Next)?;
         let next_facts = next.as_ref().map(PartFile::facts).transpose()?;
         let target = publish::look(&place, |facts| self.finished(&place, facts))?;
+        let free = place.free_bytes();
+        self.settle_in(place, journal, part, next);
+        Ok(Found { journal: found, main, next: next_facts, target, free })
+    }
+
+    fn arrive(&self, whereabouts: &Whereabouts) -> Result<Arc<Place>, DiskError> {
+        let folder = self.folders.open(&whereabouts.folder, whereabouts.create_dirs)?;
+        Ok(Arc::new(Place::new(folder, &whereabouts.name)?))
+    }
+
+    fn settle_in(&mut self, place: Arc<Place>, journal: JournalFile, main: PartFile, next: Option<PartFile>) {
         {
             let mut slots = self.lock_slots();
-            slots.main = Some(Arc::new(part));
+            slots.main = Some(Arc::new(main));
             slots.next = next.map(Arc::new);
         }
-        self.source.name = std::os::unix::ffi::OsStrExt::as_bytes(whereabouts.name.as_os_str()).to_vec();
-        let free = place.free_bytes();
+        self.source.name = std::os::unix::ffi::OsStrExt::as_bytes(place.names.target()).to_vec();
         self.shared.opened_at(place.folder.path_of(place.names.target()));
         self.place = Some(place);
         self.journal = Some(journal);
-        Ok(Found { journal: found, main, next: next_facts, target, free })
     }
 
     /// The identity of the finished object of this source, when that is what stands at the target.
@@ -242,7 +323,9 @@ impl Desk {
         let path = place.folder.path_of(place.names.target());
         // A receipt that cannot be read is as good as none: the file is then somebody else's.
         let receipt = self.state.as_ref()?.receipt(&path).ok()??;
-        receipt::fits(&receipt, facts, &self.source.url).then_some(receipt.of.identity)
+        let name = place.names.target();
+        let fits = receipt.source == self.source.url && receipt::is_of(&receipt, facts, &place.folder, name);
+        fits.then_some(receipt.of.identity)
     }
 
     fn record(&mut self, records: &[Record], durable: bool) -> Result<(), DiskError> {
@@ -266,15 +349,21 @@ impl Desk {
     fn receipt(&self, of: &Receipt) -> Result<(), DiskError> {
         let Some(state) = &self.state else { return Ok(()) };
         let place = self.place()?;
+        state.put_receipt(&self.receipt_of(of, place), self.durable)
+    }
+
+    fn receipt_of(&self, of: &Receipt, place: &Place) -> receipt::Receipt {
         let path = place.folder.path_of(place.names.target());
         let source = self.source.url.clone();
-        let finished_ms = crate::now_unix_ms();
-        state.put_receipt(&receipt::Receipt { path, source, of: of.clone(), finished_ms }, self.durable)
+        receipt::Receipt { path, source, of: of.clone(), finished_ms: crate::now_unix_ms() }
     }
 
     /// Nothing is held: an empty part file goes again, whichever start made it to hold the lock.
     pub(super) fn tidy(&mut self) {
         self.settle();
+        if self.published {
+            return;
+        }
         let Some(place) = self.place.as_ref().filter(|_| self.journal.as_ref().is_none_or(|j| !j.exists())) else {
             return;
         };

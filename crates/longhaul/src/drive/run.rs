@@ -1,5 +1,6 @@
 //! One run of a download: the loop between the core and the world.
 
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use longhaul_core::download::{Command, Config, Download};
 use longhaul_core::journal::Record;
 use longhaul_core::names;
-use longhaul_core::step::{DiskFault, Finish, Grant, Heard, Note, Ordered, Slot, Step, Ticket};
+use longhaul_core::step::{DiskFault, Finish, FoundJournal, Grant, Heard, Note, Ordered, Slot, Step, Ticket};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,8 @@ use super::desk::{Desk, Slots, Whereabouts};
 use super::reach::Reach;
 use super::stream::{Handle, Stream};
 use super::{Remembered, SeenHead, Shared, locked};
+use crate::disk::error::DiskError;
+use crate::disk::folders::Folders;
 use crate::disk::hosts::Hosts;
 use crate::disk::lock::Locking;
 use crate::disk::part_file::PartFile;
@@ -65,6 +68,7 @@ pub(crate) struct Request {
     pub(crate) store: Arc<HttpStore>,
     pub(crate) state: Option<Arc<StateDir>>,
     pub(crate) hosts: Arc<Hosts>,
+    pub(crate) folders: Arc<Folders>,
 }
 
 /// What happened, for the handle.
@@ -75,6 +79,8 @@ pub(crate) enum Told {
     Progress(Progress),
     /// The target is known.
     Path(PathBuf),
+    /// There is a journal: the transfer can be gone on with.
+    Journal,
 }
 
 /// How a run ended.
@@ -92,7 +98,9 @@ struct Run<'a> {
     core: Download,
     began: Instant,
     shared: Arc<Shared>,
-    desk: std::sync::mpsc::Sender<DeskOrder>,
+    desk: Seat,
+    /// Answers to steps that were done at once.
+    answers: VecDeque<(Ticket, Heard)>,
     slots: Arc<Mutex<Slots>>,
     streams: Vec<(Ticket, Handle)>,
     throttle: watch::Sender<bool>,
@@ -100,8 +108,19 @@ struct Run<'a> {
     head: Option<SeenHead>,
     tell: &'a mut (dyn FnMut(Told) + Send),
     path_told: bool,
+    journal_told: bool,
     /// Reports of written bytes that the core was told of and has not answered with a hint yet.
     unanswered: usize,
+}
+
+/// Where the desk's work is done.
+enum Seat {
+    /// Here, as long as every step is a quick one.
+    Here(Box<Desk>),
+    /// On a thread of its own.
+    Thread(std::sync::mpsc::Sender<DeskOrder>),
+    /// There was no thread to be had.
+    Gone,
 }
 
 enum DeskOrder {
@@ -121,16 +140,22 @@ pub(crate) async fn run(
     let shared = Arc::new(Shared::new(heard_tx, request.config.connections.most() as usize));
     let slots = Arc::new(Mutex::new(Slots::default()));
     let (throttle, _) = watch::channel(false);
-    let desk = match open_desk(request, &shared, &slots) {
-        Ok(desk) => desk,
-        Err(error) => return Ended::without_thread(error),
-    };
+    let desk = Desk::new(
+        shared.clone(),
+        slots.clone(),
+        request.locking,
+        request.config.durability == longhaul_core::download::Durability::Power,
+        request.config.source.clone(),
+        request.state.clone(),
+        request.folders.clone(),
+    );
     let mut run = Run {
         request,
         core: Download::new(request.config.clone()),
         began: Instant::now(),
         shared,
-        desk,
+        desk: Seat::Here(Box::new(desk)),
+        answers: VecDeque::new(),
         slots,
         streams: Vec::new(),
         throttle,
@@ -138,6 +163,7 @@ pub(crate) async fn run(
         head: None,
         tell,
         path_told: false,
+        journal_told: false,
         unanswered: 0,
     };
     let mut rate = Rate::new();
@@ -188,20 +214,9 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-fn open_desk(
-    request: &Request,
-    shared: &Arc<Shared>,
-    slots: &Arc<Mutex<Slots>>,
-) -> std::io::Result<std::sync::mpsc::Sender<DeskOrder>> {
+/// A thread that does what it is told until it is closed.
+fn seat_on_thread(mut desk: Desk) -> std::io::Result<std::sync::mpsc::Sender<DeskOrder>> {
     let (orders, inbox) = std::sync::mpsc::channel();
-    let mut desk = Desk::new(
-        shared.clone(),
-        slots.clone(),
-        request.locking,
-        request.config.durability == longhaul_core::download::Durability::Power,
-        request.config.source.clone(),
-        request.state.clone(),
-    );
     std::thread::Builder::new().name("longhaul-desk".into()).stack_size(512 << 10).spawn(move || {
         while let Ok(order) = inbox.recv() {
             match order {
@@ -235,10 +250,14 @@ impl Run<'_> {
                 tracing::debug!(request = ticket.0, ?end, at, "end of the body");
                 self.streams.retain(|(t, _)| *t != ticket);
             }
-            Heard::Opened(_) if !self.path_told => {
-                if let Some(path) = locked(&self.shared.path).clone() {
+            Heard::Opened(found) => {
+                let path = locked(&self.shared.path).clone().filter(|_| !self.path_told);
+                if let Some(path) = path {
                     self.path_told = true;
                     (self.tell)(Told::Path(path));
+                }
+                if matches!(found.journal, FoundJournal::Read(_)) {
+                    self.tell_journal();
                 }
             }
             _ => {}
@@ -246,8 +265,21 @@ impl Run<'_> {
         self.core.hear(self.now(), ticket, what);
     }
 
-    /// Does every step that the core gives; the last one ends the run.
+    /// Does every step that the core gives, and tells it what was done at once; the last one ends the run.
     fn do_steps(&mut self) -> Option<Finish> {
+        loop {
+            if let Some(finish) = self.do_ordered() {
+                return Some(finish);
+            }
+            let Some((ticket, heard)) = self.answers.pop_front() else { break };
+            self.hear(ticket, heard);
+        }
+        // Reports that led to no record (of a stream that was left, say) are done with.
+        self.shared.recorded(std::mem::take(&mut self.unanswered));
+        None
+    }
+
+    fn do_ordered(&mut self) -> Option<Finish> {
         while let Some(Ordered { ticket, step }) = self.core.next_step() {
             match step {
                 Step::Finish(finish) => {
@@ -272,6 +304,7 @@ impl Run<'_> {
                         handle.stop.cancel();
                     }
                 }
+                step @ (Step::Sync { .. } | Step::SyncDir | Step::Receipt(_)) if self.asked_group(ticket, &step) => {}
                 Step::Sync { slot } => self.beside(ticket, slot, |part, _| part.sync_data().map(|()| Heard::Done)),
                 Step::Check { slot, extents, rewrite } => self.beside(ticket, slot, move |part, cancelled| {
                     // Cancelled: nothing was found bad; claims stay unread and are read next time.
@@ -283,6 +316,9 @@ impl Run<'_> {
                     Ok(digests.map_or(Heard::Failed(DiskFault::Interrupted), Heard::Digested))
                 }),
                 step => {
+                    if matches!(&step, Step::Record { .. }) {
+                        self.tell_journal();
+                    }
                     if matches!(&step, Step::Record { records, .. } if is_hint(records)) {
                         self.unanswered = self.unanswered.saturating_sub(1); // the desk gives the turn back
                     }
@@ -290,8 +326,6 @@ impl Run<'_> {
                 }
             }
         }
-        // Reports that led to no record (of a stream that was left, say) are done with.
-        self.shared.recorded(std::mem::take(&mut self.unanswered));
         None
     }
 
@@ -299,19 +333,87 @@ impl Run<'_> {
         let whereabouts = match &step {
             Step::Open => match self.whereabouts() {
                 Some(whereabouts) => Some(whereabouts),
-                None => return self.core.hear(self.now(), ticket, Heard::Failed(DiskFault::Unsupported)),
+                None => return self.answers.push_back((ticket, Heard::Failed(DiskFault::Unsupported))),
             },
             Step::Seal { .. } => {
                 let modified = self.head.as_ref().and_then(|h| h.modified_s).filter(|_| self.request.remote_time);
-                let mtime_ns = modified.and_then(|s| s.checked_mul(1_000_000_000));
-                let _ = self.desk.send(DeskOrder::Mtime(mtime_ns));
+                self.set_mtime(modified.and_then(|s| s.checked_mul(1_000_000_000)));
                 None
             }
             _ => None,
         };
-        if self.desk.send(DeskOrder::Perform(ticket, Box::new(step), whereabouts)).is_err() {
-            // The desk's thread is gone, which only a bug can do: end instead of waiting for ever.
-            self.core.hear(self.now(), ticket, Heard::Failed(DiskFault::Io));
+        if let Seat::Here(desk) = &mut self.desk
+            && desk.is_quick(&step)
+        {
+            let heard = match &whereabouts {
+                Some(whereabouts) => match desk.open_fresh(whereabouts) {
+                    Ok(Some(heard)) => heard,
+                    Ok(None) => return self.send_to_desk(ticket, step, Some(whereabouts.clone())),
+                    Err(error) => self.shared.failed(error),
+                },
+                None => desk.perform_here(step),
+            };
+            return self.answers.push_back((ticket, heard));
+        }
+        self.send_to_desk(ticket, step, whereabouts);
+    }
+
+    /// Asks for a sync together with what other transfers wait for; the answer comes when it is done. False where that
+    /// is not how this step is done.
+    fn asked_group(&mut self, ticket: Ticket, step: &Step) -> bool {
+        let Seat::Here(desk) = &self.desk else { return false };
+        let (volume, what, since) = match desk.to_sync(step) {
+            Ok(Some(request)) => request,
+            Ok(None) => return false,
+            Err(error) => {
+                self.answers.push_back((ticket, self.shared.failed(error)));
+                return true;
+            }
+        };
+        let shared = self.shared.clone();
+        let told = move |result: Result<(), DiskError>| {
+            let heard = result.map_or_else(|error| shared.failed(error), |()| Heard::Done);
+            shared.tell_blocking(ticket, heard);
+        };
+        if volume.ask(what, since, told) {
+            tokio::task::spawn_blocking(move || volume.carry_out());
+        }
+        true
+    }
+
+    /// Hands a step to the desk's thread, which begins now if it did not before.
+    fn send_to_desk(&mut self, ticket: Ticket, step: Step, whereabouts: Option<Whereabouts>) {
+        self.desk = match std::mem::replace(&mut self.desk, Seat::Gone) {
+            Seat::Here(desk) => match seat_on_thread(*desk) {
+                Ok(orders) => Seat::Thread(orders),
+                Err(error) => {
+                    self.shared.remember_disk(DiskError::io("start a thread for", Path::new("the journal"), error));
+                    Seat::Gone
+                }
+            },
+            seat => seat,
+        };
+        let order = DeskOrder::Perform(ticket, Box::new(step), whereabouts);
+        let sent = matches!(&self.desk, Seat::Thread(orders) if orders.send(order).is_ok());
+        if !sent {
+            self.answers.push_back((ticket, Heard::Failed(DiskFault::Io)));
+        }
+    }
+
+    /// From now on a start can go on from what is held.
+    fn tell_journal(&mut self) {
+        if !std::mem::replace(&mut self.journal_told, true) {
+            (self.tell)(Told::Journal);
+        }
+    }
+
+    fn set_mtime(&mut self, mtime_ns: Option<i64>) {
+        match &mut self.desk {
+            Seat::Here(desk) => desk.mtime_ns = mtime_ns,
+            Seat::Thread(orders) => {
+                let _ = orders.send(DeskOrder::Mtime(mtime_ns));
+            }
+            Seat::Gone => {}
         }
     }
 
@@ -408,23 +510,22 @@ impl Run<'_> {
     }
 
     async fn close(self, finish: Finish) -> Ended {
-        let (done, closed) = oneshot::channel();
-        let _ = self.desk.send(DeskOrder::Close(done));
         // Only when the lock is let go may a next run of the same transfer begin.
-        let _ = closed.await;
+        match self.desk {
+            Seat::Here(mut desk) => desk.tidy(),
+            Seat::Thread(orders) => {
+                let (done, closed) = oneshot::channel();
+                let _ = orders.send(DeskOrder::Close(done));
+                let _ = closed.await;
+            }
+            Seat::Gone => {}
+        }
+        *locked(&self.slots) = Slots::default();
         let (held, _) = self.core.held();
         let total = self.core.identity().and_then(|i| i.length);
         let remembered = std::mem::take(&mut *locked(&self.shared.remembered));
         let path = locked(&self.shared.path).clone();
         Ended { finish, remembered, fetched: self.shared.fetched(), path, held, total }
-    }
-}
-
-impl Ended {
-    fn without_thread(error: std::io::Error) -> Self {
-        let failure = longhaul_core::step::Failure::Disk { fault: DiskFault::Io, during: "start a thread" };
-        let remembered = Remembered { net: Some(error.to_string()), ..Remembered::default() };
-        Self { finish: Finish::Failed(failure), remembered, fetched: 0, path: None, held: 0, total: None }
     }
 }
 

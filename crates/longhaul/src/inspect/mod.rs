@@ -263,7 +263,9 @@ impl Looked {
             _ => None,
         };
         let finished = |facts: &FileFacts| {
-            let fits = |r: &&Receipt| receipt::is_of(r, facts) && source.is_none_or(|source| source == r.source);
+            let (folder, name) = (&site.place.folder, site.place.names.target());
+            let fits =
+                |r: &&Receipt| source.is_none_or(|source| source == r.source) && receipt::is_of(r, facts, folder, name);
             receipt.as_ref().filter(fits).map(|r| r.of.identity.clone())
         };
         let target = publish::look(&site.place, finished).map_err(|e| disk_error(&site.path, e))?;

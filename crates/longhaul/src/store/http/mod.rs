@@ -39,8 +39,8 @@ use super::Pace;
 const ERROR_BODY_LEN_MAX: usize = 64 * 1024;
 /// How long an error body may take.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Idle connections kept per host: as many as a transfer has workers.
-const IDLE_CONNECTIONS_MAX: usize = 16;
+/// Idle connections kept per host: as many as a batch of small files may have in use at once.
+const IDLE_CONNECTIONS_MAX: usize = 64;
 /// How long they are kept; most servers close them sooner.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What one HTTP/2 stream may have sent that we have not read yet (RFC 9113, 5.2): how fast it can be is this much a

@@ -1,0 +1,126 @@
+//! The short way of a small object: no journal before it is published.
+//!
+//! An object of at most [`small_max`](super::Config::small_max) bytes that the first reply brings whole has nothing to
+//! gain from a journal: what a kill can cost is no more than what it may cost any transfer.
+//!
+//! ```text
+//!   bytes ──► digest ──► seal ──► sync of the file ─┐
+//!                             └─► receipt ──────────┴──► rename ──► folder sync ──► Done
+//! ```
+//!
+//! The receipt comes before the rename and stands in for the record of publishing: it names the file by inode, length
+//! and time, so that a start after a crash behind the rename knows the target for ours. A receipt whose file never got
+//! the name is harmless: nothing stands at the target, or something that it does not fit.
+//!
+//! Whatever goes wrong before the rename (a cut, a pause, a failed sync, a digest that does not match, a line so slow
+//! that a sync would be due) leads back to the long way: the journal is written now, with a hint for everything held,
+//! and from there on the transfer is like any other ([`Download::leave_small`]).
+//!
+//! It is taken only where a crash leaves nothing to explain: no journal, an empty part file, nothing at the target
+//! (whose own receipt would be lost), no restart with a reason.
+
+use super::{Download, Flow, Job, keep};
+use crate::fault::Fault;
+use crate::journal::Record;
+use crate::resume::Restart;
+use crate::step::{Finish, Found, FoundJournal, Slot, Step, Target, Verified};
+
+impl Download {
+    /// Whether what was found leaves the short way open.
+    pub(super) fn leaves_no_trace(found: &Found) -> bool {
+        matches!(found.journal, FoundJournal::Absent)
+            && found.main.is_none_or(|main| main.len == 0)
+            && found.target == Target::Absent
+    }
+
+    /// Begins the generation of the waiting reply on the short way, when it is small and whole.
+    pub(super) fn begin_small(&mut self, reason: Option<Restart>) -> bool {
+        let Some(b) = &self.beginning else { return false };
+        let small = b.identity.length.is_some_and(|length| {
+            length <= self.config.small_max && b.body_end == Some(length) && self.config.small_max > 0
+        });
+        let first = self.current.is_none() && !self.source_recorded && b.slot == Slot::Main;
+        if !small || !first || !self.traceless || reason.is_some() {
+            return false;
+        }
+        self.small_since = Some(self.now);
+        self.begun(); // the part file is there since it was locked, and empty
+        true
+    }
+
+    /// When the short way has taken as long as bytes may stay unsynced.
+    pub(super) fn small_until(&self) -> Option<u64> {
+        self.small_since.map(|since| since + self.config.sync_every_ms)
+    }
+
+    /// The next step on the short way. False when the transfer is not on it (any more).
+    pub(super) fn advance_small(&mut self) -> bool {
+        let Some(until) = self.small_until() else { return false };
+        if self.current.as_ref().is_some_and(|g| self.is_ready(g)) {
+            self.try_publish();
+            return true;
+        }
+        let flowing = self.streams.iter().any(|s| s.flow == Flow::Flowing);
+        if flowing && self.now < until {
+            return true;
+        }
+        self.leave_small();
+        false
+    }
+
+    /// Back to the long way: all that is held gets the records that it would have had from the begin.
+    pub(super) fn leave_small(&mut self) {
+        if self.small_since.take().is_none() {
+            return;
+        }
+        let Some(g) = &self.current else { return };
+        let mut records = vec![Record::Source(self.config.source.clone())];
+        keep::snapshot(g, &mut records);
+        self.record(Job::Settle, records, true);
+        if self.power() {
+            self.job(Job::BeginDir, Step::SyncDir);
+        }
+    }
+
+    /// A stop, or an end in failure: what is held is recorded first; an empty file needs no journal.
+    pub(super) fn wind_down_small(&mut self) {
+        let held = self.current.as_ref().map_or(0, |g| g.held.total());
+        if held > 0 && !self.planted(Fault::SmallForgotten) {
+            self.leave_small();
+        }
+        self.small_since = None;
+    }
+
+    /// Sealed: the sync of the file and the receipt may go side by side, since neither means anything without the other
+    /// before the rename.
+    pub(super) fn sync_small(&mut self) {
+        let early = self.planted(Fault::SmallRenamedBeforeReceipt);
+        if self.power() && !self.planted(Fault::SmallPublishedUnsynced) {
+            self.job(Job::SealSync, Step::Sync { slot: Slot::Main });
+        }
+        if let Some(receipt) = self.receipt().filter(|_| !early) {
+            self.job(Job::EarlyReceipt, Step::Receipt(receipt));
+        }
+        self.publish_small();
+    }
+
+    /// The finished file of this very version stands at the target. The run that put it there may have been killed
+    /// behind the rename: before this is told, its name is on the disk.
+    pub(super) fn already_there(&mut self, length: u64, verified: Verified) {
+        if self.power() && !self.planted(Fault::RenameUnsynced) {
+            self.job(Job::AlreadyDir { length, verified }, Step::SyncDir);
+        } else {
+            self.finish(Finish::Done { length, verified, already: true });
+        }
+    }
+
+    /// Once both are done, the file gets its name.
+    pub(super) fn publish_small(&mut self) {
+        if self.small_since.is_none() || self.publishing.is_none() || !self.jobs.is_empty() {
+            return; // left meanwhile, or not yet
+        }
+        let whole = self.current.as_ref().is_some_and(|g| g.is_whole());
+        self.law(6, whole, "a small object with holes is about to be published");
+        self.job(Job::Publish, Step::Publish { replace: self.config.overwrite });
+    }
+}

@@ -1,0 +1,108 @@
+//! Which file in this folder is of that source? What lies there is looked through once for all transfers that a batch
+//! begins, not once for each: with thousands of files that would be most of the work.
+//!
+//! What was found is believed for a short while ([`BELIEVED`], longer where looking takes long). A transfer that began or
+//! ended meanwhile is then not found, which costs nothing but a request: the reply tells the name, and what lies under
+//! that name is always looked at.
+
+use super::place::{Entry, Folder};
+use super::receipt::{self, Receipt};
+use super::state_dir::StateDir;
+use rustix::fs::FileType;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a look is believed.
+const BELIEVED: Duration = Duration::from_secs(2);
+/// At most this share of the time is spent looking.
+const SHARE: u32 = 20;
+
+/// The last look.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    last: Mutex<Option<Look>>,
+}
+
+#[derive(Debug)]
+struct Look {
+    path: PathBuf,
+    until: Instant,
+    entry: Entry,
+    /// File names by source.
+    unfinished: HashMap<String, Vec<u8>>,
+    finished: HashMap<String, Vec<Receipt>>,
+}
+
+impl Search {
+    /// The target of an unfinished transfer of `source` in the folder, or of a finished file of it there.
+    pub(crate) fn find(&self, folder: &Path, source: &str, state: Option<&StateDir>) -> Option<PathBuf> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = Folder::open(folder).ok()?; // not kept open: nobody may be at work in it
+        let entry = Entry::of(&opened).ok()?;
+        let fresh = |look: &Look| look.path == folder && look.entry.same_file(&entry) && Instant::now() < look.until;
+        if !last.as_ref().is_some_and(fresh) {
+            *last = Look::at(folder, &opened, entry, state);
+        }
+        last.as_ref()?.find(source, &opened).map(|name| folder.join(name))
+    }
+}
+
+impl Look {
+    fn at(path: &Path, folder: &Folder, entry: Entry, state: Option<&StateDir>) -> Option<Self> {
+        let begun = Instant::now();
+        let mut unfinished = HashMap::new();
+        for found in folder.transfers().ok()? {
+            unfinished.entry(found.url).or_insert(found.name);
+        }
+        let absolute = std::fs::canonicalize(path).ok()?;
+        let mut finished: HashMap<String, Vec<Receipt>> = HashMap::new();
+        if let Some((receipts, _)) = state.and_then(|state| state.receipts().ok()) {
+            for receipt in receipts.into_iter().filter(|r| r.path.parent() == Some(&absolute)) {
+                finished.entry(receipt.source.clone()).or_default().push(receipt);
+            }
+        }
+        let until = Instant::now() + BELIEVED.max(begun.elapsed() * SHARE);
+        Some(Self { path: path.into(), until, entry, unfinished, finished })
+    }
+
+    fn find(&self, source: &str, folder: &Folder) -> Option<&OsStr> {
+        if let Some(name) = self.unfinished.get(source) {
+            return Some(OsStr::from_bytes(name));
+        }
+        self.finished.get(source)?.iter().find_map(|receipt| {
+            let name = receipt.path.file_name()?;
+            let entry = folder.look(name).ok()??;
+            let plain = entry.kind == FileType::RegularFile;
+            (plain && receipt::is_of(receipt, &entry.facts, folder, name)).then_some(name)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul_core::journal::{self, Record, Source};
+
+    #[test]
+    fn an_unfinished_transfer_is_found_by_its_source_for_as_long_as_the_folder_is_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("d");
+        std::fs::create_dir(&folder).unwrap();
+        let source = Source { url: "https://h/x".into(), name: b"x".to_vec(), ..Source::default() };
+        let mut bytes = journal::header().to_vec();
+        journal::encode(&[Record::Source(source)], 0, &mut bytes);
+        std::fs::write(folder.join("x.lhlog"), bytes).unwrap();
+        let search = Search::default();
+        assert_eq!(search.find(&folder, "https://h/x", None), Some(folder.join("x")));
+        assert_eq!(search.find(&folder, "https://h/y", None), None);
+        std::fs::rename(&folder, dir.path().join("e")).unwrap();
+        assert_eq!(search.find(&folder, "https://h/x", None), None);
+        std::fs::create_dir(&folder).unwrap();
+        assert_eq!(search.find(&folder, "https://h/x", None), None, "another folder took its place");
+        assert_eq!(search.find(&dir.path().join("e"), "https://h/x", None), Some(dir.path().join("e/x")));
+    }
+}
