@@ -612,12 +612,12 @@ impl Download {
                 // 9112, 9.3.1). That is no failure; asking on a fresh one is not free a second time.
                 let idle_closed =
                     fault == NetFault::Cut && stream.flow == Flow::Asked && !stream.fresh && self.answered;
-                let why = Trouble::Net(fault);
                 if stream.flow == Flow::Stopping || idle_closed {
                     return;
                 }
+                let why = Trouble::Net(fault);
                 if stream.gained || !self.refused_one_more(stream.ticket, why.clone(), None) {
-                    self.failed(why, None);
+                    self.failed(self.in_vain().unwrap_or(why), None);
                 }
             }
             StreamEnd::Disk(fault) => self.fail_disk(fault, "write"),
@@ -655,8 +655,12 @@ impl Download {
         }
         if (!stream.gained && !stream.narrowed || self.one_reply) && !g.is_whole() {
             // Nothing new came, or nothing that can be added to: count it, or a server could keep us busy for ever.
-            let alternating = self.one_reply && self.alternating;
-            self.failed(if alternating { Trouble::Reply(Suspicion::Alternating) } else { Trouble::Short }, None);
+            self.failed(self.in_vain().unwrap_or(Trouble::Short), None);
         }
+    }
+
+    /// Why a reply that was not whole did not help: where versions are shown in turn, that is the trouble.
+    fn in_vain(&self) -> Option<Trouble> {
+        self.alternating.then_some(Trouble::Reply(Suspicion::Alternating))
     }
 }

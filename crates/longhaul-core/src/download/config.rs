@@ -1,0 +1,122 @@
+//! What a run is told at its start; all defaults stand here.
+
+use crate::digest::Digest;
+use crate::journal::Source;
+use crate::pace::Connections;
+use crate::resume::EARLY_RECEIPT_MAX;
+use crate::retry::RetryPolicy;
+
+/// How much a power cut may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// What was synced survives a power cut; so does a finished file.
+    #[default]
+    Power,
+    /// No syncs: a killed process loses nothing, a power cut may cost the transfer.
+    Process,
+}
+
+/// What to do when the source shows another version while bytes of an older one are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnChange {
+    /// Fetch the new version.
+    #[default]
+    Restart,
+    /// End with [`Failure::Changed`] and keep what is held.
+    Stop,
+}
+
+/// Everything that one run is told at its start. All defaults stand here.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Feeds the jitter of retries.
+    pub seed: u64,
+    /// The source as recorded in the journal.
+    pub source: Source,
+    /// The file name is known; otherwise the first reply is asked before anything is opened.
+    pub named: bool,
+    /// The URL carries a signature: a refusal means that a new link is needed.
+    pub link_signed: bool,
+    /// Ranges in flight.
+    pub connections: Connections,
+    /// More than this were refused by this host the last time.
+    pub connections_known: Option<u32>,
+    /// The least length of a bounded range while there is plenty left, in bytes; the longest has four times as many.
+    pub range_len: u64,
+    /// Ranges shorter than twice this are not divided, in bytes.
+    pub piece_min: u64,
+    /// What a stream would bring within this time is not worth another connection, in milliseconds.
+    pub share_after_ms: u64,
+    /// A stream that would need longer for its last bytes is worth a second request for them, in milliseconds.
+    pub hedge_after_ms: u64,
+    /// The least block length, a power of two, in bytes.
+    pub block_len_min: u64,
+    /// A sync begins at the latest this long after the first unsynced byte, in milliseconds.
+    pub sync_every_ms: u64,
+    /// A sync begins when this many bytes came since the last one began.
+    pub sync_bytes: u64,
+    /// Reading pauses when this many bytes are unsynced.
+    pub unsynced_bytes_max: u64,
+    /// Bytes per check step.
+    pub check_bytes: u64,
+    /// An object of at most this many bytes that the first reply brings whole is published without a journal; 0 where
+    /// receipts are not kept.
+    pub small_max: u64,
+    /// An old generation with more held bytes than this is kept until the new one is whole.
+    pub keep_old_above: u64,
+    /// Hints between two compactions of the journal (at least; four times the live extents otherwise).
+    pub compact_after: u64,
+    /// Retries and delays.
+    pub retry: RetryPolicy,
+    /// Unusable replies in a row before giving up.
+    pub suspects_max: u32,
+    /// Identity changes per run before giving up.
+    pub changes_max: u32,
+    /// What a power cut may cost.
+    pub durability: Durability,
+    /// What to do about another version.
+    pub on_change: OnChange,
+    /// Digests that the user expects.
+    pub expected: Vec<Digest>,
+    /// A file may only be published with a matching digest.
+    pub require_verified: bool,
+    /// A body whose end cannot be proven is refused.
+    pub require_length: bool,
+    /// An existing target may be replaced.
+    pub overwrite: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        const MIB: u64 = 1 << 20;
+        Self {
+            seed: 0,
+            source: Source::default(),
+            named: true,
+            link_signed: false,
+            connections: Connections::Fixed(1),
+            connections_known: None,
+            range_len: 16 * MIB,
+            piece_min: 4 * MIB,
+            share_after_ms: 500,
+            hedge_after_ms: 2000,
+            block_len_min: MIB,
+            sync_every_ms: 1000,
+            sync_bytes: 64 * MIB,
+            unsynced_bytes_max: 128 * MIB,
+            check_bytes: 64 * MIB,
+            small_max: EARLY_RECEIPT_MAX,
+            keep_old_above: 1 << 30,
+            compact_after: 16 << 10,
+            retry: RetryPolicy::default(),
+            suspects_max: 3,
+            changes_max: 3,
+            durability: Durability::Power,
+            on_change: OnChange::Restart,
+            expected: Vec::new(),
+            require_verified: false,
+            require_length: false,
+            overwrite: false,
+        }
+    }
+}
