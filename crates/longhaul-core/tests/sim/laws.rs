@@ -487,7 +487,7 @@ impl World {
             }
             // The same validator, another length, and no reply that tells it: nothing can be concluded.
             Finish::Failed(Failure::Unusable(Suspicion::BadContentRange)) => self.remote.lies,
-            Finish::Failed(Failure::GaveUp(Trouble::Short)) => {
+            Finish::Failed(Failure::GaveUp(Trouble::Short | Trouble::Reply(Suspicion::Alternating))) => {
                 self.remote.lies || self.remote.declares == Declares::Wrong
             }
             // Without a validator an empty reply is as likely a proxy's: better no file than an empty one.
