@@ -27,7 +27,8 @@ fn a_connection_at_a_tenth_of_the_speed_is_relieved_by_the_others() {
         assert!(relieved && slow.body_bytes <= (end - start) / 4 * 3, "{}", ran.report(&bench));
         assert_eq!(slow.ended, Ended::ClientLeft, "{}", ran.report(&bench));
         assert!(log.len() <= 24, "{} requests\n{}", log.len(), ran.report(&bench));
-        assert!(at_once(&log) <= 4, "{}", ran.report(&bench));
+        // (The server may notice late that the one it hears no more of was left.)
+        assert!(at_once(&log) <= 5, "{}", ran.report(&bench));
         // What was sent twice was on its way when somebody else took over.
         assert!(bench.served() <= LEN + 8 * MIB, "{}", ran.report(&bench));
     }

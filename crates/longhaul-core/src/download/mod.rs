@@ -141,6 +141,8 @@ struct Stream {
     /// It is being drawn in, and has been.
     narrowing: bool,
     narrowed: bool,
+    /// What it was told to pass over.
+    held: Vec<Extent>,
 }
 
 /// A generation that is about to begin with the reply of a waiting stream.

@@ -11,7 +11,7 @@ use super::{Download, Flow, Stream};
 use crate::pace::{Meter, Seen};
 use crate::ranges::Range;
 use crate::reply::Asked;
-use crate::step::{Fetch, Grant, Millis, Note, Step, Ticket, Trouble};
+use crate::step::{Extent, Fetch, Grant, Millis, Note, Step, Ticket, Trouble};
 
 /// A bounded piece has at most four times the least length: longer ones are shared badly, shorter ones wait for the
 /// next head more often.
@@ -53,6 +53,7 @@ impl Stream {
             hedges: next.hedges,
             narrowing: false,
             narrowed: false,
+            held: Vec::new(),
         }
     }
 
@@ -302,7 +303,7 @@ impl Download {
             .filter(|k| k.read && !told && !range.start.is_multiple_of(g.begin.block_len))
             .map(|k| k.extent)
             .filter(|e| e.start / g.begin.block_len == range.start / g.begin.block_len);
-        let held = g.held.list().iter().map(|k| k.extent).filter(|e| e.range().overlaps(range)).collect();
+        let held: Vec<Extent> = g.held.list().iter().map(|k| k.extent).filter(|e| e.range().overlaps(range)).collect();
         let grant = Grant {
             slot: g.begin.slot,
             body_start: body.start,
@@ -310,8 +311,9 @@ impl Download {
             write_end,
             block_len: g.begin.block_len,
             continues,
-            held,
+            held: held.clone(),
         };
+        self.streams[i].held = held;
         self.flow(i, grant);
     }
 

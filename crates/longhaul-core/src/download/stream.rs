@@ -65,7 +65,7 @@ impl Download {
                 }
             }
             Heard::Narrowed { end } => self.hear_narrowed(i, end),
-            Heard::Passed(extent) => self.passed(extent),
+            Heard::Passed(extent) => self.passed(i, extent),
             Heard::Ended { end, at } => {
                 let stream = self.streams.remove(i);
                 self.hear_end(stream, end, at);
@@ -74,10 +74,12 @@ impl Download {
         }
     }
 
-    /// Bytes that are held came again: they must be the same, or the validator proves nothing.
-    fn passed(&mut self, extent: Extent) {
-        let Some(kept) = self.current.as_ref().and_then(|g| g.held.get(extent.start, extent.len)) else { return };
-        if kept.extent.crc != extent.crc && !self.planted(Fault::PassedNotCompared) && !self.lied {
+    /// Bytes that were held when this was granted came again: they must be the same, or the validator proves nothing. Also
+    /// when what lies on the disk was found damaged meanwhile: its checksum is that of the bytes that came first.
+    fn passed(&mut self, i: usize, extent: Extent) {
+        let known = self.streams[i].held.iter().find(|e| (e.start, e.len) == (extent.start, extent.len));
+        let differs = known.is_some_and(|e| e.crc != extent.crc);
+        if differs && !self.planted(Fault::PassedNotCompared) && !self.lied {
             self.contradicted();
         }
     }
