@@ -17,6 +17,8 @@ const EPOCH_MAX_MS: Millis = 3_000;
 const GROWS_PERCENT: u64 = 115;
 /// What more connections must bring to be kept, in percent: below it they cost the server more than they are worth.
 const PAYS_PERCENT: u64 = 110;
+/// New connections need a while until they bring what they can: what would be here sooner than this has no need of them.
+const WORTH_MS: Millis = 4_000;
 /// After connections did not pay: the wait before the next attempt; doubles up to the maximum.
 const SETTLED_MS: Millis = 10_000;
 const SETTLED_MAX_MS: Millis = 120_000;
@@ -56,6 +58,8 @@ impl Connections {
 pub struct Seen {
     /// Bytes held of the object: only differences count.
     pub received: u64,
+    /// Bytes that lack.
+    pub missing: u64,
     /// Requests under way, and those of them whose bytes flow.
     pub in_flight: u32,
     /// See `in_flight`.
@@ -183,7 +187,9 @@ impl Pace {
             self.best = 0;
         }
         self.best = self.best.max(goodput);
-        if now >= self.raise_at && self.wanted < self.most {
+        let rest_ms = seen.missing.saturating_mul(1000) / goodput.max(1);
+        let worth_it = rest_ms > WORTH_MS + 10 * seen.latency_ms;
+        if now >= self.raise_at && self.wanted < self.most && worth_it {
             self.before = Some((self.wanted, goodput));
             self.want((self.wanted * 2).min(self.most));
         }
@@ -237,8 +243,14 @@ mod tests {
         let mut wanted = Vec::new();
         for tick in from_s * 50..(from_s + seconds) * 50 {
             received += goodput(pace.allowed()) / 50;
-            let seen =
-                Seen { received, in_flight: pace.allowed(), flowing: pace.allowed(), throttled: false, latency_ms: 50 };
+            let seen = Seen {
+                received,
+                missing: u64::MAX,
+                in_flight: pace.allowed(),
+                flowing: pace.allowed(),
+                throttled: false,
+                latency_ms: 50,
+            };
             pace.look(tick * 20, seen);
             if tick % 50 == 49 {
                 wanted.push(pace.allowed());
@@ -264,6 +276,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nearly_done_gets_no_more_connections() {
+        let mut pace = Pace::new(AUTO, None);
+        for tick in 0..100 {
+            let received = tick * 1_000_000;
+            let missing = 100_000_000 - received; // two seconds' worth at the beginning
+            let seen = Seen { received, missing, in_flight: 4, flowing: 4, throttled: false, latency_ms: 50 };
+            pace.look(tick * 20, seen);
+        }
+        assert_eq!(pace.allowed(), 4);
+    }
+
+    #[test]
     fn a_slow_start_is_waited_for() {
         let mut pace = Pace::new(AUTO, None);
         let mut received = 0;
@@ -272,6 +296,7 @@ mod tests {
             received += 10_000 << (tick / 5);
             let seen = Seen {
                 received,
+                missing: u64::MAX,
                 in_flight: pace.allowed(),
                 flowing: pace.allowed(),
                 throttled: false,
@@ -316,14 +341,27 @@ mod tests {
     fn nothing_is_concluded_while_the_disk_holds_back_or_heads_are_awaited() {
         let mut pace = Pace::new(AUTO, None);
         for tick in 0..500 {
-            let seen =
-                Seen { received: tick * 1000, in_flight: 4, flowing: 4, throttled: tick % 2 == 0, latency_ms: 1 };
+            let seen = Seen {
+                received: tick * 1000,
+                missing: u64::MAX,
+                in_flight: 4,
+                flowing: 4,
+                throttled: tick % 2 == 0,
+                latency_ms: 1,
+            };
             pace.look(tick * 20, seen);
         }
         assert_eq!(pace.allowed(), 4);
         let mut pace = Pace::new(AUTO, None);
         for tick in 0..500 {
-            let seen = Seen { received: tick * 1000, in_flight: 4, flowing: 3, throttled: false, latency_ms: 1 };
+            let seen = Seen {
+                received: tick * 1000,
+                missing: u64::MAX,
+                in_flight: 4,
+                flowing: 3,
+                throttled: false,
+                latency_ms: 1,
+            };
             pace.look(tick * 20, seen);
         }
         assert_eq!(pace.allowed(), 4);

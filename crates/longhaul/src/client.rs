@@ -43,7 +43,7 @@ impl Connections {
     const MAX: u32 = 64;
 
     /// What browsers open to one host; fewer are slow to find out what a long line can carry.
-    const AUTO_START: u32 = 4;
+    const AUTO_START: u32 = 6;
     /// Where a line still gets faster with more than this, its losses would have to be mended instead.
     const AUTO_MAX: u32 = 16;
 

@@ -328,6 +328,7 @@ impl Download {
         self.usual_rate = self.usual_rate.max(rates().sum::<u64>() / (rates().count() as u64).max(1));
         let seen = Seen {
             received: g.held.total(),
+            missing: g.begin.identity.length.map_or(u64::MAX, |length| length.saturating_sub(g.held.total())),
             in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
             flowing: u32::try_from(flowing).unwrap_or(u32::MAX),
             throttled: self.throttled,

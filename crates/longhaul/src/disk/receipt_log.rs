@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A line counts when its checksum is right; of several for one path the last one does. Each append begins with the
-//! newline, so that nothing which a crash left of another one can spoil it. What cannot be read is passed over: this
+//! newline, so that nothing which a crash left of another one can spoil it; a zero ends a line as well. What cannot be read is passed over: this
 //! file is as hostile as any other found on disk, and no line of it is believed before it fits the file it speaks of.
 //! `docs/journal.md` describes it for readers.
 //!
@@ -195,7 +195,8 @@ impl Open {
         loop {
             let len = self.file.read_at(&mut buffer, at)?;
             let mut rest = &buffer[..len];
-            while let Some(end) = rest.iter().position(|&b| b == b'\n') {
+            // After a power cut zeros may stand where an append was that had not been synced, right behind the line before.
+            while let Some(end) = rest.iter().position(|&b| b == b'\n' || b == 0) {
                 line.extend_from_slice(&rest[..end]);
                 self.index.take(line_at, &line);
                 at += end as u64 + 1;
@@ -293,6 +294,23 @@ mod tests {
             assert_eq!(get(log, "/b"), Some(json("/b", "2")));
             assert_eq!(get(log, "/d"), None);
             assert_eq!(log.all().unwrap().len(), 3);
+        }
+    }
+
+    #[test]
+    fn zeros_that_a_power_cut_left_behind_a_line_take_nothing_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(NAME);
+        for zeros in [1, 100, 3 * LINE_LEN_MAX] {
+            let _ = std::fs::remove_file(&path);
+            log(dir.path()).append(&json("/a", "1")).unwrap();
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes.resize(bytes.len() + zeros, 0);
+            std::fs::write(&path, &bytes).unwrap();
+            let log = log(dir.path());
+            assert_eq!(get(&log, "/a"), Some(json("/a", "1")), "{zeros} zeros");
+            log.append(&json("/b", "2")).unwrap();
+            assert_eq!(get(&log, "/b"), Some(json("/b", "2")), "behind {zeros} zeros");
         }
     }
 
