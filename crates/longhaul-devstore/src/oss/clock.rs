@@ -40,8 +40,13 @@ pub(crate) fn parse_http_date(text: &str) -> Option<i64> {
     i64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
-/// `2025-11-13T03:25:45.000Z`, as in XML.
+/// `2025-11-13T03:25:45.000Z`, as in XML. The milliseconds are always zeros: one SDK reads nothing else.
 pub(crate) fn iso(ms: i64) -> String {
+    exact_iso(ms.div_euclid(1000) * 1000)
+}
+
+/// The same to the millisecond, as in the log.
+pub(crate) fn exact_iso(ms: i64) -> String {
     format_utc(ms, "%Y-%m-%dT%H:%M:%S.%3fZ")
 }
 
@@ -74,7 +79,8 @@ mod tests {
     fn one_moment_in_every_notation() {
         let ms = 1_763_004_345_678;
         assert_eq!(http_date(ms), "Thu, 13 Nov 2025 03:25:45 GMT");
-        assert_eq!(iso(ms), "2025-11-13T03:25:45.678Z");
+        assert_eq!(iso(ms), "2025-11-13T03:25:45.000Z");
+        assert_eq!(exact_iso(ms), "2025-11-13T03:25:45.678Z");
         assert_eq!(basic(ms), "20251113T032545Z");
         assert_eq!(parse_http_date("Thu, 13 Nov 2025 03:25:45 GMT"), Some(1_763_004_345_000));
         assert_eq!(parse_basic("20251113T032545Z"), Some(1_763_004_345_000));

@@ -60,7 +60,7 @@ fn refuse_head(store: &Store, wire: &Wire, no_head: &NoHead, connection: u64) {
     let head = head_bytes(store, &reply, &request_id, false, 0);
     let (bytes_out, ended) = deliver::deliver(wire.stream(), &head, &reply, false, Manner::default());
     store.log.enter(Line {
-        at: clock::iso(store.clock.now_ms()),
+        at: clock::exact_iso(store.clock.now_ms()),
         connection,
         request_id,
         status: refusal.status,
@@ -123,7 +123,7 @@ fn answer(store: &Store, wire: &mut Wire, head: &Head, peer: SocketAddr, number:
     let resource = known.resource.unwrap_or(Resource { bucket: String::new(), key: String::new() });
     store.log.enter(Line {
         n: 0,
-        at: clock::iso(store.clock.now_ms()),
+        at: clock::exact_iso(store.clock.now_ms()),
         connection: number,
         request_id,
         op: known.op.map_or("", Op::name),
