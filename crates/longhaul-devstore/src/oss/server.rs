@@ -406,5 +406,6 @@ impl Drop for Server {
         while !connections.is_empty() {
             connections = self.shared.changed.wait(connections).unwrap_or_else(PoisonError::into_inner);
         }
+        self.shared.store.disk.release();
     }
 }

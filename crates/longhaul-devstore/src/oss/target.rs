@@ -146,14 +146,8 @@ impl Hosts {
             Says::Endpoint => vec![Resource::of_path(path)],
             Says::Address => {
                 let by_path = Resource::of_path(path);
-                let known = buckets.contains(&by_path.bucket);
                 let without = buckets.iter().map(|bucket| Resource { bucket: bucket.clone(), key: path.to_owned() });
-                let mut all: Vec<Resource> = std::iter::once(by_path).chain(without).collect();
-                // With a single bucket there is nothing else that a path without it could mean.
-                if !known && !path.is_empty() && buckets.len() == 1 {
-                    all.swap(0, 1);
-                }
-                all
+                std::iter::once(by_path).chain(without).collect()
             }
         }
     }
@@ -211,7 +205,6 @@ mod tests {
         let two = hosts.resources("127.0.0.1", "film.mp4", &["one".into(), "two".into()]);
         let signed: Vec<String> = two.iter().map(Resource::signed).collect();
         assert_eq!(signed, ["/film.mp4/", "/one/film.mp4", "/two/film.mp4"]);
-        assert_eq!(hosts.resources("127.0.0.1", "film.mp4", &["one".into()])[0].signed(), "/one/film.mp4");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) struct Disk {
     sync: bool,
     buckets: RwLock<BTreeMap<String, Arc<Bucket>>>,
     /// Held for the life of the store.
-    _lock: File,
+    lock: File,
 }
 
 impl Disk {
@@ -67,7 +67,12 @@ impl Disk {
                 None => fs::remove_dir_all(&path)?,
             }
         }
-        Ok(Disk { root: root.to_owned(), sync, buckets: RwLock::new(buckets), _lock: lock })
+        Ok(Disk { root: root.to_owned(), sync, buckets: RwLock::new(buckets), lock })
+    }
+
+    /// Lets another store have the folder. Nothing is to be done with it afterwards.
+    pub(crate) fn release(&self) {
+        let _ = self.lock.unlock(); // the end of the process does it, too
     }
 
     pub(crate) fn bucket(&self, name: &str) -> Option<Arc<Bucket>> {
