@@ -5,6 +5,7 @@ pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod probe;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod verify;
 

@@ -47,6 +47,9 @@ pub(crate) enum Verb {
     /// Compare a finished file with what was recorded when it was downloaded
     #[command(after_help = help::VERIFY)]
     Verify(VerifyWords),
+    /// Run a local OSS-compatible store to develop and test against
+    #[command(after_help = super::serve::HELP)]
+    Serve(Box<super::serve::ServeWords>),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
