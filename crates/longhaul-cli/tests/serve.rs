@@ -43,7 +43,8 @@ impl Store {
         let mut stream = TcpStream::connect(self.text("endpoint").trim_start_matches("http://")).ok()?;
         stream.set_read_timeout(Some(SOON)).unwrap();
         let length = body.len();
-        write!(stream, "{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n").ok()?;
+        write!(stream, "{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
+            .ok()?;
         stream.write_all(body).ok()?;
         let mut all = Vec::new();
         stream.read_to_end(&mut all).ok()?;
@@ -73,12 +74,12 @@ fn between(text: &[u8], from: &str, to: &str) -> String {
 #[test]
 fn the_ready_line_says_all_that_a_client_needs() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::start(folder.path(), &["--region", "cn-test"]);
+    let store = Store::start(folder.path(), &["--region", "cn-test", "--bucket", "films"]);
     assert_eq!((store.text("event"), store.text("region")), ("ready", "cn-test"));
     for name in ["endpoint", "admin", "access_key_id", "access_key_secret"] {
         assert!(!store.text(name).is_empty(), "{name}");
     }
-    let (status, _, body) = store.ask("GET /any/key", b"").unwrap();
+    let (status, _, body) = store.ask("GET /films/key", b"").unwrap();
     assert_eq!((status, between(&body, "<Code>", "</Code>").as_str()), (403, "AccessDenied"), "who does not sign");
 }
 
@@ -107,7 +108,10 @@ fn what_was_answered_survives_kill_9_with_the_same_keys() {
     let list = String::from_utf8(list).unwrap();
     let etags: Vec<&str> = list.split("<ETag>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
     assert_eq!(etags.len(), 2);
-    let parts: String = (1..).zip(&etags).map(|(n, etag)| format!("<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag></Part>")).collect();
+    let parts: String = (1..)
+        .zip(&etags)
+        .map(|(n, etag)| format!("<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag></Part>"))
+        .collect();
     let document = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
     assert_eq!(second.ask(&format!("POST /films/big?uploadId={upload}"), document.as_bytes()).unwrap().0, 200);
     second.kill();
@@ -132,7 +136,10 @@ fn a_kill_amid_writes_leaves_the_old_object_or_the_new_one_and_no_litter() {
         std::thread::scope(|scope| {
             let writing = scope.spawn(|| {
                 let mut answered = 0;
-                while store.ask("PUT /films/k", &versions[answered % versions.len()]).is_some_and(|answer| answer.0 == 200) {
+                while store
+                    .ask("PUT /films/k", &versions[answered % versions.len()])
+                    .is_some_and(|answer| answer.0 == 200)
+                {
                     answered += 1;
                 }
                 answered
@@ -166,7 +173,9 @@ fn people_get_settings_to_paste_and_a_signal_ends_it_in_order() {
     while !text.contains("NewClient") {
         assert!(out.read_line(&mut text).unwrap() > 0, "{text}");
     }
-    for part in ["OSS_ENDPOINT=http://127.0.0.1:", "ossutil", "oss2.AuthV4", "ali-oss", "WithUsePathStyle", "Admin page"] {
+    for part in
+        ["OSS_ENDPOINT=http://127.0.0.1:", "ossutil", "oss2.AuthV4", "ali-oss", "WithUsePathStyle", "Admin page"]
+    {
         assert!(text.contains(part), "{part} is missing: {text}");
     }
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
@@ -200,4 +209,21 @@ fn what_cannot_be_served_ends_with_its_code_and_one_line() {
         assert_eq!(output.status.code(), Some(code), "{flags:?}: {said}");
         assert!(output.stdout.is_empty() && !said.contains("panicked"), "{said}");
     }
+}
+
+#[test]
+fn the_demo_tells_a_story_that_ends_well_and_leaves_nothing() {
+    let temporary = tempfile::tempdir().unwrap();
+    let output = Command::new(assert_cmd::cargo::cargo_bin!("longhaul"))
+        .arg("demo")
+        .env("TMPDIR", temporary.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    for part in ["cut twice", "kill -9", "Kept from the killed process", "replaced", "crc64:", "byte for byte"] {
+        assert!(said.contains(part), "{part} is missing: {said}");
+    }
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
 }

@@ -1,6 +1,7 @@
 //! One verb, one file.
 
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod man;

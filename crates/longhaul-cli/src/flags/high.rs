@@ -22,6 +22,7 @@ pub(crate) enum Command {
     Probe(Probe),
     Verify(Verify),
     Serve(Box<super::serve::ServeWords>),
+    Demo,
     Completions(clap_complete::Shell),
     Man(Option<String>),
 }
@@ -159,6 +160,7 @@ pub(crate) fn command(words: Words) -> Result<Command, Failure> {
         }
         Verb::Verify(verify) => Command::Verify(Verify { file: verify.file, state: state()?, json: verify.json }),
         Verb::Serve(serve) => Command::Serve(serve),
+        Verb::Demo => Command::Demo,
         Verb::Completions { shell } => Command::Completions(shell),
         Verb::Man { command } => Command::Man(command),
     })

@@ -50,6 +50,8 @@ pub(crate) enum Verb {
     /// Run a local OSS-compatible store to develop and test against
     #[command(after_help = super::serve::HELP)]
     Serve(Box<super::serve::ServeWords>),
+    /// See it work, on this machine and in under a minute: a download through cuts, a kill -9 and a changed file
+    Demo,
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {

@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::mpsc::{channel, sync_channel};
 
 use super::disk::{Bucket, Object};
 use super::keys::Key;
@@ -19,8 +20,12 @@ use crate::request::Headers;
 const XML_BYTES_MAX: usize = 4 << 20;
 /// What a single request may carry, parts included.
 pub(crate) const OBJECT_BYTES_MAX: u64 = 5 << 30;
-/// How much is read from the socket at a time.
-const PIECE: usize = 256 << 10;
+/// How much is read from the socket and written at a time. Larger writes were dearer for the page cache.
+const PIECE: usize = 64 << 10;
+/// Up to this a body is summed by the thread that receives it.
+const ALONE_MAX: u64 = 1 << 20;
+/// How far receiving may be ahead of summing.
+const PIECES_AHEAD: usize = 16;
 
 /// An operation to be carried out.
 pub(crate) struct Call<'a, 'w> {
@@ -195,12 +200,46 @@ impl Call<'_, '_> {
             let slower = self.body.spoil.bytes_per_second.map_or(limit, |rate| rate.min(limit));
             self.body.spoil.bytes_per_second = Some(slower);
         }
-        let mut summing = Summing::new();
-        let known = match self.length {
-            Length::Known(bytes) => usize::try_from(bytes).unwrap_or(PIECE),
-            Length::Chunked | Length::Absent => PIECE,
+        let sums = if matches!(self.length, Length::Known(bytes) if bytes <= ALONE_MAX) {
+            let mut summing = Summing::new();
+            self.each_piece(draft, |piece| summing.update(piece))?;
+            summing.finish()
+        } else {
+            self.receive_beside(draft)?
         };
-        let mut piece = vec![0; PIECE.min(known.max(1))];
+        self.check_md5(&sums)?;
+        Ok(sums)
+    }
+
+    /// Receives while another thread sums: MD5 takes longer than receiving and writing together.
+    fn receive_beside(&mut self, draft: &mut disk::Draft) -> Result<Sums, Refusal> {
+        std::thread::scope(|scope| {
+            let (to_sum, full) = sync_channel::<Vec<u8>>(PIECES_AHEAD);
+            let (summed, free) = channel::<Vec<u8>>();
+            let summing = std::thread::Builder::new().name("oss-sums".to_owned()).spawn_scoped(scope, move || {
+                let mut summing = Summing::new();
+                for piece in full {
+                    summing.update(&piece);
+                    let _ = summed.send(piece); // the other side may have enough
+                }
+                summing.finish()
+            })?;
+            let received = self.each_piece(draft, |piece| {
+                let mut copy = free.try_recv().unwrap_or_default();
+                copy.clear();
+                copy.extend_from_slice(piece);
+                // It ends when we do.
+                let _ = to_sum.send(copy);
+            });
+            drop(to_sum);
+            let sums = summing.join().map_err(|_| Refusal::internal("sum what it received"))?;
+            received.map(|()| sums)
+        })
+    }
+
+    /// Writes the body piece by piece, and shows each piece.
+    fn each_piece(&mut self, draft: &mut disk::Draft, mut show: impl FnMut(&[u8])) -> Result<(), Refusal> {
+        let mut piece = vec![0; PIECE];
         loop {
             // A full piece at a time: fewer, larger writes.
             let mut filled = 0;
@@ -211,17 +250,14 @@ impl Call<'_, '_> {
                 }
             }
             if filled == 0 {
-                break;
+                return Ok(());
             }
             if self.body.taken > OBJECT_BYTES_MAX {
                 return Err(too_large());
             }
-            summing.update(&piece[..filled]);
+            show(&piece[..filled]);
             io::Write::write_all(draft, &piece[..filled])?;
         }
-        let sums = summing.finish();
-        self.check_md5(&sums)?;
-        Ok(sums)
     }
 
     fn check_md5(&self, sums: &Sums) -> Result<(), Refusal> {

@@ -97,8 +97,9 @@ mod tests {
     /// A line a case: the fields, and the one that fails.
     #[test]
     fn conditions_hold_or_fail_as_the_documentation_says() {
-        let none: &[(&str, &str)] = &[];
-        let table: &[(&[(&str, &str)], Result<(), Failed>)] = &[
+        type Fields = &'static [(&'static str, &'static str)];
+        let none: Fields = &[];
+        let table: &[(Fields, Result<(), Failed>)] = &[
             (none, Ok(())),
             (&[("If-Match", "\"ABC-4\"")], Ok(())),
             (&[("If-Match", "ABC-4")], Ok(())),

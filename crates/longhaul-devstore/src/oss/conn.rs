@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::call::{Call, Reply};
 use super::deliver::{self, Manner};
-use super::disk::{Draft, Object};
+use super::disk::{Bucket, Draft, Kind, Object, ObjectFacts, Unpublished};
 use super::faults::{Ending, Fault};
 use super::keys::Key;
 use super::log::{Ended, Line, redact};
@@ -287,9 +287,22 @@ fn usual_code(status: u16) -> &'static str {
 pub(crate) fn replace(store: &Store, resource: &Resource, size: Option<u64>) -> Result<(), Refusal> {
     let Some(bucket) = store.disk.bucket(&resource.bucket) else { return Ok(()) };
     let Some(before) = bucket.object(&resource.key) else { return Ok(()) };
-    let size = size.unwrap_or(before.facts.size);
+    let facts = &before.facts;
     // Another content each time, and the same ones in every run.
-    let content = crate::Content::seeded(before.facts.crc64, size);
+    let content = crate::Content::seeded(facts.crc64, size.unwrap_or(facts.size));
+    put_content(store, &bucket, &facts.key, &content, &facts.storage_class, facts.headers.clone())?;
+    Ok(())
+}
+
+/// Puts an object that is not sent by anybody.
+pub(crate) fn put_content(
+    store: &Store,
+    bucket: &Bucket,
+    key: &str,
+    content: &crate::Content,
+    storage_class: &str,
+    headers: Vec<(String, String)>,
+) -> std::io::Result<()> {
     let mut draft = Draft::new(&bucket.data())?;
     let mut summing = Summing::new();
     let mut piece = vec![0; 64 << 10];
@@ -303,15 +316,24 @@ pub(crate) fn replace(store: &Store, resource: &Resource, size: Option<u64>) -> 
         draft.write_all(&piece[..count])?;
     }
     let sums = summing.finish();
-    let mut facts = before.facts.clone();
-    facts.size = size;
-    facts.etag = sums.etag();
-    facts.crc64 = sums.crc64;
-    facts.content_md5 = Some(sums.content_md5());
-    facts.modified_ms = store.clock.now_ms();
-    facts.kind = super::disk::Kind::Normal;
-    let segments = vec![std::sync::Arc::new(draft.finish(size, store.settings.sync)?)];
-    bucket.publish(Object { facts, segments }, |_| true).map(|_| ()).map_err(|_| Refusal::internal("replace an object"))
+    let facts = ObjectFacts {
+        key: key.to_owned(),
+        size: sums.len,
+        etag: sums.etag(),
+        crc64: sums.crc64,
+        content_md5: Some(sums.content_md5()),
+        modified_ms: store.clock.now_ms(),
+        kind: Kind::Normal,
+        storage_class: storage_class.to_owned(),
+        headers,
+        upload: None,
+    };
+    let segments = vec![std::sync::Arc::new(draft.finish(sums.len, store.settings.sync)?)];
+    match bucket.publish(Object { facts, segments }, |_| true) {
+        Ok(_) => Ok(()),
+        Err(Unpublished::Disk(error)) => Err(error),
+        Err(Unpublished::Refused) => Err(std::io::ErrorKind::AlreadyExists.into()),
+    }
 }
 
 /// Sends the answer, spoilt as told.

@@ -343,6 +343,17 @@ impl Server {
         self.shared.store.keys.owner().map(|key| key.secret).unwrap_or_default()
     }
 
+    /// Puts an object whose bytes follow from a seed, as [`Content::seeded`](crate::Content::seeded) makes them.
+    ///
+    /// # Errors
+    /// When there is no such bucket, when the disk fails.
+    pub fn put_seeded(&self, bucket: &str, key: &str, seed: u64, size: u64) -> io::Result<()> {
+        let store = &self.shared.store;
+        let there = store.disk.bucket(bucket).ok_or(io::ErrorKind::NotFound)?;
+        let headers = vec![("Content-Type".to_owned(), "application/octet-stream".to_owned())];
+        conn::put_content(store, &there, key, &crate::Content::seeded(seed, size), "Standard", headers)
+    }
+
     /// Adds a fault, in the words of a rule; its id.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use bucket::{Bucket, BucketFacts, Kind, Object, ObjectFacts, Unpublished};
 pub(crate) use segment::{Draft, Segment};
-pub(crate) use upload::{Part, Upload, UploadFacts, UploadState};
+pub(crate) use upload::{Added, Part, Upload, UploadFacts, UploadState};
 
 use super::keys::random_hex;
 

@@ -56,6 +56,15 @@ pub(crate) struct Part {
     segment: Arc<Segment>,
 }
 
+/// What became of a part that was received.
+pub(crate) enum Added {
+    Part(Arc<Part>),
+    /// The upload died meanwhile.
+    Dead,
+    /// The caller did not agree; the part of that number that is there.
+    Refused(Option<Arc<Part>>),
+}
+
 impl Upload {
     /// The file that makes a folder an upload.
     pub(super) const FILE: &'static str = "upload.json";
@@ -116,7 +125,7 @@ impl Upload {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a part, durably. `None`: the upload died meanwhile.
+    /// Adds a part, durably.
     pub(crate) fn add(
         &self,
         number: u32,
@@ -124,13 +133,13 @@ impl Upload {
         sums: &Sums,
         modified_ms: i64,
         agree: impl FnOnce(&UploadState) -> bool,
-    ) -> io::Result<Option<Result<Arc<Part>, Option<Arc<Part>>>>> {
+    ) -> io::Result<Added> {
         let path = draft.finish_as_file(self.sync)?;
         let mut state = self.state();
         if state.dead || !agree(&state) {
             let _ = fs::remove_file(&path); // swept up at the next start
             let there = state.parts.get(&number).cloned();
-            return Ok(if state.dead { None } else { Some(Err(there)) });
+            return Ok(if state.dead { Added::Dead } else { Added::Refused(there) });
         }
         state.sequence += 1;
         let file = Part::name(number, state.sequence, sums, modified_ms);
@@ -148,7 +157,7 @@ impl Upload {
         if let Some(before) = state.parts.insert(number, part.clone()) {
             before.segment.doom();
         }
-        Ok(Some(Ok(part)))
+        Ok(Added::Part(part))
     }
 }
 

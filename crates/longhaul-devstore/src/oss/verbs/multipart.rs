@@ -7,7 +7,7 @@ use super::put::published;
 use crate::oss::call::{Call, Reply};
 use crate::oss::callback::{self, Stored};
 use crate::oss::conditions::{self, bare};
-use crate::oss::disk::{Bucket, Draft, Kind, ObjectFacts, Part, Upload, UploadFacts, UploadState};
+use crate::oss::disk::{Added, Bucket, Draft, Kind, ObjectFacts, Part, Upload, UploadFacts, UploadState};
 use crate::oss::refusal::Refusal;
 use crate::oss::sums::{Sums, combine, multipart_etag};
 use crate::oss::target::encode_key;
@@ -90,10 +90,10 @@ pub(super) fn added(
 ) -> Result<Arc<Part>, Refusal> {
     let in_order = |state: &UploadState| check_order(&upload.facts, state, number).is_ok();
     match upload.add(number, draft, sums, call.now_ms(), in_order).map_err(|error| lost(error, &upload.id))? {
-        None => Err(Refusal::no_such_upload(&upload.id)),
-        Some(Ok(part)) => Ok(part),
-        Some(Err(Some(there))) => Err(already_there(&there)),
-        Some(Err(None)) => Err(not_sequential(number)),
+        Added::Part(part) => Ok(part),
+        Added::Dead => Err(Refusal::no_such_upload(&upload.id)),
+        Added::Refused(Some(there)) => Err(already_there(&there)),
+        Added::Refused(None) => Err(not_sequential(number)),
     }
 }
 
