@@ -228,6 +228,23 @@ def sts():
     fails("SecurityTokenExpired", 403, guest.get_object, "read/me")
 
 
+def five_permissions():
+    """A key that may upload in parts and nothing else: not even look at what it uploaded."""
+    actions = ["InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload", "ListParts"]
+    policy = {"Statement": [{"Effect": "Allow", "Action": [f"oss:{name}" for name in actions]}]}
+    key = admin("POST", "/keys", {"policy": policy})
+    guest = oss2.Bucket(oss2.AuthV4(key["access_key_id"], key["access_key_secret"]), ENDPOINT, "sts-bucket", region=REGION)
+    upload = guest.init_multipart_upload("five").upload_id
+    part = guest.upload_part("five", upload, 1, b"x")
+    assert len(guest.list_parts("five", upload).parts) == 1
+    guest.complete_multipart_upload("five", upload, [models.PartInfo(1, part.etag)])
+    guest.abort_multipart_upload("other", guest.init_multipart_upload("other").upload_id)
+    for call in (guest.head_object, guest.get_object, guest.delete_object):
+        fails("AccessDenied", 403, call, "five")
+    fails("AccessDenied", 403, guest.put_object, "five", b"y")
+    fails("AccessDenied", 403, guest.list_objects)
+
+
 def refusals():
     for auth in (oss2.Auth(ID, "wrong"), oss2.AuthV4(ID, "wrong")):
         bucket = oss2.Bucket(auth, ENDPOINT, "any-bucket", region=REGION)
@@ -250,5 +267,6 @@ def refusals():
 run(oss2.Auth(ID, SECRET), "oss2-v1")
 run(oss2.AuthV4(ID, SECRET), "oss2-v4")
 sts()
+five_permissions()
 refusals()
 print("oss2", oss2.__version__, "ok", file=sys.stderr)

@@ -17,6 +17,8 @@
 
 mod bucket;
 mod segment;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::collections::BTreeMap;
