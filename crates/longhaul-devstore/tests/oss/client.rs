@@ -143,10 +143,12 @@ impl Bench {
     }
 
     /// The log, when it has so many lines: a line is written when the request is over, which the client knows earlier.
+    /// In the order of requests, each of which had a connection of its own.
     pub fn log(&self, lines: usize) -> Vec<Value> {
         let deadline = Instant::now() + SOON;
         loop {
-            let log = self.server().log_since(0);
+            let mut log = self.server().log_since(0);
+            log.sort_by_key(|line| line["connection"].as_u64());
             if log.len() >= lines || Instant::now() > deadline {
                 assert_eq!(log.len(), lines, "{log:?}");
                 return log;

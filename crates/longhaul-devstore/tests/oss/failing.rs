@@ -166,6 +166,7 @@ fn the_admin_port_changes_what_it_is_told_and_refuses_the_web() {
     assert_eq!(bench.admin("POST", "/faults", r#"{"kind":"nonsense"}"#).status, 400);
     assert_eq!(bench.admin("GET", "/nothing", "").status, 404);
     assert!(bench.admin("GET", "/", "").text().contains("<h1>longhaul serve</h1>"));
+    bench.log(2);
     let log = bench.admin("GET", "/log?since=1", "").text();
     assert!(log.lines().count() == 1 && log.contains("\"code\":\"InternalError\""), "{log}");
     // What a page of the web could make a browser send.

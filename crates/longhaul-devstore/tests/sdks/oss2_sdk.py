@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 
 import oss2
 import requests
@@ -135,10 +136,9 @@ def run(auth, name):
 
         fault = admin("POST", "/faults", {"op": "UploadPart", "kind": "status", "status": 500, "skip": 3, "times": 1})
         fails("InternalError", 500, resumable)
-        before = last(admin_log())
+        wait_for_lines(4, bucket=name, key="resumed", op="UploadPart")
         resumable()
-        sent = [line for line in admin_log() if line["n"] > before and line["op"] == "UploadPart"]
-        assert len(sent) == 4, [line["target"] for line in sent]
+        wait_for_lines(4 + 4, bucket=name, key="resumed", op="UploadPart")
         admin("DELETE", f"/faults/{fault['id']}")
         store = oss2.ResumableDownloadStore(root=folder)
 
@@ -152,10 +152,9 @@ def run(auth, name):
             raise AssertionError("the cut was not noticed")
         except (oss2.exceptions.RequestError, requests.exceptions.RequestException):
             pass
-        before = last(admin_log())
+        wait_for_lines(4, bucket=name, key="resumed", op="GetObject")
         download()
-        asked = [line for line in admin_log() if line["n"] > before and line["op"] == "GetObject"]
-        assert len(asked) == 4, len(asked)
+        wait_for_lines(4 + 4, bucket=name, key="resumed", op="GetObject")
         with open(back, "rb") as file:
             assert file.read() == DATA
         admin("DELETE", f"/faults/{fault['id']}")
@@ -205,8 +204,15 @@ def admin_log():
     return [json.loads(line) for line in text.splitlines()]
 
 
-def last(lines):
-    return lines[-1]["n"] if lines else 0
+def wait_for_lines(count, **wanted):
+    """The store writes a line when a request is over, which the client knows a little earlier."""
+    deadline = time.monotonic() + 20
+    while True:
+        lines = [line for line in admin_log() if all(line.get(name) == value for name, value in wanted.items())]
+        if len(lines) >= count or time.monotonic() > deadline:
+            assert len(lines) == count, (count, wanted, [line["target"] for line in lines])
+            return
+        time.sleep(0.01)
 
 
 def sts():
