@@ -202,7 +202,10 @@ impl Call<'_, '_> {
         }
         let sums = if matches!(self.length, Length::Known(bytes) if bytes <= ALONE_MAX) {
             let mut summing = Summing::new();
-            self.each_piece(draft, |piece| summing.update(piece))?;
+            self.each_piece(draft, |piece| {
+                summing.update(&piece);
+                piece
+            })?;
             summing.finish()
         } else {
             self.receive_beside(draft)?
@@ -225,11 +228,9 @@ impl Call<'_, '_> {
                 summing.finish()
             })?;
             let received = self.each_piece(draft, |piece| {
-                let mut copy = free.try_recv().unwrap_or_default();
-                copy.clear();
-                copy.extend_from_slice(piece);
                 // It ends when we do.
-                let _ = to_sum.send(copy);
+                let _ = to_sum.send(piece);
+                free.try_recv().unwrap_or_default()
             });
             drop(to_sum);
             let sums = summing.join().map_err(|_| Refusal::internal("sum what it received"))?;
@@ -237,8 +238,12 @@ impl Call<'_, '_> {
         })
     }
 
-    /// Writes the body piece by piece, and shows each piece.
-    fn each_piece(&mut self, draft: &mut disk::Draft, mut show: impl FnMut(&[u8])) -> Result<(), Refusal> {
+    /// Writes the body piece by piece, and gives each piece away for another buffer.
+    fn each_piece(
+        &mut self,
+        draft: &mut disk::Draft,
+        mut exchange: impl FnMut(Vec<u8>) -> Vec<u8>,
+    ) -> Result<(), Refusal> {
         let mut piece = vec![0; PIECE];
         loop {
             // A full piece at a time: fewer, larger writes.
@@ -255,8 +260,10 @@ impl Call<'_, '_> {
             if self.body.taken > OBJECT_BYTES_MAX {
                 return Err(too_large());
             }
-            show(&piece[..filled]);
-            io::Write::write_all(draft, &piece[..filled])?;
+            piece.truncate(filled);
+            io::Write::write_all(draft, &piece)?;
+            piece = exchange(piece);
+            piece.resize(PIECE, 0);
         }
     }
 
