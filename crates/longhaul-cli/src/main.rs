@@ -51,6 +51,8 @@ fn run(words: flags::low::Words) -> Result<Exit, Failure> {
         Command::Show(show) => commands::show::run(&show),
         Command::Probe(probe) => commands::probe::run(&probe),
         Command::Verify(verify) => commands::verify::run(&verify),
+        Command::Demo => commands::demo::run(),
+        Command::Serve(serve) => commands::serve::run(&serve),
         Command::Completions(shell) => commands::completions::run(shell),
         Command::Man(command) => commands::man::run(command.as_deref()),
     }

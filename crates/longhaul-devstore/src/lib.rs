@@ -45,6 +45,7 @@ mod gate;
 mod log;
 mod object;
 mod origin;
+pub mod oss;
 pub mod refuse;
 mod request;
 mod respond;

@@ -153,7 +153,7 @@ fn wait_until_drained(shared: &Shared, connection: &Connection) {
 /// How many bytes the peer's kernel has not acknowledged, from the table in proc(5): the ioctl that tells the same
 /// needs `unsafe`.
 #[cfg(target_os = "linux")]
-fn send_queue(stream: &TcpStream) -> Option<u64> {
+pub(crate) fn send_queue(stream: &TcpStream) -> Option<u64> {
     let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
     let table = if local.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
     let table = std::fs::read_to_string(table).ok()?;

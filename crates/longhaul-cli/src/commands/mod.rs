@@ -1,10 +1,12 @@
 //! One verb, one file.
 
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod probe;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod verify;
 

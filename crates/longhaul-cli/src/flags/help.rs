@@ -9,6 +9,8 @@ Examples:
   longhaul get https://example.com/disk.iso      download; run it again after any interruption
   longhaul show --explain disk.iso               what is held, what would be fetched again, and why
   longhaul probe https://example.com/disk.iso    can this be resumed?
+  longhaul demo                                  see it work, on this machine
+  longhaul serve DIR                             a local OSS-compatible store to develop against
 
 `longhaul get --help` has more examples and the exit codes.";
 

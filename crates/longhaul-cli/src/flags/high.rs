@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Show(Show),
     Probe(Probe),
     Verify(Verify),
+    Serve(Box<super::serve::ServeWords>),
+    Demo,
     Completions(clap_complete::Shell),
     Man(Option<String>),
 }
@@ -157,6 +159,8 @@ pub(crate) fn command(words: Words) -> Result<Command, Failure> {
             Command::Probe(Probe { url, headers, user, network: network(probe.network, netrc)?, json: probe.json })
         }
         Verb::Verify(verify) => Command::Verify(Verify { file: verify.file, state: state()?, json: verify.json }),
+        Verb::Serve(serve) => Command::Serve(serve),
+        Verb::Demo => Command::Demo,
         Verb::Completions { shell } => Command::Completions(shell),
         Verb::Man { command } => Command::Man(command),
     })

@@ -47,6 +47,11 @@ pub(crate) enum Verb {
     /// Compare a finished file with what was recorded when it was downloaded
     #[command(after_help = help::VERIFY)]
     Verify(VerifyWords),
+    /// Run a local OSS-compatible store to develop and test against
+    #[command(after_help = super::serve::HELP)]
+    Serve(Box<super::serve::ServeWords>),
+    /// See it work, on this machine and in under a minute: a download through cuts, a kill -9 and a changed file
+    Demo,
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {

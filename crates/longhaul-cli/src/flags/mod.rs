@@ -5,4 +5,5 @@ pub(crate) mod high;
 pub(crate) mod input;
 pub(crate) mod low;
 pub(crate) mod netrc;
+pub(crate) mod serve;
 pub(crate) mod values;

@@ -1,0 +1,288 @@
+//! `longhaul demo`: the whole story on this machine, without a network: a download that is cut, killed and overtaken by
+//! a change of its object, and comes out right.
+//!
+//! Nothing is staged: a store in this process misbehaves as told, the downloads are runs of this very program, the kill
+//! is a SIGKILL, and at the end the file is compared with what the store has.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use longhaul_devstore::oss::{Builder, Server};
+use serde_json::Value;
+
+use super::runtime;
+use crate::exit::{Exit, Failure};
+use crate::out;
+use crate::show::text::bytes;
+use crate::signals::Signals;
+
+const SIZE: u64 = 64 << 20;
+const BUCKET: &str = "demo";
+const KEY: &str = "film.bin";
+/// Slow enough to watch, fast enough for an impatient newcomer.
+const BYTES_PER_SECOND: u64 = 24 << 20;
+/// The connection is cut after so much of an answer.
+const CUT_AFTER: u64 = 10 << 20;
+/// The process is killed when it has so much.
+const KILL_AT: u64 = 24 << 20;
+/// The second process has so much of the old version when the object changes; small, so that it is not done before.
+const CHANGE_AFTER: u64 = 4 << 20;
+/// The network never takes this long to say the next thing; the store is in this process.
+const SILENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn run() -> Result<Exit, Failure> {
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let mut signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let of_story = stop.clone();
+        let mut story = tokio::task::spawn_blocking(move || Story::begin(of_story)?.tell());
+        tokio::select! {
+            told = &mut story => told.map_err(|_| Failure::internal("the demo broke off"))?.map(|()| Exit::Done),
+            signal = signals.next() => {
+                stop.store(true, Ordering::Relaxed);
+                let _ = story.await; // it ends by itself, and cleans up
+                Ok(Exit::Signal(signal))
+            }
+        }
+    })
+}
+
+struct Story {
+    server: Server,
+    file: PathBuf,
+    stop: Arc<AtomicBool>,
+    began: Instant,
+    /// Last, so that it is removed when the store has stopped.
+    folder: tempfile::TempDir,
+}
+
+/// What a run of `longhaul get` told.
+#[derive(Default)]
+struct Told {
+    resumed_with: u64,
+    retries: u64,
+    /// Why held bytes were given up, and how many.
+    restarted: Option<(String, u64)>,
+    received: u64,
+    verified: Option<String>,
+    done: bool,
+    failed: Option<String>,
+}
+
+impl Story {
+    fn begin(stop: Arc<AtomicBool>) -> Result<Story, Failure> {
+        let began = Instant::now();
+        let folder = tempfile::Builder::new().prefix("longhaul-demo-").tempdir();
+        let folder = folder.map_err(|e| local(format!("cannot make a temporary folder ({e})")))?;
+        let server = Builder::new(folder.path().join("store")).anonymous(true).sync(false).bucket(BUCKET).start();
+        let server = server.map_err(|e| local(format!("cannot start a store in {} ({e})", folder.path().display())))?;
+        let made = server.put_seeded(BUCKET, KEY, 1, SIZE);
+        made.map_err(|e| local(format!("cannot write {} to {} ({e})", bytes(SIZE), folder.path().display())))?;
+        let file = folder.path().join(KEY);
+        Ok(Story { server, file, stop, began, folder })
+    }
+
+    fn tell(&self) -> Result<(), Failure> {
+        say(&format!(
+            "A store on this machine has a file of {}. It is fetched over a connection that\n\
+             fails, by a process that is killed, while the file is replaced by another.\n",
+            bytes(SIZE)
+        ))?;
+        self.fault(&format!("op=GetObject kind=bandwidth bytes_per_second={BYTES_PER_SECOND}"))?;
+        self.fault(&format!("op=GetObject kind=cut after={CUT_AFTER} times=2"))?;
+        say(&format!("1  longhaul get {}", self.url()))?;
+        let first = self.get(Some(KILL_AT))?;
+        if first.done || first.failed.is_some() {
+            let why = first.failed.unwrap_or_else(|| "it was done too early".to_owned());
+            return Err(Failure::internal(format!("the first download did not live to be killed: {why}")));
+        }
+        say(&format!(
+            "   The connection was cut {}; each time the download went on from there.\n   \
+             At {} the process was killed with kill -9.\n",
+            times(first.retries),
+            bytes(first.received)
+        ))?;
+
+        self.fault(&format!("op=GetObject kind=replace after={CHANGE_AFTER} times=1"))?;
+        self.fault(&format!("op=GetObject kind=cut after={CHANGE_AFTER} times=1"))?;
+        say("2  The same command again.")?;
+        let second = self.get(None)?;
+        if !second.done {
+            let why = second.failed.unwrap_or_else(|| "it told no reason".to_owned());
+            return Err(Failure::internal(format!("the second download did not end well: {why}")));
+        }
+        say(&format!(
+            "   Kept from the killed process: {}. Nothing of it was fetched again.",
+            bytes(second.resumed_with)
+        ))?;
+        if let Some((why, discarded)) = &second.restarted {
+            say(&format!(
+                "   Then the file was replaced on the store, in the middle of the download:\n   {why}. {} of the old \
+                 version were given up,\n   and not mixed with the new one.",
+                bytes(*discarded)
+            ))?;
+        }
+        let verified = second.verified.as_deref().unwrap_or("nothing");
+        say(&format!("   Then it was fetched whole, and checked: {verified}.\n"))?;
+        let sent = self.sent();
+        let same = self.compare().map_err(|e| local(format!("cannot compare the file with the store's ({e})")))?;
+        if !same {
+            return Err(Failure::new(Exit::Integrity, "integrity", "the file is not the one that the store has"));
+        }
+        let given_up = second.restarted.as_ref().map_or(0, |(_, discarded)| *discarded);
+        say(&format!(
+            "The file is byte for byte the one that the store has now.\n\n  \
+             sent by the store     {:>10}   for a file of {}\n  \
+             of the old version    {:>10}   in vain, because the file was replaced\n  \
+             lost on the way       {:>10}   by the cuts and the kill\n  \
+             took                  {:>10}\n\n\
+             Everything of the demo is removed again. `longhaul get --help` begins the real thing,\n\
+             `longhaul serve` gives you a store that fails like this one.",
+            bytes(sent),
+            bytes(SIZE),
+            bytes(given_up),
+            bytes(sent.saturating_sub(SIZE + given_up)),
+            format!("{:.1} s", self.began.elapsed().as_secs_f64()),
+        ))
+    }
+
+    fn url(&self) -> String {
+        format!("{}/{BUCKET}/{KEY}", self.server.endpoint())
+    }
+
+    fn fault(&self, words: &str) -> Result<(), Failure> {
+        self.server.fault(words).map(|_| ()).map_err(Failure::internal)
+    }
+
+    /// Bytes of the object that the store has sent so far.
+    fn sent(&self) -> u64 {
+        let log = self.server.log_since(0);
+        log.iter().filter(|line| line["op"] == "GetObject").filter_map(|line| line["bytes_out"].as_u64()).sum()
+    }
+
+    /// Runs `longhaul get` as a process of its own; kills it when it has received so much.
+    fn get(&self, kill_at: Option<u64>) -> Result<Told, Failure> {
+        let program = std::env::current_exe().map_err(|e| Failure::internal(format!("where am I? ({e})")))?;
+        let child = Command::new(program)
+            // One connection, so that things happen in the order in which they are told.
+            .args(["get", "--json", "--overwrite", "--connections", "1", "--proxy", "none"])
+            .args(["--stall-timeout", &SILENCE.as_secs().to_string()])
+            .arg("--state-dir")
+            .arg(self.folder.path().join("state"))
+            .arg("-o")
+            .arg(&self.file)
+            .arg(self.url())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = Killed(child.map_err(|e| Failure::internal(format!("cannot start a process ({e})")))?);
+        let mut told = Told::default();
+        let Some(out) = child.0.stdout.take() else { return Err(Failure::internal("the process has no stdout")) };
+        for line in BufReader::new(out).lines() {
+            let line = line.map_err(|e| Failure::internal(format!("the process cannot be heard ({e})")))?;
+            told.hear(&serde_json::from_str(&line).unwrap_or(Value::Null));
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Failure::internal("stopped"));
+            }
+            if kill_at.is_some_and(|at| told.received >= at) {
+                break;
+            }
+        }
+        Ok(told)
+    }
+
+    /// Holds the file against what the store has, without any of our own code for downloads.
+    fn compare(&self) -> io::Result<bool> {
+        self.server.clear_faults();
+        let mut stream = TcpStream::connect(self.server.address())?;
+        stream.set_read_timeout(Some(SILENCE))?;
+        write!(stream, "GET /{BUCKET}/{KEY} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut theirs = BufReader::new(stream);
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            if theirs.read_line(&mut line)? == 0 {
+                return Ok(false);
+            }
+        }
+        same(&mut theirs, &mut BufReader::new(File::open(&self.file)?))
+    }
+}
+
+impl Told {
+    fn hear(&mut self, event: &Value) {
+        let number = |name: &str| event[name].as_u64().unwrap_or(0);
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        match event["event"].as_str().unwrap_or_default() {
+            "resumed" => self.resumed_with = number("held"),
+            "progress" => self.received = number("received"),
+            "retry" => self.retries += 1,
+            "restarted" => self.restarted = Some((text("message"), number("discarded"))),
+            "verified" => self.verified = Some(format!("{} is right", text("digest"))),
+            "done" => self.done = true,
+            "failed" => self.failed = Some(text("message")),
+            _ => {}
+        }
+    }
+}
+
+/// A process that does not outlive us.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // it may have ended already
+        let _ = self.0.wait();
+    }
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    out::stdout(&format!("{text}\n"))
+}
+
+fn local(message: String) -> Failure {
+    Failure::new(Exit::LocalFile, "local_file", message)
+}
+
+fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
+}
+
+/// Whether two readers have the same bytes and the same end.
+fn same(a: &mut impl Read, b: &mut impl Read) -> io::Result<bool> {
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    loop {
+        left.clear();
+        right.clear();
+        a.by_ref().take(1 << 20).read_to_end(&mut left)?;
+        b.by_ref().take(1 << 20).read_to_end(&mut right)?;
+        if left != right {
+            return Ok(false);
+        }
+        if left.is_empty() {
+            return Ok(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn readers_are_the_same_when_every_byte_and_the_end_are() {
+        for (a, b, equal) in [("", "", true), ("ab", "ab", true), ("ab", "abc", false), ("ab", "aX", false)] {
+            assert_eq!(super::same(&mut a.as_bytes(), &mut b.as_bytes()).unwrap(), equal, "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! How do buckets lie on disk, and what survives a crash?
+//!
+//! ```text
+//! DIR/lock                            held while a store runs
+//! DIR/keys.json                       access keys, 0600
+//! DIR/buckets/NAME/bucket.json        when made, ACL, lifecycle rules
+//! DIR/buckets/NAME/objects/HASH.json  one object: key, headers, ETag, CRC, and which segments it is made of
+//! DIR/buckets/NAME/data/ID            one segment: bytes that never change
+//! DIR/buckets/NAME/data/UPLOAD/…      segments of an object that was uploaded in parts
+//! DIR/buckets/NAME/uploads/UPLOAD/    an upload in progress: upload.json and one file a part
+//! ```
+//!
+//! Keys never become paths: `HASH` is a digest of the key. An object exists when its JSON does, and that is written
+//! beside, synced and renamed, after its segments were synced: whatever the process dies of, there is the old object or
+//! the new one. What no JSON names is swept away at the next start. A segment that is replaced while somebody reads it
+//! stays until the last reader is done.
+
+mod bucket;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub(crate) use bucket::{Bucket, BucketFacts, Kind, Object, ObjectFacts, Unpublished};
+pub(crate) use segment::{Draft, Segment};
+pub(crate) use upload::{Added, Part, Upload, UploadFacts, UploadState};
+
+use super::keys::random_hex;
+
+/// The folder of a store.
+pub(crate) struct Disk {
+    root: PathBuf,
+    sync: bool,
+    buckets: RwLock<BTreeMap<String, Arc<Bucket>>>,
+    /// Held for the life of the store.
+    lock: File,
+}
+
+impl Disk {
+    /// Opens the folder, makes it if it is not there, and sweeps up what a crash left.
+    ///
+    /// # Errors
+    /// When another store runs on it, when it cannot be used, when a file of it cannot be understood.
+    pub(crate) fn open(root: &Path, sync: bool) -> io::Result<Disk> {
+        fs::create_dir_all(root.join("buckets"))?;
+        let lock = private_file(&root.join("lock"))?;
+        lock.try_lock().map_err(|error| {
+            let why = match error {
+                fs::TryLockError::WouldBlock => "another store runs on it".to_owned(),
+                fs::TryLockError::Error(error) => error.to_string(),
+            };
+            io::Error::new(io::ErrorKind::ResourceBusy, format!("{}: {why}", root.display()))
+        })?;
+        let mut buckets = BTreeMap::new();
+        for entry in fs::read_dir(root.join("buckets"))? {
+            let path = entry?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            match Bucket::open(name, &path, sync)? {
+                Some(bucket) => {
+                    buckets.insert(name.to_owned(), Arc::new(bucket));
+                }
+                // Its making was not finished, or its removal.
+                None => fs::remove_dir_all(&path)?,
+            }
+        }
+        Ok(Disk { root: root.to_owned(), sync, buckets: RwLock::new(buckets), lock })
+    }
+
+    /// Lets another store have the folder. Nothing is to be done with it afterwards.
+    pub(crate) fn release(&self) {
+        let _ = self.lock.unlock(); // the end of the process does it, too
+    }
+
+    pub(crate) fn bucket(&self, name: &str) -> Option<Arc<Bucket>> {
+        self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(crate) fn buckets(&self) -> Vec<Arc<Bucket>> {
+        self.buckets.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Makes a bucket, or returns the one that is there.
+    pub(crate) fn make_bucket(&self, name: &str, facts: BucketFacts) -> io::Result<Arc<Bucket>> {
+        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get(name) {
+            return Ok(bucket.clone());
+        }
+        let bucket = Arc::new(Bucket::make(name, &self.root.join("buckets").join(name), facts, self.sync)?);
+        buckets.insert(name.to_owned(), bucket.clone());
+        Ok(bucket)
+    }
+
+    /// Removes a bucket if it is empty. `None`: there is none of that name.
+    pub(crate) fn remove_bucket(&self, name: &str) -> io::Result<Option<bool>> {
+        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(bucket) = buckets.get(name) else { return Ok(None) };
+        if !bucket.close_if_empty()? {
+            return Ok(Some(false));
+        }
+        buckets.remove(name);
+        fs::remove_dir_all(self.root.join("buckets").join(name))?;
+        sync_folder(&self.root.join("buckets"), self.sync)?;
+        Ok(Some(true))
+    }
+}
+
+/// A name for a file that nobody else has.
+fn fresh_name() -> io::Result<String> {
+    random_hex()
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Replaces a small file, so that after a crash it is the old one or the new one.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let beside = folder.join(format!("{}.new", fresh_name()?));
+    let written = (|| {
+        let mut file = private_file(&beside)?;
+        file.write_all(bytes)?;
+        if sync {
+            file.sync_data()?;
+        }
+        fs::rename(&beside, path)
+    })();
+    if let Err(error) = written {
+        let _ = fs::remove_file(&beside); // it may not even be there; a start sweeps it up
+        return Err(error);
+    }
+    sync_folder(folder, sync)
+}
+
+/// Makes names in a folder durable.
+fn sync_folder(folder: &Path, sync: bool) -> io::Result<()> {
+    #[cfg(unix)]
+    if sync {
+        File::open(folder)?.sync_all()?;
+    }
+    #[cfg(not(unix))]
+    let _ = (folder, sync);
+    Ok(())
+}
+
+fn not_understood(path: &Path, what: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()))
+}

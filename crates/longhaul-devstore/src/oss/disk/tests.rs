@@ -1,0 +1,164 @@
+//! Goal: whatever a crash leaves in the folder, the next start finds the old state or the new one, and no litter.
+//! Method: the states between two steps are made by hand, then the folder is opened.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::*;
+use crate::oss::sums::{Sums, multipart_etag};
+
+const KEY: &str = "dir/film";
+
+fn open(root: &Path) -> (Disk, Arc<Bucket>) {
+    let disk = Disk::open(root, true).unwrap();
+    let facts = BucketFacts { created_ms: 0, acl: "private".into(), storage_class: "Standard".into(), lifecycle: None };
+    let bucket = disk.make_bucket("films", facts).unwrap();
+    (disk, bucket)
+}
+
+fn upload(bucket: &Bucket, parts: &[(u32, &[u8])]) -> Arc<Upload> {
+    let facts = UploadFacts {
+        key: KEY.into(),
+        initiated_ms: 5,
+        headers: Vec::new(),
+        storage_class: "Standard".into(),
+        forbid_overwrite: false,
+        sequential: false,
+    };
+    let upload = bucket.make_upload(facts).unwrap();
+    for (number, bytes) in parts {
+        let mut draft = upload.draft().unwrap();
+        draft.write_all(bytes).unwrap();
+        let added = upload.add(*number, draft, &Sums::of(bytes), 7, |_| true).unwrap();
+        assert!(matches!(added, Added::Part(_)));
+    }
+    upload
+}
+
+fn complete(bucket: &Bucket, upload: &Upload) {
+    let mut state = upload.state();
+    let parts: Vec<Arc<Part>> = state.parts.values().cloned().collect();
+    let etags: Vec<String> = parts.iter().map(|part| part.etag.clone()).collect();
+    let facts = ObjectFacts {
+        key: KEY.into(),
+        size: parts.iter().map(|part| part.size).sum(),
+        etag: multipart_etag(&etags),
+        crc64: 0,
+        content_md5: None,
+        modified_ms: 9,
+        kind: Kind::Multipart,
+        storage_class: "Standard".into(),
+        headers: Vec::new(),
+        upload: Some(upload.id.clone()),
+    };
+    assert!(bucket.complete(upload, &mut state, &parts, facts, |_| true).is_ok());
+}
+
+fn content(object: &Object) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for segment in &object.segments {
+        segment.open().unwrap().read_to_end(&mut bytes).unwrap();
+    }
+    bytes
+}
+
+/// Files of the bucket by their paths, without the names that are drawn by lot.
+fn count(root: &Path, folder: &str) -> usize {
+    fs::read_dir(root.join("buckets/films").join(folder)).unwrap().count()
+}
+
+#[test]
+fn an_upload_whose_completion_did_not_reach_its_object_is_alive_again() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, bucket) = open(root.path());
+    let id = upload(&bucket, &[(1, b"one"), (2, b"two")]).id.clone();
+    let films = root.path().join("buckets/films");
+    fs::rename(films.join("uploads").join(&id), films.join("data").join(&id)).unwrap();
+    drop((disk, bucket));
+    let (_disk, bucket) = open(root.path());
+    let upload = bucket.upload(KEY, &id).expect("the upload is given back");
+    assert_eq!(upload.state().parts.len(), 2);
+    assert!(bucket.object(KEY).is_none());
+    complete(&bucket, &upload);
+    assert_eq!(content(&bucket.object(KEY).unwrap()), b"onetwo");
+}
+
+#[test]
+fn what_a_completion_did_not_clear_away_is_swept_up_and_the_object_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, bucket) = open(root.path());
+    let upload = upload(&bucket, &[(1, b"one"), (2, b"two")]);
+    let id = upload.id.clone();
+    complete(&bucket, &upload);
+    let home = root.path().join("buckets/films/data").join(&id);
+    // As if the process had died before these were removed.
+    fs::write(home.join(Upload::FILE), "{}").unwrap();
+    fs::write(home.join("00003-00000009-ABC-0-0"), "a part that was not named").unwrap();
+    fs::write(root.path().join("buckets/films/data/litter"), "x").unwrap();
+    drop((disk, bucket, upload));
+    let (_disk, bucket) = open(root.path());
+    assert_eq!(content(&bucket.object(KEY).unwrap()), b"onetwo");
+    assert!(bucket.upload(KEY, &id).is_none() && bucket.uploads().is_empty());
+    assert_eq!((fs::read_dir(&home).unwrap().count(), count(root.path(), "data")), (2, 1));
+}
+
+#[test]
+fn what_was_begun_and_not_finished_is_swept_up() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, bucket) = open(root.path());
+    let upload = upload(&bucket, &[(1, b"old"), (1, b"new")]);
+    let films = root.path().join("buckets/films");
+    let folder = films.join("uploads").join(&upload.id);
+    fs::write(folder.join("NOT-RENAMED"), "half a part").unwrap();
+    // The part that was replaced, as if it had not been removed yet.
+    let sums = Sums::of(b"old");
+    fs::write(folder.join(format!("00001-{:08x}-{}-{:016x}-7", 1, sums.etag(), sums.crc64)), "old").unwrap();
+    fs::write(films.join("objects/ABC.new"), "half a record").unwrap();
+    fs::create_dir(films.join("uploads/BEGUN")).unwrap();
+    fs::create_dir_all(root.path().join("buckets/begun/objects")).unwrap();
+    let id = upload.id.clone();
+    drop((disk, bucket, upload));
+    let (disk, bucket) = open(root.path());
+    assert_eq!(disk.buckets().len(), 1);
+    assert_eq!((count(root.path(), "objects"), count(root.path(), "uploads")), (0, 1));
+    assert_eq!(fs::read_dir(films.join("uploads").join(&id)).unwrap().count(), 2);
+    let upload = bucket.upload(KEY, &id).unwrap();
+    complete(&bucket, &upload);
+    assert_eq!(content(&bucket.object(KEY).unwrap()), b"new", "the last of two wins");
+}
+
+#[test]
+fn a_file_that_cannot_be_understood_is_named_and_not_thrown_away() {
+    for (file, text) in [
+        ("bucket.json", "{"),
+        ("objects/0000.json", "{}"),
+        (
+            "objects/0000.json",
+            r#"{"key":"k","size":1,"etag":"","crc64":0,"modified_ms":0,"kind":"Normal","storage_class":"","headers":[],"segments":[]}"#,
+        ),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        drop(open(root.path()));
+        let path = root.path().join("buckets/films").join(file);
+        fs::write(&path, text).unwrap();
+        let error = Disk::open(root.path(), true).err().unwrap();
+        assert!(error.to_string().contains(file.rsplit('/').next().unwrap()), "{error}");
+        assert!(path.exists());
+    }
+}
+
+#[test]
+fn segments_outside_the_folder_are_not_believed() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, bucket) = open(root.path());
+    complete(&bucket, &upload(&bucket, &[(1, b"one")]));
+    let objects = root.path().join("buckets/films/objects");
+    let path = fs::read_dir(&objects).unwrap().next().unwrap().unwrap().path();
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    drop((disk, bucket));
+    for name in ["../../keys.json", "/etc/passwd", "a/b/c", "..", ""] {
+        record["segments"][0][0] = name.into();
+        fs::write(&path, record.to_string()).unwrap();
+        assert!(Disk::open(root.path(), true).is_err(), "{name}");
+    }
+}

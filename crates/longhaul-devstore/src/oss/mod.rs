@@ -1,0 +1,46 @@
+//! What would OSS answer? A local store that speaks the dialect of Alibaba Cloud OSS, for developers without an account
+//! and for tests that need it to fail.
+//!
+//! ```text
+//! server        listens; a thread for each connection
+//! conn          reads requests (wire), and takes each through:
+//!   target      which bucket and key do Host and path mean?
+//!   sign        who signed it, in version 1 or 4? (keys, clock)
+//!   op          which operation is it?
+//!   policy      may they?
+//!   faults      what goes wrong with it?
+//!   verbs       what does it do? One file each, over disk, with range, conditions, sums, xml, callback
+//! deliver       how does the answer get onto the wire?
+//! log, admin    what happened, for tests and for people
+//! ```
+//!
+//! Blocking sockets and plain threads: an answer is cut, reset or slowed at an exact byte by not sending the next one,
+//! and an object goes from the page cache to the socket without passing through memory. What is not supported is refused
+//! with OSS's own `NotImplemented`, never half done. It shares no code with the library: it is the second opinion.
+
+mod admin;
+mod call;
+mod callback;
+mod clock;
+mod conditions;
+mod conn;
+mod deliver;
+mod disk;
+mod faults;
+mod keys;
+mod lifecycle;
+mod log;
+mod op;
+mod policy;
+mod range;
+mod refusal;
+mod server;
+mod sign;
+mod store;
+mod sums;
+mod target;
+mod verbs;
+mod wire;
+mod xml;
+
+pub use server::{Builder, Server};

@@ -1,0 +1,99 @@
+//! The store as a whole: what all connections share.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::disk::{Bucket, Disk};
+use super::faults::Faults;
+use super::keys::Keys;
+use super::log::Log;
+use super::op::Op;
+use super::range::Readings;
+use super::refusal::Refusal;
+use super::target::{Hosts, Resource};
+use super::wire::Patience;
+
+/// What can be chosen about a store before it starts.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) folder: PathBuf,
+    pub(crate) region: String,
+    /// Nobody has to sign.
+    pub(crate) anonymous: bool,
+    pub(crate) hosts: Hosts,
+    pub(crate) readings: Readings,
+    pub(crate) patience: Patience,
+    pub(crate) connections_max: usize,
+    /// Below it a part that is not the last is too small to be completed.
+    pub(crate) part_bytes_min: u64,
+    /// Without it a power cut may cost what was answered.
+    pub(crate) sync: bool,
+    pub(crate) callback_patience: Duration,
+}
+
+/// Everything that connections share.
+pub(crate) struct Store {
+    pub(crate) settings: Settings,
+    pub(crate) disk: Disk,
+    pub(crate) keys: Keys,
+    pub(crate) clock: Clock,
+    pub(crate) faults: Faults,
+    pub(crate) log: Log,
+    pub(crate) callbacks: super::callback::Signing,
+    /// `http://127.0.0.1:9000`, once it listens.
+    pub(crate) endpoint: String,
+    pub(crate) admin: String,
+}
+
+impl Store {
+    pub(crate) fn open(folder: &Path, settings: Settings, log: Log) -> std::io::Result<Store> {
+        let disk = Disk::open(folder, settings.sync)?;
+        let keys = Keys::open(folder)?;
+        Ok(Store {
+            callbacks: super::callback::Signing::new(folder),
+            settings,
+            disk,
+            keys,
+            clock: Clock::default(),
+            faults: Faults::default(),
+            log,
+            endpoint: String::new(),
+            admin: String::new(),
+        })
+    }
+
+    pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, Refusal> {
+        self.disk.bucket(name).ok_or_else(|| Refusal::no_such_bucket(name))
+    }
+
+    /// May this be done by that key, or by anybody?
+    pub(crate) fn allow(&self, key: Option<&super::keys::Key>, op: Op, resource: &Resource) -> Result<(), Refusal> {
+        if self.settings.anonymous {
+            return Ok(());
+        }
+        let denied = || Refusal::denied("You have no right to access this object because of bucket acl.");
+        match key {
+            Some(key) => match &key.policy {
+                Some(policy) if !policy.allows(op, resource) => {
+                    Err(Refusal::denied("You do not have the permission to perform this operation.")
+                        .with("AuthAction", format!("oss:{}", op.action())))
+                }
+                _ => Ok(()),
+            },
+            None if resource.bucket.is_empty() => {
+                Err(Refusal::denied("Anonymous access is forbidden for this operation."))
+            }
+            None => {
+                let acl = self.bucket(&resource.bucket)?.facts().acl;
+                let open = match acl.as_str() {
+                    "public-read" => op.reads_object(),
+                    "public-read-write" => op.reads_object() || op.writes_object(),
+                    _ => false,
+                };
+                if open { Ok(()) } else { Err(denied()) }
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+// What the Node SDK `ali-oss` does against the store, in both signature versions. It sends no bucket to an endpoint
+// that is an IP address; to `localhost` it puts the bucket into the host.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import os from "node:os";
+import path from "node:path";
+
+const require = createRequire(path.join(process.env.NODE_MODULES, "here.js"));
+const OSS = require("ali-oss");
+const { ENDPOINT, ADMIN, REGION, KEY_ID, KEY_SECRET, CALLBACK } = process.env;
+const DATA = Buffer.from(Uint8Array.from({ length: 1_000_000 }, (_, i) => (i * 13 + (i >> 8)) % 251));
+
+async function admin(method, where, body) {
+  const reply = await fetch(ADMIN + where, {
+    method, body: body && JSON.stringify(body), headers: { "Content-Type": "application/json" },
+  });
+  assert.equal(reply.status, 200, where);
+  return reply.json();
+}
+
+async function fails(code, promise) {
+  const error = await promise.then(() => null, (error) => error);
+  assert.ok(error, `${code} was expected`);
+  assert.equal(error.code, code, String(error));
+  return error;
+}
+
+function clientFor(v4, more = {}) {
+  return new OSS({
+    endpoint: ENDPOINT, region: `oss-${REGION}`, accessKeyId: KEY_ID, accessKeySecret: KEY_SECRET, authorizationV4: v4,
+    timeout: 30_000, ...more,
+  });
+}
+
+async function run(v4, bucket) {
+  // The bucket is made beforehand: to an IP address its name is not sent.
+  const client = clientFor(v4, { bucket });
+  const key = "dir/a b+c&d=e~é中文.bin";
+  const put = await client.put(key, DATA, { headers: { "x-oss-meta-colour": "green" }, mime: "text/x-test" });
+  assert.equal(put.res.headers.etag, `"${createHash("md5").update(DATA).digest("hex").toUpperCase()}"`);
+  const head = await client.head(key);
+  assert.equal(head.meta.colour, "green");
+  assert.equal(head.res.headers["content-length"], String(DATA.length));
+  const got = await client.get(key);
+  assert.ok(got.content.equals(DATA));
+  const range = await client.get(key, { headers: { Range: "bytes=10-19" } });
+  assert.equal(range.res.status, 206);
+  assert.ok(range.content.equals(DATA.subarray(10, 20)));
+  const silent = await client.get(key, { headers: { Range: "bytes=10-99999999" } });
+  assert.equal(silent.res.status, 200);
+  await fails("PreconditionFailed", client.get(key, { headers: { "If-Match": "ABC" } }));
+  await fails("NoSuchKey", client.get("nothing"));
+  await fails("NoSuchKey", client.head("nothing"));
+
+  await client.copy("copy", key);
+  assert.ok((await client.get("copy")).content.equals(DATA));
+  const first = await client.append("log", Buffer.from("one"));
+  await client.append("log", Buffer.from("two"), { position: first.nextAppendPosition });
+  assert.equal((await client.get("log")).content.toString(), "onetwo");
+  for (let n = 0; n < 5; n++) await client.put(`list/${n}`, Buffer.from("x"));
+  const names = [];
+  let token;
+  do {
+    const page = await client.listV2({ prefix: "list/", "max-keys": 2, "continuation-token": token });
+    names.push(...page.objects.map((one) => one.name));
+    token = page.nextContinuationToken;
+  } while (token);
+  assert.deepEqual(names, [0, 1, 2, 3, 4].map((n) => `list/${n}`));
+  const old = await client.list({ prefix: "list/", "max-keys": 2 });
+  assert.deepEqual([old.objects.length, old.isTruncated, old.nextMarker], [2, true, "list/1"]);
+  const gone = await client.deleteMulti(["list/0", "list/1"]);
+  assert.equal(gone.deleted.length, 2);
+  await client.delete("list/2");
+
+  // Resumable upload: interrupted by a part that is refused, resumed from the checkpoint of the last progress.
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ali-oss-"));
+  try {
+    const file = path.join(folder, "up");
+    fs.writeFileSync(file, DATA);
+    let checkpoint;
+    const options = { partSize: 150_000, parallel: 1, progress: (_, saved) => { checkpoint = saved; } };
+    await admin("POST", "/faults", { op: "UploadPart", kind: "status", status: 500, skip: 3, times: 1 });
+    assert.ok(await client.multipartUpload("resumed", file, options).then(() => null, (error) => error));
+    await admin("DELETE", "/faults");
+    assert.equal(checkpoint.doneParts.length, 3);
+    await client.multipartUpload("resumed", file, { ...options, checkpoint });
+    assert.ok((await client.get("resumed")).content.equals(DATA));
+
+    // With a callback the application's answer comes back, also when completing.
+    const callback = {
+      url: `${CALLBACK}/ok`, body: "bucket=${bucket}&key=${object}&n=${x:n}&s=${size}", customValue: { n: "5" },
+    };
+    const called = await client.put("called", Buffer.from("abc"), { callback });
+    assert.deepEqual(called.data, { heard: `bucket=${bucket}&key=called&n=5&s=3` });
+    const completed = await client.multipartUpload("called", file, { partSize: 150_000, callback });
+    assert.deepEqual(completed.data, { heard: `bucket=${bucket}&key=called&n=5&s=1000000` });
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+
+  await fails("SignatureDoesNotMatch", clientFor(v4, { bucket, accessKeySecret: "wrong" }).get(key));
+  const sts = await admin("POST", "/sts", { seconds: 60 });
+  const guest = clientFor(v4, {
+    bucket, accessKeyId: sts.access_key_id, accessKeySecret: sts.access_key_secret, stsToken: sts.security_token,
+  });
+  assert.ok((await guest.get(key)).content.equals(DATA));
+  await admin("POST", "/sts/expire");
+  await fails("SecurityTokenExpired", guest.get(key));
+}
+
+// Links: it makes none for an IP address, so the bucket's own host name is the store's, given as a custom domain.
+async function links(bucket) {
+  const custom = clientFor(false, { bucket, endpoint: ENDPOINT.replace("127.0.0.1", "cname.test"), cname: true });
+  const v1 = new URL(custom.signatureUrl("log", { expires: 60 }));
+  const v4client = clientFor(true, { bucket, endpoint: ENDPOINT.replace("127.0.0.1", "cname.test"), cname: true });
+  const v4 = new URL(await v4client.signatureUrlV4("GET", 60, undefined, "log"));
+  for (const url of [v1, v4]) {
+    const text = await viaHost(url);
+    assert.equal(text, "onetwo", url.search.replace(/=[^&]*/g, ""));
+  }
+}
+
+// Asks the store's address under the link's host name.
+async function viaHost(url) {
+  const http = await import("node:http");
+  const at = new URL(ENDPOINT);
+  return new Promise((resolve, reject) => {
+    const request = { host: at.hostname, port: at.port, path: url.pathname + url.search, headers: { Host: url.host } };
+    http.get(request, (reply) => {
+      let text = "";
+      reply.on("data", (more) => { text += more; }).on("end", () => resolve(text));
+    }).on("error", reject);
+  });
+}
+
+await run(false, "node-v1");
+await run(true, "node-v4");
+await links("node-v1");
+console.error("ali-oss", require("ali-oss/package.json").version, "ok");
