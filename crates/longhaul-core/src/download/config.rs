@@ -22,7 +22,7 @@ pub enum OnChange {
     /// Fetch the new version.
     #[default]
     Restart,
-    /// End with [`Failure::Changed`] and keep what is held.
+    /// End with [`Failure::Changed`](crate::step::Failure::Changed) and keep what is held.
     Stop,
 }
 
