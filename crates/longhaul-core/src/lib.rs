@@ -46,3 +46,4 @@ pub mod reply;
 pub mod resume;
 pub mod retry;
 pub mod step;
+pub mod upload;

@@ -1,0 +1,108 @@
+//! What an upload is told at its start; all defaults stand here.
+
+use super::journal::Intent;
+use crate::digest::DigestKind;
+use crate::download::{Durability, OnChange};
+use crate::pace::Connections;
+use crate::retry::RetryPolicy;
+
+/// What a store takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The least length of a part that is not the last, in bytes.
+    pub part_min: u64,
+    /// The greatest length of a part, in bytes.
+    pub part_max: u64,
+    /// The greatest number of parts.
+    pub parts_max: u32,
+    /// The greatest length of an object sent in one request, in bytes.
+    pub single_max: u64,
+    /// The greatest length of an object, in bytes.
+    pub object_max: u64,
+}
+
+impl Limits {
+    /// OSS: "Multipart upload" and "Limits" of its developer guide.
+    pub const OSS: Self = Self {
+        part_min: 100 << 10,
+        part_max: 5 << 30,
+        parts_max: 10_000,
+        single_max: 5 << 30,
+        object_max: 10_000 * (5 << 30),
+    };
+    /// S3: "Amazon S3 multipart upload limits" of its user guide.
+    pub const S3: Self = Self {
+        part_min: 5 << 20,
+        part_max: 5 << 30,
+        parts_max: 10_000,
+        single_max: 5 << 30,
+        object_max: 10_000 * (5 << 30),
+    };
+}
+
+/// Everything that one run is told at its start. All defaults stand here.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Feeds the jitter of retries.
+    pub seed: u64,
+    /// The source and destination as recorded in the journal.
+    pub intent: Intent,
+    /// What the store takes.
+    pub limits: Limits,
+    /// A source of at most this many bytes is sent in one request; never more than a snapshot in memory may hold.
+    pub single_max: u64,
+    /// The part length that the caller asks for, in bytes.
+    pub part_len: Option<u64>,
+    /// The part length where nobody asks for one, as long as it keeps the number of parts within the limits.
+    pub part_len_usual: u64,
+    /// Parts in flight.
+    pub connections: Connections,
+    /// More than this were refused by this host the last time.
+    pub connections_known: Option<u32>,
+    /// Which digests the driver computes of everything it reads.
+    pub kinds: Vec<DigestKind>,
+    /// Retries and delays.
+    pub retry: RetryPolicy,
+    /// How long it may take to find out what became of a lost answer, in milliseconds.
+    pub settle_ms: u64,
+    /// Source changes per run before giving up.
+    pub changes_max: u32,
+    /// What to do when the source has changed.
+    pub on_change: OnChange,
+    /// What a power cut may cost.
+    pub durability: Durability,
+    /// Send even when an identical object is there already.
+    pub force: bool,
+    /// An object that is there already is not to be replaced.
+    pub forbid_overwrite: bool,
+    /// A callback was asked for: an identical object is sent all the same, for the callback's sake.
+    pub callback: bool,
+    /// On `Discard`: leave the parts in the store.
+    pub keep_parts: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        const MIB: u64 = 1 << 20;
+        Self {
+            seed: 0,
+            intent: Intent::default(),
+            limits: Limits::OSS,
+            single_max: 16 * MIB,
+            part_len: None,
+            part_len_usual: 16 * MIB,
+            connections: Connections::Fixed(4),
+            connections_known: None,
+            kinds: vec![DigestKind::Crc64],
+            retry: RetryPolicy::default(),
+            settle_ms: 600_000,
+            changes_max: 3,
+            on_change: OnChange::Restart,
+            durability: Durability::Power,
+            force: false,
+            forbid_overwrite: false,
+            callback: false,
+            keep_parts: false,
+        }
+    }
+}
