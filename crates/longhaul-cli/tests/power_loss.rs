@@ -215,11 +215,13 @@ impl<'a> Story<'a> {
         real::assert_no_leftovers(&folder);
     }
 
-    fn put(&self, name: &str, content: u64) -> Content {
+    /// The server answers late, too, so that what is told while a version takes another's place is held to its word.
+    fn put(&mut self, name: &str, content: u64) -> Content {
         let object = Object::seeded(content, self.manner.len);
         let path = path(name, self.seed);
         self.origin.put(&path, object.clone());
-        self.origin.always(&path, Fault::Pace { bytes_per_second: BYTES_PER_SECOND });
+        let late = Fault::Delay(self.chance.micros(0..250_000));
+        self.origin.always(&path, Fault::All(vec![late, Fault::Pace { bytes_per_second: BYTES_PER_SECOND }]));
         object.content
     }
 

@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::program::PATIENCE;
 use super::{tool, until};
 
 /// Which file system.
@@ -87,7 +87,7 @@ impl Volume {
     /// The power is back: what was durable is there. No process may use the volume any more.
     pub(crate) fn back(&self) {
         let mut last = None;
-        let free = until(Duration::from_secs(20), || {
+        let free = until(PATIENCE, || {
             let output = umount(&self.root(), &[]);
             let done = output.status.success();
             last = Some(output);
@@ -98,8 +98,8 @@ impl Volume {
         // the image would give that one again. It loses the mount with the folder that it is mounted on.
         fs::remove_dir(self.root()).unwrap();
         fs::create_dir(self.root()).unwrap();
-        assert!(until(Duration::from_secs(20), || !self.attached()), "unmounted, and still in use");
-        let mounted = self.mount();
+        assert!(until(PATIENCE, || !self.attached()), "unmounted, and still in use");
+        let mounted = self.mount_in_time();
         assert!(mounted.status.success(), "mount: {}", said(&mounted));
     }
 
@@ -112,6 +112,18 @@ impl Volume {
         let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
         let backing = |device: fs::DirEntry| fs::read_to_string(device.path().join("loop/backing_file")).ok();
         devices.filter_map(backing).any(|file| Path::new(file.trim_end()) == self.image())
+    }
+
+    /// Others take and give back loop devices at the same time: one that was free may be gone when it is asked for.
+    fn mount_in_time(&self) -> Output {
+        let mut last = self.mount();
+        until(PATIENCE, || {
+            if !last.status.success() {
+                last = self.mount();
+            }
+            last.status.success()
+        });
+        last
     }
 
     fn mount(&self) -> Output {

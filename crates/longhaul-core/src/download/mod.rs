@@ -391,7 +391,11 @@ impl Download {
     }
 
     /// The received bytes that count, for progress displays: held, and of these claimed by a record that is on disk.
+    /// None, from the moment on when a new generation was decided upon: nothing is added to the old one's any more.
     pub fn held(&self) -> (u64, u64) {
+        if self.beginning.is_some() && self.opened {
+            return (0, 0);
+        }
         let under_way = self.jobs.iter().map(|(_, job)| match job {
             Job::Claim { bytes } | Job::LastClaim { bytes } => *bytes,
             _ => 0,

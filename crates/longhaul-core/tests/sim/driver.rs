@@ -68,6 +68,7 @@ impl World {
             self.steps += 1;
             self.accept(ordered);
         }
+        self.told(core.held());
     }
 
     pub(crate) fn hear(&mut self, core: &mut Download, ticket: Ticket, heard: Heard) {

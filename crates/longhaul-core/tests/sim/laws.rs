@@ -63,6 +63,8 @@ pub(crate) struct Witness {
     sync_failed: bool,
     sync_ever_failed: bool,
     pub(crate) discarding: bool,
+    /// Another generation was decided upon and has not begun.
+    left: bool,
     // What happened to the files, in this history.
     pub(crate) journal_ever_spoiled: bool,
     /// Somebody put the journal of another source in its place.
@@ -79,7 +81,7 @@ impl Witness {
     }
 
     pub(crate) fn run_begins(&mut self) {
-        (self.identity_known, self.contradicted) = (false, false);
+        (self.identity_known, self.contradicted, self.left) = (false, false, false);
         (self.kept, self.kept_claims, self.claimed, self.found, self.kept_file) = (0, 0, 0, 0, NONE);
         (self.unsynced_since, self.claimed_old) = (None, 0);
         (self.heard, self.heard_file, self.recorded, self.covered) = (0, NONE, 0, 0);
@@ -373,11 +375,19 @@ impl World {
         }
     }
 
+    /// What a progress display would show.
+    pub(crate) fn told(&mut self, (held, durable): (u64, u64)) {
+        if held != 0 && self.witness.left {
+            self.broken("what was left is not told as held", format_args!("{held} bytes, {durable} of them durable"));
+        }
+    }
+
     pub(crate) fn noted(&mut self, note: &Note) {
         tell!(self, "it says {note:?}");
         match note {
             Note::Restarted { reason, .. } => {
                 self.coverage.restarted(*reason);
+                self.witness.left = *reason == Restart::Changed;
                 let held = self.witness.kept | self.witness.heard;
                 if held != 0 && !self.is_true_reason(*reason) {
                     let count = held.count_ones();
@@ -407,7 +417,9 @@ impl World {
                 self.witness.heard &= !told;
             }
             Note::Resumed { .. } => self.coverage.resumed += 1,
+            Note::Started { .. } => self.witness.left = false,
             Note::Returned { .. } => {
+                self.witness.left = false;
                 self.coverage.returned += 1;
                 self.witness.claimed |= self.witness.claimed_old;
             }
