@@ -19,6 +19,10 @@ test *ARGS:
 story SEED:
     LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test sim a_million_histories -- --nocapture
 
+# The same for uploads.
+upload-story SEED:
+    LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test upload_sim a_million_histories -- --nocapture
+
 # Install what the tests need beside Rust.
 setup:
     scripts/setup

@@ -5,19 +5,21 @@
 //! (a wrong file, a lost byte, a broken promise).
 
 macro_rules! faults {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// One planted fault.
+    ($(#[$about:meta])* $enum:ident: $($(#[$doc:meta])* $name:ident,)*) => {
+        $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Fault { $($(#[$doc])* $name,)* }
+        pub enum $enum { $($(#[$doc])* $name,)* }
 
-        impl Fault {
+        impl $enum {
             /// Every fault, in the order they are listed here.
-            pub const ALL: &'static [Fault] = &[$(Fault::$name,)*];
+            pub const ALL: &'static [$enum] = &[$($enum::$name,)*];
         }
     };
 }
 
 faults! {
+    /// One planted fault of a download.
+    Fault:
     /// Law 1: extents are claimed without a sync before the record.
     ClaimBeforeSync,
     /// Law 1: hints found on resume count without being read back.
@@ -77,4 +79,55 @@ faults! {
     /// The lock is taken for ours although the file that it lies on has lost its name meanwhile. A driver's fault, not
     /// the core's: the simulated driver commits it.
     LockOnWrongFile,
+}
+
+faults! {
+    /// One planted fault of an upload.
+    UploadFault:
+    /// Law 1: an upload is created before the intent is recorded.
+    IntentUnrecorded,
+    /// Law 1: parts are sent while the upload's id is not on disk.
+    UploadIdUnrecorded,
+    /// Law 1: Complete or Put is sent before the journal says so.
+    SendingUnrecorded,
+    /// Law 2: the journal of an upload that is given up goes before the upload does.
+    ForgottenBeforeAborted,
+    /// Law 3: an answer with a stale ticket is taken for the current step's.
+    StaleTicketAccepted,
+    /// Law 4: parts of a source whose facts have changed are not read again.
+    SourceChangeIgnored,
+    /// Law 4: parts that were read while the source's times proved nothing are not read again.
+    YoungTrusted,
+    /// Law 4: the source is not looked at before Complete.
+    SourceUnchecked,
+    /// Law 4: a snapshot during which the source changed is sent.
+    SnapshotTorn,
+    /// Law 5: an upload is aborted while parts are on their way.
+    AbortedUnderway,
+    /// Law 5: the store's word for an abort is not held against its list.
+    AbortUnconfirmed,
+    /// Law 6: what the store says of a part is not compared with what was read.
+    WrongPartAccepted,
+    /// Law 6: listed parts count by their length.
+    ListedPartTrusted,
+    /// Law 6: the object is not compared after Complete.
+    WholeNotCompared,
+    /// Law 6: Complete is sent when the last part ends, not when all are there.
+    CompletedWithHoles,
+    /// Law 6: a 200 that says that it failed, or a lost answer, counts as stored.
+    LostAnswerTakenForStored,
+    /// Law 6: after Complete was sent, `NoSuchUpload` counts as stored.
+    GoneTakenForStored,
+    /// A lost answer to Complete counts as failed: everything is sent again.
+    LostCompleteTakenForFailed,
+    /// A lost answer to Put counts as failed: it is sent again unseen.
+    LostPutSentAgain,
+    /// Another writer's object is overwritten to repair ours.
+    OtherObjectOverwritten,
+    /// Recorded parts are sent again at every start.
+    ResumeForgets,
+    /// Only the first page of the store's list is read.
+    FirstPageOnly,
+    /// What is given up is never removed from the store.
+    AbortForgotten,
 }

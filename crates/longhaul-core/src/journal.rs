@@ -1,37 +1,18 @@
 //! What is in the checkpoint? The journal of one download: an append-only file of framed records, `NAME.lhlog`.
 //!
-//! ```text
-//! header   "longhaul" | version u16 | kind u16 | CRC-32C of the 12 bytes before, u32             16 bytes
-//! frame    length u32 | CRC-32C u32 | sequence u32 | kind u8 | payload                           13 bytes + payload
-//! ```
-//!
-//! All integers are little-endian. `length` counts the payload; the CRC covers sequence, kind and payload. Sequence
-//! numbers start at 0 and rise by one, so that a frame left over behind a torn tail can never be reached again. Reading
-//! stops at the first frame that is not whole: what follows was never promised, or cannot be trusted.
-//! `docs/journal.md` draws every record byte by byte.
+//! Framing is in `frame`; `docs/journal.md` draws every record byte by byte.
 //!
 //! Two kinds of record speak of bytes. A **claim** follows a completed sync. A **hint** was written without one, and
 //! counts only after its bytes were read back, matched and synced. This module encodes, decodes and folds records into
 //! [`Recovered`]; what that is worth is decided in [`resume`](crate::resume).
 
-use crate::digest::{Digest, DigestKind};
+use crate::frame::{self, KIND_DOWNLOAD, Reader, TEXT_MAX, Writer};
+pub use crate::frame::{HEADER_LEN, Problem, VERSION};
 use crate::identity::Identity;
 use crate::ranges::Range;
 use crate::resume::Restart;
 use crate::step::{Extent, FileFacts, Slot};
 
-/// The version of the format written here.
-pub const VERSION: u16 = 1;
-/// `kind` in the header: a download.
-const KIND_DOWNLOAD: u16 = 1;
-const MAGIC: &[u8; 8] = b"longhaul";
-/// Bytes before the first frame.
-pub const HEADER_LEN: usize = 16;
-const FRAME_HEAD_LEN: usize = 13;
-/// A payload above this is damage: the largest real one is a claim of a few thousand extents.
-const PAYLOAD_MAX: usize = 1 << 20;
-/// Strings longer than this are not written (the field is left out) and not read.
-const TEXT_MAX: usize = 16 << 10;
 /// Extents in one claim, ranges in one void; more are split over several records.
 const LIST_MAX: usize = 4096;
 
@@ -48,6 +29,10 @@ pub struct Source {
     pub needs_link: bool,
     /// Header values were given and are not stored: a resume may need them again.
     pub needs_headers: bool,
+    /// Where the store is, when `url` is a name in one (`oss://BUCKET/KEY`).
+    pub endpoint: Option<String>,
+    /// The version of the object that was asked for by its id.
+    pub version: Option<String>,
 }
 
 /// The begin of a generation: one identity, one file.
@@ -163,45 +148,9 @@ pub struct Recovered {
     pub torn: bool,
 }
 
-/// Why a journal cannot be used at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Problem {
-    /// Empty, or too short for a header and the first records.
-    Short,
-    /// It does not begin like a journal of ours.
-    Foreign,
-    /// The header is damaged.
-    Damaged,
-    /// A version that this program does not know.
-    Newer(u16),
-    /// A kind of transfer that is not a download.
-    OtherKind(u16),
-    /// The records contradict each other.
-    Contradiction,
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Short => f.write_str("the journal is empty or ends before its first records"),
-            Self::Foreign => f.write_str("the file is not a longhaul journal"),
-            Self::Damaged => f.write_str("the journal's header is damaged"),
-            Self::Newer(v) => write!(f, "the journal has format version {v}, this program knows {VERSION}"),
-            Self::OtherKind(k) => write!(f, "the journal is of another kind of transfer ({k})"),
-            Self::Contradiction => f.write_str("the journal's records contradict each other"),
-        }
-    }
-}
-
 /// The bytes that a new journal begins with.
 pub fn header() -> [u8; HEADER_LEN] {
-    let mut out = [0; HEADER_LEN];
-    out[..8].copy_from_slice(MAGIC);
-    out[8..10].copy_from_slice(&VERSION.to_le_bytes());
-    out[10..12].copy_from_slice(&KIND_DOWNLOAD.to_le_bytes());
-    let crc = crc32c(&out[..12]);
-    out[12..].copy_from_slice(&crc.to_le_bytes());
-    out
+    frame::header(KIND_DOWNLOAD)
 }
 
 /// Appends the frames of `records` to `out` and returns the next sequence number.
@@ -211,19 +160,20 @@ pub fn encode(records: &[Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
         match record {
             Record::Claim { generation, extents } if extents.len() > LIST_MAX => {
                 for part in extents.chunks(LIST_MAX) {
-                    frame(&Record::Claim { generation: *generation, extents: part.to_vec() }, sequence, out);
+                    let part = Record::Claim { generation: *generation, extents: part.to_vec() };
+                    frame::write(part.kind(), sequence, out, |w| w.record(&part));
                     sequence = sequence.wrapping_add(1);
                 }
             }
             Record::Void { generation, ranges, reason } if ranges.len() > LIST_MAX => {
                 for part in ranges.chunks(LIST_MAX) {
                     let part = Record::Void { generation: *generation, ranges: part.to_vec(), reason: *reason };
-                    frame(&part, sequence, out);
+                    frame::write(part.kind(), sequence, out, |w| w.record(&part));
                     sequence = sequence.wrapping_add(1);
                 }
             }
             record => {
-                frame(record, sequence, out);
+                frame::write(record.kind(), sequence, out, |w| w.record(record));
                 sequence = sequence.wrapping_add(1);
             }
         }
@@ -233,24 +183,11 @@ pub fn encode(records: &[Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
 
 /// Reads a whole journal file.
 pub fn decode(file: &[u8]) -> Result<Recovered, Problem> {
-    let header = file.get(..HEADER_LEN).ok_or(Problem::Short)?;
-    if &header[..8] != MAGIC {
-        return Err(Problem::Foreign);
-    }
-    let mut r = Reader(&header[8..]);
-    let (version, kind, crc) = (r.u16(), r.u16(), r.u32());
-    if crc != Some(crc32c(&header[..12])) {
-        return Err(Problem::Damaged);
-    }
-    match (version, kind) {
-        (Some(VERSION), Some(KIND_DOWNLOAD)) => {}
-        (Some(VERSION), Some(other)) => return Err(Problem::OtherKind(other)),
-        (other, _) => return Err(Problem::Newer(other.unwrap_or(0))),
-    }
+    frame::check_header(file, KIND_DOWNLOAD)?;
     let mut at = HEADER_LEN;
     let mut sequence = 0u32;
     let mut fold: Option<Recovered> = None;
-    while let Some((record, len)) = read_frame(&file[at..], sequence) {
+    while let Some((record, len)) = frame::read(&file[at..], sequence, |kind, r| r.record(kind)) {
         match (&mut fold, record) {
             (None, Record::Source(source)) => fold = Some(Recovered::new(source)),
             (None, _) => return Err(Problem::Contradiction),
@@ -368,52 +305,39 @@ fn put(list: &mut Vec<Extent>, extent: Extent) {
     }
 }
 
-fn crc32c(bytes: &[u8]) -> u32 {
-    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
-}
+// ---- payloads --------------------------------------------------------------------------------------------------
 
-// ---- frames ----------------------------------------------------------------------------------------------------
-
-fn frame(record: &Record, sequence: u32, out: &mut Vec<u8>) {
-    let head = out.len();
-    out.extend_from_slice(&[0; 8]);
-    out.extend_from_slice(&sequence.to_le_bytes());
-    let body = Writer(out);
-    let out = body.record(record);
-    let len = (out.len() - head - FRAME_HEAD_LEN) as u32;
-    let crc = crc32c(&out[head + 8..]);
-    out[head..head + 4].copy_from_slice(&len.to_le_bytes());
-    out[head + 4..head + 8].copy_from_slice(&crc.to_le_bytes());
-}
-
-fn read_frame(bytes: &[u8], sequence: u32) -> Option<(Record, usize)> {
-    let mut r = Reader(bytes);
-    let len = usize::try_from(r.u32()?).ok().filter(|&len| len <= PAYLOAD_MAX)?;
-    let crc = r.u32()?;
-    let whole = bytes.get(8..FRAME_HEAD_LEN + len)?;
-    if crc32c(whole) != crc || r.u32()? != sequence {
-        return None;
+impl Record {
+    /// Its code in the frame.
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Source(_) => 1,
+            Self::Begin(_) => 2,
+            Self::Hint { .. } => 3,
+            Self::Claim { .. } => 4,
+            Self::Void { .. } => 5,
+            Self::Length { .. } => 6,
+            Self::Retire { .. } => 7,
+            Self::CleanStop { .. } => 8,
+            Self::Publishing(_) => 9,
+        }
     }
-    let kind = r.u8()?;
-    let mut payload = Reader(&bytes[FRAME_HEAD_LEN..FRAME_HEAD_LEN + len]);
-    let record = payload.record(kind)?;
-    payload.0.is_empty().then_some((record, FRAME_HEAD_LEN + len))
 }
 
-struct Writer<'a>(&'a mut Vec<u8>);
-
-impl<'a> Writer<'a> {
-    fn record(mut self, record: &Record) -> &'a mut Vec<u8> {
+impl Writer<'_> {
+    fn record(&mut self, record: &Record) {
         match record {
             Record::Source(s) => {
-                self.u8(1);
                 self.0.extend_from_slice(&s.id);
-                self.u8(u8::from(s.needs_link) | u8::from(s.needs_headers) << 1);
+                let (endpoint, version) = (u8::from(s.endpoint.is_some()), u8::from(s.version.is_some()));
+                self.u8(u8::from(s.needs_link) | u8::from(s.needs_headers) << 1 | endpoint << 2 | version << 3);
                 self.bytes(s.url.as_bytes());
                 self.bytes(&s.name);
+                for text in [&s.endpoint, &s.version].into_iter().flatten() {
+                    self.bytes(text.as_bytes());
+                }
             }
             Record::Begin(b) => {
-                self.u8(2);
                 self.u32(b.generation);
                 self.u8(slot_code(b.slot));
                 self.u64(b.block_len);
@@ -421,18 +345,15 @@ impl<'a> Writer<'a> {
                 self.identity(&b.identity);
             }
             Record::Hint { generation, extent } => {
-                self.u8(3);
                 self.u32(*generation);
                 self.extent(extent);
             }
             Record::Claim { generation, extents } => {
-                self.u8(4);
                 self.u32(*generation);
                 self.u32(extents.len() as u32);
                 extents.iter().for_each(|e| self.extent(e));
             }
             Record::Void { generation, ranges, reason } => {
-                self.u8(5);
                 self.u32(*generation);
                 self.u8(reason.code());
                 self.u32(ranges.len() as u32);
@@ -442,45 +363,23 @@ impl<'a> Writer<'a> {
                 }
             }
             Record::Length { generation, length } => {
-                self.u8(6);
                 self.u32(*generation);
                 self.u64(*length);
             }
             Record::Retire { generation } => {
-                self.u8(7);
                 self.u32(*generation);
             }
             Record::CleanStop { generation, facts } => {
-                self.u8(8);
                 self.u32(*generation);
                 self.facts(facts);
             }
             Record::Publishing(p) => {
-                self.u8(9);
                 self.u32(p.generation);
                 self.facts(&p.facts);
             }
         }
-        self.0
     }
 
-    fn u8(&mut self, v: u8) {
-        self.0.push(v);
-    }
-    fn u32(&mut self, v: u32) {
-        self.0.extend_from_slice(&v.to_le_bytes());
-    }
-    fn u64(&mut self, v: u64) {
-        self.0.extend_from_slice(&v.to_le_bytes());
-    }
-    fn i64(&mut self, v: i64) {
-        self.0.extend_from_slice(&v.to_le_bytes());
-    }
-    fn bytes(&mut self, v: &[u8]) {
-        let v = if v.len() > TEXT_MAX { &[] } else { v };
-        self.0.extend_from_slice(&(v.len() as u16).to_le_bytes());
-        self.0.extend_from_slice(v);
-    }
     fn extent(&mut self, e: &Extent) {
         self.u64(e.start);
         self.u64(e.len);
@@ -508,47 +407,11 @@ impl<'a> Writer<'a> {
         }
         i.modified.into_iter().for_each(|m| self.i64(m));
         i.length.into_iter().for_each(|l| self.u64(l));
-        self.u8(i.digests.len().min(255) as u8);
-        for digest in i.digests.iter().take(255) {
-            self.u8(digest.kind().code());
-            self.0.extend_from_slice(digest.bytes());
-        }
+        self.digests(&i.digests);
     }
 }
 
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
-        let (head, rest) = self.0.split_at_checked(n)?;
-        self.0 = rest;
-        Some(head)
-    }
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
-    }
-    fn u8(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[b]| b)
-    }
-    fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-    fn i64(&mut self) -> Option<i64> {
-        self.array().map(i64::from_le_bytes)
-    }
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let len = usize::from(self.u16()?);
-        self.take(len)
-    }
-    fn text(&mut self) -> Option<String> {
-        String::from_utf8(self.bytes()?.to_vec()).ok()
-    }
+impl Reader<'_> {
     fn range(&mut self) -> Option<Range> {
         let (start, end) = (self.u64()?, self.u64()?);
         (start <= end).then_some(Range { start, end })
@@ -559,14 +422,6 @@ impl<'a> Reader<'a> {
     }
     fn facts(&mut self) -> Option<FileFacts> {
         Some(FileFacts { len: self.u64()?, inode: self.u64()?, mtime_ns: self.i64()?, ctime_ns: self.i64()? })
-    }
-    /// A counted list; the count is bounded by what the payload can hold.
-    fn list<T>(&mut self, item_len: usize, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let count = usize::try_from(self.u32()?).ok()?;
-        if count > self.0.len() / item_len {
-            return None;
-        }
-        (0..count).map(|_| item(self)).collect()
     }
     fn identity(&mut self) -> Option<Identity> {
         let flags = self.u8()?;
@@ -582,10 +437,7 @@ impl<'a> Reader<'a> {
             distrusted: has(7),
             digests: Vec::new(),
         };
-        for _ in 0..self.u8()? {
-            let kind = DigestKind::from_code(self.u8()?)?;
-            identity.digests.push(Digest::new(kind, self.take(kind.len())?)?);
-        }
+        identity.digests = self.digests()?;
         Some(identity)
     }
     fn record(&mut self, kind: u8) -> Option<Record> {
@@ -599,6 +451,8 @@ impl<'a> Reader<'a> {
                     needs_headers: flags & 2 != 0,
                     url: self.text()?,
                     name: self.bytes()?.to_vec(),
+                    endpoint: if flags & 4 != 0 { Some(self.text()?) } else { None },
+                    version: if flags & 8 != 0 { Some(self.text()?) } else { None },
                 })
             }
             2 => {

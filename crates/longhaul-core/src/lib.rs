@@ -1,8 +1,8 @@
-//! longhaul-core **decides**: what a download does next, whether two replies may be joined, what a checkpoint is worth
-//! after a crash. It knows no clock, socket, file, thread or async runtime, and bytes never pass through it: it says
-//! the next [`Step`](step::Step), each with a [`Ticket`](step::Ticket), and hears what happened
-//! ([`Heard`](step::Heard)). That is why correct resuming can be replayed a million times from a seed
-//! (`tests/sim/`).
+//! longhaul-core **decides**: what a download or an upload does next, whether two replies may be joined, what a
+//! checkpoint is worth after a crash. It knows no clock, socket, file, thread or async runtime, and bytes never pass
+//! through it: it says the next [`Step`](step::Step), each with a [`Ticket`](step::Ticket), and hears what happened
+//! ([`Heard`](step::Heard)). That is why correct resuming can be replayed a million times from a seed (`tests/sim/`,
+//! `tests/upload_sim/`).
 //!
 //! # The six laws
 //!
@@ -14,19 +14,25 @@
 //! 5. A restart cannot meet late writes: wait for each stream to stop, or begin a new generation of the part file.
 //! 6. What is published is whole, of one identity, of the promised length, verified where a checksum exists.
 //!
-//! Each is asserted where it could be broken (`law` in [`download`]), simulated, and broken on purpose by planted
-//! faults ([`fault`]) that the simulation must notice by the outcome.
+//! For an upload they read: what may be in the store is recorded before it is asked for (1), a journal outlives the
+//! uploads that only it knows (2), Complete is sent for parts of one version of the source (4), an upload is removed when
+//! none of its parts is on its way (5), and a part or object counts when the store's word for it agrees with what was
+//! read (6).
+//!
+//! Each is asserted where it could be broken (`law` in [`download`] and [`upload`]), simulated, and broken on purpose by
+//! planted faults ([`fault`]) that the simulation must notice by the outcome.
 //!
 //! # Rooms
 //!
 //! | question | room |
 //! |---|---|
 //! | What happens next in a download? | [`download`], in the words of [`step`] |
+//! | What happens next in an upload? | [`upload`], in the words of [`upload::step`] |
 //! | What is what we found on disk worth? | [`resume`] |
 //! | Are these the same bytes? | [`identity`] |
 //! | What did the server answer, and may we use it? | [`reply`] |
 //! | Which bytes do we hold, in which state? | [`held`], [`ranges`] |
-//! | What is in the checkpoint? | [`journal`] |
+//! | What is in the checkpoint? | [`journal`], [`upload::journal`]; framed by `frame` |
 //! | When do we ask again? | [`retry`] |
 //! | How many connections at once? | [`pace`] |
 //! | What may a server call our file? | [`names`] |
@@ -36,6 +42,7 @@
 pub mod digest;
 pub mod download;
 pub mod fault;
+mod frame;
 pub mod held;
 pub mod identity;
 pub mod journal;

@@ -38,6 +38,17 @@ impl Generation {
         self.begin.identity.length.is_some_and(|length| self.held.total() >= length && self.held.covers(length))
     }
 
+    /// Bytes that are held or hinted, each counted once: a hint may begin where the claim begins that it grew from.
+    pub fn on_record(&self) -> u64 {
+        let gaps: Vec<Range> = self.held.gaps(u64::MAX).collect();
+        let fresh = |hint: &Extent| {
+            let from = gaps.partition_point(|gap| gap.end <= hint.start);
+            let within = gaps[from..].iter().take_while(|gap| gap.start < hint.end());
+            within.map(|gap| gap.end.min(hint.end()) - gap.start.max(hint.start)).sum::<u64>()
+        };
+        self.held.total() + self.hints.iter().map(fresh).sum::<u64>()
+    }
+
     /// What a folded journal says, held against the file's facts. Claims count as read only when the file looks exactly
     /// as it did at a clean stop.
     fn from_journal(folded: Folded, file: Option<FileFacts>) -> Self {
@@ -296,4 +307,21 @@ pub enum Refusal {
         /// Bytes free.
         free: u64,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Identity;
+
+    #[test]
+    fn a_hint_that_grew_from_a_claim_is_counted_once() {
+        let begin =
+            Begin { generation: 1, slot: Slot::Main, identity: Identity::default(), block_len: 8, reason: None };
+        let mut generation = Generation::new(begin);
+        let extent = |start, len| Extent { start, len, crc: 0 };
+        assert!(generation.held.recover(extent(0, 4), false) && generation.held.recover(extent(16, 8), false));
+        generation.hints = vec![extent(0, 7), extent(8, 8), extent(24, 2)];
+        assert_eq!(generation.on_record(), (4 + 8) + 3 + 8 + 2);
+    }
 }

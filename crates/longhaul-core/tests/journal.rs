@@ -33,6 +33,8 @@ fn source() -> Source {
         name: b"vid\xffo.mp4".to_vec(),
         needs_link: true,
         needs_headers: false,
+        endpoint: None,
+        version: None,
     }
 }
 
@@ -107,6 +109,15 @@ fn frame(sequence: u32, kind: u8, payload: &[u8]) -> Vec<u8> {
 
 fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
+}
+
+#[test]
+fn the_place_and_version_of_an_object_in_a_store_come_back() {
+    let text = |text: &str| Some(text.to_owned());
+    for (endpoint, version) in [(None, None), (text("https://h"), None), (None, text("v")), (text("e"), text("v"))] {
+        let source = Source { url: "oss://b/a?b#c%20".into(), endpoint, version, ..source() };
+        assert_eq!(decode(&file(&[Record::Source(source.clone())])).unwrap().source, source);
+    }
 }
 
 #[test]

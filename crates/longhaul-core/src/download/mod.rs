@@ -568,7 +568,7 @@ impl Download {
 
     fn note_held(&mut self) {
         if let Some(g) = &self.current {
-            let held = g.held.total() + g.hints.iter().map(|h| h.len).sum::<u64>();
+            let held = g.on_record();
             let (length, resumable) = (g.begin.identity.length, self.joinable(g));
             // Bytes that cannot be joined with new ones are held, but nothing goes on from them.
             if held > 0 && (resumable || g.is_whole()) {

@@ -65,6 +65,8 @@ pub struct Config {
     pub retry: RetryPolicy,
     /// How long it may take to find out what became of a lost answer, in milliseconds.
     pub settle_ms: u64,
+    /// A start writes the journal anew when it holds this many records more than twice those that count.
+    pub compact_after: u32,
     /// Source changes per run before giving up.
     pub changes_max: u32,
     /// What to do when the source has changed.
@@ -96,6 +98,7 @@ impl Default for Config {
             kinds: vec![DigestKind::Crc64],
             retry: RetryPolicy::default(),
             settle_ms: 600_000,
+            compact_after: 1024,
             changes_max: 3,
             on_change: OnChange::Restart,
             durability: Durability::Power,

@@ -1,8 +1,11 @@
-//! What is in the checkpoint of an upload? The records, and what they fold into. Framing is that of a download's
-//! journal, with another kind in the header.
+//! What is in the checkpoint of an upload? The records, and what they fold into.
+//!
+//! Framing is in `frame`, with kind 2 in the header; `docs/journal.md` draws every record byte by byte. A record about a
+//! part is no promise: the store's list is the truth, and the record says what the part was when it was read.
 
-use super::step::{Composite, Restart, SourceFacts};
+use super::step::{Composite, ObjectFacts, Restart, SourceFacts};
 use crate::digest::Digest;
+use crate::frame::{self, HEADER_LEN, KIND_UPLOAD, Problem, Reader, Writer};
 
 /// What the upload is of; the first record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,6 +77,8 @@ pub enum Record {
         digests: Vec<Digest>,
         /// The digest of digests.
         composite: Option<Composite>,
+        /// What stood at the key before.
+        before: Before,
     },
     /// One request with the whole is about to be sent.
     Putting {
@@ -83,6 +88,8 @@ pub enum Record {
         facts: SourceFacts,
         /// Digests of the whole.
         digests: Vec<Digest>,
+        /// What stood at the key before.
+        before: Before,
     },
     /// The attempt is given up: its upload is to be removed from the store.
     Abandoned {
@@ -103,6 +110,19 @@ pub enum Record {
     },
 }
 
+/// What stood at the key before our request that writes it was first sent: what still looks like this shows that the
+/// request was not carried out (yet), and anything else that is not ours is another writer's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Before {
+    /// It could not be looked at.
+    #[default]
+    Unknown,
+    /// Nothing.
+    Absent,
+    /// This object.
+    Object(Box<ObjectFacts>),
+}
+
 /// One attempt, folded from its records.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attempt {
@@ -110,6 +130,8 @@ pub struct Attempt {
     pub attempt: u32,
     /// The source, by the last record that told.
     pub facts: SourceFacts,
+    /// Why an earlier attempt was left, if there was one.
+    pub reason: Option<Restart>,
     /// The length of all parts but the last; 0: one request.
     pub part_len: u64,
     /// The upload's id; `None`: its creation was not answered, or it is one request.
@@ -118,6 +140,8 @@ pub struct Attempt {
     pub parts: Vec<RecordedPart>,
     /// Complete or Put was about to be sent: what the whole has to be.
     pub sending: Option<Whole>,
+    /// What stood at the key before that.
+    pub before: Before,
     /// It was given up.
     pub abandoned: bool,
     /// Nothing of it is left in the store.
@@ -157,4 +181,445 @@ pub struct Recovered {
     pub intent: Intent,
     /// All attempts of which something may be left in the store, and the last one; by number.
     pub attempts: Vec<Attempt>,
+    /// Why attempts were left, in order, for `show --explain`; the last few.
+    pub history: Vec<Restart>,
+    /// Bytes of the file that count; an append goes here, after the rest was cut off.
+    pub valid_len: u64,
+    /// The sequence number of the next frame.
+    pub next_sequence: u32,
+    /// Whether bytes behind `valid_len` were ignored.
+    pub torn: bool,
+}
+
+/// Attempts without an upload's id that are remembered: each says only that there may be an upload that nobody knows.
+const NAMELESS_MAX: usize = 16;
+/// Reasons that are remembered.
+const HISTORY_MAX: usize = 64;
+/// The greatest part number that any store takes.
+pub const PART_NUMBER_MAX: u32 = 10_000;
+/// The longest upload id that is written, in bytes; a longer one is refused before anything is sent under it.
+pub const UPLOAD_ID_MAX: usize = 8 << 10;
+/// The longest ETag that is written, in bytes.
+pub const ETAG_MAX: usize = 1 << 10;
+
+/// The bytes that a new journal begins with.
+pub fn header() -> [u8; HEADER_LEN] {
+    frame::header(KIND_UPLOAD)
+}
+
+/// Appends the frames of `records` to `out` and returns the next sequence number.
+pub fn encode(records: &[Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
+    let mut sequence = sequence;
+    for record in records {
+        frame::write(record.kind(), sequence, out, |w| w.upload_record(record));
+        sequence = sequence.wrapping_add(1);
+    }
+    sequence
+}
+
+/// Reads a whole journal file.
+pub fn decode(file: &[u8]) -> Result<Recovered, Problem> {
+    frame::check_header(file, KIND_UPLOAD)?;
+    let mut at = HEADER_LEN;
+    let mut sequence = 0u32;
+    let mut fold: Option<Recovered> = None;
+    while let Some((record, len)) = frame::read(&file[at..], sequence, |kind, r| r.upload_record(kind)) {
+        match (&mut fold, record) {
+            (None, Record::Intent(intent)) => fold = Some(Recovered { intent, ..Recovered::default() }),
+            (None, _) => return Err(Problem::Contradiction),
+            (Some(fold), record) => fold.fold(record)?,
+        }
+        at += len;
+        sequence = sequence.wrapping_add(1);
+    }
+    let mut fold = fold.ok_or(Problem::Short)?;
+    fold.valid_len = at as u64;
+    fold.next_sequence = sequence;
+    fold.torn = at < file.len();
+    Ok(fold)
+}
+
+impl Recovered {
+    /// The last attempt.
+    pub fn last(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The records that fold into just this: what a compacted journal holds.
+    pub fn records(&self) -> Vec<Record> {
+        let mut records = vec![Record::Intent(self.intent.clone())];
+        self.attempts.iter().for_each(|attempt| attempt.records(&mut records));
+        records
+    }
+
+    fn fold(&mut self, record: Record) -> Result<(), Problem> {
+        match record {
+            Record::Intent(intent) => self.intent = intent,
+            Record::Begin { attempt, facts, part_len, reason } => {
+                self.left(reason);
+                self.begin(Attempt { attempt, facts, part_len, reason, ..Attempt::default() })?;
+            }
+            Record::Putting { attempt, facts, digests, before } => {
+                let whole = Whole { length: facts.len, digests, composite: None };
+                let putting = Attempt { attempt, facts, sending: Some(whole), before, ..Attempt::default() };
+                match self.attempt(attempt) {
+                    Some(old) => *old = putting, // sent again
+                    None => self.begin(putting)?,
+                }
+            }
+            Record::Created { attempt, upload_id } => {
+                if let Some(a) = self.attempt(attempt) {
+                    a.upload_id = Some(upload_id);
+                }
+            }
+            Record::Part { attempt, number, etag, digests, young } => {
+                if let Some(a) = self.attempt(attempt) {
+                    a.put(RecordedPart { number, etag, digests, young });
+                }
+            }
+            Record::Touched { attempt, facts } => {
+                if let Some(a) = self.attempt(attempt) {
+                    a.facts = facts;
+                }
+            }
+            Record::Completing { attempt, length, digests, composite, before } => {
+                if let Some(a) = self.attempt(attempt) {
+                    a.sending = Some(Whole { length, digests, composite });
+                    a.before = before;
+                }
+            }
+            Record::Abandoned { attempt, reason } => {
+                self.left(reason);
+                if let Some(a) = self.attempt(attempt) {
+                    a.abandoned = true;
+                    a.parts = Vec::new();
+                }
+            }
+            Record::Aborted { attempt } => {
+                if let Some(a) = self.attempt(attempt) {
+                    a.aborted = true;
+                    a.parts = Vec::new();
+                }
+                if let Some((last, earlier)) = self.attempts.split_last()
+                    && last.attempt != attempt
+                    && earlier.iter().any(|a| a.attempt == attempt)
+                {
+                    self.attempts.retain(|a| a.attempt != attempt); // nothing of it is left
+                }
+            }
+            Record::Stored { attempt } => {
+                if let Some(a) = self.attempt(attempt) {
+                    a.stored = true;
+                    a.parts = Vec::new();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn attempt(&mut self, number: u32) -> Option<&mut Attempt> {
+        self.attempts.iter_mut().rev().find(|a| a.attempt == number)
+    }
+
+    fn left(&mut self, reason: Option<Restart>) {
+        self.history.extend(reason);
+        if self.history.len() > HISTORY_MAX {
+            self.history.remove(0);
+        }
+    }
+
+    /// A new attempt: of the earlier ones only those stay of which something may be left in the store.
+    fn begin(&mut self, attempt: Attempt) -> Result<(), Problem> {
+        if self.attempts.last().is_some_and(|last| last.attempt >= attempt.attempt) {
+            return Err(Problem::Contradiction);
+        }
+        self.attempts.retain(Attempt::may_be_left);
+        let nameless = |a: &Attempt| a.upload_id.is_none();
+        if self.attempts.iter().filter(|a| nameless(a)).count() >= NAMELESS_MAX
+            && let Some(i) = self.attempts.iter().position(nameless)
+        {
+            self.attempts.remove(i);
+        }
+        for earlier in &mut self.attempts {
+            earlier.parts = Vec::new();
+        }
+        self.attempts.push(attempt);
+        Ok(())
+    }
+}
+
+impl Attempt {
+    /// Whether an upload of it, or one that nobody knows the id of, may be left in the store.
+    pub fn may_be_left(&self) -> bool {
+        self.part_len > 0 && !self.aborted && !self.stored
+    }
+
+    /// It has no id, and no object came of it: "perhaps ours".
+    pub fn is_nameless(&self) -> bool {
+        self.may_be_left() && self.upload_id.is_none()
+    }
+
+    /// Parts are kept by number; a later record replaces an earlier one.
+    fn put(&mut self, part: RecordedPart) {
+        match self.parts.last() {
+            Some(last) if last.number >= part.number => {
+                match self.parts.binary_search_by_key(&part.number, |p| p.number) {
+                    Ok(i) => self.parts[i] = part,
+                    Err(i) => self.parts.insert(i, part),
+                }
+            }
+            _ => self.parts.push(part),
+        }
+    }
+
+    fn records(&self, out: &mut Vec<Record>) {
+        let (attempt, facts) = (self.attempt, self.facts);
+        if self.part_len == 0 {
+            let digests = self.sending.as_ref().map(|w| w.digests.clone()).unwrap_or_default();
+            out.push(Record::Putting { attempt, facts, digests, before: self.before.clone() });
+        } else {
+            out.push(Record::Begin { attempt, facts, part_len: self.part_len, reason: self.reason });
+            if let Some(upload_id) = self.upload_id.clone() {
+                out.push(Record::Created { attempt, upload_id });
+            }
+            for RecordedPart { number, etag, digests, young } in self.parts.iter().cloned() {
+                out.push(Record::Part { attempt, number, etag, digests, young });
+            }
+            if let Some(Whole { length, digests, composite }) = self.sending.clone() {
+                out.push(Record::Completing { attempt, length, digests, composite, before: self.before.clone() });
+            }
+        }
+        if self.abandoned {
+            out.push(Record::Abandoned { attempt, reason: None });
+        }
+        if self.aborted {
+            out.push(Record::Aborted { attempt });
+        }
+        if self.stored {
+            out.push(Record::Stored { attempt });
+        }
+    }
+}
+
+// ---- payloads --------------------------------------------------------------------------------------------------
+
+impl Record {
+    /// Its code in the frame.
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Intent(_) => 1,
+            Self::Begin { .. } => 2,
+            Self::Created { .. } => 3,
+            Self::Part { .. } => 4,
+            Self::Touched { .. } => 5,
+            Self::Completing { .. } => 6,
+            Self::Putting { .. } => 7,
+            Self::Abandoned { .. } => 8,
+            Self::Aborted { .. } => 9,
+            Self::Stored { .. } => 10,
+        }
+    }
+}
+
+impl Writer<'_> {
+    fn upload_record(&mut self, record: &Record) {
+        match record {
+            Record::Intent(intent) => {
+                self.0.extend_from_slice(&intent.id);
+                self.u8(u8::from(intent.callback));
+                self.bytes(intent.destination.as_bytes());
+                self.bytes(intent.endpoint.as_bytes());
+                self.bytes(intent.region.as_bytes());
+                self.bytes(&intent.path);
+            }
+            Record::Begin { attempt, facts, part_len, reason } => {
+                self.u32(*attempt);
+                self.u64(*part_len);
+                self.u8(reason.map_or(0, Restart::code));
+                self.source_facts(facts);
+            }
+            Record::Created { attempt, upload_id } => {
+                self.u32(*attempt);
+                self.bytes(upload_id.as_bytes());
+            }
+            Record::Part { attempt, number, etag, digests, young } => {
+                self.u32(*attempt);
+                self.u32(*number);
+                self.u8(u8::from(*young));
+                self.bytes(etag.as_bytes());
+                self.digests(digests);
+            }
+            Record::Touched { attempt, facts } => {
+                self.u32(*attempt);
+                self.source_facts(facts);
+            }
+            Record::Completing { attempt, length, digests, composite, before } => {
+                self.u32(*attempt);
+                self.u64(*length);
+                self.digests(digests);
+                self.composite(composite.as_ref());
+                self.before(before);
+            }
+            Record::Putting { attempt, facts, digests, before } => {
+                self.u32(*attempt);
+                self.source_facts(facts);
+                self.digests(digests);
+                self.before(before);
+            }
+            Record::Abandoned { attempt, reason } => {
+                self.u32(*attempt);
+                self.u8(reason.map_or(0, Restart::code));
+            }
+            Record::Aborted { attempt } | Record::Stored { attempt } => self.u32(*attempt),
+        }
+    }
+
+    fn source_facts(&mut self, f: &SourceFacts) {
+        self.u64(f.len);
+        self.u64(f.device);
+        self.u64(f.inode);
+        self.i64(f.mtime_ns);
+        self.i64(f.ctime_ns);
+    }
+
+    fn composite(&mut self, composite: Option<&Composite>) {
+        self.u8(u8::from(composite.is_some()));
+        if let Some(composite) = composite {
+            self.0.extend_from_slice(&composite.md5);
+            self.u32(composite.count);
+        }
+    }
+
+    fn before(&mut self, before: &Before) {
+        match before {
+            Before::Unknown => self.u8(0),
+            Before::Absent => self.u8(1),
+            Before::Object(object) => {
+                self.u8(2);
+                self.object(object);
+            }
+        }
+    }
+
+    fn object(&mut self, o: &ObjectFacts) {
+        let short = |s: &Option<String>| s.as_ref().is_some_and(|s| s.len() <= ETAG_MAX);
+        let flags = u8::from(o.len.is_some())
+            | u8::from(short(&o.etag)) << 1
+            | u8::from(short(&o.version)) << 2
+            | u8::from(o.dressed_differently) << 3;
+        self.u8(flags);
+        o.len.into_iter().for_each(|len| self.u64(len));
+        for text in [&o.etag, &o.version].into_iter().filter(|t| short(t)).flatten() {
+            self.bytes(text.as_bytes());
+        }
+        self.digests(&o.digests);
+        self.composite(o.composite.as_ref());
+    }
+}
+
+impl Reader<'_> {
+    fn upload_record(&mut self, kind: u8) -> Option<Record> {
+        Some(match kind {
+            1 => {
+                let id = self.array()?;
+                let callback = self.flag()?;
+                let (destination, endpoint, region) = (self.text()?, self.text()?, self.text()?);
+                Record::Intent(Intent { id, path: self.bytes()?.to_vec(), destination, endpoint, region, callback })
+            }
+            2 => {
+                let (attempt, part_len, reason) = (self.u32()?, self.u64()?, self.reason()?);
+                if part_len == 0 {
+                    return None;
+                }
+                Record::Begin { attempt, facts: self.source_facts()?, part_len, reason }
+            }
+            3 => {
+                let (attempt, upload_id) = (self.u32()?, self.text()?);
+                if upload_id.is_empty() {
+                    return None;
+                }
+                Record::Created { attempt, upload_id }
+            }
+            4 => {
+                let (attempt, number, young, etag) = (self.u32()?, self.u32()?, self.flag()?, self.text()?);
+                if !(1..=PART_NUMBER_MAX).contains(&number) || etag.len() > ETAG_MAX {
+                    return None;
+                }
+                Record::Part { attempt, number, etag, digests: self.digests()?, young }
+            }
+            5 => Record::Touched { attempt: self.u32()?, facts: self.source_facts()? },
+            6 => Record::Completing {
+                attempt: self.u32()?,
+                length: self.u64()?,
+                digests: self.digests()?,
+                composite: self.composite()?,
+                before: self.before()?,
+            },
+            7 => Record::Putting {
+                attempt: self.u32()?,
+                facts: self.source_facts()?,
+                digests: self.digests()?,
+                before: self.before()?,
+            },
+            8 => Record::Abandoned { attempt: self.u32()?, reason: self.reason()? },
+            9 => Record::Aborted { attempt: self.u32()? },
+            10 => Record::Stored { attempt: self.u32()? },
+            _ => return None,
+        })
+    }
+
+    /// A byte that is 0 or 1.
+    fn flag(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    fn reason(&mut self) -> Option<Option<Restart>> {
+        match self.u8()? {
+            0 => Some(None),
+            code => Restart::from_code(code).map(Some),
+        }
+    }
+
+    fn source_facts(&mut self) -> Option<SourceFacts> {
+        Some(SourceFacts {
+            len: self.u64()?,
+            device: self.u64()?,
+            inode: self.u64()?,
+            mtime_ns: self.i64()?,
+            ctime_ns: self.i64()?,
+        })
+    }
+
+    fn composite(&mut self) -> Option<Option<Composite>> {
+        Some(match self.flag()? {
+            false => None,
+            true => Some(Composite { md5: self.array()?, count: self.u32()? }),
+        })
+    }
+
+    fn before(&mut self) -> Option<Before> {
+        Some(match self.u8()? {
+            0 => Before::Unknown,
+            1 => Before::Absent,
+            2 => Before::Object(Box::new(self.object()?)),
+            _ => return None,
+        })
+    }
+
+    fn object(&mut self) -> Option<ObjectFacts> {
+        let flags = self.u8()?;
+        let has = |bit: u8| flags & (1 << bit) != 0;
+        Some(ObjectFacts {
+            len: if has(0) { Some(self.u64()?) } else { None },
+            etag: if has(1) { Some(self.text()?) } else { None },
+            version: if has(2) { Some(self.text()?) } else { None },
+            digests: self.digests()?,
+            composite: self.composite()?,
+            dressed_differently: has(3),
+        })
+    }
 }

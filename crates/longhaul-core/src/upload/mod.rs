@@ -1,7 +1,705 @@
 //! What happens next in an upload?
+//!
+//! [`Upload`] is one run: from a start (fresh or after any kind of end) to one [`Finish`]. A driver drains
+//! [`Upload::next_step`] after everything it tells ([`hear`](Upload::hear), [`wake`](Upload::wake),
+//! [`command`](Upload::command)). Nothing here waits: each event updates what is known, then `advance` looks at all of
+//! it and gives the steps that may go now.
+//!
+//! ```text
+//!  Open ──► Look ──► the same is there already ───────────────────────────────────────────┐
+//!   │        │                                                                             │
+//!   │        ├──► Snapshot ─────────────────────────┐                                      ▼
+//!   │        │    (small)                           ▼                                 stored, receipt,
+//!   │        └──► begin, create, created ──► parts ──► look, record, Complete or Put ──► aborts, forget ──► Finish
+//!   │                     ▲                   ▲ │              ▲           │               ▲
+//!   ├──► list of parts ───┼───────────────────┘ │              │       lost answer         │
+//!   │                     └── a new attempt ◄───┴──────────────┴───────── settle ──────────┘
+//!   └──► settle what an earlier run left unanswered ──────────────────────► ▲
+//! ```
+//!
+//! One thing at a time is *the* step of the run (`main`); parts are sent and read beside it while the run is at `Send`;
+//! uploads that were given up are removed in a lane of their own.
+//!
+//! * [`mod@self`]: what is known, tickets, the one place where steps are chosen (`advance`).
+//! * [`config`](Config): what a run is told at its start, and all defaults. `plan`: the length of parts.
+//! * `start`: what was found, what stands at the key, and whether anything has to be sent at all.
+//! * `parts`: who sends and reads what; the store's list; which version of the source it all is.
+//! * `settle`: the request that writes the object, its answer, and how a lost one is settled. `compare`: is it ours?
+//! * `finish`: removing what was given up, winding down, the end.
+//! * [`journal`]: what is in the checkpoint.
+//!
+//! It does not know what a request looks like, how it is signed, or where files are.
 
+mod compare;
 mod config;
+mod finish;
 pub mod journal;
+mod parts;
+mod plan;
+mod settle;
+mod start;
 pub mod step;
 
 pub use config::{Config, Limits};
+pub use plan::part_len;
+
+pub use crate::download::Command;
+
+use std::collections::VecDeque;
+
+use crate::digest::Digest;
+use crate::download::Durability;
+use crate::fault::UploadFault;
+use crate::pace::Pace;
+use crate::retry::Retry;
+use crate::step::{DiskFault, Millis, NetFault, Ticket};
+use finish::{Lane, Owed};
+use journal::{Before, Record, Whole};
+use parts::{Parts, Read, Send};
+use settle::Settle;
+use step::{Failure, Fault, Finish, Heard, Looked, Note, ObjectFacts, Ordered, Restart, SourceFacts, Step, Verified};
+
+/// How long after a change of the source a later one may leave its times as they are, in milliseconds.
+const YOUNG_MS: Millis = 2_000;
+/// Renewals of credentials or clock in a row that are not counted as failures.
+const RENEWALS_MAX: u32 = 2;
+/// Attempts per run, for whatever reasons, before giving up.
+const ATTEMPTS_MAX: u32 = 12;
+/// Changes of the source's facts without a change of its bytes, per run: each means reading what was sent.
+const TOUCHES_MAX: u32 = 32;
+
+/// Where the run is; named after what is to be done next, or is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// What stands at the key?
+    Look,
+    /// The source has to be looked at and divided anew.
+    Replan,
+    /// Reading all of the source, to see whether the object that is there is the same.
+    Compare,
+    CompareCombine,
+    CompareCheck,
+    /// The source is small.
+    Snapshot,
+    // A new upload, in this order.
+    Begin,
+    Create,
+    Created,
+    /// The store's list of parts.
+    List,
+    /// Parts flow.
+    Send,
+    // All parts are there, in this order; `Guard`, `Record` and `Write` for small sources as well.
+    Check,
+    Combine,
+    /// What stands at the key, right before it is written.
+    Guard,
+    Record,
+    Write,
+    /// The answer was lost.
+    Settle,
+    /// The answer was clear; what does the store show?
+    Verify,
+    // The object is stored, in this order.
+    Stored,
+    Receipt,
+    Cleanup,
+    Forget,
+}
+
+/// What the step that the run waits for is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Main {
+    Open,
+    Look,
+    CheckSource,
+    Snapshot,
+    Combine,
+    Create,
+    List,
+    Write,
+    /// A list that shows only whether the upload is still there.
+    Probe,
+    Record,
+    Compact,
+    Receipt,
+    Forget,
+    LastSync,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Ending {
+    Pause,
+    Discard,
+    Fail(Failure),
+}
+
+/// What is done of an attempt.
+#[derive(Debug, Clone)]
+struct Attempt {
+    number: u32,
+    /// `None`: it is one request, or not created yet.
+    upload_id: Option<String>,
+    /// One request with the whole.
+    single: bool,
+    /// Its `Begin` (or `Putting`) is in the journal.
+    begun: bool,
+    /// A Create was sent whose answer was lost: there may be an upload that nobody knows.
+    create_doubt: bool,
+}
+
+/// How it ended, until the last step says so.
+#[derive(Debug, Clone)]
+struct Outcome {
+    object: ObjectFacts,
+    verified: Verified,
+    already: bool,
+    callback_failed: bool,
+    receipt: bool,
+}
+
+/// One run of one upload.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    config: Config,
+    planted: Option<UploadFault>,
+    now: Millis,
+    last_ticket: u64,
+    out: VecDeque<Ordered>,
+
+    stage: Stage,
+    main: Option<(Ticket, Main)>,
+    sends: Vec<Send>,
+    reads: Vec<Read>,
+    /// Records beside the main step.
+    records: Vec<Ticket>,
+    lane: Option<(Ticket, Lane)>,
+    /// Tickets that were told to stop.
+    stopped: Vec<Ticket>,
+    over: bool,
+    ending: Option<Ending>,
+    /// Everything has stopped, and the uploads are being removed.
+    discarding: bool,
+
+    // The source.
+    source: SourceFacts,
+    settled: bool,
+    /// Since when the source has been seen with these facts.
+    seen_at: Millis,
+    /// Something was read under other facts than these: look again.
+    doubtful: bool,
+    /// A read of the source failed.
+    read_fault: Option<DiskFault>,
+    /// The facts have changed since they were recorded.
+    touched: bool,
+    touches: u32,
+    changes: u32,
+    last_snapshot: Option<(SourceFacts, Vec<Digest>)>,
+    /// What the last record says is about to be sent was read in this run, and can be sent again as it is.
+    ready: bool,
+
+    // The attempt.
+    attempt: Option<Attempt>,
+    next_attempt: u32,
+    attempts: u32,
+    parts: Parts,
+    list_after: u32,
+    relists: u32,
+    intent_recorded: bool,
+    unsynced_records: bool,
+    /// Why the next attempt is made.
+    reason: Option<Restart>,
+
+    // The object.
+    before: Before,
+    looked_at: Option<Millis>,
+    look_tries: u32,
+    /// What stands at the key may be what the source has.
+    candidate: Option<Box<ObjectFacts>>,
+    finished: Option<Box<ObjectFacts>>,
+    whole: Option<Whole>,
+    /// What this upload was found to have stored before the source, or this run, went on: no second transfer, whatever
+    /// was asked for.
+    stored_whole: Option<Whole>,
+    /// What earlier attempts may have made of the key: ours, if it comes to stand there.
+    earlier: Vec<Whole>,
+    /// The source's times prove that the whole is of the version that has them.
+    proven: bool,
+    /// A request that writes the object was sent under the attempt, and its answer was lost.
+    in_doubt: bool,
+    /// A request of ours may have written the object: what stands there now and is not ours must not be overwritten.
+    guarded: bool,
+    settle: Settle,
+    wrong_wholes: u32,
+    /// What the clear answer told, while it is held against what the store shows.
+    answer: Option<(ObjectFacts, bool)>,
+    outcome: Option<Outcome>,
+    /// An attempt of an earlier run was found stored, and only its paperwork lacks.
+    paperwork: bool,
+
+    // What was given up.
+    owed: Vec<Owed>,
+    /// Uploads without an id, perhaps ours, that the journal remembers.
+    nameless: u32,
+    lane_not_before: Millis,
+    /// There is a journal that has to go at the end.
+    journal: bool,
+
+    pace: Pace,
+    /// Bytes handed to the network in this run; only rises.
+    sent: u64,
+    /// Of these, bytes of the one request with the whole object that is under way.
+    written: u64,
+    /// Parts that were ordered up to this ticket fail for a reason that is counted already.
+    failed_up_to: u64,
+    retry: Retry,
+    renewals: u32,
+    renewed_at: u64,
+}
+
+impl Upload {
+    /// A run that has not begun; its first steps wait in [`next_step`](Self::next_step).
+    pub fn new(config: Config) -> Self {
+        let retry = Retry::new(config.retry, config.seed);
+        let pace = Pace::new(config.connections, config.connections_known);
+        let mut run = Self {
+            config,
+            planted: None,
+            now: 0,
+            last_ticket: 0,
+            out: VecDeque::new(),
+            stage: Stage::Open,
+            main: None,
+            sends: Vec::new(),
+            reads: Vec::new(),
+            records: Vec::new(),
+            lane: None,
+            stopped: Vec::new(),
+            over: false,
+            ending: None,
+            discarding: false,
+            source: SourceFacts::default(),
+            settled: false,
+            seen_at: 0,
+            doubtful: false,
+            read_fault: None,
+            touched: false,
+            touches: 0,
+            changes: 0,
+            last_snapshot: None,
+            ready: false,
+            attempt: None,
+            next_attempt: 1,
+            attempts: 0,
+            parts: Parts::default(),
+            list_after: 0,
+            relists: 0,
+            intent_recorded: false,
+            unsynced_records: false,
+            reason: None,
+            before: Before::Unknown,
+            looked_at: None,
+            look_tries: 0,
+            candidate: None,
+            finished: None,
+            whole: None,
+            stored_whole: None,
+            earlier: Vec::new(),
+            proven: false,
+            in_doubt: false,
+            guarded: false,
+            settle: Settle::default(),
+            wrong_wholes: 0,
+            answer: None,
+            outcome: None,
+            paperwork: false,
+            owed: Vec::new(),
+            nameless: 0,
+            lane_not_before: 0,
+            journal: false,
+            pace,
+            sent: 0,
+            written: 0,
+            failed_up_to: 0,
+            retry,
+            renewals: 0,
+            renewed_at: 0,
+        };
+        run.main(Main::Open, Step::Open);
+        run
+    }
+
+    /// Breaks one rule on purpose. Only for tests of the simulation.
+    #[cfg(feature = "planted-faults")]
+    pub fn plant(&mut self, fault: UploadFault) {
+        self.planted = Some(fault);
+    }
+
+    /// The next step to do, until there is none for now.
+    pub fn next_step(&mut self) -> Option<Ordered> {
+        self.out.pop_front()
+    }
+
+    /// When [`wake`](Self::wake) is wanted at the latest.
+    pub fn wake_at(&self) -> Option<Millis> {
+        if self.over {
+            return None;
+        }
+        let later = |at: Millis| (at > self.now).then_some(at);
+        let lane = || if self.lane_wants() { later(self.lane_not_before) } else { None };
+        if self.ending.is_some() {
+            return if self.discarding { lane() } else { None };
+        }
+        let main = match self.stage {
+            _ if self.main.is_some() && self.stage != Stage::Send => None,
+            Stage::Settle => later(self.settle.next_at.max(self.retry.not_before)),
+            _ => later(self.retry.not_before),
+        };
+        [main, lane()].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub fn wake(&mut self, now: Millis) {
+        self.now = self.now.max(now);
+        self.advance();
+    }
+
+    /// The caller wants something. Nothing is heeded any more once the object is known to be stored.
+    pub fn command(&mut self, now: Millis, command: Command) {
+        self.now = self.now.max(now);
+        if self.over || self.outcome.is_some() {
+            return;
+        }
+        match (command, &self.ending) {
+            (Command::Pause, None) => self.ending = Some(Ending::Pause),
+            (Command::Discard, _) => self.ending = Some(Ending::Discard),
+            _ => {}
+        }
+        self.advance();
+    }
+
+    /// A step was answered. An answer with a ticket that nobody waits for changes nothing (law 3).
+    pub fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {
+        self.now = self.now.max(now);
+        if self.over {
+            return;
+        }
+        if let Heard::Sent(bytes) = heard {
+            if self.main == Some((ticket, Main::Write)) {
+                self.written = bytes;
+            }
+            self.heard_sent(ticket, bytes);
+            return;
+        }
+        self.stopped.retain(|t| *t != ticket);
+        if let Some(i) = self.sends.iter().position(|s| s.ticket == ticket) {
+            let send = self.sends.remove(i);
+            self.hear_send(send, heard);
+        } else if let Some(i) = self.reads.iter().position(|r| r.ticket == ticket) {
+            let read = self.reads.remove(i);
+            self.hear_read(read, heard);
+        } else if let Some(i) = self.records.iter().position(|t| *t == ticket) {
+            self.records.remove(i);
+            if let Heard::Failed(fault) = heard {
+                self.fail_disk(fault, "write the journal");
+            }
+        } else if let Some((_, lane)) = self.lane.take_if(|(t, _)| *t == ticket) {
+            self.hear_lane(lane, heard);
+        } else if let Some((_, main)) = self.main.take_if(|(t, _)| *t == ticket) {
+            self.written = 0;
+            self.hear_main(main, ticket, heard);
+        } else if self.planted(UploadFault::StaleTicketAccepted) {
+            self.hear_stale(heard);
+        }
+        self.advance();
+    }
+
+    /// Bytes of the source that the store has acknowledged and that count; for progress displays.
+    pub fn acknowledged(&self) -> u64 {
+        match &self.outcome {
+            Some(_) => self.source.len,
+            None => self.parts.acknowledged(),
+        }
+    }
+
+    /// Bytes that were handed to the network for parts (or the whole) still under way.
+    pub fn in_flight(&self) -> u64 {
+        self.sends.iter().map(|s| s.sent).sum::<u64>() + self.written
+    }
+
+    /// The source's length in bytes, as last seen.
+    pub fn length(&self) -> u64 {
+        self.source.len
+    }
+
+    /// The length of all parts but the last, once the source is divided; `None` while, or because, it is one request.
+    pub fn part_len(&self) -> Option<u64> {
+        (self.parts.count() > 0).then(|| self.parts.part_len())
+    }
+
+    // ---- the one place where steps are chosen ------------------------------------------------------------------
+
+    fn advance(&mut self) {
+        if self.over {
+            return;
+        }
+        if self.ending.is_some() {
+            return self.wind_down();
+        }
+        self.run_lane();
+        if self.stage == Stage::Send {
+            self.share();
+        }
+        while !self.over && self.ending.is_none() && self.main.is_none() && self.stage != Stage::Send {
+            let stage = self.stage;
+            self.choose();
+            if self.stage == stage {
+                break; // it waits
+            }
+            if self.stage == Stage::Send {
+                self.share();
+            }
+        }
+        if self.ending.is_some() && !self.over {
+            self.wind_down();
+        }
+    }
+
+    /// The next main step. Orders it, goes on to another stage, or leaves both as they are to wait.
+    fn choose(&mut self) {
+        if self.now < self.retry.not_before {
+            return;
+        }
+        match self.stage {
+            Stage::Open | Stage::Send => {}
+            Stage::Guard => self.guard(),
+            Stage::Look | Stage::Verify => self.main(Main::Look, Step::Look),
+            Stage::Replan | Stage::CompareCheck | Stage::Check => self.main(Main::CheckSource, Step::CheckSource),
+            Stage::Compare => self.read_for_comparison(),
+            Stage::CompareCombine | Stage::Combine => self.combine(),
+            Stage::Snapshot => self.main(Main::Snapshot, Step::Snapshot),
+            Stage::Begin => self.begin(),
+            Stage::Create => self.main(Main::Create, Step::Create),
+            Stage::Created => self.record_created(),
+            Stage::List => self.list(),
+            Stage::Record => self.record_sending(),
+            Stage::Write => self.write(),
+            Stage::Settle => self.settle_on(),
+            Stage::Stored => self.record_stored(),
+            Stage::Receipt => self.write_receipt(),
+            Stage::Cleanup => self.clean_up(),
+            Stage::Forget => self.main(Main::Forget, Step::Forget),
+        }
+    }
+
+    fn hear_main(&mut self, main: Main, ticket: Ticket, heard: Heard) {
+        match (main, heard) {
+            (Main::Open, Heard::Opened(found)) => self.open(*found),
+            (Main::Open, Heard::Failed(fault)) => {
+                self.ending = None; // nothing can be paused or discarded that could not be opened
+                self.fail_disk(fault, "open");
+            }
+            (Main::Look, Heard::Object(object)) => self.heard_look(Ok(Some(*object))),
+            (Main::Look, Heard::Refused(Fault::NoSuchKey | Fault::NoSuchUpload)) => self.heard_look(Ok(None)),
+            (Main::Look, Heard::Refused(fault)) => {
+                if !self.renewed(ticket, &fault) {
+                    self.heard_look(Err(fault));
+                }
+            }
+            (Main::CheckSource, Heard::Source(looked)) => self.heard_source(looked),
+            (Main::CheckSource, Heard::Failed(fault)) => self.read_failed_for_good(fault),
+            (Main::Snapshot, Heard::Snapped { before, after, digests }) => self.heard_snapshot(before, after, digests),
+            (Main::Snapshot, Heard::Failed(fault)) => self.snapshot_failed(fault),
+            (Main::Combine, Heard::Combined { digests, composite }) => self.heard_combined(digests, composite),
+            (Main::Create, Heard::Created { upload_id }) => self.heard_created(upload_id),
+            (Main::Create, Heard::Refused(fault)) => {
+                if !self.renewed(ticket, &fault) {
+                    self.create_refused(fault);
+                }
+            }
+            (Main::List, Heard::Listed { parts, next }) => self.heard_list(parts, next),
+            (Main::List, Heard::Refused(fault)) => {
+                if !self.renewed(ticket, &fault) {
+                    self.list_refused(fault);
+                }
+            }
+            (Main::Write, Heard::Stored { object, callback_failed }) => self.heard_stored(*object, callback_failed),
+            (Main::Write, Heard::Refused(fault)) => {
+                if !self.renewed(ticket, &fault) {
+                    self.write_refused(fault);
+                }
+            }
+            (Main::Probe, Heard::Listed { .. }) => self.settle.listed = Some(true),
+            (Main::Probe, Heard::Refused(fault)) => {
+                if !self.renewed(ticket, &fault) {
+                    self.probe_refused(fault);
+                }
+            }
+            (Main::Record, Heard::Done) => self.recorded(),
+            (Main::Compact, Heard::Done) => {}
+            (Main::Receipt, Heard::Done) => self.stage = Stage::Cleanup,
+            (Main::Forget, Heard::Done) => self.forgotten(),
+            (Main::LastSync, Heard::Done) => self.finish_ending(),
+            (Main::LastSync, Heard::Failed(fault)) => self.last_sync_failed(fault),
+            (Main::Record | Main::Compact, Heard::Failed(fault)) => self.paper_failed(fault, "write the journal"),
+            (Main::Receipt, Heard::Failed(fault)) => self.paper_failed(fault, "write the receipt"),
+            (Main::Forget, Heard::Failed(fault)) => self.paper_failed(fault, "remove the journal"),
+            // A driver's answer that does not belong to the step: nothing can be concluded from it.
+            _ => self.fail(Failure::Unusable),
+        }
+    }
+
+    /// A planted fault: an answer that nobody waits for is taken for that of the current step.
+    fn hear_stale(&mut self, heard: Heard) {
+        match (&self.main, heard) {
+            (Some((_, Main::Record)), Heard::Done) => {
+                self.main = None;
+                self.recorded();
+            }
+            (Some((_, Main::Write)), Heard::PartStored { .. }) => {
+                self.main = None;
+                self.heard_stored(ObjectFacts::default(), false);
+            }
+            (_, Heard::PartStored { read, part, before }) if !self.sends.is_empty() => {
+                let send = self.sends.remove(0);
+                self.hear_send(send, Heard::PartStored { read, part, before });
+            }
+            _ => {}
+        }
+    }
+
+    // ---- small words -------------------------------------------------------------------------------------------
+
+    fn order(&mut self, step: Step) -> Ticket {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.out.push_back(Ordered { ticket, step });
+        ticket
+    }
+
+    fn main(&mut self, main: Main, step: Step) {
+        self.law(3, self.main.is_none(), "two main steps at once");
+        let ticket = self.order(step);
+        self.main = Some((ticket, main));
+    }
+
+    /// A record that the run waits for.
+    fn record(&mut self, records: Vec<Record>, durable: bool) {
+        self.journal = true;
+        let durable = durable && self.power();
+        self.main(Main::Record, Step::Record { records, durable });
+    }
+
+    /// A record beside the main step.
+    fn record_beside(&mut self, records: Vec<Record>) {
+        self.journal = true;
+        self.unsynced_records = true;
+        let ticket = self.order(Step::Record { records, durable: false });
+        self.records.push(ticket);
+    }
+
+    fn note(&mut self, note: Note) {
+        self.order(Step::Note(note));
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if self.ending.is_none() {
+            self.ending = Some(Ending::Fail(failure));
+        }
+    }
+
+    fn fail_disk(&mut self, fault: DiskFault, during: &'static str) {
+        self.fail(Failure::Disk { fault, during });
+    }
+
+    fn finish(&mut self, finish: Finish) {
+        self.over = true;
+        self.order(Step::Finish(finish));
+    }
+
+    fn stop(&mut self, ticket: Ticket) {
+        if !self.stopped.contains(&ticket) {
+            self.stopped.push(ticket);
+            // The step carries the ticket of what it stops.
+            self.out.push_back(Ordered { ticket, step: Step::Stop });
+        }
+    }
+
+    fn power(&self) -> bool {
+        self.config.durability == Durability::Power
+    }
+
+    fn planted(&self, fault: UploadFault) -> bool {
+        cfg!(feature = "planted-faults") && self.planted == Some(fault)
+    }
+
+    /// A law of the core. Silent while a fault is planted: then the simulation must notice by the outcome.
+    fn law(&self, number: u32, holds: bool, what: &str) {
+        assert!(holds || self.planted.is_some(), "law {number} of the core is broken: {what}");
+    }
+
+    // ---- failures ----------------------------------------------------------------------------------------------
+
+    /// The request with this ticket was refused for the sake of credentials or clock, which have been renewed: it is sent
+    /// again at once, a few times. Whether it was that.
+    fn renewed(&mut self, ticket: Ticket, fault: &Fault) -> bool {
+        if !matches!(fault, Fault::Expired | Fault::Skewed) {
+            return false;
+        }
+        if ticket.0 > self.renewed_at {
+            // Requests that were sent before the last renewal say nothing about it.
+            self.renewals += 1;
+            self.renewed_at = self.last_ticket;
+        }
+        self.renewals <= RENEWALS_MAX
+    }
+
+    /// A request was answered as it should be.
+    fn served(&mut self) {
+        self.renewals = 0;
+    }
+
+    /// A request failed: it is sent again after a while, or the run fails.
+    fn failed(&mut self, fault: Fault) {
+        let retry_after_ms = match &fault {
+            Fault::Busy { retry_after_ms, .. } => *retry_after_ms,
+            _ => None,
+        };
+        match fault {
+            Fault::Net { fault: NetFault::Tls | NetFault::Redirect, .. } => return self.fail(Failure::GaveUp(fault)),
+            Fault::NoSuchBucket => return self.fail(Failure::NoSuchBucket),
+            Fault::Denied(status) => return self.fail(Failure::Denied(status)),
+            Fault::NoCredentials | Fault::Expired => return self.fail(Failure::NeedsCredentials),
+            Fault::Rejected(status) => return self.fail(Failure::Rejected(status)),
+            Fault::Exists => return self.fail(Failure::OtherObject),
+            _ => {}
+        }
+        match self.retry.failed(self.now, retry_after_ms) {
+            Some(delay_ms) => {
+                self.note(Note::Retry { failures: self.retry.failures(), delay_ms, why: fault });
+            }
+            None => self.fail(Failure::GaveUp(fault)),
+        }
+    }
+
+    /// Whether the whole request may have reached the store.
+    fn maybe_done(fault: &Fault) -> bool {
+        match fault {
+            Fault::Net { maybe_done, .. } | Fault::Stopped { maybe_done } => *maybe_done,
+            Fault::Busy { .. } | Fault::Unreadable | Fault::Conflict(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The source's facts as they are written down with the whole: without times while these prove nothing.
+    fn proven_facts(&self) -> SourceFacts {
+        let facts = self.source;
+        if self.proven { facts } else { SourceFacts { mtime_ns: 0, ctime_ns: 0, ..facts } }
+    }
+
+    /// Bytes that were read at this moment can be trusted to be of the source as it shows itself now.
+    fn is_firm(&self, before: &Looked, ordered_at: Millis) -> bool {
+        before.facts == self.source && (before.settled || ordered_at >= self.seen_at.saturating_add(YOUNG_MS))
+    }
+}

@@ -18,7 +18,7 @@
 //! | `ReadPart` | `PartRead` or `Failed` |
 //! | `Combine` | `Combined` |
 //! | `Record`, `Compact`, `Receipt`, `Forget` | `Done` or `Failed` |
-//! | `Stop` | none of its own: the request with its ticket ends with `Refused(Fault::Stopped)` or as it would have |
+//! | `Stop` | none of its own: the request with its ticket ends with `Refused(Fault::Stopped)` or as it would have; a `Snapshot` or `ReadPart` ends with `Failed(DiskFault::Interrupted)` or as it would have |
 //! | `Note`, `Finish` | none |
 
 use super::journal::{Record, Recovered};
@@ -139,9 +139,9 @@ pub enum Step {
         /// Length in bytes and digests of each part.
         parts: Vec<(u64, Vec<Digest>)>,
     },
-    /// Stop the request with this ticket.
+    /// Stop the request, or the reading, with this ticket.
     Stop,
-    /// Append records to the journal (creating it); with `durable`, sync it before answering.
+    /// Append records to the journal (creating it); with `durable`, sync it before answering. No records: only that.
     Record {
         /// What to append.
         records: Vec<Record>,
@@ -326,9 +326,10 @@ pub enum Fault {
 /// What a receipt says; the driver adds source, destination and time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receipt {
-    /// The source as it was sent.
+    /// The source as it was sent. While its times do not prove yet which version that was, they are 0 here: such a
+    /// receipt fits no file, and the next start compares bytes.
     pub facts: SourceFacts,
-    /// The object as it was stored.
+    /// The object as it was stored; where the store told no digest, with those of what was sent.
     pub object: ObjectFacts,
     /// What was verified.
     pub verified: Verified,
@@ -429,6 +430,56 @@ pub enum Restart {
     OtherPartLength,
     /// The upload was settled as not done.
     NotStored,
+}
+
+impl Restart {
+    /// All reasons.
+    pub const ALL: [Restart; 9] = [
+        Self::SourceChanged,
+        Self::UploadGone,
+        Self::JournalUnusable,
+        Self::IntentOnly,
+        Self::PartsDiffer,
+        Self::InvalidPart,
+        Self::WholeDiffers,
+        Self::OtherPartLength,
+        Self::NotStored,
+    ];
+
+    /// The code in the journal; never 0.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::SourceChanged => 1,
+            Self::UploadGone => 2,
+            Self::JournalUnusable => 3,
+            Self::IntentOnly => 4,
+            Self::PartsDiffer => 5,
+            Self::InvalidPart => 6,
+            Self::WholeDiffers => 7,
+            Self::OtherPartLength => 8,
+            Self::NotStored => 9,
+        }
+    }
+
+    /// The reason with that code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|r| r.code() == code)
+    }
+
+    /// A sentence for people.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::SourceChanged => "the source has changed",
+            Self::UploadGone => "the store has no such upload any more",
+            Self::JournalUnusable => "the journal was unreadable and has been set aside",
+            Self::IntentOnly => "the answer to the creation of an upload was lost, and with it the upload's id",
+            Self::PartsDiffer => "parts that the store lists do not match the source",
+            Self::InvalidPart => "the store does not have the parts that it acknowledged",
+            Self::WholeDiffers => "the object as stored did not have the digest of its parts",
+            Self::OtherPartLength => "the parts are to have another length",
+            Self::NotStored => "the last request was not carried out, and its upload is gone",
+        }
+    }
 }
 
 /// How a run ends.

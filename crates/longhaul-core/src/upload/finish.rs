@@ -1,0 +1,325 @@
+//! Removing what was given up, winding down, the end.
+//!
+//! An upload that was given up stays in the journal until the store has confirmed that nothing of it is left: the record
+//! that it is given up is durable, no part of it is on its way, then it is aborted, and its list is asked until the store
+//! does not know it any more. What cannot be removed within a few tries is left to a later start.
+
+use super::journal::{self, Record};
+use super::step::{Failure, Fault, Finish, Heard, Note, Receipt, Restart, Step};
+use super::{Ending, Main, Stage, UploadFault};
+use crate::step::{DiskFault, Millis};
+
+/// Tries to remove one upload, per run.
+const ABORT_TRIES: u32 = 6;
+/// The first wait between them, in milliseconds; doubles.
+const ABORT_PAUSE_MS: Millis = 200;
+
+/// What the lane waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    Record,
+    Abort,
+    List,
+    Aborted,
+}
+
+/// An upload that was given up.
+#[derive(Debug, Clone)]
+pub(super) struct Owed {
+    attempt: u32,
+    upload_id: String,
+    reason: Option<Restart>,
+    /// Its Complete may be at work.
+    pub(super) in_doubt: bool,
+    /// The store has said that it does not know it: that is asked once more when none of its parts is on its way.
+    gone: bool,
+    /// Its list was empty the last time.
+    empty: bool,
+    at: At,
+    tries: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// That it is given up is not recorded.
+    Live,
+    /// It is to be aborted.
+    Abandoned,
+    /// Is anything left of it?
+    Aborting,
+    /// Nothing is; that is to be recorded.
+    Clean,
+    /// That is recorded.
+    Over,
+    /// For a later start.
+    GivenUp,
+}
+
+impl Owed {
+    pub(super) fn new(
+        attempt: u32,
+        upload_id: String,
+        reason: Option<Restart>,
+        in_doubt: bool,
+        gone: bool,
+        recorded: bool,
+    ) -> Self {
+        let at = if recorded { At::Abandoned } else { At::Live };
+        Self { attempt, upload_id, reason, in_doubt, gone, empty: false, at, tries: 0 }
+    }
+
+    /// Nothing more is done about it in this run.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.at, At::Over | At::GivenUp)
+    }
+}
+
+impl super::Upload {
+    // ---- what is owed ------------------------------------------------------------------------------------------
+
+    /// An attempt from the journal that is not gone on with.
+    pub(super) fn owe(&mut self, attempt: journal::Attempt) {
+        self.earlier.extend(attempt.sending.clone().filter(|_| !attempt.stored));
+        if !attempt.may_be_left() {
+            return;
+        }
+        match attempt.upload_id {
+            None => self.nameless += 1,
+            Some(id) => {
+                let in_doubt = attempt.sending.is_some();
+                self.owed.push(Owed::new(attempt.attempt, id, None, in_doubt, false, attempt.abandoned));
+            }
+        }
+    }
+
+    pub(super) fn lane_wants(&self) -> bool {
+        self.lane.is_none() && self.owed.iter().any(|o| !o.is_over())
+    }
+
+    /// The next step towards removing what was given up, one at a time.
+    pub(super) fn run_lane(&mut self) {
+        if self.lane.is_some() || self.now < self.lane_not_before || self.planted(UploadFault::AbortForgotten) {
+            return;
+        }
+        let Some(owed) = self.owed.iter().find(|o| !o.is_over()) else { return };
+        let (attempt, upload_id) = (owed.attempt, owed.upload_id.clone());
+        let underway = self.sends.iter().any(|s| s.attempt == attempt);
+        let (lane, step) = match owed.at {
+            At::Live => {
+                let records = vec![Record::Abandoned { attempt, reason: owed.reason }];
+                (Lane::Record, Step::Record { records, durable: self.power() })
+            }
+            // A part that is on its way may bring back what is gone.
+            At::Abandoned | At::Aborting if underway && !self.planted(UploadFault::AbortedUnderway) => return,
+            At::Abandoned => {
+                self.law(5, !underway, "an upload is aborted while its parts are on their way");
+                (Lane::Abort, Step::Abort { upload_id })
+            }
+            At::Aborting => (Lane::List, Step::ListParts { upload_id, after: 0 }),
+            At::Clean => {
+                let records = vec![Record::Aborted { attempt }];
+                (Lane::Aborted, Step::Record { records, durable: false })
+            }
+            At::Over | At::GivenUp => return,
+        };
+        let ticket = self.order(step);
+        self.lane = Some((ticket, lane));
+    }
+
+    pub(super) fn hear_lane(&mut self, lane: Lane, heard: Heard) {
+        let unconfirmed = self.planted(UploadFault::AbortUnconfirmed);
+        let Some(i) = self.owed.iter().position(|o| !o.is_over()) else { return };
+        let owed = &mut self.owed[i];
+        match (lane, heard) {
+            (Lane::Record, Heard::Done) => owed.at = if owed.gone { At::Aborting } else { At::Abandoned },
+            (Lane::Abort, Heard::Done) if unconfirmed => owed.at = At::Clean,
+            (Lane::Abort, Heard::Done) => owed.at = At::Aborting,
+            (Lane::Abort | Lane::List, Heard::Refused(Fault::NoSuchUpload | Fault::NoSuchKey)) => {
+                owed.at = At::Clean;
+                self.note(Note::Aborted { clean: true });
+            }
+            // A list may be late, and an upload without parts is one all the same: empty twice, or not known any more.
+            (Lane::List, Heard::Listed { parts, next: None }) if parts.is_empty() && owed.empty => {
+                owed.at = At::Clean;
+                self.note(Note::Aborted { clean: true });
+            }
+            (Lane::List, Heard::Listed { parts, .. }) => {
+                owed.empty = parts.is_empty();
+                owed.at = At::Abandoned;
+                self.abort_later(i);
+            }
+            (Lane::Aborted, Heard::Done) => owed.at = At::Over,
+            (_, Heard::Refused(Fault::Stopped { .. })) => {}
+            (_, Heard::Refused(Fault::Denied(_) | Fault::Rejected(_) | Fault::NoCredentials | Fault::NoSuchBucket)) => {
+                owed.at = At::GivenUp;
+                self.note(Note::Aborted { clean: false });
+            }
+            (_, Heard::Refused(_)) => self.abort_later(i),
+            // The journal cannot be written: nothing is removed that it still promises.
+            _ => owed.at = At::GivenUp,
+        }
+    }
+
+    fn abort_later(&mut self, i: usize) {
+        let owed = &mut self.owed[i];
+        owed.tries += 1;
+        if owed.tries >= ABORT_TRIES {
+            owed.at = At::GivenUp;
+            return self.note(Note::Aborted { clean: false });
+        }
+        self.lane_not_before = self.now.saturating_add(ABORT_PAUSE_MS << owed.tries);
+    }
+
+    /// Nothing may be left in the store that only the journal knows.
+    fn is_clean(&self) -> bool {
+        self.nameless == 0 && self.owed.iter().all(|o| o.at == At::Over)
+    }
+
+    // ---- the end -----------------------------------------------------------------------------------------------
+
+    pub(super) fn write_receipt(&mut self) {
+        let Some(outcome) = &self.outcome else { return };
+        let mut object = outcome.object.clone();
+        if object.digests.is_empty() {
+            // The store told none: what was sent is what the next start holds against what it sees.
+            object.digests = self.whole.as_ref().map(|whole| whole.digests.clone()).unwrap_or_default();
+        }
+        let receipt = Receipt { facts: self.proven_facts(), object, verified: outcome.verified };
+        self.main(Main::Receipt, Step::Receipt(receipt));
+    }
+
+    /// Waits until what was given up is removed, or cannot be for now; then the journal goes, unless it is a reminder.
+    pub(super) fn clean_up(&mut self) {
+        let forgetful = self.planted(UploadFault::ForgottenBeforeAborted) || self.planted(UploadFault::AbortForgotten);
+        if !forgetful && (self.lane.is_some() || self.lane_wants()) {
+            return;
+        }
+        if self.lane.is_some() || !self.records.is_empty() {
+            return;
+        }
+        if self.journal && (self.is_clean() || forgetful) {
+            self.stage = Stage::Forget;
+        } else {
+            self.finish_done();
+        }
+    }
+
+    pub(super) fn forgotten(&mut self) {
+        self.journal = false;
+        match self.ending {
+            None => self.finish_done(),
+            Some(_) => self.finish_ending(),
+        }
+    }
+
+    fn finish_done(&mut self) {
+        let Some(outcome) = self.outcome.clone() else { return };
+        self.finish(Finish::Done {
+            length: self.source.len,
+            verified: outcome.verified,
+            already: outcome.already,
+            object: Box::new(outcome.object),
+            callback_failed: outcome.callback_failed,
+        });
+    }
+
+    /// A record, the receipt or the journal's removal failed.
+    pub(super) fn paper_failed(&mut self, fault: DiskFault, during: &'static str) {
+        if self.outcome.is_some() {
+            // The object is stored; the next start finishes the paperwork.
+            return self.finish(Finish::Failed(Failure::Disk { fault, during }));
+        }
+        if self.ending.is_some() {
+            self.ending_failed(fault, during);
+            return self.finish_ending();
+        }
+        self.fail_disk(fault, during);
+    }
+
+    // ---- winding down ------------------------------------------------------------------------------------------
+
+    /// A pause, a cancel or a failure: everything under way stops; an upload's id that came meanwhile is recorded; what
+    /// was recorded is synced. A cancel then removes the uploads.
+    pub(super) fn wind_down(&mut self) {
+        if self.discarding {
+            return self.discard_on();
+        }
+        self.stop_all();
+        let busy = self.main.is_some() || self.lane.is_some() || !self.sends.is_empty() || !self.reads.is_empty();
+        if busy || !self.records.is_empty() {
+            return;
+        }
+        if self.stage == Stage::Created && !self.planted(UploadFault::UploadIdUnrecorded) {
+            return self.record_created(); // or nobody would know it
+        }
+        let uncreated = self.attempt.as_ref().filter(|a| {
+            let asked = a.single || a.upload_id.is_some() || a.create_doubt;
+            a.begun && !asked
+        });
+        if let Some(attempt) = uncreated.map(|a| a.number) {
+            // It is known that the store did not create it: no need to wonder later.
+            self.attempt = None;
+            self.record_beside(vec![Record::Aborted { attempt }]);
+        }
+        if self.ending == Some(Ending::Discard) && !self.config.keep_parts {
+            self.discarding = true;
+            self.leave_attempt(None, false);
+            return self.discard_on();
+        }
+        if std::mem::take(&mut self.unsynced_records) && self.power() {
+            return self.main(Main::LastSync, Step::Record { records: Vec::new(), durable: true });
+        }
+        if self.records.is_empty() {
+            self.finish_ending();
+        }
+    }
+
+    /// Orders a stop for whatever may take long.
+    fn stop_all(&mut self) {
+        self.stop_sends();
+        let reads: Vec<_> = self.reads.iter().map(|r| r.ticket).collect();
+        reads.into_iter().for_each(|ticket| self.stop(ticket));
+        if let Some((ticket, main)) = self.main
+            && matches!(main, Main::Look | Main::Snapshot | Main::Create | Main::List | Main::Write | Main::Probe)
+        {
+            self.stop(ticket);
+        }
+        if let Some((ticket, Lane::Abort | Lane::List)) = self.lane {
+            self.stop(ticket);
+        }
+    }
+
+    fn discard_on(&mut self) {
+        self.run_lane();
+        if self.main.is_some() || self.lane.is_some() || self.lane_wants() || !self.records.is_empty() {
+            return;
+        }
+        let forgetful = self.planted(UploadFault::AbortForgotten) || self.planted(UploadFault::ForgottenBeforeAborted);
+        if self.journal && (self.is_clean() || forgetful) {
+            return self.main(Main::Forget, Step::Forget);
+        }
+        self.finish_ending();
+    }
+
+    pub(super) fn last_sync_failed(&mut self, fault: DiskFault) {
+        self.ending_failed(fault, "write the journal");
+        self.finish_ending();
+    }
+
+    /// The last steps failed: a pause or cancel did not do what it promises. A failure keeps its own first reason.
+    fn ending_failed(&mut self, fault: DiskFault, during: &'static str) {
+        if !matches!(self.ending, Some(Ending::Fail(_))) {
+            self.ending = Some(Ending::Fail(Failure::Disk { fault, during }));
+        }
+    }
+
+    pub(super) fn finish_ending(&mut self) {
+        let clean = !self.journal;
+        let finish = match self.ending.take() {
+            None | Some(Ending::Pause) => Finish::Paused,
+            Some(Ending::Discard) => Finish::Discarded { clean },
+            Some(Ending::Fail(failure)) => Finish::Failed(failure),
+        };
+        self.finish(finish);
+    }
+}

@@ -1,0 +1,705 @@
+//! Who sends what, what the store has already, and which version of the source it all is.
+//!
+//! The store's list is the truth about what is in the store; digests of what was read are the truth about what it should
+//! be. A part counts when both agree. Which version of the source a part is of is told by the source's facts before the
+//! part was read: as long as they are what they are now, and were old enough then for a later change to show in them,
+//! nothing has changed since. What was read earlier, or too early, is read again beside the sending; what was read too
+//! early even then is read once more after everything was sent: two readings that agree, the second of all parts begun
+//! after the first of all parts ended, are of one state of the source.
+//!
+//! No event looks at all parts, but for a change of the source and the last page of a list.
+
+use std::collections::BTreeSet;
+
+use super::compare::same;
+use super::journal::{ETAG_MAX, PART_NUMBER_MAX, Record, RecordedPart};
+use super::step::{Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
+use super::{Main, Stage, TOUCHES_MAX, UploadFault, plan};
+use crate::digest::Digest;
+use crate::pace::Seen;
+use crate::step::{DiskFault, Millis, Ticket};
+
+/// Parts of the source that are read beside the sending at once: enough to keep one disk busy.
+const READS_MAX: usize = 2;
+/// A part that arrived wrong this often will not arrive right.
+const WRONG_MAX: u8 = 3;
+/// Lists that were read because Complete named a part that the store has otherwise, per attempt.
+const RELISTS_MAX: u32 = 2;
+
+/// One part, as far as it is known.
+#[derive(Debug, Clone, Default)]
+struct PartState {
+    etag: String,
+    /// Of the bytes as they were read and sent.
+    read: Vec<Digest>,
+    /// What the list tells of a part that has to be read first.
+    listed: Vec<Digest>,
+    /// The store has it, and it is what was read.
+    acked: bool,
+    /// Recorded by an earlier run, as proven by the source's times.
+    recorded: bool,
+    recorded_young: bool,
+    /// The store vouched for its digest.
+    proven: bool,
+    wrong: u8,
+}
+
+/// All parts of an attempt.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Parts {
+    len: u64,
+    part_len: u64,
+    table: Vec<PartState>,
+    /// To be sent.
+    todo: BTreeSet<u32>,
+    /// To be read before they count, or because the source's facts have changed.
+    unread: BTreeSet<u32>,
+    /// Read while the source's times proved nothing.
+    young: BTreeSet<u32>,
+    /// Read again after everything was sent, which proves them as long as nothing more is sent.
+    closing: BTreeSet<u32>,
+    /// Everything has been sent and read; what is read now may close.
+    closes: bool,
+    /// While a list is read: not seen in it yet.
+    unlisted: BTreeSet<u32>,
+    acked_bytes: u64,
+    acked: u32,
+    /// Parts, and their bytes, that were recorded by an earlier run or acknowledged in this one and do not count.
+    dropped: (u32, u64),
+    /// Of these, the ones that are acknowledged until the list is read.
+    doomed: Vec<u32>,
+}
+
+impl Parts {
+    pub(super) fn new(len: u64, part_len: u64) -> Self {
+        // A journal may claim any length of parts; one with too many of them is not gone on with (`check_resumed`).
+        let count = plan::count(len, part_len).min(PART_NUMBER_MAX);
+        Self { len, part_len, table: vec![PartState::default(); count as usize], ..Self::default() }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn part_len(&self) -> u64 {
+        self.part_len
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.table.len() as u32
+    }
+
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acked_bytes
+    }
+
+    /// What earlier runs recorded.
+    pub(super) fn recall(&mut self, recorded: Vec<RecordedPart>) {
+        for RecordedPart { number, etag, digests, young } in recorded {
+            if let Some(state) = self.state(number) {
+                *state =
+                    PartState { etag, read: digests, recorded: true, recorded_young: young, ..PartState::default() };
+            }
+        }
+    }
+
+    pub(super) fn send_all(&mut self) {
+        self.todo = (1..=self.count()).collect();
+    }
+
+    pub(super) fn read_all(&mut self) {
+        self.unread = (1..=self.count()).collect();
+    }
+
+    /// Length and digests of all parts in order.
+    pub(super) fn digests(&self, acked_only: bool) -> Vec<(u64, Vec<Digest>)> {
+        let all = self.table.iter().enumerate().filter(|(_, state)| state.acked || !acked_only);
+        all.map(|(i, state)| (self.bytes(i as u32 + 1), state.read.clone())).collect()
+    }
+
+    /// What Complete names.
+    pub(super) fn etags(&self) -> Vec<(u32, String)> {
+        let all = self.table.iter().enumerate().filter(|(_, state)| state.acked);
+        all.map(|(i, state)| (i as u32 + 1, state.etag.clone())).collect()
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.acked == self.count() && self.acked > 0
+    }
+
+    /// Whether everything that was read was of one version of the source.
+    pub(super) fn is_one_version(&self) -> bool {
+        self.todo.is_empty() && self.unread.is_empty() && self.young.is_empty()
+    }
+
+    /// Whether the source's times prove that version.
+    pub(super) fn is_proven(&self) -> bool {
+        self.is_one_version() && self.closing.is_empty()
+    }
+
+    /// Whether the store vouched for every part.
+    pub(super) fn all_proven(&self) -> bool {
+        !self.table.is_empty() && self.table.iter().all(|state| state.proven)
+    }
+
+    fn state(&mut self, number: u32) -> Option<&mut PartState> {
+        self.table.get_mut((number as usize).checked_sub(1)?)
+    }
+
+    fn bytes(&self, number: u32) -> u64 {
+        plan::part(self.len, self.part_len, number).range.len()
+    }
+
+    fn ack(&mut self, number: u32) {
+        let bytes = self.bytes(number);
+        if let Some(state) = self.state(number)
+            && !std::mem::replace(&mut state.acked, true)
+        {
+            state.listed = Vec::new();
+            self.acked_bytes += bytes;
+            self.acked += 1;
+        }
+    }
+
+    /// It does not count any more; how many bytes that are.
+    fn unack(&mut self, number: u32) -> u64 {
+        let bytes = self.bytes(number);
+        self.young.remove(&number);
+        self.closing.remove(&number);
+        self.unread.remove(&number);
+        let counted = self.state(number).is_some_and(|state| std::mem::replace(&mut state.acked, false));
+        if !counted {
+            return 0;
+        }
+        self.acked_bytes -= bytes;
+        self.acked -= 1;
+        bytes
+    }
+
+    /// The source shows other facts: everything that counts has to be read again.
+    fn doubt_all(&mut self) {
+        self.young.clear();
+        self.closing.clear();
+        self.closes = false;
+        self.unread.extend((1..).zip(&self.table).filter(|(_, state)| state.acked).map(|(number, _)| number));
+    }
+
+    /// Something is sent, or read for the first time: what was read to close has to be read once more after it.
+    fn reopen(&mut self) {
+        self.closes = false;
+        self.young.append(&mut self.closing);
+    }
+}
+
+/// A part on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Send {
+    pub(super) ticket: Ticket,
+    pub(super) attempt: u32,
+    number: u32,
+    ordered_at: Millis,
+    pub(super) sent: u64,
+}
+
+/// A part that is being read. Attempt 0: for comparison with what stands at the key.
+#[derive(Debug, Clone)]
+pub(super) struct Read {
+    pub(super) ticket: Ticket,
+    attempt: u32,
+    number: u32,
+    ordered_at: Millis,
+    /// It began after everything was sent.
+    closing: bool,
+}
+
+impl super::Upload {
+    fn number(&self) -> u32 {
+        self.attempt.as_ref().map_or(0, |a| a.number)
+    }
+
+    // ---- sending and reading -----------------------------------------------------------------------------------
+
+    /// Keeps parts flowing; goes on when all are there and of one version of the source.
+    pub(super) fn share(&mut self) {
+        if self.doubtful && self.main.is_none() {
+            self.main(Main::CheckSource, Step::CheckSource);
+        }
+        self.look_at_pace();
+        self.read_parts(self.number());
+        self.send_parts();
+        let holes = self.planted(UploadFault::CompletedWithHoles)
+            && self.parts.table.last().is_some_and(|last| last.acked)
+            && self.parts.acked + 2 >= self.parts.count();
+        if holes {
+            self.stop_sends();
+            self.parts.todo.clear();
+        }
+        let busy = !self.sends.is_empty() || !self.reads.is_empty() || self.main.is_some();
+        if busy || !self.parts.todo.is_empty() || !self.parts.unread.is_empty() {
+            return;
+        }
+        if self.touched && self.parts.young.is_empty() && self.parts.closing.is_empty() {
+            self.touched = false;
+            self.record_beside(vec![Record::Touched { attempt: self.number(), facts: self.source }]);
+        }
+        if !self.parts.young.is_empty() && !self.planted(UploadFault::YoungTrusted) {
+            self.parts.unread = std::mem::take(&mut self.parts.young);
+            self.parts.closes = true;
+            return self.read_parts(self.number());
+        }
+        self.stage = Stage::Check;
+        if self.planted(UploadFault::SourceUnchecked) {
+            self.stage = Stage::Combine;
+        }
+    }
+
+    fn look_at_pace(&mut self) {
+        let flowing = self.sends.iter().filter(|s| s.sent > 0).count();
+        let seen = Seen {
+            received: self.sent,
+            missing: self.parts.len.saturating_sub(self.parts.acked_bytes),
+            in_flight: u32::try_from(self.sends.len()).unwrap_or(u32::MAX),
+            flowing: u32::try_from(flowing).unwrap_or(u32::MAX),
+            throttled: false,
+            latency_ms: 0,
+        };
+        self.pace.look(self.now, seen);
+    }
+
+    fn send_parts(&mut self) {
+        if self.now < self.retry.not_before || self.ending.is_some() || self.read_fault.is_some() {
+            return;
+        }
+        let Some(upload_id) = self.attempt.as_ref().and_then(|a| a.upload_id.clone()) else { return };
+        let attempt = self.number();
+        while self.sends.len() < self.pace.allowed() as usize {
+            let Some(number) = self.parts.todo.pop_first() else { return };
+            self.parts.reopen();
+            let part = plan::part(self.parts.len, self.parts.part_len, number);
+            let ticket = self.order(Step::SendPart { upload_id: upload_id.clone(), part });
+            self.law(3, self.sends.iter().all(|s| s.ticket < ticket), "a ticket was used twice");
+            self.sends.push(Send { ticket, attempt, number, ordered_at: self.now, sent: 0 });
+        }
+    }
+
+    pub(super) fn read_parts(&mut self, attempt: u32) {
+        if self.read_fault.is_some() || self.ending.is_some() {
+            return;
+        }
+        let closing = self.parts.closes;
+        while self.reads.len() < READS_MAX {
+            let Some(number) = self.parts.unread.pop_first() else { return };
+            let part = plan::part(self.parts.len, self.parts.part_len, number);
+            let ticket = self.order(Step::ReadPart(part));
+            self.reads.push(Read { ticket, attempt, number, ordered_at: self.now, closing });
+        }
+    }
+
+    pub(super) fn stop_sends(&mut self) {
+        let tickets: Vec<Ticket> = self.sends.iter().map(|s| s.ticket).collect();
+        tickets.into_iter().for_each(|ticket| self.stop(ticket));
+    }
+
+    pub(super) fn stop_reads(&mut self) {
+        let tickets: Vec<Ticket> = self.reads.iter().map(|r| r.ticket).collect();
+        tickets.into_iter().for_each(|ticket| self.stop(ticket));
+        self.reads.iter_mut().for_each(|read| read.attempt = u32::MAX); // whatever they bring, nobody waits for it
+    }
+
+    pub(super) fn heard_sent(&mut self, ticket: Ticket, bytes: u64) {
+        let Some(send) = self.sends.iter_mut().find(|s| s.ticket == ticket) else { return };
+        let more = bytes.saturating_sub(send.sent);
+        send.sent += more;
+        self.sent = self.sent.saturating_add(more);
+        let allowed = self.pace.allowed();
+        self.look_at_pace();
+        if self.pace.allowed() > allowed && self.stage == Stage::Send && self.ending.is_none() {
+            self.advance();
+        }
+    }
+
+    pub(super) fn hear_send(&mut self, send: Send, heard: Heard) {
+        if send.attempt != self.number() || self.stage != Stage::Send {
+            return; // of an attempt that was left
+        }
+        match heard {
+            Heard::PartStored { read, part, before } => self.part_stored(&send, read, part, before),
+            Heard::Refused(fault) => {
+                self.parts.todo.insert(send.number);
+                self.part_refused(&send, fault);
+            }
+            Heard::Failed(fault) => {
+                self.parts.todo.insert(send.number);
+                self.source_unreadable(fault);
+            }
+            _ => self.fail(Failure::Unusable),
+        }
+    }
+
+    fn part_stored(&mut self, send: &Send, read: Vec<Digest>, part: ListedPart, before: Looked) {
+        self.served();
+        let number = send.number;
+        if part.etag.len() > ETAG_MAX {
+            return self.fail(Failure::Unusable);
+        }
+        let compared = same(&read, &part.digests);
+        let right_len = part.len == self.parts.bytes(number);
+        if (compared == Some(false) || !right_len) && !self.planted(UploadFault::WrongPartAccepted) {
+            return self.wrong_part(number, &read, &part.digests);
+        }
+        let firm = self.is_firm(&before, send.ordered_at);
+        if self.planted(UploadFault::SourceChangeIgnored) {
+            // Whatever it was read from.
+        } else if before.facts != self.source {
+            self.doubtful = true;
+            self.parts.unread.insert(number);
+        } else if !firm {
+            self.parts.young.insert(number);
+        }
+        let Some(state) = self.parts.state(number) else { return };
+        (state.etag, state.read, state.proven) = (part.etag, read, compared == Some(true));
+        self.acknowledged_part(number, !firm);
+    }
+
+    /// A part counts from now on.
+    fn acknowledged_part(&mut self, number: u32, young: bool) {
+        self.parts.ack(number);
+        let attempt = self.number();
+        if let Some(state) = self.parts.state(number) {
+            (state.recorded, state.recorded_young) = (true, young);
+            let (etag, digests) = (state.etag.clone(), state.read.clone());
+            self.record_beside(vec![Record::Part { attempt, number, etag, digests, young }]);
+        }
+        self.retry.progress(self.parts.acked_bytes);
+        self.note(Note::Acknowledged { bytes: self.parts.acked_bytes });
+    }
+
+    /// What the store has of a part is not what was read: it is sent again, a few times.
+    fn wrong_part(&mut self, number: u32, expected: &[Digest], actual: &[Digest]) {
+        self.note(Note::WrongPart { number });
+        self.parts.unack(number);
+        self.parts.todo.insert(number);
+        let Some(state) = self.parts.state(number) else { return };
+        state.wrong += 1;
+        if state.wrong > WRONG_MAX {
+            let pair = expected.iter().find_map(|e| Some((e, actual.iter().find(|a| a.kind() == e.kind())?)));
+            let (expected, actual) = (pair.map(|p| p.0.clone()), pair.map(|p| p.1.clone()));
+            self.fail(Failure::Integrity { expected, actual });
+        }
+    }
+
+    fn part_refused(&mut self, send: &Send, fault: Fault) {
+        if matches!(fault, Fault::Stopped { .. }) || self.ending.is_some() || self.renewed(send.ticket, &fault) {
+            return;
+        }
+        match fault {
+            Fault::NoSuchUpload | Fault::NoSuchKey if self.in_doubt => {
+                self.stop_sends();
+                self.stop_reads();
+                self.settle_from(fault);
+            }
+            Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
+            _ if self.refused_one_more(send, &fault) => {}
+            // Requests that were under way when another one failed say nothing new.
+            _ if send.ticket.0 <= self.failed_up_to && Self::may_pass(&fault) => {}
+            fault => {
+                self.failed_up_to = self.last_ticket;
+                self.failed(fault);
+            }
+        }
+    }
+
+    /// A request failed before it took anything. While others are served, that is no failure of the upload: the store,
+    /// or somebody on the way, allows no more of them. Whether it was so.
+    fn refused_one_more(&mut self, send: &Send, fault: &Fault) -> bool {
+        let others = || self.sends.iter().filter(|s| s.attempt == send.attempt);
+        let refusal = matches!(fault, Fault::Busy { .. }) || matches!(fault, Fault::Net { .. }) && send.sent == 0;
+        if !refusal || !others().any(|s| s.sent > 0) {
+            return false;
+        }
+        let retry_after_ms = match fault {
+            Fault::Busy { retry_after_ms, .. } => *retry_after_ms,
+            _ => None,
+        };
+        let serving = u32::try_from(others().count()).unwrap_or(u32::MAX);
+        let before = self.pace.allowed();
+        let connections = self.pace.refused(self.now, serving, retry_after_ms);
+        if connections < before {
+            self.note(Note::Limited { connections });
+        }
+        true
+    }
+
+    pub(super) fn hear_read(&mut self, read: Read, heard: Heard) {
+        let wanted = match self.stage {
+            Stage::Compare => read.attempt == 0,
+            Stage::Send => read.attempt == self.number(),
+            _ => false,
+        };
+        if !wanted {
+            return;
+        }
+        match heard {
+            Heard::PartRead { digests, before } if read.attempt == 0 => {
+                self.proven &= self.is_firm(&before, read.ordered_at);
+                if before.facts != self.source {
+                    self.comparison_disturbed();
+                } else if let Some(state) = self.parts.state(read.number) {
+                    state.read = digests;
+                }
+            }
+            Heard::PartRead { digests, before } => self.part_read(&read, digests, before),
+            Heard::Failed(fault) if read.attempt == 0 => {
+                if fault != DiskFault::Interrupted {
+                    self.stop_reads();
+                    self.read_fault = Some(fault);
+                    self.stage = Stage::Replan;
+                } else {
+                    self.parts.unread.insert(read.number);
+                }
+            }
+            Heard::Failed(fault) => {
+                self.parts.unread.insert(read.number);
+                self.source_unreadable(fault);
+            }
+            _ => self.fail(Failure::Unusable),
+        }
+    }
+
+    fn part_read(&mut self, read: &Read, digests: Vec<Digest>, before: Looked) {
+        let number = read.number;
+        if before.facts != self.source {
+            self.doubtful = true;
+            self.parts.unread.insert(number);
+            return;
+        }
+        let firm = self.is_firm(&before, read.ordered_at);
+        let Some(state) = self.parts.state(number) else { return };
+        let acked = state.acked;
+        if acked {
+            match same(&digests, &state.read) {
+                Some(true) => {}
+                Some(false) => return self.source_changed(),
+                None => {
+                    // It was digested in another way then: nothing to compare, so it is sent again.
+                    let discarded = self.parts.unack(number);
+                    self.parts.todo.insert(number);
+                    return self.note(Note::Restarted { reason: Restart::PartsDiffer, discarded });
+                }
+            }
+        } else if same(&digests, &state.listed) == Some(true) {
+            state.read = digests;
+            state.proven = true;
+        } else {
+            let listed = std::mem::take(&mut state.listed);
+            return self.wrong_part(number, &digests, &listed);
+        }
+        if !acked {
+            self.parts.reopen();
+        }
+        match read.closing && self.parts.closes {
+            _ if firm => {}
+            true => _ = self.parts.closing.insert(number),
+            false => _ = self.parts.young.insert(number),
+        }
+        if !acked {
+            self.acknowledged_part(number, !firm);
+        } else if firm && self.parts.state(number).is_some_and(|s| s.recorded_young) && !self.touched {
+            self.acknowledged_part(number, false);
+        }
+    }
+
+    /// A read of the source failed: because it has changed, or because it cannot be read?
+    fn source_unreadable(&mut self, fault: DiskFault) {
+        if fault != DiskFault::Interrupted && self.ending.is_none() {
+            self.read_fault = Some(fault);
+            self.doubtful = true;
+        }
+    }
+
+    // ---- the source's facts ------------------------------------------------------------------------------------
+
+    /// The answer to a look at the source.
+    pub(super) fn heard_source(&mut self, looked: Looked) {
+        match self.stage {
+            Stage::Replan => return self.replan(looked),
+            Stage::CompareCheck if looked.facts == self.source => return self.already_there(),
+            Stage::CompareCheck => return self.comparison_disturbed(),
+            _ => {}
+        }
+        self.doubtful = false;
+        self.settled = looked.settled;
+        if looked.facts != self.source {
+            self.read_fault = None;
+            self.stage = Stage::Send;
+            return self.facts_changed(looked);
+        }
+        if let Some(fault) = self.read_fault.take() {
+            return self.fail_disk(fault, "read the source");
+        }
+        if self.stage == Stage::Check {
+            self.stage = Stage::Combine;
+        }
+    }
+
+    /// The source shows other facts than those that its parts were read under: has it changed, or was it only touched?
+    fn facts_changed(&mut self, looked: Looked) {
+        self.source = looked.facts;
+        self.seen_at = self.now;
+        if self.planted(UploadFault::SourceChangeIgnored) {
+            return;
+        }
+        if looked.facts.len != self.parts.len {
+            return self.source_changed();
+        }
+        self.touches += 1;
+        if self.touches > TOUCHES_MAX {
+            return self.fail(Failure::SourceChanged { changes: self.changes + 1 });
+        }
+        self.touched = true;
+        self.parts.doubt_all();
+    }
+
+    pub(super) fn read_failed_for_good(&mut self, fault: DiskFault) {
+        if fault != DiskFault::Interrupted {
+            self.fail_disk(fault, "look at the source");
+        }
+    }
+
+    // ---- the store's list --------------------------------------------------------------------------------------
+
+    /// Asks for the next page.
+    pub(super) fn list(&mut self) {
+        let Some(upload_id) = self.attempt.as_ref().and_then(|a| a.upload_id.clone()) else { return };
+        if self.list_after == 0 {
+            self.ready = false;
+            self.parts.unlisted = (1..=self.parts.count()).collect();
+            self.parts.dropped = (0, 0);
+        }
+        self.main(Main::List, Step::ListParts { upload_id, after: self.list_after });
+    }
+
+    pub(super) fn list_refused(&mut self, fault: Fault) {
+        match fault {
+            Fault::Stopped { .. } => {}
+            Fault::NoSuchUpload | Fault::NoSuchKey if self.in_doubt => {
+                // Complete may have been carried out meanwhile.
+                self.settle_from(fault);
+            }
+            Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
+            fault => self.failed(fault),
+        }
+    }
+
+    pub(super) fn heard_list(&mut self, parts: Vec<ListedPart>, next: Option<u32>) {
+        self.served();
+        for part in parts {
+            self.listed(part);
+        }
+        let next = next.filter(|_| !self.planted(UploadFault::FirstPageOnly));
+        match next {
+            // A store that lists behind the last part has nothing more to say.
+            Some(next) if next < self.parts.count() => {
+                if next <= self.list_after {
+                    return self.fail(Failure::Unusable);
+                }
+                self.list_after = next;
+            }
+            _ => self.all_listed(),
+        }
+    }
+
+    fn listed(&mut self, part: ListedPart) {
+        let number = part.number;
+        if !self.parts.unlisted.remove(&number) {
+            return; // none of ours, or listed twice
+        }
+        let (bytes, touched, settled) = (self.parts.bytes(number), self.touched, self.settled);
+        let trusted = self.planted(UploadFault::ListedPartTrusted);
+        let unchecked = self.planted(UploadFault::SourceChangeIgnored);
+        let forgets = self.planted(UploadFault::ResumeForgets);
+        let kinds = &self.config.kinds;
+        let comparable = part.digests.iter().any(|d| kinds.contains(&d.kind()));
+        let Some(state) = self.parts.state(number) else { return };
+        let agrees = match same(&part.digests, &state.read) {
+            _ if part.len != bytes || part.etag.len() > ETAG_MAX || forgets => Some(false),
+            None if state.acked && state.etag == part.etag => Some(true), // as it was acknowledged in this run
+            _ if trusted => Some(true),
+            agrees => agrees,
+        };
+        let (acked, recorded) = (state.acked, state.recorded);
+        match agrees {
+            Some(true) => {
+                state.etag = part.etag;
+                state.proven |= !part.digests.is_empty();
+                let young = state.recorded_young || !recorded;
+                self.parts.ack(number);
+                if acked || unchecked || trusted {
+                    // Nothing new is known of it.
+                } else if touched || !settled {
+                    self.parts.unread.insert(number);
+                } else if young {
+                    self.parts.young.insert(number);
+                }
+            }
+            None if comparable && !acked => {
+                // Its record was lost: what the store has is compared with what is read.
+                (state.etag, state.listed, state.read) = (part.etag, part.digests, Vec::new());
+                self.parts.unread.insert(number);
+            }
+            _ => self.drop_part(number, agrees == Some(false)),
+        }
+    }
+
+    /// What the store has under this number is of no use.
+    fn drop_part(&mut self, number: u32, wrong: bool) {
+        let bytes = self.parts.bytes(number);
+        let Some(state) = self.parts.state(number) else { return };
+        let known = state.acked || state.recorded;
+        if state.acked {
+            self.parts.doomed.push(number);
+        } else {
+            *state = PartState { wrong: state.wrong, ..PartState::default() };
+            self.parts.todo.insert(number);
+        }
+        if known {
+            self.parts.dropped.0 += 1;
+            self.parts.dropped.1 += bytes;
+        } else if wrong {
+            self.note(Note::WrongPart { number });
+        }
+    }
+
+    fn all_listed(&mut self) {
+        self.list_after = 0;
+        for number in std::mem::take(&mut self.parts.unlisted) {
+            self.drop_part(number, false);
+        }
+        for number in std::mem::take(&mut self.parts.doomed) {
+            self.parts.unack(number);
+            self.parts.todo.insert(number);
+        }
+        let (parts, discarded) = std::mem::take(&mut self.parts.dropped);
+        let again = self.relists > 0;
+        if parts > 0 || again {
+            let reason = if again { Restart::InvalidPart } else { Restart::PartsDiffer };
+            self.note(Note::Restarted { reason, discarded });
+        }
+        if !again {
+            let (parts, bytes) = (self.parts.acked, self.parts.acked_bytes);
+            self.note(Note::Resumed { parts, bytes });
+        }
+        self.retry.restart_at(self.parts.acked_bytes);
+        self.stage = Stage::Send;
+    }
+
+    /// Complete named a part that the store does not have, or has otherwise: what does it have?
+    pub(super) fn list_again(&mut self) {
+        self.relists += 1;
+        self.list_after = 0;
+        if self.relists > RELISTS_MAX {
+            return self.new_attempt(Restart::InvalidPart, false);
+        }
+        self.stage = Stage::List;
+    }
+}

@@ -1,0 +1,115 @@
+//! How is a source divided into parts?
+//!
+//! All parts have one length but the last, which may be shorter. The length is what the caller asks for, or the usual one
+//! as long as it keeps the number of parts within the store's limit, or the least multiple of a MiB that does.
+
+use super::config::Limits;
+use super::journal::PART_NUMBER_MAX;
+use super::step::{Limit, Part};
+use crate::ranges::Range;
+
+const MIB: u64 = 1 << 20;
+
+/// The length of all parts but the last for a source of `len` bytes.
+pub fn part_len(len: u64, limits: &Limits, asked: Option<u64>, usual: u64) -> Result<u64, Limit> {
+    if len > limits.object_max {
+        return Err(Limit::TooLong(limits.object_max));
+    }
+    let parts_max = u64::from(limits.parts_max.clamp(1, PART_NUMBER_MAX));
+    if let Some(asked) = asked {
+        return match asked {
+            _ if asked < limits.part_min.max(1) => Err(Limit::PartTooSmall(limits.part_min)),
+            _ if asked > limits.part_max => Err(Limit::PartTooLarge(limits.part_max)),
+            _ if len.div_ceil(asked) > parts_max => Err(Limit::TooManyParts(limits.parts_max)),
+            _ => Ok(asked),
+        };
+    }
+    let part_max = limits.part_max.max(1);
+    let usual = usual.clamp(limits.part_min.max(1).min(part_max), part_max);
+    if len.div_ceil(usual) <= parts_max {
+        return Ok(usual);
+    }
+    let least = len.div_ceil(parts_max);
+    let part_len = least.div_ceil(MIB).saturating_mul(MIB).min(part_max);
+    if len.div_ceil(part_len) > parts_max {
+        Err(Limit::TooLong(part_max.saturating_mul(parts_max)))
+    } else {
+        Ok(part_len)
+    }
+}
+
+/// How many parts of this length a source has.
+pub(super) fn count(len: u64, part_len: u64) -> u32 {
+    u32::try_from(len.div_ceil(part_len.max(1)).max(1)).unwrap_or(u32::MAX)
+}
+
+/// Which bytes the part with this number (from 1) holds.
+pub(super) fn part(len: u64, part_len: u64, number: u32) -> Part {
+    let start = u64::from(number.saturating_sub(1)).saturating_mul(part_len);
+    Part { number, range: Range::new(start.min(len), start.saturating_add(part_len).min(len)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn parts_are_as_usual_until_there_would_be_too_many() {
+        let plan = |len| part_len(len, &Limits::OSS, None, 16 * MIB);
+        for (len, want) in [
+            (0, Ok(16 * MIB)),
+            (1, Ok(16 * MIB)),
+            (160_000 * MIB, Ok(16 * MIB)),
+            (160_000 * MIB + 1, Ok(17 * MIB)),
+            (170_000 * MIB, Ok(17 * MIB)),
+            (10_000 * 5 * GIB, Ok(5 * GIB)),
+            (10_000 * 5 * GIB + 1, Err(Limit::TooLong(10_000 * 5 * GIB))),
+            (u64::MAX, Err(Limit::TooLong(10_000 * 5 * GIB))),
+        ] {
+            assert_eq!(plan(len), want, "{len}");
+            if let Ok(part_len) = want {
+                assert!(count(len, part_len) <= 10_000);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_kept_or_refused_with_the_limit() {
+        let plan = |len, asked| part_len(len, &Limits::S3, Some(asked), 16 * MIB);
+        for (len, asked, want) in [
+            (GIB, 5 * MIB, Ok(5 * MIB)),
+            (GIB, 5 * MIB + 1, Ok(5 * MIB + 1)),
+            (GIB, 5 * MIB - 1, Err(Limit::PartTooSmall(5 * MIB))),
+            (GIB, 0, Err(Limit::PartTooSmall(5 * MIB))),
+            (GIB, 5 * GIB + 1, Err(Limit::PartTooLarge(5 * GIB))),
+            (50_000 * MIB + 1, 5 * MIB, Err(Limit::TooManyParts(10_000))),
+        ] {
+            assert_eq!(plan(len, asked), want, "{len} in {asked}");
+        }
+    }
+
+    #[test]
+    fn a_store_with_odd_limits_gets_a_clear_answer() {
+        let odd = Limits { part_min: 10, part_max: 3, parts_max: 0, single_max: 0, object_max: u64::MAX };
+        assert_eq!(part_len(3, &odd, None, 100), Ok(3));
+        assert_eq!(part_len(4, &odd, None, 100), Err(Limit::TooLong(3)));
+    }
+
+    #[test]
+    fn parts_cover_every_byte_once() {
+        for len in 1..=40 {
+            for part_len in 1..=12 {
+                let mut at = 0;
+                for number in 1..=count(len, part_len) {
+                    let part = part(len, part_len, number);
+                    assert_eq!(part.range.start, at);
+                    assert!(!part.range.is_empty() && part.range.len() <= part_len);
+                    at = part.range.end;
+                }
+                assert_eq!(at, len);
+            }
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! The request that writes the object (Complete or Put), its answer, and how a lost one is settled.
+//!
+//! Right before the request it is known what stands at the key (`before`), and the journal says durably that the request
+//! is about to be sent and for which whole. A clear answer is held against that whole, and so is what the store shows.
+//! When the answer was lost, a look decides: what is the whole is ours; what still stands there as before means that the
+//! request was not carried out, or is still at work; and anything else is another writer's and is never overwritten. As
+//! long as the store still knows the upload, Complete may be sent again; when it does not, somebody has carried it out,
+//! removed it, or is at work: waiting tells.
+
+use super::compare::{Shown, is_before, same_write, shown};
+use super::journal::{Before, Record, Whole};
+use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
+use super::{Main, Outcome, Stage, UploadFault};
+use crate::digest::DigestKind;
+use crate::step::Millis;
+
+/// What was seen at the key this long ago, in milliseconds, is still what stands there as far as we care: older news is
+/// asked for again before the object is written.
+const FRESH_MS: Millis = 10_000;
+/// The first wait while settling, in milliseconds; doubles up to the maximum.
+const SETTLE_PAUSE_MS: Millis = 500;
+const SETTLE_PAUSE_MAX_MS: Millis = 30_000;
+/// How long it is worth asking when the object may not be looked at, in milliseconds: where listing is not allowed, a
+/// missing object is answered like a forbidden one.
+const DENIED_MS: Millis = 30_000;
+/// Looks that must agree before one request with the whole object counts as not carried out.
+const LOOKS_MIN: u32 = 2;
+/// How long a request of an earlier run for an older version is waited for, in milliseconds: longer than a store takes
+/// for a request that it has received, shorter than anybody wants to wait for a small file.
+const OUTDATED_MS: Millis = 5_000;
+/// Looks after a clear answer until what the store shows is believed.
+const VERIFY_LOOKS: u32 = 4;
+
+/// What is being found out about a lost answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settle {
+    /// Since when; `None`: nothing is being settled.
+    since: Option<Millis>,
+    pub(super) next_at: Millis,
+    pause_ms: Millis,
+    looks: u32,
+    /// The store does not know the upload any more.
+    gone: bool,
+    cause: Option<Fault>,
+    seen: Option<Seen>,
+    /// Whether the store still knows the upload.
+    pub(super) listed: Option<bool>,
+}
+
+/// What a look shows while an answer is settled.
+#[derive(Debug, Clone)]
+enum Seen {
+    /// The whole.
+    Ours(Box<ObjectFacts>, Verified),
+    /// The whole, which stood there before as well.
+    Already(Box<ObjectFacts>, Verified),
+    /// The length of the whole, not what stood there before, and nothing to compare bytes by.
+    Perhaps(Box<ObjectFacts>),
+    /// What stood there before, or nothing.
+    AsBefore,
+    /// Another writer's object.
+    Other,
+    /// It may not be looked at.
+    Denied,
+}
+
+impl super::Upload {
+    fn single(&self) -> bool {
+        self.attempt.as_ref().is_none_or(|a| a.single)
+    }
+
+    // ---- before ------------------------------------------------------------------------------------------------
+
+    pub(super) fn guard(&mut self) {
+        let fresh = self.looked_at.is_some_and(|at| self.now.saturating_sub(at) < FRESH_MS);
+        // What was given up while its Complete may be at work must be gone, or it could still overwrite this one.
+        let aborts = !self.planted(UploadFault::AbortForgotten);
+        if aborts && self.owed.iter().any(|o| o.in_doubt && !o.is_over()) {
+            return;
+        }
+        if fresh && !self.guarded {
+            self.stage = Stage::Record;
+        } else {
+            self.main(Main::Look, Step::Look);
+        }
+    }
+
+    /// What stands at the key right before it is written.
+    pub(super) fn guard_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
+        let whole = self.whole.clone().unwrap_or_default();
+        match answer {
+            Err(fault) if Self::may_pass(&fault) => return self.failed(fault),
+            // What may be ours cannot be told from another writer's any more.
+            Err(_) if self.guarded => return self.fail(Failure::Unconfirmed),
+            Err(_) => self.before = Before::Unknown,
+            Ok(None) => self.before = Before::Absent,
+            Ok(Some(object)) if !self.guarded => {
+                if self.config.forbid_overwrite {
+                    return match shown(&object, &whole) {
+                        Shown::Same(verified) => self.found(object, verified),
+                        _ => self.fail(Failure::OtherObject),
+                    };
+                }
+                self.before = Before::Object(Box::new(object));
+            }
+            Ok(Some(object)) => match self.seen(object, &whole) {
+                Seen::Ours(object, verified) => return self.found(*object, verified),
+                Seen::AsBefore | Seen::Already(..) => {}
+                // Nothing to compare bytes by: a request of ours is answered late, as far as anybody can tell.
+                Seen::Perhaps(object) if self.in_doubt && self.earlier.last() == Some(&whole) => {
+                    return self.stored(*object, Verified::Length, false);
+                }
+                _ if self.planted(UploadFault::OtherObjectOverwritten) => {}
+                _ => return self.fail(Failure::OtherObject),
+            },
+        }
+        self.looked_at = Some(self.now);
+        self.stage = Stage::Record;
+    }
+
+    pub(super) fn record_sending(&mut self) {
+        let (Some(whole), Some(attempt)) = (self.whole.clone(), &mut self.attempt) else { return };
+        attempt.begun = true;
+        self.ready = true;
+        let (number, single, before) = (attempt.number, attempt.single, self.before.clone());
+        if !single {
+            self.proven = self.parts.is_proven();
+        }
+        let facts = self.proven_facts();
+        let mut records = self.intent();
+        let Whole { length, digests, composite } = whole;
+        if !single && !self.proven {
+            // Should the next start find it stored, or not, it must not believe the facts that the parts began with.
+            records.push(Record::Touched { attempt: number, facts });
+            self.touched = true;
+        }
+        records.push(if single {
+            Record::Putting { attempt: number, facts, digests, before }
+        } else {
+            Record::Completing { attempt: number, length, digests, composite, before }
+        });
+        if self.planted(UploadFault::SendingUnrecorded) {
+            self.record_beside(records.into_iter().filter(|r| matches!(r, Record::Intent(_))).collect());
+            self.stage = Stage::Write;
+            return;
+        }
+        self.record(records, true);
+    }
+
+    /// A record that the run waited for is written.
+    pub(super) fn recorded(&mut self) {
+        match self.stage {
+            Stage::Begin => {
+                if let Some(attempt) = &mut self.attempt {
+                    attempt.begun = true;
+                }
+                self.stage = Stage::Create;
+            }
+            Stage::Created => self.stage = Stage::Send,
+            Stage::Record => self.stage = Stage::Write,
+            Stage::Stored if self.outcome.is_some() => self.stage = Stage::Receipt,
+            Stage::Stored => self.stored_before(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn write(&mut self) {
+        let Some(attempt) = &self.attempt else { return };
+        if attempt.single {
+            return self.main(Main::Write, Step::Put);
+        }
+        let Some(upload_id) = attempt.upload_id.clone() else { return };
+        self.law(6, self.parts.is_whole(), "Complete with parts missing");
+        self.law(4, !self.doubtful && self.parts.is_one_version(), "Complete for two versions of the source");
+        self.law(5, self.sends.is_empty(), "Complete while parts are on their way");
+        let parts = self.parts.etags();
+        self.main(Main::Write, Step::Complete { upload_id, parts });
+    }
+
+    // ---- a clear answer ----------------------------------------------------------------------------------------
+
+    pub(super) fn heard_stored(&mut self, object: ObjectFacts, callback_failed: bool) {
+        self.served();
+        self.settle = Settle::default();
+        if self.planted(UploadFault::WholeNotCompared) {
+            return self.stored(object, Verified::Length, callback_failed);
+        }
+        let whole = self.whole.clone().unwrap_or_default();
+        match shown(&object, &whole) {
+            Shown::Same(verified) => self.stored(object, verified, callback_failed),
+            Shown::Different { expected, actual } => self.whole_differs(object, expected, actual),
+            Shown::Nothing => {
+                self.answer = Some((object, callback_failed));
+                self.stage = Stage::Verify;
+                self.look_tries = 0;
+            }
+        }
+    }
+
+    /// What the store shows after a clear answer that told nothing to compare bytes by.
+    pub(super) fn verify_heard(&mut self, looked: Result<Option<ObjectFacts>, Fault>) {
+        let Some((answer, callback_failed)) = self.answer.clone() else { return };
+        let whole = self.whole.clone().unwrap_or_default();
+        let again = self.look_tries + 1 < VERIFY_LOOKS;
+        self.look_tries += 1;
+        let by_parts = if self.parts.all_proven() { Verified::Parts } else { Verified::Answer };
+        match looked {
+            Err(fault) if again && Self::may_pass(&fault) => self.failed(fault),
+            // The answer was clear; that nobody may look does not make it less so.
+            Err(_) => self.stored(answer, by_parts, callback_failed),
+            Ok(None) if again => self.look_later(),
+            Ok(None) => self.stored(answer, by_parts, callback_failed),
+            Ok(Some(object)) => match shown(&object, &whole) {
+                Shown::Same(verified) => self.stored(object, verified, callback_failed),
+                _ if is_before(&object, &self.before) && again => self.look_later(),
+                Shown::Nothing => {
+                    let verified = if self.parts.all_proven() { Verified::Parts } else { Verified::Length };
+                    let verified = if object.len.is_some() { verified } else { by_parts };
+                    self.stored(object, verified, callback_failed);
+                }
+                Shown::Different { expected, actual } => match same_write(&answer, &object) {
+                    Some(true) => self.whole_differs(object, expected, actual),
+                    // Somebody has written there since.
+                    Some(false) => self.stored(answer, by_parts, callback_failed),
+                    None if is_before(&object, &self.before) => self.stored(answer, by_parts, callback_failed),
+                    None => self.fail(Failure::OtherObject),
+                },
+            },
+        }
+    }
+
+    fn look_later(&mut self) {
+        self.retry.not_before = self.now.saturating_add(SETTLE_PAUSE_MS);
+    }
+
+    /// The object that we wrote is not what its parts were. Once, everything is sent again; it may overwrite that object
+    /// and no other.
+    fn whole_differs(
+        &mut self,
+        object: ObjectFacts,
+        expected: Option<crate::digest::Digest>,
+        actual: Option<crate::digest::Digest>,
+    ) {
+        self.wrong_wholes += 1;
+        if self.wrong_wholes > 1 {
+            return self.fail(Failure::Integrity { expected, actual });
+        }
+        self.before = Before::Object(Box::new(object));
+        self.guarded = true;
+        self.in_doubt = false;
+        self.new_attempt(Restart::WholeDiffers, true);
+    }
+
+    // ---- a lost answer -----------------------------------------------------------------------------------------
+
+    pub(super) fn write_refused(&mut self, fault: Fault) {
+        if matches!(fault, Fault::Stopped { .. }) {
+            return;
+        }
+        let single = self.single();
+        let taken = match &fault {
+            Fault::NoSuchUpload | Fault::NoSuchKey => self.planted(UploadFault::GoneTakenForStored),
+            fault => self.planted(UploadFault::LostAnswerTakenForStored) && Self::maybe_done(fault),
+        };
+        if taken {
+            return self.stored(ObjectFacts::default(), Verified::Answer, false);
+        }
+        if Self::maybe_done(&fault) {
+            if !single && self.planted(UploadFault::LostCompleteTakenForFailed) {
+                return self.new_attempt(Restart::UploadGone, false);
+            }
+            if single && self.planted(UploadFault::LostPutSentAgain) {
+                return self.failed(fault);
+            }
+            (self.in_doubt, self.guarded) = (true, true);
+            return self.settle_from(fault);
+        }
+        match fault {
+            Fault::NoSuchUpload | Fault::NoSuchKey if !single => self.settle_from(fault),
+            Fault::InvalidPart if self.in_doubt => self.settle_from(fault),
+            Fault::InvalidPart if !single => self.list_again(),
+            Fault::Exists => self.settle_from(fault),
+            fault => self.failed(fault),
+        }
+    }
+
+    /// Begins to find out what became of the request, or goes on with it.
+    pub(super) fn settle_from(&mut self, cause: Fault) {
+        if self.settle.since.is_none() {
+            self.settle = Settle { since: Some(self.now), pause_ms: SETTLE_PAUSE_MS, ..Settle::default() };
+            self.note(Note::Settling);
+        }
+        self.settle.looks = 0;
+        self.settle.next_at = self.now;
+        if let Fault::Busy { retry_after_ms: Some(wish), .. } = &cause {
+            let wish = (*wish).min(self.config.retry.retry_after_max_ms);
+            self.settle.next_at = self.now.saturating_add(wish);
+        }
+        // The store has said it where it counts: what it still lists is of no use.
+        self.settle.gone |= matches!(cause, Fault::NoSuchUpload | Fault::NoSuchKey);
+        (self.settle.seen, self.settle.listed) = (None, None);
+        self.settle.cause = Some(cause);
+        self.stage = Stage::Settle;
+    }
+
+    /// Looks at the object, then at the upload, then decides.
+    pub(super) fn settle_on(&mut self) {
+        if self.now < self.settle.next_at {
+            return;
+        }
+        let upload_id = self.attempt.as_ref().and_then(|a| a.upload_id.clone()).filter(|_| !self.settle.gone);
+        match (&self.settle.seen, self.settle.listed, upload_id) {
+            (None, ..) => self.main(Main::Look, Step::Look),
+            (Some(Seen::Ours(..)), ..) | (Some(_), Some(_), _) | (Some(_), _, None) => self.settle_now(),
+            (Some(_), None, Some(upload_id)) => self.main(Main::Probe, Step::ListParts { upload_id, after: 0 }),
+        }
+    }
+
+    /// What an object at the key is, as far as the request with this whole is concerned.
+    fn seen(&self, object: ObjectFacts, whole: &Whole) -> Seen {
+        let as_before = is_before(&object, &self.before);
+        // An MD5 of the whole is told of what was sent in one request, one of MD5s of what was made of parts.
+        let md5 = object.digests.iter().any(|d| d.kind() == DigestKind::Md5);
+        let made_otherwise = if self.single() { object.composite.is_some() } else { md5 };
+        match shown(&object, whole) {
+            // The same bytes stood there before, in another dress.
+            Shown::Same(_) if as_before && object.dressed_differently => Seen::AsBefore,
+            Shown::Same(verified) if as_before => Seen::Already(Box::new(object), verified),
+            Shown::Same(verified) => Seen::Ours(Box::new(object), verified),
+            _ if as_before => Seen::AsBefore,
+            // What an earlier attempt of ours made, late.
+            _ if self.earlier.iter().any(|whole| matches!(shown(&object, whole), Shown::Same(_))) => Seen::AsBefore,
+            Shown::Nothing if object.len.is_some() && !made_otherwise => Seen::Perhaps(Box::new(object)),
+            _ if self.planted(UploadFault::OtherObjectOverwritten) => Seen::AsBefore,
+            _ => Seen::Other,
+        }
+    }
+
+    pub(super) fn settle_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
+        let whole = self.whole.clone().unwrap_or_default();
+        self.settle.looks += 1;
+        self.settle.seen = Some(match answer {
+            Ok(Some(object)) => self.seen(object, &whole),
+            Ok(None) => Seen::AsBefore,
+            Err(fault) if Self::may_pass(&fault) => {
+                self.settle.looks -= 1;
+                return self.failed(fault);
+            }
+            Err(_) => Seen::Denied,
+        });
+    }
+
+    pub(super) fn probe_refused(&mut self, fault: Fault) {
+        match fault {
+            Fault::NoSuchUpload | Fault::NoSuchKey => self.settle.listed = Some(false),
+            Fault::Stopped { .. } => {}
+            fault if Self::may_pass(&fault) => self.failed(fault),
+            // Whether the upload is still there cannot be told: as if it were not.
+            _ => self.settle.listed = Some(false),
+        }
+    }
+
+    fn settle_now(&mut self) {
+        let Some(seen) = self.settle.seen.take() else { return };
+        let listed = self.settle.listed.take().unwrap_or(false);
+        let single = self.single();
+        let since = self.settle.since.unwrap_or(self.now);
+        let waited = self.now.saturating_sub(since);
+        let late = waited >= self.config.settle_ms;
+        // The request of an earlier run, for what may be another version: should it be carried out late, it would
+        // overwrite the newer one.
+        let outdated = self.touched && !self.ready && waited < OUTDATED_MS.min(self.config.settle_ms);
+        let exists = self.settle.cause == Some(Fault::Exists);
+        match seen {
+            Seen::Ours(object, verified) => self.found(*object, verified),
+            Seen::Already(object, verified) if !listed => self.found(*object, verified),
+            Seen::Perhaps(object) if self.in_doubt && !listed => self.stored(*object, Verified::Length, false),
+            // Overwriting is forbidden, and what is there is not ours.
+            _ if exists && !self.in_doubt => self.fail(Failure::OtherObject),
+            // Complete was never under way: whatever stands there, the upload is gone for another reason.
+            _ if !self.in_doubt => self.upload_gone(Restart::UploadGone),
+            Seen::Already(..) => self.write_again(),
+            Seen::AsBefore if single && self.settle.looks >= LOOKS_MIN && !outdated => self.write_again(),
+            Seen::AsBefore if listed => self.write_again(),
+            Seen::AsBefore if late && !single => self.upload_gone(Restart::NotStored),
+            Seen::Denied if listed => self.write_again(),
+            // What an earlier run left unsettled: the caller was told then, and says now that it is to be sent all the same.
+            Seen::Denied | Seen::Other | Seen::Perhaps(_) if self.config.force && !self.ready => {
+                self.guarded = false;
+                self.settle = Settle::default();
+                self.new_attempt(Restart::NotStored, false);
+            }
+            Seen::Denied if late || waited >= DENIED_MS => self.fail(Failure::Unconfirmed),
+            Seen::Other | Seen::Perhaps(_) if late => self.fail(Failure::OtherObject),
+            _ => {
+                let pause_ms = self.settle.pause_ms;
+                self.settle.pause_ms = (pause_ms * 2).min(SETTLE_PAUSE_MAX_MS);
+                let left = self.config.settle_ms.saturating_sub(waited).max(1);
+                self.settle.next_at = self.now.saturating_add(pause_ms.min(left));
+            }
+        }
+    }
+
+    fn upload_gone(&mut self, reason: Restart) {
+        self.settle = Settle::default();
+        self.new_attempt(reason, true);
+    }
+
+    /// The request was not carried out: it is sent again, by way of what an earlier run did not leave in memory.
+    fn write_again(&mut self) {
+        let cause = self.settle.cause.clone().unwrap_or(Fault::Unreadable);
+        self.failed(cause);
+        if self.ending.is_some() {
+            return;
+        }
+        if self.settle.cause == Some(Fault::InvalidPart) {
+            return self.list_again();
+        }
+        if self.ready {
+            self.stage = Stage::Write;
+        } else if self.single() {
+            // The source is read again, and may be another by now.
+            self.earlier.extend(self.whole.take());
+            self.reason = Some(Restart::NotStored);
+            self.note(Note::Restarted { reason: Restart::NotStored, discarded: 0 });
+            self.attempt = None;
+            self.stage = Stage::Replan;
+        } else {
+            self.stage = Stage::List;
+            self.check_resumed();
+        }
+    }
+
+    // ---- stored ------------------------------------------------------------------------------------------------
+
+    /// The whole stands there, seen and not answered.
+    fn found(&mut self, object: ObjectFacts, verified: Verified) {
+        if !self.in_doubt {
+            // This attempt did not make it, but an earlier one or somebody else: its upload is of no use any more.
+            self.leave_attempt(Some(Restart::NotStored), false);
+        }
+        self.stored(object, verified, false);
+    }
+
+    /// The object is there and ours.
+    pub(super) fn stored(&mut self, object: ObjectFacts, verified: Verified, callback_failed: bool) {
+        self.settle = Settle::default();
+        self.retry.not_before = self.now;
+        // An earlier run sent it, and the source may have changed since.
+        if !self.ready && (self.touched || !self.settled) {
+            // That is written down, and the source is compared with what is there now.
+            self.before = Before::Object(Box::new(object));
+            self.stage = Stage::Stored;
+            return;
+        }
+        self.done(Outcome { object, verified, already: false, callback_failed, receipt: true });
+    }
+
+    /// What an earlier run sent is written down as stored: on to what the source is now.
+    fn stored_before(&mut self) {
+        self.attempt = None;
+        let discarded = self.parts.acknowledged();
+        if discarded > 0 {
+            self.note(Note::Restarted { reason: Restart::UploadGone, discarded });
+        }
+        self.parts = super::parts::Parts::default();
+        self.stored_whole = self.whole.take();
+        (self.whole, self.in_doubt, self.guarded, self.touched) = (None, false, false, false);
+        self.looked_at = Some(self.now);
+        let object = match &self.before {
+            Before::Object(object) => Some((**object).clone()),
+            _ => None,
+        };
+        self.decide(object);
+    }
+
+    /// The end is known: only paperwork is left.
+    pub(super) fn done(&mut self, outcome: Outcome) {
+        let stored = self.attempt.is_some() && !self.paperwork;
+        let receipt = outcome.receipt;
+        self.ending = None; // too late for a pause or a cancel
+        self.outcome = Some(outcome);
+        self.stage = match (stored, receipt) {
+            (true, _) => Stage::Stored,
+            (false, true) => Stage::Receipt,
+            (false, false) => Stage::Cleanup,
+        };
+    }
+
+    pub(super) fn record_stored(&mut self) {
+        match &self.attempt {
+            Some(attempt) => {
+                let records = vec![Record::Stored { attempt: attempt.number }];
+                self.record(records, true);
+            }
+            None => self.recorded(),
+        }
+    }
+}

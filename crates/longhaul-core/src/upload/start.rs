@@ -1,0 +1,512 @@
+//! What was found, what stands at the key, and whether anything has to be sent at all.
+//!
+//! The journal names uploads that may still be in the store: the last one is gone on with if it still fits, all others
+//! are owed an abort. A request that may have written the object is settled before anything else. Without either, one
+//! look at the key tells whether the same object is there already, and what stood there before ours.
+
+use super::compare::{Shown, same, same_write, shown};
+use super::finish::Owed;
+use super::journal::{self, Before, Record, Recovered, Whole};
+use super::parts::Parts;
+use super::step::{Composite, Failure, Fault, Found, FoundJournal, Looked, Note, ObjectFacts, Restart, Step, Verified};
+use super::{ATTEMPTS_MAX, Attempt, Main, Outcome, Stage, UploadFault, plan};
+use crate::digest::{Digest, DigestKind};
+use crate::download::OnChange;
+use crate::step::DiskFault;
+
+/// Tries for the first look: it only spares work, so that not much is spent on it.
+const LOOK_TRIES: u32 = 3;
+
+impl super::Upload {
+    // ---- what was found ----------------------------------------------------------------------------------------
+
+    pub(super) fn open(&mut self, found: Found) {
+        self.source = found.source.facts;
+        self.settled = found.source.settled;
+        self.seen_at = self.now;
+        self.finished = found.finished;
+        self.stage = Stage::Look;
+        match found.journal {
+            FoundJournal::Absent => {}
+            FoundJournal::SetAside(_) => {
+                self.reason = Some(Restart::JournalUnusable);
+                self.note(Note::Restarted { reason: Restart::JournalUnusable, discarded: 0 });
+            }
+            FoundJournal::Read(recovered) => self.recover(*recovered),
+        }
+    }
+
+    fn recover(&mut self, mut recovered: Recovered) {
+        let (theirs, ours) = (&recovered.intent, &self.config.intent);
+        if (&theirs.path, &theirs.destination) != (&ours.path, &ours.destination) {
+            return self.fail_disk(DiskFault::Exists, "open the journal, which is of another upload");
+        }
+        self.journal = true;
+        self.intent_recorded = true;
+        let live: usize = recovered.attempts.iter().map(|a| a.parts.len() + 4).sum();
+        if u64::from(recovered.next_sequence) > 2 * live as u64 + u64::from(self.config.compact_after) {
+            self.main(Main::Compact, Step::Compact { records: recovered.records() });
+        }
+        let last = recovered.attempts.pop();
+        recovered.attempts.into_iter().for_each(|earlier| self.owe(earlier));
+        let Some(last) = last else { return };
+        self.next_attempt = last.attempt.saturating_add(1);
+        let single = last.part_len == 0;
+        if last.stored {
+            // Only its paperwork lacks, unless the source has changed since.
+            self.paperwork = last.facts == self.source && self.settled;
+            self.stored_whole = last.sending.clone();
+            self.whole = last.sending.filter(|_| self.paperwork);
+        } else if last.aborted || last.abandoned || single && last.sending.is_none() {
+            self.owe(last);
+        } else if last.sending.is_some() {
+            self.whole = last.sending.clone();
+            self.before = last.before.clone();
+            self.go_on_with(last);
+            (self.in_doubt, self.guarded) = (true, true);
+            self.settle_from(Fault::Unreadable);
+        } else if last.upload_id.is_none() {
+            self.owe(last);
+            self.reason = Some(Restart::IntentOnly);
+            self.note(Note::Restarted { reason: Restart::IntentOnly, discarded: 0 });
+        } else {
+            self.go_on_with(last);
+            self.stage = Stage::List;
+            self.check_resumed();
+        }
+    }
+
+    /// Takes up the last attempt: what was recorded of its parts counts when the store's list agrees.
+    fn go_on_with(&mut self, last: journal::Attempt) {
+        let single = last.part_len == 0;
+        self.attempt =
+            Some(Attempt { number: last.attempt, upload_id: last.upload_id, single, begun: true, create_doubt: false });
+        self.touched = last.facts != self.source;
+        if single {
+            return;
+        }
+        self.parts = Parts::new(last.facts.len, last.part_len);
+        if !self.planted(UploadFault::ResumeForgets) {
+            self.parts.recall(last.parts);
+        }
+        let (length, parts) = (self.source.len, self.parts.count());
+        self.note(Note::Started { length, part_len: Some(last.part_len), parts });
+    }
+
+    /// Whether the attempt from an earlier run can still become the object that is wanted; otherwise a new one begins.
+    pub(super) fn check_resumed(&mut self) {
+        if self.parts.len() != self.source.len && !self.planted(UploadFault::SourceChangeIgnored) {
+            return self.source_changed();
+        }
+        let (part_len, limits) = (self.parts.part_len(), self.config.limits);
+        let count = plan::count(self.parts.len(), part_len);
+        let fits = count <= limits.parts_max.min(journal::PART_NUMBER_MAX)
+            && part_len <= limits.part_max
+            && (part_len >= limits.part_min || count < 2);
+        if !fits || self.config.part_len.is_some_and(|asked| asked != part_len) {
+            self.new_attempt(Restart::OtherPartLength, false);
+        }
+    }
+
+    // ---- what stands at the key --------------------------------------------------------------------------------
+
+    /// The answer to a look, whatever it was asked for.
+    pub(super) fn heard_look(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
+        match answer {
+            Err(Fault::NoSuchBucket) => return self.fail(Failure::NoSuchBucket),
+            Err(Fault::NoCredentials | Fault::Expired) => return self.fail(Failure::NeedsCredentials),
+            Err(Fault::Stopped { .. }) => return,
+            Ok(_) => self.served(),
+            Err(_) => {}
+        }
+        match self.stage {
+            Stage::Guard => self.guard_heard(answer),
+            Stage::Verify => self.verify_heard(answer),
+            Stage::Settle => self.settle_heard(answer),
+            _ => self.first_look(answer),
+        }
+    }
+
+    fn first_look(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
+        match answer {
+            Ok(object) => {
+                self.looked_at = Some(self.now);
+                self.before = object.clone().map_or(Before::Absent, |o| Before::Object(Box::new(o)));
+                self.decide(object);
+            }
+            Err(fault) if Self::may_pass(&fault) && self.look_tries + 1 < LOOK_TRIES => {
+                self.look_tries += 1;
+                self.failed(fault);
+            }
+            Err(_) => self.decide(None), // no obstacle: it is looked at again before it is written
+        }
+    }
+
+    /// Whether another try may help.
+    pub(super) fn may_pass(fault: &Fault) -> bool {
+        use crate::step::NetFault;
+        match fault {
+            Fault::Net { fault, .. } => !matches!(fault, NetFault::Tls | NetFault::Redirect),
+            Fault::Busy { .. } | Fault::Unreadable | Fault::Skewed | Fault::Conflict(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Nothing of an earlier run is to be gone on with: is there anything to send?
+    pub(super) fn decide(&mut self, object: Option<ObjectFacts>) {
+        if self.paperwork {
+            return self.finish_paperwork(object);
+        }
+        if let Some(object) = object {
+            let ours = self.stored_whole.take().is_some_and(|whole| matches!(shown(&object, &whole), Shown::Same(_)));
+            let asked = self.config.force || self.config.callback || object.dressed_differently;
+            let wanted = ours || !asked;
+            let fits = object.len.is_none_or(|len| len == self.source.len);
+            if wanted
+                && fits
+                && self.settled
+                && let Some(finished) = self.finished.take()
+            {
+                let by_digest = same(&finished.digests, &object.digests);
+                if by_digest == Some(true) || by_digest.is_none() && same_write(&finished, &object) == Some(true) {
+                    let whole = Whole { length: self.source.len, digests: finished.digests, composite: None };
+                    let verified = match shown(&object, &whole) {
+                        Shown::Same(verified) => verified,
+                        _ => Verified::Length,
+                    };
+                    return self.done(Outcome {
+                        object,
+                        verified,
+                        already: true,
+                        callback_failed: false,
+                        receipt: false,
+                    });
+                }
+            }
+            if wanted && fits {
+                self.candidate = Some(Box::new(object));
+            } else if self.config.forbid_overwrite {
+                return self.fail(Failure::OtherObject);
+            }
+        }
+        self.divide();
+    }
+
+    /// An earlier run found the object stored and was interrupted before it had written that down everywhere. Whatever
+    /// stands at the key now, the upload has succeeded.
+    fn finish_paperwork(&mut self, object: Option<ObjectFacts>) {
+        self.proven = true; // by the facts that were recorded with it
+        let whole = self.whole.clone().unwrap_or_default();
+        let ours = object.and_then(|o| match shown(&o, &whole) {
+            Shown::Same(verified) => Some((o, verified)),
+            _ => None,
+        });
+        let (object, verified) = ours.unwrap_or_else(|| {
+            let (len, digests) = (Some(self.source.len), whole.digests);
+            (ObjectFacts { len, digests, ..ObjectFacts::default() }, Verified::Answer)
+        });
+        self.done(Outcome { object, verified, already: false, callback_failed: false, receipt: true });
+    }
+
+    /// One request or several?
+    fn divide(&mut self) {
+        let length = self.source.len;
+        let limits = self.config.limits;
+        if length <= self.single_max() {
+            self.parts = Parts::default();
+            self.note(Note::Started { length, part_len: None, parts: 1 });
+            self.stage = Stage::Snapshot;
+            return;
+        }
+        let part_len = match plan::part_len(length, &limits, self.config.part_len, self.config.part_len_usual) {
+            Ok(part_len) => part_len,
+            Err(limit) => return self.fail(Failure::Limits(limit)),
+        };
+        self.parts = Parts::new(length, part_len);
+        let parts = self.parts.count();
+        self.note(Note::Started { length, part_len: Some(part_len), parts });
+        self.stage = Stage::Begin;
+        if self.candidate.as_ref().is_some_and(|o| self.is_comparable(o)) {
+            self.parts.read_all();
+            self.proven = true; // until something is read too early
+            self.stage = Stage::Compare;
+        } else if self.candidate.take().is_some() && self.config.forbid_overwrite {
+            self.fail(Failure::OtherObject);
+        }
+    }
+
+    pub(super) fn single_max(&self) -> u64 {
+        self.config.single_max.min(self.config.limits.single_max)
+    }
+
+    /// Whether reading the source can show that it is what stands there.
+    fn is_comparable(&self, object: &ObjectFacts) -> bool {
+        let kinds = &self.config.kinds;
+        let crc = |kind| matches!(kind, DigestKind::Crc64 | DigestKind::Crc64Nvme | DigestKind::Crc32c);
+        let by_crc = object.digests.iter().any(|d| crc(d.kind()) && kinds.contains(&d.kind()));
+        let by_md5s = object.composite.is_some_and(|c| c.count == self.parts.count());
+        by_crc || by_md5s && kinds.contains(&DigestKind::Md5)
+    }
+
+    // ---- comparing ---------------------------------------------------------------------------------------------
+
+    pub(super) fn read_for_comparison(&mut self) {
+        self.read_parts(0);
+        if self.reads.is_empty() {
+            self.stage = Stage::CompareCombine;
+        }
+    }
+
+    /// What was read is of another version than what was read before.
+    pub(super) fn comparison_disturbed(&mut self) {
+        self.stop_reads();
+        if !self.change() {
+            self.stage = Stage::Replan;
+        }
+    }
+
+    pub(super) fn combine(&mut self) {
+        let parts = self.parts.digests(self.planted(UploadFault::CompletedWithHoles) && self.stage == Stage::Combine);
+        self.main(Main::Combine, Step::Combine { parts });
+    }
+
+    pub(super) fn heard_combined(&mut self, digests: Vec<Digest>, composite: Option<Composite>) {
+        let holes = self.planted(UploadFault::CompletedWithHoles) && self.stage == Stage::Combine;
+        let length = if holes { self.parts.acknowledged() } else { self.source.len };
+        let whole = Whole { length, digests, composite };
+        if self.stage != Stage::CompareCombine {
+            self.whole = Some(whole);
+            self.stage = Stage::Guard;
+            return;
+        }
+        if let Some(object) = self.candidate.take()
+            && let Shown::Same(_) = shown(&object, &whole)
+        {
+            self.candidate = Some(object);
+            self.whole = Some(whole);
+            self.stage = Stage::CompareCheck;
+        } else {
+            self.not_the_same();
+        }
+    }
+
+    /// What stands there is not what the source has.
+    fn not_the_same(&mut self) {
+        self.candidate = None;
+        if self.config.forbid_overwrite {
+            return self.fail(Failure::OtherObject);
+        }
+        self.parts = Parts::new(self.parts.len(), self.parts.part_len());
+        self.stage = Stage::Begin;
+    }
+
+    pub(super) fn already_there(&mut self) {
+        let (Some(object), Some(whole)) = (self.candidate.take(), &self.whole) else { return };
+        if let Shown::Same(verified) = shown(&object, whole) {
+            let object = *object;
+            self.done(Outcome { object, verified, already: true, callback_failed: false, receipt: true });
+        }
+    }
+
+    // ---- a small source ----------------------------------------------------------------------------------------
+
+    /// The snapshot is one version of the source when the facts before and after it are the same and old enough, or when
+    /// two in a row are the same.
+    pub(super) fn heard_snapshot(&mut self, before: Looked, after: Looked, digests: Vec<Digest>) {
+        let torn = before.facts != after.facts && !self.planted(UploadFault::SnapshotTorn);
+        if before.facts != self.source || torn {
+            self.source = after.facts;
+            self.seen_at = self.now;
+        }
+        self.settled = before.settled;
+        if torn {
+            self.last_snapshot = None;
+            if !self.change() && after.facts.len > self.single_max() {
+                self.stage = Stage::Replan;
+            }
+            return;
+        }
+        if before.facts.len > self.single_max() {
+            self.stage = Stage::Replan;
+            return;
+        }
+        let young = !before.settled && !digests.is_empty() && !self.planted(UploadFault::SnapshotTorn);
+        if young {
+            let this = (before.facts, digests.clone());
+            let last = self.last_snapshot.replace(this.clone());
+            match last {
+                Some(last) if last == this => {}
+                Some(_) => {
+                    self.change();
+                    return;
+                }
+                None => return,
+            }
+        }
+        self.read_fault = None;
+        self.proven = before.settled;
+        let whole = Whole { length: before.facts.len, digests, composite: None };
+        if let Some(object) = self.candidate.take() {
+            if let Shown::Same(_) = shown(&object, &whole) {
+                self.candidate = Some(object);
+                self.whole = Some(whole);
+                return self.already_there();
+            }
+            if self.config.forbid_overwrite {
+                return self.fail(Failure::OtherObject);
+            }
+        }
+        self.whole = Some(whole);
+        if self.attempt.as_ref().is_none_or(|a| !a.single) {
+            self.reason = None;
+            self.attempt = Some(self.new_number(true));
+        }
+        self.stage = Stage::Guard;
+    }
+
+    pub(super) fn snapshot_failed(&mut self, fault: DiskFault) {
+        if fault != DiskFault::Interrupted {
+            self.read_fault = Some(fault);
+            self.stage = Stage::Replan;
+        }
+    }
+
+    fn new_number(&mut self, single: bool) -> Attempt {
+        let number = self.next_attempt;
+        self.next_attempt = number.saturating_add(1);
+        Attempt { number, upload_id: None, single, begun: false, create_doubt: false }
+    }
+
+    // ---- a new upload ------------------------------------------------------------------------------------------
+
+    pub(super) fn begin(&mut self) {
+        let reason = self.reason.take();
+        let attempt = self.new_number(false);
+        let number = attempt.number;
+        self.attempt = Some(attempt);
+        if self.planted(UploadFault::IntentUnrecorded) {
+            self.stage = Stage::Create;
+            return;
+        }
+        let mut records = self.intent();
+        let (facts, part_len) = (self.source, self.parts.part_len());
+        records.push(Record::Begin { attempt: number, facts, part_len, reason });
+        self.touched = false;
+        self.record(records, true);
+    }
+
+    /// The first record, when there is no journal yet.
+    pub(super) fn intent(&mut self) -> Vec<Record> {
+        match std::mem::replace(&mut self.intent_recorded, true) {
+            true => Vec::new(),
+            false => vec![Record::Intent(self.config.intent.clone())],
+        }
+    }
+
+    pub(super) fn create_refused(&mut self, fault: Fault) {
+        if Self::maybe_done(&fault) {
+            // There may be an upload now that nobody knows the id of: it is remembered, and another one is begun.
+            self.attempt = None;
+            self.nameless += 1;
+            self.reason = Some(Restart::IntentOnly);
+            self.stage = Stage::Begin;
+            if !matches!(fault, Fault::Stopped { .. }) {
+                self.note(Note::Restarted { reason: Restart::IntentOnly, discarded: 0 });
+            }
+        }
+        if !matches!(fault, Fault::Stopped { .. }) {
+            self.failed(fault);
+        }
+    }
+
+    pub(super) fn heard_created(&mut self, upload_id: String) {
+        self.served();
+        let Some(attempt) = &mut self.attempt else { return };
+        if upload_id.is_empty() || upload_id.len() > journal::UPLOAD_ID_MAX {
+            attempt.create_doubt = true;
+            return self.fail(Failure::Unusable);
+        }
+        attempt.upload_id = Some(upload_id);
+        self.stage = Stage::Created;
+    }
+
+    pub(super) fn record_created(&mut self) {
+        let Some(Attempt { number, upload_id: Some(upload_id), .. }) = self.attempt.clone() else { return };
+        self.parts.send_all();
+        if self.planted(UploadFault::UploadIdUnrecorded) {
+            self.stage = Stage::Send;
+            return;
+        }
+        self.record(vec![Record::Created { attempt: number, upload_id }], true);
+    }
+
+    /// The attempt is left: what it holds in the store is owed an abort, and another one begins. `gone`: the store holds
+    /// nothing of it any more.
+    pub(super) fn new_attempt(&mut self, reason: Restart, gone: bool) {
+        self.note(Note::Restarted { reason, discarded: self.parts.acknowledged() });
+        self.stop_sends();
+        self.stop_reads();
+        self.leave_attempt(Some(reason), gone);
+        self.earlier.extend(self.whole.take().filter(|_| self.in_doubt));
+        self.parts = Parts::default();
+        (self.whole, self.last_snapshot, self.candidate, self.answer) = (None, None, None, None);
+        (self.in_doubt, self.touched, self.doubtful) = (false, false, false);
+        (self.looked_at, self.relists, self.ready) = (None, 0, false);
+        self.retry.restart_at(0);
+        self.reason = Some(reason);
+        self.attempts += 1;
+        self.stage = Stage::Replan;
+        if self.attempts > ATTEMPTS_MAX {
+            self.fail(Failure::GaveUp(Fault::NoSuchUpload));
+        }
+    }
+
+    /// What is there of the current attempt is owed.
+    pub(super) fn leave_attempt(&mut self, reason: Option<Restart>, gone: bool) {
+        let Some(attempt) = self.attempt.take() else { return };
+        match attempt.upload_id {
+            Some(upload_id) => {
+                self.owed.push(Owed::new(attempt.number, upload_id, reason, self.in_doubt, gone, false));
+            }
+            None if attempt.single || !attempt.begun => {}
+            None if attempt.create_doubt => self.nameless += 1,
+            None => self.record_beside(vec![Record::Aborted { attempt: attempt.number }]),
+        }
+    }
+
+    /// The source has changed while something of the older version is in the store.
+    pub(super) fn source_changed(&mut self) {
+        if !self.change() {
+            self.new_attempt(Restart::SourceChanged, false);
+        }
+    }
+
+    /// Counts a change of the source. True when it was one too many.
+    pub(super) fn change(&mut self) -> bool {
+        self.changes += 1;
+        let stop = self.config.on_change == OnChange::Stop || self.changes > self.config.changes_max;
+        if stop {
+            self.fail(Failure::SourceChanged { changes: self.changes });
+        }
+        stop
+    }
+
+    /// The answer to a look at the source before it is divided anew.
+    pub(super) fn replan(&mut self, looked: Looked) {
+        if let Some(fault) = self.read_fault.take() {
+            if looked.facts == self.source {
+                return self.fail_disk(fault, "read the source");
+            }
+            if self.change() {
+                return;
+            }
+        }
+        if looked.facts != self.source {
+            self.source = looked.facts;
+            self.seen_at = self.now;
+            self.candidate = self.candidate.take().filter(|o| o.len == Some(looked.facts.len));
+        }
+        self.settled = looked.settled;
+        self.divide();
+    }
+}

@@ -1,0 +1,385 @@
+//! What must never happen, held against what somebody sees who knows the source and the store. Nothing here looks into
+//! the core.
+
+use std::fmt::Arguments;
+
+use longhaul_core::upload::Upload;
+use longhaul_core::upload::journal;
+use longhaul_core::upload::step::{Failure, Fault, Finish, FoundJournal, Heard, Note, Restart, Step, Verified};
+
+use crate::content::Bytes;
+use crate::driver::Op;
+use crate::store::{Object, State, Tells};
+use crate::tell;
+use crate::world::World;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Breach {
+    pub(crate) law: &'static str,
+    pub(crate) what: String,
+}
+
+/// A request that may have written the object, and whose answer was lost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Doubt {
+    /// When the first such request was sent.
+    since: u64,
+    /// When the last answer was lost.
+    lost: u64,
+}
+
+/// What was seen from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    pub(crate) done: bool,
+    pub(crate) snapshot: Bytes,
+    pub(crate) doubt: Option<Doubt>,
+    /// The journal was damaged by somebody, or by a power cut without any promise: nothing can be asked of it.
+    pub(crate) unsafe_journal: bool,
+    pub(crate) corrupted: bool,
+    /// Parts that were ordered to be sent, and those of them that a stop or a kill met.
+    sent_parts: u64,
+    pub(crate) met_parts: u64,
+    /// A request that may have written the object was cancelled, or the journal that told of it is gone.
+    forgotten: bool,
+    /// When the key was looked at last, in this run.
+    last_look: Option<u64>,
+    run_began: u64,
+    acknowledged: u64,
+    /// A note said why acknowledged bytes do not count.
+    explained: bool,
+    source_changes: u32,
+}
+
+impl Witness {
+    pub(crate) fn run_begins(&mut self, now: u64) {
+        (self.last_look, self.run_began, self.acknowledged, self.explained) = (None, now, 0, false);
+    }
+
+    pub(crate) fn looked(&mut self, now: u64) {
+        self.last_look = Some(now);
+    }
+
+    pub(crate) fn journal_spoiled(&mut self) {
+        self.unsafe_journal = true;
+        self.forgotten |= self.doubt.take().is_some();
+    }
+}
+
+impl World {
+    pub(crate) fn broken(&mut self, law: &'static str, what: Arguments<'_>) {
+        if self.breach.is_none() {
+            self.breach = Some(Breach { law, what: what.to_string() });
+        }
+    }
+
+    // ---- what is written ---------------------------------------------------------------------------------------
+
+    /// What we write to the key is one version of the source.
+    pub(crate) fn about_to_write(&mut self, bytes: Bytes, _began: u64, _mangle: bool) {
+        if !self.source.was(&bytes, 0) {
+            self.broken("an object is one version of the source", format_args!("put: {:?}", bytes.as_slice()));
+        }
+    }
+
+    pub(crate) fn completed(&mut self, object: &Object, _old: Option<Object>, mangled: bool) {
+        if !mangled && !self.source.was(&object.bytes, 0) && self.store.mangled == 0 {
+            self.broken("an object is one version of the source", format_args!("{:?}", object.bytes.as_slice()));
+        }
+    }
+
+    // ---- what is ordered ---------------------------------------------------------------------------------------
+
+    pub(crate) fn ordered(&mut self, step: &Step) {
+        match step {
+            Step::Put | Step::Complete { .. } => self.check_overwriting(),
+            _ => {}
+        }
+        if matches!(step, Step::Put | Step::Create) {
+            self.check_twice();
+        }
+        if let Step::SendPart { upload_id, part } = step {
+            self.witness.sent_parts += 1;
+            self.check_part_twice(upload_id, part.number);
+        }
+    }
+
+    /// Another writer's object is never overwritten to repair ours.
+    fn check_overwriting(&mut self) {
+        let (Some(doubt), Some(object)) = (self.witness.doubt, &self.store.object) else { return };
+        if !object.other || object.at <= doubt.since || !self.store.vendor.looks || self.config.force {
+            return;
+        }
+        let unlooked = self.witness.last_look.is_none_or(|at| at < doubt.lost);
+        if unlooked || self.witness.last_look.is_some_and(|at| at > object.at) {
+            let (at, since) = (object.at, doubt.since);
+            self.broken(
+                "another writer's object is not overwritten to repair ours",
+                format_args!("it is of {at} ms, ours may have been written since {since} ms"),
+            );
+        }
+    }
+
+    /// What is there already, and can be seen to be, is not sent.
+    fn check_twice(&mut self) {
+        let Some(object) = &self.store.object else { return };
+        let vendor = self.store.vendor;
+        let wanted = self.config.force || self.config.callback;
+        if object.other || !vendor.looks || wanted || object.bytes != *self.source.bytes() {
+            return;
+        }
+        let Some(doubt) = self.witness.doubt else { return };
+        let unlooked = self.witness.last_look.is_none_or(|at| at < doubt.lost);
+        let seen = self.witness.last_look.is_some_and(|at| at > object.at) && vendor.tells == Tells::Crc;
+        let changed = self.source.changes != self.witness.source_changes;
+        if object.at < doubt.lost && !changed && (unlooked || seen) {
+            let at = object.at;
+            self.broken("nothing is sent twice", format_args!("the object is there since {at} ms, and ours"));
+        }
+    }
+
+    /// A part that the store acknowledged is not sent again.
+    fn check_part_twice(&mut self, upload_id: &str, number: u32) {
+        let excused = self.witness.corrupted || self.store.vendor.late_ms > 0;
+        let Some(upload) = self.store.upload(upload_id).map(|i| &self.store.uploads[i]) else { return };
+        let Some(part) = upload.parts[number as usize] else { return };
+        if !part.heard || upload.state != State::Open || excused || self.store.vendor.tells == Tells::Nothing {
+            return;
+        }
+        self.coverage.parts_sent_again += 1;
+        if self.source.versions.len() == 1 && self.witness.source_changes == self.source.changes {
+            self.broken(
+                "an acknowledged part is not sent again",
+                format_args!("part {number} of {upload_id} is there, and of the source"),
+            );
+        }
+    }
+
+    // ---- what is answered --------------------------------------------------------------------------------------
+
+    pub(crate) fn answered(&mut self, op: &Op, heard: &Heard) {
+        if let (Step::SendPart { upload_id, part }, Heard::PartStored { .. }) = (&op.step, heard)
+            && let Some(i) = self.store.upload(upload_id)
+            && let Some(part) = &mut self.store.uploads[i].parts[part.number as usize]
+        {
+            part.heard = true;
+        }
+        let doubtful = match heard {
+            Heard::Refused(Fault::Net { maybe_done, .. } | Fault::Stopped { maybe_done }) => *maybe_done,
+            Heard::Refused(fault) => matches!(fault, Fault::Busy { .. } | Fault::Unreadable | Fault::Conflict(_)),
+            _ => false,
+        };
+        let refused = matches!(heard, Heard::Refused(_) | Heard::Failed(_));
+        if doubtful {
+            self.left_unanswered(op);
+        } else if refused {
+            self.witness.met_parts += u64::from(matches!(op.step, Step::SendPart { .. }));
+        }
+    }
+
+    /// Nobody knows what became of it.
+    pub(crate) fn left_unanswered(&mut self, op: &Op) {
+        self.witness.met_parts += u64::from(matches!(op.step, Step::SendPart { .. }));
+        if matches!(op.step, Step::Put | Step::Complete { .. }) {
+            let since = self.witness.doubt.map_or(op.ordered_at, |doubt| doubt.since);
+            self.witness.doubt = Some(Doubt { since, lost: self.now });
+            if self.witness.doubt.is_some() {
+                self.witness.source_changes = self.source.changes;
+            }
+        }
+    }
+
+    // ---- what is told ------------------------------------------------------------------------------------------
+
+    pub(crate) fn noted(&mut self, note: &Note) {
+        tell!(self, "note: {note:?}");
+        match note {
+            Note::Restarted { reason, .. } => {
+                self.coverage.restarted(*reason);
+                self.witness.explained = true;
+                let changed = self.source.changes > 0 || self.source.versions.len() > 1;
+                if *reason == Restart::SourceChanged && !changed {
+                    self.broken("every restart has its reason", format_args!("the source has not changed"));
+                }
+            }
+            Note::WrongPart { .. } => {
+                self.coverage.wrong_parts += 1;
+                self.witness.explained = true;
+            }
+            Note::Resumed { parts, .. } => self.coverage.resumed += u64::from(*parts > 0),
+            Note::Settling => self.coverage.settled += 1,
+            Note::Limited { .. } => self.coverage.limited += 1,
+            Note::Aborted { clean } => {
+                self.coverage.aborts += 1;
+                self.coverage.vain_aborts += u64::from(!clean);
+            }
+            _ => {}
+        }
+    }
+
+    /// After each event: progress never goes back without a word, and never beyond what is there.
+    pub(crate) fn check_core(&mut self, core: &Upload) {
+        let acknowledged = core.acknowledged();
+        if acknowledged < self.witness.acknowledged && !self.witness.explained {
+            let before = self.witness.acknowledged;
+            self.broken("progress never goes back silently", format_args!("{before} bytes, then {acknowledged}"));
+        }
+        if acknowledged != self.witness.acknowledged {
+            self.witness.explained = false;
+        }
+        self.witness.acknowledged = acknowledged;
+    }
+
+    // ---- the journal -------------------------------------------------------------------------------------------
+
+    /// A new start; what an earlier one has given up is not repaired any more.
+    pub(crate) fn opened(&mut self, journal: &FoundJournal) {
+        if let FoundJournal::Read(read) = journal
+            && (read.attempts.iter().any(|a| a.abandoned) || read.last().is_some_and(|a| a.reason.is_some()))
+        {
+            self.witness.doubt = None;
+        }
+    }
+
+    /// Every upload in the store is known to the journal, if only as "perhaps ours".
+    pub(crate) fn check_known(&mut self, when: &str) {
+        if self.witness.unsafe_journal {
+            return;
+        }
+        let read = self.log.as_ref().and_then(|log| journal::decode(&log.live).ok());
+        let attempts = read.map(|read| read.attempts).unwrap_or_default();
+        let mut nameless = attempts.iter().filter(|a| a.is_nameless()).count();
+        let open: Vec<usize> = self.store.open().collect();
+        for i in open {
+            let id = format!("U{i}");
+            if attempts.iter().any(|a| a.upload_id.as_deref() == Some(&*id) && !a.aborted)
+                || self.is_being_completed(&id)
+            {
+                continue;
+            }
+            if nameless == 0 {
+                return self.broken("no upload is left unrecorded", format_args!("{id}, {when}: {attempts:?}"));
+            }
+            nameless -= 1;
+        }
+    }
+
+    pub(crate) fn forgot(&mut self) {
+        self.check_known("when the journal went");
+    }
+
+    /// At the very end, with nothing on its way any more.
+    pub(crate) fn check_left(&mut self) {
+        self.check_known("at the end");
+        if self.witness.done && !self.witness.unsafe_journal && self.store.open().next().is_some() {
+            self.coverage.left_recorded += 1;
+        }
+    }
+
+    // ---- ends --------------------------------------------------------------------------------------------------
+
+    pub(crate) fn finished(&mut self, finish: &Finish) {
+        tell!(self, "the run ends: {finish:?}; at the key: {:?}", self.store.object);
+        self.check_known("when a run ended");
+        match finish {
+            Finish::Done { length, verified, .. } => self.check_done(*length, *verified),
+            Finish::Discarded { clean } => {
+                // What was cancelled on its way may still be stored, and nobody remembers that it was ours.
+                self.witness.forgotten |= self.witness.doubt.take().is_some();
+                if *clean && self.late.is_empty() && self.store.open().next().is_some() && !self.witness.unsafe_journal
+                {
+                    self.broken("a cancel that says it left nothing left nothing", format_args!("an upload is open"));
+                }
+            }
+            Finish::Paused => {}
+            Finish::Failed(failure) if !self.may_fail(failure) => {
+                self.broken("no false failure", format_args!("{failure:?}"));
+            }
+            Finish::Failed(_) => {}
+        }
+    }
+
+    fn check_done(&mut self, length: u64, verified: Verified) {
+        let part_len = self.config.part_len_usual;
+        let (sent, met, parts) = (self.witness.sent_parts, self.witness.met_parts, length.div_ceil(part_len));
+        let asked_again = self.config.force || self.config.callback || !self.store.vendor.looks;
+        if self.calm && !asked_again && sent > parts + met {
+            self.broken(
+                "a kill costs at most the parts on their way",
+                format_args!("{sent} were sent of {parts}, and {met} were on their way when something ended"),
+            );
+        }
+        self.witness.done = true;
+        self.witness.doubt = None;
+        let since = self.witness.run_began;
+        match &self.store.object {
+            Some(object) if object.other => {} // written by somebody since
+            Some(object) if self.witness.forgotten && !self.source.was(&object.bytes, since) => {} // cancelled, and late
+            // A clear answer, and nobody could look, or what was seen could not be told from what was there before.
+            Some(_) if self.store.mangled > 0 && matches!(verified, Verified::Answer | Verified::Parts) => {}
+            Some(object) => {
+                let (bytes, len) = (object.bytes, object.bytes.len() as u64);
+                if !self.source.was(&bytes, since) {
+                    let what = format_args!("done, and {:?} is there", bytes.as_slice()).to_string();
+                    self.broken("what is done is the source", format_args!("{what}"));
+                } else if len != length && self.source.versions.len() == 1 {
+                    self.broken("the summary is true", format_args!("{len} bytes, and it says {length}"));
+                }
+            }
+            None => self.broken("what is done is the source", format_args!("done, and nothing is there")),
+        }
+        let tells = self.store.vendor.tells;
+        let true_word = match verified {
+            Verified::Whole(_) => tells != Tells::Nothing,
+            Verified::Composite => tells == Tells::Md5,
+            Verified::Parts => tells != Tells::Nothing,
+            Verified::Length | Verified::Answer => true,
+        };
+        if !true_word {
+            self.broken("the summary is true", format_args!("{verified:?}, and the store tells nothing of it"));
+        }
+    }
+
+    /// Whether there was a reason for this failure.
+    fn may_fail(&self, failure: &Failure) -> bool {
+        let t = &self.trouble;
+        match failure {
+            Failure::SourceChanged { .. } => self.source.changes > 0 || self.source.versions.len() > 1,
+            Failure::OtherObject => self.may_be_anothers(),
+            Failure::Unconfirmed => !self.store.vendor.looks,
+            Failure::Integrity { .. } => self.store.mangled > 0 || self.witness.corrupted,
+            Failure::Disk { .. } => t.journal_fails > 0 || t.read_fails > 0 || t.change > 0,
+            Failure::GaveUp(_) => {
+                t.unreachable + t.lost + t.unanswered + t.late + t.busy + t.unreadable + t.expired > 0
+                    || t.corrupt + t.mangle > 0
+            }
+            Failure::NeedsCredentials => t.expired > 0,
+            _ => false,
+        }
+    }
+
+    /// Somebody else wrote, or what we wrote cannot be told from what somebody else would.
+    fn may_be_anothers(&self) -> bool {
+        let unsafe_journal = self.witness.unsafe_journal; // it forgot what we wrote
+        let forbidden = self.config.forbid_overwrite && self.store.object.is_some();
+        unsafe_journal
+            || forbidden
+            || self.witness.forgotten
+            || self.store.rivals > 0
+            || self.store.mangled > 0
+            || self.store.vendor.tells == Tells::Nothing
+    }
+
+    /// Whether an undisturbed run may end like this.
+    pub(crate) fn is_right_end(&self, finish: &Finish) -> bool {
+        match finish {
+            Finish::Done { .. } => true,
+            Finish::Failed(Failure::OtherObject) => self.may_be_anothers(),
+            Finish::Failed(Failure::Unconfirmed) => !self.store.vendor.looks,
+            Finish::Failed(Failure::SourceChanged { .. }) => {
+                self.config.on_change == longhaul_core::download::OnChange::Stop
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The store: several uploads of one key, and whatever stands there. It differs from vendor to vendor, and somebody else
+//! writes to it.
+
+use longhaul_core::digest::Digest;
+use longhaul_core::upload::step::{Composite, Fault, ListedPart, ObjectFacts, Step};
+
+use crate::content::{Bytes, composite_of, crc, md5};
+use crate::rng::Rng;
+
+/// What a store tells of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tells {
+    Crc,
+    Md5,
+    Nothing,
+}
+
+/// What the answer to Complete and Put tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answers {
+    Everything,
+    EtagOnly,
+    Nothing,
+}
+
+/// How vendors differ.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Vendor {
+    pub(crate) tells: Tells,
+    pub(crate) answers: Answers,
+    /// Complete again, after it was carried out, is answered as if it were the first.
+    replays: bool,
+    /// The list of a completed upload is still there.
+    lists_on: bool,
+    /// "No such upload" is told as "no such key".
+    no_key: bool,
+    /// A part is listed only this long after it was acknowledged.
+    pub(crate) late_ms: u64,
+    page: usize,
+    /// The object may be looked at.
+    pub(crate) looks: bool,
+}
+
+impl Vendor {
+    fn draw(rng: &mut Rng) -> Self {
+        let oss = Self {
+            tells: Tells::Crc,
+            answers: Answers::Everything,
+            replays: false,
+            lists_on: false,
+            no_key: false,
+            late_ms: 0,
+            page: 2,
+            looks: true,
+        };
+        let md5 = Self { tells: Tells::Md5, ..oss };
+        let mut vendor = match rng.below(8) {
+            0..3 => oss,
+            3 => md5,
+            4 => Self { answers: Answers::Nothing, replays: true, no_key: true, ..md5 },
+            5 => Self { replays: true, lists_on: true, ..md5 },
+            6 => Self { answers: Answers::EtagOnly, ..oss },
+            _ => Self { tells: Tells::Nothing, answers: Answers::EtagOnly, ..oss },
+        };
+        vendor.page = rng.pick(&[1, 2, 3, 100]);
+        vendor.looks = !rng.one_in(8);
+        vendor.late_ms = if rng.one_in(8) { 300 } else { 0 };
+        vendor
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Open,
+    Completed,
+    Gone,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredPart {
+    pub(crate) bytes: Bytes,
+    etag: u32,
+    at: u64,
+    /// The core has heard that it is there.
+    pub(crate) heard: bool,
+}
+
+pub(crate) const PARTS: usize = 16;
+
+#[derive(Debug, Clone)]
+pub(crate) struct StoredUpload {
+    pub(crate) state: State,
+    pub(crate) parts: [Option<StoredPart>; PARTS],
+    /// When an abort was carried out.
+    gone_at: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub(crate) bytes: Bytes,
+    /// Not by us.
+    pub(crate) other: bool,
+    etag: u32,
+    composite: Option<Composite>,
+    upload: Option<usize>,
+    /// When it was written.
+    pub(crate) at: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    pub(crate) vendor: Vendor,
+    pub(crate) uploads: Vec<StoredUpload>,
+    pub(crate) object: Option<Object>,
+    etags: u32,
+    /// Somebody else wrote.
+    pub(crate) rivals: u32,
+    /// Wholes that were stored otherwise than they were sent.
+    pub(crate) mangled: u32,
+}
+
+impl Store {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        let vendor = Vendor::draw(rng);
+        Self { vendor, uploads: Vec::new(), object: None, etags: 0, rivals: 0, mangled: 0 }
+    }
+
+    fn etag(&mut self) -> u32 {
+        self.etags += 1;
+        self.etags
+    }
+
+    fn gone(&self) -> Fault {
+        if self.vendor.no_key { Fault::NoSuchKey } else { Fault::NoSuchUpload }
+    }
+
+    fn digests(&self, bytes: &Bytes) -> Vec<Digest> {
+        match self.vendor.tells {
+            Tells::Crc => vec![crc(bytes.as_slice())],
+            Tells::Md5 => vec![md5(bytes.as_slice())],
+            Tells::Nothing => Vec::new(),
+        }
+    }
+
+    /// Another writer's object; its length differs where nothing else could tell it from ours.
+    pub(crate) fn rival(&mut self, rng: &mut Rng, len: usize, now: u64) {
+        let len = match self.vendor.tells {
+            Tells::Nothing => (len + 1) % 15,
+            // Never empty: two empty objects cannot be told apart.
+            _ if rng.coin() => len.max(1),
+            _ => 1 + rng.below(13) as usize,
+        };
+        let bytes = Bytes::new((0..len).map(|i| 0x80 | (i as u8 + self.rivals as u8)));
+        self.rivals += 1;
+        let etag = self.etag();
+        self.object = Some(Object { bytes, other: true, etag, composite: None, upload: None, at: now });
+    }
+
+    /// What is told of the object.
+    pub(crate) fn facts(&self, object: &Object) -> ObjectFacts {
+        let digests = match (self.vendor.tells, object.composite) {
+            (Tells::Md5, Some(_)) => Vec::new(),
+            _ => self.digests(&object.bytes),
+        };
+        let etag = match (self.vendor.tells, object.composite) {
+            // A digest is the ETag: the same bytes have the same.
+            (Tells::Md5, None) => digests.first().map(Digest::hex),
+            (Tells::Md5, Some(c)) => Some(format!("\"{:?}-{}\"", &c.md5[..8], c.count)),
+            _ => Some(format!("o{}", object.etag)),
+        };
+        ObjectFacts {
+            len: Some(object.bytes.len() as u64),
+            etag,
+            version: None,
+            digests,
+            composite: object.composite.filter(|_| self.vendor.tells == Tells::Md5),
+            dressed_differently: false,
+        }
+    }
+
+    /// What the answer to the request that wrote it tells.
+    pub(crate) fn answer(&self, object: &Object) -> ObjectFacts {
+        let facts = self.facts(object);
+        match self.vendor.answers {
+            Answers::Everything => facts,
+            Answers::EtagOnly => ObjectFacts { etag: facts.etag, ..ObjectFacts::default() },
+            Answers::Nothing => ObjectFacts::default(),
+        }
+    }
+
+    pub(crate) fn create(&mut self) -> String {
+        self.uploads.push(StoredUpload { state: State::Open, parts: [None; PARTS], gone_at: 0 });
+        format!("U{}", self.uploads.len() - 1)
+    }
+
+    pub(crate) fn upload(&self, id: &str) -> Option<usize> {
+        id.strip_prefix('U')?.parse().ok().filter(|&i| i < self.uploads.len())
+    }
+
+    fn listed_part(&self, number: usize, part: &StoredPart) -> ListedPart {
+        let digests = self.digests(&part.bytes);
+        let etag = match self.vendor.tells {
+            Tells::Md5 => digests.first().map(Digest::hex).unwrap_or_default(),
+            _ => format!("p{}", part.etag),
+        };
+        ListedPart { number: number as u32, len: part.bytes.len() as u64, etag, digests }
+    }
+
+    /// A part that was on its way since `began` arrives.
+    pub(crate) fn put_part(
+        &mut self,
+        id: &str,
+        number: u32,
+        bytes: Bytes,
+        began: u64,
+        now: u64,
+    ) -> Result<ListedPart, Fault> {
+        let etag = self.etag();
+        let Some(i) = self.upload(id) else { return Err(self.gone()) };
+        let upload = &mut self.uploads[i];
+        if upload.state == State::Completed || upload.state == State::Gone && began > upload.gone_at {
+            return Err(self.gone());
+        }
+        // An abort does not reach a part that is on its way: the upload is there again.
+        upload.state = State::Open;
+        let part = StoredPart { bytes, etag, at: now, heard: false };
+        upload.parts[number as usize] = Some(part);
+        Ok(self.listed_part(number as usize, &part))
+    }
+
+    pub(crate) fn list(&self, id: &str, after: u32, now: u64) -> Result<(Vec<ListedPart>, Option<u32>), Fault> {
+        let Some(i) = self.upload(id) else { return Err(self.gone()) };
+        let upload = &self.uploads[i];
+        match upload.state {
+            State::Open => {}
+            State::Completed if self.vendor.lists_on => {}
+            _ => return Err(self.gone()),
+        }
+        let late_ms = self.vendor.late_ms;
+        let mut all = upload.parts.iter().enumerate().skip(after as usize + 1).filter_map(|(number, part)| {
+            let part = part.as_ref().filter(|part| part.at + late_ms <= now)?;
+            Some(self.listed_part(number, part))
+        });
+        let page: Vec<ListedPart> = all.by_ref().take(self.vendor.page).collect();
+        let next = all.next().and(page.last().map(|last| last.number));
+        Ok((page, next))
+    }
+
+    /// Where overwriting is forbidden: an object is there, and it is not what this Complete made before.
+    pub(crate) fn refuses(&self, step: &Step) -> bool {
+        let ours = match step {
+            Step::Complete { upload_id, .. } => {
+                self.upload(upload_id).filter(|&i| self.uploads[i].state == State::Completed)
+            }
+            _ => None,
+        };
+        self.object.is_some() && ours.is_none()
+    }
+
+    pub(crate) fn complete(
+        &mut self,
+        id: &str,
+        named: &[(u32, String)],
+        mangle: bool,
+        now: u64,
+    ) -> Result<Object, Fault> {
+        let Some(i) = self.upload(id) else { return Err(self.gone()) };
+        match self.uploads[i].state {
+            State::Open => {}
+            State::Completed if self.vendor.replays => {
+                return self.object.clone().filter(|o| o.upload == Some(i)).ok_or(self.gone());
+            }
+            _ => return Err(self.gone()),
+        }
+        let mut parts = Vec::new();
+        for (number, etag) in named {
+            let part = self.uploads[i].parts.get(*number as usize).copied().flatten();
+            match part {
+                Some(part) if self.listed_part(*number as usize, &part).etag == *etag => parts.push(part.bytes),
+                _ => return Err(Fault::InvalidPart),
+            }
+        }
+        let mut bytes = Bytes::default();
+        parts.iter().for_each(|part| bytes.append(part));
+        if mangle && bytes.len() > 0 {
+            bytes.flip(bytes.len() - 1);
+            parts[0].flip(0);
+            self.mangled += 1;
+        }
+        let object = Object {
+            bytes,
+            other: false,
+            etag: self.etag(),
+            composite: Some(composite_of(&parts)),
+            upload: Some(i),
+            at: now,
+        };
+        self.uploads[i].state = State::Completed;
+        self.object = Some(object.clone());
+        Ok(object)
+    }
+
+    pub(crate) fn put(&mut self, mut bytes: Bytes, mangle: bool, now: u64) -> Object {
+        if mangle && bytes.len() > 0 {
+            bytes.flip(0);
+            self.mangled += 1;
+        }
+        let object = Object { bytes, other: false, etag: self.etag(), composite: None, upload: None, at: now };
+        self.object = Some(object.clone());
+        object
+    }
+
+    /// `vain`: it is acknowledged, and does not reach all parts.
+    pub(crate) fn abort(&mut self, id: &str, vain: bool, now: u64) -> Result<(), Fault> {
+        let Some(i) = self.upload(id) else { return Err(self.gone()) };
+        let upload = &mut self.uploads[i];
+        if upload.state != State::Open {
+            return Err(self.gone());
+        }
+        if !vain || upload.parts.iter().all(Option::is_none) {
+            upload.state = State::Gone;
+            upload.gone_at = now;
+            upload.parts = [None; PARTS];
+        }
+        Ok(())
+    }
+
+    pub(crate) fn open(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.uploads.len()).filter(|&i| self.uploads[i].state == State::Open)
+    }
+}

@@ -1,0 +1,544 @@
+//! One history: a source, a store, and several runs of the upload, each ended by its own end, a kill, a power cut, a pause
+//! or a discard, with trouble of its own; then runs that nothing disturbs, and a look at what is left. Everything comes
+//! from one seed.
+
+use longhaul_core::digest::DigestKind;
+use longhaul_core::download::{Durability, OnChange};
+use longhaul_core::pace::Connections;
+use longhaul_core::retry::RetryPolicy;
+use longhaul_core::step::Ticket;
+use longhaul_core::upload::journal::Intent;
+use longhaul_core::upload::step::{Finish, Heard, ObjectFacts, SourceFacts, Step};
+use longhaul_core::upload::{Command, Config, Limits, Upload};
+
+use crate::Fault;
+use crate::coverage::{At, Coverage};
+use crate::driver::{Late, Op};
+use crate::laws::{Breach, Witness};
+use crate::log::Log;
+use crate::rng::Rng;
+use crate::source::Source;
+use crate::store::{Answers, Store, Tells};
+
+/// Moves of the world in one run after which something must be wrong.
+const TICKS_MAX: u64 = 4_000;
+/// Starts that nothing disturbs, within which an upload has to end.
+const LAST_RUNS: u32 = 3;
+
+/// A line of the story, when one is told.
+#[macro_export]
+macro_rules! tell {
+    ($world:expr, $($arg:tt)*) => {
+        if $world.story.is_some() {
+            let line = format!($($arg)*);
+            $world.line(&line);
+        }
+    };
+}
+
+/// What goes wrong in a run, in percent per operation; in a thousand per tick where it says so.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Trouble {
+    pub(crate) unreachable: u32,
+    /// The request does not arrive.
+    pub(crate) lost: u32,
+    /// It is carried out, and its answer does not arrive.
+    pub(crate) unanswered: u32,
+    /// It is carried out much later.
+    pub(crate) late: u32,
+    pub(crate) busy: u32,
+    /// A 200 with an error body.
+    pub(crate) unreadable: u32,
+    pub(crate) expired: u32,
+    /// Bytes arrive otherwise than they were sent.
+    pub(crate) corrupt: u32,
+    /// The object is stored otherwise than its parts.
+    pub(crate) mangle: u32,
+    /// The journal cannot be written.
+    pub(crate) journal_fails: u32,
+    pub(crate) read_fails: u32,
+    /// An abort is acknowledged and does nothing.
+    pub(crate) vain_aborts: u32,
+    /// Per mille and tick: the source changes.
+    pub(crate) change: u32,
+    /// Per mille and tick: somebody else writes to the key.
+    rival: u32,
+    /// Per mille and tick: the store removes an upload.
+    lifecycle: u32,
+}
+
+impl Trouble {
+    /// Few kinds at once, so that most runs get somewhere.
+    fn draw(rng: &mut Rng) -> Self {
+        let mut t = Self::default();
+        for _ in 0..rng.below(4) {
+            match rng.below(15) {
+                0 => t.unreachable = 30,
+                1 => t.lost = 20,
+                2 | 3 => t.unanswered = rng.pick(&[10, 30]),
+                4 => t.late = 15,
+                5 => t.busy = 20,
+                6 => t.unreadable = 10,
+                7 => t.expired = rng.pick(&[10, 60]),
+                8 => t.corrupt = 15,
+                9 => t.mangle = 50,
+                10 => (t.journal_fails, t.read_fails) = (2, 8),
+                11 => t.vain_aborts = 60,
+                12 => t.change = 40,
+                13 => t.rival = 30,
+                _ => t.lifecycle = 15,
+            }
+        }
+        t
+    }
+}
+
+/// How a run is to end, unless it ends before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plan {
+    ToTheEnd,
+    Crash {
+        after: u64,
+        power: bool,
+    },
+    /// Soon after a step of this kind was ordered.
+    CrashNear {
+        at: At,
+        power: bool,
+    },
+    Command {
+        after: u64,
+        command: Command,
+    },
+}
+
+pub(crate) struct World {
+    pub(crate) rng: Rng,
+    pub(crate) source: Source,
+    pub(crate) store: Store,
+    pub(crate) log: Option<Log>,
+    /// A journal that was removed, and may come back after a power cut.
+    pub(crate) ghost: Option<Log>,
+    pub(crate) receipt: Option<(SourceFacts, ObjectFacts)>,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) late: Vec<Late>,
+    pub(crate) now: u64,
+    pub(crate) coverage: Coverage,
+    pub(crate) story: Option<String>,
+    pub(crate) witness: Witness,
+    pub(crate) breach: Option<Breach>,
+    pub(crate) trouble: Trouble,
+    // Of the run.
+    pub(crate) finish: Option<Finish>,
+    pub(crate) sequence: Option<u32>,
+    pub(crate) echo: Option<(Ticket, Heard)>,
+    pub(crate) steps: u64,
+    crash_at: Option<At>,
+    crash_in: Option<u64>,
+    pub(crate) last_run: bool,
+    // Of the history.
+    pub(crate) config: Config,
+    pub(crate) power: bool,
+    /// Nothing happens but kills.
+    pub(crate) calm: bool,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let mut rng = Rng::new(0);
+        let source = Source::new(&mut rng, 0, 0);
+        let store = Store::new(&mut rng);
+        Self {
+            rng,
+            source,
+            store,
+            log: None,
+            ghost: None,
+            receipt: None,
+            ops: Vec::new(),
+            late: Vec::new(),
+            now: 0,
+            coverage: Coverage::default(),
+            story: None,
+            witness: Witness::default(),
+            breach: None,
+            trouble: Trouble::default(),
+            finish: None,
+            sequence: None,
+            echo: None,
+            steps: 0,
+            crash_at: None,
+            crash_in: None,
+            last_run: false,
+            config: Config::default(),
+            power: true,
+            calm: false,
+        }
+    }
+
+    /// After a panic: what it left half done does not count.
+    pub(crate) fn clear(&mut self) {
+        let coverage = std::mem::take(&mut self.coverage);
+        let steps = self.steps;
+        *self = Self { coverage, steps, ..Self::new() };
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
+        if let Some(story) = &mut self.story {
+            use std::fmt::Write as _;
+            let _ = writeln!(story, "{:>7} ms  {line}", self.now);
+        }
+    }
+
+    fn reset(&mut self, seed: u64) {
+        self.rng = Rng::new(seed);
+        self.now = self.rng.pick(&[10, 3_000]);
+        let len = self.rng.pick(&[0, 3, 5, 7, 8, 9, 11, 12, 13]);
+        self.source = Source::new(&mut self.rng, len, 0);
+        self.store = Store::new(&mut self.rng);
+        (self.log, self.ghost, self.receipt) = (None, None, None);
+        self.ops.clear();
+        self.late.clear();
+        self.witness = Witness::default();
+        self.breach = None;
+        self.steps = 0;
+        self.last_run = false;
+    }
+
+    /// Lives through the history of this seed.
+    pub(crate) fn history(&mut self, seed: u64, fault: Option<Fault>) -> Option<Breach> {
+        self.reset(seed);
+        self.draw_config();
+        if self.rng.one_in(4) {
+            let len = self.source.bytes().len();
+            self.store.rival(&mut self.rng, len, self.now);
+        }
+        if self.story.is_some() {
+            let (config, vendor) = (format!("{:?}", self.config), self.store.vendor);
+            tell!(self, "seed {seed}: {config}\n            the store: {vendor:?}, {:?}", self.store.object);
+            tell!(self, "the source: {:?}", self.source.bytes().as_slice());
+        }
+        self.coverage.histories += 1;
+        self.calm = self.rng.one_in(8) && self.store.vendor.late_ms == 0 && self.store.vendor.tells != Tells::Nothing;
+        self.coverage.calm += u64::from(self.calm);
+        for _ in 0..self.rng.between(1, 3) {
+            self.trouble = Trouble::draw(&mut self.rng);
+            if !self.shows_mangling() {
+                self.trouble.mangle = 0;
+            }
+            let mut plan = self.draw_plan();
+            if self.calm {
+                self.trouble = Trouble::default();
+                if let Plan::Crash { power, .. } | Plan::CrashNear { power, .. } = &mut plan {
+                    *power = false;
+                } else if let Plan::Command { command, .. } = &mut plan {
+                    *command = Command::Pause;
+                }
+            }
+            self.run(fault, plan);
+            if self.breach.is_some() || self.witness.done {
+                break;
+            }
+            self.between_runs();
+        }
+        if !self.witness.done {
+            self.last_runs(fault);
+        } else if self.breach.is_none() && self.rng.one_in(3) {
+            // What is done is found done.
+            tell!(self, "---- once more");
+            self.coverage.asked_again += 1;
+            self.land_everything();
+            (self.witness.done, self.calm) = (false, false);
+            self.last_runs(fault);
+        }
+        self.coverage.steps += self.steps;
+        self.coverage.steps_max = self.coverage.steps_max.max(self.steps);
+        self.breach.take()
+    }
+
+    /// A store that tells nothing of the whole may store anything.
+    fn shows_mangling(&self) -> bool {
+        let vendor = self.store.vendor;
+        vendor.tells != Tells::Nothing && (vendor.answers == Answers::Everything || vendor.looks)
+    }
+
+    fn draw_config(&mut self) {
+        let rng = &mut self.rng;
+        self.power = !rng.one_in(8);
+        let connections = rng.pick(&[1, 2, 3]);
+        let kinds = match (self.store.vendor.tells, rng.below(4)) {
+            (Tells::Crc, 1..) => vec![DigestKind::Crc64],
+            (Tells::Md5, 1..) => vec![DigestKind::Md5],
+            _ => vec![DigestKind::Crc64, DigestKind::Md5],
+        };
+        self.config = Config {
+            seed: 0,
+            intent: Intent { destination: "oss://b/k".to_owned(), path: b"/f".to_vec(), ..Intent::default() },
+            limits: Limits { part_min: 1, part_max: 100, parts_max: 15, single_max: 100, object_max: 1000 },
+            single_max: rng.pick(&[0, 2, 2, 8]),
+            part_len: None,
+            part_len_usual: rng.pick(&[2, 3, 4]),
+            connections: if rng.coin() {
+                Connections::Fixed(connections)
+            } else {
+                Connections::Auto { start: 1, most: connections }
+            },
+            connections_known: None,
+            kinds,
+            retry: RetryPolicy {
+                failures_max: rng.pick(&[4, 10]),
+                backoff_ms: 20,
+                backoff_max_ms: 400,
+                retry_after_max_ms: 1_000,
+            },
+            settle_ms: 4_000,
+            compact_after: rng.pick(&[2, 1024]),
+            changes_max: 3,
+            on_change: if rng.one_in(12) { OnChange::Stop } else { OnChange::Restart },
+            durability: if self.power { Durability::Power } else { Durability::Process },
+            force: rng.one_in(12),
+            forbid_overwrite: rng.one_in(16),
+            callback: rng.one_in(16),
+            keep_parts: rng.one_in(6),
+        };
+    }
+
+    fn draw_plan(&mut self) -> Plan {
+        let rng = &mut self.rng;
+        let power = rng.percent(40);
+        match rng.below(20) {
+            0..4 => Plan::ToTheEnd,
+            4..8 => Plan::Crash { after: rng.below(50), power },
+            8..16 => Plan::CrashNear { at: At::ALL[rng.below(At::ALL.len() as u64) as usize], power },
+            16 | 17 => Plan::Command { after: rng.below(50), command: Command::Pause },
+            _ => Plan::Command { after: rng.below(50), command: Command::Discard },
+        }
+    }
+
+    // ---- one run -----------------------------------------------------------------------------------------------
+
+    fn run(&mut self, fault: Option<Fault>, plan: Plan) {
+        self.coverage.runs += 1;
+        self.witness.run_begins(self.now);
+        (self.finish, self.sequence, self.echo) = (None, None, None);
+        (self.crash_at, self.crash_in) = (None, None);
+        let mut power_cut = false;
+        let mut command = None;
+        match plan {
+            Plan::ToTheEnd => {}
+            Plan::Crash { after, power } => (self.crash_in, power_cut) = (Some(after), power),
+            Plan::CrashNear { at, power } => (self.crash_at, power_cut) = (Some(at), power),
+            Plan::Command { after, command: what } => command = Some((after, what)),
+        }
+        tell!(self, "---- a run begins, {plan:?}, {:?}", self.trouble);
+        let mut core = Upload::new(Config { seed: self.rng.next(), ..self.config.clone() });
+        if let Some(fault) = fault {
+            core.plant(fault);
+        }
+        self.drain(&mut core);
+        for tick in 0.. {
+            if let Some(finish) = self.finish.take() {
+                self.ops.clear();
+                self.coverage.ended(&finish);
+                self.finished(&finish);
+                self.finish = Some(finish);
+                return;
+            }
+            if self.breach.is_some() {
+                return;
+            }
+            if tick == TICKS_MAX {
+                let waiting: Vec<_> = self.ops.iter().map(|op| &op.step).collect();
+                let what = format!("{TICKS_MAX} moves and no end; under way: {waiting:?}");
+                return self.broken("liveness: every run ends", format_args!("{what}"));
+            }
+            if self.crash_in == Some(0) {
+                return self.crash(power_cut);
+            }
+            self.crash_in = self.crash_in.map(|ticks| ticks - 1);
+            if let Some((after, what)) = command
+                && after == tick
+            {
+                tell!(self, "command: {what:?}");
+                self.coverage.pauses += u64::from(what == Command::Pause);
+                self.coverage.discards += u64::from(what == Command::Discard);
+                core.command(self.now, what);
+                self.drain(&mut core);
+                continue;
+            }
+            self.tick(&mut core);
+        }
+    }
+
+    fn chance(&mut self, per_mille: u32) -> bool {
+        per_mille > 0 && self.rng.below(1000) < u64::from(per_mille)
+    }
+
+    fn tick(&mut self, core: &mut Upload) {
+        self.coverage.ticks += 1;
+        self.now += if self.rng.one_in(32) { self.rng.below(700) } else { self.rng.below(16) };
+        self.land_late();
+        let reading = self.ops.iter().any(|op| op.stage == 1 && matches!(op.step, Step::Snapshot));
+        if self.chance(self.trouble.change * if reading { 6 } else { 1 }) {
+            self.change_source();
+        }
+        if self.chance(self.trouble.rival) {
+            self.rival();
+        }
+        if self.chance(self.trouble.lifecycle) {
+            self.lifecycle();
+        }
+        if self.echo.is_some() && self.rng.one_in(12) {
+            // An answer that was given already comes again: it must change nothing.
+            if let Some((ticket, heard)) = self.echo.take() {
+                tell!(self, "answer {} again: {heard:?}", ticket.0);
+                return self.hear(core, ticket, heard);
+            }
+        }
+        if core.wake_at().is_some_and(|at| at <= self.now) {
+            core.wake(self.now);
+            return self.drain(core);
+        }
+        if !self.ops.is_empty() && self.progress(core) {
+            return;
+        }
+        match core.wake_at() {
+            Some(at) => {
+                self.now = self.now.max(at);
+                self.land_late();
+                core.wake(self.now);
+                self.drain(core);
+            }
+            None if self.finish.is_some() => {}
+            None => {
+                let what = format!("{:?}", self.ops);
+                self.broken("liveness: no run hangs", format_args!("nothing to do, nothing to wait for: {what}"));
+            }
+        }
+    }
+
+    fn change_source(&mut self) {
+        let what = self.source.change(&mut self.rng, self.now);
+        self.coverage.changes += 1;
+        self.coverage.hidden_changes += u64::from(what.contains("nothing shows"));
+        tell!(self, "the source is {what}: {:?}", self.source.bytes().as_slice());
+    }
+
+    fn rival(&mut self) {
+        let len = self.source.bytes().len();
+        self.store.rival(&mut self.rng, len, self.now);
+        self.coverage.rivals += 1;
+        tell!(self, "somebody else writes to the key: {:?}", self.store.object);
+    }
+
+    fn lifecycle(&mut self) {
+        let Some(i) = self.store.open().last() else { return };
+        let _ = self.store.abort(&format!("U{i}"), false, self.now);
+        self.coverage.lifecycles += 1;
+        tell!(self, "the store removes upload U{i} by a rule");
+    }
+
+    /// Called for each step that is ordered: some runs are to crash near one.
+    pub(crate) fn crash_near(&mut self, step: &Step) {
+        if self.crash_at.is_some() && self.crash_at == At::of(step) {
+            self.crash_at = None;
+            self.crash_in = Some(self.rng.below(7));
+        }
+    }
+
+    fn crash(&mut self, power_cut: bool) {
+        tell!(self, "{}", if power_cut { "POWER CUT" } else { "KILLED" });
+        self.land_or_lose();
+        self.finish = None;
+        self.coverage.kills += u64::from(!power_cut);
+        if power_cut {
+            self.power_cut();
+        }
+        self.check_known("after a crash");
+    }
+
+    fn power_cut(&mut self) {
+        self.coverage.reboots += 1;
+        if !self.power {
+            self.witness.journal_spoiled(); // nobody promised anything
+        }
+        if self.log.is_none() && self.rng.coin() {
+            self.log = self.ghost.take();
+        }
+        self.ghost = None;
+        if let Some(log) = &mut self.log {
+            log.power_cut(&mut self.rng);
+            if log.live.is_empty() {
+                self.log = None;
+            }
+        }
+    }
+
+    // ---- between runs ------------------------------------------------------------------------------------------
+
+    fn between_runs(&mut self) {
+        self.now += self.rng.pick(&[5, 100, 1_000, 100_000]);
+        self.land_late();
+        if self.calm {
+            return;
+        }
+        if self.rng.one_in(4) {
+            self.change_source();
+        }
+        if self.rng.one_in(10) {
+            self.rival();
+        }
+        if self.rng.one_in(10) {
+            self.lifecycle();
+        }
+        if self.rng.one_in(8) {
+            self.power_cut();
+            tell!(self, "POWER CUT between runs");
+            self.check_known("after a power cut between runs");
+        }
+        if self.rng.one_in(20)
+            && let Some(log) = &mut self.log
+        {
+            self.coverage.spoiled_journals += 1;
+            let at = self.rng.below(log.live.len() as u64 + 1) as usize;
+            if self.rng.coin() {
+                log.cut(at);
+            } else {
+                self.log = None;
+            }
+            self.witness.journal_spoiled();
+            tell!(self, "somebody spoils the journal at {at}");
+        }
+        if self.rng.one_in(12) {
+            self.config.part_len = Some(self.rng.between(2, 4));
+        }
+    }
+
+    // ---- the end -----------------------------------------------------------------------------------------------
+
+    /// Nothing disturbs these: one of the first few must bring the object.
+    fn last_runs(&mut self, fault: Option<Fault>) {
+        self.trouble = Trouble::default();
+        self.last_run = true;
+        for n in 1..=LAST_RUNS {
+            if self.breach.is_some() {
+                return;
+            }
+            tell!(self, "from now on all is well");
+            self.run(fault, Plan::ToTheEnd);
+            if let Some(finish) = self.finish.take() {
+                if self.is_right_end(&finish) {
+                    break;
+                }
+                if n == LAST_RUNS {
+                    self.broken("an undisturbed run stores the object", format_args!("{finish:?}"));
+                }
+            }
+            self.now += 10;
+        }
+        if self.breach.is_none() {
+            self.land_everything();
+            self.check_left();
+        }
+    }
+}
