@@ -9,7 +9,7 @@ use serde_json::json;
 use super::runtime;
 use crate::exit::{Exit, Failure};
 use crate::flags::low::DurabilityWord;
-use crate::flags::serve::{RangeWord, ServeWords};
+use crate::flags::serve::ServeWords;
 use crate::out;
 use crate::signals::Signals;
 
@@ -38,11 +38,10 @@ fn start(words: &ServeWords) -> Result<Server, Failure> {
         .anonymous(words.anonymous)
         .sync(words.durability == DurabilityWord::Power)
         .connections_max(words.connections_max)
-        .clock_offset_ms(i64::from(words.clock_offset) * 1000)
-        .strict_ranges(
-            words.refuse_ranges.contains(&RangeWord::Several),
-            words.refuse_ranges.contains(&RangeWord::Malformed),
-        );
+        .clock_offset_ms(i64::from(words.clock_offset) * 1000);
+    for (name, value) in &words.variant {
+        builder = builder.variant(name, value).map_err(|why| Failure::usage(format!("--variant: {why}")))?;
+    }
     for (host, bucket) in &words.host {
         builder = builder.host(host, bucket);
     }

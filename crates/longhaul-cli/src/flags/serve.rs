@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueHint};
 
 use super::low::DurabilityWord;
 
@@ -72,27 +72,25 @@ pub(crate) struct ServeWords {
     #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_hyphen_values = true, help_heading = "Misbehaving")]
     pub(crate) clock_offset: i32,
 
-    /// Refuse ranges that the service may take or refuse; nobody outside knows which
-    #[arg(long, value_name = "WHICH", value_delimiter = ',', help_heading = "Misbehaving")]
-    pub(crate) refuse_ranges: Vec<RangeWord>,
+    /// Do the other thing where nobody outside knows what OSS does, as several-ranges=416; may be repeated.
+    /// docs/devstore.md lists what there is
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variant, help_heading = "Misbehaving")]
+    pub(crate) variant: Vec<(String, String)>,
 
     /// Write the ready line to stdout, a JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Ranges about which the service's documentation contradicts itself or is silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RangeWord {
-    /// Several ranges in one request
-    Several,
-    /// What is no range at all, under the standard's rules
-    Malformed,
+fn host(text: &str) -> Result<(String, String), String> {
+    pair(text).ok_or_else(|| "write it as HOST=BUCKET".to_owned())
 }
 
-fn host(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((host, bucket)) if !host.is_empty() && !bucket.is_empty() => Ok((host.to_owned(), bucket.to_owned())),
-        _ => Err("write it as HOST=BUCKET".to_owned()),
-    }
+fn variant(text: &str) -> Result<(String, String), String> {
+    pair(text).ok_or_else(|| "write it as NAME=VALUE".to_owned())
+}
+
+fn pair(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty())?;
+    Some((name.to_owned(), value.to_owned()))
 }

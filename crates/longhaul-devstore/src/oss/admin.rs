@@ -19,10 +19,13 @@ use super::policy::Policy;
 use super::store::Store;
 use super::sums::{Sums, crc_of_zeros, upper_hex};
 use super::target::{Query, Resource, Target};
+use super::variants::Variants;
 use super::wire::{Body, Head, Length, Wire};
 use super::{clock, conn, lifecycle};
 
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// Beyond it dates cannot be written any more.
+const CLOCK_OFFSET_MS_MAX: u64 = 100 * 365 * 24 * 3600 * 1000;
 const PAGE: &str = include_str!("page.html");
 /// What a browser may do with our page: nothing but show it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'";
@@ -95,7 +98,7 @@ fn answer(store: &Store, head: &Head, sent: &[u8]) -> Result<Reply, Wrong> {
         ("GET", "faults") => Ok(json_reply(&json!(store.faults.list()))),
         ("POST", "faults") => {
             let rule = Rule::from_json(body).map_err(bad)?;
-            Ok(json_reply(&json!({ "id": store.faults.add(rule) })))
+            Ok(json_reply(&json!({ "id": store.faults.add(rule).map_err(bad)? })))
         }
         ("DELETE", "faults") => {
             let id = match rest {
@@ -103,6 +106,18 @@ fn answer(store: &Store, head: &Head, sent: &[u8]) -> Result<Reply, Wrong> {
                 id => Some(id.parse().map_err(|_| bad("a fault is named by its number"))?),
             };
             Ok(json_reply(&json!({ "removed": store.faults.remove(id) })))
+        }
+        ("GET", "variants") => Ok(json_reply(&variants(store))),
+        ("POST", "variants") => {
+            let Value::Object(chosen) = body else { return Err(bad("send an object of names and values")) };
+            // All or none: the first time is on nobody's.
+            for variants in [&Variants::default(), &store.variants] {
+                for (name, value) in &chosen {
+                    let value = value.as_str().ok_or_else(|| bad(format!("the value of {name} is no text")))?;
+                    variants.choose(name, value).map_err(bad)?;
+                }
+            }
+            Ok(json_reply(&variants(store)))
         }
         ("POST", "clock") => {
             move_clock(store, &body)?;
@@ -218,15 +233,25 @@ fn state(store: &Store) -> Value {
         "buckets": buckets,
         "keys": keys,
         "faults": store.faults.list(),
+        "variants": store.variants.chosen().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
     })
 }
 
+fn variants(store: &Store) -> Value {
+    let row = |(name, chosen, values): (&str, &str, &[&str])| (name.to_owned(), json!({ "is": chosen, "of": values }));
+    store.variants.list().into_iter().map(row).collect::<serde_json::Map<_, _>>().into()
+}
+
 fn move_clock(store: &Store, body: &Value) -> Result<(), Wrong> {
-    match (body.get("offset_ms").and_then(Value::as_i64), body.get("advance_ms").and_then(Value::as_i64)) {
-        (Some(offset), None) => store.clock.set_offset_ms(offset),
-        (None, Some(more)) => store.clock.set_offset_ms(store.clock.offset_ms().saturating_add(more)),
+    let offset = match (body.get("offset_ms").and_then(Value::as_i64), body.get("advance_ms").and_then(Value::as_i64)) {
+        (Some(offset), None) => offset,
+        (None, Some(more)) => store.clock.offset_ms().saturating_add(more),
         _ => return Err(bad("give offset_ms or advance_ms")),
+    };
+    if offset.unsigned_abs() > CLOCK_OFFSET_MS_MAX {
+        return Err(bad("the clock can be moved by a hundred years, not more"));
     }
+    store.clock.set_offset_ms(offset);
     Ok(())
 }
 

@@ -97,7 +97,7 @@ impl Reply {
         if !refusal.ec.is_empty() {
             reply.headers.set("x-oss-ec", refusal.ec);
         }
-        if refusal.status == 304 {
+        if matches!(refusal.status, 204 | 304) {
             return reply;
         }
         if head {

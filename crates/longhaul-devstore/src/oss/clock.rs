@@ -1,6 +1,7 @@
 //! What time is it? The machine's clock, plus an offset that a test moves while the store runs.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -24,6 +25,27 @@ impl Clock {
 
     pub(crate) fn set_offset_ms(&self, offset: i64) {
         self.offset_ms.store(offset, Ordering::Relaxed);
+    }
+}
+
+/// Pauses that end when the store does: a fault may ask for an hour.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    over: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Rest {
+    /// Waits for so long, or until the store is stopped.
+    pub(crate) fn take(&self, long: Duration) {
+        let over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_timeout_while(over, long, |over| !*over));
+    }
+
+    /// Wakes everybody, for good.
+    pub(crate) fn end(&self) {
+        *self.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
     }
 }
 

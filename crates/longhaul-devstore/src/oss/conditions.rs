@@ -36,26 +36,28 @@ pub(crate) enum Failed {
     NotModified(&'static str),
 }
 
-/// Checks them against an object.
-pub(crate) fn check(headers: &Headers, names: &Names, etag: &str, modified_ms: i64) -> Result<(), Failed> {
+/// Checks them against an object. With `all` a date counts beside an ETag, too; by the RFC it does not.
+pub(crate) fn check(headers: &Headers, names: &Names, etag: &str, modified_ms: i64, all: bool) -> Result<(), Failed> {
     // Last-Modified is sent in seconds, so that is what comes back.
     let modified = modified_ms.div_euclid(1000);
     let date = |name: &str| headers.get(name).and_then(parse_http_date).map(|ms| ms.div_euclid(1000));
     let lists = |list: &str| list.split(',').any(|one| one.trim() == "*" || bare(one) == bare(etag));
-    if let Some(list) = headers.get(names.if_match) {
-        if !lists(list) {
-            return Err(Failed::Precondition(names.if_match));
-        }
-    } else if let Some(since) = date(names.if_unmodified_since)
+    let by_etag = headers.get(names.if_match);
+    if by_etag.is_some_and(|list| !lists(list)) {
+        return Err(Failed::Precondition(names.if_match));
+    }
+    if (by_etag.is_none() || all)
+        && let Some(since) = date(names.if_unmodified_since)
         && since < modified
     {
         return Err(Failed::Precondition(names.if_unmodified_since));
     }
-    if let Some(list) = headers.get(names.if_none_match) {
-        if lists(list) {
-            return Err(Failed::NotModified(names.if_none_match));
-        }
-    } else if let Some(since) = date(names.if_modified_since)
+    let by_etag = headers.get(names.if_none_match);
+    if by_etag.is_some_and(lists) {
+        return Err(Failed::NotModified(names.if_none_match));
+    }
+    if (by_etag.is_none() || all)
+        && let Some(since) = date(names.if_modified_since)
         && since >= modified
     {
         return Err(Failed::NotModified(names.if_modified_since));
@@ -128,7 +130,20 @@ mod tests {
             for (name, value) in *fields {
                 headers.add(*name, value);
             }
-            assert_eq!(&check(&headers, &OF_OBJECT, "ABC-4", MODIFIED), outcome, "{fields:?}");
+            assert_eq!(&check(&headers, &OF_OBJECT, "ABC-4", MODIFIED, false), outcome, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn all_conditions_count_when_that_is_chosen() {
+        for (etag, date, failed) in [
+            (("If-Match", "ABC-4"), ("If-Unmodified-Since", BEFORE), Failed::Precondition("If-Unmodified-Since")),
+            (("If-None-Match", "X"), ("If-Modified-Since", AFTER), Failed::NotModified("If-Modified-Since")),
+        ] {
+            let mut headers = Headers::default();
+            headers.add(etag.0, etag.1);
+            headers.add(date.0, date.1);
+            assert_eq!(check(&headers, &OF_OBJECT, "ABC-4", MODIFIED, true), Err(failed), "{etag:?} {date:?}");
         }
     }
 }

@@ -20,6 +20,7 @@ use super::sign::{self, Asked, Rules};
 use super::store::Store;
 use super::sums::Summing;
 use super::target::{Resource, Target};
+use super::variants::Row;
 use super::wire::{Body, Head, Length, NoHead, Wire};
 use super::{clock, verbs};
 use crate::request::Headers;
@@ -179,7 +180,8 @@ fn work(
     known: &mut Known,
 ) -> Result<Reply, Refusal> {
     let malformed = || Refusal::new(400, "InvalidURI", "Couldn't parse the specified URI.");
-    let target = Target::parse(&head.target).ok_or_else(malformed)?;
+    let plus_is_space = store.variants.says(Row::PlusInPath) == "space";
+    let target = Target::parse_with(&head.target, plus_is_space).ok_or_else(malformed)?;
     let names: Vec<String> = store.disk.buckets().iter().map(|bucket| bucket.name.clone()).collect();
     let mut resources = store.settings.hosts.resources(host, &target.path, &names);
     let now_ms = store.clock.now_ms();
@@ -188,7 +190,7 @@ fn work(
         resources.swap_remove(0)
     } else {
         let asked = Asked { method: &head.method, query: &target.query, headers: &head.headers };
-        let rules = Rules { now_ms, region: &store.settings.region };
+        let rules = Rules { now_ms, region: &store.settings.region, variants: &store.variants };
         let signer = sign::verify(&asked, &resources, &store.keys, &rules)?;
         known.key = signer.key;
         resources.swap_remove(signer.resource)
@@ -196,7 +198,10 @@ fn work(
     let op = op::of(&head.method, &resource, &target.query, &head.headers)?;
     known.op = Some(op);
     known.resource = Some(resource.clone());
-    store.allow(known.key.as_ref(), op, &resource)?;
+    // Which keys are meant stands in the body; there each is asked about.
+    if op != Op::DeleteMultipleObjects {
+        store.allow(known.key.as_ref(), op, &resource)?;
+    }
     known.faults = store.faults.strike(op, &resource);
     let mut ignore_range = false;
     for fault in &known.faults {
@@ -230,7 +235,7 @@ fn before(
     now_ms: i64,
 ) -> Result<(), Refusal> {
     match fault {
-        Fault::Latency { ms } => std::thread::sleep(Duration::from_millis(*ms)),
+        Fault::Latency { ms } => store.rest.take(Duration::from_millis(*ms)),
         Fault::Bandwidth { bytes_per_second } => body.spoil.bytes_per_second = Some(*bytes_per_second),
         Fault::CutUpload { after, .. } => body.spoil.end_after = Some(*after),
         Fault::FlipUpload { offset } => body.spoil.flip = Some(*offset),
@@ -331,8 +336,9 @@ pub(crate) fn put_content(
     let segments = vec![std::sync::Arc::new(draft.finish(sums.len, store.settings.sync)?)];
     match bucket.publish(Object { facts, segments }, |_| true) {
         Ok(_) => Ok(()),
-        Err(Unpublished::Disk(error)) => Err(error),
+        Err(Unpublished::Disk(error) | Unpublished::InDoubt(error)) => Err(error),
         Err(Unpublished::Refused) => Err(std::io::ErrorKind::AlreadyExists.into()),
+        Err(Unpublished::NoBucket) => Err(std::io::ErrorKind::NotFound.into()),
     }
 }
 
@@ -348,10 +354,10 @@ fn send(
     stream: &TcpStream,
     began: Instant,
 ) -> (u16, u64, Ended) {
-    let mut manner = Manner { bytes_per_second: reply.bytes_per_second, ..Manner::default() };
+    let mut manner = Manner { bytes_per_second: reply.bytes_per_second, rest: Some(&store.rest), ..Manner::default() };
     for fault in &known.faults {
         match fault {
-            Fault::SlowAnswer { ms } => std::thread::sleep(Duration::from_millis(*ms)),
+            Fault::SlowAnswer { ms } => store.rest.take(Duration::from_millis(*ms)),
             Fault::Bandwidth { bytes_per_second } => {
                 manner.bytes_per_second =
                     Some(manner.bytes_per_second.map_or(*bytes_per_second, |rate| rate.min(*bytes_per_second)));

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use super::call::{Content, Reply};
+use super::clock::Rest;
 use super::disk::Object;
 use super::faults::Ending;
 use super::log::Ended;
@@ -35,6 +36,8 @@ pub(crate) struct Manner<'a> {
     pub(crate) bytes_per_second: Option<u64>,
     /// Offsets within the object.
     pub(crate) flips: Vec<u64>,
+    /// Where a pause is taken.
+    pub(crate) rest: Option<&'a Rest>,
     /// Called after so many bytes.
     pub(crate) between: Option<(u64, Box<dyn FnOnce() + 'a>)>,
 }
@@ -87,8 +90,8 @@ impl Sending<'_> {
             }
             let piece = self.next_piece(body);
             self.send(piece)?;
-            if let Some((_, rest)) = self.manner.trickle {
-                std::thread::sleep(rest);
+            if let (Some((_, pause)), Some(rest)) = (self.manner.trickle, self.manner.rest) {
+                rest.take(pause);
             }
             if let Some(rate) = self.manner.bytes_per_second {
                 let due = Duration::from_secs_f64(self.sent as f64 / rate.max(1) as f64);

@@ -11,6 +11,9 @@ use super::op::Op;
 use super::policy::fits;
 use super::target::Resource;
 
+/// More than any test needs.
+const RULES_MAX: usize = 1000;
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Rule {
@@ -261,12 +264,18 @@ pub(crate) struct Faults(Mutex<(u64, Vec<Active>)>);
 
 impl Faults {
     /// Adds a rule behind the others; its id.
-    pub(crate) fn add(&self, rule: Rule) -> u64 {
+    ///
+    /// # Errors
+    /// In words, when there are too many: every request is held against each.
+    pub(crate) fn add(&self, rule: Rule) -> Result<u64, String> {
         let mut all = self.lock();
+        if all.1.len() >= RULES_MAX {
+            return Err(format!("there are {RULES_MAX} faults already; remove some"));
+        }
         all.0 += 1;
         let id = all.0;
         all.1.push(Active { id, rule, seen: 0, struck: 0 });
-        id
+        Ok(id)
     }
 
     /// Removes one rule, or all; how many there were.
@@ -306,7 +315,7 @@ mod tests {
 
     fn struck(rule: &str, requests: usize) -> String {
         let faults = Faults::default();
-        faults.add(Rule::from_words(rule).unwrap());
+        faults.add(Rule::from_words(rule).unwrap()).unwrap();
         let resource = Resource { bucket: "b".into(), key: "k".into() };
         let strike = |_| if faults.strike(Op::UploadPart, &resource).is_empty() { '.' } else { 'x' };
         (0..requests).map(strike).collect()

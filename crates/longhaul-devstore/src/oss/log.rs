@@ -7,12 +7,17 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 /// Enough for a test to look back, little enough for a store that runs for weeks.
 const KEPT: usize = 10_000;
+/// What clients choose is kept up to so many bytes: a log of the longest heads is to stay a log. Every key that can be
+/// an object's is whole.
+const TEXT_BYTES_MAX: usize = 2048;
 /// Parameters whose values are secrets.
-const SECRET: [&str; 5] = ["signature", "x-oss-signature", "security-token", "x-oss-security-token", "callback"];
+const SECRET: [&str; 6] =
+    ["signature", "x-oss-signature", "security-token", "x-oss-security-token", "callback", "callback-var"];
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
@@ -77,6 +82,13 @@ impl Log {
 
     /// Enters a line and gives it its number.
     pub(crate) fn enter(&self, mut line: Line) {
+        for text in [&mut line.method, &mut line.host, &mut line.target, &mut line.bucket, &mut line.key] {
+            shorten(text);
+        }
+        shorten(&mut line.access_key_id);
+        if let Some(range) = &mut line.range {
+            shorten(range);
+        }
         let mut inner = self.lock();
         line.n = inner.next;
         inner.next += 1;
@@ -101,17 +113,32 @@ impl Log {
     }
 }
 
+fn shorten(text: &mut String) {
+    if text.len() > TEXT_BYTES_MAX {
+        let end = (0..=TEXT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+}
+
 /// A request target without secrets.
 pub(crate) fn redact(target: &str) -> String {
     let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
     let pairs: Vec<String> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
-            Some((name, _)) if SECRET.contains(&name.to_ascii_lowercase().as_str()) => format!("{name}=***"),
+            Some((name, _)) if is_secret(name) => format!("{name}=***"),
             _ => pair.to_owned(),
         })
         .collect();
     format!("{path}?{}", pairs.join("&"))
+}
+
+/// However it is spelt.
+fn is_secret(name: &str) -> bool {
+    let name = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
+    SECRET.contains(&name.as_str())
 }
 
 #[cfg(test)]
@@ -125,6 +152,20 @@ mod tests {
             "/k?uploadId=A&Signature=***&x-oss-signature=***&security-token=***&x-oss-security-token=***&uploads";
         assert_eq!(redact(target), shown);
         assert_eq!(redact("/k"), "/k");
+        assert_eq!(redact("/k?%53ignature=s&callback-var=v"), "/k?%53ignature=***&callback-var=***");
+    }
+
+    #[test]
+    fn a_line_is_bounded_whatever_a_client_sends() {
+        let log = Log::new(None);
+        let long = || "é".repeat(60_000);
+        let line =
+            Line { host: long(), target: long(), key: long(), range: Some(long()), method: long(), ..Line::default() };
+        log.enter(line);
+        log.enter(Line { key: "k".repeat(1023), ..Line::default() });
+        let lines = log.since(0);
+        assert!(serde_json::to_string(&lines[0]).unwrap().len() < 6 * (TEXT_BYTES_MAX + 100));
+        assert!(lines[0].key.ends_with("é…") && lines[1].key.len() == 1023);
     }
 
     #[test]

@@ -39,6 +39,7 @@ mod sign;
 mod store;
 mod sums;
 mod target;
+mod variants;
 mod verbs;
 mod wire;
 mod xml;

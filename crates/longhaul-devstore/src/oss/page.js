@@ -27,28 +27,44 @@ function fill(id, rows, empty) {
 
 const bytes = (n) => n.toLocaleString("en").replaceAll(",", "\u2009");
 const time = (iso) => iso.slice(0, 19).replace("T", " ");
+const ended = { cut: "cut off", reset: "reset", stall: "stalled", gone: "the client left" };
+
+// What a rule says beyond which requests it is about.
+function words(fault) {
+  const about = ["id", "op", "bucket", "key", "kind", "seen", "struck", "seed"];
+  const more = Object.entries(fault).filter(([name, value]) => !about.includes(name) && value !== null && !(name === "skip" && !value));
+  return [fault.kind, ...more.map(([name, value]) => `${name}=${value}`)].join(" ");
+}
+
+function what(line) {
+  const range = line.range ? [line.range] : [];
+  const faults = line.faults ? [`fault: ${line.faults.join(", ")}`] : [];
+  return [...range, ...(line.code ? [line.code] : []), ...faults, ...(ended[line.ended] ? [ended[line.ended]] : [])].join(" · ");
+}
 
 function show(state) {
   const clock = state.clock_offset_ms ? `, its clock moved by ${state.clock_offset_ms} ms` : "";
   const open = state.anonymous ? ", nobody has to sign" : "";
+  const variants = Object.entries(state.variants).map(([name, value]) => ` · ${name}=${value}`).join("");
   document.getElementById("where").textContent =
-    `${state.endpoint} · region ${state.region}${open} · ${time(state.now)} UTC${clock}`;
+    `${state.endpoint} · region ${state.region}${open} · ${time(state.now)} UTC${clock}${variants}`;
   fill("buckets", state.buckets.map((b) => row([
-    [b.name, "key"], [b.acl + (b.lifecycle ? ", lifecycle" : "")], [bytes(b.objects), "n"], [bytes(b.bytes), "n"],
-    [bytes(b.uploads.length), "n"], [time(b.created)],
+    [b.name, "key"], [b.acl + (b.lifecycle ? ", lifecycle" : ""), "wide"], [bytes(b.objects), "n"], [bytes(b.bytes), "n"],
+    [bytes(b.uploads.length), "n"], [time(b.created), "time wide"],
   ])), "none yet");
   fill("uploads", state.buckets.flatMap((b) => b.uploads.map((u) => row([
-    [b.name], [u.key, "key"], [u.upload_id.slice(0, 8) + "…"], [bytes(u.parts), "n"], [bytes(u.bytes), "n"],
-    [time(u.initiated)],
+    [`${b.name}/${u.key}`, "key"], [u.upload_id.slice(0, 8) + "…", "wide"], [bytes(u.parts), "n"],
+    [bytes(u.bytes), "n"], [time(u.initiated), "time wide"],
   ]))), "none");
   fill("faults", state.faults.map((f) => row([
-    [f.id, "n"], [f.kind], [f.op], [`${f.bucket}/${f.key}`, "key"], [bytes(f.seen), "n"], [bytes(f.struck), "n"],
+    [f.id], [words(f)], [f.op === "*" ? "all" : f.op.replaceAll(",", ", ")], [`${f.bucket}/${f.key}`, "key wide"],
+    [bytes(f.seen), "n wide"], [bytes(f.struck), "n"],
   ])), "none");
   fill("log", lines.slice(-SHOWN).reverse().map((l) => row([
-    [l.n, "n"], [l.op || l.method], [l.bucket ? `${l.bucket}/${l.key}` : l.target, "key"],
-    [l.status || "–", l.status >= 400 || !l.status ? "n bad" : "n"], [l.code || "", "bad"], [bytes(l.bytes_in), "n"],
-    [bytes(l.bytes_out), "n"], [bytes(l.ms), "n"],
-    [[...(l.faults || []), ...(l.ended === "whole" ? [] : [`ended: ${l.ended}`])].join(", ")],
+    [time(l.at).slice(11), "time wide"], [l.status || "–", l.status >= 400 || !l.status ? "n bad" : "n"],
+    [l.op || l.method, "op"], [l.bucket ? `${l.bucket}/${l.key}` : l.target, "key"],
+    [what(l), l.status >= 400 || l.ended !== "whole" ? "bad" : ""],
+    [bytes(l.bytes_in), "n wide"], [bytes(l.bytes_out), "n wide"], [bytes(l.ms), "n wide"],
   ])), "none yet");
 }
 

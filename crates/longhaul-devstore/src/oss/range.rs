@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::variants::{Row, Variants};
+
 /// What is to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -14,24 +16,21 @@ pub(crate) enum Asked {
     Part(Range<u64>),
     /// 416.
     Unsatisfiable,
-}
-
-/// Rows of the table that are not established; a store can be told to take the other reading.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Readings {
-    /// Several ranges: the first alone (the default), or `InvalidRange`.
-    pub(crate) several_are_invalid: bool,
-    /// A malformed range under the standard's rules: 200 (the default), or `InvalidRange`.
-    pub(crate) malformed_is_invalid: bool,
+    /// 400.
+    Malformed,
 }
 
 /// What this Range field asks of an object of `size` bytes.
-pub(crate) fn asked(range: Option<&str>, standard: bool, size: u64, readings: Readings) -> Asked {
+pub(crate) fn asked(range: Option<&str>, standard: bool, size: u64, variants: &Variants) -> Asked {
     let Some(range) = range else { return Asked::Whole };
-    let malformed = || if standard && readings.malformed_is_invalid { Asked::Unsatisfiable } else { Asked::Whole };
+    let malformed = || match variants.says(Row::MalformedRange) {
+        "416" if standard => Asked::Unsatisfiable,
+        "400" if standard => Asked::Malformed,
+        _ => Asked::Whole,
+    };
     let Some(set) = range.trim().strip_prefix("bytes=") else { return malformed() };
     let first = match set.split_once(',') {
-        Some(_) if readings.several_are_invalid => return Asked::Unsatisfiable,
+        Some(_) if variants.says(Row::SeveralRanges) == "416" => return Asked::Unsatisfiable,
         Some((first, _)) => first,
         None => set,
     };
@@ -41,14 +40,19 @@ pub(crate) fn asked(range: Option<&str>, standard: bool, size: u64, readings: Re
         // More digits than fit are past any end.
         digits.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
     };
-    let outside = || if standard { Asked::Unsatisfiable } else { Asked::Whole };
+    let of_nothing = size == 0 && variants.says(Row::EmptyObject) == "everything";
+    let outside = || if standard && !of_nothing { Asked::Unsatisfiable } else { Asked::Whole };
     match (start, end) {
         ("", suffix) => match number(suffix) {
             None => malformed(),
             Some(0) => outside(),
             Some(_) if size == 0 => outside(),
             Some(count) if count <= size => Asked::Part(size - count..size),
-            Some(_) if standard => Asked::Part(0..size),
+            Some(_) if standard => match variants.says(Row::LongSuffix) {
+                "416" => Asked::Unsatisfiable,
+                "everything" => Asked::Whole,
+                _ => Asked::Part(0..size),
+            },
             Some(_) => Asked::Whole,
         },
         (start, end) => {
@@ -66,6 +70,8 @@ pub(crate) fn asked(range: Option<&str>, standard: bool, size: u64, readings: Re
                 Asked::Part(start..end + 1)
             } else if standard || first.trim().ends_with('-') {
                 Asked::Part(start..size)
+            } else if variants.says(Row::EndPastObject) == "416" {
+                Asked::Unsatisfiable
             } else {
                 Asked::Whole
             }
@@ -105,24 +111,40 @@ mod tests {
             (Some("bytes=0-99999999999999999999"), Asked::Whole, part(0, 1000)),
         ];
         for (range, own, standard) in table {
-            assert_eq!(asked(range, false, 1000, Readings::default()), own, "{range:?}, OSS's own");
-            assert_eq!(asked(range, true, 1000, Readings::default()), standard, "{range:?}, standard");
+            assert_eq!(asked(range, false, 1000, &Variants::default()), own, "{range:?}, OSS's own");
+            assert_eq!(asked(range, true, 1000, &Variants::default()), standard, "{range:?}, standard");
         }
     }
 
     #[test]
     fn an_empty_object_satisfies_no_range() {
         for range in ["bytes=0-", "bytes=0-0", "bytes=-1"] {
-            assert_eq!(asked(Some(range), false, 0, Readings::default()), Asked::Whole, "{range}");
-            assert_eq!(asked(Some(range), true, 0, Readings::default()), Asked::Unsatisfiable, "{range}");
+            assert_eq!(asked(Some(range), false, 0, &Variants::default()), Asked::Whole, "{range}");
+            assert_eq!(asked(Some(range), true, 0, &Variants::default()), Asked::Unsatisfiable, "{range}");
         }
     }
 
+    /// A line a case: what is chosen, the field, whether the standard's rules are asked for, the size, the answer.
     #[test]
-    fn readings_that_are_not_established_are_switches() {
-        let other = Readings { several_are_invalid: true, malformed_is_invalid: true };
-        assert_eq!(asked(Some("bytes=0-9,20-29"), false, 1000, other), Asked::Unsatisfiable);
-        assert_eq!(asked(Some("byte=0-499"), true, 1000, other), Asked::Unsatisfiable);
-        assert_eq!(asked(Some("byte=0-499"), false, 1000, other), Asked::Whole);
+    fn what_is_not_established_can_be_the_other_way() {
+        for (chosen, range, standard, size, expected) in [
+            ("several-ranges=416", "bytes=0-9,20-29", false, 1000, Asked::Unsatisfiable),
+            ("several-ranges=416", "bytes=0-9", false, 1000, Asked::Part(0..10)),
+            ("malformed-range=416", "byte=0-499", true, 1000, Asked::Unsatisfiable),
+            ("malformed-range=400", "bytes=5-2", true, 1000, Asked::Malformed),
+            ("malformed-range=400", "byte=0-499", false, 1000, Asked::Whole),
+            ("long-suffix=416", "bytes=-2000", true, 1000, Asked::Unsatisfiable),
+            ("long-suffix=everything", "bytes=-2000", true, 1000, Asked::Whole),
+            ("long-suffix=416", "bytes=-2000", false, 1000, Asked::Whole),
+            ("range-of-empty-object=everything", "bytes=0-", true, 0, Asked::Whole),
+            ("range-of-empty-object=everything", "bytes=1000-", true, 1000, Asked::Unsatisfiable),
+            ("end-past-object=416", "bytes=500-2000", false, 1000, Asked::Unsatisfiable),
+            ("end-past-object=416", "bytes=500-2000", true, 1000, Asked::Part(500..1000)),
+        ] {
+            let variants = Variants::default();
+            let (name, value) = chosen.split_once('=').unwrap();
+            variants.choose(name, value).unwrap();
+            assert_eq!(asked(Some(range), standard, size, &variants), expected, "{chosen} {range}");
+        }
     }
 }

@@ -14,9 +14,9 @@ use super::disk::BucketFacts;
 use super::faults::Rule;
 use super::log::Log;
 use super::policy::Policy;
-use super::range::Readings;
 use super::store::{Settings, Store};
 use super::target::{Hosts, is_bucket_name};
+use super::variants::Variants;
 use super::wire::Patience;
 use super::{admin, conn, lifecycle};
 
@@ -24,6 +24,8 @@ use super::{admin, conn, lifecycle};
 const STACK: usize = 512 << 10;
 /// Pause after an accept that failed; a shortage of descriptors is the usual cause.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
+/// So many connections above the bound are for the admin port.
+const ADMIN_MORE: usize = 16;
 /// How often lifecycle rules are looked at while nobody moves the clock.
 const LIFECYCLE_EVERY: Duration = Duration::from_secs(60);
 
@@ -43,6 +45,7 @@ pub struct Builder {
     admin: SocketAddr,
     buckets: Vec<String>,
     faults: Vec<Rule>,
+    variants: Vec<(String, String)>,
     log: Option<Box<dyn Write + Send>>,
     clock_offset_ms: i64,
 }
@@ -58,7 +61,6 @@ impl Builder {
             region: "cn-hangzhou".to_owned(),
             anonymous: false,
             hosts: Hosts::default(),
-            readings: Readings::default(),
             patience,
             connections_max: 4096,
             part_bytes_min: 100 << 10,
@@ -71,6 +73,7 @@ impl Builder {
             admin: local,
             buckets: Vec::new(),
             faults: Vec::new(),
+            variants: Vec::new(),
             log: None,
             clock_offset_ms: 0,
         }
@@ -157,17 +160,27 @@ impl Builder {
         self
     }
 
+    /// How long an application's server may take to answer a callback; five seconds by itself, as in OSS.
+    pub fn callback_patience(mut self, patience: Duration) -> Builder {
+        self.settings.callback_patience = patience;
+        self
+    }
+
     /// How many connections are served at once; more are closed as they come.
     pub fn connections_max(mut self, count: usize) -> Builder {
         self.settings.connections_max = count;
         self
     }
 
-    /// Readings of what is not established about the service: several ranges, and malformed ones under the standard's
-    /// rules, refused with `InvalidRange` instead of taken for the first or for none.
-    pub fn strict_ranges(mut self, several: bool, malformed: bool) -> Builder {
-        self.settings.readings = Readings { several_are_invalid: several, malformed_is_invalid: malformed };
-        self
+    /// The other reading of something that is not established about the service, as `several-ranges` and `416`;
+    /// `docs/devstore.md` has the table.
+    ///
+    /// # Errors
+    /// When there is no such variant or value, in words.
+    pub fn variant(mut self, name: &str, value: &str) -> Result<Builder, String> {
+        Variants::default().choose(name, value)?;
+        self.variants.push((name.to_owned(), value.to_owned()));
+        Ok(self)
     }
 
     /// Opens the folder and begins to listen.
@@ -190,8 +203,12 @@ impl Builder {
             };
             store.disk.make_bucket(name, facts)?;
         }
+        let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+        for (name, value) in &self.variants {
+            store.variants.choose(name, value).map_err(invalid)?;
+        }
         for rule in self.faults {
-            store.faults.add(rule);
+            store.faults.add(rule).map_err(invalid)?;
         }
         let listener = TcpListener::bind(self.listen)?;
         let admin_listener = TcpListener::bind(self.admin)?;
@@ -258,7 +275,9 @@ fn admit(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, side: Side) 
     let Ok(kept) = stream.try_clone() else { return };
     {
         let mut connections = shared.connections();
-        if connections.len() >= shared.store.settings.connections_max {
+        // Who wants to see why the store is busy is let in.
+        let more = if matches!(side, Side::Admin) { ADMIN_MORE } else { 0 };
+        if connections.len() >= shared.store.settings.connections_max.saturating_add(more) {
             return; // closed as it goes out of scope
         }
         connections.insert(number, kept);
@@ -359,7 +378,7 @@ impl Server {
     /// # Errors
     /// When it is no rule, in words.
     pub fn fault(&self, words: &str) -> Result<u64, String> {
-        Ok(self.shared.store.faults.add(Rule::from_words(words)?))
+        self.shared.store.faults.add(Rule::from_words(words)?)
     }
 
     /// Removes all faults.
@@ -393,6 +412,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Relaxed);
+        self.shared.store.rest.end();
         self.shared.changed.notify_all();
         // Wakes the threads from accept.
         for address in [self.address, self.admin_address] {

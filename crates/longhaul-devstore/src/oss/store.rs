@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock::Clock;
+use super::clock::{Clock, Rest};
 use super::disk::{Bucket, Disk};
 use super::faults::Faults;
 use super::keys::Keys;
 use super::log::Log;
 use super::op::Op;
-use super::range::Readings;
 use super::refusal::Refusal;
 use super::target::{Hosts, Resource};
+use super::variants::Variants;
 use super::wire::Patience;
 
 /// What can be chosen about a store before it starts.
@@ -23,7 +23,6 @@ pub(crate) struct Settings {
     /// Nobody has to sign.
     pub(crate) anonymous: bool,
     pub(crate) hosts: Hosts,
-    pub(crate) readings: Readings,
     pub(crate) patience: Patience,
     pub(crate) connections_max: usize,
     /// Below it a part that is not the last is too small to be completed.
@@ -39,6 +38,8 @@ pub(crate) struct Store {
     pub(crate) disk: Disk,
     pub(crate) keys: Keys,
     pub(crate) clock: Clock,
+    pub(crate) rest: Rest,
+    pub(crate) variants: Variants,
     pub(crate) faults: Faults,
     pub(crate) log: Log,
     pub(crate) callbacks: super::callback::Signing,
@@ -57,6 +58,8 @@ impl Store {
             disk,
             keys,
             clock: Clock::default(),
+            rest: Rest::default(),
+            variants: Variants::default(),
             faults: Faults::default(),
             log,
             endpoint: String::new(),

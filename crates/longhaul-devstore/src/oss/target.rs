@@ -63,13 +63,20 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn parse(target: &str) -> Option<Target> {
+        Target::parse_with(target, false)
+    }
+
+    /// The same, and whether a plus in the path is a space.
+    pub(crate) fn parse_with(target: &str, plus_is_space: bool) -> Option<Target> {
         let local = match target.split_once("://") {
             Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
             _ => target,
         };
         let local = local.split('#').next().unwrap_or_default();
         let (path, query) = local.split_once('?').unwrap_or((local, ""));
-        let decoded = percent_decode_str(path.strip_prefix('/')?).decode_utf8().ok()?.into_owned();
+        let path = path.strip_prefix('/')?;
+        let path = if plus_is_space { path.replace('+', " ") } else { path.to_owned() };
+        let decoded = percent_decode_str(&path).decode_utf8().ok()?.into_owned();
         Some(Target { path: decoded, query: Query::parse(query)? })
     }
 }
@@ -221,6 +228,7 @@ mod tests {
             assert_eq!(Target::parse(target).unwrap().path, path, "{target}");
         }
         assert_eq!((Target::parse("/%FF"), Target::parse("*")), (None, None));
+        assert_eq!(Target::parse_with("/a+b%2Bc", true).unwrap().path, "a b+c");
         let query = Target::parse("/k?uploads&a=&b=1%2F+2").unwrap().query;
         assert_eq!((query.get("uploads"), query.get("a"), query.get("b")), (Some(""), Some(""), Some("1/+2")));
     }

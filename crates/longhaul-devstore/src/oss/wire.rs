@@ -288,14 +288,20 @@ impl<'a> Body<'a> {
         }
         let line = self.line()?;
         let size = line.split(';').next().unwrap_or_default().trim();
-        let size = u64::from_str_radix(size, 16).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let digits = size.bytes().all(|byte| byte.is_ascii_hexdigit()); // from_str_radix takes a sign, too
+        let size = u64::from_str_radix(size, 16).ok().filter(|_| digits).ok_or(io::ErrorKind::InvalidData)?;
         if size > 0 {
             self.left = Left::Chunk(Some(size));
             return Ok(size);
         }
-        while !self.line()?.is_empty() {} // trailers
-        self.left = Left::Nothing;
-        Ok(0)
+        for _ in 0..=FIELDS_MAX {
+            // Trailers are read and forgotten.
+            if self.line()?.is_empty() {
+                self.left = Left::Nothing;
+                return Ok(0);
+            }
+        }
+        Err(io::ErrorKind::InvalidData.into())
     }
 
     fn used(&mut self, count: u64) {
@@ -398,6 +404,17 @@ mod tests {
                     2;x=y\r\nde\r\n3\r\nfgh\r\n0\r\nTrailer: t\r\n\r\nGET /c HTTP/1.1\r\n\r\n\r\nPOST /d HTTP/1.1\r\n\
                     Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nPUT /e HTTP/1.1\r\nContent-Length: 3\r\n\r\nab";
         assert_eq!(bodies(sent), ["PUT abc", "POST defgh", "GET ", "POST ", "PUT UnexpectedEof"]);
+    }
+
+    #[test]
+    fn framing_that_is_none_is_not_guessed_at() {
+        for chunks in ["+3\r\nabc\r\n0\r\n\r\n", "-3\r\nabc\r\n", "x\r\n", "\r\n", "11111111111111111\r\n"] {
+            let sent = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+            assert_eq!(bodies(&sent)[0], "POST InvalidData", "{chunks:?}");
+        }
+        let trailers = "t: t\r\n".repeat(FIELDS_MAX + 1);
+        let sent = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{trailers}\r\n");
+        assert_eq!(bodies(&sent)[0], "POST InvalidData");
     }
 
     #[test]

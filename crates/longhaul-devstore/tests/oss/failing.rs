@@ -12,6 +12,7 @@ fn bench() -> (Bench, Vec<u8>) {
     let bench = Bench::new();
     let body = Content::seeded(9, SIZE).to_vec();
     bench.put("k", &body);
+    bench.log(1); // its line comes before all others
     (bench, body)
 }
 
@@ -165,6 +166,15 @@ fn the_admin_port_changes_what_it_is_told_and_refuses_the_web() {
     assert_eq!(bench.admin("DELETE", "/faults/1", "").text(), "{\"removed\":1}");
     assert_eq!(bench.admin("POST", "/faults", r#"{"kind":"nonsense"}"#).status, 400);
     assert_eq!(bench.admin("GET", "/nothing", "").status, 404);
+    for (body, status) in [
+        (r#"{"offset_ms":-86400000}"#, 200),
+        (r#"{"advance_ms":86400000}"#, 200),
+        (r#"{"offset_ms":-9223372036854775808}"#, 400),
+        (r#"{"advance_ms":9223372036854775807}"#, 400),
+        (r#"{"offset_ms":1,"advance_ms":1}"#, 400),
+    ] {
+        assert_eq!(bench.admin("POST", "/clock", body).status, status, "{body}");
+    }
     assert!(bench.admin("GET", "/", "").text().contains("<h1>longhaul serve</h1>"));
     bench.log(2);
     let log = bench.admin("GET", "/log?since=1", "").text();

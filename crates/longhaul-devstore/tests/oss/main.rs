@@ -2,7 +2,10 @@
 //! not try, and what has to happen at an exact byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step is a failed test")]
 
+mod callbacks;
 mod client;
+mod crowd;
 mod failing;
 mod objects;
 mod uploads;
+mod variants;

@@ -51,6 +51,12 @@ async function run(v4, bucket) {
   const silent = await client.get(key, { headers: { Range: "bytes=10-99999999" } });
   assert.equal(silent.res.status, 200);
   await fails("PreconditionFailed", client.get(key, { headers: { "If-Match": "ABC" } }));
+  const same = await client.get(key, { headers: { "If-Match": put.res.headers.etag } });
+  assert.ok(same.content.equals(DATA));
+  const unchanged = { headers: { "If-None-Match": put.res.headers.etag } };
+  assert.equal((await client.get(key, unchanged)).res.status, 304);
+  const since = { headers: { "If-Modified-Since": head.res.headers["last-modified"] } };
+  assert.equal((await client.head(key, since)).status, 304);
   await fails("NoSuchKey", client.get("nothing"));
   await fails("NoSuchKey", client.head("nothing"));
 

@@ -1,5 +1,6 @@
 """What the Python SDK `alibabacloud-oss-v2` does against the store, in both signature versions."""
 
+import base64
 import datetime
 import io
 import json
@@ -11,9 +12,10 @@ import time
 import alibabacloud_oss_v2 as oss
 import requests
 
-ENDPOINT, ADMIN, REGION, ID, SECRET = (
-    os.environ[name] for name in ("ENDPOINT", "ADMIN", "REGION", "KEY_ID", "KEY_SECRET")
+ENDPOINT, ADMIN, REGION, ID, SECRET, CALLBACK = (
+    os.environ[name] for name in ("ENDPOINT", "ADMIN", "REGION", "KEY_ID", "KEY_SECRET", "CALLBACK")
 )
+HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
 DATA = bytes((i * 11 + (i >> 8)) % 251 for i in range(1_000_000))
 
 
@@ -77,6 +79,12 @@ def run(version, name):
     fails("InvalidRange", ranged, "bytes=1000000-")
     assert ranged("bytes=0-0", if_match=put.etag).body.read() == DATA[:1]
     fails("PreconditionFailed", lambda: ranged("bytes=0-0", if_match='"ABC"'))
+    for condition in ({"if_none_match": put.etag}, {"if_modified_since": head.last_modified.strftime(HTTP_DATE)}):
+        same = oss.GetObjectRequest(bucket=name, key=key, **condition)
+        # A 304 has no body, and the SDK has no other word for it.
+        assert fails("BadErrorResponse", client.get_object, same).status_code == 304
+    past = oss.HeadObjectRequest(bucket=name, key=key, if_unmodified_since="Thu, 13 Nov 2025 03:25:45 GMT")
+    assert fails("PreconditionFailed", client.head_object, past).status_code == 412
     missing = fails("NoSuchKey", client.head_object, oss.HeadObjectRequest(bucket=name, key="nothing"))
     assert missing.ec == "0026-00000001", missing
 
@@ -145,15 +153,52 @@ def run(version, name):
         wait_for_lines(4 + 4, bucket=name, key="resumed", op="UploadPart")
         admin("DELETE", "/faults")
         downloader = client.downloader(part_size=150_000, parallel_num=1, enable_checkpoint=True, checkpoint_dir=folder)
-        downloader.download_file(oss.GetObjectRequest(bucket=name, key="resumed"), filepath=back)
+        admin("POST", "/faults", {"op": "GetObject", "kind": "status", "status": 403, "skip": 3, "times": 1})
+
+        def download_file():
+            return downloader.download_file(oss.GetObjectRequest(bucket=name, key="resumed"), filepath=back)
+
+        try:
+            download_file()
+            raise AssertionError("the refused range was not noticed")
+        except oss.exceptions.BaseError:
+            pass
+        wait_for_lines(4, bucket=name, key="resumed", op="GetObject")
+        download_file()
+        wait_for_lines(4 + 4, bucket=name, key="resumed", op="GetObject")
+        admin("DELETE", "/faults")
         with open(back, "rb") as file:
             assert file.read() == DATA
+
+    callbacks(client, name)
 
     for page in client.list_objects_v2_paginator().iter_page(oss.ListObjectsV2Request(bucket=name)):
         for one in page.contents or []:
             client.delete_object(oss.DeleteObjectRequest(bucket=name, key=one.key))
     client.delete_bucket(oss.DeleteBucketRequest(bucket=name))
     fails("NoSuchBucket", client.get_bucket_info, oss.GetBucketInfoRequest(bucket=name))
+
+
+def callbacks(client, name):
+    """What the application answers comes back, for an object sent at once and for one in parts."""
+
+    def settings(path):
+        body = {"callbackUrl": CALLBACK + path, "callbackBody": "key=${object}&n=${x:n}&s=${size}"}
+        encode = lambda value: base64.b64encode(json.dumps(value).encode()).decode()
+        return {"callback": encode(body), "callback_var": encode({"x:n": "5"})}
+
+    put = client.put_object(oss.PutObjectRequest(bucket=name, key="called", body=b"abc", **settings("/ok")))
+    assert json.loads(put.callback_result) == {"heard": "key=called&n=5&s=3"}, put.callback_result
+    upload = client.initiate_multipart_upload(oss.InitiateMultipartUploadRequest(bucket=name, key="called")).upload_id
+    part = oss.UploadPartRequest(bucket=name, key="called", upload_id=upload, part_number=1, body=b"abcd")
+    parts = oss.CompleteMultipartUpload(parts=[oss.UploadPart(part_number=1, etag=client.upload_part(part).etag)])
+    request = oss.CompleteMultipartUploadRequest(
+        bucket=name, key="called", upload_id=upload, complete_multipart_upload=parts, **settings("/ok"))
+    done = client.complete_multipart_upload(request)
+    assert json.loads(done.callback_result) == {"heard": "key=called&n=5&s=4"}, done.callback_result
+    failed = client.put_object(oss.PutObjectRequest(bucket=name, key="called", body=b"x", **settings("/no")))
+    assert failed.status_code == 203 and "CallbackFailed" in failed.callback_result, failed.callback_result
+    assert client.get_object(oss.GetObjectRequest(bucket=name, key="called")).body.read() == b"x"
 
 
 def sts():

@@ -170,6 +170,10 @@ def run(auth, name):
     result = bucket.put_object("called", b"abcd", headers=callback("/no"))
     assert result.status == 203 and b"CallbackFailed" in result.resp.read()
     assert bucket.get_object("called").read() == b"abcd"
+    upload = bucket.init_multipart_upload("called").upload_id
+    parts = [models.PartInfo(1, bucket.upload_part("called", upload, 1, b"abcde").etag)]
+    done = bucket.complete_multipart_upload("called", upload, parts, headers=callback("/ok"))
+    assert json.loads(done.resp.read()) == {"heard": f"bucket={name}&key=called&n=5&s=5"}
 
     # Lifecycle: an upload that had its time.
     rule = models.LifecycleRule("one", "old/", status="Enabled",
@@ -249,6 +253,18 @@ def five_permissions():
         fails("AccessDenied", 403, call, "five")
     fails("AccessDenied", 403, guest.put_object, "five", b"y")
     fails("AccessDenied", 403, guest.list_objects)
+
+    # Of several keys to delete one is not granted: none is deleted.
+    policy = {"Statement": [{"Effect": "Allow", "Action": "oss:DeleteObject", "Resource": "acs:oss:*:*:sts-bucket/mine/*"}]}
+    key = admin("POST", "/keys", {"policy": policy})
+    auth = oss2.AuthV4(key["access_key_id"], key["access_key_secret"])
+    guest = oss2.Bucket(auth, ENDPOINT, "sts-bucket", region=REGION)
+    owner = oss2.Bucket(oss2.AuthV4(ID, SECRET), ENDPOINT, "sts-bucket", region=REGION)
+    for name in ("mine/a", "mine/b", "other"):
+        owner.put_object(name, b"x")
+    fails("AccessDenied", 403, guest.batch_delete_objects, ["mine/a", "other"])
+    assert owner.object_exists("mine/a")
+    assert sorted(guest.batch_delete_objects(["mine/a", "mine/b"]).deleted_keys) == ["mine/a", "mine/b"]
 
 
 def refusals():

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::upload::{Upload, UploadFacts};
-use super::{Draft, Segment, not_understood, sync_folder, write_durably};
+use super::{Draft, Segment, folder_of, not_understood, replace, sync_folder, write_durably};
 
+/// What lies in a bucket's folder beside its file.
+pub(super) const FOLDERS: [&str; 3] = ["objects", "data", "uploads"];
 /// Commits of different keys seldom wait for each other.
 const LOCKS: usize = 64;
 
@@ -70,11 +72,45 @@ pub(crate) struct Object {
     pub(crate) segments: Vec<Arc<Segment>>,
 }
 
+impl Object {
+    /// Whether the bytes of this range are there, as far as can be seen without reading them. A power cut takes some
+    /// from a store that does not sync.
+    ///
+    /// # Errors
+    /// When a file is missing, has another length, or is none.
+    pub(crate) fn check(&self, range: &std::ops::Range<u64>) -> io::Result<()> {
+        let mut start = 0;
+        for segment in &self.segments {
+            let end = start + segment.len;
+            if start < range.end && range.start < end {
+                let found = fs::symlink_metadata(&segment.path)?;
+                if !found.is_file() || found.len() != segment.len {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
+            start = end;
+        }
+        Ok(())
+    }
+}
+
+fn doom_but(segments: &[Arc<Segment>], kept: &[Arc<Segment>]) {
+    let kept: BTreeSet<&str> = kept.iter().map(|segment| segment.name.as_str()).collect();
+    for segment in segments.iter().filter(|segment| !kept.contains(segment.name.as_str())) {
+        segment.doom();
+    }
+}
+
 /// Why an object was not published.
 pub(crate) enum Unpublished {
     /// The condition of the caller did not hold.
     Refused,
+    /// The bucket was removed meanwhile.
+    NoBucket,
+    /// What was there before is there.
     Disk(io::Error),
+    /// It is there, but a power cut may bring back what was there before.
+    InDoubt(io::Error),
 }
 
 impl From<io::Error> for Unpublished {
@@ -92,11 +128,13 @@ pub(crate) struct Bucket {
     objects: RwLock<BTreeMap<String, Arc<Object>>>,
     uploads: RwLock<BTreeMap<(String, String), Arc<Upload>>>,
     locks: [Mutex<()>; LOCKS],
+    /// Until it is removed. Read while something is added, so that nothing is added to what is being removed.
+    stands: RwLock<bool>,
 }
 
 impl Bucket {
     pub(super) fn make(name: &str, folder: &Path, facts: BucketFacts, sync: bool) -> io::Result<Bucket> {
-        for inner in ["objects", "data", "uploads"] {
+        for inner in FOLDERS {
             fs::create_dir_all(folder.join(inner))?;
         }
         let bucket = Bucket::with(name, folder, facts, sync);
@@ -115,6 +153,7 @@ impl Bucket {
             objects: RwLock::default(),
             uploads: RwLock::default(),
             locks: std::array::from_fn(|_| Mutex::new(())),
+            stands: RwLock::new(true),
         }
     }
 
@@ -126,6 +165,13 @@ impl Bucket {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
+        for inner in FOLDERS {
+            let path = folder.join(inner);
+            // A link would let keys out of the folder.
+            if !fs::symlink_metadata(&path)?.is_dir() {
+                return Err(not_understood(&path, "it is no folder"));
+            }
+        }
         let bucket = Bucket::with(name, folder, facts, sync);
         bucket.read_objects()?;
         bucket.sweep_data()?;
@@ -195,7 +241,11 @@ impl Bucket {
     fn read_uploads(&self) -> io::Result<()> {
         let mut uploads = BTreeMap::new();
         for entry in fs::read_dir(self.uploads_folder())? {
-            let path = entry?.path();
+            let entry = entry?;
+            let path = entry.path();
+            if !entry.file_type()?.is_dir() {
+                return Err(not_understood(&path, "it is no folder"));
+            }
             match Upload::open(&path, self.sync)? {
                 Some(upload) => {
                     uploads.insert((upload.facts.key.clone(), upload.id.clone()), Arc::new(upload));
@@ -225,6 +275,10 @@ impl Bucket {
     }
 
     pub(crate) fn set_facts(&self, change: impl FnOnce(&mut BucketFacts)) -> io::Result<()> {
+        let stands = self.stands();
+        if !*stands {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let mut facts = self.facts.write().unwrap_or_else(PoisonError::into_inner);
         let mut changed = facts.clone();
         change(&mut changed);
@@ -258,11 +312,16 @@ impl Bucket {
         self.uploads.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    pub(crate) fn make_upload(&self, facts: UploadFacts) -> io::Result<Arc<Upload>> {
+    /// `None` when the bucket was removed meanwhile.
+    pub(crate) fn make_upload(&self, facts: UploadFacts) -> io::Result<Option<Arc<Upload>>> {
+        let stands = self.stands();
+        if !*stands {
+            return Ok(None);
+        }
         let upload = Arc::new(Upload::make(&self.uploads_folder(), facts, self.sync)?);
         let mut uploads = self.uploads.write().unwrap_or_else(PoisonError::into_inner);
         uploads.insert((upload.facts.key.clone(), upload.id.clone()), upload.clone());
-        Ok(upload)
+        Ok(Some(upload))
     }
 
     pub(super) fn forget_upload(&self, upload: &Upload) {
@@ -271,13 +330,32 @@ impl Bucket {
     }
 
     /// Makes a version of an object the current one, if the caller still agrees when it sees the one before.
-    /// Durable when it returns.
+    /// Durable when it returns. When it fails, segments that are in no object go.
     pub(crate) fn publish(
         &self,
         object: Object,
         agree: impl FnOnce(Option<&Arc<Object>>) -> bool,
     ) -> Result<Arc<Object>, Unpublished> {
-        let _committing = self.lock_key(&object.facts.key);
+        let committing = self.lock_key(&object.facts.key);
+        let (key, segments) = (object.facts.key.clone(), object.segments.clone());
+        let published = self.commit(object, agree, &committing);
+        if matches!(published, Err(Unpublished::Refused | Unpublished::NoBucket | Unpublished::Disk(_))) {
+            doom_but(&segments, self.object(&key).as_ref().map_or(&[], |object| &object.segments));
+        }
+        published
+    }
+
+    /// The same for who holds the lock of the key and minds the segments.
+    pub(super) fn commit(
+        &self,
+        object: Object,
+        agree: impl FnOnce(Option<&Arc<Object>>) -> bool,
+        _committing: &MutexGuard<'_, ()>,
+    ) -> Result<Arc<Object>, Unpublished> {
+        let stands = self.stands();
+        if !*stands {
+            return Err(Unpublished::NoBucket);
+        }
         let before = self.object(&object.facts.key);
         if !agree(before.as_ref()) {
             return Err(Unpublished::Refused);
@@ -286,25 +364,34 @@ impl Bucket {
         let segments = object.segments.iter().map(|segment| (segment.name.clone(), segment.len)).collect();
         let record = Record { facts: object.facts.clone(), segments };
         let text = serde_json::to_vec(&record).map_err(io::Error::other)?;
-        write_durably(&self.record_path(&object.facts.key), &text, self.sync)?;
+        let path = self.record_path(&object.facts.key);
+        replace(&path, &text, self.sync)?;
+        let durable = sync_folder(folder_of(&path), self.sync);
         let object = Arc::new(object);
         let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
         objects.insert(object.facts.key.clone(), object.clone());
         drop(objects);
+        // Should the name not have reached the disk, the bytes of both versions are needed.
+        durable.map_err(Unpublished::InDoubt)?;
         if let Some(before) = before {
-            let kept: BTreeSet<&str> = object.segments.iter().map(|segment| segment.name.as_str()).collect();
-            for segment in before.segments.iter().filter(|segment| !kept.contains(segment.name.as_str())) {
-                segment.doom();
-            }
+            doom_but(&before.segments, &object.segments);
         }
         Ok(object)
+    }
+
+    fn stands(&self) -> RwLockReadGuard<'_, bool> {
+        self.stands.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes an object; whether there was one.
     pub(crate) fn remove(&self, key: &str) -> io::Result<bool> {
         let _committing = self.lock_key(key);
         let Some(before) = self.object(key) else { return Ok(false) };
-        fs::remove_file(self.record_path(key))?;
+        match fs::remove_file(self.record_path(key)) {
+            // Removed before, by somebody who could not be sure of it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
         sync_folder(&self.folder.join("objects"), self.sync)?;
         self.objects.write().unwrap_or_else(PoisonError::into_inner).remove(key);
         for segment in &before.segments {
@@ -340,6 +427,7 @@ impl Bucket {
 
     /// Forbids further use if there is nothing in it.
     pub(super) fn close_if_empty(&self) -> io::Result<bool> {
+        let mut stands = self.stands.write().unwrap_or_else(PoisonError::into_inner);
         let objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
         let uploads = self.uploads.write().unwrap_or_else(PoisonError::into_inner);
         if !objects.is_empty() || !uploads.is_empty() {
@@ -347,6 +435,7 @@ impl Bucket {
         }
         // Without this file it is no bucket any more, whatever else is left of it.
         fs::remove_file(self.folder.join("bucket.json"))?;
+        *stands = false;
         Ok(true)
     }
 

@@ -32,6 +32,7 @@ pub(crate) use segment::{Draft, Segment};
 pub(crate) use upload::{Added, Part, Upload, UploadFacts, UploadState};
 
 use super::keys::random_hex;
+use super::target::is_bucket_name;
 
 /// The folder of a store.
 pub(crate) struct Disk {
@@ -46,9 +47,16 @@ impl Disk {
     /// Opens the folder, makes it if it is not there, and sweeps up what a crash left.
     ///
     /// # Errors
-    /// When another store runs on it, when it cannot be used, when a file of it cannot be understood.
+    /// When another store runs on it, when it cannot be used, when a file of it cannot be understood, when it is the
+    /// folder of something else.
     pub(crate) fn open(root: &Path, sync: bool) -> io::Result<Disk> {
-        fs::create_dir_all(root.join("buckets"))?;
+        let folder = root.join("buckets");
+        make_folder(&folder, sync)?;
+        // The lock is made before the first bucket. What is there without it is none of ours, and sweeping would be
+        // destroying.
+        if !root.join("lock").exists() && fs::read_dir(&folder)?.next().is_some() {
+            return Err(not_understood(&folder, "it was not made by a store, and is not empty"));
+        }
         let lock = private_file(&root.join("lock"))?;
         lock.try_lock().map_err(|error| {
             let why = match error {
@@ -57,16 +65,23 @@ impl Disk {
             };
             io::Error::new(io::ErrorKind::ResourceBusy, format!("{}: {why}", root.display()))
         })?;
+        sync_folder(root, sync)?;
         let mut buckets = BTreeMap::new();
-        for entry in fs::read_dir(root.join("buckets"))? {
-            let path = entry?.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            // What file managers leave about is no bucket.
+            let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| is_bucket_name(name)) else {
+                continue;
+            };
+            if !entry.file_type()?.is_dir() {
+                return Err(not_understood(&path, "it is no folder"));
+            }
             match Bucket::open(name, &path, sync)? {
                 Some(bucket) => {
                     buckets.insert(name.to_owned(), Arc::new(bucket));
                 }
-                // Its making was not finished, or its removal.
-                None => fs::remove_dir_all(&path)?,
+                None => remove_remains(&path)?,
             }
         }
         Ok(Disk { root: root.to_owned(), sync, buckets: RwLock::new(buckets), lock })
@@ -110,6 +125,32 @@ impl Disk {
     }
 }
 
+/// Removes a bucket whose making was not finished, or its removal; nothing that we did not make.
+fn remove_remains(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        if !bucket::FOLDERS.contains(&&*name) && !name.ends_with(".new") {
+            return Err(not_understood(path, format_args!("it is no bucket, and has {name}, which is none of ours")));
+        }
+    }
+    fs::remove_dir_all(path)
+}
+
+/// Makes a folder and those above it that are missing, durably.
+fn make_folder(path: &Path, sync: bool) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folder(above, sync)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        other => other?,
+    }
+    sync_folder(above, sync)
+}
+
 /// A name for a file that nobody else has.
 fn fresh_name() -> io::Result<String> {
     random_hex()
@@ -123,9 +164,19 @@ fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Replaces a small file, so that after a crash it is the old one or the new one.
+/// Replaces a small file, so that after a crash it is the old one or the new one; the new one when this returns.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    replace(path, bytes, sync)?;
+    sync_folder(folder_of(path), sync)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// The same, but for making the name durable. When this fails, it is the old one.
+fn replace(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+    let folder = folder_of(path);
     let beside = folder.join(format!("{}.new", fresh_name()?));
     let written = (|| {
         let mut file = private_file(&beside)?;
@@ -139,7 +190,7 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8], sync: bool) -> io::Result
         let _ = fs::remove_file(&beside); // it may not even be there; a start sweeps it up
         return Err(error);
     }
-    sync_folder(folder, sync)
+    Ok(())
 }
 
 /// Makes names in a folder durable.

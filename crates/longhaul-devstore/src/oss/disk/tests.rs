@@ -25,7 +25,7 @@ fn upload(bucket: &Bucket, parts: &[(u32, &[u8])]) -> Arc<Upload> {
         forbid_overwrite: false,
         sequential: false,
     };
-    let upload = bucket.make_upload(facts).unwrap();
+    let upload = bucket.make_upload(facts).unwrap().unwrap();
     for (number, bytes) in parts {
         let mut draft = upload.draft().unwrap();
         draft.write_all(bytes).unwrap();
@@ -161,4 +161,122 @@ fn segments_outside_the_folder_are_not_believed() {
         fs::write(&path, record.to_string()).unwrap();
         assert!(Disk::open(root.path(), true).is_err(), "{name}");
     }
+}
+
+#[test]
+fn a_folder_of_something_else_is_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let theirs = root.path().join("buckets/photos/2024");
+    fs::create_dir_all(&theirs).unwrap();
+    fs::write(theirs.join("one.jpg"), "precious").unwrap();
+    let error = Disk::open(root.path(), true).err().unwrap();
+    assert!(error.to_string().contains("not made by a store"), "{error}");
+    // Also where a store has been: what looks like half a bucket has to be one.
+    let root = tempfile::tempdir().unwrap();
+    drop(open(root.path()));
+    let theirs = root.path().join("buckets/photos");
+    fs::create_dir(&theirs).unwrap();
+    fs::write(theirs.join("one.jpg"), "precious").unwrap();
+    let error = Disk::open(root.path(), true).err().unwrap();
+    assert!(error.to_string().contains("one.jpg") && theirs.join("one.jpg").exists(), "{error}");
+    fs::remove_dir_all(&theirs).unwrap();
+    fs::write(root.path().join("buckets/.DS_Store"), "").unwrap();
+    assert_eq!(Disk::open(root.path(), true).unwrap().buckets().len(), 1, "a name that no bucket has is passed by");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_the_folder_lead_nowhere() {
+    use std::os::unix::fs::symlink;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let secret = elsewhere.path().join("secret");
+    fs::write(&secret, "one").unwrap();
+    // Folders.
+    for place in ["buckets/linked", "buckets/films/data", "buckets/films/uploads", "buckets/films/uploads/ABC"] {
+        let root = tempfile::tempdir().unwrap();
+        drop(open(root.path()));
+        let path = root.path().join(place);
+        let _ = fs::remove_dir(&path);
+        symlink(elsewhere.path(), &path).unwrap();
+        let error = Disk::open(root.path(), true).err().unwrap();
+        assert!(error.to_string().contains("it is no folder"), "{place}: {error}");
+    }
+    // A part, and an object's bytes.
+    let root = tempfile::tempdir().unwrap();
+    let (disk, bucket) = open(root.path());
+    complete(&bucket, &upload(&bucket, &[(1, b"one")]));
+    let object = bucket.object(KEY).unwrap();
+    assert!(object.check(&(0..3)).is_ok());
+    let path = object.segments[0].path.clone();
+    fs::remove_file(&path).unwrap();
+    symlink(&secret, &path).unwrap();
+    assert!(object.check(&(0..3)).is_err(), "a link is not followed");
+    let going = upload(&bucket, &[(1, b"one")]);
+    let part = bucket.uploads_folder().join(&going.id).join(format!("00002-00000002-{}-0-0", "A".repeat(32)));
+    symlink(&secret, part).unwrap();
+    drop((disk, bucket, going, object));
+    let error = Disk::open(root.path(), true).err().unwrap();
+    assert!(error.to_string().contains("it is no file"), "{error}");
+}
+
+#[test]
+fn bytes_that_a_power_cut_took_are_missed_before_they_are_promised() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, bucket) = open(root.path());
+    complete(&bucket, &upload(&bucket, &[(1, b"one"), (2, b"two")]));
+    drop((disk, bucket));
+    let (_disk, bucket) = open(root.path());
+    let object = bucket.object(KEY).unwrap();
+    File::options().write(true).open(&object.segments[1].path).unwrap().set_len(1).unwrap();
+    assert!(object.check(&(0..3)).is_ok() && object.check(&(2..4)).is_err() && object.check(&(0..6)).is_err());
+    fs::remove_file(&object.segments[1].path).unwrap();
+    assert!(object.check(&(3..4)).is_err());
+}
+
+#[test]
+fn nothing_is_added_to_a_bucket_that_is_gone() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, bucket) = open(root.path());
+    assert_eq!(disk.remove_bucket("films").unwrap(), Some(true));
+    let facts = UploadFacts {
+        key: KEY.into(),
+        initiated_ms: 0,
+        headers: Vec::new(),
+        storage_class: "Standard".into(),
+        forbid_overwrite: false,
+        sequential: false,
+    };
+    assert!(bucket.make_upload(facts).unwrap().is_none());
+    let facts = ObjectFacts {
+        key: KEY.into(),
+        size: 0,
+        etag: String::new(),
+        crc64: 0,
+        content_md5: None,
+        modified_ms: 0,
+        kind: Kind::Normal,
+        storage_class: "Standard".into(),
+        headers: Vec::new(),
+        upload: None,
+    };
+    let published = bucket.publish(Object { facts, segments: Vec::new() }, |_| true);
+    assert!(matches!(published, Err(Unpublished::NoBucket)));
+    assert!(bucket.set_facts(|_| {}).is_err() && !root.path().join("buckets/films").exists());
+}
+
+#[test]
+fn what_could_not_be_published_leaves_no_bytes() {
+    let root = tempfile::tempdir().unwrap();
+    let (_disk, bucket) = open(root.path());
+    complete(&bucket, &upload(&bucket, &[(1, b"one")]));
+    let mut draft = Draft::new(&bucket.data()).unwrap();
+    draft.write_all(b"other").unwrap();
+    let segment = Arc::new(draft.finish(5, true).unwrap());
+    let before = bucket.object(KEY).unwrap();
+    let facts = before.facts.clone();
+    // As an append that came too late: its own piece goes, the others belong to the object.
+    let segments = vec![before.segments[0].clone(), segment];
+    assert!(matches!(bucket.publish(Object { facts, segments }, |_| false), Err(Unpublished::Refused)));
+    drop(before);
+    assert_eq!((count(root.path(), "data"), content(&bucket.object(KEY).unwrap())), (1, b"one".to_vec()));
 }

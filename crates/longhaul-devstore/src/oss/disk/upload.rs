@@ -97,6 +97,9 @@ impl Upload {
             if name == Upload::FILE {
                 continue;
             }
+            if !entry.file_type()?.is_file() {
+                return Err(not_understood(&entry.path(), "it is no file"));
+            }
             let Some((sequence, part)) = Part::from_name(&id, folder, &name, entry.metadata()?.len()) else {
                 fs::remove_file(entry.path())?; // never finished
                 continue;
@@ -144,7 +147,11 @@ impl Upload {
         state.sequence += 1;
         let file = Part::name(number, state.sequence, sums, modified_ms);
         fs::rename(&path, self.folder.join(&file))?;
-        sync_folder(&self.folder, self.sync)?;
+        if let Err(error) = sync_folder(&self.folder, self.sync) {
+            // Not to be found at the next start in the place of one that was acknowledged.
+            let _ = fs::remove_file(self.folder.join(&file));
+            return Err(error);
+        }
         let part = Arc::new(Part {
             number,
             size: sums.len,
@@ -171,12 +178,16 @@ impl Part {
         let mut words = name.splitn(5, '-');
         let number = words.next()?.parse().ok()?;
         let sequence = u64::from_str_radix(words.next()?, 16).ok()?;
-        let etag = words.next()?.to_owned();
+        let etag = words.next().filter(|text| text.len() == 32 && is_hex(text))?.to_owned();
         let crc64 = u64::from_str_radix(words.next()?, 16).ok()?;
         let modified_ms = words.next()?.parse().ok()?;
         let segment = Arc::new(Segment::new(format!("{upload}/{name}"), folder.join(name), size));
         Some((sequence, Part { number, size, etag, crc64, modified_ms, file: name.to_owned(), segment }))
     }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl Bucket {
@@ -190,6 +201,8 @@ impl Bucket {
         agree: impl FnOnce(Option<&Arc<Object>>) -> bool,
     ) -> Result<Arc<Object>, Unpublished> {
         let home = self.data().join(&upload.id);
+        // Until the end: who replaces or removes the object meanwhile must not meet a folder that is still an upload's.
+        let committing = self.lock_key(&facts.key);
         fs::rename(&upload.folder, &home)?;
         // The names of the parts were made durable when they were written; here it is the folder that moved.
         let segments = parts
@@ -198,7 +211,7 @@ impl Bucket {
             .collect();
         let published = sync_folder(&self.uploads_folder(), self.sync)
             .map_err(Unpublished::from)
-            .and_then(|()| self.publish(Object { facts, segments }, agree));
+            .and_then(|()| self.commit(Object { facts, segments }, agree, &committing));
         match published {
             Ok(object) => {
                 state.dead = true;
@@ -209,7 +222,15 @@ impl Bucket {
                         let _ = fs::remove_file(file.path()); // swept up at the next start
                     }
                 }
+                // A power cut that took the object, and not this, would make an upload of it again.
+                let _ = sync_folder(&home, self.sync);
                 Ok(object)
+            }
+            Err(Unpublished::InDoubt(error)) => {
+                // Nothing is cleared away: the next start finds the object, or the upload.
+                state.dead = true;
+                self.forget_upload(upload);
+                Err(Unpublished::InDoubt(error))
             }
             Err(error) => {
                 // Should this fail too, the next start gives the upload back.

@@ -16,6 +16,7 @@ use super::clock;
 use super::keys::{Key, Keys};
 use super::refusal::Refusal;
 use super::target::{Query, Resource};
+use super::variants::{Row, Variants};
 use crate::request::Headers;
 
 /// How far the clocks may be apart.
@@ -49,6 +50,7 @@ impl Asked<'_> {
 pub(crate) struct Rules<'a> {
     pub(crate) now_ms: i64,
     pub(crate) region: &'a str,
+    pub(crate) variants: &'a Variants,
 }
 
 /// Who asked, and which of the candidates was meant.
@@ -83,7 +85,7 @@ pub(crate) fn verify(
     keys: &Keys,
     rules: &Rules<'_>,
 ) -> Result<Signer, Refusal> {
-    let Some(claim) = claim(asked)? else {
+    let Some(claim) = claim(asked, rules.variants)? else {
         return Ok(Signer { key: None, resource: 0 });
     };
     match &claim.form {
@@ -113,7 +115,11 @@ pub(crate) fn verify(
             shown.get_or_insert(text);
         }
     }
-    Err(mismatch(&claim, shown.unwrap_or_default()))
+    let mut shown = shown.unwrap_or_default();
+    if rules.variants.says(Row::CanonicalRequest) == "left-out" {
+        shown.canonical = None;
+    }
+    Err(mismatch(&claim, shown))
 }
 
 /// A text to be signed, and for V4 the request behind it.
@@ -123,17 +129,20 @@ struct Text {
     canonical: Option<String>,
 }
 
-fn claim(asked: &Asked<'_>) -> Result<Option<Claim>, Refusal> {
+fn claim(asked: &Asked<'_>, variants: &Variants) -> Result<Option<Claim>, Refusal> {
     let in_header = asked.headers.get("Authorization");
     let v1_link = asked.query.has("Signature") || asked.query.has("OSSAccessKeyId");
     let v4_link = asked.query.has("x-oss-signature") || asked.query.has("x-oss-signature-version");
     let in_query = v1_link || v4_link;
     match in_header {
-        Some(_) if in_query => Err(Refusal::invalid_argument(
-            "Authorization",
-            "",
-            "Only one auth mechanism allowed; only the query signature or the Authorization header is to be used.",
-        )),
+        Some(_) if in_query && variants.says(Row::TwoSignatures) != "header" => {
+            let message =
+                "Only one auth mechanism allowed; only the query signature or the Authorization header is to be used.";
+            Err(match variants.says(Row::TwoSignatures) {
+                "AccessDenied" => Refusal::denied(message),
+                _ => Refusal::invalid_argument("Authorization", "", message),
+            })
+        }
         Some(value) if value.starts_with("OSS4-HMAC-SHA256") => {
             let (id, signature, form) = v4::from_header(asked, value)?;
             let token = asked.header("x-oss-security-token");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::put::bucket_sync;
+use super::put::{bucket_sync, published};
 use crate::oss::call::{Call, Reply};
 use crate::oss::conditions;
 use crate::oss::disk::{Draft, Kind, Object, ObjectFacts, Unpublished};
@@ -48,21 +48,15 @@ pub(super) fn append(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         upload: None,
     };
     let mut segments = before.as_ref().map_or_else(Vec::new, |object| object.segments.clone());
-    segments.push(segment.clone());
+    segments.push(segment);
     let unchanged = |now: Option<&Arc<Object>>| match (now, &before) {
         (None, None) => true,
         (Some(now), Some(before)) => Arc::ptr_eq(now, before),
         _ => false,
     };
     let object = match bucket.publish(Object { facts, segments }, unchanged) {
-        Ok(object) => object,
-        Err(why) => {
-            segment.doom();
-            return Err(match why {
-                Unpublished::Refused => misplaced(bucket.object(call.key()).as_deref()),
-                Unpublished::Disk(error) => error.into(),
-            });
-        }
+        Err(Unpublished::Refused) => return Err(misplaced(bucket.object(call.key()).as_deref())),
+        other => published(call, other)?,
     };
     Ok(Reply::empty(200)
         .header("ETag", format!("\"{}\"", object.facts.etag))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
+use super::get::not_modified;
 use super::multipart::{self, added};
 use super::put::published;
 use crate::oss::call::{Call, OBJECT_BYTES_MAX, Reply};
@@ -15,6 +16,7 @@ use crate::oss::op::Op;
 use crate::oss::refusal::Refusal;
 use crate::oss::sums::{Summing, Sums};
 use crate::oss::target::Resource;
+use crate::oss::variants::Row;
 use crate::oss::xml::Writer;
 
 pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
@@ -31,6 +33,7 @@ pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     };
     let headers = if replace { call.stored_headers()? } else { source.facts.headers.clone() };
     let storage_class = call.storage_class(&bucket.facts().storage_class)?;
+    call.traffic_limit()?; // nothing is sent that it could slow down, but it has to be a limit
     let forbid = call.says("x-oss-forbid-overwrite");
     let facts = ObjectFacts {
         key: call.key().to_owned(),
@@ -42,9 +45,8 @@ pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         ..source.facts.clone()
     };
     let segments = bucket.share(&source)?;
-    let object =
-        published(bucket.publish(Object { facts, segments: segments.clone() }, |before| !(forbid && before.is_some())))
-            .inspect_err(|_| segments.iter().for_each(|segment| segment.doom()))?;
+    let agree = |before: Option<&Arc<_>>| !(forbid && before.is_some());
+    let object = published(call, bucket.publish(Object { facts, segments }, agree))?;
     Ok(answer("CopyObjectResult", object.facts.modified_ms, &object.facts.etag)
         .header("ETag", format!("\"{}\"", object.facts.etag))
         .header("x-oss-hash-crc64ecma", object.facts.crc64))
@@ -102,8 +104,11 @@ fn source(call: &Call<'_, '_>) -> Result<Arc<Object>, Refusal> {
     let resource = Resource { bucket: bucket.to_owned(), key: key.to_owned() };
     call.store.allow(call.key.as_ref(), Op::GetObject, &resource)?;
     let object = call.store.bucket(bucket)?.object(key).ok_or_else(|| Refusal::no_such_key(key))?;
-    match conditions::check(call.headers, &OF_SOURCE, &object.facts.etag, object.facts.modified_ms) {
+    let variants = &call.store.variants;
+    let all = variants.says(Row::Conditions) == "all";
+    match conditions::check(call.headers, &OF_SOURCE, &object.facts.etag, object.facts.modified_ms, all) {
         Ok(()) => Ok(object),
+        Err(Failed::NotModified(_)) if variants.says(Row::CopyNotModified) == "304" => Err(not_modified(&object)),
         // For the source of a copy every failed condition is a 412.
         Err(Failed::Precondition(name) | Failed::NotModified(name)) => Err(Refusal::precondition(name)),
     }

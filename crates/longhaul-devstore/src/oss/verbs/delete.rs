@@ -27,9 +27,12 @@ pub(super) fn many(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     if naming.encoded {
         answer.leaf("EncodingType", "url");
     }
-    for key in keys {
-        let resource = Resource { bucket: bucket.name.clone(), key: key.to_owned() };
+    // All of them, before the first is gone.
+    for key in &keys {
+        let resource = Resource { bucket: bucket.name.clone(), key: (*key).to_owned() };
         call.store.allow(call.key.as_ref(), call.op, &resource)?;
+    }
+    for key in keys {
         bucket.remove(key)?;
         if !quiet {
             answer.begin("Deleted");

@@ -11,6 +11,7 @@ use crate::oss::disk::{Added, Bucket, Draft, Kind, ObjectFacts, Part, Upload, Up
 use crate::oss::refusal::Refusal;
 use crate::oss::sums::{Sums, combine, multipart_etag};
 use crate::oss::target::encode_key;
+use crate::oss::variants::Row;
 use crate::oss::wire::Length;
 use crate::oss::xml::{self, Writer};
 
@@ -33,7 +34,7 @@ pub(super) fn initiate(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         forbid_overwrite,
         sequential: call.query.has("sequential"),
     };
-    let upload = bucket.make_upload(facts)?;
+    let upload = bucket.make_upload(facts)?.ok_or_else(|| Refusal::no_such_bucket(&bucket.name))?;
     let mut xml = Writer::new("InitiateMultipartUploadResult");
     if naming.encoded {
         xml.leaf("EncodingType", "url");
@@ -70,7 +71,7 @@ pub(super) fn part(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     call.check_data_length()?;
     conditions::refuse_on_writes(call.headers)?;
     let (_, upload) = upload(call)?;
-    check_order(&upload.facts, &upload.state(), number)?;
+    check_order(call, &upload.facts, &upload.state(), number)?;
     let mut draft = upload.draft().map_err(|error| lost(error, &upload.id))?;
     let sums = call.receive(&mut draft)?;
     let part = added(call, &upload, number, draft, &sums)?;
@@ -88,17 +89,17 @@ pub(super) fn added(
     draft: Draft,
     sums: &Sums,
 ) -> Result<Arc<Part>, Refusal> {
-    let in_order = |state: &UploadState| check_order(&upload.facts, state, number).is_ok();
+    let in_order = |state: &UploadState| check_order(call, &upload.facts, state, number).is_ok();
     match upload.add(number, draft, sums, call.now_ms(), in_order).map_err(|error| lost(error, &upload.id))? {
         Added::Part(part) => Ok(part),
         Added::Dead => Err(Refusal::no_such_upload(&upload.id)),
         Added::Refused(Some(there)) => Err(already_there(&there)),
-        Added::Refused(None) => Err(not_sequential(number)),
+        Added::Refused(None) => Err(not_sequential(call, number)),
     }
 }
 
 /// In a sequential upload parts come one after the other, each once.
-fn check_order(facts: &UploadFacts, state: &UploadState, number: u32) -> Result<(), Refusal> {
+fn check_order(call: &Call<'_, '_>, facts: &UploadFacts, state: &UploadState, number: u32) -> Result<(), Refusal> {
     if !facts.sequential {
         return Ok(());
     }
@@ -106,7 +107,7 @@ fn check_order(facts: &UploadFacts, state: &UploadState, number: u32) -> Result<
         return Err(already_there(there));
     }
     let next = state.parts.last_key_value().map_or(1, |(last, _)| last + 1);
-    if number == next { Ok(()) } else { Err(not_sequential(number)) }
+    if number == next { Ok(()) } else { Err(not_sequential(call, number)) }
 }
 
 fn already_there(part: &Part) -> Refusal {
@@ -116,9 +117,9 @@ fn already_there(part: &Part) -> Refusal {
         .ec("0042-00000108")
 }
 
-fn not_sequential(number: u32) -> Refusal {
-    Refusal::new(400, "PartNotSequential", "Part number is not the next one in sequential mode.")
-        .with("PartNumber", number)
+fn not_sequential(call: &Call<'_, '_>, number: u32) -> Refusal {
+    let code = call.store.variants.says(Row::NotSequential);
+    Refusal::new(400, code, "Part number is not the next one in sequential mode.").with("PartNumber", number)
 }
 
 pub(super) fn complete(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
@@ -159,7 +160,7 @@ pub(super) fn complete(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         upload: Some(upload.id.clone()),
     };
     let agree = |before: Option<&Arc<_>>| !(forbid && before.is_some());
-    let object = published(bucket.complete(&upload, &mut state, &parts, facts, agree))?;
+    let object = published(call, bucket.complete(&upload, &mut state, &parts, facts, agree))?;
     drop(state);
     let mut xml = Writer::new("CompleteMultipartUploadResult");
     if naming.encoded {

@@ -35,10 +35,8 @@ pub(super) fn put(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         headers,
         upload: None,
     };
-    let object = published(
-        bucket.publish(Object { facts, segments: vec![segment.clone()] }, |before| !(forbid && before.is_some())),
-    )
-    .inspect_err(|_| segment.doom())?;
+    let agree = |before: Option<&Arc<_>>| !(forbid && before.is_some());
+    let object = published(call, bucket.publish(Object { facts, segments: vec![segment] }, agree))?;
     let reply = Reply::empty(200)
         .header("ETag", format!("\"{}\"", object.facts.etag))
         .header("Content-MD5", sums.content_md5())
@@ -54,9 +52,13 @@ pub(super) fn bucket_sync(call: &Call<'_, '_>) -> bool {
 }
 
 /// What it means when an object was not published: somebody was faster, or the disk failed.
-pub(super) fn published(outcome: Result<Arc<Object>, Unpublished>) -> Result<Arc<Object>, Refusal> {
+pub(super) fn published(
+    call: &Call<'_, '_>,
+    outcome: Result<Arc<Object>, Unpublished>,
+) -> Result<Arc<Object>, Refusal> {
     outcome.map_err(|why| match why {
         Unpublished::Refused => Refusal::file_already_exists(),
-        Unpublished::Disk(error) => error.into(),
+        Unpublished::NoBucket => Refusal::no_such_bucket(&call.resource.bucket),
+        Unpublished::Disk(error) | Unpublished::InDoubt(error) => error.into(),
     })
 }
