@@ -1,5 +1,8 @@
 //! The client: what transfers share, and the way to start one.
 
+pub(crate) mod ledger;
+pub(crate) mod upload;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,7 @@ use longhaul_core::download::Config;
 pub use longhaul_core::download::{Durability, OnChange};
 use longhaul_core::journal::Source;
 
+use crate::credentials::{Credentials, Environment, StoreSettings};
 use crate::disk::folders::Folders;
 use crate::disk::hosts::Hosts;
 use crate::disk::lock::Locking;
@@ -19,9 +23,12 @@ use crate::disk::names::Names;
 use crate::disk::search::Search;
 use crate::disk::state_dir::StateDir;
 use crate::drive::run::{Destination, Request};
+use crate::drive::upload::body::Buffers;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::source;
-use crate::store::{HttpOptions, HttpStore};
+use crate::source::{self, Redacted};
+use crate::store::cloud::{Orders, Place};
+use crate::store::{HttpOptions, HttpStore, Origin};
+use crate::stores::{Said, Stores};
 use crate::transfer::{Transfer, start};
 
 pub use crate::store::{IpFamily, ProxyChoice};
@@ -91,20 +98,25 @@ struct Inner {
     store: Arc<HttpStore>,
     state: Option<Arc<StateDir>>,
     hosts: Arc<Hosts>,
-    credentials: Option<Credentials>,
+    credentials: Option<Logins>,
+    stores: Stores,
     folders: Arc<Folders>,
     search: Search,
+    buffers: Arc<Buffers>,
 }
 
 /// User and password by host.
-type Credentials = Arc<dyn Fn(&str) -> Option<(String, String)> + Send + Sync>;
+type Logins = Arc<dyn Fn(&str) -> Option<(String, String)> + Send + Sync>;
 
 /// Settings of a [`Client`].
 #[derive(Default)]
 pub struct ClientBuilder {
     http: HttpOptions,
     state_dir: Option<PathBuf>,
-    credentials: Option<Credentials>,
+    credentials: Option<Logins>,
+    environment: Option<Environment>,
+    oss: Said,
+    s3: Said,
 }
 
 impl ClientBuilder {
@@ -169,6 +181,40 @@ impl ClientBuilder {
         self
     }
 
+    /// Where the stores behind `oss://` names are, and how they are spoken to. What is left open comes from
+    /// [`environment`](Self::environment), if that was given.
+    pub fn oss(mut self, settings: StoreSettings) -> Self {
+        self.oss.settings = settings;
+        self
+    }
+
+    /// The same for `s3://` names.
+    pub fn s3(mut self, settings: StoreSettings) -> Self {
+        self.s3.settings = settings;
+        self
+    }
+
+    /// Who has the keys for `oss://` names, in place of what the environment offers. Without either, requests are not
+    /// signed, and only what anybody may read can be read.
+    pub fn oss_credentials(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.oss.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// The same for `s3://` names.
+    pub fn s3_credentials(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.s3.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// Where keys and settings of stores are looked for that nobody gave: variables, the vendors' files in the home
+    /// folder, token services, the metadata service of the machine, as the vendors' tools do (`docs/stores.md`). By
+    /// default nowhere; [`Environment::of_process`] is what a command line program wants.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
     /// Bytes per second that all transfers of the client together take from the network, shared fairly between their
     /// connections; 0, the default, is no limit. Waiting for one's turn never counts as a stall.
     pub fn limit_rate(mut self, bytes_per_s: u64) -> Self {
@@ -203,8 +249,12 @@ impl ClientBuilder {
         };
         let store = Arc::new(HttpStore::new(&self.http).map_err(bad_option)?);
         let hosts = Arc::new(Hosts::new(state.clone()));
+        let environment = self.environment.map(|environment| (environment, self.http));
+        let stores = Stores::new(store.clone(), environment, self.oss, self.s3);
         let (credentials, folders) = (self.credentials, Arc::default());
-        Ok(Client { inner: Arc::new(Inner { store, state, hosts, credentials, folders, search: Search::default() }) })
+        let search = Search::default();
+        let buffers = Arc::default();
+        Ok(Client { inner: Arc::new(Inner { store, state, hosts, credentials, stores, folders, search, buffers }) })
     }
 }
 
@@ -214,7 +264,9 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// A download of an `http://` or `https://` URL; nothing happens before [`start`](DownloadBuilder::start).
+    /// A download of an `http://` or `https://` URL, or of an object in a store: `oss://BUCKET/KEY`, `s3://BUCKET/KEY`,
+    /// where everything behind the bucket is the key, byte for byte. Nothing happens before
+    /// [`start`](DownloadBuilder::start).
     pub fn download(&self, url: impl Into<String>) -> DownloadBuilder {
         DownloadBuilder::new(self.clone(), url.into())
     }
@@ -229,12 +281,51 @@ impl Client {
         let recorded = crate::inspect::recorded_source(path)?;
         let target = crate::inspect::Site::of(path)?.path;
         let mut builder = DownloadBuilder::new(self.clone(), recorded.url.clone()).to(target);
+        builder.version = recorded.version.clone();
         builder.recorded = Some(recorded);
         Ok(builder)
     }
 
     pub(crate) fn state(&self) -> Option<&Arc<StateDir>> {
         self.inner.state.as_ref()
+    }
+
+    /// What `oss://` and `s3://` names mean.
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.inner.stores
+    }
+
+    /// Where the object behind a name is, with what a request for it needs; and what of the name may be written down.
+    pub(crate) async fn origin(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        headers: &[(String, String)],
+        auth: Option<&(String, String)>,
+    ) -> Result<(Origin, Redacted), Error> {
+        if !Place::is_meant(name) {
+            let url = parse_url(name)?;
+            if version.is_some() {
+                return Err(Error::usage("a version id is for oss:// and s3:// names; a URL has it in its query"));
+            }
+            let redacted = source::redact(url.as_str())
+                .ok_or_else(|| Error::usage("the address cannot be used; give a whole http:// or https:// URL"))?;
+            let store = self.store_with(&url, headers, auth)?;
+            return Ok((Origin::Web { store, url }, redacted));
+        }
+        let place = Place::parse(name)?;
+        if auth.is_some() || !headers.is_empty() {
+            return Err(Error::usage(format!(
+                "{place}: headers and users are for http:// and https://; requests to a store are signed"
+            )));
+        }
+        let stored = place.to_string();
+        let mut cloud = self.stores().cloud(place, &Orders::default()).await?;
+        if let Some(id) = version {
+            cloud = cloud.of_version(id);
+        }
+        let redacted = Redacted { url: stored, secrets_removed: false, signed: false, ambiguous: false };
+        Ok((Origin::Cloud(Arc::new(cloud)), redacted))
     }
 
     /// Another rate limit from now on, for transfers under way too; see [`ClientBuilder::limit_rate`].
@@ -268,6 +359,7 @@ impl Client {
 pub struct DownloadBuilder {
     client: Client,
     url: String,
+    version: Option<String>,
     recorded: Option<Source>,
     destination: Option<Destination>,
     create_dirs: bool,
@@ -288,6 +380,7 @@ impl DownloadBuilder {
         Self {
             client,
             url,
+            version: None,
             recorded: None,
             destination: None,
             create_dirs: false,
@@ -307,6 +400,12 @@ impl DownloadBuilder {
     /// The link to use now, in place of the recorded one ([`Client::open`]).
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = url.into();
+        self
+    }
+
+    /// This version of an object in a store, in place of the latest.
+    pub fn version_id(mut self, id: impl Into<String>) -> Self {
+        self.version = Some(id.into());
         self
     }
 
@@ -429,10 +528,9 @@ impl DownloadBuilder {
     /// [`ErrorKind::Usage`] for a URL, header or target that cannot be used, [`ErrorKind::NeedsLink`] when the recorded
     /// link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
     pub async fn start(self) -> Result<Transfer, Error> {
-        let url = parse_url(&self.url)?;
-        let redacted = source::redact(url.as_str())
-            .ok_or_else(|| Error::usage("the address cannot be used; give a whole http:// or https:// URL"))?;
-        if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && r.url == url.as_str()) {
+        let (headers, auth) = (&self.headers, self.basic_auth.as_ref());
+        let (origin, redacted) = self.client.origin(&self.url, self.version.as_deref(), headers, auth).await?;
+        if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && origin.is_at(&r.url)) {
             return Err(Error::new(
                 ErrorKind::NeedsLink,
                 Disposition::Permanent,
@@ -443,11 +541,10 @@ impl DownloadBuilder {
         if let Destination::File(path) = &destination {
             check_target(path)?;
         }
-        let store = self.client.store_with(&url, &self.headers, self.basic_auth.as_ref())?;
         let mut config = self.config;
         config.connections = self.connections.plan();
         let hosts = self.client.inner.hosts.clone();
-        config.connections_known = hosts.limit(&url, crate::now_unix_ms() / 1000);
+        config.connections_known = hosts.limit(&origin.server(), crate::now_unix_ms() / 1000);
         if let Some(retries) = self.retries {
             config.retry.failures_max = retries;
         }
@@ -462,7 +559,10 @@ impl DownloadBuilder {
             name: Vec::new(),
             needs_link: redacted.secrets_removed,
             needs_headers: !self.headers.is_empty() || self.basic_auth.is_some(),
+            ..Source::default()
         });
+        config.source.endpoint = origin.endpoint();
+        config.source.version = self.version;
         let state = self.client.inner.state.clone();
         let known = |ambiguous: bool| if ambiguous { None } else { Some(config.source.url.as_str()) };
         let destination = match destination {
@@ -486,7 +586,7 @@ impl DownloadBuilder {
             config.source.id = recorded.id; // one transfer keeps one name
         }
         let request = Request {
-            url,
+            origin,
             config,
             destination,
             create_dirs: self.create_dirs,
@@ -494,7 +594,6 @@ impl DownloadBuilder {
             remote_time: self.remote_time,
             min_rate: self.min_rate,
             stall_timeout: self.stall_timeout,
-            store,
             state,
             hosts,
             folders: self.client.inner.folders.clone(),
@@ -512,7 +611,7 @@ fn open_state(dir: &Path) -> crate::disk::error::Result<StateDir> {
     Ok(state)
 }
 
-fn bad_option(option: crate::store::BadOption) -> Error {
+pub(crate) fn bad_option(option: crate::store::BadOption) -> Error {
     Error::usage(format!("{} cannot be used", option.0))
 }
 
@@ -539,7 +638,9 @@ pub(crate) fn parse_url(text: &str) -> Result<url::Url, Error> {
         .map_err(|e| Error::usage(format!("{shown}: not a URL ({e}); give a whole http:// or https:// URL")))?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),
-        scheme => Err(Error::usage(format!("{shown}: {scheme}:// cannot be fetched; http:// and https:// can"))),
+        scheme => Err(Error::usage(format!(
+            "{shown}: {scheme}:// cannot be fetched; http://, https://, oss:// and s3:// can"
+        ))),
     }
 }
 

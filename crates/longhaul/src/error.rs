@@ -18,8 +18,15 @@ pub enum ErrorKind {
     Denied,
     /// A signed link is not accepted any more: bring a new one. State is kept.
     NeedsLink,
-    /// The object changed more often than allowed, or `OnChange::Stop` was asked. State is kept.
+    /// The object (of an upload: the source) changed more often than allowed, or `OnChange::Stop` was asked. State is
+    /// kept.
     Changed,
+    /// Another object stands at the key of an upload, and is not overwritten.
+    OtherObject,
+    /// An upload may be stored, but that cannot be found out. State is kept.
+    Unconfirmed,
+    /// An upload is stored, but the callback that was asked for failed.
+    CallbackFailed,
     /// A digest does not match, after one restart.
     Integrity,
     /// What the caller required (`require_verified`, `require_length`) cannot be proven.

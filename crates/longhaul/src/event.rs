@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub use longhaul_core::digest::{Digest, DigestKind};
 pub use longhaul_core::resume::Restart;
-pub use longhaul_core::step::Verified;
+pub use longhaul_core::upload::step::Restart as UploadRestart;
 
 /// Something happened in a transfer.
 ///
@@ -16,7 +16,7 @@ pub use longhaul_core::step::Verified;
 pub enum Event {
     /// The length and identity of the object are known.
     Started {
-        /// Where the file will be.
+        /// Where the file will be; of an upload, its source.
         path: PathBuf,
         /// Length in bytes, when the source told.
         total: Option<u64>,
@@ -55,6 +55,25 @@ pub enum Event {
         /// Bytes discarded.
         discarded: u64,
     },
+    /// Acknowledged bytes of an upload do not count any more.
+    UploadRestarted {
+        /// Why.
+        reason: UploadRestart,
+        /// Acknowledged bytes that were given up.
+        discarded: u64,
+    },
+    /// A part that the store has differs from the source and is sent again.
+    WrongPart {
+        /// Its number, from 1.
+        number: u32,
+    },
+    /// The answer to the request that makes the object was lost: it is found out whether it was carried out.
+    Settling,
+    /// An upload was given up.
+    Aborted {
+        /// The store confirmed that nothing of it is left; otherwise it is tried again by the next start.
+        clean: bool,
+    },
     /// Parts of the partial file did not match their checksums and are fetched again.
     Damaged {
         /// Half-open byte ranges `(start, end)`.
@@ -83,11 +102,13 @@ pub enum Event {
 /// How far a transfer is. All counts are bytes of the object, not of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Received and written to the part file.
+    /// Received and written to the part file. Of an upload: acknowledged by the store, or handed to the network in
+    /// requests under way; it goes back when such a request fails.
     pub received: u64,
-    /// Of these, what a power cut cannot take any more.
+    /// Of these, what a power cut cannot take any more. Of an upload: acknowledged by the store; it goes back only with
+    /// an [`Event::UploadRestarted`] or [`Event::WrongPart`] that says why.
     pub durable: u64,
-    /// Of these, what was read back or received in this run and matches its checksum.
+    /// Of these, what was read back or received in this run and matches its checksum. Of an upload: acknowledged.
     pub verified: u64,
     /// Length of the object, when known.
     pub total: Option<u64>,
@@ -97,11 +118,92 @@ pub struct Progress {
     pub connections: u32,
 }
 
+/// What stands behind a finished transfer, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Verified {
+    /// A digest of the whole object matched.
+    Digest(DigestKind),
+    /// An upload: the multipart ETag is the MD5 of the MD5s of what was read.
+    Composite,
+    /// An upload: every part's digest matched when it was stored; nothing was told of the whole but its length.
+    Parts,
+    /// A download: all bytes came under one strong validator (or in one reply that carried one).
+    Validator,
+    /// A download: one reply, of the length it promised. An upload: the length is right, and the store tells nothing that
+    /// the bytes could be compared by.
+    Length,
+    /// An upload: the store said that it is stored; it could not be looked at.
+    Answer,
+    /// A download: one reply whose end cannot be proven.
+    Nothing,
+}
+
+impl Verified {
+    /// The word for it in summaries and events: `crc64`, `validator`, `length only`, …
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Digest(kind) => kind.name(),
+            Self::Composite => "composite",
+            Self::Parts => "parts",
+            Self::Validator => "validator",
+            Self::Length => "length only",
+            Self::Answer => "answer only",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+impl From<longhaul_core::step::Verified> for Verified {
+    fn from(verified: longhaul_core::step::Verified) -> Self {
+        use longhaul_core::step::Verified as Core;
+        match verified {
+            Core::Digest(kind) => Self::Digest(kind),
+            Core::Validator => Self::Validator,
+            Core::Length => Self::Length,
+            Core::Nothing => Self::Nothing,
+        }
+    }
+}
+
+impl From<longhaul_core::upload::step::Verified> for Verified {
+    fn from(verified: longhaul_core::upload::step::Verified) -> Self {
+        use longhaul_core::upload::step::Verified as Core;
+        match verified {
+            Core::Whole(kind) => Self::Digest(kind),
+            Core::Composite => Self::Composite,
+            Core::Parts => Self::Parts,
+            Core::Length => Self::Length,
+            Core::Answer => Self::Answer,
+        }
+    }
+}
+
+/// What an upload has stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Uploaded {
+    /// `oss://BUCKET/KEY` or `s3://BUCKET/KEY`.
+    pub destination: String,
+    /// The object's ETag as the store told it.
+    pub etag: Option<String>,
+    /// Its version id, in a bucket that keeps versions.
+    pub version: Option<String>,
+    /// How many parts it was sent in; 0: in one request.
+    pub parts: u32,
+    /// The length of all parts but the last, in bytes.
+    pub part_len: Option<u64>,
+    /// Bytes handed to the network in the runs of this handle; more than the object has when some were sent again.
+    pub sent: u64,
+    /// How often acknowledged bytes were given up, with the reasons.
+    pub restarts: Vec<UploadRestart>,
+}
+
 /// How a transfer ended well.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// The finished file.
+    /// The finished file; of an upload, its source.
     pub path: PathBuf,
     /// Its length in bytes.
     pub bytes: u64,
@@ -119,6 +221,8 @@ pub struct Outcome {
     pub fetched: u64,
     /// The finished object stood there already; nothing was transferred.
     pub already: bool,
+    /// What was stored; `None` for a download.
+    pub upload: Option<Box<Uploaded>>,
     /// How long the runs of this handle took.
     pub elapsed: Duration,
 }

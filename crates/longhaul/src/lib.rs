@@ -20,25 +20,31 @@
 //! * [`Error`] says what went wrong in terms that a caller can act on.
 //!
 //! What survives a crash: everything that was hinted or claimed in the journal beside the target (`docs/semantics.md`
-//! has the promises). The library never prints, exits, reads the home directory, or installs a global.
+//! has the promises). The library never prints, exits or installs a global, and reads environment and home directory only
+//! when it was told to ([`ClientBuilder::environment`]).
 //!
 //! What to do next is decided in `longhaul-core`; here are the files, the stores and the drivers that carry it out.
 
 mod client;
+pub mod credentials;
 mod disk;
 mod drive;
 mod error;
 mod event;
 mod inspect;
+mod objects;
 pub mod source;
 mod store;
+mod stores;
 mod transfer;
 
+pub use client::ledger::{PerhapsOurs, UnfinishedUpload, UploadStage};
+pub use client::upload::UploadBuilder;
 pub use client::{
     Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, LinkSource, OnChange, ProxyChoice,
 };
 pub use error::{Disposition, Error, ErrorKind};
-pub use event::{Digest, DigestKind, Event, Outcome, Progress, Restart, Verified};
+pub use event::{Digest, DigestKind, Event, Outcome, Progress, Restart, UploadRestart, Uploaded, Verified};
 pub use inspect::list::{Listing, TransferInfo, TransferKind, TransferState};
 pub use inspect::probe::{Probe, ProbeBuilder};
 pub use inspect::show::{
@@ -46,6 +52,7 @@ pub use inspect::show::{
 };
 pub use inspect::verify::Verification;
 pub use inspect::{ObjectIdentity, ValidatorKind};
+pub use objects::{LinkMethod, ObjectInfo, Objects};
 pub use transfer::{Cancel, Events, Transfer};
 
 /// Nanoseconds since the Unix epoch; 0 when the clock stands before it.

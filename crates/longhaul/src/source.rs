@@ -16,6 +16,8 @@
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
+use crate::store::cloud::Place;
+
 /// A URL that may be stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redacted {
@@ -52,6 +54,23 @@ pub fn redact(url: &str) -> Option<Redacted> {
     }
     out.url = parsed.into();
     Some(out)
+}
+
+/// Whether this is meant to be a name in a store (`oss://…`, `s3://…`), and what is wrong with it if it is none: of an object, or
+/// with `prefix` of what the names of several objects begin with.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](crate::ErrorKind::Usage), saying what is missing or impossible.
+pub fn is_store_name(text: &str, prefix: bool) -> Result<bool, crate::Error> {
+    if !Place::is_meant(text) {
+        return Ok(false);
+    }
+    if prefix {
+        Place::parse_prefix(text)?
+    } else {
+        Place::parse(text)?
+    };
+    Ok(true)
 }
 
 /// Any text (a message that may quote URLs, a URL that is none) without the secrets in it. Never fails: what cannot be

@@ -1,5 +1,7 @@
 //! A running transfer: the handle, and the task behind it.
 
+pub(crate) mod upload;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,12 +25,14 @@ const EVENTS_MAX: usize = 256;
 /// Fresh links asked for in a row without a byte of progress between them.
 const LINKS_MAX: u32 = 5;
 
-/// What becomes of the partial file when a transfer is cancelled.
+/// What becomes of what is there when a transfer is cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancel {
-    /// Everything received stays, durable; a later start goes on from it.
+    /// Everything received (or stored, of an upload) stays, durable; a later start goes on from it.
     Keep,
-    /// The partial file and its journal are removed. A target that is being published at this moment stays.
+    /// The partial file and its journal are removed. A target that is being published at this moment stays. Of an
+    /// upload, its parts are removed from the store, unless they are to be kept
+    /// ([`keep_parts`](crate::UploadBuilder::keep_parts)).
     Discard,
 }
 
@@ -80,7 +84,7 @@ impl Transfer {
         &self.inner.id
     }
 
-    /// Where the file will be; `None` until the name is known.
+    /// Where the file will be; `None` until the name is known. Of an upload, its source.
     pub fn path(&self) -> Option<PathBuf> {
         self.inner.path.borrow().clone()
     }
@@ -96,7 +100,8 @@ impl Transfer {
     }
 
     /// Stops in order. When it returns, everything received is durable and the lock is let go: another process may go
-    /// on with it. Returns at once when it is paused already.
+    /// on with it. Of an upload, the parts that were acknowledged stay in the store. Returns at once when it is paused
+    /// already.
     ///
     /// # Errors
     /// The transfer's own error when it ended meanwhile, in failure.
@@ -143,33 +148,50 @@ fn ended_without_word() -> Error {
     Error::internal("the transfer's task ended without an outcome")
 }
 
-/// Starts the task behind a handle.
-pub(crate) fn start(request: Request, links: Option<Arc<dyn LinkSource>>) -> Transfer {
+/// The task's ends of what a handle holds.
+struct Ends {
+    inbox: mpsc::Receiver<Wish>,
+    events: broadcast::Sender<Event>,
+    progress: watch::Sender<Progress>,
+    path: watch::Sender<Option<PathBuf>>,
+    outcome: watch::Sender<Option<Result<Outcome, Error>>>,
+}
+
+/// A handle, and what its task holds.
+fn handle(id: String) -> (Transfer, Ends) {
     let (wishes, inbox) = mpsc::channel(8);
     let (events, _) = broadcast::channel(EVENTS_MAX);
     let (progress_tx, progress) = watch::channel(Progress::default());
     let (path_tx, path) = watch::channel(None);
     let (outcome_tx, outcome) = watch::channel(None);
-    let id = id_text(request.config.source.id);
     // The handle must not keep the events open: they end when the task does.
     let weak_events = events.downgrade();
+    let transfer = Transfer { inner: Arc::new(Inner { id, wishes, events: weak_events, progress, path, outcome }) };
+    (transfer, Ends { inbox, events, progress: progress_tx, path: path_tx, outcome: outcome_tx })
+}
+
+/// Starts the task behind a handle.
+pub(crate) fn start(request: Request, links: Option<Arc<dyn LinkSource>>) -> Transfer {
+    let id = id_text(request.config.source.id);
+    let (transfer, ends) = handle(id.clone());
+    let Ends { inbox, events, progress, path, outcome } = ends;
     let (dir, source) = (request.state.clone(), request.config.source.clone());
-    let entry = Entry { dir, id: id.clone(), source, resumable: false, written: false };
+    let entry = Entry { dir, id, source, resumable: false, written: false };
     let task = Task {
         request,
         links,
         inbox,
-        teller: Teller { entry, events, progress: progress_tx, path: path_tx, tally: Tally::default(), begun: None },
+        teller: Teller { entry, events, progress, path, tally: Tally::default(), begun: None },
         started: Instant::now(),
         links_in_a_row: 0,
     };
     tokio::spawn(async move {
         let (result, teller) = task.run().await;
         // The outcome first, then the end of the events: who sees the one finds the other.
-        outcome_tx.send_replace(Some(result));
+        outcome.send_replace(Some(result));
         drop(teller);
     });
-    Transfer { inner: Arc::new(Inner { id, wishes, events: weak_events, progress, path, outcome }) }
+    transfer
 }
 
 /// What the runs of one handle add up to.
@@ -211,6 +233,7 @@ impl Entry {
             needs_link: self.source.needs_link,
             needs_headers: self.source.needs_headers,
             error: None,
+            endpoint: None,
         };
         if let Err(error) = dir.put_transfer(&note) {
             tracing::debug!(%error, "the list of transfers could not be written");
@@ -324,6 +347,44 @@ struct Asked {
     abandoned: bool,
 }
 
+/// Waits for a run, and passes on what is wished meanwhile.
+async fn attend<E>(
+    wishes: &mut mpsc::Receiver<Wish>,
+    commands: mpsc::Sender<Command>,
+    running: impl Future<Output = E>,
+) -> (E, Asked) {
+    let mut asked = Asked::default();
+    let mut commands = Some(commands);
+    tokio::pin!(running);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut running => break ended,
+            wish = wishes.recv(), if !asked.abandoned => {
+                let command = match wish {
+                    Some(Wish::Pause(done)) => {
+                        asked.pauses.push(done);
+                        Some(Command::Pause)
+                    }
+                    Some(Wish::Resume) => None,
+                    Some(Wish::Cancel(how)) => {
+                        asked.cancel = Some(how);
+                        Some(if how == Cancel::Keep { Command::Pause } else { Command::Discard })
+                    }
+                    None => {
+                        asked.abandoned = true;
+                        commands = None; // the run stops in order
+                        None
+                    }
+                };
+                if let (Some(commands), Some(command)) = (&commands, command) {
+                    let _ = commands.try_send(command); // eight are under way already: one of them does it
+                }
+            }
+        }
+    };
+    (ended, asked)
+}
+
 impl Task {
     async fn run(mut self) -> (Result<Outcome, Error>, Teller) {
         let result = loop {
@@ -348,39 +409,10 @@ impl Task {
     /// One run; wishes are passed on while it lasts.
     async fn one_run(&mut self) -> (Ended, Asked) {
         let (commands, mut inbox) = mpsc::channel(8);
-        let mut asked = Asked::default();
         let teller = &mut self.teller;
         let mut tell = |told| teller.tell(told);
         let running = run(&self.request, &mut inbox, &mut tell);
-        tokio::pin!(running);
-        let mut commands = Some(commands);
-        let ended = loop {
-            tokio::select! {
-                ended = &mut running => break ended,
-                wish = self.inbox.recv(), if !asked.abandoned => {
-                    let command = match wish {
-                        Some(Wish::Pause(done)) => {
-                            asked.pauses.push(done);
-                            Some(Command::Pause)
-                        }
-                        Some(Wish::Resume) => None,
-                        Some(Wish::Cancel(how)) => {
-                            asked.cancel = Some(how);
-                            Some(if how == Cancel::Keep { Command::Pause } else { Command::Discard })
-                        }
-                        None => {
-                            asked.abandoned = true;
-                            commands = None; // the run stops in order
-                            None
-                        }
-                    };
-                    if let (Some(commands), Some(command)) = (&commands, command) {
-                        let _ = commands.try_send(command); // eight are under way already: one of them does it
-                    }
-                }
-            }
-        };
-        (ended, asked)
+        attend(&mut self.inbox, commands, running).await
     }
 
     /// What follows a run: an outcome, or `None` for another run.
@@ -394,13 +426,14 @@ impl Task {
                 Some(Ok(Outcome {
                     path,
                     bytes: length,
-                    verified,
+                    verified: verified.into(),
                     digests: tally.digests,
                     resumed: tally.resumed,
                     restarts: tally.restarts,
                     retries: tally.retries,
                     fetched: tally.fetched,
                     already,
+                    upload: None,
                     elapsed: self.started.elapsed(),
                 }))
             }
@@ -490,7 +523,7 @@ impl Task {
                 // Another path may name another object; bytes are joined only when its validator is the same, and the
                 // journal goes on under the name it has.
                 self.request.config.link_signed = redacted.signed;
-                self.request.url = url;
+                self.request.origin = self.request.origin.moved_to(url);
                 None
             }
             None => Some(Err(error_of(failure, &object, &self.target(), held, Default::default()))),

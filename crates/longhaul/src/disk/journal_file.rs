@@ -1,6 +1,6 @@
 //! The journal on disk: read whole, cut to what counts, appended to, replaced by a new generation.
 //!
-//! What the bytes mean is decided in the core (`longhaul_core::journal`); here is what survives a crash:
+//! What the bytes mean is decided in the core ([`Codec`]); here is what survives a crash:
 //!
 //! - After a durable append returned, its records are there after a power cut, and the journal's name with them.
 //! - After a failed append none, some or all of its records may be found by the next start. Before anything else is
@@ -13,11 +13,12 @@ use super::error::{DiskError, Result};
 use super::names::BAD_MAX;
 use super::place::{Entry, Place, read_at_most};
 use super::platform;
-use longhaul_core::journal::{self, Problem, Record, Recovered};
+use longhaul_core::journal::{self, Problem};
 use longhaul_core::step::FoundJournal;
 use rustix::fs::FileType;
 use std::ffi::OsString;
 use std::fs::File;
+use std::marker::PhantomData;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,11 +30,81 @@ pub(crate) const LEN_MAX: u64 = 8 << 20;
 /// Space is reserved in steps of this, so that a full disk can still record why it stops.
 const RESERVE_LEN: u64 = 64 << 10;
 
+/// A kind of journal: its records, and what they fold into.
+pub(crate) trait Codec {
+    /// One record.
+    type Record;
+    /// A journal, folded.
+    type Recovered;
+    /// The bytes that a new journal begins with.
+    fn header() -> Vec<u8>;
+    /// Appends the frames of records to `out`; the next sequence number.
+    fn encode(records: &[Self::Record], sequence: u32, out: &mut Vec<u8>) -> u32;
+    /// Reads a whole journal, as far as it is whole.
+    fn decode(file: &[u8]) -> std::result::Result<(Self::Recovered, Whole), Problem>;
+}
+
+/// How much of a journal is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Whole {
+    /// Bytes that count; an append goes here, after the rest was cut off.
+    pub(crate) len: u64,
+    /// The sequence number of the next frame.
+    pub(crate) next_sequence: u32,
+    /// Whether bytes behind were ignored.
+    pub(crate) torn: bool,
+}
+
+/// Journals of downloads.
+#[derive(Debug)]
+pub(crate) enum Downloads {}
+
+impl Codec for Downloads {
+    type Record = journal::Record;
+    type Recovered = journal::Recovered;
+
+    fn header() -> Vec<u8> {
+        journal::header().to_vec()
+    }
+
+    fn encode(records: &[Self::Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
+        journal::encode(records, sequence, out)
+    }
+
+    fn decode(file: &[u8]) -> std::result::Result<(Self::Recovered, Whole), Problem> {
+        let recovered = journal::decode(file)?;
+        let (len, next_sequence, torn) = (recovered.valid_len, recovered.next_sequence, recovered.torn);
+        Ok((recovered, Whole { len, next_sequence, torn }))
+    }
+}
+
+/// A journal as found.
+#[derive(Debug)]
+pub(crate) enum OnDisk<R> {
+    /// There is none.
+    Absent,
+    /// Readable, up to the last whole record.
+    Read(R),
+    /// Unreadable: it was set aside under another name.
+    SetAside(Problem),
+}
+
+impl From<OnDisk<journal::Recovered>> for FoundJournal {
+    fn from(found: OnDisk<journal::Recovered>) -> Self {
+        match found {
+            OnDisk::Absent => Self::Absent,
+            OnDisk::Read(recovered) => Self::Read(Box::new(recovered)),
+            OnDisk::SetAside(problem) => Self::SetAside(problem),
+        }
+    }
+}
+
 /// The journal of one transfer, whether it exists yet or not. Whoever calls holds the transfer's lock.
 #[derive(Debug)]
-pub(crate) struct JournalFile {
+pub(crate) struct JournalFile<C = Downloads> {
     place: Arc<Place>,
     open: Option<Open>,
+    kind: PhantomData<fn() -> C>,
 }
 
 #[derive(Debug)]
@@ -53,38 +124,38 @@ struct Open {
     name_unsynced: bool,
 }
 
-impl JournalFile {
+impl<C: Codec> JournalFile<C> {
     /// Reads the journal of a place. One that cannot be used (damaged, foreign, newer, a link, no file, too large) is
     /// renamed away and never written to; then the next append begins a new one.
     ///
     /// What is read may be in the kernel's cache only: whoever wrote it may have been killed before its sync. With
     /// `durable` it is synced here, so that acting on it (removing a retired file, say) does not run ahead of the disk.
-    pub(crate) fn open(place: Arc<Place>, durable: bool) -> Result<(Self, FoundJournal)> {
-        let mut this = Self { place, open: None };
+    pub(crate) fn open(place: Arc<Place>, durable: bool) -> Result<(Self, OnDisk<C::Recovered>)> {
+        let mut this = Self { place, open: None, kind: PhantomData };
         let (folder, name) = (&this.place.folder, this.place.names.log());
         // Best effort: a compaction removes it, or says why it cannot.
         let _ = folder.remove(&this.place.names.log_temp());
         let problem = match folder.look(&name)? {
-            None => return Ok((this, FoundJournal::Absent)),
+            None => return Ok((this, OnDisk::Absent)),
             Some(entry) => match this.read(entry)? {
                 Ok((open, recovered)) => {
                     this.open = Some(open);
                     if durable {
                         this.sync_found()?;
                     }
-                    return Ok((this, FoundJournal::Read(Box::new(recovered))));
+                    return Ok((this, OnDisk::Read(recovered)));
                 }
                 Err(problem) => problem,
             },
         };
         this.set_aside()?;
-        Ok((this, FoundJournal::SetAside(problem)))
+        Ok((this, OnDisk::SetAside(problem)))
     }
 
     /// The journal of a place that has none, to be begun; `None` where something stands at its name.
     pub(crate) fn absent(place: Arc<Place>) -> Result<Option<Self>> {
         let there = place.folder.look(&place.names.log())?;
-        Ok(there.is_none().then_some(Self { place, open: None }))
+        Ok(there.is_none().then_some(Self { place, open: None, kind: PhantomData }))
     }
 
     fn sync_found(&mut self) -> Result<()> {
@@ -94,7 +165,7 @@ impl JournalFile {
         self.sync_name()
     }
 
-    fn read(&self, entry: Entry) -> Result<std::result::Result<(Open, Recovered), Problem>> {
+    fn read(&self, entry: Entry) -> Result<std::result::Result<(Open, C::Recovered), Problem>> {
         // A second name means that somebody else's file would grow with ours.
         if entry.kind != FileType::RegularFile || entry.links > 1 {
             return Ok(Err(Problem::Foreign));
@@ -106,17 +177,17 @@ impl JournalFile {
         let Some(file) = self.place.folder.open_file(&name, true)? else { return Ok(Err(Problem::Short)) };
         // A journal that the drive cannot read is damaged: it must not block the transfer.
         let Ok(bytes) = read_at_most(&file, LEN_MAX + 1) else { return Ok(Err(Problem::Damaged)) };
-        let recovered = match journal::decode(&bytes) {
-            Ok(recovered) if bytes.len() as u64 <= LEN_MAX => recovered,
+        let (recovered, whole) = match C::decode(&bytes) {
+            Ok(decoded) if bytes.len() as u64 <= LEN_MAX => decoded,
             Ok(_) => return Ok(Err(Problem::Damaged)),
             Err(problem) => return Ok(Err(problem)),
         };
         let open = Open {
             file: Arc::new(file),
-            len: recovered.valid_len,
-            sequence: recovered.next_sequence,
+            len: whole.len,
+            sequence: whole.next_sequence,
             reserved: 0,
-            torn: recovered.torn,
+            torn: whole.torn,
             doubtful: Arc::default(),
             // The process that wrote it may have died before it synced the folder.
             name_unsynced: true,
@@ -137,7 +208,7 @@ impl JournalFile {
 
     /// Appends records, creating the journal where there is none. With `durable` they (and all before them) survive a
     /// power cut once this returns.
-    pub(crate) fn append(&mut self, records: &[Record], durable: bool) -> Result<()> {
+    pub(crate) fn append(&mut self, records: &[C::Record], durable: bool) -> Result<()> {
         if durable && self.open.as_ref().is_some_and(Open::is_doubtful) {
             self.write_again()?;
         }
@@ -145,11 +216,11 @@ impl JournalFile {
         let sequence = match &self.open {
             Some(open) if open.len > 0 => open.sequence,
             _ => {
-                bytes.extend_from_slice(&journal::header());
+                bytes.extend_from_slice(&C::header());
                 0
             }
         };
-        let sequence = journal::encode(records, sequence, &mut bytes);
+        let sequence = C::encode(records, sequence, &mut bytes);
         let path = self.place.folder.path_of(&self.place.names.log());
         let open = match &mut self.open {
             Some(open) => open,
@@ -176,9 +247,9 @@ impl JournalFile {
     /// Replaces the journal by one that holds just these records, and goes on appending to it. With `durable`: written,
     /// synced, renamed, folder synced. After an error the old journal or the new one stands, whole, and appending goes
     /// on with the one that stands.
-    pub(crate) fn compact(&mut self, records: &[Record], durable: bool) -> Result<()> {
-        let mut bytes = journal::header().to_vec();
-        let sequence = journal::encode(records, 0, &mut bytes);
+    pub(crate) fn compact(&mut self, records: &[C::Record], durable: bool) -> Result<()> {
+        let mut bytes = C::header();
+        let sequence = C::encode(records, 0, &mut bytes);
         self.replace(&bytes, sequence, durable)
     }
 
@@ -188,7 +259,7 @@ impl JournalFile {
         let path = self.place.folder.path_of(&self.place.names.log());
         let mut bytes = vec![0; usize::try_from(open.len).unwrap_or(usize::MAX)];
         open.file.read_exact_at(&mut bytes, 0).map_err(|e| DiskError::io("read", &path, e))?;
-        if journal::decode(&bytes).is_ok_and(|r| r.valid_len == open.len && r.next_sequence == open.sequence) {
+        if C::decode(&bytes).is_ok_and(|(_, w)| w.len == open.len && w.next_sequence == open.sequence) {
             let sequence = open.sequence;
             return self.replace(&bytes, sequence, true);
         }
@@ -223,9 +294,13 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Renames whatever stands at the journal's name to `NAME.lhlog.bad-N`: the first free number, else the oldest.
+    /// Renames whatever stands at the journal's name to `NAME.lhlog.bad-N`: the first free number, else the oldest. A file
+    /// without a byte, left by a process that was killed when it had just made it, tells nothing and goes.
     fn set_aside(&self) -> Result<()> {
         let (folder, names) = (&self.place.folder, &self.place.names);
+        if folder.look(&names.log())?.is_some_and(|e| e.kind == FileType::RegularFile && e.facts.len == 0) {
+            return folder.remove(&names.log()).map(|_| ());
+        }
         let mut numbers: Vec<(Option<i64>, OsString)> = Vec::new();
         for number in 1..=BAD_MAX {
             let name = names.log_bad(number);

@@ -1,6 +1,6 @@
 use super::super::place::Folder;
 use super::*;
-use longhaul_core::journal::Source;
+use longhaul_core::journal::{Record, Recovered, Source};
 use longhaul_core::step::Extent;
 use std::ffi::OsStr;
 use std::io::Write;
@@ -23,7 +23,8 @@ impl Stage {
         self.dir.path().join(name)
     }
     fn open(&self) -> (JournalFile, FoundJournal) {
-        JournalFile::open(self.place.clone(), true).unwrap()
+        let (journal, found) = JournalFile::<Downloads>::open(self.place.clone(), true).unwrap();
+        (journal, found.into())
     }
     fn read(&self) -> Recovered {
         match self.open().1 {
@@ -156,11 +157,9 @@ fn a_compaction_that_fails_leaves_the_old_journal_in_use() {
 
 #[test]
 fn an_unusable_journal_is_set_aside_with_its_reason() {
-    for (bytes, want) in [
-        (b"".to_vec(), Problem::Short),
-        (b"something else entirely".to_vec(), Problem::Foreign),
-        (journal::header().to_vec(), Problem::Short),
-    ] {
+    for (bytes, want) in
+        [(b"something else entirely".to_vec(), Problem::Foreign), (journal::header().to_vec(), Problem::Short)]
+    {
         let s = stage();
         std::fs::write(s.path("x.lhlog"), &bytes).unwrap();
         let (mut journal, found) = s.open();
@@ -169,6 +168,17 @@ fn an_unusable_journal_is_set_aside_with_its_reason() {
         journal.append(&[source("a")], true).unwrap();
         assert_eq!(s.read().next_sequence, 1);
     }
+}
+
+#[test]
+fn an_empty_journal_tells_nothing_and_goes() {
+    let s = stage();
+    std::fs::write(s.path("x.lhlog"), b"").unwrap();
+    let (mut journal, found) = s.open();
+    assert_eq!(found, FoundJournal::SetAside(Problem::Short));
+    assert!(!s.path("x.lhlog.bad-1").exists() && !s.path("x.lhlog").exists());
+    journal.append(&[source("a")], true).unwrap();
+    assert_eq!(s.read().next_sequence, 1);
 }
 
 #[test]

@@ -72,6 +72,9 @@ pub(crate) struct TransferNote {
     /// One line about the last error, without secrets.
     #[serde(default)]
     pub(crate) error: Option<String>,
+    /// The endpoint of an upload, which is part of what names its journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoint: Option<String>,
 }
 
 /// The id as it is written in file names and commands.
@@ -124,7 +127,8 @@ impl StateDir {
     /// Removes what processes left that died while writing, if it is older than this (nanoseconds since the epoch).
     pub(crate) fn sweep(&self, before_ns: i64) -> Result<()> {
         self.transfers.sweep(before_ns)?;
-        self.receipts.sweep(before_ns)
+        self.receipts.sweep(before_ns)?;
+        self.sent.sweep(before_ns)
     }
 }
 
@@ -146,6 +150,7 @@ mod tests {
             needs_link: true,
             needs_headers: false,
             error: None,
+            endpoint: None,
         }
     }
 

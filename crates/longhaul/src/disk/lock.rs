@@ -1,4 +1,5 @@
-//! Who may touch a transfer: whoever holds the lock on `NAME.lhpart`.
+//! Who may touch a transfer: whoever holds the lock on `NAME.lhpart`; of an upload, which has no part file, that on a
+//! file of its own ([`LockFile`]).
 //!
 //! The lock lies on the file itself, not on a name, so it cannot be left behind by a crash. But the file under the
 //! name may be replaced between our opening and our locking it (another process promoted a new generation, published,
@@ -6,10 +7,13 @@
 
 use super::error::{DiskError, Result};
 use super::part_file::PartFile;
-use super::place::Place;
+use super::place::{Entry, Folder, Place};
 use super::platform;
 use longhaul_core::step::{DiskFault, FileFacts, Slot};
-use std::fs::TryLockError;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
 
 /// How often a file that was replaced under us is tried again; each time somebody else must have renamed in between.
 const TRIES: u32 = 10;
@@ -69,20 +73,71 @@ pub(crate) fn acquire_fresh(place: &Place, locking: Locking) -> Result<Option<Pa
 
 /// Locks a part file that is already open (a new generation before it takes the main name).
 pub(crate) fn take(part: &PartFile, locking: Locking) -> Result<()> {
-    match part.file().try_lock() {
+    take_file(part.file(), part.path(), locking)
+}
+
+fn take_file(file: &File, path: &Path, locking: Locking) -> Result<()> {
+    match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => {
-            let holder = part.entry().ok().and_then(|e| platform::lock_holder(e.device, e.facts.inode));
-            Err(DiskError::held(part.path(), holder))
+            let holder = Entry::of(file).ok().and_then(|e| platform::lock_holder(e.device, e.facts.inode));
+            Err(DiskError::held(path, holder))
         }
         Err(TryLockError::Error(e)) if platform::means_unsupported(&e) => match locking {
             Locking::IfPossible => Ok(()),
             Locking::Required => {
                 let why = "the file system cannot lock (--no-lock goes on without)";
-                Err(DiskError::said(DiskFault::Unsupported, "lock", part.path(), why))
+                Err(DiskError::said(DiskFault::Unsupported, "lock", path, why))
             }
         },
-        Err(TryLockError::Error(e)) => Err(DiskError::io("lock", part.path(), e)),
+        Err(TryLockError::Error(e)) => Err(DiskError::io("lock", path, e)),
+    }
+}
+
+/// An empty file that is there to be locked. It is removed when it is let go of; one that a kill left behind is taken
+/// up by the next start.
+#[derive(Debug)]
+pub(crate) struct LockFile {
+    folder: Arc<Folder>,
+    name: OsString,
+    /// Open as long as the lock is held.
+    _file: File,
+}
+
+impl LockFile {
+    /// Takes the lock, creating the file (0600) where it is missing; `InUse` when another process has it.
+    pub(crate) fn acquire(folder: &Arc<Folder>, name: &OsStr, locking: Locking) -> Result<Self> {
+        for _ in 0..TRIES {
+            let file = match folder.open_file(name, true)? {
+                Some(file) => file,
+                None => match folder.create_file(name) {
+                    // Created by somebody else between our looking and our creating: now it can be opened.
+                    Err(e) if e.fault() == DiskFault::Exists => continue,
+                    created => created?,
+                },
+            };
+            let path = folder.path_of(name);
+            take_file(&file, &path, locking)?;
+            let locked = Entry::of(&file).map_err(|e| DiskError::io("look at", &path, e))?;
+            if folder.look(name)?.is_some_and(|named| named.same_file(&locked)) {
+                return Ok(Self { folder: folder.clone(), name: name.to_owned(), _file: file });
+            }
+        }
+        Err(DiskError::held(&folder.path_of(name), None))
+    }
+
+    /// Whether a process has it. To see that, it is tried for a moment, shared.
+    pub(crate) fn is_held(folder: &Folder, name: &OsStr) -> bool {
+        let Ok(Some(file)) = folder.open_file(name, false) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // While the lock is still held: who opened the file before this finds that its name is gone, and begins again.
+        // Best effort: a file that stays is no harm.
+        let _ = self.folder.remove(&self.name);
     }
 }
 
@@ -103,9 +158,7 @@ fn finish_linked_publish(place: &Place) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::place::Folder;
     use super::*;
-    use std::ffi::OsStr;
     use std::io::{BufRead, BufReader, Write};
     use std::process::{Command, Stdio};
     use std::sync::Mutex;
@@ -167,6 +220,28 @@ mod tests {
         drop(child.stdin.take());
         child.wait().unwrap();
         acquire(&place(dir.path()), Locking::Required).unwrap();
+    }
+
+    #[test]
+    fn a_lock_file_is_held_by_one_and_leaves_nothing_behind() {
+        let _alone = alone();
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::open(dir.path()).unwrap());
+        let name = OsStr::new("x.lock");
+        let held = LockFile::acquire(&folder, name, Locking::Required).unwrap();
+        assert!(LockFile::is_held(&folder, name));
+        let refused = LockFile::acquire(&folder, name, Locking::Required).unwrap_err();
+        assert_eq!(refused.fault(), DiskFault::InUse);
+        #[cfg(target_os = "linux")]
+        assert_eq!(refused.holder(), Some(std::process::id()));
+        drop(held);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        // One that a kill left behind.
+        std::fs::write(dir.path().join("x.lock"), b"").unwrap();
+        assert!(!LockFile::is_held(&folder, name));
+        drop(LockFile::acquire(&folder, name, Locking::Required).unwrap());
+        std::os::unix::fs::symlink("/dev/null", dir.path().join("x.lock")).unwrap();
+        assert_eq!(LockFile::acquire(&folder, name, Locking::Required).unwrap_err().fault(), DiskFault::Exists);
     }
 
     #[test]

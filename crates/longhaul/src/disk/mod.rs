@@ -14,15 +14,17 @@
 //! | Which files belong to a target, and where? | [`place`], [`names`], [`folders`] |
 //! | Which file in a folder is of which source? | [`search`] |
 //! | Who may touch them? | [`lock`] |
-//! | Which bytes are there, and are they right? | [`part_file`], [`crc`] |
+//! | Which bytes are there, and are they right? | [`part_file`], [`crc`], [`digests`] |
 //! | What was promised? | [`journal_file`] |
 //! | How does the target come to be? | [`publish`] |
 //! | What is known across transfers? | [`state_dir`], [`receipt`], `receipt_log`, [`listing`], [`hosts`] |
+//! | What is known of uploads? | [`uploads`] (journals and locks), [`sent`] (receipts), [`spool`] (input without a name) |
 //! | How are many files synced at once? | [`group`] |
 //! | What differs between systems? | [`platform`] |
 //! | What went wrong? | [`error`] |
 
 pub(crate) mod crc;
+pub(crate) mod digests;
 pub(crate) mod error;
 pub(crate) mod folders;
 pub(crate) mod group;
@@ -38,4 +40,7 @@ pub(crate) mod publish;
 pub(crate) mod receipt;
 mod receipt_log;
 pub(crate) mod search;
+pub(crate) mod sent;
+pub(crate) mod spool;
 pub(crate) mod state_dir;
+pub(crate) mod uploads;

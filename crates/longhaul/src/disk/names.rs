@@ -65,6 +65,11 @@ impl Names {
         self.with(LOG)
     }
 
+    /// What is locked where there is no part file.
+    pub(crate) fn lock(&self) -> OsString {
+        self.with(".lock")
+    }
+
     /// A new journal until it is whole and renamed.
     pub(crate) fn log_temp(&self) -> OsString {
         self.with(".lhlog~")
@@ -121,6 +126,7 @@ mod tests {
             names.log_temp(),
             names.log_bad(9),
             names.probe(),
+            names.lock(),
         ]
     }
 

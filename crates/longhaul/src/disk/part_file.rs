@@ -1,13 +1,13 @@
 //! The file that holds a transfer's bytes until they are whole: written at offsets, synced, read back, sealed.
 
 use super::crc::RunningCrc;
+use super::digests::Digests;
 use super::error::{DiskError, Result};
 use super::place::{Entry, PRIVATE, Place};
 use super::platform;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::step::{DiskFault, Extent, FileFacts, Slot};
 use rustix::fs::{Mode, Timespec, Timestamps};
-use sha2::Digest as _;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -200,11 +200,10 @@ impl PartFile {
         kinds: &[DigestKind],
         cancelled: &AtomicBool,
     ) -> Result<Option<Vec<Digest>>> {
-        let mut hashers: Vec<Hasher> = kinds.iter().filter_map(|&kind| Hasher::new(kind)).collect();
-        if hashers.len() != kinds.len() {
+        let Some(mut digests) = Digests::new(kinds) else {
             let why = "a digest was asked for that this program cannot compute";
             return Err(DiskError::said(DiskFault::Unsupported, "read", &self.path, why));
-        }
+        };
         let mut buffer = vec![0; BUFFER_LEN];
         let mut at = 0;
         while at < length {
@@ -214,58 +213,14 @@ impl PartFile {
             let wanted = usize::try_from(length - at).unwrap_or(usize::MAX).min(buffer.len());
             let chunk = &mut buffer[..wanted];
             self.file.read_exact_at(chunk, at).map_err(|e| self.failed("read", e))?;
-            hashers.iter_mut().for_each(|h| h.update(chunk));
+            digests.update(chunk);
             at += wanted as u64;
         }
-        let digests = kinds.iter().zip(hashers).filter_map(|(&kind, h)| Digest::new(kind, h.finish()));
-        Ok(Some(digests.collect()))
+        Ok(Some(digests.finish()))
     }
 
     fn failed(&self, doing: &'static str, e: impl Into<std::io::Error>) -> DiskError {
         DiskError::io(doing, &self.path, e)
-    }
-}
-
-/// One digest under way.
-enum Hasher {
-    Sha256(sha2::Sha256),
-    Sha512(sha2::Sha512),
-    Md5(md5::Md5),
-    Crc64(crc_fast::Digest),
-    Crc32(crc_fast::Digest),
-}
-
-impl Hasher {
-    fn new(kind: DigestKind) -> Option<Self> {
-        use crc_fast::CrcAlgorithm::{Crc32Iscsi, Crc64Nvme, Crc64Xz};
-        Some(match kind {
-            DigestKind::Sha256 => Self::Sha256(sha2::Sha256::new()),
-            DigestKind::Sha512 => Self::Sha512(sha2::Sha512::new()),
-            DigestKind::Md5 => Self::Md5(md5::Md5::new()),
-            DigestKind::Crc64 => Self::Crc64(crc_fast::Digest::new(Crc64Xz)),
-            DigestKind::Crc64Nvme => Self::Crc64(crc_fast::Digest::new(Crc64Nvme)),
-            DigestKind::Crc32c => Self::Crc32(crc_fast::Digest::new(Crc32Iscsi)),
-            _ => return None,
-        })
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha256(h) => h.update(bytes),
-            Self::Sha512(h) => h.update(bytes),
-            Self::Md5(h) => h.update(bytes),
-            Self::Crc64(h) | Self::Crc32(h) => h.update(bytes),
-        }
-    }
-
-    fn finish(self) -> Vec<u8> {
-        match self {
-            Self::Sha256(h) => h.finalize().to_vec(),
-            Self::Sha512(h) => h.finalize().to_vec(),
-            Self::Md5(h) => h.finalize().to_vec(),
-            Self::Crc64(h) => h.finalize().to_be_bytes().to_vec(),
-            Self::Crc32(h) => (h.finalize() as u32).to_be_bytes().to_vec(),
-        }
     }
 }
 

@@ -240,7 +240,7 @@ impl Stored {
     }
 }
 
-fn digest_from(text: &str) -> Option<Digest> {
+pub(super) fn digest_from(text: &str) -> Option<Digest> {
     let (kind, hex) = text.split_once(':')?;
     Digest::from_hex(DigestKind::from_name(kind)?, hex)
 }

@@ -6,11 +6,15 @@
 //! receipts/HASH.json     one finished file: what it is and what was verified    (receipt)
 //! receipts.log           the same of small files, a line each                   (receipt_log)
 //! hosts/HASH.json        one origin: how many connections it serves             (hosts)
+//! uploads/HASH.lhlog     one upload: its journal, and a lock while it runs      (uploads)
+//! sent/HASH.json         one finished upload                                    (sent)
+//! spool/HASH             input without a name, as it is uploaded                (spool)
 //! ```
 //!
-//! It never decides where bytes go: the journal beside the target must agree. So a damaged file here is skipped with
-//! a warning, and losing all of them loses no byte. Files are 0600 in folders 0700; links are not followed; nothing
-//! above 16 MiB is read.
+//! Of downloads it never decides where bytes go: the journal beside the target must agree. So a damaged file here is
+//! skipped with a warning, and losing all of them loses no byte. Journals of uploads are here and nowhere else: they
+//! know what was left in a store. Files are 0600 in folders 0700; links are not followed; of what is read whole nothing
+//! is above 16 MiB.
 
 use super::error::{DiskError, Result};
 use super::place::Folder;
@@ -22,6 +26,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Larger files are none of ours: a receipt of 8192 blocks has less than 1 MiB.
@@ -38,6 +43,9 @@ pub(crate) struct StateDir {
     pub(super) receipts: Shelf,
     pub(super) receipt_log: ReceiptLog,
     pub(super) hosts: Shelf,
+    pub(super) sent: Shelf,
+    pub(super) uploads: Arc<Folder>,
+    pub(super) spool: Arc<Folder>,
 }
 
 impl StateDir {
@@ -46,7 +54,10 @@ impl StateDir {
         let root = Folder::create(path, 0o700)?;
         let shelf = |name| root.private_subfolder(name).map(|folder| Shelf { folder });
         let (transfers, receipts, hosts) = (shelf("transfers")?, shelf("receipts")?, shelf("hosts")?);
-        Ok(Self { transfers, receipts, hosts, receipt_log: ReceiptLog::new(root) })
+        let sent = shelf("sent")?;
+        let (uploads, spool) = (root.private_subfolder("uploads")?, root.private_subfolder("spool")?);
+        let (uploads, spool) = (Arc::new(uploads), Arc::new(spool));
+        Ok(Self { transfers, receipts, hosts, sent, uploads, spool, receipt_log: ReceiptLog::new(root) })
     }
 }
 

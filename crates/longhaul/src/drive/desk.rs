@@ -290,6 +290,7 @@ impl Desk {
         }
         let (part, main) = lock::acquire(&place, self.locking)?;
         let (journal, found) = JournalFile::open(place.clone(), self.durable)?;
+        let found = FoundJournal::from(found);
         if let FoundJournal::Read(recovered) = &found {
             self.shared.remember_source(recovered.source.url.clone());
         }

@@ -10,6 +10,26 @@ use crate::error::{Disposition, Error, ErrorKind};
 /// The error for a failed run. `object` is the redacted source, `target` where the file was to be, `held` how many
 /// bytes stay for the next start.
 pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, remembered: Remembered) -> Error {
+    use Disposition::Permanent;
+    let kept = if held > 0 { "; what is held is kept" } else { "" };
+    let error = |kind, disposition, text: String| Error::new(kind, disposition, text).with("source", object);
+    // A store knows better than its status why it refuses, and what helps.
+    let store_says = remembered.refusal.clone();
+    match (failure, store_says) {
+        (Failure::NotFound(status), Some(said)) => {
+            error(ErrorKind::NotFound, Permanent, format!("{object}: {said}")).with("status", status)
+        }
+        (Failure::Denied(status), Some(said)) => {
+            error(ErrorKind::Denied, Permanent, format!("{object}: {said}{kept}")).with("status", status)
+        }
+        (Failure::ServerRefused(status), Some(said)) => {
+            error(ErrorKind::Refused, Permanent, format!("{object}: {said}{kept}")).with("status", status)
+        }
+        (failure, _) => of_server(failure, object, target, held, remembered),
+    }
+}
+
+fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered: Remembered) -> Error {
     use Disposition::{GaveUp, Permanent, Temporary};
     let kept = if held > 0 { "; what is held is kept" } else { "" };
     let error = |kind, disposition, text: String| Error::new(kind, disposition, text).with("source", object);

@@ -12,6 +12,7 @@ mod reach;
 pub(crate) mod run;
 mod sink;
 mod stream;
+pub(crate) mod upload;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +32,8 @@ const REPORTS_PER_STREAM: usize = 2;
 pub(crate) struct Remembered {
     pub(crate) disk: Option<DiskError>,
     pub(crate) net: Option<String>,
+    /// What an object store said of its last refusal.
+    pub(crate) refusal: Option<String>,
     /// The source that the partial file found at the place belongs to.
     pub(crate) recorded_source: Option<String>,
 }
@@ -112,6 +115,11 @@ impl Shared {
     fn remember_net(&self, detail: String) {
         tracing::debug!(%detail, "network");
         locked(&self.remembered).net = Some(detail);
+    }
+
+    fn remember_refusal(&self, said: String) {
+        tracing::debug!(%said, "refusal");
+        locked(&self.remembered).refusal = Some(said);
     }
 
     fn remember_source(&self, url: String) {

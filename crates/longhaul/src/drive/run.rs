@@ -25,12 +25,12 @@ use crate::disk::lock::Locking;
 use crate::disk::part_file::PartFile;
 use crate::disk::state_dir::StateDir;
 use crate::event::Progress;
-use crate::store::HttpStore;
+use crate::store::Origin;
 
 /// Reports that may wait for the run at once: streams wait when the run is behind.
 const HEARD_MAX: usize = 256;
 /// How often progress is told.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// The rate is averaged over this time.
 const RATE_OVER: Duration = Duration::from_secs(4);
 
@@ -57,7 +57,7 @@ impl Destination {
 
 /// Everything that one run needs.
 pub(crate) struct Request {
-    pub(crate) url: url::Url,
+    pub(crate) origin: Origin,
     pub(crate) config: Config,
     pub(crate) destination: Destination,
     pub(crate) create_dirs: bool,
@@ -65,7 +65,6 @@ pub(crate) struct Request {
     pub(crate) remote_time: bool,
     pub(crate) min_rate: u64,
     pub(crate) stall_timeout: Duration,
-    pub(crate) store: Arc<HttpStore>,
     pub(crate) state: Option<Arc<StateDir>>,
     pub(crate) hosts: Arc<Hosts>,
     pub(crate) folders: Arc<Folders>,
@@ -207,7 +206,7 @@ pub(super) fn is_hint(records: &[Record]) -> bool {
     matches!(records, [Record::Hint { .. }])
 }
 
-async fn sleep_until(at: Option<Instant>) {
+pub(super) async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
@@ -289,7 +288,11 @@ impl Run<'_> {
                 Step::Note(note) => {
                     tracing::info!(?note);
                     if let Note::Limited { connections, .. } = &note {
-                        self.request.hosts.learned(&self.request.url, *connections, crate::now_unix_ms() / 1000);
+                        self.request.hosts.learned(
+                            self.request.origin.server(),
+                            *connections,
+                            crate::now_unix_ms() / 1000,
+                        );
                     }
                     (self.tell)(Told::Note(note));
                 }
@@ -421,7 +424,7 @@ impl Run<'_> {
         let create_dirs = self.request.create_dirs;
         let suggested = || {
             let head = self.head.clone().unwrap_or_default();
-            names::name_from(head.suggested_name.as_deref(), self.request.url.path())
+            names::name_from(head.suggested_name.as_deref(), &self.request.origin.path())
         };
         let path = match &self.request.destination {
             Destination::File(path) => path.clone(),
@@ -445,8 +448,7 @@ impl Run<'_> {
         let stop = CancellationToken::new();
         let stream = Stream {
             ticket,
-            store: self.request.store.clone(),
-            url: self.request.url.clone(),
+            origin: self.request.origin.clone(),
             min_rate: self.request.min_rate,
             stall_timeout: self.request.stall_timeout,
             throttle: self.throttle.subscribe(),
@@ -530,16 +532,16 @@ impl Run<'_> {
 }
 
 /// Bytes per second over the last few seconds.
-struct Rate {
+pub(super) struct Rate {
     samples: std::collections::VecDeque<(Instant, u64)>,
 }
 
 impl Rate {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { samples: std::collections::VecDeque::new() }
     }
 
-    fn sample(&mut self, bytes: u64) -> u64 {
+    pub(super) fn sample(&mut self, bytes: u64) -> u64 {
         let now = Instant::now();
         self.samples.push_back((now, bytes));
         while self.samples.len() > 2 && now.duration_since(self.samples[0].0) > RATE_OVER {

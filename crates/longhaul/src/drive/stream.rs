@@ -19,7 +19,7 @@ use super::Shared;
 use super::reach::Reach;
 use super::sink::{Report, Sink};
 use crate::disk::part_file::PartFile;
-use crate::store::{Body, HttpStore, NetFailure, Reply, StallWatch, Stalled};
+use crate::store::{Body, NetFailure, Origin, Reply, StallWatch, Stalled};
 
 /// How long the end of a body is waited for when all wanted bytes are here: it lies in the same buffer, or comes with the
 /// next packet.
@@ -43,8 +43,7 @@ pub(super) type Granted = (Grant, Arc<PartFile>, Arc<Reach>);
 /// What a stream needs.
 pub(super) struct Stream {
     pub(super) ticket: Ticket,
-    pub(super) store: Arc<HttpStore>,
-    pub(super) url: url::Url,
+    pub(super) origin: Origin,
     pub(super) min_rate: u64,
     pub(super) stall_timeout: Duration,
     pub(super) throttle: watch::Receiver<bool>,
@@ -107,9 +106,12 @@ impl Stream {
         let reply = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Stop::Told),
-            reply = stall.guard(self.store.open(&self.url, &fetch)) => reply??,
+            reply = stall.guard(self.origin.open(&fetch)) => reply??,
         };
-        let Reply { facts, mut body, .. } = reply;
+        let Reply { facts, said, mut body, .. } = reply;
+        if let Some(said) = said {
+            self.shared.remember_refusal(said);
+        }
         self.shared.saw_head(&facts);
         self.shared.tell(self.ticket, Heard::Head(Box::new(facts))).await;
         let (grant, file, reach) = tokio::select! {
@@ -172,7 +174,7 @@ impl Stream {
         sink: &mut Sink,
         reports: &mut Vec<Report>,
     ) -> Result<(), Stop> {
-        let pace = self.store.pace();
+        let pace = self.origin.pace();
         while !bytes.is_empty() && !sink.is_full() {
             let (piece, rest) = bytes.split_at(pace.piece_len(bytes.len()));
             let mut paid = std::pin::pin!(pace.pay(piece.len()));

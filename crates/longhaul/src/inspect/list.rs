@@ -1,19 +1,24 @@
 //! What transfers are known? The notes in the state directory, each held against the files it points to.
 //!
-//! A note says where to look and what was last heard; what is held is read from the journal beside the target, and
-//! whether a process works on it is told by the lock.
+//! A note says where to look and what was last heard; what is held is read from the journal (beside the target, or in the
+//! state directory for an upload), and whether a process works on it is told by the lock.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use longhaul_core::resume::Verdict;
 use longhaul_core::step::Target;
+use longhaul_core::upload::journal::Recovered;
 
 use super::{Looked, Site, disk_error};
 use crate::client::Client;
-use crate::disk::listing::{Kind, State, TransferNote};
+use crate::client::ledger::stored;
+use crate::disk::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::platform;
 use crate::disk::state_dir::StateDir;
+use crate::disk::uploads::{UploadKey, is_barren};
 use crate::error::{Error, ErrorKind};
 
 /// The known transfers.
@@ -34,13 +39,13 @@ pub struct TransferInfo {
     pub id: String,
     /// What kind of transfer.
     pub kind: TransferKind,
-    /// The local file.
+    /// The local file: the target of a download, the source of an upload.
     pub path: PathBuf,
-    /// The other end, without secrets.
+    /// The other end, without secrets: where a download comes from, where an upload goes.
     pub source: String,
     /// How it stands.
     pub state: TransferState,
-    /// Bytes held: from the journal when it can be read, else as last noted.
+    /// Bytes held (acknowledged, of an upload): from the journal when it can be read, else as last noted.
     pub held: u64,
     /// Bytes in all, when known.
     pub total: Option<u64>,
@@ -97,7 +102,7 @@ pub enum TransferState {
     Failed,
     /// The finished file stands at the path.
     Done,
-    /// Neither a partial file nor a journal is at the path any more.
+    /// Neither a partial file nor a journal is there any more.
     Gone,
     /// Noted by a newer version of longhaul.
     Unknown,
@@ -138,7 +143,13 @@ impl Client {
         };
         let (notes, skipped) = state.transfers().map_err(|e| disk_error(Path::new("transfers"), e))?;
         listing.warnings.extend(skipped.into_iter().map(|s| format!("{}: skipped ({})", s.path.display(), s.why)));
-        for note in notes {
+        // Of an upload the journal counts, noted or not: it knows what is left in a store.
+        let (uploads, skipped) = state.uploads().map_err(|e| disk_error(Path::new("uploads"), e))?;
+        listing.warnings.extend(skipped.into_iter().map(|s| format!("{}: skipped ({})", s.path.display(), s.why)));
+        let noted = |upload: &Recovered| notes.iter().any(|note| note.id == id_text(upload.intent.id));
+        let unnoted: Vec<_> =
+            uploads.iter().filter(|upload| !noted(upload) && !is_barren(upload)).map(note_of).collect();
+        for note in notes.into_iter().chain(unnoted) {
             match note.path.to_path() {
                 Some(path) => listing.transfers.push(look_at(note, path, state, &mut listing.warnings)),
                 None => listing.warnings.push(format!("{}: skipped (its path is damaged)", note.id)),
@@ -149,9 +160,15 @@ impl Client {
 }
 
 fn look_at(note: TransferNote, path: PathBuf, state: &StateDir, warnings: &mut Vec<String>) -> TransferInfo {
+    let endpoint = note.endpoint.clone();
     let mut info = as_noted(note, path);
-    if info.kind != TransferKind::Download {
-        return info;
+    match info.kind {
+        TransferKind::Download => {}
+        TransferKind::Upload => {
+            hold_against_journal(&mut info, endpoint.as_deref().unwrap_or_default(), state);
+            return info;
+        }
+        TransferKind::Unknown => return info,
     }
     let looked = Site::exactly(&info.path).and_then(|site| Looked::at(&site, Some(state)).map(|l| (site, l)));
     match looked {
@@ -160,6 +177,47 @@ fn look_at(note: TransferNote, path: PathBuf, state: &StateDir, warnings: &mut V
         Err(error) => warnings.push(error.to_string()),
     }
     info
+}
+
+/// What a note of this upload would say.
+fn note_of(upload: &Recovered) -> TransferNote {
+    let intent = &upload.intent;
+    TransferNote {
+        id: id_text(intent.id),
+        kind: Kind::Upload,
+        path: Path::new(OsStr::from_bytes(&intent.path)).into(),
+        source: intent.destination.clone(),
+        state: State::Running,
+        held: 0,
+        total: None,
+        updated_ms: 0,
+        needs_link: false,
+        needs_headers: false,
+        error: None,
+        endpoint: Some(intent.endpoint.clone()),
+    }
+}
+
+fn hold_against_journal(info: &mut TransferInfo, endpoint: &str, state: &StateDir) {
+    let key = UploadKey::of(&info.path, &info.source, endpoint);
+    let running = state.is_uploading(&key);
+    let Ok(Some(recovered)) = state.upload(&key) else {
+        info.state = if running { TransferState::Running } else { TransferState::Gone };
+        return;
+    };
+    if let Some(last) = recovered.last() {
+        info.held = stored(last);
+        info.total = Some(last.facts.len);
+    }
+    info.state = match info.state {
+        _ if running => TransferState::Running,
+        TransferState::Running => TransferState::Interrupted,
+        noted => noted,
+    };
+    if info.updated == UNIX_EPOCH {
+        let written = state.upload_written_ns(&key).and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0);
+        info.updated = UNIX_EPOCH.checked_add(Duration::from_nanos(written)).unwrap_or(UNIX_EPOCH);
+    }
 }
 
 fn as_noted(note: TransferNote, path: PathBuf) -> TransferInfo {

@@ -6,21 +6,18 @@
 //!
 //! Replies are judged by the core as those of a download are.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_core::identity::{Identity, Likeness, Validator};
 use longhaul_core::names;
 use longhaul_core::reply::{Asked, Framing, Verdict, judge};
 use longhaul_core::step::{Fetch, NetFault, Trouble};
-use url::Url;
 
 use super::{ObjectIdentity, joinable};
-use crate::client::{Client, parse_url};
+use crate::client::Client;
 use crate::drive::failure::trouble_text;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::source;
-use crate::store::{HttpStore, NetFailure, Reply, StallWatch};
+use crate::store::{NetFailure, Origin, Reply, StallWatch};
 
 /// Longest wait for one reply head, redirects and connecting included.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,19 +60,26 @@ pub struct Probe {
 pub struct ProbeBuilder {
     client: Client,
     url: String,
+    version: Option<String>,
     headers: Vec<(String, String)>,
     basic_auth: Option<(String, String)>,
 }
 
 impl Client {
-    /// Asks whether downloads of this `http://` or `https://` URL can be resumed; nothing happens before
-    /// `run`.
+    /// Asks whether downloads of this URL, or of this object in a store (`oss://`, `s3://`), can be resumed; nothing
+    /// happens before `run`.
     pub fn probe(&self, url: impl Into<String>) -> ProbeBuilder {
-        ProbeBuilder { client: self.clone(), url: url.into(), headers: Vec::new(), basic_auth: None }
+        ProbeBuilder { client: self.clone(), url: url.into(), version: None, headers: Vec::new(), basic_auth: None }
     }
 }
 
 impl ProbeBuilder {
+    /// This version of an object in a store, in place of the latest.
+    pub fn version_id(mut self, id: impl Into<String>) -> Self {
+        self.version = Some(id.into());
+        self
+    }
+
     /// A header to send; never shown, and never sent to another origin after a redirect.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -95,17 +99,15 @@ impl ProbeBuilder {
     /// [`ErrorKind::Denied`], [`ErrorKind::NeedsLink`] or [`ErrorKind::Refused`] when the first request brings no
     /// object. What goes wrong with the others is told in [`Probe::problems`].
     pub async fn run(self) -> Result<Probe, Error> {
-        let url = parse_url(&self.url)?;
-        let redacted = source::redact(url.as_str()).ok_or_else(|| Error::usage("the address cannot be used"))?;
-        let store = self.client.store_with(&url, &self.headers, self.basic_auth.as_ref())?;
-        let asking = Asking { store, url, source: redacted.url, signed: redacted.signed };
+        let (headers, auth) = (&self.headers, self.basic_auth.as_ref());
+        let (origin, redacted) = self.client.origin(&self.url, self.version.as_deref(), headers, auth).await?;
+        let asking = Asking { origin, source: redacted.url, signed: redacted.signed };
         asking.probe().await
     }
 }
 
 struct Asking {
-    store: Arc<HttpStore>,
-    url: Url,
+    origin: Origin,
     source: String,
     signed: bool,
 }
@@ -120,7 +122,7 @@ struct Manners {
 impl Asking {
     async fn probe(&self) -> Result<Probe, Error> {
         let (reply, identity, whole_only) = self.first().await?;
-        let Reply { facts, final_url, clock_skew_s, body } = reply;
+        let Reply { facts, final_url, clock_skew_s, body, .. } = reply;
         drop(body); // closes the connection: what is still on its way is not waited for
         let mut manners = if whole_only {
             Manners { honours_ranges: false, honours_conditions: None, problems: Vec::new() }
@@ -153,7 +155,7 @@ impl Asking {
         if let Some(encoding) = &identity.encoding {
             problems.push(format!("the object comes encoded ({encoding}) and is saved as it comes"));
         }
-        if facts.html && !self.url.path().to_ascii_lowercase().contains(".htm") {
+        if facts.html && !self.origin.path().to_ascii_lowercase().contains(".htm") {
             problems.push("the reply is HTML: a login page or a captive portal, perhaps".into());
         }
         Ok(Probe {
@@ -164,7 +166,7 @@ impl Asking {
             honours_ranges: manners.honours_ranges,
             honours_conditions: manners.honours_conditions,
             clock_skew_s,
-            suggested_name: names::name_from(facts.suggested_name.as_deref(), self.url.path()).to_string(),
+            suggested_name: names::name_from(facts.suggested_name.as_deref(), &self.origin.path()).to_string(),
             resumable,
             why,
             problems: manners.problems,
@@ -245,7 +247,7 @@ impl Asking {
     async fn ask(&self, fetch: Fetch, recorded: Option<&Identity>) -> Result<(Reply, Verdict), NetFailure> {
         let asked =
             Asked { start: fetch.start, end: fetch.end, ranged: fetch.ranged, conditional: fetch.condition.is_some() };
-        let reply = StallWatch::new(0, PATIENCE).guard(self.store.open(&self.url, &fetch)).await;
+        let reply = StallWatch::new(0, PATIENCE).guard(self.origin.open(&fetch)).await;
         let stalled = |_| NetFailure {
             fault: NetFault::Stalled,
             detail: format!("no answer within {} seconds", PATIENCE.as_secs()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use longhaul_core::resume::{Generation, Refusal, Restart, Verdict};
-use longhaul_core::step::{Failure, FoundJournal, Target, Verified};
+use longhaul_core::step::{Failure, FoundJournal, Target};
 
 use super::{Looked, ObjectIdentity, Site, joinable, not_found, unix_time};
 use crate::client::Client;
@@ -15,7 +15,7 @@ use crate::disk::platform;
 use crate::disk::receipt::Receipt;
 use crate::drive::failure::error_of;
 use crate::error::Error;
-use crate::event::Digest;
+use crate::event::{Digest, Verified};
 
 /// What was found for a file.
 #[derive(Debug, Clone)]
@@ -60,6 +60,10 @@ pub struct Unfinished {
     pub id: Option<String>,
     /// Where it comes from, without secrets; `None` without a readable journal.
     pub source: Option<String>,
+    /// Where the store was asked, when `source` is a name in one.
+    pub endpoint: Option<String>,
+    /// The version of the object that was asked for by its id.
+    pub version: Option<String>,
     /// Secret parts of the link were not stored: going on needs a fresh link.
     pub needs_link: bool,
     /// Header values were not stored: going on may need them again.
@@ -244,7 +248,7 @@ fn finished(receipt: &Receipt, site: &Site, looked: &Looked) -> Finished {
         source: receipt.source.clone(),
         object: (&receipt.of.identity).into(),
         length: receipt.of.length,
-        verified: receipt.of.verified,
+        verified: receipt.of.verified.into(),
         digests: receipt.of.digests.clone(),
         finished: UNIX_EPOCH.checked_add(Duration::from_millis(receipt.finished_ms)).unwrap_or(UNIX_EPOCH),
         leftover,
@@ -261,6 +265,8 @@ fn unfinished(site: &Site, looked: &Looked, verdict: Verdict, refusal: Option<Re
         path: site.path.clone(),
         id: source.map(|s| id_text(s.id)),
         source: source.map(|s| s.url.clone()),
+        endpoint: source.and_then(|s| s.endpoint.clone()),
+        version: source.and_then(|s| s.version.clone()),
         needs_link: source.is_some_and(|s| s.needs_link),
         needs_headers: source.is_some_and(|s| s.needs_headers),
         next_start: NextStart::StartsOver(None),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use longhaul_core::digest::DigestKind;
 use longhaul_core::journal::{Begin, Publishing, Record};
 use longhaul_core::resume::Restart;
-use longhaul_core::step::{self, Extent, Verified};
+use longhaul_core::step::{self, Extent};
 use tempfile::TempDir;
 
 use super::list::{TransferKind, TransferState};
@@ -77,6 +77,7 @@ impl Stage {
             needs_link: true,
             needs_headers: false,
             error: None,
+            endpoint: None,
         };
         self.state().put_transfer(&note).unwrap();
     }
@@ -95,7 +96,7 @@ impl Stage {
             of: step::Receipt {
                 length: bytes.len() as u64,
                 identity: identity(Some(bytes.len() as u64)),
-                verified: Verified::Validator,
+                verified: step::Verified::Validator,
                 digests,
                 facts: FileFacts { ctime_ns: 0, ..self.facts("x.iso") },
                 extents: bytes.chunks(4).enumerate().map(block).collect(),
@@ -145,7 +146,7 @@ impl Stage {
 }
 
 fn source() -> Source {
-    Source { id: ID, url: URL.into(), name: b"x.iso".to_vec(), needs_link: true, needs_headers: false }
+    Source { id: ID, url: URL.into(), name: b"x.iso".to_vec(), needs_link: true, ..Source::default() }
 }
 
 fn identity(length: Option<u64>) -> Identity {
@@ -318,7 +319,7 @@ fn a_finished_file_is_shown_from_its_receipt_while_it_fits() {
     let s = stage();
     let receipt = s.finished(b"0123456789", vec![]);
     let Inspection::Finished(f) = s.inspect().unwrap() else { panic!("not finished") };
-    assert_eq!((f.source.as_str(), f.length, f.verified), (URL, 10, Verified::Validator));
+    assert_eq!((f.source.as_str(), f.length, f.verified), (URL, 10, crate::Verified::Validator));
     assert_eq!((f.object, f.leftover), ((&receipt.of.identity).into(), None));
     assert_eq!(f.finished, UNIX_EPOCH + Duration::from_secs(5));
     std::fs::write(s.path("x.iso"), b"shorter").unwrap();
@@ -449,7 +450,7 @@ async fn verify_tells_which_blocks_differ() {
     s.finished(b"0123456789", vec![digest.clone()]);
     let mut heard = Vec::new();
     let verify = s.client.verify(s.path("x.iso"), |done, total| heard.push((done, total))).await.unwrap();
-    let intact = Verification::Intact { length: 10, verified: Verified::Validator, digests: vec![digest] };
+    let intact = Verification::Intact { length: 10, verified: crate::Verified::Validator, digests: vec![digest] };
     assert_eq!((verify, heard.last()), (intact, Some(&(10, 10))));
     for (bytes, ranges) in [
         (&b"0123x56789"[..], vec![4..8]),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use longhaul_core::digest::DigestKind;
-use longhaul_core::step::{Extent, Verified};
+use longhaul_core::step::Extent;
 use sha2::digest::DynDigest;
 use tokio::sync::watch;
 
@@ -21,7 +21,7 @@ use crate::disk::error::DiskError;
 use crate::disk::place::Entry;
 use crate::disk::receipt::Receipt;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::event::Digest;
+use crate::event::{Digest, Verified};
 
 /// How much is read at a time, as in the part file's own checks.
 const BUFFER_LEN: usize = 256 << 10;
@@ -167,7 +167,7 @@ fn compare(
     let (same, differing): (Vec<_>, Vec<_>) = hashers.into_iter().partition(|(d, h)| bad.is_empty() && h.is(d));
     if bad.is_empty() && differing.is_empty() && len == expected_len {
         let digests = same.into_iter().map(|(digest, _)| digest).collect();
-        return Ok(Verification::Intact { length: len, verified: receipt.of.verified, digests });
+        return Ok(Verification::Intact { length: len, verified: receipt.of.verified.into(), digests });
     }
     let digests = differing.into_iter().map(|(digest, _)| digest).filter(|_| bad.is_empty()).collect();
     Ok(Verification::Damaged { ranges: merged(bad), expected_len, len, digests })

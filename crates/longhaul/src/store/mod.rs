@@ -1,11 +1,17 @@
-//! Where objects come from. A store turns the core's `Fetch` into requests and gives back facts and bytes; whether
-//! a reply may be used, and when to ask again, is decided in the core.
+//! Where objects come from, and go to. A store turns the core's words into requests and gives back facts and bytes;
+//! whether a reply may be used, and when to ask again, is decided in the core.
 
+#[allow(dead_code, unused_imports, reason = "no driver calls it yet")]
+pub(crate) mod cloud;
 pub(crate) mod http;
+pub(crate) mod origin;
 pub(crate) mod pace;
+#[allow(dead_code, reason = "no driver calls it yet")]
+pub(crate) mod sign;
 pub(crate) mod stall;
 
-pub(crate) use http::{BadOption, Body, HttpOptions, HttpStore, NetFailure, Reply};
+pub(crate) use http::{BadOption, Body, Handed, HttpOptions, HttpStore, NetFailure, Reply, errand_client};
 pub use http::{IpFamily, ProxyChoice};
+pub(crate) use origin::Origin;
 pub(crate) use pace::Pace;
 pub(crate) use stall::{StallWatch, Stalled};

@@ -1,5 +1,5 @@
 //! Objects behind http and https URLs: one [`Fetch`] of the core becomes one GET (and the redirects it meets), the
-//! reply becomes facts and a body.
+//! reply becomes facts and a body. Object stores send requests of their own by [`HttpStore::ask`].
 //!
 //! Decided here: what goes into a request, whom credentials are sent to, which protocol version is spoken. Not decided
 //! here: whether a reply may be used (core, `reply`), whether to ask again (core, `retry`), how long to wait (`stall`).
@@ -7,7 +7,9 @@
 //! Bulk data uses HTTP/1.1: one HTTP/2 connection would carry all ranges of an object and share one congestion window.
 //! A server that has only HTTP/2 refuses our ALPN offer; it is then asked again with HTTP/2, and remembered.
 
+mod errand;
 mod failure;
+mod outgoing;
 mod proxy;
 mod redirect;
 mod request;
@@ -21,17 +23,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::{HeaderValue, LOCATION};
+use http::header::{CONTENT_LENGTH, HeaderValue, LOCATION};
+use http::{HeaderMap, Method};
 use longhaul_core::reply::ReplyFacts;
 use longhaul_core::step::{Fetch, NetFault};
 use url::Url;
 
+pub(crate) use errand::errand_client;
 pub(crate) use failure::{NetFailure, shown};
 use failure::{Stage, wants_other_protocol, wants_proxy_credentials};
+pub(crate) use outgoing::{Handed, Outgoing};
 use proxy::Proxies;
 use redirect::{Way, is_redirect};
 use request::Sender;
+pub(crate) use request::asking;
 
 use super::Pace;
 
@@ -182,20 +187,47 @@ impl HttpStore {
         loop {
             let here = way.url().clone();
             let headers = self.sender.headers(url, fetch, way.is_home());
-            let response = self.shared.send(&here, headers, fetch.fresh_connection).await?;
-            if !is_redirect(response.status().as_u16()) {
-                return Ok(Reply::read(response, here).await);
+            let answer = self.shared.send(Ask::get(&here, headers, fetch.fresh_connection)).await?;
+            if !is_redirect(answer.status()) {
+                return Ok(answer.into_reply().await);
             }
-            way.follow(response.headers().get(LOCATION).map(HeaderValue::as_bytes))?;
+            way.follow(answer.headers().get(LOCATION).map(HeaderValue::as_bytes))?;
         }
+    }
+
+    /// Sends a request as it is, with nothing added but the user agent, and waits for the head of the reply, whatever it
+    /// is. Dropping the future at any time is safe and closes the connection.
+    pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, NetFailure> {
+        self.shared.send(ask).await
+    }
+}
+
+/// A request as it is sent.
+pub(crate) struct Ask<'a> {
+    /// The method.
+    pub(crate) method: Method,
+    /// Where to; without userinfo and fragment.
+    pub(crate) url: &'a Url,
+    /// The head.
+    pub(crate) headers: HeaderMap,
+    /// The body; `None` sends no length either.
+    pub(crate) body: Option<&'a Outgoing>,
+    /// Over a connection that served nobody before.
+    pub(crate) fresh: bool,
+}
+
+impl<'a> Ask<'a> {
+    /// A GET.
+    pub(crate) fn get(url: &'a Url, headers: HeaderMap, fresh: bool) -> Self {
+        Self { method: Method::GET, url, headers, body: None, fresh }
     }
 }
 
 impl Connections {
-    async fn send(&self, url: &Url, headers: HeaderMap, fresh: bool) -> Result<reqwest::Response, NetFailure> {
-        let origin = url.origin().ascii_serialization();
+    async fn send(&self, ask: Ask<'_>) -> Result<Answer, NetFailure> {
+        let origin = ask.url.origin().ascii_serialization();
         if self.prefer_http1 && !self.http2_only().contains(&origin) {
-            match self.http1.get(url, headers.clone(), fresh).await {
+            match self.http1.send(&ask).await {
                 Err(error) if wants_other_protocol(&error) => {
                     let mut origins = self.http2_only();
                     if origins.len() >= HTTP2_ONLY_MAX {
@@ -203,24 +235,19 @@ impl Connections {
                     }
                     origins.insert(origin);
                 }
-                outcome => return self.answered(outcome, url),
+                outcome => return self.answered(outcome, ask.url),
             }
         }
-        self.answered(self.any.get(url, headers, fresh).await, url)
+        self.answered(self.any.send(&ask).await, ask.url)
     }
 
     /// A proxy that wants credentials before it lets us through to a TLS server has answered: like one that stands in
     /// for a plain one does, with 407 (RFC 9110, 15.5.8).
-    fn answered(
-        &self,
-        outcome: Result<reqwest::Response, reqwest::Error>,
-        url: &Url,
-    ) -> Result<reqwest::Response, NetFailure> {
-        outcome.or_else(|error| {
+    fn answered(&self, outcome: Result<reqwest::Response, reqwest::Error>, url: &Url) -> Result<Answer, NetFailure> {
+        let made = |response| Answer { response, url: url.clone() };
+        outcome.map(made).or_else(|error| {
             if wants_proxy_credentials(&error) {
-                let mut reply = http::Response::new(Bytes::new());
-                *reply.status_mut() = http::StatusCode::PROXY_AUTHENTICATION_REQUIRED;
-                return Ok(reply.into());
+                return Ok(Answer::made(407, url));
             }
             let mut failure = NetFailure::of(&error, Stage::Head, url);
             if self.proxied && matches!(failure.fault, NetFault::Connect | NetFault::Resolve) {
@@ -246,9 +273,13 @@ impl Clients {
         Ok(Self { pooled: client(true)?, fresh: client(false)? })
     }
 
-    async fn get(&self, url: &Url, headers: HeaderMap, fresh: bool) -> Result<reqwest::Response, reqwest::Error> {
-        let client = if fresh { &self.fresh } else { &self.pooled };
-        client.get(url.clone()).headers(headers).send().await
+    async fn send(&self, ask: &Ask<'_>) -> Result<reqwest::Response, reqwest::Error> {
+        let client = if ask.fresh { &self.fresh } else { &self.pooled };
+        let mut request = client.request(ask.method.clone(), ask.url.clone()).headers(ask.headers.clone());
+        if let Some(body) = ask.body {
+            request = request.header(CONTENT_LENGTH, body.len()).body(body.body());
+        }
+        request.send().await
     }
 }
 
@@ -302,27 +333,71 @@ pub(crate) struct Reply {
     pub(crate) clock_skew_s: Option<i64>,
     /// Where the reply came from, fit to be shown.
     pub(crate) final_url: String,
+    /// What an object store said of its refusal, fit to be shown.
+    pub(crate) said: Option<String>,
     /// The body. That of an error reply may have been read in part or whole.
     pub(crate) body: Body,
 }
 
-impl Reply {
-    async fn read(mut response: reqwest::Response, url: Url) -> Self {
-        let status = response.status().as_u16();
-        let error_body = match status {
-            400 | 401 | 403 => Some(error_body(&mut response).await),
+/// The head of a reply as it came, and its body to be read.
+pub(crate) struct Answer {
+    response: reqwest::Response,
+    url: Url,
+}
+
+impl Answer {
+    /// One that nobody sent: what a request would have been answered with that could not be made.
+    pub(crate) fn made(status: u16, url: &Url) -> Self {
+        let mut reply = http::Response::new(Bytes::new());
+        *reply.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_REQUEST);
+        Self { response: reply.into(), url: url.clone() }
+    }
+
+    /// The status code.
+    pub(crate) fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// All fields.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// Its body.
+    pub(crate) fn into_body(self) -> Body {
+        Body { response: self.response, url: self.url }
+    }
+
+    /// What of an error body comes soon, at most [`ERROR_BODY_LEN_MAX`].
+    pub(crate) async fn error_body(&mut self) -> Vec<u8> {
+        error_body(&mut self.response).await
+    }
+
+    /// Seconds since the Unix epoch by the server's `Date` (RFC 9110, 6.6.1).
+    pub(crate) fn date_unix_s(&self) -> Option<i64> {
+        let date = self.headers().get(http::header::DATE)?.to_str().ok()?;
+        let date = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(date.as_secs()).ok()
+    }
+
+    /// The answer to a request for an object's bytes.
+    pub(crate) async fn into_reply(mut self) -> Reply {
+        let error_body = match self.status() {
+            400 | 401 | 403 => Some(self.error_body().await),
             _ => None,
         };
-        let framed = response.version() >= http::Version::HTTP_2;
+        self.into_reply_with(error_body.as_deref())
+    }
+
+    /// The same, when the begin of the error body was read already.
+    pub(crate) fn into_reply_with(self, error_body: Option<&[u8]>) -> Reply {
+        let framed = self.response.version() >= http::Version::HTTP_2;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
-        let headers = response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let facts = ReplyFacts::parse(status, headers, framed, now, error_body.as_deref());
-        let date = response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
-        let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
-        let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
-        let clock_skew_s = date.and_then(|date| i64::try_from(date.as_secs()).ok()).map(|date| date - now);
-        Self { facts, clock_skew_s, final_url: shown(&url), body: Body { response, url } }
+        let headers = self.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let facts = ReplyFacts::parse(self.status(), headers, framed, now, error_body);
+        let clock_skew_s = self.date_unix_s().map(|date| date - now);
+        Reply { facts, clock_skew_s, final_url: shown(&self.url), said: None, body: self.into_body() }
     }
 }
 

@@ -75,13 +75,20 @@ impl Sender {
                 headers.extend(basic(&user, &password));
             }
         }
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if fetch.ranged {
-            headers.extend(range(fetch));
-        }
-        headers.extend(fetch.condition.as_ref().and_then(condition));
+        headers.extend(asking(fetch));
         headers
     }
+}
+
+/// What says which bytes are wanted, and of which object.
+pub(crate) fn asking(fetch: &Fetch) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if fetch.ranged {
+        headers.extend(range(fetch));
+    }
+    headers.extend(fetch.condition.as_ref().and_then(condition));
+    headers
 }
 
 /// `Range` (RFC 9110, 14.2): half-open in the core, inclusive on the wire.

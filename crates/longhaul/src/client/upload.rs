@@ -1,0 +1,428 @@
+//! The settings of one upload, and how it is started.
+
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use longhaul_core::digest::DigestKind;
+use longhaul_core::upload::journal::Intent;
+use longhaul_core::upload::{Config, Limits};
+
+use super::{Client, Connections, Durability, OnChange, random_id, random_u64};
+use crate::credentials::{Credentials, StoreSettings};
+use crate::disk::error::DiskError;
+use crate::disk::lock::Locking;
+use crate::disk::spool::Spooled;
+use crate::disk::state_dir::StateDir;
+use crate::disk::uploads::UploadKey;
+use crate::drive::upload::body::SNAPSHOTS_KIB;
+use crate::drive::upload::run::Request;
+use crate::drive::upload::source::Source;
+use crate::error::{Disposition, Error, ErrorKind};
+use crate::store::cloud::{Callback, Cloud, Dialect, Orders, Place};
+use crate::stores::Said;
+use crate::transfer::{Transfer, upload};
+
+/// Settings of one upload. Nothing happens before [`start`](Self::start).
+pub struct UploadBuilder {
+    client: Client,
+    from: From,
+    destination: Option<String>,
+    /// The upload as it was begun, for one that is gone on with by its id.
+    recorded: Option<Intent>,
+    config: Config,
+    connections: Connections,
+    orders: Orders,
+    variables: Option<String>,
+    store: Option<StoreSettings>,
+    credentials: Option<Arc<dyn Credentials>>,
+    part_md5: bool,
+    no_lock: bool,
+    min_rate: u64,
+    stall_timeout: Duration,
+}
+
+/// Where the bytes come from.
+enum From {
+    File(PathBuf),
+    Input { input: Box<dyn Read + Send>, expected: Option<u64> },
+}
+
+impl Client {
+    /// An upload of a file. A link is followed once, at the start; anything but a regular file is refused.
+    pub fn upload(&self, file: impl Into<PathBuf>) -> UploadBuilder {
+        UploadBuilder::new(self.clone(), From::File(file.into()))
+    }
+
+    /// An upload of what can be read only once: a pipe, standard input.
+    ///
+    /// [`start`](UploadBuilder::start) reads it to its end into a private file in the state directory first, and says
+    /// nothing until then; `expected` is its length in bytes, where it is known, so that a lack of room shows before. From
+    /// there it is an upload like any other: interrupted, it goes on when it is started again with the same input and
+    /// destination (parts are compared by their digests), or by [`open_upload`](Self::open_upload). The private file is
+    /// removed when the object is stored, or the upload cancelled with [`Cancel::Discard`](crate::Cancel::Discard).
+    pub fn upload_reader(&self, input: impl Read + Send + 'static, expected: Option<u64>) -> UploadBuilder {
+        UploadBuilder::new(self.clone(), From::Input { input: Box::new(input), expected })
+    }
+
+    /// The unfinished upload with this id ([`Transfer::id`], [`Client::list`]): source, destination and endpoint come from
+    /// its journal. What was asked for the object beside its bytes (metadata, a callback) is not stored: give it again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no readable journal of it.
+    pub fn open_upload(&self, id: &str) -> Result<UploadBuilder, Error> {
+        let intent = self.recorded_upload(id)?.intent;
+        let path = PathBuf::from(std::ffi::OsString::from_vec(intent.path.clone()));
+        let mut builder = UploadBuilder::new(self.clone(), From::File(path)).to(intent.destination.clone());
+        builder.recorded = Some(intent);
+        Ok(builder)
+    }
+}
+
+impl UploadBuilder {
+    fn new(client: Client, from: From) -> Self {
+        Self {
+            client,
+            from,
+            destination: None,
+            recorded: None,
+            config: Config::default(),
+            connections: Connections::Auto,
+            orders: Orders::default(),
+            variables: None,
+            store: None,
+            credentials: None,
+            part_md5: false,
+            no_lock: false,
+            min_rate: 1024,
+            stall_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// Where to: `oss://BUCKET/KEY` or `s3://BUCKET/KEY`. Behind the bucket's `/` everything is the key, byte for byte.
+    pub fn to(mut self, destination: impl Into<String>) -> Self {
+        self.destination = Some(destination.into());
+        self
+    }
+
+    /// The length of all parts but the last, in bytes: 100 KiB to 5 GiB on OSS, 5 MiB to 5 GiB on S3, at most 10,000
+    /// parts. By default 16 MiB, or what keeps the parts below 10,000. A journal that was begun with another length is
+    /// begun anew.
+    pub fn part_size(mut self, bytes: u64) -> Self {
+        self.config.part_len = Some(bytes);
+        self
+    }
+
+    /// A source of at most this many bytes is sent in one request, from memory; 16 MiB by default, which is the most.
+    pub fn single_max(mut self, bytes: u64) -> Self {
+        self.config.single_max = bytes;
+        self
+    }
+
+    /// Parts in flight at once; [`Connections::Auto`] by default. A number is as good as [`Connections::Fixed`].
+    pub fn connections(mut self, connections: impl Into<Connections>) -> Self {
+        self.connections = connections.into();
+        self
+    }
+
+    /// Metadata of the object: a name without the store's prefix (`x-oss-meta-`, `x-amz-meta-`), and a value.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.orders.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// The object's `Content-Type`.
+    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.orders.content_type = Some(content_type.into());
+        self
+    }
+
+    /// Another header that the object is to be served with: `Cache-Control`, `Content-Disposition`, `Content-Encoding`,
+    /// `Content-Language` or `Expires`.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.orders.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The storage class, in the store's words.
+    pub fn storage_class(mut self, class: impl Into<String>) -> Self {
+        self.orders.storage_class = Some(class.into());
+        self
+    }
+
+    /// Whom OSS is to tell when the object is stored: the JSON with `callbackUrl` and `callbackBody`. When that fails,
+    /// the object is stored all the same, and [`Transfer::finished`] gives [`ErrorKind::CallbackFailed`].
+    pub fn callback(mut self, json: impl Into<String>) -> Self {
+        self.orders.callback = Some(Callback { callback: json.into(), variables: None });
+        self
+    }
+
+    /// The variables of a [`callback`](Self::callback): the JSON with the `x:` names.
+    pub fn callback_variables(mut self, json: impl Into<String>) -> Self {
+        self.variables = Some(json.into());
+        self
+    }
+
+    /// The most that OSS is to take, in bits per second and request: 819,200 to 838,860,800.
+    pub fn traffic_limit(mut self, bits_per_s: u64) -> Self {
+        self.orders.traffic_limit = Some(bits_per_s);
+        self
+    }
+
+    /// The MD5 of every part is sent ahead of it, so that the store refuses other bytes. Costs reading every part twice.
+    pub fn part_md5(mut self, part_md5: bool) -> Self {
+        self.part_md5 = part_md5;
+        self
+    }
+
+    /// An upload that is cancelled with [`Cancel::Discard`](crate::Cancel::Discard) leaves its parts in the store.
+    pub fn keep_parts(mut self, keep: bool) -> Self {
+        self.config.keep_parts = keep;
+        self
+    }
+
+    /// Sends even when an identical object is there already.
+    pub fn force(mut self, force: bool) -> Self {
+        self.config.force = force;
+        self
+    }
+
+    /// An object that stands at the key is not replaced: [`ErrorKind::OtherObject`], unless it is identical.
+    pub fn forbid_overwrite(mut self, forbid: bool) -> Self {
+        self.config.forbid_overwrite = forbid;
+        self.orders.forbid_overwrite = forbid;
+        self
+    }
+
+    /// What to do when the source changes while it is uploaded: begin anew with the new version, three times at most, or
+    /// stop.
+    pub fn on_change(mut self, on_change: OnChange) -> Self {
+        self.config.on_change = on_change;
+        self
+    }
+
+    /// Where the store is and how it is spoken to, in place of what was said to the client's builder.
+    pub fn store(mut self, settings: StoreSettings) -> Self {
+        self.store = Some(settings);
+        self
+    }
+
+    /// Who has the keys, in place of what was said to the client's builder.
+    pub fn credentials(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// What a power cut may cost. [`Durability::Power`] by default.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.config.durability = durability;
+        self
+    }
+
+    /// Failures in a row without progress before giving up; 10 by default.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.config.retry.failures_max = retries;
+        self
+    }
+
+    /// How long it may take to find out what became of a lost answer; 10 minutes by default.
+    pub fn settle_timeout(mut self, timeout: Duration) -> Self {
+        self.config.settle_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// A request whose bytes leave slower than this many per second, averaged over this time, counts as stalled; 1 KiB/s
+    /// over 30 seconds by default. An answer to a request that was sent whole may take four times that, the one that
+    /// puts the parts together twenty times. A timeout of zero waits for ever.
+    pub fn stall(mut self, min_bytes_per_s: u64, timeout: Duration) -> Self {
+        self.min_rate = min_bytes_per_s;
+        self.stall_timeout = timeout;
+        self
+    }
+
+    /// Goes on where the file system of the state directory cannot lock.
+    pub fn no_lock(mut self, no_lock: bool) -> Self {
+        self.no_lock = no_lock;
+        self
+    }
+
+    /// Starts the upload; it runs on until it ends or every handle is dropped. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a destination, store or order that cannot be used, for a folder as source, and when the
+    /// client has no state directory; [`ErrorKind::LocalFile`] for a source that cannot be opened or is no regular file;
+    /// [`ErrorKind::NoSpace`] when input cannot be kept, [`ErrorKind::InUse`] when another process keeps input for the
+    /// same destination. Everything else is told by [`Transfer::finished`].
+    pub async fn start(self) -> Result<Transfer, Error> {
+        let (request, spooled) = self.request(false).await?;
+        Ok(upload::start(request, spooled))
+    }
+
+    /// What a run needs. `sourceless`: to give it up, for which its source need not be there.
+    pub(crate) async fn request(mut self, sourceless: bool) -> Result<(Request, Option<Spooled>), Error> {
+        let client = self.client.clone();
+        let state = client.state().cloned().ok_or_else(no_state_dir)?;
+        let destination = self
+            .destination
+            .take()
+            .ok_or_else(|| Error::usage("an upload needs a destination: oss://BUCKET/KEY or s3://BUCKET/KEY"))?;
+        let cloud = self.cloud(Place::parse(&destination)?).await?;
+        let (destination, endpoint) = (cloud.place().to_string(), cloud.endpoint());
+        let (source, spooled) = open(self.from, &state, &destination, &endpoint, sourceless).await?;
+        let key = UploadKey::of(source.path(), &destination, &endpoint);
+        let known = state.upload(&key).ok().flatten().map(|recovered| recovered.intent.id);
+        let path = source.path().as_os_str().to_owned().into_vec();
+        let callback = self.orders.callback.is_some();
+        let region = cloud.region().to_owned();
+        let mut config = self.config;
+        config.intent = Intent { id: known.unwrap_or_else(random_id), path, destination, endpoint, region, callback };
+        config.seed = random_u64();
+        config.callback = callback;
+        let dialect = cloud.place().dialect();
+        config.limits = match dialect {
+            Dialect::Oss => Limits::OSS,
+            Dialect::S3 => Limits::S3,
+        };
+        config.single_max = config.single_max.min(u64::from(SNAPSHOTS_KIB) << 10).min(config.limits.single_max);
+        config.kinds = kinds(dialect);
+        config.connections = self.connections.plan();
+        let host = config.intent.endpoint.clone();
+        let hosts = client.inner.hosts.clone();
+        config.connections_known = hosts.limit(&host, crate::now_unix_ms() / 1000);
+        let request = Request {
+            config,
+            cloud,
+            source: Arc::new(source),
+            state,
+            key,
+            locking: if self.no_lock { Locking::IfPossible } else { Locking::Required },
+            buffers: client.inner.buffers.clone(),
+            store: client.inner.store.clone(),
+            hosts,
+            host,
+            part_md5: self.part_md5,
+            min_rate: self.min_rate,
+            stall_timeout: self.stall_timeout,
+            sourceless,
+        };
+        Ok((request, spooled))
+    }
+
+    /// The object in its store.
+    async fn cloud(&mut self, place: Place) -> Result<Cloud, Error> {
+        let mut orders = std::mem::take(&mut self.orders);
+        match (&mut orders.callback, self.variables.take()) {
+            (Some(callback), variables) => callback.variables = variables,
+            (None, Some(_)) => return Err(Error::usage("variables of a callback without the callback itself")),
+            (None, None) => {}
+        }
+        self.orders = orders.clone();
+        let stores = self.client.stores();
+        if self.store.is_none() && self.credentials.is_none() && self.recorded.is_none() {
+            return stores.cloud(place, &orders).await;
+        }
+        let mut said: Said = stores.said(place.dialect()).clone();
+        if let Some(settings) = self.store.take() {
+            said.settings = settings;
+        } else if let Some(recorded) = &self.recorded {
+            // The endpoint that it was begun at, whatever holds now.
+            said.settings.endpoint = Some(recorded.endpoint.clone());
+            said.settings.region = Some(recorded.region.clone()).filter(|region| !region.is_empty());
+        }
+        if let Some(credentials) = self.credentials.take() {
+            said.credentials = Some(credentials);
+        }
+        stores.cloud_of(&said, place, orders).await
+    }
+}
+
+/// What is computed of everything that is read. OSS tells a CRC-64 of every part and of the whole; the ETag of a part in
+/// S3 is its MD5 nearly everywhere, and whatever else is told of the whole can be made of CRCs.
+fn kinds(dialect: Dialect) -> Vec<DigestKind> {
+    match dialect {
+        Dialect::Oss => vec![DigestKind::Crc64],
+        Dialect::S3 => vec![DigestKind::Crc64, DigestKind::Md5],
+    }
+}
+
+/// Finds the source, or keeps the input.
+async fn open(
+    from: From,
+    state: &Arc<StateDir>,
+    destination: &str,
+    endpoint: &str,
+    sourceless: bool,
+) -> Result<(Source, Option<Spooled>), Error> {
+    let (mut input, expected) = match from {
+        From::File(path) if sourceless => return Ok((named(path), None)),
+        From::File(path) => return Ok((open_file(path).await?, None)),
+        From::Input { input, expected } => (input, expected),
+    };
+    let (state, to) = (state.clone(), (destination.to_owned(), endpoint.to_owned()));
+    let spooling = tokio::task::spawn_blocking(move || {
+        let spooled = state.spool(&to.0, &to.1, expected, &mut *input)?;
+        let source = Source::at(&spooled.path())?;
+        Ok((source, Some(spooled)))
+    });
+    match spooling.await {
+        Ok(result) => result.map_err(|error| local(Path::new("the input"), error)),
+        Err(_) => Err(Error::internal("the input could not be read: the program is ending")),
+    }
+}
+
+/// A source that need not be there: only what names its journal is wanted.
+fn named(path: PathBuf) -> Source {
+    if let Ok(source) = Source::at(&path) {
+        return source;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (std::fs::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => Source::canonical(folder.join(name)),
+        _ => Source::canonical(path),
+    }
+}
+
+async fn open_file(path: PathBuf) -> Result<Source, Error> {
+    let shown = path.clone();
+    let looked = tokio::task::spawn_blocking(move || {
+        if path.is_dir() {
+            return Ok(None);
+        }
+        let source = Source::at(&path)?;
+        source.look()?;
+        Ok(Some(source))
+    });
+    match looked.await {
+        Ok(Ok(Some(source))) => Ok(source),
+        Ok(Ok(None)) => Err(Error::usage(format!("{} is a folder; name a file", shown.display()))),
+        Ok(Err(error)) => Err(local(&shown, error)),
+        Err(_) => Err(Error::internal("the source could not be looked at: the program is ending")),
+    }
+}
+
+/// A source that cannot be used.
+fn local(path: &Path, error: DiskError) -> Error {
+    use longhaul_core::step::DiskFault;
+    let (kind, next) = match error.fault() {
+        DiskFault::NoSpace => (ErrorKind::NoSpace, "; make room in the state directory"),
+        DiskFault::InUse => (ErrorKind::InUse, "; wait for it or stop it"),
+        DiskFault::Denied => (ErrorKind::LocalFile, "; check the permissions"),
+        _ => (ErrorKind::LocalFile, ""),
+    };
+    let holder = error.holder();
+    let text = format!("{}: {error}{next}", path.display());
+    let error = Error::new(kind, Disposition::Permanent, text).with("source", path.display());
+    match holder {
+        Some(holder) => error.with("holder", holder),
+        None => error,
+    }
+}
+
+pub(super) fn no_state_dir() -> Error {
+    Error::usage(
+        "an upload needs a state directory: what was begun in a store has to be known after a crash, to be gone on with \
+         or removed",
+    )
+}

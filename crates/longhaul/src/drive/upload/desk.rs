@@ -1,0 +1,114 @@
+//! The desk of an upload: lock, journal and receipt, in the order in which the core asks, on a thread of the blocking
+//! pool.
+
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use longhaul_core::step::{DiskFault, Ticket};
+use longhaul_core::upload::journal::Intent;
+use longhaul_core::upload::step::{Found, Heard, Looked, Receipt, SourceFacts, Step};
+
+use super::run::Shared;
+use super::source::Source;
+use crate::disk::error::DiskError;
+use crate::disk::lock::{LockFile, Locking};
+use crate::disk::sent::SentReceipt;
+use crate::disk::state_dir::StateDir;
+use crate::disk::uploads::{UploadJournal, UploadKey};
+
+/// A step, or the end.
+pub(super) enum Order {
+    Perform(Ticket, Box<Step>),
+    /// The run is over: let go of the lock, and say so.
+    Close(tokio::sync::oneshot::Sender<()>),
+}
+
+/// What the desk needs to know.
+pub(super) struct Desk {
+    pub(super) shared: Arc<Shared>,
+    pub(super) state: Arc<StateDir>,
+    pub(super) source: Arc<Source>,
+    pub(super) intent: Intent,
+    pub(super) key: UploadKey,
+    pub(super) locking: Locking,
+    pub(super) durable: bool,
+    pub(super) sourceless: bool,
+}
+
+/// What is open.
+#[derive(Default)]
+struct Open {
+    lock: Option<LockFile>,
+    journal: Option<UploadJournal>,
+}
+
+impl Desk {
+    /// Works until it is closed. The other end of the orders may be dropped instead.
+    pub(super) fn work(self, orders: &std::sync::mpsc::Receiver<Order>) {
+        let mut open = Open::default();
+        while let Ok(order) = orders.recv() {
+            match order {
+                Order::Perform(ticket, step) => {
+                    let heard = self.answer(&mut open, *step).unwrap_or_else(|error| self.shared.failed(error));
+                    self.shared.tell_blocking(ticket, heard);
+                }
+                Order::Close(done) => {
+                    drop(open);
+                    let _ = done.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn answer(&self, open: &mut Open, step: Step) -> Result<Heard, DiskError> {
+        match step {
+            Step::Open => return self.open(open).map(|found| Heard::Opened(Box::new(found))),
+            Step::Record { records, durable } => open.journal()?.append(&records, durable && self.durable)?,
+            Step::Compact { records } => open.journal()?.compact(&records, self.durable)?,
+            Step::Receipt(receipt) => self.receipt(receipt)?,
+            Step::Forget => {
+                open.journal()?.remove()?;
+            }
+            _ => return Ok(Heard::Failed(DiskFault::Unsupported)), // not a step of the desk
+        }
+        Ok(Heard::Done)
+    }
+
+    fn open(&self, open: &mut Open) -> Result<Found, DiskError> {
+        let place = self.state.upload_place(&self.key)?;
+        open.lock = Some(LockFile::acquire(&place.folder, &place.names.lock(), self.locking)?);
+        let (journal, found) = UploadJournal::open(place, self.durable)?;
+        open.journal = Some(journal);
+        let source = match self.source.look() {
+            Ok((source, _)) => source,
+            // To give an upload up, nothing of its source is needed.
+            Err(_) if self.sourceless => Looked { facts: SourceFacts::default(), settled: false },
+            Err(error) => return Err(error),
+        };
+        let finished = self.state.sent_object(&self.key, &source.facts).map(Box::new);
+        Ok(Found { journal: found.into(), source, finished })
+    }
+
+    fn receipt(&self, receipt: Receipt) -> Result<(), DiskError> {
+        let path = std::ffi::OsString::from_vec(self.intent.path.clone());
+        let receipt = SentReceipt {
+            path: PathBuf::from(path),
+            destination: self.intent.destination.clone(),
+            endpoint: self.intent.endpoint.clone(),
+            facts: receipt.facts,
+            object: receipt.object,
+            verified: receipt.verified,
+            finished_ms: crate::now_unix_ms(),
+        };
+        self.state.put_sent(&self.key, &receipt)
+    }
+}
+
+impl Open {
+    fn journal(&mut self) -> Result<&mut UploadJournal, DiskError> {
+        let not_open = || DiskError::said(DiskFault::Io, "use", "the journal".as_ref(), "it is not open");
+        self.journal.as_mut().ok_or_else(not_open)
+    }
+}

@@ -1,0 +1,183 @@
+//! From the core's verdict on an upload to the one public error: names the object, says what was tried and what to do
+//! next.
+
+use longhaul_core::step::{DiskFault, NetFault};
+use longhaul_core::upload::step::{Failure, Fault, Limit};
+
+use super::Remembered;
+use crate::drive::failure::trouble_text;
+use crate::error::{Disposition, Error, ErrorKind};
+
+/// What an error is about.
+pub(crate) struct About<'a> {
+    /// `oss://BUCKET/KEY` or `s3://BUCKET/KEY`.
+    pub(crate) object: &'a str,
+    /// The source, to be shown.
+    pub(crate) source: &'a str,
+    /// Bytes that the store has acknowledged and the next start goes on from.
+    pub(crate) kept: u64,
+}
+
+/// The error for a failed run.
+pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: Remembered) -> Error {
+    use Disposition::{GaveUp, Permanent};
+    let About { object, source, kept } = *about;
+    let kept = if kept > 0 { "; the parts that are stored are kept" } else { "" };
+    let said = remembered.store.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let error = |kind, disposition, text: String| {
+        Error::new(kind, disposition, text).with("destination", object).with("source", source)
+    };
+    match failure {
+        Failure::NoSuchBucket => error(
+            ErrorKind::NotFound,
+            Permanent,
+            format!("{object}: there is no such bucket{said}; check the name, the region and the endpoint"),
+        ),
+        Failure::Denied(status) => error(
+            ErrorKind::Denied,
+            Permanent,
+            format!(
+                "{object}: access denied (status {status}){said}; check the credentials and their permissions{kept}"
+            ),
+        )
+        .with("status", status),
+        Failure::NeedsCredentials => error(
+            ErrorKind::Denied,
+            Permanent,
+            format!(
+                "{object}: there are no credentials, or they have expired{said}; bring new ones and run it again{kept}"
+            ),
+        ),
+        Failure::SourceChanged { changes } => error(
+            ErrorKind::Changed,
+            Permanent,
+            format!(
+                "{source}: the file changed while it was uploaded to {object} ({changes} times in this run); \
+                 run again when nobody writes to it"
+            ),
+        )
+        .with("changes", changes),
+        Failure::OtherObject => error(
+            ErrorKind::OtherObject,
+            Permanent,
+            format!(
+                "{object}: another object stands at the key and is not overwritten; look at it, then choose another key \
+                 or upload again"
+            ),
+        ),
+        Failure::Unconfirmed => error(
+            ErrorKind::Unconfirmed,
+            GaveUp,
+            format!(
+                "{object}: it may be stored, but that cannot be found out{said}; the same command again tries once \
+                 more, with the permission to read the object if possible"
+            ),
+        ),
+        Failure::Integrity { expected, actual } => {
+            let shown = |digest: Option<longhaul_core::digest::Digest>| digest.map_or("none".into(), |d| d.to_string());
+            error(
+                ErrorKind::Integrity,
+                Permanent,
+                format!(
+                    "{object}: the store has {} where {source} has {}, twice; check the disk, the memory and the network",
+                    shown(actual),
+                    shown(expected)
+                ),
+            )
+        }
+        Failure::Disk { fault, during } => disk(fault, during, about, remembered),
+        Failure::Limits(limit) => error(ErrorKind::Usage, Permanent, format!("{source}: {}", limits(limit))),
+        Failure::GaveUp(fault) => {
+            let why = fault_text(&fault);
+            let kind = match fault {
+                Fault::Unreadable | Fault::Conflict(_) => ErrorKind::Refused,
+                Fault::Corrupted => ErrorKind::Integrity,
+                Fault::Expired | Fault::NoCredentials | Fault::Denied(_) => ErrorKind::Denied,
+                _ => ErrorKind::Network,
+            };
+            let text = format!("{object}: {why}{}{kept}; run the same command again", last(&said, &why));
+            error(kind, GaveUp, text)
+        }
+        Failure::Rejected(status) => error(
+            ErrorKind::Refused,
+            Permanent,
+            format!("{object}: the store refuses with status {status}{said}{kept}"),
+        )
+        .with("status", status),
+        Failure::Unusable => error(
+            ErrorKind::Refused,
+            Permanent,
+            format!("{object}: the store's answers cannot be used{said}{kept}; check the endpoint"),
+        ),
+    }
+}
+
+/// The store's own words, unless they say the same.
+fn last(said: &str, why: &str) -> String {
+    match said.strip_prefix(": ") {
+        Some(detail) if detail != why => format!(" (last: {detail})"),
+        _ => String::new(),
+    }
+}
+
+fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: Remembered) -> Error {
+    let (kind, next) = match fault {
+        DiskFault::NoSpace => (ErrorKind::NoSpace, "make room and run the same command again"),
+        DiskFault::InUse => (ErrorKind::InUse, "wait for it or stop it"),
+        DiskFault::Denied => (ErrorKind::LocalFile, "check the permissions"),
+        DiskFault::ReadOnly => (ErrorKind::LocalFile, "choose a state directory that can be written"),
+        DiskFault::Exists | DiskFault::Unsupported | DiskFault::Interrupted | DiskFault::Io => {
+            (ErrorKind::LocalFile, "check the file, its disk and the state directory")
+        }
+    };
+    let About { object, source, .. } = *about;
+    let text = match &remembered.disk {
+        Some(error) => format!("{source}: {error}; {next}"),
+        None => format!("{source}: cannot {during} (while uploading to {object}); {next}"),
+    };
+    let error = Error::new(kind, Disposition::Permanent, text)
+        .with("source", source)
+        .with("destination", object)
+        .with("operation", during);
+    match remembered.disk.and_then(|cause| cause.holder()) {
+        Some(holder) => error.with("holder", holder),
+        None => error,
+    }
+}
+
+fn limits(limit: Limit) -> String {
+    match limit {
+        Limit::PartTooSmall(least) => {
+            format!("the store takes no parts below {least} bytes; choose a larger part size")
+        }
+        Limit::PartTooLarge(most) => format!("the store takes no parts above {most} bytes; choose a smaller part size"),
+        Limit::TooManyParts(most) => {
+            format!(
+                "with this part size there would be more than the {most} parts that the store takes; choose a larger one"
+            )
+        }
+        Limit::TooLong(most) => format!("it is longer than the longest object that the store takes, {most} bytes"),
+    }
+}
+
+/// Why a request did not help, in words.
+pub(crate) fn fault_text(fault: &Fault) -> String {
+    match fault {
+        Fault::Net { fault, .. } => trouble_text(&longhaul_core::step::Trouble::Net(*fault)),
+        Fault::Stopped { .. } => trouble_text(&longhaul_core::step::Trouble::Net(NetFault::Cut)),
+        Fault::Busy { status, .. } => format!("the store answered with status {status}"),
+        Fault::Unreadable => "the store's answer cannot be used".to_owned(),
+        Fault::Expired => "the credentials have expired".to_owned(),
+        Fault::Skewed => "the clock differs from the store's".to_owned(),
+        Fault::Corrupted => "the bytes did not arrive as they were sent".to_owned(),
+        Fault::NoSuchUpload => "the store has no such upload any more".to_owned(),
+        Fault::NoSuchKey => "there is no such object".to_owned(),
+        Fault::NoSuchBucket => "there is no such bucket".to_owned(),
+        Fault::InvalidPart => "the store does not have the parts that it acknowledged".to_owned(),
+        Fault::Exists => "an object is there already".to_owned(),
+        Fault::Conflict(status) => format!("something else is being done to the object (status {status})"),
+        Fault::Denied(status) => format!("access denied (status {status})"),
+        Fault::NoCredentials => "there are no credentials".to_owned(),
+        Fault::Rejected(status) => format!("the store refuses with status {status}"),
+    }
+}

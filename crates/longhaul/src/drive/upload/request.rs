@@ -1,0 +1,386 @@
+//! Requests of an upload and readings of its source: one task each, which ends with one word to the core.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use longhaul_core::digest::{Digest, DigestKind};
+use longhaul_core::ranges::Range;
+use longhaul_core::step::{DiskFault, NetFault, Ticket};
+use longhaul_core::upload::step::{Fault, Heard, Looked, Part};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+
+use super::body::{TELL_EVERY, body, digest, read};
+use super::run::{Request, Shared};
+use crate::disk::digests::Digests;
+use crate::disk::error::DiskError;
+use crate::drive::locked;
+use crate::store::cloud::{Promised, Refusal, Stored};
+use crate::store::{Handed, StallWatch, Stalled};
+
+/// A store that has all bytes of a part or an object may take longer than the network may between two of them: it
+/// writes them down. In stall times.
+const REPLY_STALLS: u32 = 4;
+/// Putting thousands of parts together takes minutes ("CompleteMultipartUpload" in the API reference of S3). In stall
+/// times.
+const COMPLETE_STALLS: u32 = 20;
+
+/// How many bytes of a request's body were handed to the network.
+pub(super) struct Sent {
+    ticket: Ticket,
+    shared: Arc<Shared>,
+    bytes: AtomicU64,
+}
+
+impl Sent {
+    pub(super) fn new(ticket: Ticket, shared: Arc<Shared>) -> Self {
+        Self { ticket, shared, bytes: AtomicU64::new(0) }
+    }
+
+    pub(super) fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.shared.sent(bytes);
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn tell(&self) {
+        self.shared.tell(self.ticket, Heard::Sent(self.bytes())).await;
+    }
+}
+
+/// A small source, held in memory to be sent.
+pub(super) struct Snapshot {
+    bytes: Bytes,
+    digests: Vec<Digest>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// One task of a run.
+pub(super) struct Task {
+    pub(super) request: Arc<Request>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) stop: CancellationToken,
+    pub(super) sent: Arc<Sent>,
+}
+
+/// Why nothing came of it.
+enum Not {
+    Refused(Refusal),
+    Disk(DiskError),
+    GivenUp,
+}
+
+impl From<Refusal> for Not {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<DiskError> for Not {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+type Outcome = Result<Heard, Not>;
+
+/// The requests without a body.
+impl Task {
+    pub(super) async fn look(self) {
+        let patience = self.patience(1);
+        let result = self.unless_stopped(patience, self.request.cloud.look()).await;
+        self.end(result.map(|object| Heard::Object(Box::new(object))).map_err(Not::from)).await;
+    }
+
+    pub(super) async fn create(self) {
+        let patience = self.patience(1);
+        let result = self.unless_stopped(patience, self.request.cloud.create()).await;
+        self.end(result.map(|upload_id| Heard::Created { upload_id }).map_err(Not::from)).await;
+    }
+
+    pub(super) async fn list_parts(self, upload_id: String, after: u32) {
+        let patience = self.patience(1);
+        let result = self.unless_stopped(patience, self.request.cloud.list_parts(&upload_id, after)).await;
+        self.end(result.map(|page| Heard::Listed { parts: page.parts, next: page.next }).map_err(Not::from)).await;
+    }
+
+    pub(super) async fn complete(self, upload_id: String, parts: Vec<(u32, String)>) {
+        let patience = self.patience(COMPLETE_STALLS);
+        let result = self.unless_stopped(patience, self.request.cloud.complete(&upload_id, &parts)).await;
+        let result = result.map(|stored| self.stored(stored)).map_err(Not::from);
+        self.end(result).await;
+    }
+
+    pub(super) async fn abort(self, upload_id: String) {
+        let patience = self.patience(1);
+        let result = self.unless_stopped(patience, self.request.cloud.abort(&upload_id)).await;
+        self.end(result.map(|()| Heard::Done).map_err(Not::from)).await;
+    }
+
+    fn stored(&self, stored: Stored) -> Heard {
+        let callback_failed = stored.callback_failed.is_some();
+        if let Some(detail) = stored.callback_failed {
+            self.shared.remember_store(detail);
+        }
+        Heard::Stored { object: Box::new(stored.object), callback_failed }
+    }
+
+    /// Waits for a request until it is stopped or takes too long; then nobody knows what became of it.
+    async fn unless_stopped<T>(
+        &self,
+        patience: Option<Duration>,
+        request: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(stopped(true)),
+            result = request => result,
+            () = after(patience) => Err(stalled(true)),
+        }
+    }
+
+    fn patience(&self, stalls: u32) -> Option<Duration> {
+        let stall = self.request.stall_timeout;
+        (!stall.is_zero()).then(|| stall.saturating_mul(stalls))
+    }
+}
+
+/// The requests with one.
+impl Task {
+    pub(super) async fn send_part(self, upload_id: String, part: Part) {
+        let outcome = self.part(&upload_id, part).await;
+        self.end(outcome).await;
+    }
+
+    async fn part(&self, upload_id: &str, part: Part) -> Outcome {
+        let (before, file) = self.look_at_source().await?;
+        let len = part.range.end - part.range.start;
+        let kinds = &self.request.config.kinds;
+        let promised = match self.request.part_md5 {
+            true => self.promise(file.clone(), part.range).await?,
+            false => Promised::default(),
+        };
+        let reading = read(file, part.range, kinds, &self.request.buffers);
+        let (feed, body) = body(len);
+        let request = self.request.cloud.send_part(upload_id, part.number, len, promised, body);
+        let mut watch = StallWatch::new(self.request.min_rate, self.request.stall_timeout);
+        let feeding = feed.run(reading.chunks, self.request.store.pace(), &mut watch, &self.sent);
+        let result = self.answered(|| self.sent.bytes() >= len, feeding, request).await;
+        // The chunks are let go of: the reader ends, if it has not ended already.
+        let (part, read) = match (result, reading.outcome.await) {
+            (_, Ok(Err(error))) => return Err(self.request.source.failed_read(error).into()),
+            (Err(refusal), _) => return Err(refusal.into()),
+            (Ok(part), Ok(Ok(read))) => (part, read),
+            // An acknowledgement of bytes that were not all read is none.
+            (Ok(_), Err(_)) => {
+                let detail = "the store acknowledged a part before it had all of it".to_owned();
+                return Err(Refusal { fault: Fault::Unreadable, detail }.into());
+            }
+        };
+        Ok(Heard::PartStored { read, part, before })
+    }
+
+    /// The digests that are sent ahead of a body: the range is read once more for them.
+    async fn promise(&self, file: Arc<File>, range: Range) -> Result<Promised, Not> {
+        let digests = self.digest(file, range, vec![DigestKind::Md5]).await?;
+        let md5 = digests.first().and_then(|digest| digest.bytes().try_into().ok());
+        Ok(Promised { md5, sha256: None })
+    }
+
+    pub(super) async fn put(self) {
+        let outcome = self.whole().await;
+        self.end(outcome).await;
+    }
+
+    async fn whole(&self) -> Outcome {
+        let held = locked(&self.shared.snapshot).as_ref().map(|s| (s.bytes.clone(), s.digests.clone()));
+        let Some((bytes, digests)) = held else {
+            return Err(DiskError::said(DiskFault::Io, "send", self.request.source.path(), "it was not read").into());
+        };
+        let md5 = digests.iter().find(|digest| digest.kind() == DigestKind::Md5);
+        let md5 = md5.filter(|_| self.request.part_md5).and_then(|digest| digest.bytes().try_into().ok());
+        let (len, handed) = (bytes.len() as u64, Handed::default());
+        handed.allow(0); // as fast as the rate limit says
+        let request = self.request.cloud.put(bytes, Promised { md5, sha256: None }, &handed);
+        let stored = self.answered(|| handed.get() >= len, self.watch_handed(len, &handed), request).await?;
+        self.sent.add(len.saturating_sub(self.sent.bytes())); // what went since the last look
+        Ok(self.stored(stored))
+    }
+
+    /// Pays for a body that is sent from memory, and watches it, until all of it is on its way. A body that begins anew
+    /// (the store said that the object belongs elsewhere) is watched on.
+    async fn watch_handed(&self, len: u64, handed: &Handed) -> Result<(), Stalled> {
+        let mut watch = StallWatch::new(self.request.min_rate, self.request.stall_timeout);
+        let pace = self.request.store.pace();
+        let (mut seen, mut paid, mut told_at) = (0, 0, Instant::now());
+        while seen < len {
+            if seen >= paid {
+                let piece = pace.piece_len(usize::try_from(len - paid).unwrap_or(usize::MAX));
+                pace.pay(piece).await;
+                paid += piece as u64;
+                handed.allow(paid);
+            }
+            watch.guard(handed.moved()).await?;
+            let now = handed.get();
+            if let Some(more) = now.checked_sub(seen).filter(|&more| more > 0) {
+                watch.came(more);
+                self.sent.add(more);
+                if told_at.elapsed() >= TELL_EVERY {
+                    told_at = Instant::now();
+                    self.sent.tell().await;
+                }
+            }
+            seen = now;
+        }
+        self.sent.tell().await;
+        Ok(())
+    }
+
+    /// Waits for an answer, which may come at any time, while a body is on its way.
+    async fn answered<T>(
+        &self,
+        all_sent: impl Fn() -> bool,
+        sending: impl Future<Output = Result<(), Stalled>>,
+        request: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        let sending = async {
+            if sending.await.is_ok() {
+                after(self.patience(REPLY_STALLS)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(stopped(all_sent())),
+            result = request => result,
+            () = sending => Err(stalled(all_sent())),
+        }
+    }
+}
+
+/// The readings.
+impl Task {
+    pub(super) async fn check_source(self) {
+        let outcome = self.look_at_source().await.map(|(looked, _)| Heard::Source(looked));
+        self.end(outcome).await;
+    }
+
+    pub(super) async fn read_part(self, part: Part) {
+        let outcome = async {
+            let (before, file) = self.look_at_source().await?;
+            let digests = self.digest(file, part.range, self.request.config.kinds.clone()).await?;
+            Ok(Heard::PartRead { digests, before })
+        };
+        let outcome = outcome.await;
+        self.end(outcome).await;
+    }
+
+    pub(super) async fn snapshot(self) {
+        let outcome = self.whole_source().await;
+        self.end(outcome).await;
+    }
+
+    async fn whole_source(&self) -> Outcome {
+        *locked(&self.shared.snapshot) = None; // its room may be what is waited for
+        let (before, file) = self.look_at_source().await?;
+        let len = before.facts.len;
+        let room = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(Not::GivenUp),
+            room = self.request.buffers.room_for_snapshot(len) => room,
+        };
+        let path = self.request.source.path();
+        let Some(room) = room else {
+            let why = "it is longer than what is held in memory";
+            return Err(DiskError::said(DiskFault::Unsupported, "read", path, why).into());
+        };
+        let (kinds, source) = (self.kinds_of_whole(), self.request.source.clone());
+        let read = blocking(move || {
+            let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+            super::source::read_exact(&file, &mut bytes, 0).map_err(|e| source.failed_read(e))?;
+            let digests = digests_of(&bytes, &kinds).map_err(|e| source.failed_read(e))?;
+            let (after, _) = source.look()?;
+            Ok((Bytes::from(bytes), digests, after))
+        });
+        let (bytes, all, after) = read.await?;
+        let kinds = &self.request.config.kinds;
+        let digests = all.iter().filter(|digest| kinds.contains(&digest.kind())).cloned().collect();
+        *locked(&self.shared.snapshot) = Some(Snapshot { bytes, digests: all, _room: room });
+        Ok(Heard::Snapped { before, after, digests })
+    }
+
+    /// What the core wants, and what is sent ahead.
+    fn kinds_of_whole(&self) -> Vec<DigestKind> {
+        let mut kinds = self.request.config.kinds.clone();
+        if self.request.part_md5 && !kinds.contains(&DigestKind::Md5) {
+            kinds.push(DigestKind::Md5);
+        }
+        kinds
+    }
+
+    async fn look_at_source(&self) -> Result<(Looked, Arc<File>), Not> {
+        let source = self.request.source.clone();
+        Ok(blocking(move || source.look()).await?)
+    }
+
+    async fn digest(&self, file: Arc<File>, range: Range, kinds: Vec<DigestKind>) -> Result<Vec<Digest>, Not> {
+        let (stop, source) = (self.stop.clone(), self.request.source.clone());
+        let found = blocking(move || {
+            digest(&file, range, &kinds, || stop.is_cancelled()).map_err(|error| source.failed_read(error))
+        });
+        found.await?.ok_or(Not::GivenUp)
+    }
+}
+
+impl Task {
+    /// The last word.
+    async fn end(self, outcome: Outcome) {
+        let heard = match outcome {
+            Ok(heard) => heard,
+            Err(Not::Refused(refusal)) => {
+                self.shared.remember_store(refusal.detail);
+                Heard::Refused(refusal.fault)
+            }
+            Err(Not::Disk(error)) => self.shared.failed(error),
+            Err(Not::GivenUp) => Heard::Failed(DiskFault::Interrupted),
+        };
+        self.shared.tell(self.sent.ticket, heard).await;
+    }
+}
+
+fn digests_of(bytes: &[u8], kinds: &[DigestKind]) -> std::io::Result<Vec<Digest>> {
+    let mut digests = Digests::new(kinds).ok_or(std::io::ErrorKind::Unsupported)?;
+    digests.update(bytes);
+    Ok(digests.finish())
+}
+
+/// Work that may block. One that is cut off with the runtime has nobody to tell.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DiskError> + Send + 'static,
+) -> Result<T, DiskError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(DiskError::said(DiskFault::Interrupted, "read", "the source".as_ref(), "the program is ending")),
+    }
+}
+
+async fn after(patience: Option<Duration>) {
+    match patience {
+        Some(patience) => tokio::time::sleep(patience).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn stopped(maybe_done: bool) -> Refusal {
+    Refusal { fault: Fault::Stopped { maybe_done }, detail: "the request was stopped".to_owned() }
+}
+
+fn stalled(maybe_done: bool) -> Refusal {
+    let detail = if maybe_done { "no answer came in time" } else { "the connection stalled" };
+    Refusal { fault: Fault::Net { fault: NetFault::Stalled, maybe_done }, detail: detail.to_owned() }
+}

@@ -1,0 +1,344 @@
+//! One run of an upload: the loop between the core and the world.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use longhaul_core::download::Command;
+use longhaul_core::step::{DiskFault, Ticket};
+use longhaul_core::upload::{Config, Upload};
+
+use longhaul_core::upload::step::{Finish, FoundJournal, Heard, Note, Ordered, Step};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::Remembered;
+use super::body::Buffers;
+use super::desk::{Desk, Order};
+use super::request::{Sent, Snapshot, Task};
+use super::source::Source;
+use crate::disk::error::DiskError;
+use crate::disk::hosts::Hosts;
+use crate::disk::lock::Locking;
+use crate::disk::state_dir::StateDir;
+use crate::disk::uploads::UploadKey;
+use crate::drive::locked;
+use crate::drive::run::{PROGRESS_EVERY, Rate, sleep_until};
+use crate::event::Progress;
+use crate::store::HttpStore;
+use crate::store::cloud::Cloud;
+
+/// Reports that may wait for the run at once: requests wait when the run is behind.
+const HEARD_MAX: usize = 256;
+
+/// Everything that one run needs.
+pub(crate) struct Request {
+    pub(crate) config: Config,
+    pub(crate) cloud: Cloud,
+    pub(crate) source: Arc<Source>,
+    pub(crate) state: Arc<StateDir>,
+    pub(crate) key: UploadKey,
+    pub(crate) locking: Locking,
+    pub(crate) buffers: Arc<Buffers>,
+    /// Whose pace bodies are sent at.
+    pub(crate) store: Arc<HttpStore>,
+    pub(crate) hosts: Arc<Hosts>,
+    /// Whose limit of connections is learned.
+    pub(crate) host: String,
+    /// The MD5 of every body is sent ahead of it.
+    pub(crate) part_md5: bool,
+    pub(crate) min_rate: u64,
+    pub(crate) stall_timeout: Duration,
+    /// The upload is only to be given up: its source need not be there.
+    pub(crate) sourceless: bool,
+}
+
+/// What happened, for the handle.
+pub(crate) enum Told {
+    /// The core has news.
+    Note(Note),
+    /// Bytes flow.
+    Progress(Progress),
+    /// There is a journal: the upload can be gone on with.
+    Journal,
+}
+
+/// How a run ended.
+pub(crate) struct Ended {
+    pub(crate) finish: Finish,
+    pub(crate) remembered: Remembered,
+    /// Bytes handed to the network.
+    pub(crate) sent: u64,
+    /// Bytes that the store has acknowledged.
+    pub(crate) acknowledged: u64,
+    /// The journal stays: something may be left in the store.
+    pub(crate) kept: bool,
+}
+
+/// What the parts of one run share.
+pub(super) struct Shared {
+    heard: mpsc::Sender<(Ticket, Heard)>,
+    sent: AtomicU64,
+    remembered: Mutex<Remembered>,
+    pub(super) snapshot: Mutex<Option<Snapshot>>,
+}
+
+impl Shared {
+    /// One to whose run nobody listens.
+    #[cfg(test)]
+    pub(super) fn unheard() -> Self {
+        let (sent, remembered, snapshot) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
+        Self { heard: mpsc::channel(1).0, sent, remembered, snapshot }
+    }
+
+    /// Tells the run, from a task. A run that is over hears nothing.
+    pub(super) async fn tell(&self, ticket: Ticket, heard: Heard) {
+        let _ = self.heard.send((ticket, heard)).await;
+    }
+
+    /// Tells the run, from a thread.
+    pub(super) fn tell_blocking(&self, ticket: Ticket, heard: Heard) {
+        let _ = self.heard.blocking_send((ticket, heard));
+    }
+
+    pub(super) fn sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The core's word for a failed call; the rest is kept for the error text.
+    pub(super) fn failed(&self, error: DiskError) -> Heard {
+        let fault = error.fault();
+        tracing::debug!(%error, "disk");
+        locked(&self.remembered).disk = Some(error);
+        Heard::Failed(fault)
+    }
+
+    pub(super) fn remember_store(&self, detail: String) {
+        tracing::debug!(%detail, "store");
+        locked(&self.remembered).store = Some(detail);
+    }
+}
+
+struct Run<'a> {
+    request: &'a Arc<Request>,
+    core: Upload,
+    began: Instant,
+    shared: Arc<Shared>,
+    desk: std::sync::mpsc::Sender<Order>,
+    /// Requests and readings under way.
+    tasks: HashMap<Ticket, (CancellationToken, Arc<Sent>)>,
+    tell: &'a mut (dyn FnMut(Told) + Send),
+    /// There is a journal, and whoever listens was told.
+    journal: bool,
+    total: Option<u64>,
+}
+
+/// Runs an upload until it ends, is paused or cancelled.
+pub(crate) async fn run(
+    request: &Arc<Request>,
+    commands: &mut mpsc::Receiver<Command>,
+    tell: &mut (dyn FnMut(Told) + Send),
+) -> Ended {
+    let (heard_tx, mut heard) = mpsc::channel(HEARD_MAX);
+    let shared = Arc::new(Shared {
+        heard: heard_tx,
+        sent: AtomicU64::new(0),
+        remembered: Mutex::default(),
+        snapshot: Mutex::default(),
+    });
+    let mut run = Run {
+        request,
+        core: Upload::new(request.config.clone()),
+        began: Instant::now(),
+        desk: seat(request, &shared),
+        shared,
+        tasks: HashMap::new(),
+        tell,
+        journal: false,
+        total: None,
+    };
+    let mut rate = Rate::new();
+    let mut tick = tokio::time::interval(PROGRESS_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut commands_open = true;
+    let finish = loop {
+        if let Some(finish) = run.do_steps() {
+            break finish;
+        }
+        let wake = run.core.wake_at().map(|at| run.began + Duration::from_millis(at));
+        tokio::select! {
+            message = heard.recv() => if let Some((ticket, what)) = message {
+                run.hear(ticket, what);
+                // Drain what is there before looking at timers again.
+                while let Ok((ticket, what)) = heard.try_recv() {
+                    run.hear(ticket, what);
+                }
+            },
+            command = commands.recv(), if commands_open => match command {
+                Some(command) => run.core.command(run.now(), command),
+                // Nobody holds the transfer any more: stop in order.
+                None => {
+                    commands_open = false;
+                    run.core.command(run.now(), Command::Pause);
+                }
+            },
+            () = sleep_until(wake) => run.core.wake(run.now()),
+            _ = tick.tick() => run.tell_progress(&mut rate),
+        }
+    };
+    run.tell_progress(&mut rate);
+    drop(heard); // nobody waits for the run to listen
+    run.close(finish).await
+}
+
+/// A thread of the blocking pool that does what is asked of files, in order.
+fn seat(request: &Request, shared: &Arc<Shared>) -> std::sync::mpsc::Sender<Order> {
+    let (orders, inbox) = std::sync::mpsc::channel();
+    let desk = Desk {
+        shared: shared.clone(),
+        state: request.state.clone(),
+        source: request.source.clone(),
+        intent: request.config.intent.clone(),
+        key: request.key.clone(),
+        locking: request.locking,
+        durable: request.config.durability == longhaul_core::download::Durability::Power,
+        sourceless: request.sourceless,
+    };
+    tokio::task::spawn_blocking(move || desk.work(&inbox));
+    orders
+}
+
+impl Run<'_> {
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn hear(&mut self, ticket: Ticket, what: Heard) {
+        match &what {
+            Heard::Sent(_) => {}
+            what => {
+                tracing::debug!(step = ticket.0, ?what, "heard");
+                self.tasks.remove(&ticket);
+            }
+        }
+        if let Heard::Opened(found) = &what
+            && matches!(found.journal, FoundJournal::Read(_))
+        {
+            self.tell_journal();
+        }
+        self.core.hear(self.now(), ticket, what);
+    }
+
+    /// Does every step that the core gives; the last one ends the run.
+    fn do_steps(&mut self) -> Option<Finish> {
+        while let Some(Ordered { ticket, step }) = self.core.next_step() {
+            tracing::debug!(step = ticket.0, ?step, "do");
+            match step {
+                Step::Finish(finish) => return Some(finish),
+                Step::Note(note) => self.note(note),
+                Step::Look => self.begin(ticket, Task::look),
+                Step::Snapshot => self.begin(ticket, Task::snapshot),
+                Step::Put => self.begin(ticket, Task::put),
+                Step::Create => self.begin(ticket, Task::create),
+                Step::SendPart { upload_id, part } => self.begin(ticket, |task| task.send_part(upload_id, part)),
+                Step::ListParts { upload_id, after } => self.begin(ticket, |task| task.list_parts(upload_id, after)),
+                Step::Complete { upload_id, parts } => self.begin(ticket, |task| task.complete(upload_id, parts)),
+                Step::Abort { upload_id } => self.begin(ticket, |task| task.abort(upload_id)),
+                Step::CheckSource => self.begin(ticket, Task::check_source),
+                Step::ReadPart(part) => self.begin(ticket, |task| task.read_part(part)),
+                Step::Combine { parts } => self.combine(ticket, parts),
+                Step::Stop => {
+                    if let Some((stop, _)) = self.tasks.get(&ticket) {
+                        stop.cancel();
+                    }
+                }
+                step => self.hand_to_desk(ticket, step),
+            }
+        }
+        None
+    }
+
+    fn begin<F>(&mut self, ticket: Ticket, what: impl FnOnce(Task) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, sent) = (CancellationToken::new(), Arc::new(Sent::new(ticket, self.shared.clone())));
+        let (request, shared) = (self.request.clone(), self.shared.clone());
+        self.tasks.insert(ticket, (stop.clone(), sent.clone()));
+        tokio::spawn(what(Task { request, shared, stop, sent }));
+    }
+
+    fn combine(&self, ticket: Ticket, parts: Vec<(u64, Vec<longhaul_core::digest::Digest>)>) {
+        let shared = self.shared.clone();
+        tokio::task::spawn_blocking(move || {
+            let (digests, composite) = crate::disk::digests::combine(&parts);
+            shared.tell_blocking(ticket, Heard::Combined { digests, composite });
+        });
+    }
+
+    fn hand_to_desk(&mut self, ticket: Ticket, step: Step) {
+        match &step {
+            Step::Record { .. } => self.tell_journal(),
+            Step::Forget => self.journal = false,
+            _ => {}
+        }
+        if self.desk.send(Order::Perform(ticket, Box::new(step))).is_err() {
+            // The desk works until it is closed: it is gone only with the runtime.
+            self.core.hear(self.now(), ticket, Heard::Failed(DiskFault::Io));
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        match &note {
+            Note::Acknowledged { bytes } => tracing::debug!(bytes, "acknowledged"),
+            note => tracing::info!(?note),
+        }
+        match &note {
+            Note::Started { length, .. } => self.total = Some(*length),
+            Note::Limited { connections } => {
+                let host = self.request.host.clone();
+                self.request.hosts.learned(host, *connections, crate::now_unix_ms() / 1000);
+            }
+            _ => {}
+        }
+        (self.tell)(Told::Note(note));
+    }
+
+    /// From now on a start can go on from what is stored.
+    fn tell_journal(&mut self) {
+        if !std::mem::replace(&mut self.journal, true) {
+            (self.tell)(Told::Journal);
+        }
+    }
+
+    fn tell_progress(&mut self, rate: &mut Rate) {
+        let under_way: u64 = self.tasks.values().map(|(_, sent)| sent.bytes()).sum();
+        let acknowledged = self.core.acknowledged();
+        let received = acknowledged.saturating_add(under_way);
+        (self.tell)(Told::Progress(Progress {
+            received: self.total.map_or(received, |total| received.min(total)),
+            durable: acknowledged,
+            verified: acknowledged,
+            total: self.total,
+            rate: rate.sample(self.shared.sent.load(Ordering::Relaxed)),
+            connections: u32::try_from(self.tasks.values().filter(|(_, sent)| sent.bytes() > 0).count())
+                .unwrap_or(u32::MAX),
+        }));
+    }
+
+    async fn close(self, finish: Finish) -> Ended {
+        for (stop, _) in self.tasks.values() {
+            stop.cancel();
+        }
+        // Only when the lock is let go may a next run of the same upload begin.
+        let (done, closed) = oneshot::channel();
+        let _ = self.desk.send(Order::Close(done));
+        let _ = closed.await;
+        *locked(&self.shared.snapshot) = None;
+        self.request.buffers.trim();
+        let remembered = std::mem::take(&mut *locked(&self.shared.remembered));
+        let sent = self.shared.sent.load(Ordering::Relaxed);
+        Ended { finish, remembered, sent, acknowledged: self.core.acknowledged(), kept: self.journal }
+    }
+}

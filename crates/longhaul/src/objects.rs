@@ -1,0 +1,169 @@
+//! Which objects are there, and how can somebody without keys reach one? A store's list of what begins with a name, page by
+//! page, however long it is; and signed links.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use longhaul_core::upload::step::Fault;
+
+use crate::client::Client;
+use crate::error::{Disposition, Error, ErrorKind};
+use crate::store::cloud::{Cloud, Link, ListedObject, Orders, Place, Refusal};
+
+/// So often is a page asked for that does not come.
+const TRIES: u32 = 4;
+/// How long a page may take: a store reads through a thousand names for it.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// An object in a store's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectInfo {
+    /// Its name, `oss://BUCKET/KEY` or `s3://BUCKET/KEY`: what [`Client::download`] takes.
+    pub name: String,
+    /// Its key. Keys are names that somebody else chose: nothing keeps them from holding `..`, line ends, or two slashes in
+    /// a row.
+    pub key: String,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its ETag, as the store writes it; empty when it tells none.
+    pub etag: String,
+}
+
+/// The objects whose names begin with a given one, in the order of the store: that of the keys' bytes, in most stores.
+///
+/// At most one page of the store's list (1000 objects) is held at a time.
+pub struct Objects {
+    client: Client,
+    prefix: String,
+    listing: Option<Listing>,
+}
+
+struct Listing {
+    cloud: Cloud,
+    place: Place,
+    page: VecDeque<ListedObject>,
+    /// Where the next page begins.
+    next: Option<String>,
+    /// The first page was asked for.
+    begun: bool,
+}
+
+impl Client {
+    /// The objects whose names begin with `prefix`: `oss://BUCKET`, `oss://BUCKET/`, `oss://BUCKET/some/begin`. Nothing is
+    /// asked before [`next`](Objects::next).
+    pub fn objects(&self, prefix: impl Into<String>) -> Objects {
+        Objects { client: self.clone(), prefix: prefix.into(), listing: None }
+    }
+}
+
+/// What a signed link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkMethod {
+    /// Fetching the object.
+    Get,
+    /// Asking what it is.
+    Head,
+    /// Storing it.
+    Put,
+}
+
+impl Client {
+    /// A link to an object (`oss://BUCKET/KEY`, `s3://BUCKET/KEY`) that works without keys for `life`, in whole seconds,
+    /// and no longer than the keys that it is signed with. Nothing is asked of the store, so there need be no object.
+    ///
+    /// The link is as good as a key to this one object: whoever has it can use it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a name of no object, and for a life of nothing or of more than 7 days;
+    /// [`ErrorKind::Denied`] without keys.
+    pub async fn presign(&self, object: &str, method: LinkMethod, life: Duration) -> Result<String, Error> {
+        let cloud = self.stores().cloud(Place::parse(object)?, &Orders::default()).await?;
+        let link = match method {
+            LinkMethod::Get => Link::Get,
+            LinkMethod::Head => Link::Head,
+            LinkMethod::Put => Link::Put,
+        };
+        cloud.presign(link, life.as_secs()).await
+    }
+}
+
+impl Objects {
+    /// The next one; `None` at the end. A page that does not come is asked for several times.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for what names no bucket, [`ErrorKind::NotFound`] when there is no such bucket,
+    /// [`ErrorKind::Denied`], [`ErrorKind::Network`], [`ErrorKind::Refused`]. After an error the same page can be asked for
+    /// again.
+    pub async fn next(&mut self) -> Result<Option<ObjectInfo>, Error> {
+        let listing = match &mut self.listing {
+            Some(listing) => listing,
+            None => {
+                let place = Place::parse_prefix(&self.prefix)?;
+                let cloud = self.client.stores().cloud(place.clone(), &Orders::default()).await?;
+                let begin = Listing { cloud, place, page: VecDeque::new(), next: None, begun: false };
+                self.listing.insert(begin)
+            }
+        };
+        loop {
+            if let Some(object) = listing.page.pop_front() {
+                let ListedObject { key, len, etag } = object;
+                if !key.starts_with(listing.place.key()) {
+                    // A store that lists what was not asked for is not one to be taken at its word.
+                    let text = format!("{}: the store lists {key:?}, which does not begin so", listing.place);
+                    return Err(Error::new(ErrorKind::Refused, Disposition::Permanent, text));
+                }
+                let name = listing.place.with_key(key.as_str()).to_string();
+                return Ok(Some(ObjectInfo { name, key, len, etag }));
+            }
+            if listing.begun && listing.next.is_none() {
+                return Ok(None);
+            }
+            listing.turn().await?;
+        }
+    }
+}
+
+impl Listing {
+    /// The next page.
+    async fn turn(&mut self) -> Result<(), Error> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let page = self.cloud.list_objects(self.place.key(), self.next.as_deref());
+            let (error, again) = match tokio::time::timeout(PAGE_TIMEOUT, page).await {
+                Ok(Ok(page)) => {
+                    self.begun = true;
+                    self.page = page.objects.into();
+                    self.next = page.next;
+                    return Ok(());
+                }
+                Ok(Err(refusal)) => error_of(&self.place, refusal),
+                Err(_) => {
+                    let text = format!("{}: the store's list of objects does not come", self.place);
+                    (Error::new(ErrorKind::Network, Disposition::GaveUp, text), true)
+                }
+            };
+            if !again || tries >= TRIES {
+                return Err(error);
+            }
+            tracing::debug!(%error, tries, "a page of the list did not come");
+            tokio::time::sleep(Duration::from_millis(200 << tries)).await;
+        }
+    }
+}
+
+/// The error, and whether the same request may bring another answer.
+fn error_of(place: &Place, refusal: Refusal) -> (Error, bool) {
+    use Disposition::{GaveUp, Permanent};
+    let (kind, disposition, again) = match &refusal.fault {
+        Fault::NoSuchBucket | Fault::NoSuchKey => (ErrorKind::NotFound, Permanent, false),
+        Fault::NoCredentials | Fault::Denied(_) => (ErrorKind::Denied, Permanent, false),
+        // What was learned from the refusal goes into the next request.
+        Fault::Expired => (ErrorKind::Denied, Permanent, true),
+        Fault::Skewed => (ErrorKind::Denied, Permanent, true),
+        Fault::Net { .. } | Fault::Busy { .. } => (ErrorKind::Network, GaveUp, true),
+        _ => (ErrorKind::Refused, Permanent, false),
+    };
+    (Error::new(kind, disposition, format!("{place}: {}", refusal.detail)), again)
+}

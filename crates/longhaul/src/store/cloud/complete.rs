@@ -1,0 +1,61 @@
+//! Makes the object of its parts. POST `?uploadId`.
+//!
+//! The answer to it and to Put is read here, since both store: 203 of OSS says that the object is stored and the callback
+//! failed; with a callback the body is the callback's own; without one Complete's is XML, after blanks that keep the
+//! connection alive (S3), and may say that it failed although the status is 200.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+
+use super::refusal::Said;
+use super::request::{Request, Verb};
+use super::{Cloud, Refusal, Stored, facts, xml};
+use crate::store::http::{Answer, Handed, Outgoing};
+
+/// The longest answer of a callback is 1 MB, by OSS's documentation; another page of it says 3.
+const CALLBACK_LEN_MAX: usize = 4 << 20;
+
+impl Cloud {
+    /// Makes the object of these parts: numbers in order, with the ETags that the store gave. May take minutes.
+    pub(crate) async fn complete(&self, upload_id: &str, parts: &[(u32, String)]) -> Result<Stored, Refusal> {
+        let request = Request::new(Verb::Complete)
+            .with("uploadId", upload_id)
+            .headers(self.dress.for_complete())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/xml"))
+            .body(Outgoing::memory(list(parts), Handed::default()), None);
+        let answer = self.request(request).await?;
+        self.stored(Verb::Complete, answer).await
+    }
+
+    /// What an answer to a request that stores says.
+    pub(super) async fn stored(&self, verb: Verb, answer: Answer) -> Result<Stored, Refusal> {
+        let dialect = self.place.dialect();
+        let (status, headers, date) = (answer.status(), answer.headers().clone(), answer.date_unix_s());
+        let head = || Stored { object: facts::stored(dialect, &headers), callback_failed: None };
+        if status == 203 {
+            let body = self.whole_body(answer, CALLBACK_LEN_MAX).await?;
+            let said = Said::read(status, &headers, &body, date);
+            if said.code.as_deref() == Some("CallbackFailed") {
+                let fault = said.fault(verb, dialect, 0);
+                let detail = said.refusal(&self.endpoint.shown(), fault, "the object is stored").detail;
+                return Ok(Stored { callback_failed: Some(detail), ..head() });
+            }
+            return Err(Refusal::unreadable("status 203, and not for a callback: something changed the answer"));
+        }
+        if self.dress.callback || verb == Verb::Put {
+            self.whole_body(answer, CALLBACK_LEN_MAX).await?;
+            return Ok(head());
+        }
+        let document = self.document(verb, answer, "CompleteMultipartUploadResult").await?;
+        Ok(Stored { object: facts::completed(dialect, &headers, &document), callback_failed: None })
+    }
+}
+
+/// The list of parts as both vendors document it.
+fn list(parts: &[(u32, String)]) -> Bytes {
+    let part = |(number, etag): &(u32, String)| {
+        format!("<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>", xml::escaped(etag))
+    };
+    let parts: String = parts.iter().map(part).collect();
+    format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>").into()
+}

@@ -1,0 +1,260 @@
+//! What does an error mean?
+//!
+//! Stores say it in XML: a code that programs act on, a message for people, the request's id. HEAD has no body: OSS puts
+//! the XML into a header, S3 leaves the status alone. Who stands between may answer in any form. The code counts, then
+//! the status: a 404 that does not say `NoSuchUpload` is no word about the upload.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderMap, HeaderName};
+use longhaul_core::reply::ReplyFacts;
+use longhaul_core::upload::step::Fault;
+
+use super::clock::Told;
+use super::endpoint::Hint;
+use super::place::Dialect;
+use super::request::Verb;
+use super::xml;
+use crate::source::redact_for_display;
+use crate::store::http::NetFailure;
+
+/// How much of a store's message is shown.
+const MESSAGE_CHARS_MAX: usize = 200;
+
+/// The store did not do it, or nobody knows whether it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// What it means, for the core.
+    pub(crate) fault: Fault,
+    /// What happened and what can be done, for people: one line, no secrets.
+    pub(crate) detail: String,
+}
+
+impl Refusal {
+    /// The network failed; `maybe_done` when the whole request may have arrived.
+    pub(super) fn of_network(failure: NetFailure, maybe_done: bool) -> Self {
+        Self { fault: Fault::Net { fault: failure.fault, maybe_done }, detail: failure.detail }
+    }
+
+    /// An answer that makes no sense.
+    pub(super) fn unreadable(what: &str) -> Self {
+        Self { fault: Fault::Unreadable, detail: what.to_owned() }
+    }
+}
+
+/// What a reply says of its failure.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) status: u16,
+    pub(super) code: Option<String>,
+    message: Option<String>,
+    request_id: Option<String>,
+    /// The number of the case, in the documentation of OSS.
+    ec: Option<String>,
+    endpoint: Option<String>,
+    region: Option<String>,
+    location: Option<String>,
+    /// Seconds since the Unix epoch, by the error itself.
+    server_time: Option<i64>,
+    /// The same by `Date`.
+    date: Option<i64>,
+    retry_after_ms: Option<u64>,
+    /// A page, which no store sends.
+    html: bool,
+}
+
+impl Said {
+    /// Reads it out of a reply's head and the begin of its body.
+    pub(super) fn read(status: u16, headers: &HeaderMap, body: &[u8], date: Option<i64>) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let fields = headers.iter().map(|(name, value): (&HeaderName, _)| (name.as_str(), value.as_bytes()));
+        let facts = ReplyFacts::parse(status, fields, false, date.unwrap_or_default(), None);
+        let mut said = Self {
+            status,
+            request_id: text("x-oss-request-id").or_else(|| text("x-amz-request-id")),
+            ec: text("x-oss-ec"),
+            region: text("x-amz-bucket-region"),
+            location: text("location"),
+            date,
+            retry_after_ms: facts.retry_after_ms,
+            html: facts.html,
+            ..Self::default()
+        };
+        let hidden = headers.get("x-oss-err").and_then(|value| BASE64.decode(value.as_bytes()).ok());
+        said.take(hidden.as_deref().unwrap_or(body));
+        said
+    }
+
+    fn take(&mut self, body: &[u8]) {
+        let Some(error) = xml::parse(body).filter(|root| root.name == "Error") else { return };
+        let text = |name: &str| error.text_of(name).map(str::to_owned);
+        self.code = text("Code");
+        self.message = text("Message");
+        self.request_id = self.request_id.take().or_else(|| text("RequestId"));
+        self.ec = text("EC").or_else(|| self.ec.take());
+        self.endpoint = text("Endpoint");
+        self.region = self.region.take().or_else(|| text("Region"));
+        self.server_time =
+            text("ServerTime").and_then(|time| time.parse::<jiff::Timestamp>().ok()).map(jiff::Timestamp::as_second);
+    }
+
+    /// What a body said in place of what was asked for, although the status was good; `None` when it is no error.
+    pub(super) fn in_good_reply(status: u16, headers: &HeaderMap, body: &[u8], date: Option<i64>) -> Option<Self> {
+        let said = Self::read(status, headers, body, date);
+        said.code.is_some().then_some(said)
+    }
+
+    /// Where the bucket is, when that is what the error is about.
+    pub(super) fn hint(&self) -> Option<Hint<'_>> {
+        let wrong_place = match self.code() {
+            "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => true,
+            // OSS says it with AccessDenied, and S3 has a header for HEAD, where it says nothing else.
+            "AccessDenied" => self.endpoint.is_some(),
+            "" => self.status == 400 && self.region.is_some(),
+            _ => false,
+        };
+        let redirect = matches!(self.status, 301 | 302 | 303 | 307 | 308);
+        (wrong_place || redirect).then_some(Hint {
+            region: self.region.as_deref(),
+            endpoint: self.endpoint.as_deref(),
+            location: self.location.as_deref(),
+        })
+    }
+
+    /// The store's time, for one who was refused for his own.
+    pub(super) fn time(&self) -> Option<i64> {
+        self.server_time.or(self.date)
+    }
+
+    /// Whether other keys would help, rather than another permission.
+    pub(super) fn is_about_keys(&self) -> bool {
+        !matches!(self.code(), "AccessDenied" | "InvalidObjectState" | "UserDisable" | "QuotaExceeded")
+            && (self.code.is_some() || self.status != 403)
+    }
+
+    fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or_default()
+    }
+
+    fn message(&self) -> &str {
+        self.message.as_deref().unwrap_or_default()
+    }
+
+    /// What it means that `verb` was answered like this. `now_unix_s` is the time that was signed with.
+    pub(super) fn fault(&self, verb: Verb, dialect: Dialect, now_unix_s: i64) -> Fault {
+        let status = self.status;
+        match self.code() {
+            "NoSuchUpload" => Fault::NoSuchUpload,
+            "NoSuchBucket" => Fault::NoSuchBucket,
+            // Ceph says it of the object whose upload is complete; no upload of ours is there any more.
+            "NoSuchKey" if verb.names_upload() => Fault::NoSuchUpload,
+            "NoSuchKey" | "NoSuchVersion" | "SymlinkTargetNotExist" => Fault::NoSuchKey,
+            "RequestTimeTooSkewed" => Fault::Skewed,
+            "InvalidArgument" | "InvalidRequest" if self.message().contains("Invalid signing date") => Fault::Skewed,
+            "InvalidSecurityToken"
+            | "SecurityTokenExpired"
+            | "ExpiredToken"
+            | "TokenRefreshRequired"
+            | "InvalidToken" => Fault::Expired,
+            "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" => {
+                Fault::Corrupted
+            }
+            "IncompleteBody" | "RequestTimeout" | "SlowDown" => self.busy(),
+            "InvalidPart" | "InvalidPartOrder" => Fault::InvalidPart,
+            "FileAlreadyExists" => Fault::Exists,
+            "FileImmutable" => Fault::Rejected(status),
+            _ => self.fault_of_status(verb, dialect, now_unix_s),
+        }
+    }
+
+    fn fault_of_status(&self, verb: Verb, dialect: Dialect, now_unix_s: i64) -> Fault {
+        let coded = self.code.is_some();
+        match self.status {
+            // A good status with an error in the body that says nothing definite.
+            200..=299 => Fault::Unreadable,
+            // HEAD at S3: for an expired token, and for much else that cannot be told apart.
+            400 if verb == Verb::Look && dialect == Dialect::S3 && !coded => Fault::Expired,
+            403 if verb == Verb::Look && !coded && self.is_far_from(now_unix_s) => Fault::Skewed,
+            401 | 403 | 407 => Fault::Denied(self.status),
+            404 if verb == Verb::Look && !self.html => Fault::NoSuchKey,
+            404 | 410 if !coded => Fault::Unreadable, // not the store's word
+            409 | 412 => Fault::Conflict(self.status),
+            501 | 505 => Fault::Rejected(self.status),
+            408 | 424 | 425 | 429 | 500.. => self.busy(),
+            status => Fault::Rejected(status),
+        }
+    }
+
+    fn busy(&self) -> Fault {
+        Fault::Busy { status: self.status, retry_after_ms: self.retry_after_ms }
+    }
+
+    fn is_far_from(&self, now_unix_s: i64) -> bool {
+        /// How far both vendors let clocks differ.
+        const SKEW_MAX_S: u64 = 15 * 60;
+        self.date.is_some_and(|date| date.abs_diff(now_unix_s) > SKEW_MAX_S)
+    }
+
+    /// The whole of it as a refusal, with what can be done.
+    pub(super) fn refusal(&self, what: &str, fault: Fault, more: &str) -> Refusal {
+        let hint = match (&fault, self.code()) {
+            _ if !more.is_empty() => more,
+            (_, "SignatureDoesNotMatch") => "check the access key's secret and the region",
+            (_, "InvalidArgument" | "AuthorizationHeaderMalformed") if self.message().contains("region") => {
+                "check the region"
+            }
+            (_, "InvalidAccessKeyId") => "check the access key's id",
+            (Fault::Denied(407), _) => "the proxy wants a user and password",
+            (Fault::Denied(_), _) => "check the credentials and what they may do here",
+            (Fault::NoSuchBucket, _) => "check the bucket, the endpoint and the region",
+            (Fault::Expired, _) => "the credentials have expired, or are not known",
+            (Fault::Exists, _) => "an object is there, and is not to be replaced",
+            (_, "EntityTooSmall") => "the store wants larger parts",
+            (Fault::Unreadable, "") => "not an answer of a store; something stands between",
+            _ => "",
+        };
+        let mut detail = format!("{what}: status {}", self.status);
+        if let Some(code) = &self.code {
+            detail += &format!(" {}", shown(code));
+        }
+        if let Some(message) = &self.message {
+            detail += &format!(": {}", shown(message).trim_end_matches('.'));
+        }
+        let ids = [("request", &self.request_id), ("EC", &self.ec)];
+        let ids: Vec<String> =
+            ids.iter().filter_map(|(name, id)| Some(format!("{name} {}", shown(id.as_deref()?)))).collect();
+        if !ids.is_empty() {
+            detail += &format!(" ({})", ids.join(", "));
+        }
+        if !hint.is_empty() {
+            detail += &format!("; {hint}");
+        }
+        Refusal { fault, detail }
+    }
+}
+
+/// What to say of a clock that the store refused.
+pub(super) fn about_clock(told: Option<Told>) -> String {
+    match told {
+        Some(Told::Corrected(by)) => {
+            let way = if by > 0 { "behind" } else { "ahead of" };
+            format!(
+                "this machine's clock is {} s {way} the store's; what is signed next has the store's time",
+                by.abs()
+            )
+        }
+        Some(Told::Known) => "the store refuses its own time; check this machine's clock".to_owned(),
+        Some(Told::Implausible) => "the store tells a time that cannot be; check this machine's clock".to_owned(),
+        None => "set this machine's clock".to_owned(),
+    }
+}
+
+/// A store's text as it may be shown: one line, bounded, without what looks like a secret.
+fn shown(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_CHARS_MAX).collect();
+    redact_for_display(&plain)
+}
+
+#[cfg(test)]
+#[path = "refusal_tests.rs"]
+mod tests;

@@ -1,0 +1,302 @@
+//! Signs one request, sends it, and follows what the store itself says of a better place.
+//!
+//! Keys and time are taken when the request is sent, not before: both change while a transfer runs. A request that was
+//! refused for its time, its keys or its place changes what the next one is made of, and says so; only a better place is
+//! asked again from here, where the body can still be sent, since it is the same request.
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
+use longhaul_core::step::NetFault;
+use longhaul_core::upload::step::Fault;
+use sha2::{Digest as _, Sha256};
+
+use super::Cloud;
+use super::clock::Told;
+use super::endpoint::{Followed, Target};
+use super::place::Dialect;
+use super::refusal::{Refusal, Said, about_clock};
+use super::xml::{self, Element};
+use crate::credentials::Keys;
+use crate::store::http::{Answer, Ask, NetFailure, Outgoing};
+use crate::store::sign::{Signer, Subject, oss, s3};
+
+/// Places that are tried for one request: the store's word is followed twice.
+const PLACES_MAX: u32 = 3;
+/// Longest document that is read: 1000 keys of 1024 bytes, percent-encoded, and what else is told of them.
+const DOCUMENT_LEN_MAX: usize = 8 << 20;
+
+/// What is asked of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Look,
+    Fetch,
+    Put,
+    Create,
+    SendPart,
+    ListParts,
+    Complete,
+    Abort,
+    ListUploads,
+    ListObjects,
+}
+
+impl Verb {
+    fn method(self) -> Method {
+        match self {
+            Self::Look => Method::HEAD,
+            Self::Fetch | Self::ListParts | Self::ListUploads | Self::ListObjects => Method::GET,
+            Self::Put | Self::SendPart => Method::PUT,
+            Self::Create | Self::Complete => Method::POST,
+            Self::Abort => Method::DELETE,
+        }
+    }
+
+    /// It is about an upload that has an id.
+    pub(super) fn names_upload(self) -> bool {
+        matches!(self, Self::SendPart | Self::ListParts | Self::Complete | Self::Abort)
+    }
+
+    /// It is about the bucket, not the key.
+    fn is_of_bucket(self) -> bool {
+        matches!(self, Self::ListUploads | Self::ListObjects)
+    }
+}
+
+/// One request, before it is signed.
+pub(super) struct Request {
+    verb: Verb,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    body: Option<Outgoing>,
+    payload: Option<[u8; 32]>,
+    fresh: bool,
+}
+
+impl Request {
+    pub(super) fn new(verb: Verb) -> Self {
+        let body = matches!(verb.method(), Method::PUT | Method::POST).then(Outgoing::none);
+        Self { verb, query: Vec::new(), headers: HeaderMap::new(), body, payload: None, fresh: false }
+    }
+
+    /// A parameter; one without a value is its name alone.
+    pub(super) fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.query.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Parameters.
+    pub(super) fn query(mut self, query: Vec<(String, String)>) -> Self {
+        self.query.extend(query);
+        self
+    }
+
+    pub(super) fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The body, and its SHA-256 if that is to be signed.
+    pub(super) fn body(mut self, body: Outgoing, payload: Option<[u8; 32]>) -> Self {
+        self.body = Some(body);
+        self.payload = payload;
+        self
+    }
+
+    /// The SHA-256 of the body, as far as it is known: that of bytes in memory always is.
+    fn payload_sum(&self) -> Option<[u8; 32]> {
+        let in_memory = self.body.as_ref().map_or(Some(Bytes::new()), Outgoing::in_memory);
+        self.payload.or_else(|| in_memory.map(|bytes| Sha256::digest(&bytes).into()))
+    }
+
+    /// Over a connection of its own.
+    pub(super) fn fresh(mut self, yes: bool) -> Self {
+        self.fresh = yes;
+        self
+    }
+}
+
+/// A reply, good or not, and what was read of its body if it was not.
+pub(super) struct Replied {
+    pub(super) answer: Answer,
+    /// What it says of its failure, and the begin of its body.
+    pub(super) said: Option<(Said, Vec<u8>)>,
+    /// The keys that the request was signed with.
+    pub(super) keys: Option<Keys>,
+    /// The time that it was signed with.
+    now_unix_s: i64,
+}
+
+/// Why there is no reply.
+pub(super) enum NoReply {
+    /// The network failed.
+    Net(NetFailure),
+    /// Nothing was sent.
+    Refused(Refusal),
+}
+
+impl Cloud {
+    /// Sends a request; a reply that is not good becomes a refusal.
+    pub(super) async fn request(&self, request: Request) -> Result<Answer, Refusal> {
+        let verb = request.verb;
+        let body = request.body.clone();
+        let replied = match self.send(request).await {
+            Ok(replied) => replied,
+            Err(NoReply::Refused(refusal)) => return Err(refusal),
+            Err(NoReply::Net(failure)) => {
+                let unsent = matches!(failure.fault, NetFault::Resolve | NetFault::Connect | NetFault::Tls);
+                let whole = body.is_none_or(|body| body.is_handed_over());
+                return Err(Refusal::of_network(failure, whole && !unsent));
+            }
+        };
+        match replied.said {
+            None => Ok(replied.answer),
+            Some((ref said, _)) => Err(self.refused(verb, said, &replied)),
+        }
+    }
+
+    /// Sends a request wherever the bucket is said to be.
+    pub(super) async fn send(&self, request: Request) -> Result<Replied, NoReply> {
+        let mut places = 1;
+        loop {
+            let replied = self.send_once(&request).await?;
+            let again = places < PLACES_MAX && request.body.as_ref().is_none_or(Outgoing::can_be_sent);
+            let hint = replied.said.as_ref().and_then(|(said, _)| said.hint());
+            let Some(hint) = hint.filter(|_| again) else { return Ok(replied) };
+            if self.endpoint.follow(self.place.bucket(), hint) != Followed::Elsewhere {
+                return Ok(replied);
+            }
+            places += 1;
+        }
+    }
+
+    async fn send_once(&self, request: &Request) -> Result<Replied, NoReply> {
+        let keys = self.credentials.get().await.map_err(|error| {
+            NoReply::Refused(Refusal { fault: Fault::NoCredentials, detail: format!("no credentials: {error}") })
+        })?;
+        let key = if request.verb.is_of_bucket() { "" } else { self.place.key() };
+        let target = self
+            .endpoint
+            .target(self.place.bucket(), key, &request.query)
+            .map_err(|error| NoReply::Refused(Refusal { fault: Fault::Rejected(0), detail: error.to_string() }))?;
+        let mut headers = request.headers.clone();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let now = self.endpoint.clock.now();
+        if let Some(keys) = &keys {
+            let method = request.verb.method();
+            let subject = Subject {
+                method: method.as_str(),
+                bucket: self.place.bucket(),
+                key,
+                query: &request.query,
+                headers: &headers,
+                additional: &[],
+            };
+            let signer = Signer { keys, region: &target.region, now };
+            let added = match self.place.dialect() {
+                Dialect::Oss => oss::head(self.endpoint.version, &signer, &subject),
+                Dialect::S3 => s3::head(&signer, address(&target), &subject, request.payload_sum()),
+            };
+            headers.extend(added);
+        }
+        let ask = Ask {
+            method: request.verb.method(),
+            url: &target.url,
+            headers,
+            body: request.body.as_ref(),
+            fresh: request.fresh,
+        };
+        let mut answer = self.http.ask(ask).await.map_err(NoReply::Net)?;
+        let said = match answer.status() {
+            200..=299 => None,
+            // The answer to a condition or a range, in a download.
+            304 | 412 | 416 if request.verb == Verb::Fetch => None,
+            status => {
+                let body = if request.verb == Verb::Look { Vec::new() } else { answer.error_body().await };
+                let said = Said::read(status, answer.headers(), &body, answer.date_unix_s());
+                Some((said, body))
+            }
+        };
+        Ok(Replied { answer, said, keys, now_unix_s: now.unix_s() })
+    }
+
+    /// What a refusal means; takes what it says of time and keys.
+    pub(super) fn refused(&self, verb: Verb, said: &Said, replied: &Replied) -> Refusal {
+        self.refused_at(verb, said, replied.keys.as_ref(), replied.now_unix_s)
+    }
+
+    fn refused_at(&self, verb: Verb, said: &Said, keys: Option<&Keys>, now_unix_s: i64) -> Refusal {
+        let what = self.endpoint.shown();
+        let mut fault = said.fault(verb, self.place.dialect(), now_unix_s);
+        let mut more = String::new();
+        match &fault {
+            Fault::Skewed => {
+                let told = said.time().map(|time| self.endpoint.clock.told(time));
+                more = about_clock(told);
+                if !matches!(told, Some(Told::Corrected(_))) {
+                    fault = Fault::Denied(said.status);
+                }
+            }
+            Fault::Denied(401 | 403) if keys.is_none() => more = "no credentials were given".to_owned(),
+            // Also keys that are not known: the file they came from may have been changed.
+            Fault::Expired | Fault::Denied(_) if said.is_about_keys() => {
+                keys.iter().for_each(|keys| self.credentials.refused(keys));
+            }
+            Fault::Conflict(412) if self.dress.forbid_overwrite => fault = Fault::Exists,
+            Fault::Rejected(501) if self.dress.forbid_overwrite => {
+                more = "this store cannot be told not to replace an object".to_owned();
+            }
+            _ => {}
+        }
+        if let Some(hint) = said.hint() {
+            match self.endpoint.follow(self.place.bucket(), hint) {
+                Followed::Refused(there) => {
+                    more = format!("the bucket is at {there}; give it as the endpoint if you trust it");
+                }
+                // Learned now, and the body was gone: the next request goes there.
+                Followed::Elsewhere => fault = Fault::Busy { status: said.status, retry_after_ms: Some(0) },
+                Followed::Nowhere => {}
+            }
+        }
+        said.refusal(&what, fault, &more)
+    }
+
+    /// The whole body of a good answer, of at most `len_max` bytes. What cannot be read leaves open what was done.
+    pub(super) async fn whole_body(&self, answer: Answer, len_max: usize) -> Result<Bytes, Refusal> {
+        let mut body = answer.into_body();
+        let mut all = Vec::new();
+        while let Some(chunk) = body.chunk().await.map_err(|failure| Refusal::of_network(failure, true))? {
+            if all.len() + chunk.len() > len_max {
+                return Err(Refusal::unreadable("the answer is longer than any that a store gives"));
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all.into())
+    }
+
+    /// The document in a good answer, which has a root of that name.
+    pub(super) async fn document(&self, verb: Verb, answer: Answer, root: &str) -> Result<Element, Refusal> {
+        let (status, headers, date) = (answer.status(), answer.headers().clone(), answer.date_unix_s());
+        let body = self.whole_body(answer, DOCUMENT_LEN_MAX).await?;
+        if let Some(document) = xml::parse(&body).filter(|document| document.name == root) {
+            return Ok(document);
+        }
+        match Said::in_good_reply(status, &headers, &body, date) {
+            Some(said) => {
+                let fault = said.fault(verb, self.place.dialect(), self.endpoint.clock.now().unix_s());
+                Err(said.refusal(&self.endpoint.shown(), fault, ""))
+            }
+            None => Err(Refusal::unreadable(&format!("{}: the answer is no {root}", self.endpoint.shown()))),
+        }
+    }
+}
+
+/// What of a target goes into a signature for S3.
+pub(super) fn address(target: &Target) -> s3::Address<'_> {
+    s3::Address { host: &target.host, path_style: target.path_style }
+}

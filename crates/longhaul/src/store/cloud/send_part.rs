@@ -1,0 +1,53 @@
+//! Sends a part. PUT `?partNumber&uploadId`.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use longhaul_core::digest::DigestKind;
+use longhaul_core::upload::step::ListedPart;
+
+use super::request::{Request, Verb};
+use super::{Cloud, Promised, Refusal, facts};
+use crate::store::http::Outgoing;
+
+impl Cloud {
+    /// Sends one part of `len` bytes.
+    ///
+    /// The body is polled as the network takes it; what it holds beyond one frame is its own matter. It has to give
+    /// exactly `len` bytes: with fewer, more, or an error, the request fails and the store keeps nothing of the part. An
+    /// answer may come before the body was read. Once all of it was taken, the store may have stored it, whatever comes
+    /// back: `maybe_done` says so.
+    pub(crate) async fn send_part<B>(
+        &self,
+        upload_id: &str,
+        number: u32,
+        len: u64,
+        promised: Promised,
+        body: B,
+    ) -> Result<ListedPart, Refusal>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let request = Request::new(Verb::SendPart)
+            .with("partNumber", number)
+            .with("uploadId", upload_id)
+            .headers(self.dress.for_part())
+            .headers(promised.headers())
+            .body(Outgoing::stream(len, body), promised.sha256);
+        let answer = self.request(request).await?;
+        if facts::is_encrypted(answer.headers()) {
+            self.encrypted.store(true, Ordering::Relaxed);
+        }
+        let mut told = facts::stored(self.place.dialect(), answer.headers());
+        if self.encrypted.load(Ordering::Relaxed) {
+            told.digests.retain(|digest| digest.kind() != DigestKind::Md5);
+        }
+        // Read to its end, so that the connection can be used again.
+        self.whole_body(answer, IGNORED_LEN_MAX).await?;
+        Ok(ListedPart { number, len, etag: told.etag.unwrap_or_default(), digests: told.digests })
+    }
+}
+
+/// The answer has no body to speak of.
+const IGNORED_LEN_MAX: usize = 64 << 10;

@@ -1,0 +1,398 @@
+//! What stores and those who stand between have been seen to answer, or could: from origins of a few lines.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use longhaul_core::step::NetFault;
+
+use super::*;
+
+type Heard = Arc<Mutex<Vec<(String, String)>>>;
+
+/// Answers each request (head in lower case, body) with the bytes that it is told; closes behind an empty answer, and
+/// behind one that says so.
+pub(super) struct Origin {
+    pub(super) addr: SocketAddr,
+    heard: Heard,
+}
+
+impl Origin {
+    pub(super) fn start(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let heard = Heard::default();
+        let (answer, ears) = (Arc::new(answer), heard.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (answer, ears) = (answer.clone(), ears.clone());
+                thread::spawn(move || talk(stream, &*answer, &ears));
+            }
+        });
+        Self { addr, heard }
+    }
+
+    /// Heads and bodies.
+    pub(super) fn heard(&self) -> Vec<(String, String)> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    fn bench(&self, dialect: Dialect) -> Bench {
+        let mut options = EndpointOptions::new(dialect);
+        options.endpoint = Some(format!("http://{}", self.addr));
+        options.region = Some("here-1".into());
+        Bench::new(options, keys("id", "hush"), "films")
+    }
+}
+
+fn talk(stream: TcpStream, answer: &dyn Fn(&str, &str) -> String, ears: &Heard) {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            head.push_str(&line);
+        }
+        let head = head.to_ascii_lowercase();
+        assert!(!head.contains("transfer-encoding"), "sent in chunks: {head}");
+        let len = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+        let mut body = vec![0; len];
+        if reader.read_exact(&mut body).is_err() {
+            return;
+        }
+        let body = String::from_utf8_lossy(&body).into_owned();
+        ears.lock().unwrap().push((head.clone(), body.clone()));
+        let said = answer(&head, &body);
+        if reader.get_mut().write_all(said.as_bytes()).is_err() || said.is_empty() || said.contains("connection: close")
+        {
+            return;
+        }
+    }
+}
+
+fn reply(status: u16, fields: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{fields}\r\n{body}", body.len())
+}
+
+fn error(status: u16, fields: &str, code: &str, rest: &str) -> String {
+    reply(status, fields, &format!("<Error><Code>{code}</Code><Message>M</Message>{rest}</Error>"))
+}
+
+/// One request of each kind to an origin that always answers the same.
+async fn complete_at(dialect: Dialect, answer: String) -> Result<Stored, Refusal> {
+    let origin = Origin::start(move |_, _| answer.clone());
+    origin.bench(dialect).object("k").complete("id", &[(1, "\"e&<\"".into())]).await
+}
+
+#[tokio::test]
+async fn a_complete_may_say_in_a_good_reply_that_it_failed() {
+    let done = "<CompleteMultipartUploadResult><ETag>\"x-1\"</ETag></CompleteMultipartUploadResult>";
+    for dialect in [Dialect::Oss, Dialect::S3] {
+        for body in [done.to_owned(), format!("  \r\n\n {done}"), format!("   <?xml version=\"1.0\"?>{done}")] {
+            let stored = complete_at(dialect, reply(200, "", &body)).await.unwrap();
+            assert_eq!(stored.object.etag.as_deref(), Some("\"x-1\""));
+        }
+        for (body, fault) in [
+            ("  <Error><Code>InternalError</Code></Error>", Fault::Unreadable),
+            ("<Error><Code>NoSuchUpload</Code></Error>", Fault::NoSuchUpload),
+            ("<Error><Code>InvalidPart</Code></Error>", Fault::InvalidPart),
+            ("<Error><Code>SlowDown</Code></Error>", Fault::Busy { status: 200, retry_after_ms: None }),
+            ("", Fault::Unreadable),
+            ("<html>welcome to this hotel</html>", Fault::Unreadable),
+            ("<CompleteMultipartUploadResult><ETag>", Fault::Unreadable),
+        ] {
+            assert_eq!(fault_of(complete_at(dialect, reply(200, "", body)).await), fault, "{body}");
+        }
+        let other = complete_at(dialect, reply(203, "", "<html>changed by a proxy</html>")).await;
+        assert_eq!(fault_of(other), Fault::Unreadable);
+        // Blanks, and then nothing: nobody knows.
+        let cut = "HTTP/1.1 200 OK\r\ncontent-length: 500\r\nconnection: close\r\n\r\n    ".to_owned();
+        let cut = fault_of(complete_at(dialect, cut).await);
+        assert_eq!(cut, Fault::Net { fault: NetFault::Cut, maybe_done: true });
+        let endless = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}", " ".repeat(9 << 20));
+        assert_eq!(fault_of(complete_at(dialect, endless).await), Fault::Unreadable);
+    }
+}
+
+#[tokio::test]
+async fn requests_look_as_the_protocols_ask() {
+    for (dialect, own) in [(Dialect::Oss, "x-oss-"), (Dialect::S3, "x-amz-")] {
+        let origin = Origin::start(|head, _| match head.split(' ').next() {
+            Some("post") if head.contains("?uploads ") => reply(
+                200,
+                "",
+                "<InitiateMultipartUploadResult><UploadId>i/d+</UploadId></InitiateMultipartUploadResult>",
+            ),
+            Some("post") => {
+                reply(200, "", "<CompleteMultipartUploadResult><ETag></ETag></CompleteMultipartUploadResult>")
+            }
+            Some("delete") => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+            _ => reply(200, "etag: \"0CC175B9C0F1B6A831C399E269772661\"\r\n", ""),
+        });
+        let object = origin.bench(dialect).object("a b");
+        let id = object.create().await.unwrap();
+        assert_eq!(id, "i/d+");
+        let bytes = content(1, 5);
+        let promised = Promised { md5: Some([0; 16]), sha256: Some([0x11; 32]) };
+        object.send_part(&id, 7, 5, promised, Pieces::of(&bytes)).await.unwrap();
+        object.complete(&id, &[(1, "\"e\"".into()), (2, "<&".into())]).await.unwrap();
+        object.abort(&id).await.unwrap();
+        object.look().await.unwrap();
+        object.put(bytes, Promised::default(), &Handed::default()).await.unwrap();
+        let heard = origin.heard();
+        let lines: Vec<&str> = heard.iter().map(|(head, _)| head.lines().next().unwrap()).collect();
+        assert_eq!(
+            lines,
+            [
+                "post /films/a%20b?uploads http/1.1",
+                "put /films/a%20b?partnumber=7&uploadid=i%2fd%2b http/1.1",
+                "post /films/a%20b?uploadid=i%2fd%2b http/1.1",
+                "delete /films/a%20b?uploadid=i%2fd%2b http/1.1",
+                "head /films/a%20b http/1.1",
+                "put /films/a%20b http/1.1",
+            ]
+        );
+        let lens: Vec<_> =
+            heard.iter().map(|(head, _)| head.lines().find_map(|l| l.strip_prefix("content-length: "))).collect();
+        let list = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>&quot;e&quot;</ETag></Part>\
+                    <Part><PartNumber>2</PartNumber><ETag>&lt;&amp;</ETag></Part></CompleteMultipartUpload>";
+        assert_eq!(heard[2].1, list);
+        let list_len = list.len().to_string();
+        assert_eq!(lens, [Some("0"), Some("5"), Some(list_len.as_str()), None, None, Some("5")]);
+        for (head, _) in &heard {
+            assert!(head.contains("accept-encoding: identity\r\n") && head.contains("user-agent: longhaul/"), "{head}");
+            assert!(head.contains("authorization: ") && head.contains(&format!("{own}date: ")), "{head}");
+            assert!(!head.contains("x-amz-checksum"), "nobody but Amazon is asked for checksums: {head}");
+        }
+        assert!(heard[1].0.contains("content-md5: aaaaaaaaaaaaaaaaaaaaaa==\r\n"), "{}", heard[1].0);
+        let signed = format!("x-amz-content-sha256: {}\r\n", "11".repeat(32));
+        assert_eq!(heard[1].0.contains(&signed), dialect == Dialect::S3);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_word_of_the_store_is_not_taken_for_one() {
+    let page = reply(404, "content-type: text/html\r\n", "<html>not found</html>");
+    let origin = Origin::start(move |_, _| page.clone());
+    for dialect in [Dialect::Oss, Dialect::S3] {
+        let object = origin.bench(dialect).object("k");
+        assert_eq!(fault_of(object.list_parts("id", 0).await), Fault::Unreadable);
+        assert_eq!(fault_of(object.abort("id").await), Fault::Unreadable);
+        assert_eq!(fault_of(object.look().await), Fault::Unreadable);
+    }
+    let login = reply(200, "content-type: text/html\r\n", "<html>log in</html>");
+    let origin = Origin::start(move |_, _| login.clone());
+    let object = origin.bench(Dialect::S3).object("k");
+    assert_eq!(fault_of(object.create().await), Fault::Unreadable);
+    assert_eq!(fault_of(object.list_parts("id", 0).await), Fault::Unreadable);
+    assert_eq!(fault_of(object.list_objects("", None).await), Fault::Unreadable);
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_get_on_is_no_list() {
+    let origin = Origin::start(|head, _| {
+        let more = "<IsTruncated>true</IsTruncated>";
+        reply(
+            200,
+            "",
+            &match () {
+                () if head.contains("list-type") => {
+                    format!(
+                        "<ListBucketResult>{more}<NextContinuationToken>T</NextContinuationToken></ListBucketResult>"
+                    )
+                }
+                () if head.contains("max-uploads") => format!(
+                    "<ListMultipartUploadsResult>{more}<NextKeyMarker>k</NextKeyMarker></ListMultipartUploadsResult>"
+                ),
+                () => {
+                    format!("<ListPartsResult>{more}<NextPartNumberMarker>5</NextPartNumberMarker></ListPartsResult>")
+                }
+            },
+        )
+    });
+    let object = origin.bench(Dialect::S3).object("k");
+    let next = object.list_objects("", None).await.unwrap().next;
+    assert_eq!(fault_of(object.list_objects("", next.as_deref()).await), Fault::Unreadable);
+    let next = object.list_uploads("", None).await.unwrap().next;
+    assert_eq!(fault_of(object.list_uploads("", next.as_ref()).await), Fault::Unreadable);
+    let next = object.list_parts("id", 0).await.unwrap().next.unwrap();
+    assert_eq!(fault_of(object.list_parts("id", next).await), Fault::Unreadable);
+}
+
+#[tokio::test]
+async fn a_region_that_the_store_names_is_signed_for() {
+    for by_head in [false, true] {
+        let origin = Origin::start(move |head, _| match head.contains("/there-2/") {
+            true if head.contains("?uploads ") => {
+                reply(200, "", "<InitiateMultipartUploadResult><UploadId>U</UploadId></InitiateMultipartUploadResult>")
+            }
+            true => reply(200, "", ""),
+            false if by_head => reply(400, "x-amz-bucket-region: there-2\r\n", ""),
+            false => error(400, "", "AuthorizationHeaderMalformed", "<Region>there-2</Region>"),
+        });
+        let bench = origin.bench(Dialect::S3);
+        let object = bench.object("k");
+        object.create().await.unwrap();
+        object.look().await.unwrap();
+        assert_eq!(origin.heard().len(), 3, "learned once");
+
+        // A body that comes from somewhere can be sent only once: the next request goes there.
+        let object = bench.object("k");
+        let bytes = content(1, 300_000);
+        let sent = object.send_part("U", 1, 300_000, Promised::default(), Pieces::of(&bytes)).await;
+        assert_eq!(fault_of(sent), Fault::Busy { status: 400, retry_after_ms: Some(0) });
+        object.send_part("U", 1, 300_000, Promised::default(), Pieces::of(&bytes)).await.unwrap();
+        // One in memory again at once.
+        bench.object("k").put(bytes, Promised::default(), &Handed::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nobody_leads_a_signed_request_elsewhere() {
+    let other = Origin::start(|_, _| reply(200, "", ""));
+    let there = other.addr;
+    let location = format!("location: http://{there}/films/k\r\n");
+    let endpoint = "<Endpoint>evil.example</Endpoint>";
+    for (answer, says) in [
+        (reply(307, &location, ""), format!("the bucket is at http://{there}")),
+        (reply(302, &location, ""), format!("the bucket is at http://{there}")),
+        (error(301, "", "PermanentRedirect", endpoint), "the bucket is at evil.example".to_owned()),
+        (error(403, "", "AccessDenied", endpoint), "the bucket is at evil.example".to_owned()),
+    ] {
+        let status: u16 = answer[9..12].parse().unwrap();
+        let origin = Origin::start(move |_, _| answer.clone());
+        for dialect in [Dialect::Oss, Dialect::S3] {
+            let object = origin.bench(dialect).object("k");
+            let refusal = object.create().await.unwrap_err();
+            assert!(matches!(refusal.fault, Fault::Rejected(_) | Fault::Denied(403)), "{refusal:?}");
+            assert!(refusal.detail.contains(&says), "{refusal:?}");
+            match object.open(&from(0, None)).await {
+                Err(failure) => {
+                    assert_eq!((failure.fault, status < 400), (NetFault::Redirect, true));
+                    assert!(failure.detail.contains(&says), "{failure:?}");
+                }
+                Ok(reply) => {
+                    assert_eq!(reply.facts.status, status);
+                    assert!(reply.said.unwrap().contains(&says));
+                }
+            }
+        }
+    }
+    assert_eq!(other.heard(), []);
+
+    // To itself, for ever: twice is enough.
+    let circle = Origin::start(|head, _| match head.contains("/there-2/") {
+        true => error(400, "", "AuthorizationHeaderMalformed", "<Region>here-1</Region>"),
+        false => error(400, "", "AuthorizationHeaderMalformed", "<Region>there-2</Region>"),
+    });
+    let fault = fault_of(circle.bench(Dialect::S3).object("k").create().await);
+    assert!(matches!(fault, Fault::Busy { status: 400, .. }), "{fault:?}");
+    assert_eq!(circle.heard().len(), 3);
+}
+
+#[tokio::test]
+async fn etags_under_foreign_keys_are_no_digests() {
+    let etag = "etag: \"0cc175b9c0f1b6a831c399e269772661\"\r\n";
+    let kms = "x-amz-server-side-encryption: aws:kms\r\n";
+    let origin = Origin::start(move |head, _| match () {
+        () if head.contains("?uploads ") => {
+            let id = "<InitiateMultipartUploadResult><UploadId>U</UploadId></InitiateMultipartUploadResult>";
+            reply(200, kms, id)
+        }
+        () if head.starts_with("get ") => reply(
+            200,
+            "",
+            "<ListPartsResult><Part><PartNumber>1</PartNumber><Size>1</Size>\
+             <ETag>\"0cc175b9c0f1b6a831c399e269772661\"</ETag></Part></ListPartsResult>",
+        ),
+        () => reply(200, etag, ""),
+    });
+    let bench = origin.bench(Dialect::S3);
+    let object = bench.object("k");
+    let page = object.list_parts("U", 0).await.unwrap();
+    assert_eq!(page.parts[0].digests.len(), 1);
+    object.create().await.unwrap();
+    let part = object.send_part("U", 1, 1, Promised::default(), Pieces::of(&content(1, 1))).await.unwrap();
+    assert_eq!((part.digests.len(), part.etag.is_empty()), (0, false));
+    let page = object.list_parts("U", 0).await.unwrap();
+    assert_eq!((page.parts[0].digests.len(), page.parts[0].etag.is_empty()), (0, false));
+}
+
+#[tokio::test]
+async fn without_credentials_that_should_be_there_nothing_is_asked() {
+    struct Broken;
+    impl Credentials for Broken {
+        fn get(&self) -> BoxFuture<'_, Result<Option<Keys>, Error>> {
+            Box::pin(std::future::ready(Err(Error::usage("the profile is missing"))))
+        }
+        fn refused(&self, _: &Keys) {}
+    }
+    let origin = Origin::start(|_, _| reply(200, "", ""));
+    let bench = origin.bench(Dialect::Oss);
+    let object = bench.with(bench.place("k"), &Orders::default(), Arc::new(Broken));
+    let refusal = object.create().await.unwrap_err();
+    assert_eq!(refusal.fault, Fault::NoCredentials);
+    assert!(refusal.detail.contains("the profile is missing"), "{refusal:?}");
+    let reply = object.open(&from(0, None)).await.unwrap();
+    assert_eq!(reply.facts.status, 401);
+    assert!(reply.said.unwrap().contains("the profile is missing"));
+    assert_eq!(origin.heard(), []);
+}
+
+#[tokio::test]
+async fn an_error_that_comes_before_the_body_was_read_is_heard() {
+    // Reads the head alone, answers and closes, as many do with a body that they will not take.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+                head.push(byte[0]);
+            }
+            let _ = stream.write_all(error(403, "connection: close\r\n", "AccessDenied", "").as_bytes());
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = std::io::copy(&mut stream, &mut std::io::sink()); // so that no reset overtakes the answer
+        }
+    });
+    let mut options = EndpointOptions::new(Dialect::S3);
+    options.endpoint = Some(format!("http://{addr}"));
+    let bench = Bench::new(options, keys("id", "hush"), "films");
+    let bytes = content(1, 20 << 20);
+    let sent = bench.object("k").send_part("U", 1, 20 << 20, Promised::default(), Pieces::of(&bytes)).await;
+    assert_eq!(fault_of(sent), Fault::Denied(403));
+}
+
+#[tokio::test]
+async fn a_version_is_looked_at_and_fetched_by_its_id() {
+    for dialect in [Dialect::Oss, Dialect::S3] {
+        let origin = Origin::start(|_, _| reply(200, "x-oss-version-id: v/1\r\nx-amz-version-id: v/1\r\n", ""));
+        let object = origin.bench(dialect).object("k").of_version("v/1");
+        assert_eq!(object.look().await.unwrap().version.as_deref(), Some("v/1"));
+        let whole = Fetch { ranged: false, ..from(0, None) };
+        assert_eq!(object.open(&whole).await.unwrap().facts.identity.version.as_deref(), Some("v/1"));
+        assert!(
+            origin.heard().iter().all(|(head, _)| head.contains(" /films/k?versionid=v%2f1 ")),
+            "{:?}",
+            origin.heard()
+        );
+        assert!(object.presign(Link::Get, 9).await.unwrap().contains("/films/k?versionId=v%2F1&"));
+        assert!(!object.presign(Link::Put, 9).await.unwrap().contains("versionId"));
+    }
+}
+
+#[tokio::test]
+async fn names_and_stores_of_two_kinds_do_not_mix() {
+    let origin = Origin::start(|_, _| reply(200, "", ""));
+    let bench = origin.bench(Dialect::S3);
+    let place = Place::parse("oss://films/k").unwrap();
+    let credentials = || Arc::new(Static::anonymous());
+    let outcome = Cloud::new(&bench.http, bench.endpoint(), place, &Orders::default(), credentials());
+    assert!(outcome.err().unwrap().to_string().contains("is not in the store at"));
+    let outcome = Cloud::new(&bench.http, bench.endpoint(), bench.place(".."), &Orders::default(), credentials());
+    assert!(outcome.err().unwrap().to_string().contains("no URL can hold"));
+}

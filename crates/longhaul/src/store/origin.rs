@@ -1,0 +1,73 @@
+//! Where is an object fetched from? From a URL, or from a store by its bucket and key: after this, a download does not care.
+
+use std::sync::Arc;
+
+use longhaul_core::step::Fetch;
+use url::Url;
+
+use super::cloud::Cloud;
+use super::{HttpStore, NetFailure, Pace, Reply};
+
+/// The source of one download. Cheap to clone.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    /// Behind this URL.
+    Web { store: Arc<HttpStore>, url: Url },
+    /// In a store whose requests are signed one by one.
+    Cloud(Arc<Cloud>),
+}
+
+impl Origin {
+    /// Sends the request and waits for the head of the final reply. Dropping the future at any time is safe.
+    pub(crate) async fn open(&self, fetch: &Fetch) -> Result<Reply, NetFailure> {
+        match self {
+            Self::Web { store, url } => store.open(url, fetch).await,
+            Self::Cloud(cloud) => cloud.open(fetch).await,
+        }
+    }
+
+    /// How fast bodies may be read.
+    pub(crate) fn pace(&self) -> &Pace {
+        match self {
+            Self::Web { store, .. } => store.pace(),
+            Self::Cloud(cloud) => cloud.pace(),
+        }
+    }
+
+    /// Who serves it, as a URL without a path: what one transfer learns of a server is good for the next one.
+    pub(crate) fn server(&self) -> String {
+        match self {
+            Self::Web { url, .. } => url.origin().ascii_serialization(),
+            Self::Cloud(cloud) => cloud.endpoint(),
+        }
+    }
+
+    /// Where the store is, when it is one.
+    pub(crate) fn endpoint(&self) -> Option<String> {
+        match self {
+            Self::Web { .. } => None,
+            Self::Cloud(cloud) => Some(cloud.endpoint()),
+        }
+    }
+
+    /// Whether it is this very URL.
+    pub(crate) fn is_at(&self, text: &str) -> bool {
+        matches!(self, Self::Web { url, .. } if url.as_str() == text)
+    }
+
+    /// The same for another URL of the object.
+    pub(crate) fn moved_to(&self, url: Url) -> Self {
+        match self {
+            Self::Web { store, .. } => Self::Web { store: Arc::clone(store), url },
+            Self::Cloud(_) => self.clone(),
+        }
+    }
+
+    /// The path that a name is made of, percent-encoded.
+    pub(crate) fn path(&self) -> String {
+        match self {
+            Self::Web { url, .. } => url.path().to_owned(),
+            Self::Cloud(cloud) => super::sign::encode_path(cloud.place().key()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Which store is meant by `oss://` and `s3://`, and whose keys is it asked with?
+//!
+//! What a caller said to the client's builder holds; what was left open comes from the environment, if the client may
+//! look there, when a store is first asked for. From then on it stays, except keys, which are looked for again in time.
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use crate::client::bad_option;
+use crate::credentials::{Credentials, Environment, Static, StoreSettings, World, of_environment, settings_of};
+use crate::error::Error;
+use crate::store::cloud::{Cloud, Dialect, Endpoint, Orders, Place};
+use crate::store::{HttpOptions, HttpStore};
+
+/// What was said of the stores of one kind.
+#[derive(Clone, Default)]
+pub(crate) struct Said {
+    pub(crate) settings: StoreSettings,
+    pub(crate) credentials: Option<Arc<dyn Credentials>>,
+}
+
+/// The stores of a client.
+pub(crate) struct Stores {
+    http: Arc<HttpStore>,
+    /// Whose environment may be looked at, and how requests to token services are sent.
+    environment: Option<(Environment, HttpOptions)>,
+    oss: Kind,
+    s3: Kind,
+}
+
+/// The stores of one kind: they share an endpoint and keys.
+struct Kind {
+    said: Said,
+    known: OnceCell<Known>,
+}
+
+/// What came of it.
+#[derive(Clone)]
+struct Known {
+    endpoint: Arc<Endpoint>,
+    credentials: Arc<dyn Credentials>,
+}
+
+impl Stores {
+    pub(crate) fn new(
+        http: Arc<HttpStore>,
+        environment: Option<(Environment, HttpOptions)>,
+        oss: Said,
+        s3: Said,
+    ) -> Self {
+        let kind = |said| Kind { said, known: OnceCell::new() };
+        Self { http, environment, oss: kind(oss), s3: kind(s3) }
+    }
+
+    /// An object, to be asked for; nothing is connected yet.
+    ///
+    /// # Errors
+    /// `Usage` for settings that cannot be and for keys that the endpoint cannot be asked for, `LocalFile` for files of
+    /// the environment that cannot be read.
+    pub(crate) async fn cloud(&self, place: Place, orders: &Orders) -> Result<Cloud, Error> {
+        let Known { endpoint, credentials } = self.known(place.dialect()).await?.clone();
+        Cloud::new(&self.http, endpoint, place, orders, credentials)
+    }
+
+    /// The same for a store of which this was said, and not what was said to the client's builder.
+    ///
+    /// # Errors
+    /// As [`cloud`](Self::cloud).
+    pub(crate) async fn cloud_of(&self, said: &Said, place: Place, orders: Orders) -> Result<Cloud, Error> {
+        let Known { endpoint, credentials } = self.find_out(place.dialect(), said).await?;
+        Cloud::new(&self.http, endpoint, place, &orders, credentials)
+    }
+
+    /// What was said to the client's builder.
+    pub(crate) fn said(&self, dialect: Dialect) -> &Said {
+        match dialect {
+            Dialect::Oss => &self.oss.said,
+            Dialect::S3 => &self.s3.said,
+        }
+    }
+
+    async fn known(&self, dialect: Dialect) -> Result<&Known, Error> {
+        let kind = match dialect {
+            Dialect::Oss => &self.oss,
+            Dialect::S3 => &self.s3,
+        };
+        kind.known.get_or_try_init(|| self.find_out(dialect, &kind.said)).await
+    }
+
+    async fn find_out(&self, dialect: Dialect, said: &Said) -> Result<Known, Error> {
+        let world = self.environment.as_ref().map(|(environment, http)| World::new(environment.clone(), http));
+        let world = world.transpose().map_err(bad_option)?.map(Arc::new);
+        let options = settings_of(dialect, &said.settings, world.as_deref()).await?;
+        let credentials = match (&said.credentials, world) {
+            (Some(given), _) => Arc::clone(given),
+            (None, Some(world)) => of_environment(world, dialect, said.settings.profile.clone()),
+            (None, None) => Arc::new(Static::anonymous()),
+        };
+        Ok(Known { endpoint: Arc::new(Endpoint::new(options)?), credentials })
+    }
+}

@@ -1,0 +1,113 @@
+//! Nothing goes wrong.
+
+use longhaul::{DigestKind, Event, Verified};
+use longhaul_devstore::Content;
+
+use crate::stage::{BUCKET, PART, age, end, record, small_parts, stage, until_settled};
+
+/// Goal: what is stored is what the file holds, and it is proven. Method: sizes around every border.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_size_is_stored_whole_and_verified() {
+    for (len, parts) in [(0, 0), (1, 0), (PART, 0), (PART + 1, 2), (3 * PART, 3), (5 * PART - 1, 5)] {
+        let stage = stage();
+        let content = Content::seeded(len, len);
+        let file = stage.file("f", &content);
+        let transfer = stage.upload(&file, "a/b c.mp4").start().await.unwrap();
+        let events = record(&transfer);
+        let outcome = end(&transfer).await.unwrap();
+        assert_eq!((outcome.bytes, outcome.verified), (len, Verified::Digest(DigestKind::Crc64)), "{len}");
+        let uploaded = outcome.upload.unwrap();
+        assert_eq!((uploaded.parts, uploaded.sent), (parts, len), "{len}");
+        assert!(!outcome.already && uploaded.etag.is_some());
+        assert_eq!(stage.bytes_in("UploadPart") + stage.bytes_in("PutObject"), len, "nothing is sent twice");
+        assert_eq!(stage.unfinished(), 0);
+        assert!(events.await.unwrap().iter().any(|e| matches!(e, Event::Started { total: Some(t), .. } if *t == len)));
+        assert_eq!(stage.stored("a/b%20c.mp4").unwrap(), content.to_vec(), "{len}");
+    }
+}
+
+/// Goal: the same command again costs one request and reads nothing. Method: the receipt of a settled source.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_again_asks_once() {
+    for len in [1000, 3 * PART] {
+        let stage = stage();
+        let file = stage.file("f", &Content::seeded(1, len));
+        until_settled(&file).await;
+        end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
+        stage.until_logged(if len == 1000 { "PutObject" } else { "CompleteMultipartUpload" }).await;
+        let before = stage.last();
+        let outcome = end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
+        assert!(outcome.already, "{len}");
+        assert_eq!(stage.ops_since(before).await, ["HeadObject"]);
+        // Another object there: sent again.
+        stage.server().put_seeded(BUCKET, "k", 2, len).unwrap();
+        let outcome = end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
+        assert!(!outcome.already);
+        assert_eq!(stage.stored("k").unwrap(), Content::seeded(1, len).to_vec());
+    }
+}
+
+/// Goal: an identical object is not sent a second time by somebody who knows nothing of the first. Method: another
+/// state directory; then the same with `force`, which sends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_identical_object_is_recognised_by_its_digest() {
+    let stage = stage();
+    let file = stage.file("f", &Content::seeded(1, 3 * PART));
+    stage.server().put_seeded(BUCKET, "k", 1, 3 * PART).unwrap();
+    let again = || small_parts(stage.client_in("fresh").upload(&file)).to(format!("oss://{BUCKET}/k"));
+    let outcome = end(&again().start().await.unwrap()).await.unwrap();
+    assert!(outcome.already);
+    assert_eq!(stage.bytes_in("UploadPart"), 0);
+    let outcome = end(&again().force(true).start().await.unwrap()).await.unwrap();
+    assert!(!outcome.already);
+    assert_eq!(stage.bytes_in("UploadPart"), 3 * PART);
+}
+
+/// Goal: what was asked for the object is what it is served with. Method: the head of a GET.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_and_headers_reach_the_object() {
+    for len in [10, 2 * PART + 1] {
+        let stage = stage();
+        let file = stage.file("f", &Content::seeded(1, len));
+        let upload = || stage.upload(&file, "k").content_type("video/mp4").metadata("owner", "me");
+        end(&upload().header("Cache-Control", "no-cache").part_md5(true).start().await.unwrap()).await.unwrap();
+        // Other metadata is another object, though the bytes are the same.
+        let outcome = end(&upload().metadata("more", "x").start().await.unwrap()).await.unwrap();
+        assert!(!outcome.already, "{len}");
+    }
+}
+
+/// Goal: thousands of parts cost neither time nor requests beyond their own. Method: the store's log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_thousand_parts_are_two_thousand_requests() {
+    const LEN: u64 = 2000 * (100 << 10);
+    let stage = stage();
+    let file = stage.path("f");
+    std::fs::File::create(&file).unwrap().set_len(LEN).unwrap();
+    age(&file, 3600);
+    let builder = stage.upload(&file, "k").part_size(100 << 10).connections(8);
+    let outcome = end(&builder.start().await.unwrap()).await.unwrap();
+    assert_eq!(outcome.upload.unwrap().parts, 2000);
+    assert_eq!(outcome.verified, Verified::Digest(DigestKind::Crc64));
+    assert_eq!((stage.count("UploadPart"), stage.count("InitiateMultipartUpload")), (2000, 1));
+    assert_eq!(stage.bytes_in("UploadPart"), LEN);
+}
+
+/// Goal: a limit is kept, by parts and by objects that are sent from memory. Method: so many bytes at such a rate take
+/// at least so long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uploads_keep_to_the_rate_limit() {
+    let stage = stage();
+    let content = Content::seeded(1, 8 * PART);
+    let file = stage.file("f", &content);
+    let client = stage.client();
+    client.set_limit_rate(1 << 20);
+    for single_max in [PART, 16 * PART] {
+        let begun = std::time::Instant::now();
+        let builder = small_parts(client.upload(&file)).single_max(single_max).force(true);
+        let outcome = end(&builder.to(format!("oss://{BUCKET}/k")).start().await.unwrap()).await.unwrap();
+        assert_eq!(outcome.upload.unwrap().parts > 0, single_max == PART);
+        assert!(begun.elapsed().as_secs_f64() > 0.7, "{:?}", begun.elapsed());
+    }
+    assert_eq!(stage.stored("k").unwrap(), content.to_vec());
+}
