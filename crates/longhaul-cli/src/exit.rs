@@ -19,23 +19,25 @@ pub(crate) enum Exit {
     InUse,
     Network,
     Refused,
+    Unconfirmed,
     Signal(Signal),
 }
 
 /// Every code with what it says, as `--help` and `docs/exit-codes.md` show it.
-pub(crate) const TABLE: [(Exit, &str); 15] = [
+pub(crate) const TABLE: [(Exit, &str); 16] = [
     (Exit::Done, "done"),
     (Exit::Internal, "internal error"),
     (Exit::Usage, "wrong arguments"),
-    (Exit::NotFound, "the source says that the object does not exist"),
+    (Exit::NotFound, "the source says that the object does not exist, or the store that there is no such bucket"),
     (Exit::Denied, "access denied, or credentials needed"),
     (Exit::NeedsLink, "the link expired and a new one is needed, or a login page came instead"),
-    (Exit::Changed, "the object changed"),
+    (Exit::Changed, "the object changed, or another one stands at the key of an upload"),
     (Exit::Integrity, "the bytes are wrong, or cannot be verified as required"),
     (Exit::LocalFile, "a local file problem: no space, read-only, exists, unknown"),
     (Exit::InUse, "in use by another process"),
     (Exit::Network, "the network gave up; what was received is kept"),
     (Exit::Refused, "refused by the server"),
+    (Exit::Unconfirmed, "stored but unconfirmed, or stored and its callback failed"),
     (Exit::Signal(Signal::Hangup), "SIGHUP; what was received is kept"),
     (Exit::Signal(Signal::Interrupt), "SIGINT (Ctrl-C); what was received is kept"),
     (Exit::Signal(Signal::Terminate), "SIGTERM; what was received is kept"),
@@ -57,6 +59,7 @@ impl Exit {
             Self::InUse => 9,
             Self::Network => 10,
             Self::Refused => 11,
+            Self::Unconfirmed => 12,
             Self::Signal(signal) => 128 + signal.number(),
         }
     }
@@ -71,6 +74,7 @@ fn of_kind(kind: ErrorKind) -> (Exit, &'static str) {
         ErrorKind::NeedsLink => (Exit::NeedsLink, "needs_link"),
         ErrorKind::Portal => (Exit::NeedsLink, "portal"),
         ErrorKind::Changed => (Exit::Changed, "changed"),
+        ErrorKind::OtherObject => (Exit::Changed, "other_object"),
         ErrorKind::Integrity => (Exit::Integrity, "integrity"),
         ErrorKind::NotProvable => (Exit::Integrity, "not_provable"),
         ErrorKind::NoSpace => (Exit::LocalFile, "no_space"),
@@ -79,6 +83,8 @@ fn of_kind(kind: ErrorKind) -> (Exit, &'static str) {
         ErrorKind::InUse => (Exit::InUse, "in_use"),
         ErrorKind::Network => (Exit::Network, "network"),
         ErrorKind::Refused => (Exit::Refused, "refused"),
+        ErrorKind::Unconfirmed => (Exit::Unconfirmed, "unconfirmed"),
+        ErrorKind::CallbackFailed => (Exit::Unconfirmed, "callback_failed"),
         ErrorKind::Cancelled => (Exit::Internal, "cancelled"),
         ErrorKind::Internal => (Exit::Internal, "internal"),
         // A kind that this program does not know yet: nothing a script could act on.
@@ -131,6 +137,9 @@ mod tests {
             (ErrorKind::NeedsLink, 5),
             (ErrorKind::Portal, 5),
             (ErrorKind::Changed, 6),
+            (ErrorKind::OtherObject, 6),
+            (ErrorKind::Unconfirmed, 12),
+            (ErrorKind::CallbackFailed, 12),
             (ErrorKind::Integrity, 7),
             (ErrorKind::NotProvable, 7),
             (ErrorKind::NoSpace, 8),
@@ -157,6 +166,6 @@ mod tests {
             assert!(document.contains(&row), "docs/exit-codes.md lacks: {row}");
         }
         let codes: Vec<u8> = TABLE.iter().map(|(exit, _)| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 129, 130, 143]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 129, 130, 143]);
     }
 }

@@ -13,6 +13,7 @@
 mod commands;
 mod exit;
 mod flags;
+mod keys;
 mod limits;
 mod out;
 mod show;
@@ -47,9 +48,13 @@ fn run(words: flags::low::Words) -> Result<Exit, Failure> {
     log_to_stderr(words.verbose);
     match flags::high::command(words)? {
         Command::Get(get) => commands::get::run(*get),
+        Command::Put(put) => commands::put::run(*put),
+        Command::Cancel(cancel) => commands::cancel::run(&cancel),
+        Command::Clean(clean) => commands::clean::run(&clean),
         Command::List(list) => commands::list::run(&list),
         Command::Show(show) => commands::show::run(&show),
         Command::Probe(probe) => commands::probe::run(&probe),
+        Command::Presign(presign) => commands::presign::run(&presign),
         Command::Verify(verify) => commands::verify::run(&verify),
         Command::Demo => commands::demo::run(),
         Command::Serve(serve) => commands::serve::run(&serve),

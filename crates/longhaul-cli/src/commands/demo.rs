@@ -1,13 +1,15 @@
 //! `longhaul demo`: the whole story on this machine, without a network: a download that is cut, killed and overtaken by
-//! a change of its object, and comes out right.
+//! a change of its object, and comes out right; then an upload ([`upload`]) that is cut, killed and left without an answer.
 //!
-//! Nothing is staged: a store in this process misbehaves as told, the downloads are runs of this very program, the kill
-//! is a SIGKILL, and at the end the file is compared with what the store has.
+//! Nothing is staged: a store in this process misbehaves as told, the transfers are runs of this very program, the kills
+//! are SIGKILLs, and at the end the files are compared with what the store has.
+
+mod upload;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,7 +65,7 @@ struct Story {
     folder: tempfile::TempDir,
 }
 
-/// What a run of `longhaul get` told.
+/// What a run of `longhaul get` or `longhaul put` told.
 #[derive(Default)]
 struct Told {
     resumed_with: u64,
@@ -71,6 +73,10 @@ struct Told {
     /// Why held bytes were given up, and how many.
     restarted: Option<(String, u64)>,
     received: u64,
+    /// What the store has of an upload.
+    acknowledged: u64,
+    /// An answer was lost, and it was found out what became of the request.
+    settled: bool,
     verified: Option<String>,
     done: bool,
     failed: Option<String>,
@@ -90,9 +96,25 @@ impl Story {
     }
 
     fn tell(&self) -> Result<(), Failure> {
+        say("longhaul moves large files over networks that fail. To show it, a small server is started on\n\
+             this machine, no network is used, and everything goes wrong on purpose.\n")?;
+        let downloaded = self.download()?;
+        let uploaded = self.upload()?;
         say(&format!(
-            "A store on this machine has a file of {}. It is fetched over a connection that\n\
-             fails, by a process that is killed, while the file is replaced by another.\n",
+            "What it cost\n\n{downloaded}\n{uploaded}\n  took                  {:>10}\n\n\
+             Everything of the demo is removed again. `longhaul get --help` and `longhaul put --help` begin\n\
+             the real thing, `longhaul serve` gives you a server that fails like this one.",
+            format!("{:.1} s", self.began.elapsed().as_secs_f64()),
+        ))
+    }
+
+    /// A file comes down; its lines of the summary.
+    fn download(&self) -> Result<String, Failure> {
+        say(&format!(
+            "The server has a file of {}. It is downloaded, but\n  \
+             - the connection is cut,\n  \
+             - the program is killed in the middle and started anew,\n  \
+             - and then the file is replaced by another one while it is being downloaded.\n",
             bytes(SIZE)
         ))?;
         self.fault(&format!("op=GetObject kind=bandwidth bytes_per_second={BYTES_PER_SECOND}"))?;
@@ -105,7 +127,7 @@ impl Story {
         }
         say(&format!(
             "   The connection was cut {}; each time the download went on from there.\n   \
-             At {} the process was killed with kill -9.\n",
+             At {} the program was killed with kill -9: it had no chance to save anything.\n",
             times(first.retries),
             bytes(first.received)
         ))?;
@@ -119,37 +141,36 @@ impl Story {
             return Err(Failure::internal(format!("the second download did not end well: {why}")));
         }
         say(&format!(
-            "   Kept from the killed process: {}. Nothing of it was fetched again.",
+            "   Kept from the killed program: {}, checked and not fetched again.",
             bytes(second.resumed_with)
         ))?;
         if let Some((why, discarded)) = &second.restarted {
             say(&format!(
-                "   Then the file was replaced on the store, in the middle of the download:\n   {why}. {} of the old \
-                 version were given up,\n   and not mixed with the new one.",
+                "   Then the file on the server was replaced, and the connection cut once more. longhaul saw\n   that \
+                 {why}. It gave up the {} that it had of\n   the old one, since a file mixed from two versions is \
+                 worse than none, and began anew.",
                 bytes(*discarded)
             ))?;
         }
         let verified = second.verified.as_deref().unwrap_or("nothing");
-        say(&format!("   Then it was fetched whole, and checked: {verified}.\n"))?;
+        say(&format!("   The new one was fetched whole. Checked: {verified}.\n"))?;
         let sent = self.sent();
-        let same = self.compare().map_err(|e| local(format!("cannot compare the file with the store's ({e})")))?;
+        let same = self
+            .compare(KEY, &self.file)
+            .map_err(|e| local(format!("cannot compare the file with the server's ({e})")))?;
         if !same {
-            return Err(Failure::new(Exit::Integrity, "integrity", "the file is not the one that the store has"));
+            return Err(Failure::new(Exit::Integrity, "integrity", "the file is not the one that the server has"));
         }
+        say("The downloaded file is byte for byte the one that the server has now.\n")?;
         let given_up = second.restarted.as_ref().map_or(0, |(_, discarded)| *discarded);
-        say(&format!(
-            "The file is byte for byte the one that the store has now.\n\n  \
-             sent by the store     {:>10}   for a file of {}\n  \
+        Ok(format!(
+            "  sent by the server    {:>10}   for a file of {}\n  \
              of the old version    {:>10}   in vain, because the file was replaced\n  \
-             lost on the way       {:>10}   by the cuts and the kill\n  \
-             took                  {:>10}\n\n\
-             Everything of the demo is removed again. `longhaul get --help` begins the real thing,\n\
-             `longhaul serve` gives you a store that fails like this one.",
+             sent twice            {:>10}   because of the cuts and the kill\n",
             bytes(sent),
             bytes(SIZE),
             bytes(given_up),
             bytes(sent.saturating_sub(SIZE + given_up)),
-            format!("{:.1} s", self.began.elapsed().as_secs_f64()),
         ))
     }
 
@@ -170,7 +191,8 @@ impl Story {
     /// Runs `longhaul get` as a process of its own; kills it when it has received so much.
     fn get(&self, kill_at: Option<u64>) -> Result<Told, Failure> {
         let program = std::env::current_exe().map_err(|e| Failure::internal(format!("where am I? ({e})")))?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             // One connection, so that things happen in the order in which they are told.
             .args(["get", "--json", "--overwrite", "--connections", "1", "--proxy", "none"])
             .args(["--stall-timeout", &SILENCE.as_secs().to_string()])
@@ -179,10 +201,13 @@ impl Story {
             .arg("-o")
             .arg(&self.file)
             .arg(self.url())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
+            .stdin(Stdio::null());
+        self.listen(command, |told| kill_at.is_some_and(|at| told.received >= at))
+    }
+
+    /// Hears what a run of this program tells, and kills it when it has told enough.
+    fn listen(&self, mut command: Command, enough: impl Fn(&Told) -> bool) -> Result<Told, Failure> {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = Killed(child.map_err(|e| Failure::internal(format!("cannot start a process ({e})")))?);
         let mut told = Told::default();
         let Some(out) = child.0.stdout.take() else { return Err(Failure::internal("the process has no stdout")) };
@@ -192,19 +217,19 @@ impl Story {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Failure::internal("stopped"));
             }
-            if kill_at.is_some_and(|at| told.received >= at) {
+            if enough(&told) {
                 break;
             }
         }
         Ok(told)
     }
 
-    /// Holds the file against what the store has, without any of our own code for downloads.
-    fn compare(&self) -> io::Result<bool> {
+    /// Holds a file against what the store has, without any of our own code for downloads.
+    fn compare(&self, key: &str, file: &Path) -> io::Result<bool> {
         self.server.clear_faults();
         let mut stream = TcpStream::connect(self.server.address())?;
         stream.set_read_timeout(Some(SILENCE))?;
-        write!(stream, "GET /{BUCKET}/{KEY} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        write!(stream, "GET /{BUCKET}/{key} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
         let mut theirs = BufReader::new(stream);
         let mut line = String::new();
         while line != "\r\n" {
@@ -213,7 +238,7 @@ impl Story {
                 return Ok(false);
             }
         }
-        same(&mut theirs, &mut BufReader::new(File::open(&self.file)?))
+        same(&mut theirs, &mut BufReader::new(File::open(file)?))
     }
 }
 
@@ -223,11 +248,19 @@ impl Told {
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         match event["event"].as_str().unwrap_or_default() {
             "resumed" => self.resumed_with = number("held"),
-            "progress" => self.received = number("received"),
+            "progress" => {
+                self.received = number("received");
+                self.acknowledged = number("acknowledged");
+            }
+            "settling" => self.settled = true,
             "retry" => self.retries += 1,
             "restarted" => self.restarted = Some((text("message"), number("discarded"))),
             "verified" => self.verified = Some(format!("{} is right", text("digest"))),
-            "done" => self.done = true,
+            "done" => {
+                let digest = event["digests"][0].as_str().map(|digest| format!("{digest} is right"));
+                self.verified = self.verified.take().or(digest);
+                self.done = true;
+            }
             "failed" => self.failed = Some(text("message")),
             _ => {}
         }

@@ -68,7 +68,7 @@ impl From<&TransferInfo> for Row {
 
 /// Columns as wide as their widest cell. The id is cut: its beginning is enough for `show`.
 fn table(rows: &[Row], now: Duration) -> String {
-    const HEAD: [&str; 6] = ["ID", "STATE", "HELD", "CHANGED", "FILE", "SOURCE"];
+    const HEAD: [&str; 6] = ["ID", "STATE", "HELD", "CHANGED", "FILE", "FROM OR TO"];
     let cells = |row: &Row| {
         let age = now.saturating_sub(Duration::from_millis(row.updated_ms));
         [
@@ -77,7 +77,7 @@ fn table(rows: &[Row], now: Duration) -> String {
             text::share(row.held, row.total),
             format!("{} ago", text::whole(age.as_secs())),
             text::here(row.path.as_deref().unwrap_or_default().as_ref()),
-            row.url.clone(),
+            if row.kind == "upload" { format!("to {}", row.url) } else { row.url.clone() },
         ]
     };
     let lines: Vec<[String; 6]> = std::iter::once(HEAD.map(String::from)).chain(rows.iter().map(cells)).collect();
@@ -116,11 +116,14 @@ mod tests {
             needs_headers: false,
             error: None,
         };
-        let text = table(&[row("/d/a", "paused"), row("/d/\u{1b}[2J\nb", "needs_link")], Duration::from_secs(62));
+        let upload = Row { kind: "upload", url: "oss://b/k".into(), ..row("/d/c", "interrupted") };
+        let rows = [row("/d/a", "paused"), row("/d/\u{1b}[2J\nb", "needs_link"), upload];
+        let text = table(&rows, Duration::from_secs(62));
         let expected = "\
-ID        STATE       HELD                CHANGED       FILE       SOURCE
-01234567  paused      1.0 MiB of 1.0 GiB  1 m 01 s ago  /d/a       https://h/a
-01234567  needs link  1.0 MiB of 1.0 GiB  1 m 01 s ago  /d/?[2J?b  https://h/a
+ID        STATE        HELD                CHANGED       FILE       FROM OR TO
+01234567  paused       1.0 MiB of 1.0 GiB  1 m 01 s ago  /d/a       https://h/a
+01234567  needs link   1.0 MiB of 1.0 GiB  1 m 01 s ago  /d/?[2J?b  https://h/a
+01234567  interrupted  1.0 MiB of 1.0 GiB  1 m 01 s ago  /d/c       to oss://b/k
 ";
         assert_eq!(text, expected);
     }

@@ -1,18 +1,25 @@
 //! One verb, one file.
 
+pub(crate) mod cancel;
+pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod get;
+mod known;
 pub(crate) mod list;
 pub(crate) mod man;
+pub(crate) mod presign;
 pub(crate) mod probe;
+pub(crate) mod put;
 pub(crate) mod serve;
+mod several;
 pub(crate) mod show;
 pub(crate) mod verify;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use longhaul::credentials::{Environment, StoreSettings};
 use longhaul::{Client, ClientBuilder, ErrorKind, ObjectIdentity, ValidatorKind};
 use serde::Serialize;
 
@@ -28,8 +35,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// A client for downloads. Without a usable state directory a download still resumes, so only one that was asked for
 /// by name is an error.
-fn client(network: &Network, state: &StateDir, limit_rate: u64) -> Result<Client, Failure> {
-    let settings = || settings(network).limit_rate(limit_rate);
+fn client(network: &Network, store: &StoreSettings, state: &StateDir, limit_rate: u64) -> Result<Client, Failure> {
+    let settings = || settings(network, store).limit_rate(limit_rate);
     let without = || settings().build().map_err(Failure::from);
     match state {
         StateDir::Chosen(dir) => Ok(settings().state_dir(dir).build()?),
@@ -44,6 +51,23 @@ fn client(network: &Network, state: &StateDir, limit_rate: u64) -> Result<Client
     }
 }
 
+/// A client for uploads, which need a state directory: what was begun in a store has to be known after a crash.
+fn uploading_client(
+    network: &Network,
+    store: &StoreSettings,
+    state: &StateDir,
+    limit_rate: u64,
+) -> Result<Client, Failure> {
+    match state {
+        StateDir::Chosen(dir) | StateDir::Usual(dir) => {
+            Ok(settings(network, store).limit_rate(limit_rate).state_dir(dir).build()?)
+        }
+        StateDir::Nowhere => Err(Failure::usage(
+            "there is no home folder, and an upload has to write down what it began in a store: give --state-dir",
+        )),
+    }
+}
+
 /// A client that only looks at what is on this machine. It makes no state directory where there is none.
 fn offline_client(state: &StateDir) -> Result<Client, Failure> {
     let builder = Client::builder();
@@ -54,8 +78,11 @@ fn offline_client(state: &StateDir) -> Result<Client, Failure> {
     })
 }
 
-fn settings(network: &Network) -> ClientBuilder {
+fn settings(network: &Network, store: &StoreSettings) -> ClientBuilder {
     let mut builder = Client::builder()
+        .environment(Environment::of_process())
+        .oss(store.clone())
+        .s3(store.clone())
         .connect_timeout(network.connect_timeout)
         .proxy(network.proxy.clone())
         .insecure(network.insecure)

@@ -9,9 +9,12 @@ use crate::out;
 use crate::show::text;
 
 pub(crate) fn run(probe: &Probe) -> Result<Exit, Failure> {
-    let client = settings(&probe.network).build()?;
+    let client = settings(&probe.network, &probe.store).build()?;
     let runtime = runtime()?;
     let mut question = client.probe(&probe.url);
+    if let Some(id) = &probe.version_id {
+        question = question.version_id(id);
+    }
     for (name, value) in &probe.headers {
         question = question.header(name, value);
     }

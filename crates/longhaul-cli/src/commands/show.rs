@@ -4,52 +4,56 @@
 
 mod facts;
 mod sentences;
+mod upload;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use longhaul::{Client, ErrorKind};
 
-use super::{absolute, json_lines, offline_client};
+use super::known::{is_of, meant};
+use super::{json_lines, offline_client};
 use crate::exit::{Exit, Failure};
 use crate::flags::high::Show;
 use crate::out;
 use facts::Facts;
-
-/// Fewer digits of an id are more likely a file name.
-const ID_DIGITS_MIN: usize = 4;
+use upload::Upload;
 
 pub(crate) fn run(show: &Show) -> Result<Exit, Failure> {
     let client = offline_client(&show.state)?;
     let what = meant(&client, &show.what)?;
-    let inspection = client.inspect(&what).map_err(|error| match error.kind() {
+    let uploads = uploads(&client, &what, &show.what)?;
+    let facts = match client.inspect(&what) {
+        Ok(inspection) => {
+            Some(Facts::of(&inspection).ok_or_else(|| Failure::internal("show: what was found has no name here"))?)
+        }
+        // An upload's file is usually no download.
+        Err(error) if error.kind() == ErrorKind::NotFound && !uploads.is_empty() => None,
         // Nothing was asked of a source: what is not found is a matter of this machine.
-        ErrorKind::NotFound => Failure::new(Exit::LocalFile, "local_file", error.to_string()),
-        _ => error.into(),
-    })?;
-    let facts = Facts::of(&inspection).ok_or_else(|| Failure::internal("show: what was found has no name here"))?;
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Failure::new(Exit::LocalFile, "local_file", error.to_string()));
+        }
+        Err(error) => return Err(error.into()),
+    };
     if show.json {
-        json_lines(&[facts])?;
+        json_lines(facts.as_slice())?;
+        json_lines(&uploads)?;
     } else {
-        out::stdout(&out::plain(&sentences::of(&facts, show.explain)))?;
+        let facts = facts.iter().map(|facts| sentences::of(facts, show.explain));
+        let sheets: Vec<String> = facts.chain(uploads.iter().map(|upload| upload.sentences(show.explain))).collect();
+        out::stdout(&out::plain(&sheets.join("\n")))?;
     }
     Ok(Exit::Done)
 }
 
-/// The beginning of an id becomes the id; anything else is a path. A file of that name comes first.
-fn meant(client: &Client, what: &Path) -> Result<PathBuf, Failure> {
-    let digits = what.to_str().filter(|t| (ID_DIGITS_MIN..=32).contains(&t.len()));
-    let digits = digits.filter(|t| t.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)));
-    let Some(digits) = digits.filter(|_| what.symlink_metadata().is_err()) else {
-        return Ok(absolute(what));
-    };
-    let listing = client.list()?;
-    let found: Vec<&str> =
-        listing.transfers.iter().map(|t| t.id.as_str()).filter(|id| id.starts_with(digits)).collect();
-    match found[..] {
-        [id] => Ok(id.into()),
-        [] => Ok(absolute(what)),
-        _ => {
-            Err(Failure::usage(format!("{digits} is the beginning of {} transfers; give more of the id", found.len())))
-        }
+/// The unfinished uploads of an id or a file: of one file there may be several, to several places.
+fn uploads(client: &Client, what: &Path, typed: &Path) -> Result<Vec<Upload>, Failure> {
+    if client.list()?.transfers.iter().all(|transfer| transfer.kind != longhaul::TransferKind::Upload) {
+        return Ok(Vec::new()); // also where there is no state directory
     }
+    let (uploads, problems) = client.unfinished_uploads()?;
+    for problem in &problems {
+        out::say(&format!("warning: {problem}"));
+    }
+    let of_it = |id: &str, path: &Path| what.as_os_str() == id || is_of(path, typed);
+    Ok(uploads.iter().filter(|upload| of_it(&upload.id, &upload.path)).map(Upload::from).collect())
 }

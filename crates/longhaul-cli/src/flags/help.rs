@@ -7,12 +7,14 @@ use crate::exit;
 pub(crate) const MAIN: &str = "\
 Examples:
   longhaul get https://example.com/disk.iso      download; run it again after any interruption
+  longhaul put disk.iso oss://bucket/            upload; run it again after any interruption
   longhaul show --explain disk.iso               what is held, what would be fetched again, and why
+  longhaul get oss://films/a.mp4                 from an object store; s3:// the same
   longhaul probe https://example.com/disk.iso    can this be resumed?
   longhaul demo                                  see it work, on this machine
   longhaul serve DIR                             a local OSS-compatible store to develop against
 
-`longhaul get --help` has more examples and the exit codes.";
+`longhaul get --help` and `longhaul put --help` have more examples and the exit codes.";
 
 const GET_EXAMPLES: &str = "\
 Examples:
@@ -24,6 +26,9 @@ Examples:
 
   A list of URLs into one folder; finished ones are not fetched again
     longhaul get -i urls.txt -d downloads --create-dirs
+
+  All objects of a folder in a store (keys and endpoint: docs/stores.md)
+    longhaul get -r oss://films/2024/ -d films --create-dirs --include '*.mp4'
 
   With a token that other users of this machine cannot see
     longhaul get --header-file auth.txt https://example.com/private.tar
@@ -47,13 +52,84 @@ pub(crate) fn get_short() -> String {
 
 /// After `longhaul get --help`.
 pub(crate) fn get_long() -> String {
-    let mut text =
-        format!("{GET_EXAMPLES}\n\n{GET_FILES}\n\nExit codes (with several URLs: of the first that failed):");
+    let text = format!("{GET_EXAMPLES}\n\n{GET_FILES}\n\nExit codes (with several URLs: of the first that failed):");
+    with_exit_codes(text)
+}
+
+fn with_exit_codes(mut text: String) -> String {
     for (exit, meaning) in exit::TABLE {
         let _ = write!(text, "\n  {:>3}  {meaning}", exit.code()); // writing to a String cannot fail
     }
     text
 }
+
+const PUT_EXAMPLES: &str = "\
+Examples:
+  Upload, and go on after Ctrl-C, kill -9, a reboot or a lost network: the same command
+    longhaul put disk.iso oss://bucket/images/disk.iso
+
+  Several files, and what is in a folder, under their names
+    longhaul put a.iso b.iso oss://bucket/images/
+    longhaul put -r photos oss://bucket/photos/ --exclude '*.tmp'
+
+  A store of another address: also OSS_ENDPOINT, OSS_REGION; AWS_ENDPOINT_URL, AWS_REGION
+    longhaul put --endpoint http://127.0.0.1:9000 --region us-east-1 disk.iso s3://bucket/
+
+  What another program writes; see below what can be resumed
+    tar c photos | longhaul put - oss://bucket/photos.tar
+
+  In a script: one JSON object a line, the last one is done or failed
+    longhaul put --json disk.iso oss://bucket/ | jq -r 'select(.event==\"done\") | .verified'";
+
+const PUT_MORE: &str = "\
+What is there already:
+  An object of the same length and digest, with the metadata, type and class asked for, is
+  success without a transfer. Any other object at the key is replaced when all parts are
+  there and right, unless --no-overwrite is given. With --callback it is sent in any case.
+
+What is resumed:
+  Parts that the store has and whose digests are those of the file. A file that changed is
+  never mixed: its upload is removed, and a new one begins. The journals are in the state
+  folder, so the same user on the same machine goes on; `longhaul list` shows them,
+  `longhaul cancel` removes an upload and what the store keeps of it.
+
+From stdin (-):
+  All of it is written to the state folder first, which needs room for it. Once it was read
+  whole, an interrupted upload goes on when the same command gets the same input again: it is
+  read once more, and parts that the store has are not sent again. Before that nothing is in
+  the store, and nothing is kept.
+
+Folders (-r):
+  Keys are DEST, a / and the path below the folder. Empty folders are left out: stores have
+  none. Links to files are followed; links to folders only with --follow-symlinks, and never
+  into a folder that they lie in. What cannot be read is reported, and the rest is uploaded.
+
+Sizes and rates:
+  K, M, G and KiB, MiB, GiB are powers of 1024; KB, MB, GB are powers of 1000.";
+
+/// After `longhaul put -h`.
+pub(crate) fn put_short() -> String {
+    format!("{PUT_EXAMPLES}\n\n`longhaul put --help` says more.")
+}
+
+/// After `longhaul put --help`.
+pub(crate) fn put_long() -> String {
+    let text = format!("{PUT_EXAMPLES}\n\n{PUT_MORE}\n\nExit codes (with several files: of the first that failed):");
+    with_exit_codes(text)
+}
+
+pub(crate) const CANCEL: &str = "\
+Examples:
+  longhaul cancel disk.iso        an upload of it, or a download to it, that is not running
+  longhaul cancel 3f9a            an id, or its beginning, as `longhaul list` shows it
+  longhaul cancel --all --keep    forget all, leave parts in the stores and partial files
+
+A transfer that runs in another process is not touched (exit code 9): stop it with Ctrl-C first.";
+
+pub(crate) const CLEAN: &str = "\
+Examples:
+  longhaul clean            says what is left over, and asks
+  longhaul clean --yes      the same in a script";
 
 pub(crate) const LIST: &str = "\
 Examples:
@@ -68,7 +144,16 @@ Examples:
 pub(crate) const PROBE: &str = "\
 Examples:
   longhaul probe https://example.com/disk.iso
-  longhaul probe --json https://example.com/disk.iso | jq .resumable";
+  longhaul probe --json https://example.com/disk.iso | jq .resumable
+  longhaul probe oss://films/a.mp4";
+
+pub(crate) const PRESIGN: &str = "\
+Examples:
+  longhaul presign oss://films/a.mp4 --expires 12h
+  curl -o a.mp4 \"$(longhaul presign oss://films/a.mp4)\"
+  curl -T a.mp4 \"$(longhaul presign --method put oss://films/a.mp4)\"
+
+Whoever has the link can do what it is for until it ends, or until the keys it was made with end.";
 
 pub(crate) const VERIFY: &str = "\
 Examples:

@@ -4,22 +4,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul::{Connections, Digest, Durability, IpFamily, OnChange, ProxyChoice};
+use longhaul::credentials::StoreSettings;
+use longhaul::{Connections, Digest, Durability, IpFamily, LinkMethod, OnChange, ProxyChoice};
 
-use super::low::{DurabilityWord, GetWords, NetworkWords, OnChangeWord, ProgressWord, RequestWords, Verb, Words};
+use super::globs::Globs;
+use super::low::{
+    DurabilityWord, GetWords, MethodWord, NetworkWords, OnChangeWord, PresignWords, ProgressWord, RequestWords, Verb,
+    Words,
+};
 use super::netrc::Netrc;
-use super::{input, values};
+use super::put::Put;
+use super::settle::{Cancel, Clean};
+use super::{input, store, values};
 use crate::exit::{Exit, Failure};
 
 /// A header's name and value, or a user and password.
-type Pair = (String, String);
+pub(crate) type Pair = (String, String);
 
 /// One thing to do.
 pub(crate) enum Command {
     Get(Box<Get>),
+    Put(Box<Put>),
+    Cancel(Box<Cancel>),
+    Clean(Box<Clean>),
     List(List),
     Show(Show),
-    Probe(Probe),
+    Probe(Box<Probe>),
+    Presign(Box<Presign>),
     Verify(Verify),
     Serve(Box<super::serve::ServeWords>),
     Demo,
@@ -31,6 +42,11 @@ pub(crate) enum Command {
 pub(crate) struct Get {
     /// At least one, in the order given.
     pub(crate) urls: Vec<String>,
+    /// They are what names of objects begin with.
+    pub(crate) recursive: bool,
+    /// Of these objects.
+    pub(crate) globs: Globs,
+    pub(crate) version_id: Option<String>,
     pub(crate) place: Place,
     pub(crate) create_dirs: bool,
     pub(crate) overwrite: bool,
@@ -53,6 +69,7 @@ pub(crate) struct Get {
     /// Bytes per second.
     pub(crate) min_rate: u64,
     pub(crate) network: Network,
+    pub(crate) store: StoreSettings,
     pub(crate) state: StateDir,
     pub(crate) progress: Progress,
     pub(crate) json: bool,
@@ -130,9 +147,21 @@ pub(crate) struct Show {
 
 pub(crate) struct Probe {
     pub(crate) url: String,
+    pub(crate) version_id: Option<String>,
     pub(crate) headers: Vec<Pair>,
     pub(crate) user: Option<Pair>,
     pub(crate) network: Network,
+    pub(crate) store: StoreSettings,
+    pub(crate) json: bool,
+}
+
+/// Make a link.
+pub(crate) struct Presign {
+    pub(crate) object: String,
+    pub(crate) method: LinkMethod,
+    pub(crate) life: Duration,
+    pub(crate) network: Network,
+    pub(crate) store: StoreSettings,
     pub(crate) json: bool,
 }
 
@@ -148,16 +177,23 @@ pub(crate) fn command(words: Words) -> Result<Command, Failure> {
     let state = || state_dir(words.state_dir.clone());
     Ok(match words.verb {
         Verb::Get(get) => Command::Get(Box::new(self::get(*get, state()?, verbose)?)),
+        Verb::Put(put) => Command::Put(Box::new(super::put::put(*put, state()?, verbose)?)),
+        Verb::Cancel(cancel) => Command::Cancel(Box::new(super::settle::cancel(*cancel, state()?)?)),
+        Verb::Clean(clean) => Command::Clean(Box::new(super::settle::clean(*clean, state()?)?)),
         Verb::List(list) => Command::List(List { state: state()?, json: list.json }),
         Verb::Show(show) => {
             Command::Show(Show { what: show.what, explain: show.explain, state: state()?, json: show.json })
         }
         Verb::Probe(probe) => {
-            let url = values::url(&probe.url).map_err(Failure::usage)?;
+            let url = values::source(&probe.url).map_err(Failure::usage)?;
+            let version_id = probe.version_id.filter(|id| !id.is_empty());
             let netrc = netrc(&probe.request)?;
             let (headers, user) = request(probe.request)?;
-            Command::Probe(Probe { url, headers, user, network: network(probe.network, netrc)?, json: probe.json })
+            let store = store::settings(probe.store, [url.as_str()])?;
+            let network = network(probe.network, netrc)?;
+            Command::Probe(Box::new(Probe { url, version_id, headers, user, network, store, json: probe.json }))
         }
+        Verb::Presign(words) => Command::Presign(Box::new(presign(*words)?)),
         Verb::Verify(verify) => Command::Verify(Verify { file: verify.file, state: state()?, json: verify.json }),
         Verb::Serve(serve) => Command::Serve(serve),
         Verb::Demo => Command::Demo,
@@ -166,27 +202,39 @@ pub(crate) fn command(words: Words) -> Result<Command, Failure> {
     })
 }
 
-fn usage(message: impl Into<String>) -> Failure {
+pub(super) fn usage(message: impl Into<String>) -> Failure {
     Failure::usage(message)
 }
 
 fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> {
-    let mut urls = words.urls.iter().map(|u| values::url(u)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    let recursive = words.recursive;
+    let source = |text: &str| if recursive { values::prefix(text) } else { values::source(text) };
+    let mut urls = words.urls.iter().map(|u| source(u)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
     if let Some(path) = &words.input_file {
         let flag = "--input-file";
         let list = input::read(path, flag).map_err(usage)?;
-        urls.extend(input::lines(&list, flag, values::url).map_err(usage)?);
+        urls.extend(input::lines(&list, flag, source).map_err(usage)?);
         if urls.is_empty() {
             return Err(usage(format!("{flag}: {} has no URL in it", path.display())));
         }
     }
     let checksums = words.checksum.iter().map(|c| values::checksum(c)).collect::<Result<Vec<_>, _>>();
     let checksums = checksums.map_err(|e| usage(format!("--checksum: {e}")))?;
+    if recursive && words.output.is_some() {
+        return Err(usage("-o names one file, but --recursive fetches many; use -d DIR for a folder"));
+    }
+    if (urls.len() > 1 || recursive) && words.version_id.is_some() {
+        return Err(usage("--version-id is about one object; fetch that one by itself"));
+    }
+    if recursive && !checksums.is_empty() {
+        return Err(usage("--checksum is about one file, but --recursive fetches many; fetch that one by itself"));
+    }
     if urls.len() > 1 && !checksums.is_empty() {
         return Err(usage("--checksum is about one file, but there are several URLs; fetch that one by itself"));
     }
     let netrc = netrc(&words.request)?;
     let (headers, user) = request(words.request)?;
+    let store = store::settings(words.store, urls.iter().map(String::as_str))?;
     let place = place(words.output, words.dir, urls.len())?;
     if !words.create_dirs && !place.folder().is_dir() {
         let folder = place.folder().display();
@@ -196,13 +244,13 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
     Ok(Get {
         place,
         urls,
+        recursive,
+        globs: Globs::new(&words.include, &words.exclude).map_err(usage)?,
+        version_id: words.version_id.filter(|id| !id.is_empty()),
         create_dirs: words.create_dirs,
         overwrite: words.overwrite,
         remote_time: words.remote_time,
-        durability: match words.durability {
-            DurabilityWord::Power => Durability::Power,
-            DurabilityWord::Process => Durability::Process,
-        },
+        durability: durability(words.durability),
         no_lock: words.no_lock,
         checksums,
         require_verified: words.require_verified,
@@ -223,19 +271,56 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
         stall_timeout: values::seconds(&words.stall_timeout).map_err(|e| usage(format!("--stall-timeout: {e}")))?,
         min_rate: values::size(&words.min_rate).map_err(|e| usage(format!("--min-rate: {e}")))?,
         network: network(words.network, netrc)?,
+        store,
         state,
-        progress: match words.progress {
-            // Log lines would run into a bar, and events are what a program reads instead of progress.
-            ProgressWord::Auto if words.json || words.quiet => Progress::None,
-            ProgressWord::Auto if verbose => Progress::Plain,
-            ProgressWord::Auto => Progress::Auto,
-            ProgressWord::Bar => Progress::Bar,
-            ProgressWord::Plain => Progress::Plain,
-            ProgressWord::None => Progress::None,
-        },
+        progress: progress(words.progress, words.json || words.quiet, verbose),
         json: words.json,
         quiet: words.quiet,
     })
+}
+
+fn presign(words: PresignWords) -> Result<Presign, Failure> {
+    let object = words.object;
+    match longhaul::source::is_store_name(&object, false) {
+        Ok(true) => {}
+        Ok(false) => {
+            let shown = longhaul::source::redact_for_display(&object);
+            return Err(usage(format!("{shown} is no object in a store: oss://BUCKET/KEY, s3://BUCKET/KEY")));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Presign {
+        method: match words.method {
+            MethodWord::Get => LinkMethod::Get,
+            MethodWord::Head => LinkMethod::Head,
+            MethodWord::Put => LinkMethod::Put,
+        },
+        life: values::life(&words.expires).map_err(|e| usage(format!("--expires: {e}")))?,
+        network: network(words.network, None)?,
+        store: store::settings(words.store, [object.as_str()])?,
+        object,
+        json: words.json,
+    })
+}
+
+pub(super) fn durability(word: DurabilityWord) -> Durability {
+    match word {
+        DurabilityWord::Power => Durability::Power,
+        DurabilityWord::Process => Durability::Process,
+    }
+}
+
+/// How progress is shown; `silent`: to people not at all, unless they ask.
+pub(super) fn progress(word: ProgressWord, silent: bool, verbose: bool) -> Progress {
+    match word {
+        // Log lines would run into a bar, and events are what a program reads instead of progress.
+        ProgressWord::Auto if silent => Progress::None,
+        ProgressWord::Auto if verbose => Progress::Plain,
+        ProgressWord::Auto => Progress::Auto,
+        ProgressWord::Bar => Progress::Bar,
+        ProgressWord::Plain => Progress::Plain,
+        ProgressWord::None => Progress::None,
+    }
 }
 
 fn place(output: Option<PathBuf>, dir: Option<PathBuf>, urls: usize) -> Result<Place, Failure> {
@@ -297,7 +382,7 @@ fn netrc(words: &RequestWords) -> Result<Option<Arc<Netrc>>, Failure> {
     Ok(Some(Arc::new(netrc)))
 }
 
-fn network(words: NetworkWords, netrc: Option<Arc<Netrc>>) -> Result<Network, Failure> {
+pub(super) fn network(words: NetworkWords, netrc: Option<Arc<Netrc>>) -> Result<Network, Failure> {
     let read_ca = |path: &PathBuf| {
         std::fs::read(path)
             .map_err(|e| usage(format!("--ca-cert (or SSL_CERT_FILE): cannot read {} ({e})", path.display())))

@@ -129,7 +129,16 @@ fn contradictions_and_slips_are_refused_with_a_hint() {
         (&["-i", "/no/such/file"], "cannot read /no/such/file"),
         (&[URL, "--durability", "hope"], "power, process"),
         (&[URL, "-A", "a\nb"], "--user-agent"),
-        (&["oss://bucket/key"], "not in this release"),
+        (&["oss://bucket"], "with --recursive"),
+        (&["oss://bucket/a", "s3://bucket/a", "--endpoint", "http://h"], "about one store"),
+        (&["oss://bucket/", "-r", "-o", "x"], "use -d"),
+        (&["oss://bucket/", "-r", "--checksum", &sha], "--recursive fetches many"),
+        (&["oss://bucket/", "-r", "--include", "[a"], "--include"),
+        (&["oss://bucket/a", "--include", "a"], "--recursive"),
+        (&[URL, "-r"], "stores that list their objects"),
+        (&["oss://bucket/a", "oss://bucket/b", "--version-id", "v"], "about one object"),
+        (&["oss://bucket/a", "--cname"], "--endpoint"),
+        (&["oss://bucket/a", "--signature-version", "v2"], "v1, v4"),
         (&["example.com"], "https://example.com"),
     ];
     for (args, says) in table {
@@ -183,16 +192,26 @@ fn lists_and_header_files_are_read() {
 fn the_other_commands_are_understood() {
     assert!(matches!(parse(&["list", "--json"]), Ok(Command::List(List { json: true, .. }))));
     assert!(matches!(parse(&["show", "--explain", "x"]), Ok(Command::Show(Show { explain: true, .. }))));
-    assert!(matches!(
-        parse(&["probe", "-k", URL]),
-        Ok(Command::Probe(Probe { network: Network { insecure: true, .. }, .. }))
-    ));
+    assert!(matches!(parse(&["probe", "-k", URL]), Ok(Command::Probe(probe)) if probe.network.insecure));
     let probe = parse(&["probe", "-u", "a:b", "-H", "C: d", URL]);
-    assert!(matches!(probe, Ok(Command::Probe(Probe { user: Some(_), headers, .. })) if headers.len() == 1));
+    assert!(matches!(probe, Ok(Command::Probe(probe)) if probe.user.is_some() && probe.headers.len() == 1));
+    let link = parse(&["presign", "oss://bucket/a", "-X", "PUT", "--expires", "2m", "--profile", "p"]);
+    assert!(matches!(link, Ok(Command::Presign(link)) if link.method == LinkMethod::Put
+        && link.life == Duration::from_secs(120) && link.store.profile.as_deref() == Some("p")));
     assert!(matches!(parse(&["verify", "x"]), Ok(Command::Verify(_))));
     assert!(matches!(parse(&["completions", "zsh"]), Ok(Command::Completions(_))));
     assert!(matches!(parse(&["man", "get"]), Ok(Command::Man(Some(_)))));
-    for args in [&["get"][..], &["show"], &["verify"], &["probe", "ftp://h"], &["completions", "tcl"], &["put"], &[]] {
+    for args in [
+        &["get"][..],
+        &["show"],
+        &["verify"],
+        &["probe", "ftp://h"],
+        &["presign", URL],
+        &["presign", "oss://bucket/"],
+        &["completions", "tcl"],
+        &["put"],
+        &[],
+    ] {
         assert_eq!(parse(args).err().map(|f| f.exit), Some(Exit::Usage), "{args:?}");
     }
 }
@@ -220,7 +239,7 @@ fn the_help_teaches() {
     ] {
         assert!(get.contains(part), "get --help lacks {part:?}");
     }
-    for name in ["list", "show", "probe", "verify", "completions"] {
+    for name in ["list", "show", "probe", "presign", "verify", "completions"] {
         assert!(of(name).contains("Examples:"), "{name}");
     }
     let main = words.render_help().to_string();

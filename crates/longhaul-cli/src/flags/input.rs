@@ -49,14 +49,14 @@ mod tests {
     #[test]
     fn a_url_a_line() {
         let text = "\u{feff}# mirrors\r\nhttp://h/a\r\n\r\n   \n  https://h/b#part  \n#http://h/c\nhttp://h/d";
-        let urls = lines(text, "-i", values::url).unwrap();
+        let urls = lines(text, "-i", values::source).unwrap();
         assert_eq!(urls, ["http://h/a", "https://h/b#part", "http://h/d"]);
-        assert!(lines("\n# nothing\n", "-i", values::url).unwrap().is_empty());
+        assert!(lines("\n# nothing\n", "-i", values::source).unwrap().is_empty());
     }
 
     #[test]
     fn a_wrong_line_is_named_by_its_number() {
-        let message = lines("http://h/a\n\nftp://h/?sig=hunter2", "-i", values::url).unwrap_err();
+        let message = lines("http://h/a\n\nftp://h/?sig=hunter2", "-i", values::source).unwrap_err();
         assert!(message.starts_with("-i: line 3: ") && !message.contains("hunter2"), "{message}");
     }
 

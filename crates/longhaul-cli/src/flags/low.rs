@@ -9,8 +9,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::help;
+use super::store::StoreWords;
 
-/// Downloads that survive: interrupt them any way you like, run the same command again, and they go on.
+/// Transfers that survive: interrupt them any way you like, run the same command again, and they go on.
 #[derive(Parser)]
 #[command(name = "longhaul", version, max_term_width = 100)]
 #[command(disable_help_subcommand = true, after_help = help::MAIN)]
@@ -32,25 +33,39 @@ pub(crate) struct Words {
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     /// Download; the same command again resumes
-    #[command(override_usage = "longhaul get [OPTIONS] URL...\n       longhaul get [OPTIONS] -i FILE [URL]...")]
+    #[command(override_usage = "longhaul get [OPTIONS] SOURCE...\n       longhaul get [OPTIONS] -i FILE [SOURCE]...")]
     #[command(after_help = help::get_short(), after_long_help = help::get_long())]
     Get(Box<GetWords>),
+    /// Upload files to OSS or S3; the same command again resumes
+    #[command(override_usage = "longhaul put [OPTIONS] FILE... DEST\n       longhaul put [OPTIONS] -r FOLDER... DEST")]
+    #[command(after_help = help::put_short(), after_long_help = help::put_long())]
+    Put(Box<super::put::PutWords>),
     /// List the transfers that are known on this machine
     #[command(after_help = help::LIST)]
     List(ListWords),
     /// Describe one transfer or file: what is held, what was restarted and why
     #[command(after_help = help::SHOW)]
     Show(ShowWords),
+    /// Give transfers up: partial files are deleted, uploads are removed from their stores
+    #[command(override_usage = "longhaul cancel [OPTIONS] ID|FILE...\n       longhaul cancel [OPTIONS] --all")]
+    #[command(after_help = help::CANCEL)]
+    Cancel(Box<super::settle::CancelWords>),
+    /// Settle what is left over: uploads to be removed from their stores, journals that nothing belongs to
+    #[command(after_help = help::CLEAN)]
+    Clean(Box<super::settle::CleanWords>),
     /// Ask a server: can this be resumed? Nothing is downloaded
-    #[command(override_usage = "longhaul probe [OPTIONS] URL", after_help = help::PROBE)]
+    #[command(override_usage = "longhaul probe [OPTIONS] SOURCE", after_help = help::PROBE)]
     Probe(Box<ProbeWords>),
+    /// Make a link to an object that works without keys, for a while
+    #[command(after_help = help::PRESIGN)]
+    Presign(Box<PresignWords>),
     /// Compare a finished file with what was recorded when it was downloaded
     #[command(after_help = help::VERIFY)]
     Verify(VerifyWords),
     /// Run a local OSS-compatible store to develop and test against
     #[command(after_help = super::serve::HELP)]
     Serve(Box<super::serve::ServeWords>),
-    /// See it work, on this machine and in under a minute: a download through cuts, a kill -9 and a changed file
+    /// See it work, on this machine and in under a minute: a download and an upload through cuts, kills and changes
     Demo,
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
@@ -68,13 +83,30 @@ pub(crate) enum Verb {
 
 #[derive(Args)]
 pub(crate) struct GetWords {
-    /// http:// or https:// URLs
-    #[arg(value_name = "URL", required_unless_present = "input_file", value_hint = ValueHint::Url)]
+    /// http:// or https:// URLs, or objects: oss://BUCKET/KEY, s3://BUCKET/KEY (everything behind the bucket is the key)
+    #[arg(value_name = "SOURCE", required_unless_present = "input_file", value_hint = ValueHint::Url)]
     pub(crate) urls: Vec<String>,
 
     /// Fetch the URLs in FILE as well, a URL a line ("-": stdin); # begins a comment
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) input_file: Option<PathBuf>,
+
+    /// Fetch all objects whose names begin with the SOURCEs, as in oss://BUCKET/FOLDER/, into --dir, keys becoming paths
+    #[arg(short, long, help_heading = "Which objects")]
+    pub(crate) recursive: bool,
+
+    /// Of these, fetch only those that this pattern fits; may be repeated. '*.iso' is about the name at any depth,
+    /// 'a/*.iso' about the path, ** goes across folders
+    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "Which objects")]
+    pub(crate) include: Vec<String>,
+
+    /// Leave out those that this pattern fits, even if an --include does; may be repeated
+    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "Which objects")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Fetch this version of an object, not the latest
+    #[arg(long, value_name = "ID", conflicts_with = "recursive", help_heading = "Which objects")]
+    pub(crate) version_id: Option<String>,
 
     /// Save as FILE [default: a name from the server, else from the URL]
     #[arg(short, long, value_name = "FILE", help_heading = "Where to", value_hint = ValueHint::FilePath)]
@@ -122,6 +154,9 @@ pub(crate) struct GetWords {
 
     #[command(flatten)]
     pub(crate) request: RequestWords,
+
+    #[command(flatten)]
+    pub(crate) store: StoreWords,
 
     #[command(flatten)]
     pub(crate) network: NetworkWords,
@@ -252,12 +287,19 @@ pub(crate) struct ShowWords {
 
 #[derive(Args)]
 pub(crate) struct ProbeWords {
-    /// An http:// or https:// URL
-    #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+    /// An http:// or https:// URL, or an object: oss://BUCKET/KEY, s3://BUCKET/KEY
+    #[arg(value_name = "SOURCE", value_hint = ValueHint::Url)]
     pub(crate) url: String,
+
+    /// Ask about this version of an object, not the latest
+    #[arg(long, value_name = "ID")]
+    pub(crate) version_id: Option<String>,
 
     #[command(flatten)]
     pub(crate) request: RequestWords,
+
+    #[command(flatten)]
+    pub(crate) store: StoreWords,
 
     #[command(flatten)]
     pub(crate) network: NetworkWords,
@@ -265,6 +307,38 @@ pub(crate) struct ProbeWords {
     /// Write a JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PresignWords {
+    /// oss://BUCKET/KEY or s3://BUCKET/KEY
+    #[arg(value_name = "OBJECT")]
+    pub(crate) object: String,
+
+    /// What the link is for
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "get", ignore_case = true)]
+    pub(crate) method: MethodWord,
+
+    /// How long it works: 900 (seconds), 15m, 12h, 7d at most
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub(crate) expires: String,
+
+    #[command(flatten)]
+    pub(crate) store: StoreWords,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkWords,
+
+    /// Write a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MethodWord {
+    Get,
+    Head,
+    Put,
 }
 
 #[derive(Args)]

@@ -71,6 +71,23 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
+/// How long a link works: a number of seconds, or of minutes, hours or days with `m`, `h`, `d`; 7 days at most, which is
+/// what stores take.
+pub(crate) fn life(text: &str) -> Result<Duration, String> {
+    let wrong = || "how long a link works is 900 (seconds), 15m, 12h or 7d at most".to_owned();
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor: u64 = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    seconds.filter(|s| (1..=7 * 86_400).contains(s)).map(Duration::from_secs).ok_or_else(wrong)
+}
+
 /// `KIND:HEX`; `KIND=HEX` too, which hands know from aria2.
 pub(crate) fn checksum(text: &str) -> Result<Digest, String> {
     let names = || DigestKind::ALL.map(DigestKind::name).join(", ");
@@ -116,6 +133,21 @@ pub(crate) fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// `NAME=VALUE` of an object's own metadata; names go without `x-oss-meta-` or `x-amz-meta-`, and know no case.
+pub(crate) fn meta(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("metadata is NAME=VALUE")?;
+    let name = name.to_ascii_lowercase();
+    let bare = ["x-oss-meta-", "x-amz-meta-"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name);
+    if bare.is_empty() || !bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err("a name of metadata has letters, digits and '-' only".into());
+    }
+    let value = value.trim_matches([' ', '\t']);
+    if value.bytes().any(|b| !(0x20..0x7f).contains(&b)) {
+        return Err(format!("the value of {bare} can have printable ASCII only; encode other text (%C3%A4)"));
+    }
+    Ok((bare.to_owned(), value.to_owned()))
+}
+
 /// `USER:PASSWORD`; the password may hold colons.
 pub(crate) fn user(text: &str) -> Result<(String, String), String> {
     let (user, password) = text.split_once(':').ok_or(
@@ -124,8 +156,32 @@ pub(crate) fn user(text: &str) -> Result<(String, String), String> {
     Ok((user.to_owned(), password.to_owned()))
 }
 
+/// A URL, or an object in a store.
+pub(crate) fn source(text: &str) -> Result<String, String> {
+    match longhaul::source::is_store_name(text, false) {
+        Ok(true) => Ok(text.to_owned()),
+        Ok(false) => url(text),
+        Err(error) if longhaul::source::is_store_name(text, true).is_ok() => {
+            Err(format!("{error}; all objects that begin so are fetched with --recursive"))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What the names of objects begin with.
+pub(crate) fn prefix(text: &str) -> Result<String, String> {
+    match longhaul::source::is_store_name(text, true) {
+        Ok(true) => Ok(text.to_owned()),
+        Ok(false) => {
+            let shown = longhaul::source::redact_for_display(text);
+            Err(format!("--recursive fetches from stores that list their objects (oss://, s3://), not from {shown}"))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// A URL this release can fetch from: http or https, nothing that is obviously none.
-pub(crate) fn url(text: &str) -> Result<String, String> {
+fn url(text: &str) -> Result<String, String> {
     let shown = || longhaul::source::redact_for_display(text);
     let Some((scheme, rest)) = text.split_once("://") else {
         let path = shown();
@@ -137,11 +193,7 @@ pub(crate) fn url(text: &str) -> Result<String, String> {
             Err(format!("{:?} has a space in it; write %20, or quote each URL for itself", shown()))
         }
         "http" | "https" => Ok(text.to_owned()),
-        "oss" | "s3" => Err(format!(
-            "{scheme}:// is not in this release; a signed https:// link to the object works ({})",
-            longhaul::source::redact_for_display(text)
-        )),
-        _ => Err(format!("{scheme:?} URLs are not supported; give an http:// or https:// URL")),
+        _ => Err(format!("{scheme:?} URLs are not supported; give http://, https://, oss:// or s3://")),
     }
 }
 
@@ -199,6 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn lives_of_links() {
+        for (text, seconds) in
+            [("1", 1), ("900s", 900), ("15m", 900), ("12h", 43_200), ("7d", 604_800), ("604800", 604_800)]
+        {
+            assert_eq!(life(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "0", "8d", "604801", "-1", "1.5h", "1w", "h", "99999999999999999999d", "999999999999999999d"] {
+            assert!(life(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn checksums() {
         let sha = "ab".repeat(32);
         let digest = checksum(&format!("sha256:{sha}")).unwrap();
@@ -224,14 +288,23 @@ mod tests {
     }
 
     #[test]
+    fn metadata() {
+        let pair = |a: &str, b: &str| Ok((a.to_owned(), b.to_owned()));
+        assert_eq!(meta("Camera=A7 "), pair("camera", "A7"));
+        assert_eq!(meta("x-oss-meta-a-1=b=c"), pair("a-1", "b=c"));
+        assert_eq!(meta("empty="), pair("empty", ""));
+        for text in ["", "a", "=b", "a b=c", "a_b=c", "a=ä", "a=b\nc", "x-oss-meta-=b"] {
+            assert!(meta(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn urls() {
         for text in ["http://h/x", "HTTPS://h", "https://h/a?b#c"] {
             assert_eq!(url(text), Ok(text.to_owned()));
         }
         for (text, says) in [
             ("example.com/x", "https://example.com/x"),
-            ("oss://b/k", "not in this release"),
-            ("s3://b/k", "not in this release"),
             ("ftp://h/x", "\"ftp\" URLs are not supported"),
             ("file:///etc/passwd", "\"file\" URLs are not supported"),
             ("http://", "no host"),
@@ -241,6 +314,20 @@ mod tests {
             let message = url(text).unwrap_err();
             assert!(message.contains(says), "{message}");
         }
+        for text in ["oss://bucket/k", "S3://bucket/a b?c#d", "https://h/x"] {
+            assert_eq!(source(text), Ok(text.to_owned()));
+        }
+        for (text, says) in [
+            ("oss://bucket/", "with --recursive"),
+            ("s3://bucket", "with --recursive"),
+            ("oss://", "the bucket is missing"),
+            ("oss://me:hunter2@bucket/k", "no place for user and password"),
+        ] {
+            let message = source(text).unwrap_err();
+            assert!(message.contains(says) && !message.contains("hunter2"), "{message}");
+        }
+        assert_eq!(prefix("oss://bucket"), Ok("oss://bucket".to_owned()));
+        assert!(prefix("https://h/").unwrap_err().contains("not from https://h/"));
         let message = url("https://user:hunter2@h/x y?token=hunter2").unwrap_err();
         assert!(!message.contains("hunter2"), "{message}");
     }

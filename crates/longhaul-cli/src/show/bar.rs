@@ -31,7 +31,7 @@ impl Bars {
 
     fn to(target: ProgressDrawTarget, count: usize) -> Self {
         let all = MultiProgress::with_draw_target(target);
-        let overall = (count > 1).then(|| {
+        let overall = (count != 1).then(|| {
             let overall = all.add(ProgressBar::new_spinner());
             overall.set_style(style("{spinner} {msg}"));
             overall
@@ -49,7 +49,7 @@ impl Bars {
     }
 
     pub(super) fn event(&mut self, subject: &Subject, event: &Event) {
-        if let Some(news) = text::news(event) {
+        if let Some(news) = text::news(event, subject.way) {
             self.suspend(|| out::say(&format!("{}: {news}", subject.name())));
         }
         self.begin(subject); // a bar may have become free
@@ -106,7 +106,7 @@ impl Bar {
         match event {
             Event::Progress(progress) => self.progress(subject, progress),
             Event::Retry { .. } => self.bar.set_message("waiting to try again"),
-            Event::Restarted { .. } | Event::Damaged { .. } => self.height.may_fall = true,
+            event if text::may_fall(event) => self.height.may_fall = true,
             _ => {}
         }
     }
@@ -120,9 +120,14 @@ impl Bar {
             }
         }
         self.bar.set_prefix(shortened(&subject.name()));
-        let shown = self.height.show(progress.received);
+        let shown = self.height.show(subject.way.through(progress));
         self.bar.set_position(shown);
-        let mut message = format!("{}  {}/s", text::share(shown, progress.total), text::bytes(progress.rate));
+        let mut message = text::share(shown, progress.total);
+        let under_way = subject.way.under_way(progress);
+        if under_way > 0 {
+            message += &format!("  {} on their way", text::bytes(under_way));
+        }
+        message += &format!("  {}/s", text::bytes(progress.rate));
         if let Some(eta) = text::eta(shown, progress.total, progress.rate) {
             message += &format!("  {eta} left");
         }
@@ -169,6 +174,7 @@ fn shortened(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::Way;
 
     #[test]
     fn the_bar_goes_back_only_after_a_reason() {
@@ -184,7 +190,14 @@ mod tests {
 
     #[test]
     fn few_bars_are_shared_by_many_downloads() {
-        let subject = |number| Subject { url: format!("http://h/{number}"), id: None, path: None, number, count: 64 };
+        let subject = |number| Subject {
+            way: Way::Down,
+            url: format!("http://h/{number}"),
+            id: None,
+            path: None,
+            number,
+            count: 64,
+        };
         let mut bars = Bars::to(ProgressDrawTarget::hidden(), 64);
         for number in 1..=64 {
             bars.begin(&subject(number));

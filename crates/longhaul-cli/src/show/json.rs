@@ -7,7 +7,7 @@ use longhaul::Event;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Finished, Subject, text};
+use super::{Finished, Stored, Subject, Way, text};
 use crate::exit::Failure;
 
 /// Progress is told at most this often.
@@ -29,15 +29,22 @@ impl Events {
             }
             self.progress = Some(now);
         }
-        let (name, fields) = fields(event)?;
+        let (name, fields) = fields(event, subject.way)?;
         Some(line(name, subject, fields))
     }
 }
 
-fn fields(event: &Event) -> Option<(&'static str, Value)> {
+fn fields(event: &Event, way: Way) -> Option<(&'static str, Value)> {
     Some(match event {
         Event::Started { total, resumable, .. } => ("started", json!({"total": total, "resumable": resumable})),
         Event::Resumed { held, total } => ("resumed", json!({"held": held, "total": total})),
+        Event::Progress(p) if way == Way::Up => (
+            "progress",
+            json!({
+                "acknowledged": p.durable, "sent": p.received, "total": p.total, "rate": p.rate,
+                "connections": p.connections,
+            }),
+        ),
         Event::Progress(p) => (
             "progress",
             json!({
@@ -56,6 +63,13 @@ fn fields(event: &Event) -> Option<(&'static str, Value)> {
             "restarted",
             json!({"reason": snake(&format!("{reason:?}")), "message": reason.explain(), "discarded": discarded}),
         ),
+        Event::UploadRestarted { reason, discarded } => (
+            "restarted",
+            json!({"reason": snake(&format!("{reason:?}")), "message": reason.explain(), "discarded": discarded}),
+        ),
+        Event::WrongPart { number } => ("wrong_part", json!({"part": number})),
+        Event::Settling => ("settling", json!({})),
+        Event::Aborted { clean } => ("aborted", json!({"clean": clean})),
         Event::Damaged { ranges } => ("damaged", json!({"ranges": ranges})),
         Event::Returned { held } => ("returned", json!({"held": held})),
         Event::DigestMatched(digest) => ("verified", json!({"digest": digest.to_string()})),
@@ -66,15 +80,24 @@ fn fields(event: &Event) -> Option<(&'static str, Value)> {
     })
 }
 
-/// The last line of a URL that is whole.
+/// The last line of a transfer that is whole.
 pub(super) fn done(subject: &Subject, outcome: &Finished) -> String {
     let digests: Vec<String> = outcome.digests.iter().map(ToString::to_string).collect();
-    let restarts: Vec<String> = outcome.restarts.iter().map(|r| snake(&format!("{r:?}"))).collect();
-    let fields = json!({
+    let mut fields = json!({
         "bytes": outcome.bytes, "verified": text::verified(outcome.verified), "digests": digests,
-        "already": outcome.already, "resumed": outcome.resumed, "restarts": restarts, "retries": outcome.retries,
-        "fetched": outcome.fetched, "elapsed_ms": u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
+        "already": outcome.already, "resumed": outcome.resumed, "restarts": outcome.restarts,
+        "retries": outcome.retries, "elapsed_ms": u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
     });
+    match &outcome.stored {
+        None => fields["fetched"] = outcome.moved.into(),
+        Some(Stored { etag, version, parts, part_size, .. }) => {
+            fields["sent"] = outcome.moved.into();
+            fields["parts"] = (*parts).into();
+            fields["part_size"] = json!(part_size);
+            fields["etag"] = json!(etag);
+            fields["version"] = json!(version);
+        }
+    }
     line("done", subject, fields)
 }
 

@@ -1,13 +1,20 @@
 //! The events against their document: each line is one JSON object, has the common fields, and is documented field by
 //! field.
 
-use longhaul::{Digest, DigestKind, Progress, Restart};
+use longhaul::{Digest, DigestKind, Progress, Restart, UploadRestart};
 
 use super::*;
 use crate::exit::Exit;
 
 fn subject() -> Subject {
-    Subject { url: "https://h/a".into(), id: Some("0f".repeat(16)), path: Some("/d/a".into()), number: 1, count: 1 }
+    Subject {
+        way: Way::Down,
+        url: "https://h/a".into(),
+        id: Some("0f".repeat(16)),
+        path: Some("/d/a".into()),
+        number: 1,
+        count: 1,
+    }
 }
 
 fn every_event() -> Vec<Event> {
@@ -27,6 +34,16 @@ fn every_event() -> Vec<Event> {
     ]
 }
 
+fn every_event_of_uploads() -> Vec<Event> {
+    vec![
+        Event::Progress(Progress { received: 5, durable: 4, rate: 2, total: Some(9), ..Progress::default() }),
+        Event::UploadRestarted { reason: UploadRestart::SourceChanged, discarded: 3 },
+        Event::WrongPart { number: 7 },
+        Event::Settling,
+        Event::Aborted { clean: false },
+    ]
+}
+
 fn parsed(line: &str) -> Map<String, Value> {
     assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
     serde_json::from_str(line).unwrap()
@@ -36,23 +53,30 @@ fn parsed(line: &str) -> Map<String, Value> {
 fn every_event_is_a_documented_line() {
     let document = include_str!("../../../../docs/json-events.md");
     let mut lines: Vec<String> = every_event().iter().map(|e| Events::default().line(&subject(), e).unwrap()).collect();
+    let up = Subject { way: Way::Up, ..subject() };
+    lines.extend(every_event_of_uploads().iter().map(|e| Events::default().line(&up, e).unwrap()));
     let finished = Finished {
         path: "/d/a".into(),
         bytes: 9,
         verified: longhaul::Verified::Length,
         digests: vec![Digest::new(DigestKind::Crc32c, [0, 1, 2, 3]).unwrap()],
         resumed: 1,
-        restarts: vec![Restart::NoJournal],
+        restarts: vec!["no_journal".into()],
         retries: 0,
-        fetched: 9,
+        moved: 9,
         already: false,
         elapsed: Duration::from_secs(1),
+        stored: None,
     };
     let line = done(&subject(), &finished);
     assert_eq!(
         (&parsed(&line)["verified"], &parsed(&line)["restarts"]),
         (&json!("length only"), &json!(["no_journal"]))
     );
+    lines.push(line);
+    let stored = Stored { destination: "oss://b/k".into(), etag: None, version: None, parts: 3, part_size: Some(4) };
+    let line = done(&up, &Finished { stored: Some(stored), ..finished });
+    assert_eq!((&parsed(&line)["sent"], &parsed(&line)["parts"]), (&json!(9), &json!(3)));
     lines.push(line);
     lines.push(failed(&subject(), &Failure::new(Exit::Network, "network", "gave up"), Some(5)));
     for line in lines {
@@ -80,6 +104,11 @@ fn values_have_the_promised_forms() {
     assert_eq!(line(&events[5])["reason"], "sync_failed");
     assert_eq!(line(&events[6])["ranges"], json!([[0, 4], [8, 9]]));
     assert_eq!(line(&events[8])["digest"], "crc32c:00010203");
+    let up = Subject { way: Way::Up, ..subject() };
+    let line = |event: &Event| parsed(&Events::default().line(&up, event).unwrap());
+    let events = every_event_of_uploads();
+    assert_eq!((&line(&events[0])["acknowledged"], &line(&events[0])["sent"]), (&json!(4), &json!(5)));
+    assert_eq!((&line(&events[1])["reason"], &line(&events[2])["part"]), (&json!("source_changed"), &json!(7)));
     let interrupted = failed(&subject(), &Failure::new(Exit::InUse, "in_use", "a\nb \"c\""), None);
     let interrupted = parsed(&interrupted);
     assert_eq!((&interrupted["exit_code"], &interrupted["state_kept"]), (&json!(9), &json!(false)));

@@ -1,6 +1,6 @@
-//! What people and programs see of a running download.
+//! What people and programs see of a running transfer.
 //!
-//! One [`Show`] follows all URLs of a `get`, some of them at work at once. People are served on stderr (a bar, lines or nothing),
+//! One [`Show`] follows all URLs of a `get`, all files of a `put`, some of them at work at once. People are served on stderr (a bar, lines or nothing),
 //! programs on stdout (`--json`).
 
 mod bar;
@@ -15,7 +15,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use longhaul::{Digest, Event, Outcome, Restart, Verified};
+use longhaul::{Digest, Event, Outcome, Progress as Reached, Verified};
 
 use crate::exit::{Exit, Failure};
 use crate::flags::high::Progress;
@@ -23,16 +23,42 @@ use crate::out;
 use bar::Bars;
 use plain::Plain;
 
-/// One of the URLs.
+/// Which way the bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Down,
+    Up,
+}
+
+impl Way {
+    /// The bytes that are through: received, or acknowledged by the store.
+    pub(crate) fn through(self, reached: &Reached) -> u64 {
+        match self {
+            Self::Down => reached.received,
+            Self::Up => reached.durable,
+        }
+    }
+
+    /// Bytes of an upload that are on their way, and may have to be sent again.
+    pub(crate) fn under_way(self, reached: &Reached) -> u64 {
+        match self {
+            Self::Down => 0,
+            Self::Up => reached.received.saturating_sub(reached.durable),
+        }
+    }
+}
+
+/// One of the URLs, or files.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
-    /// Without secrets.
+    pub(crate) way: Way,
+    /// The source of a download, the destination of an upload; without secrets.
     pub(crate) url: String,
     /// The transfer, once it is begun.
     pub(crate) id: Option<String>,
-    /// Where the file is or will be, once that is known.
+    /// Where the file is or will be, once that is known. An upload of stdin has none.
     pub(crate) path: Option<PathBuf>,
-    /// Which of how many, counted from 1.
+    /// Which of how many, counted from 1; of 0 when nobody knows how many.
     pub(crate) number: usize,
     pub(crate) count: usize,
 }
@@ -42,11 +68,15 @@ impl Subject {
     fn name(&self) -> String {
         let name = self.path.as_deref().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
         let name = name.unwrap_or_else(|| self.url.clone());
-        if self.count > 1 { format!("[{}/{}] {name}", self.number, self.count) } else { name }
+        match self.count {
+            0 => format!("[{}] {name}", self.number),
+            1 => name,
+            count => format!("[{}/{count}] {name}", self.number),
+        }
     }
 }
 
-/// How a download ended well: the library's outcome, in a form that tests can make.
+/// How a transfer ended well: the library's outcome, in a form that tests can make.
 #[derive(Debug, Clone)]
 pub(crate) struct Finished {
     pub(crate) path: PathBuf,
@@ -54,27 +84,55 @@ pub(crate) struct Finished {
     pub(crate) verified: Verified,
     pub(crate) digests: Vec<Digest>,
     pub(crate) resumed: u32,
-    pub(crate) restarts: Vec<Restart>,
+    /// Reasons, as in `--json`.
+    pub(crate) restarts: Vec<String>,
     pub(crate) retries: u32,
-    pub(crate) fetched: u64,
+    /// Bytes that went over the network in this run.
+    pub(crate) moved: u64,
     pub(crate) already: bool,
     pub(crate) elapsed: Duration,
+    /// What was stored, by an upload.
+    pub(crate) stored: Option<Stored>,
+}
+
+/// What an upload stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) destination: String,
+    pub(crate) etag: Option<String>,
+    pub(crate) version: Option<String>,
+    /// 0: in one request.
+    pub(crate) parts: u32,
+    pub(crate) part_size: Option<u64>,
 }
 
 impl From<Outcome> for Finished {
     fn from(outcome: Outcome) -> Self {
-        Self {
+        let mut finished = Self {
             path: outcome.path,
             bytes: outcome.bytes,
             verified: outcome.verified,
             digests: outcome.digests,
             resumed: outcome.resumed,
-            restarts: outcome.restarts,
+            restarts: outcome.restarts.iter().map(|r| snake(&format!("{r:?}"))).collect(),
             retries: outcome.retries,
-            fetched: outcome.fetched,
+            moved: outcome.fetched,
             already: outcome.already,
             elapsed: outcome.elapsed,
+            stored: None,
+        };
+        if let Some(uploaded) = outcome.upload {
+            finished.restarts = uploaded.restarts.iter().map(|r| snake(&format!("{r:?}"))).collect();
+            finished.moved = uploaded.sent;
+            finished.stored = Some(Stored {
+                destination: uploaded.destination,
+                etag: uploaded.etag,
+                version: uploaded.version,
+                parts: uploaded.parts,
+                part_size: uploaded.part_len,
+            });
         }
+        finished
     }
 }
 
@@ -99,23 +157,32 @@ pub(crate) struct Show {
 struct Following {
     events: json::Events,
     started: Option<Event>,
-    now: longhaul::Progress,
+    /// Bytes that are through, and bytes per second.
+    now: (u64, u64),
 }
 
-/// All URLs together.
-#[derive(Debug, Clone, Default)]
+/// All URLs, or files, together.
+#[derive(Debug, Clone)]
 struct Sum {
+    way: Way,
     count: usize,
     done: usize,
     failed: usize,
     /// Of those that are done: bytes of their files, and how many were there already.
     bytes: u64,
     already: usize,
-    fetched: u64,
+    moved: u64,
+}
+
+impl Sum {
+    fn new(way: Way, count: usize) -> Self {
+        Self { way, count, done: 0, failed: 0, bytes: 0, already: 0, moved: 0 }
+    }
 }
 
 impl Show {
-    pub(crate) fn new(progress: Progress, json: bool, quiet: bool, count: usize) -> Self {
+    /// For so many; 0 when nobody knows yet how many.
+    pub(crate) fn new(progress: Progress, json: bool, quiet: bool, way: Way, count: usize) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = std::io::stderr().is_terminal() && !dumb;
         let people = match progress {
@@ -123,7 +190,7 @@ impl Show {
             Progress::Auto | Progress::Bar if terminal => People::Bar(Bars::new(count)),
             Progress::Auto | Progress::Bar | Progress::Plain => People::Plain(Plain::new(count)),
         };
-        Self { people, json, quiet, at_work: HashMap::new(), sum: Sum { count, ..Sum::default() } }
+        Self { people, json, quiet, at_work: HashMap::new(), sum: Sum::new(way, count) }
     }
 
     /// Another URL.
@@ -141,7 +208,7 @@ impl Show {
         }
         let following = self.at_work.entry(subject.number).or_default();
         if let Event::Progress(progress) = event {
-            following.now = *progress;
+            following.now = (subject.way.through(progress), progress.rate);
         }
         if self.json
             && let Some(line) = following.events.line(subject, event)
@@ -159,7 +226,7 @@ impl Show {
             People::Plain(plain) => plain.event(subject, event),
             // What changes what the user gets is said even without progress.
             People::Nobody if !self.quiet && !self.json && text::is_warning(event) => {
-                if let Some(news) = text::news(event) {
+                if let Some(news) = text::news(event, subject.way) {
                     out::say(&format!("{}: {news}", subject.name()));
                 }
             }
@@ -173,7 +240,7 @@ impl Show {
         self.sum.done += 1;
         self.sum.already += usize::from(finished.already);
         self.sum.bytes = self.sum.bytes.saturating_add(finished.bytes);
-        self.sum.fetched = self.sum.fetched.saturating_add(finished.fetched);
+        self.sum.moved = self.sum.moved.saturating_add(finished.moved);
         self.end(subject);
         if self.json {
             tell_programs(&json::done(subject, finished));
@@ -207,7 +274,7 @@ impl Show {
         if let People::Bar(bars) = &mut self.people {
             bars.clear();
         }
-        if self.sum.count > 1 && !self.quiet && !self.json {
+        if self.sum.count != 1 && !self.quiet && !self.json {
             out::say(&text::sum(&self.sum));
         }
     }
@@ -235,14 +302,14 @@ impl Show {
 
     /// How all are getting on, where there are several.
     fn tell_sum(&mut self) {
-        if self.sum.count < 2 {
+        if self.sum.count == 1 {
             return;
         }
         match &mut self.people {
-            People::Bar(bars) => bars.overall(&text::running(&self.sum, self.at_work.values().map(|f| &f.now))),
+            People::Bar(bars) => bars.overall(&text::running(&self.sum, self.at_work.values().map(|f| f.now))),
             People::Plain(plain) => {
                 if plain.overall_is_due() {
-                    out::say(&text::running(&self.sum, self.at_work.values().map(|f| &f.now)));
+                    out::say(&text::running(&self.sum, self.at_work.values().map(|f| f.now)));
                 }
             }
             People::Nobody => {}
@@ -250,7 +317,7 @@ impl Show {
     }
 }
 
-/// A reader of events that is gone, or cannot be written to, does not stop a download.
+/// A reader of events that is gone, or cannot be written to, does not stop a transfer.
 fn tell_programs(line: &str) {
     let _ = out::stdout(line);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use longhaul::{Event, Progress};
 
-use super::{Subject, text};
+use super::{Subject, Way, text};
 use crate::out;
 
 /// Lines come at least this far apart …
@@ -24,7 +24,7 @@ pub(super) struct Plain {
 
 impl Plain {
     pub(super) fn new(count: usize) -> Self {
-        Self { began: Instant::now(), last: None, tenths: 0, several: count > 1 }
+        Self { began: Instant::now(), last: None, tenths: 0, several: count != 1 }
     }
 
     pub(super) fn event(&mut self, subject: &Subject, event: &Event) {
@@ -32,14 +32,15 @@ impl Plain {
             _ if self.several => {}
             Event::Started { total, .. } => {
                 let length = total.map_or_else(|| "of unknown length".into(), text::bytes);
-                out::say(&format!("{}: {length}, from {}", subject.name(), subject.url));
+                let preposition = if subject.way == Way::Down { "from" } else { "to" };
+                out::say(&format!("{}: {length}, {preposition} {}", subject.name(), subject.url));
                 self.last = Some(Instant::now());
             }
             Event::Progress(progress) => self.progress(subject, progress),
-            Event::Restarted { .. } | Event::Damaged { .. } => self.tenths = 0,
+            event if text::may_fall(event) => self.tenths = 0,
             _ => {}
         }
-        if let Some(news) = text::news(event) {
+        if let Some(news) = text::news(event, subject.way) {
             out::say(&format!("{}: {news}", subject.name()));
         }
     }
@@ -56,7 +57,8 @@ impl Plain {
 
     fn progress(&mut self, subject: &Subject, progress: &Progress) {
         let now = Instant::now();
-        let tenths = tenths(progress);
+        let through = subject.way.through(progress);
+        let tenths = tenths(through, progress.total);
         let Some(last) = self.last else {
             // What is held at the start is told by the line about resuming.
             (self.last, self.tenths) = (Some(now), tenths);
@@ -66,12 +68,12 @@ impl Plain {
             return;
         }
         (self.last, self.tenths) = (Some(now), self.tenths.max(tenths));
-        let mut line = format!("{}: {}", subject.name(), text::share(progress.received, progress.total));
+        let mut line = format!("{}: {}", subject.name(), text::share(through, progress.total));
         if let Some(total) = progress.total.filter(|&total| total > 0) {
-            line += &format!(" ({} %)", u128::from(progress.received) * 100 / u128::from(total));
+            line += &format!(" ({} %)", u128::from(through) * 100 / u128::from(total));
         }
         line += &format!(", {}/s", text::bytes(progress.rate));
-        if let Some(eta) = text::eta(progress.received, progress.total, progress.rate) {
+        if let Some(eta) = text::eta(through, progress.total, progress.rate) {
             line += &format!(", {eta} left");
         }
         out::say(&line);
@@ -84,9 +86,9 @@ fn due(since_last: Duration, running: Duration, another_tenth: bool) -> bool {
     since_last >= apart
 }
 
-fn tenths(progress: &Progress) -> u64 {
-    let total = u128::from(progress.total.unwrap_or(0));
-    let tenths = (u128::from(progress.received) * 10).checked_div(total).unwrap_or(0);
+fn tenths(through: u64, total: Option<u64>) -> u64 {
+    let total = u128::from(total.unwrap_or(0));
+    let tenths = (u128::from(through) * 10).checked_div(total).unwrap_or(0);
     u64::try_from(tenths).unwrap_or(10)
 }
 
@@ -107,7 +109,7 @@ mod tests {
 
     #[test]
     fn tenths_of_nothing_are_none() {
-        let of = |received, total| tenths(&Progress { received, total, ..Progress::default() });
+        let of = tenths;
         assert_eq!((of(5, None), of(0, Some(0)), of(5, Some(10)), of(u64::MAX, Some(u64::MAX))), (0, 0, 5, 10));
     }
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use longhaul::{Event, Progress, Verified};
+use longhaul::{Event, Verified};
 
-use super::{Finished, Sum};
+use super::{Finished, Stored, Sum, Way};
 
 /// Bytes for people, in powers of 1024: `1.2 GiB`, `512 B`.
 pub(crate) fn bytes(count: u64) -> String {
@@ -52,12 +52,7 @@ pub(crate) fn eta(received: u64, total: Option<u64>, rate: u64) -> Option<String
 
 /// What was verified, in the words of summaries and events.
 pub(crate) fn verified(verified: Verified) -> &'static str {
-    match verified {
-        Verified::Digest(kind) => kind.name(),
-        Verified::Validator => "validator",
-        Verified::Length => "length only",
-        Verified::Nothing => "nothing",
-    }
+    verified.name()
 }
 
 /// `once`, `twice`, `3 times`.
@@ -70,8 +65,10 @@ pub(crate) fn times(count: u32) -> String {
 }
 
 /// The news in an event that people should see between progress; nothing for progress itself.
-pub(crate) fn news(event: &Event) -> Option<String> {
+pub(crate) fn news(event: &Event, way: Way) -> Option<String> {
     Some(match event {
+        // A small file goes in one request: nothing can be lost that would be worth a word.
+        Event::Started { .. } if way == Way::Up => return None,
         Event::Started { resumable: false, .. } => {
             "the source gives no strong validator: an interrupted download starts over".into()
         }
@@ -90,6 +87,17 @@ pub(crate) fn news(event: &Event) -> Option<String> {
         Event::Restarted { reason, discarded } => {
             format!("starting over, {} discarded: {}", bytes(*discarded), reason.explain())
         }
+        Event::UploadRestarted { reason, discarded: 0 } => format!("starting over: {}", reason.explain()),
+        Event::UploadRestarted { reason, discarded } => {
+            format!("starting over, {} have to be sent again: {}", bytes(*discarded), reason.explain())
+        }
+        Event::WrongPart { number } => format!("part {number} in the store is not what was read, and is sent again"),
+        Event::Settling => "the store's last answer was lost; finding out whether the object is stored".into(),
+        Event::Aborted { clean: true } => "an unfinished upload of it was removed from the store".into(),
+        Event::Aborted { clean: false } => {
+            "warning: an unfinished upload of it could not be removed from the store; `longhaul clean` tries again"
+                .into()
+        }
         Event::Damaged { ranges } => {
             let sum = ranges.iter().map(|(start, end)| end.saturating_sub(*start)).sum();
             format!("{} of the partial file do not match their checksums and are fetched again", bytes(sum))
@@ -105,25 +113,47 @@ pub(crate) fn news(event: &Event) -> Option<String> {
 
 /// Whether an event changes what the user gets, and so is told even where no progress is.
 pub(crate) fn is_warning(event: &Event) -> bool {
-    matches!(event, Event::Restarted { .. } | Event::Damaged { .. } | Event::Returned { .. } | Event::Warning(_))
+    may_fall(event) || matches!(event, Event::Returned { .. } | Event::Warning(_) | Event::Aborted { clean: false })
 }
 
-/// The last line of a download that ended well.
+/// Whether the bytes that are through may be fewer after an event.
+pub(super) fn may_fall(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Restarted { .. } | Event::Damaged { .. } | Event::UploadRestarted { .. } | Event::WrongPart { .. }
+    )
+}
+
+/// The last line of a transfer that ended well.
 pub(crate) fn summary(outcome: &Finished) -> String {
     let path = here(&outcome.path);
     let proof = verified(outcome.verified);
     if outcome.already {
-        return format!("{path}: complete already, {}; verified: {proof}", bytes(outcome.bytes));
+        let size = bytes(outcome.bytes);
+        return match &outcome.stored {
+            None => format!("{path}: complete already, {size}; verified: {proof}"),
+            Some(stored) => format!("{path}: there already as {}, {size}; verified: {proof}", stored.destination),
+        };
     }
     let mut line = format!("{path}: {} in {}", bytes(outcome.bytes), time(outcome.elapsed));
     let seconds = outcome.elapsed.as_secs_f64();
-    if outcome.fetched > 0 && seconds > 0.0 {
-        line += &format!(" ({}/s)", bytes((outcome.fetched as f64 / seconds) as u64));
+    if outcome.moved > 0 && seconds > 0.0 {
+        line += &format!(" ({}/s)", bytes((outcome.moved as f64 / seconds) as u64));
     }
+    let again = match &outcome.stored {
+        None => "fetched",
+        Some(Stored { destination, parts, .. }) => {
+            line += &format!(" to {destination}");
+            if *parts > 0 {
+                line += &format!(", {parts} {}", if *parts == 1 { "part" } else { "parts" });
+            }
+            "sent"
+        }
+    };
     line += &format!("; verified: {proof}");
-    let kept = outcome.bytes.saturating_sub(outcome.fetched);
+    let kept = outcome.bytes.saturating_sub(outcome.moved);
     if outcome.resumed > 0 && kept > 0 {
-        line += &format!("; resumed {}, {} not fetched again", times(outcome.resumed), bytes(kept));
+        line += &format!("; resumed {}, {} not {again} again", times(outcome.resumed), bytes(kept));
     }
     if !outcome.restarts.is_empty() {
         let count = u32::try_from(outcome.restarts.len()).unwrap_or(u32::MAX);
@@ -135,25 +165,32 @@ pub(crate) fn summary(outcome: &Finished) -> String {
     line
 }
 
-/// How several downloads are getting on: `12 of 3000 done, 1 failed, 4 at work: 1.2 GiB, 35.0 MiB/s`.
-pub(super) fn running<'a>(sum: &Sum, at_work: impl Iterator<Item = &'a Progress>) -> String {
+/// How several are getting on: `12 of 3000 done, 1 failed, 4 at work: 1.2 GiB, 35.0 MiB/s`. Of those at work: bytes that
+/// are through, and bytes per second.
+pub(super) fn running(sum: &Sum, at_work: impl Iterator<Item = (u64, u64)>) -> String {
     let (mut count, mut received, mut rate) = (0_usize, sum.bytes, 0_u64);
-    for progress in at_work {
+    for (through, per_second) in at_work {
         count += 1;
-        received = received.saturating_add(progress.received);
-        rate = rate.saturating_add(progress.rate);
+        received = received.saturating_add(through);
+        rate = rate.saturating_add(per_second);
     }
     let failed = if sum.failed > 0 { format!(", {} failed", sum.failed) } else { String::new() };
-    format!("{} of {} done{failed}, {count} at work: {}, {}/s", sum.done, sum.count, bytes(received), bytes(rate))
+    format!("{} done{failed}, {count} at work: {}, {}/s", share_done(sum), bytes(received), bytes(rate))
 }
 
-/// The last line of several downloads.
+/// `3 of 9`, or `3` where nobody knows of how many.
+fn share_done(sum: &Sum) -> String {
+    if sum.count == 0 { sum.done.to_string() } else { format!("{} of {}", sum.done, sum.count) }
+}
+
+/// The last line of several.
 pub(super) fn sum(sum: &Sum) -> String {
-    let mut line = format!("{} of {} done, {}", sum.done, sum.count, bytes(sum.bytes));
+    let mut line = format!("{} done, {}", share_done(sum), bytes(sum.bytes));
     if sum.already > 0 {
-        line += &format!(" ({} complete already)", sum.already);
+        let there = if sum.way == Way::Down { "complete" } else { "there" };
+        line += &format!(" ({} {there} already)", sum.already);
     }
-    line += &format!("; {} fetched", bytes(sum.fetched));
+    line += &format!("; {} {}", bytes(sum.moved), if sum.way == Way::Down { "fetched" } else { "sent" });
     if sum.failed > 0 {
         line += &format!("; {} failed", sum.failed);
     }
@@ -175,7 +212,7 @@ pub(crate) fn shell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longhaul::{DigestKind, Restart};
+    use longhaul::{DigestKind, Restart, UploadRestart};
 
     #[test]
     fn sizes_and_times_read_well() {
@@ -202,8 +239,13 @@ mod tests {
     #[test]
     fn every_restart_is_told_with_its_reason() {
         for reason in Restart::ALL {
-            let text = news(&Event::Restarted { reason, discarded: 2048 }).unwrap();
+            let text = news(&Event::Restarted { reason, discarded: 2048 }, Way::Down).unwrap();
             assert!(text.contains(reason.explain()) && text.contains("2.0 KiB"), "{text}");
+        }
+        for reason in UploadRestart::ALL {
+            let event = Event::UploadRestarted { reason, discarded: 2048 };
+            let text = news(&event, Way::Up).unwrap();
+            assert!(text.contains(reason.explain()) && text.contains("2.0 KiB") && may_fall(&event), "{text}");
         }
     }
 
@@ -217,24 +259,36 @@ mod tests {
             resumed: 1,
             restarts: vec![],
             retries: 2,
-            fetched: 1 << 20,
+            moved: 1 << 20,
             already: false,
             elapsed: Duration::from_secs(2),
+            stored: None,
         };
         let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s); verified: validator; resumed once, 2.0 MiB not fetched again; 2 retries";
         assert_eq!(summary(&outcome), text);
-        let already = Finished { already: true, verified: Verified::Nothing, ..outcome };
+        let already = Finished { already: true, verified: Verified::Nothing, ..outcome.clone() };
         assert_eq!(summary(&already), "/d/a: complete already, 3.0 MiB; verified: nothing");
+        let destination = "oss://b/k".to_owned();
+        let stored = Some(Stored { destination, etag: None, version: None, parts: 3, part_size: Some(1 << 20) });
+        let up = Finished { stored, verified: Verified::Digest(DigestKind::Crc64), retries: 0, ..outcome };
+        let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s) to oss://b/k, 3 parts; verified: crc64; resumed once, 2.0 MiB not sent again";
+        assert_eq!(summary(&up), text);
+        let up = Finished { already: true, ..up };
+        assert_eq!(summary(&up), "/d/a: there already as oss://b/k, 3.0 MiB; verified: crc64");
     }
 
     #[test]
     fn several_downloads_are_summed_up() {
-        let all = Sum { count: 9, done: 3, failed: 1, bytes: 2048, already: 2, fetched: 1024 };
-        let now = [Progress { received: 1024, rate: 512, ..Progress::default() }, Progress::default()];
-        assert_eq!(running(&all, now.iter()), "3 of 9 done, 1 failed, 2 at work: 3.0 KiB, 512 B/s");
+        let all = Sum { way: Way::Down, count: 9, done: 3, failed: 1, bytes: 2048, already: 2, moved: 1024 };
+        let now = [(1024, 512), (0, 0)];
+        assert_eq!(running(&all, now.into_iter()), "3 of 9 done, 1 failed, 2 at work: 3.0 KiB, 512 B/s");
         assert_eq!(sum(&all), "3 of 9 done, 2.0 KiB (2 complete already); 1.0 KiB fetched; 1 failed");
+        let open = Sum { count: 0, failed: 0, already: 0, ..all.clone() };
+        assert_eq!(sum(&open), "3 done, 2.0 KiB; 1.0 KiB fetched");
         let all = Sum { failed: 0, already: 0, ..all };
         assert_eq!(sum(&all), "3 of 9 done, 2.0 KiB; 1.0 KiB fetched");
+        let all = Sum { way: Way::Up, already: 1, ..all };
+        assert_eq!(sum(&all), "3 of 9 done, 2.0 KiB (1 there already); 1.0 KiB sent");
     }
 
     #[test]

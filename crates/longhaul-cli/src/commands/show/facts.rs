@@ -21,6 +21,8 @@ pub(super) struct Partial {
     pub(super) path_hex: Option<String>,
     pub(super) id: Option<String>,
     pub(super) url: Option<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) version_id: Option<String>,
     pub(super) object: Option<Object>,
     pub(super) total: Option<u64>,
     /// Claimed and hinted together.
@@ -109,6 +111,8 @@ impl From<&Unfinished> for Partial {
             path_hex,
             id: u.id.clone(),
             url: u.source.clone(),
+            endpoint: u.endpoint.clone(),
+            version_id: u.version.clone(),
             object: u.object.as_ref().map(Object::from),
             total: u.object.as_ref().and_then(|o: &ObjectIdentity| o.length),
             held: sum(&u.claimed) + sum(&u.hinted),

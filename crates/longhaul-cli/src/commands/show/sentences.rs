@@ -15,14 +15,14 @@ pub(super) fn of(facts: &Facts, explain: bool) -> String {
 
 /// Lines of `name  value`.
 #[derive(Default)]
-struct Sheet(String);
+pub(super) struct Sheet(pub(super) String);
 
 impl Sheet {
-    fn line(&mut self, name: &str, value: &str) {
+    pub(super) fn line(&mut self, name: &str, value: &str) {
         self.0 += &format!("{name:<11} {value}\n");
     }
 
-    fn list(&mut self, title: &str, items: impl ExactSizeIterator<Item = String>) {
+    pub(super) fn list(&mut self, title: &str, items: impl ExactSizeIterator<Item = String>) {
         let count = items.len();
         self.0 += &format!("\n{title}\n");
         for item in items.take(RANGES_MAX) {
@@ -42,6 +42,12 @@ fn unfinished(p: &Partial, explain: bool) -> String {
         sheet.line("id", id);
     }
     sheet.line("source", p.url.as_deref().unwrap_or("unknown: the journal tells it, and there is none to read"));
+    if let Some(endpoint) = &p.endpoint {
+        sheet.line("store", endpoint);
+    }
+    if let Some(version) = &p.version_id {
+        sheet.line("version", version);
+    }
     if let Some(object) = &p.object {
         sheet.line("object", &object.sentence());
     }
@@ -148,6 +154,8 @@ mod tests {
             path: Some("/d/disk.iso".into()),
             id: Some("3f9a".into()),
             url: Some("https://h/disk.iso".into()),
+            endpoint: None,
+            version_id: None,
             total: Some(4 << 20),
             held: 2 << 20,
             claimed: vec![(0, 1 << 20)],

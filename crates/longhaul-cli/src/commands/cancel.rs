@@ -1,0 +1,240 @@
+//! `longhaul cancel ID|FILE...`: transfers that are not running are given up, and nothing is left of them.
+//!
+//! A partial file and its journal are deleted; an upload is removed from its store, which is asked until its list of
+//! parts is empty. A transfer that runs in another process has that process's lock, and stays as it is.
+
+use std::path::{Path, PathBuf};
+
+use longhaul::{Cancel as How, Client, Error, ErrorKind, Listing, TransferInfo, TransferKind, TransferState};
+use serde::Serialize;
+
+use super::known::{self, is_of};
+use super::{json_lines, runtime, settings};
+use crate::exit::{Exit, Failure};
+use crate::flags::high::StateDir;
+use crate::flags::settle::Cancel;
+use crate::out;
+use crate::show::{path_fields, text};
+
+pub(crate) fn run(cancel: &Cancel) -> Result<Exit, Failure> {
+    let builder = settings(&cancel.network, &cancel.store);
+    let client = match &cancel.state {
+        StateDir::Chosen(dir) => builder.state_dir(dir).build()?,
+        StateDir::Usual(dir) if dir.is_dir() => builder.state_dir(dir).build()?,
+        StateDir::Usual(_) | StateDir::Nowhere => builder.build()?,
+    };
+    let listing = client.list()?;
+    let mut ends: Vec<End> = Vec::new();
+    let runtime = runtime()?;
+    match &cancel.what {
+        None => {
+            let unfinished = |state| !matches!(state, TransferState::Done | TransferState::Gone);
+            for transfer in listing.transfers.iter().filter(|t| unfinished(t.state) || is_upload(t)) {
+                ends.push(runtime.block_on(one(&client, transfer.into(), cancel.keep)));
+            }
+        }
+        Some(what) => {
+            for what in what {
+                match meant(&listing, what)? {
+                    found if found.is_empty() => ends.push(End::unknown(what)),
+                    found => {
+                        for one_found in found {
+                            ends.push(runtime.block_on(one(&client, one_found, cancel.keep)));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    runtime.shutdown_background();
+    if cancel.json {
+        json_lines(&ends)?;
+    } else if ends.is_empty() {
+        out::say("no unfinished transfers");
+    }
+    for end in ends.iter().filter(|end| end.cancelled && !cancel.json) {
+        out::stdout(&out::plain(&format!("{}\n", end.message)))?;
+    }
+    for end in ends.iter().filter(|end| !end.cancelled) {
+        out::complain(&end.message);
+    }
+    Ok(ends.iter().find(|end| !end.cancelled).map_or(Exit::Done, |end| end.exit))
+}
+
+fn is_upload(transfer: &TransferInfo) -> bool {
+    transfer.kind == TransferKind::Upload
+}
+
+/// What is to be cancelled.
+struct Found {
+    id: Option<String>,
+    upload: bool,
+    /// The source of an upload, the target of a download.
+    path: PathBuf,
+    url: Option<String>,
+}
+
+impl From<&TransferInfo> for Found {
+    fn from(info: &TransferInfo) -> Self {
+        Self {
+            id: Some(info.id.clone()),
+            upload: is_upload(info),
+            path: info.path.clone(),
+            url: Some(info.source.clone()),
+        }
+    }
+}
+
+/// The transfers of an id or a file. A download is found by its partial file even when no list has it.
+fn meant(listing: &Listing, what: &Path) -> Result<Vec<Found>, Failure> {
+    if let Some(digits) = known::digits(what)
+        && let Some(one) = known::by_id(listing, digits)?
+    {
+        return Ok(vec![one.into()]);
+    }
+    let target = target_of(what);
+    let of_it = |t: &&TransferInfo| t.state != TransferState::Gone && (is_of(&t.path, what) || is_of(&t.path, &target));
+    let mut found: Vec<Found> = listing
+        .transfers
+        .iter()
+        .filter(of_it)
+        .filter(|t| is_upload(t) || t.state != TransferState::Done)
+        .map(Found::from)
+        .collect();
+    if found.iter().all(|one| one.upload) && with_ending(&target, ".lhlog").symlink_metadata().is_ok() {
+        found.push(Found { id: None, upload: false, path: super::absolute(&target), url: None });
+    }
+    Ok(found)
+}
+
+/// `FILE` of `FILE.lhpart`.
+fn target_of(what: &Path) -> PathBuf {
+    let name = what.to_str().unwrap_or_default();
+    let bare = [".lhpart", ".lhlog", ".lhnext"].iter().find_map(|ending| name.strip_suffix(ending));
+    bare.map_or_else(|| what.to_owned(), PathBuf::from)
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+async fn one(client: &Client, found: Found, keep: bool) -> End {
+    match found.upload {
+        true => upload(client, found, keep).await,
+        false => download(client, found, keep).await,
+    }
+}
+
+async fn upload(client: &Client, found: Found, keep: bool) -> End {
+    let id = found.id.clone().unwrap_or_default();
+    let to = found.url.clone().unwrap_or_default();
+    let what = text::here(&found.path);
+    if keep {
+        return match client.forget_upload(&id) {
+            Ok(()) => End::done(found, None, format!("{what}: forgotten; what is stored for {to} stays in the store")),
+            Err(error) => End::failed(found, error),
+        };
+    }
+    let discarded = match client.open_upload(&id) {
+        Ok(upload) => upload.discard().await,
+        Err(error) => Err(error),
+    };
+    match discarded {
+        Ok(true) => End::done(found, Some(true), format!("{what}: cancelled; nothing of it is left in {to}")),
+        Ok(false) => {
+            let message =
+                format!("{what}: cancelled, but something of it may be left in {to}; `longhaul clean` tries again");
+            End::done(found, Some(false), message)
+        }
+        Err(error) => End::failed(found, error),
+    }
+}
+
+async fn download(client: &Client, found: Found, keep: bool) -> End {
+    let what = text::here(&found.path);
+    if keep {
+        return End::done(found, None, format!("{what}: its partial file is left as it is"));
+    }
+    let discarded = async {
+        let transfer = client.open(&found.path)?.start().await?;
+        transfer.cancel(How::Discard).await
+    };
+    match discarded.await {
+        Ok(()) => End::done(found, Some(true), format!("{what}: cancelled; its partial file is deleted")),
+        Err(error) => End::failed(found, error),
+    }
+}
+
+/// What became of one, as `--json` shows it.
+#[derive(Debug, Serialize)]
+struct End {
+    id: Option<String>,
+    kind: Option<&'static str>,
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
+    url: Option<String>,
+    cancelled: bool,
+    /// Nothing is left; null where that was not asked for, or it failed.
+    clean: Option<bool>,
+    message: String,
+    exit_code: u8,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+impl End {
+    fn new(found: Found, exit: Exit, clean: Option<bool>, message: String) -> Self {
+        let (path, path_hex) = path_fields(Some(&found.path));
+        Self {
+            id: found.id,
+            kind: Some(if found.upload { "upload" } else { "download" }),
+            path,
+            path_hex,
+            url: found.url,
+            cancelled: exit == Exit::Done,
+            clean,
+            message,
+            exit_code: exit.code(),
+            exit,
+        }
+    }
+
+    fn done(found: Found, clean: Option<bool>, message: String) -> Self {
+        Self::new(found, Exit::Done, clean, message)
+    }
+
+    fn failed(found: Found, error: Error) -> Self {
+        let what = text::here(&found.path);
+        let failure = match error.kind() {
+            // Nothing is asked of a source: what is not found is a matter of this machine.
+            ErrorKind::NotFound => known::unknown(&found.path),
+            _ => Failure::from(error),
+        };
+        // An error of a store names the object alone.
+        let message = match failure.message.contains(&what) {
+            true => failure.message,
+            false => format!("{what}: not cancelled: {}", failure.message),
+        };
+        Self::new(found, failure.exit, None, message)
+    }
+
+    fn unknown(what: &Path) -> Self {
+        let failure = known::unknown(what);
+        let (path, path_hex) = path_fields(Some(what));
+        Self {
+            id: None,
+            kind: None,
+            path,
+            path_hex,
+            url: None,
+            cancelled: false,
+            clean: None,
+            message: failure.message,
+            exit_code: failure.exit.code(),
+            exit: failure.exit,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `longhaul presign OBJECT`: a link that works without keys, for a while. The link is all that goes to stdout.
+
+use serde::Serialize;
+
+use super::{json_lines, runtime, settings};
+use crate::exit::{Exit, Failure};
+use crate::flags::high::Presign;
+use crate::out;
+
+pub(crate) fn run(presign: &Presign) -> Result<Exit, Failure> {
+    let client = settings(&presign.network, &presign.store).build()?;
+    let runtime = runtime()?;
+    let link = runtime.block_on(client.presign(&presign.object, presign.method, presign.life));
+    runtime.shutdown_background();
+    let url = link?;
+    if presign.json {
+        json_lines(&[Answer { url: &url, object: &presign.object, expires_s: presign.life.as_secs() }])?;
+    } else {
+        out::stdout(&format!("{url}\n"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What came out, as `--json` shows it.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    url: &'a str,
+    object: &'a str,
+    /// Seconds from now.
+    expires_s: u64,
+}

@@ -1,0 +1,208 @@
+//! `longhaul put FILE... DEST`: some side by side (`--jobs`). [`Session::job`] is the life of one file.
+
+mod plan;
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use futures_util::StreamExt as _;
+use longhaul::{Client, ErrorKind, UploadBuilder};
+use tokio::sync::watch;
+
+use super::several::{self, Followed, Stop, told};
+use super::{absolute, runtime, uploading_client};
+use crate::exit::{Exit, Failure};
+use crate::flags::put::{Input, Put};
+use crate::out;
+use crate::show::{Finished, Show, Subject, Way, text};
+use crate::signals::{Signal, Signals};
+use plan::{Item, Plan, Walk};
+
+pub(crate) fn run(put: Put) -> Result<Exit, Failure> {
+    crate::limits::allow_open_files(put.jobs, put.connections);
+    let walk = Walk { recursive: put.recursive, globs: &put.globs, follow_symlinks: put.follow_symlinks };
+    let Plan { items, left_out } = plan::plan(&put.inputs, &put.dest, walk)?;
+    for what in left_out.iter().filter(|_| !put.quiet) {
+        out::say(&format!("warning: {what}"));
+    }
+    if items.is_empty() {
+        if !put.quiet {
+            out::say("nothing to upload");
+        }
+        return Ok(Exit::Done);
+    }
+    let runtime = runtime()?;
+    let exit = runtime.block_on(async {
+        let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
+        let client = uploading_client(&put.network, &put.store, &put.state, put.limit_rate)?;
+        let show = RefCell::new(Show::new(put.progress, put.json, put.quiet, Way::Up, items.len()));
+        Ok(Session { put: &put, items, client, show, stop: watch::Sender::new(None) }.run(signals).await)
+    });
+    // A name lookup, or a stdin that nobody ends, must not hold up the end.
+    runtime.shutdown_background();
+    exit
+}
+
+struct Session<'a> {
+    put: &'a Put,
+    items: Vec<Item>,
+    client: Client,
+    /// Borrowed for the time of one call only.
+    show: RefCell<Show>,
+    stop: Stop,
+}
+
+/// How one file ended: well, or not, with how much of it the store has (`None`: it was not begun).
+type Ended = Result<Finished, (Failure, Option<u64>)>;
+
+impl Session<'_> {
+    async fn run(&self, signals: Signals) -> Exit {
+        let jobs = futures_util::stream::iter(0..self.items.len()).map(|index| self.job(index));
+        let jobs = jobs.buffer_unordered(self.put.jobs);
+        several::run(jobs, signals, &self.stop, &self.show, "writing down what the store has").await
+    }
+
+    /// One file from its begin to its end, with everything that is told about it.
+    async fn job(&self, index: usize) -> (usize, Option<Exit>) {
+        let item = &self.items[index];
+        let mut subject = Subject {
+            way: Way::Up,
+            url: item.to.clone().unwrap_or_else(|_| self.put.dest.to_string()),
+            id: None,
+            path: match &item.from {
+                Input::Stdin => None,
+                Input::Path(path) => Some(absolute(path)),
+            },
+            number: index + 1,
+            count: self.items.len(),
+        };
+        let stopped = *self.stop.borrow();
+        let ended = match (&item.to, stopped) {
+            (Err(failure), _) => Err((failure.clone(), None)),
+            (Ok(_), Some(signal)) => Err((not_begun(signal, &subject), None)),
+            (Ok(to), None) => self.one(&item.from, to, &mut subject).await,
+        };
+        let mut show = self.show.borrow_mut();
+        match ended {
+            Ok(finished) => {
+                show.done(&subject, &finished);
+                (index, None)
+            }
+            Err((failure, held)) => {
+                show.failed(&subject, &failure, held);
+                (index, Some(failure.exit))
+            }
+        }
+    }
+
+    async fn one(&self, from: &Input, to: &str, subject: &mut Subject) -> Ended {
+        self.show.borrow_mut().begin(subject);
+        let mut stop = self.stop.subscribe();
+        let upload = match from {
+            Input::Path(path) => self.client.upload(path),
+            Input::Stdin => self.client.upload_reader(std::io::stdin(), stdin_len()),
+        };
+        let upload = settings(self.put, upload, to).to(to);
+        let transfer = tokio::select! {
+            signal = told(&mut stop) => return Err((not_begun(signal, subject), None)),
+            started = upload.start() => started.map_err(|error| (error.into(), None))?,
+        };
+        subject.id = Some(transfer.id().to_owned());
+        let followed =
+            several::follow(&transfer, &mut stop, |event| self.show.borrow_mut().event(subject, event)).await;
+        match followed {
+            Followed::Ended(Ok(outcome)) => {
+                let mut finished = Finished::from(outcome);
+                // As it was named, not what its links led to.
+                finished.path = subject.path.clone().unwrap_or_else(|| PathBuf::from("stdin"));
+                Ok(finished)
+            }
+            // The parts have become an object, or somebody else's stands there: nothing waits for a next start.
+            Followed::Ended(Err(error))
+                if matches!(error.kind(), ErrorKind::CallbackFailed | ErrorKind::OtherObject) =>
+            {
+                Err((error.into(), Some(0)))
+            }
+            Followed::Ended(Err(error)) => Err((error.into(), Some(transfer.progress().durable))),
+            Followed::Stopped(signal, held) => {
+                Err((stopped(signal, subject, held, transfer.progress().total), Some(held)))
+            }
+        }
+    }
+}
+
+fn settings(put: &Put, upload: UploadBuilder, to: &str) -> UploadBuilder {
+    let mut upload = upload
+        .connections(put.connections)
+        .part_md5(put.part_md5)
+        .keep_parts(put.keep_parts)
+        .force(put.force)
+        .forbid_overwrite(put.no_overwrite)
+        .durability(put.durability)
+        .retries(put.retries)
+        .settle_timeout(put.settle_timeout)
+        .stall(put.min_rate, put.stall_timeout);
+    for (name, value) in &put.metadata {
+        upload = upload.metadata(name, value);
+    }
+    if let Some(size) = put.part_size {
+        upload = upload.part_size(size);
+    }
+    if let Some(class) = &put.storage_class {
+        upload = upload.storage_class(class);
+    }
+    if let Some(callback) = &put.callback {
+        upload = upload.callback(callback);
+    }
+    if let Some(variables) = &put.callback_variables {
+        upload = upload.callback_variables(variables);
+    }
+    if let Some(bytes_per_s) = put.traffic_limit {
+        upload = upload.traffic_limit(bytes_per_s * 8);
+    }
+    match put.content_type.as_deref().or_else(|| mime_guess::from_path(to).first_raw()) {
+        Some(content_type) => upload.content_type(content_type),
+        None => upload,
+    }
+}
+
+/// How long stdin is, where that can be known beforehand.
+#[cfg(unix)]
+fn stdin_len() -> Option<u64> {
+    use std::os::fd::AsFd as _;
+    let stdin = std::fs::File::from(std::io::stdin().as_fd().try_clone_to_owned().ok()?);
+    stdin.metadata().ok().filter(std::fs::Metadata::is_file).map(|found| found.len())
+}
+
+#[cfg(not(unix))]
+fn stdin_len() -> Option<u64> {
+    None
+}
+
+fn not_begun(signal: Signal, subject: &Subject) -> Failure {
+    let what = subject.path.as_deref().map_or_else(|| "stdin".to_owned(), text::here);
+    let message = format!("{what}: stopped by {} before anything of it was uploaded", signal.name());
+    Failure::new(Exit::Signal(signal), "interrupted", message)
+}
+
+/// The last line after a signal: what is kept, how to go on, how to discard it.
+fn stopped(signal: Signal, subject: &Subject, held: u64, total: Option<u64>) -> Failure {
+    let by = signal.name();
+    let message = match (&subject.path, &subject.id) {
+        (path, Some(id)) if held > 0 => {
+            let what = path.as_deref().map_or_else(|| "stdin".to_owned(), text::here);
+            let again = match path {
+                Some(_) => "Run the same command again to go on",
+                None => "Run the same command again with the same input to go on",
+            };
+            let kept = text::share(held, total);
+            let id = id.get(..8).unwrap_or(id);
+            format!("stopped by {by}; {kept} of {what} are in the store.\n{again}; to discard it: longhaul cancel {id}")
+        }
+        (path, _) => {
+            let what = path.as_deref().map_or_else(|| "stdin".to_owned(), text::here);
+            format!("stopped by {by}; nothing of {what} is in the store yet")
+        }
+    };
+    Failure::new(Exit::Signal(signal), "interrupted", message)
+}

@@ -1,0 +1,206 @@
+//! Which files are uploaded, and to which keys?
+//!
+//! Folders are walked before anything is sent, in the order of names, so that the same command does the same things in
+//! the same order. What cannot be uploaded has its place in the list with the reason; the rest goes on without it.
+//!
+//! Links to files are followed, as ossutil and the AWS command line do it; links to folders only when asked, and never
+//! into a folder that they lie in: so a walk has an end.
+
+use std::collections::HashMap;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::exit::{Exit, Failure};
+use crate::flags::dest::Dest;
+use crate::flags::globs::Globs;
+use crate::flags::put::Input;
+use crate::show::text;
+
+/// What was found, in order.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) items: Vec<Item>,
+    /// What was left out although nobody asked for that, in words.
+    pub(super) left_out: Vec<String>,
+}
+
+/// One thing to upload, or the reason why not.
+#[derive(Debug, PartialEq)]
+pub(super) struct Item {
+    pub(super) from: Input,
+    /// `oss://BUCKET/KEY`.
+    pub(super) to: Result<String, Failure>,
+}
+
+/// How folders are walked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Walk<'a> {
+    pub(super) recursive: bool,
+    pub(super) globs: &'a Globs,
+    pub(super) follow_symlinks: bool,
+}
+
+/// The files that are meant, each with its key.
+///
+/// # Errors
+/// `Usage` when two files would get the same key: one would replace the other.
+pub(super) fn plan(inputs: &[Input], dest: &Dest, walk: Walk<'_>) -> Result<Plan, Failure> {
+    let mut plan = Plan::default();
+    for input in inputs {
+        match input {
+            Input::Stdin => plan.items.push(Item { from: Input::Stdin, to: Ok(dest.to_string()) }),
+            Input::Path(path) => plan.add(path, dest, walk),
+        }
+    }
+    plan.no_key_twice()?;
+    Ok(plan)
+}
+
+impl Plan {
+    /// A file or folder that was named.
+    fn add(&mut self, path: &Path, dest: &Dest, walk: Walk<'_>) {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() && walk.recursive => {
+                let dest = dest.clone().into_prefix();
+                self.folder(path, &found, &dest, walk);
+            }
+            Ok(found) if found.is_dir() => {
+                let path_text = path.display();
+                let message = format!("{path_text} is a folder; -r uploads what is in it");
+                self.fail(path, Failure::usage(message));
+            }
+            // What it is instead (a pipe, a device), the library says: it looks again anyway.
+            Ok(_) if dest.keeps_names() || walk.recursive => {
+                let dest = dest.clone().into_prefix();
+                let to = name_of(path).map(|name| dest.below(&name));
+                self.items.push(Item { from: Input::Path(path.to_owned()), to });
+            }
+            Ok(_) => self.items.push(Item { from: Input::Path(path.to_owned()), to: Ok(dest.to_string()) }),
+            Err(error) => self.fail(path, unreadable(path, &error)),
+        }
+    }
+
+    /// Everything below a folder. `ways` are the folders on the way from the root to where we are.
+    fn folder(&mut self, root: &Path, found: &Metadata, dest: &Dest, walk: Walk<'_>) {
+        let mut ways = vec![Folder::open(root.to_owned(), String::new(), found, self)];
+        while let Some(here) = ways.last_mut() {
+            let Some(name) = here.entries.pop() else {
+                ways.pop();
+                continue;
+            };
+            let path = here.path.join(&name);
+            let Some(name) = name.to_str() else {
+                self.fail(&path, no_key(&path));
+                continue;
+            };
+            let relative = format!("{}{name}", here.prefix);
+            let link = fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
+            match fs::metadata(&path) {
+                Ok(found) if found.is_dir() && link && !walk.follow_symlinks => {
+                    self.left_out.push(format!(
+                        "{} is a link to a folder and left out; --follow-symlinks goes into it",
+                        text::here(&path)
+                    ));
+                }
+                Ok(found) if found.is_dir() && ways.iter().any(|way| way.id == id_of(&found)) => {
+                    self.left_out
+                        .push(format!("{} leads back to a folder that it lies in: left out", text::here(&path)));
+                }
+                Ok(found) if found.is_dir() => {
+                    ways.push(Folder::open(path, format!("{relative}/"), &found, self));
+                }
+                _ if !walk.globs.take(&relative) => {}
+                Ok(found) if found.is_file() => {
+                    self.items.push(Item { from: Input::Path(path), to: Ok(dest.below(&relative)) });
+                }
+                Ok(_) => self.left_out.push(format!(
+                    "{} is neither file nor folder (a pipe, a socket, a device): left out",
+                    text::here(&path)
+                )),
+                Err(error) => self.fail(&path, unreadable(&path, &error)),
+            }
+        }
+    }
+
+    fn fail(&mut self, path: &Path, failure: Failure) {
+        self.items.push(Item { from: Input::Path(path.to_owned()), to: Err(failure) });
+    }
+
+    fn no_key_twice(&self) -> Result<(), Failure> {
+        let mut known: HashMap<&str, &Input> = HashMap::with_capacity(self.items.len());
+        for item in &self.items {
+            let Ok(to) = &item.to else { continue };
+            if let Some(Input::Path(other)) = known.insert(to, &item.from)
+                && let Input::Path(path) = &item.from
+            {
+                let (one, other) = (path.display(), other.display());
+                let message = format!("{other} and {one} would both become {to}; upload them to different prefixes");
+                return Err(Failure::usage(message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A folder that is being walked.
+struct Folder {
+    path: PathBuf,
+    /// What names below it begin with.
+    prefix: String,
+    id: (u64, u64),
+    /// What is still to be looked at; the next one is the last.
+    entries: Vec<std::ffi::OsString>,
+}
+
+impl Folder {
+    /// One that cannot be read is told, and as good as empty.
+    fn open(path: PathBuf, prefix: String, found: &Metadata, plan: &mut Plan) -> Self {
+        let names = fs::read_dir(&path).and_then(|entries| {
+            let names = entries.map(|entry| Ok(entry?.file_name()));
+            names.collect::<io::Result<Vec<_>>>()
+        });
+        let mut entries = names.unwrap_or_else(|error| {
+            plan.fail(&path, unreadable(&path, &error));
+            Vec::new()
+        });
+        entries.sort_unstable_by(|a, b| b.cmp(a));
+        Self { id: id_of(found), path, prefix, entries }
+    }
+}
+
+/// What tells one folder from another, however it is reached.
+#[cfg(unix)]
+fn id_of(found: &Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (found.dev(), found.ino())
+}
+
+/// Nothing tells them apart: links to folders are left out.
+#[cfg(not(unix))]
+fn id_of(_: &Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// The name that a file keeps.
+fn name_of(path: &Path) -> Result<String, Failure> {
+    // `..` and `/` are folders, and refused as such.
+    let name = path.file_name().ok_or_else(|| Failure::usage(format!("{} names no file", path.display())))?;
+    name.to_str().map(str::to_owned).ok_or_else(|| no_key(path))
+}
+
+fn no_key(path: &Path) -> Failure {
+    let message = format!(
+        "{}: its name is not UTF-8, and keys have to be; rename it, or give it a key of its own",
+        path.display()
+    );
+    Failure::new(Exit::LocalFile, "local_file", message)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::LocalFile, "local_file", format!("cannot read {} ({error})", text::here(path)))
+}
+
+#[cfg(all(test, unix))]
+#[path = "plan_tests.rs"]
+mod tests;

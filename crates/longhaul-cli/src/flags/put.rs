@@ -1,0 +1,348 @@
+//! `longhaul put`: its words and what they mean.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueHint};
+use longhaul::credentials::StoreSettings;
+use longhaul::{Connections, Durability};
+
+use super::dest::{Dest, Dialect};
+use super::globs::Globs;
+use super::high::{Network, Pair, Progress, StateDir, durability, network, progress, usage};
+use super::low::{DurabilityWord, NetworkWords, ProgressWord};
+use super::store::{self, StoreWords};
+use super::{input, values};
+use crate::exit::Failure;
+
+/// The slowest and the fastest that OSS lets itself be told, in bytes per second ("Single-connection bandwidth
+/// throttling" of its developer guide has them in bits).
+const TRAFFIC_LIMITS: std::ops::RangeInclusive<u64> = 102_400..=104_857_600;
+
+#[derive(Args)]
+pub(crate) struct PutWords {
+    /// Files, with -r folders too ("-": stdin), and at last where to: oss://BUCKET/KEY, or oss://BUCKET/PREFIX/ where
+    /// files keep their names; s3:// the same
+    #[arg(value_names = ["FILE", "DEST"], num_args = 2.., required = true, value_hint = ValueHint::FilePath)]
+    pub(crate) files_and_dest: Vec<OsString>,
+
+    /// Upload what is in folders, keys being DEST and the path below the folder
+    #[arg(short, long, help_heading = "Which files")]
+    pub(crate) recursive: bool,
+
+    /// Of folders, take only files that this pattern fits; may be repeated. '*.iso' is about the name at any depth,
+    /// 'a/*.iso' about the path below the folder, ** goes across folders
+    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "Which files")]
+    pub(crate) include: Vec<String>,
+
+    /// Of folders, leave out files that this pattern fits, even if an --include does; may be repeated
+    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "Which files")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Go into folders behind symbolic links as well (links to files are followed always)
+    #[arg(long, requires = "recursive", help_heading = "Which files")]
+    pub(crate) follow_symlinks: bool,
+
+    /// Send even what is there already, identical
+    #[arg(long, help_heading = "The object")]
+    pub(crate) force: bool,
+
+    /// Refuse, with exit code 6, to replace an object that is there
+    #[arg(long, conflicts_with = "force", help_heading = "The object")]
+    pub(crate) no_overwrite: bool,
+
+    /// Metadata of the object; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "The object")]
+    pub(crate) meta: Vec<String>,
+
+    /// Content type of the object [default: by the file's ending]
+    #[arg(long, value_name = "TYPE", help_heading = "The object")]
+    pub(crate) content_type: Option<String>,
+
+    /// Storage class, in the store's words: IA, Archive; STANDARD_IA
+    #[arg(long, value_name = "CLASS", help_heading = "The object")]
+    pub(crate) storage_class: Option<String>,
+
+    /// Let OSS tell a server of yours when the object is stored: the JSON with callbackUrl and callbackBody, or @FILE
+    #[arg(long, value_name = "JSON|@FILE", help_heading = "The object")]
+    pub(crate) callback: Option<String>,
+
+    /// A variable for the callback's body, ${x:NAME} there; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", requires = "callback", help_heading = "The object")]
+    pub(crate) callback_var: Vec<String>,
+
+    /// Length of the parts, 100k to 5G in OSS, 5M to 5G in S3 [default: 16M, or as long as 10,000 parts need]
+    #[arg(long, value_name = "SIZE", help_heading = "Parts")]
+    pub(crate) part_size: Option<String>,
+
+    /// Send the MD5 of each part ahead as well (CRC-64 or SHA-256 are compared in any case)
+    #[arg(long, help_heading = "Parts")]
+    pub(crate) part_md5: bool,
+
+    /// When the upload is cancelled: leave its parts in the store
+    #[arg(long, help_heading = "Parts")]
+    pub(crate) keep_parts: bool,
+
+    /// What a power cut may cost: at most what was not acknowledged (power), or the upload (process: no syncs)
+    #[arg(long, value_name = "WHAT", default_value = "power", help_heading = "Parts")]
+    pub(crate) durability: DurabilityWord,
+
+    #[command(flatten)]
+    pub(crate) store: StoreWords,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkWords,
+
+    /// Upload this many files side by side, 1 to 256
+    #[arg(short, long, value_name = "N", default_value_t = 4, help_heading = "Network")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+
+    /// Parts of one file on their way at once, 1 to 64, or auto
+    #[arg(short = 'x', long, value_name = "N", default_value = "auto", help_heading = "Network")]
+    pub(crate) connections: String,
+
+    /// Bytes per second for all uploads together, as 500k or 8M; connections share it fairly
+    #[arg(long, value_name = "RATE", help_heading = "Network")]
+    pub(crate) limit_rate: Option<String>,
+
+    /// Let OSS take no more than this of each connection, 100k to 100M bytes per second
+    #[arg(long, value_name = "RATE", help_heading = "Network")]
+    pub(crate) traffic_limit: Option<String>,
+
+    /// Give up after this many failures in a row without progress
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Network")]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub(crate) retries: u32,
+
+    /// A connection slower than --min-rate over this time is stalled, and tried again
+    #[arg(long, value_name = "SECONDS", default_value = "30", help_heading = "Network")]
+    pub(crate) stall_timeout: String,
+
+    /// Bytes per second below which a connection counts as stalled, as 10k or 1M (0: only silence counts)
+    #[arg(long, value_name = "RATE", default_value = "1k", help_heading = "Network")]
+    pub(crate) min_rate: String,
+
+    /// How long it may take to find out whether the object is stored, when the store's answer to that was lost
+    #[arg(long, value_name = "SECONDS", default_value = "600", help_heading = "Network")]
+    pub(crate) settle_timeout: String,
+
+    /// How progress is shown on stderr: as a bar on terminals and plain lines elsewhere, or as told here
+    #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "What is shown")]
+    pub(crate) progress: ProgressWord,
+
+    /// Write events to stdout, a JSON object a line (docs/json-events.md)
+    #[arg(long, help_heading = "What is shown")]
+    pub(crate) json: bool,
+
+    /// Show errors only
+    #[arg(short, long, help_heading = "What is shown")]
+    pub(crate) quiet: bool,
+}
+
+/// Upload these.
+pub(crate) struct Put {
+    /// At least one, in the order given.
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) dest: Dest,
+    pub(crate) recursive: bool,
+    pub(crate) globs: Globs,
+    pub(crate) follow_symlinks: bool,
+    pub(crate) force: bool,
+    pub(crate) no_overwrite: bool,
+    pub(crate) metadata: Vec<Pair>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) storage_class: Option<String>,
+    /// JSON texts.
+    pub(crate) callback: Option<String>,
+    pub(crate) callback_variables: Option<String>,
+    /// Bytes.
+    pub(crate) part_size: Option<u64>,
+    pub(crate) part_md5: bool,
+    pub(crate) keep_parts: bool,
+    pub(crate) durability: Durability,
+    /// Files at work at once, at least one.
+    pub(crate) jobs: usize,
+    pub(crate) connections: Connections,
+    /// Bytes per second; 0: no limit.
+    pub(crate) limit_rate: u64,
+    /// Bytes per second.
+    pub(crate) traffic_limit: Option<u64>,
+    pub(crate) retries: u32,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) settle_timeout: Duration,
+    /// Bytes per second.
+    pub(crate) min_rate: u64,
+    pub(crate) network: Network,
+    pub(crate) store: StoreSettings,
+    pub(crate) state: StateDir,
+    pub(crate) progress: Progress,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+}
+
+/// What is uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Input {
+    Stdin,
+    /// A file, or with `recursive` a folder.
+    Path(PathBuf),
+}
+
+/// What the words mean. Reads the files that flags name.
+pub(super) fn put(words: PutWords, state: StateDir, verbose: bool) -> Result<Put, Failure> {
+    let (dest, files) = words.files_and_dest.split_last().ok_or_else(|| usage("give files, and at last where to"))?;
+    let dest = dest.to_str().ok_or_else(|| usage("the destination is not UTF-8, and keys have to be"))?;
+    let dest = Dest::parse(dest).map_err(usage)?;
+    let inputs = inputs(files, &dest, words.recursive)?;
+    let only_oss = |flag: &str, given: bool| match given && dest.dialect() != Dialect::Oss {
+        true => Err(usage(format!("{flag} is known to OSS only"))),
+        false => Ok(()),
+    };
+    only_oss("--callback", words.callback.is_some())?;
+    only_oss("--traffic-limit", words.traffic_limit.is_some())?;
+    let flag = |name: &'static str| move |e: String| usage(format!("{name}: {e}"));
+    Ok(Put {
+        inputs,
+        recursive: words.recursive,
+        globs: Globs::new(&words.include, &words.exclude).map_err(usage)?,
+        follow_symlinks: words.follow_symlinks,
+        force: words.force,
+        no_overwrite: words.no_overwrite,
+        metadata: metadata(&words.meta)?,
+        content_type: words.content_type.map(|t| visible(t, "--content-type")).transpose()?,
+        storage_class: words.storage_class.map(|c| visible(c, "--storage-class")).transpose()?,
+        callback: words.callback.as_deref().map(callback).transpose()?,
+        callback_variables: variables(&words.callback_var)?,
+        part_size: words.part_size.map(|size| part_size(&size, dest.dialect())).transpose()?,
+        part_md5: words.part_md5,
+        keep_parts: words.keep_parts,
+        durability: durability(words.durability),
+        jobs: usize::from(words.jobs.max(1)),
+        connections: values::connections(&words.connections).map_err(flag("--connections"))?,
+        limit_rate: match &words.limit_rate {
+            Some(rate) => values::rate(rate).map_err(flag("--limit-rate"))?,
+            None => 0,
+        },
+        traffic_limit: words.traffic_limit.as_deref().map(traffic_limit).transpose()?,
+        retries: words.retries,
+        stall_timeout: values::seconds(&words.stall_timeout).map_err(flag("--stall-timeout"))?,
+        settle_timeout: values::seconds(&words.settle_timeout).map_err(flag("--settle-timeout"))?,
+        min_rate: values::size(&words.min_rate).map_err(flag("--min-rate"))?,
+        network: network(words.network, None)?,
+        store: store::settings(words.store, [dest.to_string().as_str()])?,
+        state,
+        progress: progress(words.progress, words.json || words.quiet, verbose),
+        json: words.json,
+        quiet: words.quiet,
+        dest,
+    })
+}
+
+fn inputs(files: &[OsString], dest: &Dest, recursive: bool) -> Result<Vec<Input>, Failure> {
+    let mut inputs = Vec::with_capacity(files.len());
+    for file in files {
+        if file.is_empty() {
+            return Err(usage("an empty name is no file"));
+        }
+        if file.to_str().is_some_and(Dest::is_meant) {
+            let file = file.to_string_lossy();
+            return Err(usage(format!("{file} is no file here; copying within a store is not what put does")));
+        }
+        inputs.push(if file == "-" { Input::Stdin } else { Input::Path(file.into()) });
+    }
+    let several = inputs.len() > 1;
+    if several && !dest.keeps_names() {
+        return Err(usage(format!(
+            "{dest} is one key, but there are several files; for keys that begin with it, write {dest}/"
+        )));
+    }
+    let from_stdin = inputs.iter().filter(|input| **input == Input::Stdin).count();
+    if from_stdin > 0 && dest.keeps_names() {
+        return Err(usage("stdin has no name: give the whole key as the destination, and '-' alone"));
+    }
+    if from_stdin > 0 && recursive {
+        return Err(usage("-r is about folders, and stdin is none"));
+    }
+    Ok(inputs)
+}
+
+fn metadata(texts: &[String]) -> Result<Vec<Pair>, Failure> {
+    let mut pairs: Vec<Pair> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let (name, value) = values::meta(text).map_err(|e| usage(format!("--meta: {e}")))?;
+        if pairs.iter().any(|(known, _)| *known == name) {
+            return Err(usage(format!("--meta: {name} is given twice")));
+        }
+        pairs.push((name, value));
+    }
+    Ok(pairs)
+}
+
+/// What goes into a header as it is.
+fn visible(text: String, flag: &str) -> Result<String, Failure> {
+    let fits = !text.is_empty() && text.bytes().all(|b| (0x20..0x7f).contains(&b)) && text.trim() == text;
+    if fits { Ok(text) } else { Err(usage(format!("{flag}: only printable ASCII can be sent"))) }
+}
+
+/// The JSON of a callback, from the argument itself or a file; what it asks for is looked at, not changed.
+fn callback(text: &str) -> Result<String, Failure> {
+    const FLAG: &str = "--callback";
+    let text = match text.strip_prefix('@') {
+        Some(path) => input::read(path.as_ref(), FLAG).map_err(usage)?,
+        None => text.to_owned(),
+    };
+    let wrong = |why: &str| usage(format!("{FLAG}: {why}"));
+    let json: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|e| wrong(&format!("no JSON object (line {}, {})", e.line(), e.column())))?;
+    for name in ["callbackUrl", "callbackBody"] {
+        if !json[name].is_string() {
+            return Err(wrong(&format!("{name} is missing")));
+        }
+    }
+    Ok(text)
+}
+
+/// `NAME=VALUE` as OSS wants it: a JSON object whose names begin with `x:`.
+fn variables(texts: &[String]) -> Result<Option<String>, Failure> {
+    let mut variables = serde_json::Map::new();
+    for text in texts {
+        let wrong = |why: &str| usage(format!("--callback-var: {why}"));
+        let (name, value) = text.split_once('=').ok_or_else(|| wrong("a variable is NAME=VALUE"))?;
+        let bare = name.strip_prefix("x:").unwrap_or(name);
+        if bare.is_empty()
+            || bare.bytes().any(|b| !(b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-'))
+        {
+            return Err(wrong("names are lower-case letters, digits, '_' and '-'"));
+        }
+        if variables.insert(format!("x:{bare}"), value.into()).is_some() {
+            return Err(wrong(&format!("{bare} is given twice")));
+        }
+    }
+    Ok((!variables.is_empty()).then(|| serde_json::Value::Object(variables).to_string()))
+}
+
+fn part_size(text: &str, dialect: Dialect) -> Result<u64, Failure> {
+    let size = values::size(text).map_err(|e| usage(format!("--part-size: {e}")))?;
+    let (least, words) = match dialect {
+        Dialect::Oss => (100 << 10, "100 KiB to 5 GiB in OSS"),
+        Dialect::S3 => (5 << 20, "5 MiB to 5 GiB in S3"),
+    };
+    match (least..=5 << 30).contains(&size) {
+        true => Ok(size),
+        false => Err(usage(format!("--part-size: a part has {words}"))),
+    }
+}
+
+fn traffic_limit(text: &str) -> Result<u64, Failure> {
+    match values::rate(text) {
+        Ok(rate) if TRAFFIC_LIMITS.contains(&rate) => Ok(rate),
+        Ok(_) => Err(usage("--traffic-limit: OSS takes 100k to 100M bytes per second")),
+        Err(e) => Err(usage(format!("--traffic-limit: {e}"))),
+    }
+}
+
+#[cfg(test)]
+#[path = "put_tests.rs"]
+mod tests;

@@ -1,0 +1,104 @@
+//! `longhaul cancel` and `longhaul clean`: their words and what they mean.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use longhaul::credentials::StoreSettings;
+
+use super::high::{Network, StateDir, network, usage};
+use super::low::NetworkWords;
+use super::store::{self, StoreWords};
+use crate::exit::Failure;
+
+#[derive(Args)]
+pub(crate) struct CancelWords {
+    /// Files, partial files, or ids of transfers (the beginning is enough)
+    #[arg(value_name = "ID|FILE", required_unless_present = "all", value_hint = ValueHint::FilePath)]
+    pub(crate) what: Vec<PathBuf>,
+
+    /// All transfers that `longhaul list` shows
+    #[arg(long, conflicts_with = "what")]
+    pub(crate) all: bool,
+
+    /// Only forget them: leave partial files and their journals, and the parts in the stores
+    #[arg(long, visible_alias = "keep-parts")]
+    pub(crate) keep: bool,
+
+    #[command(flatten)]
+    pub(crate) store: StoreWords,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkWords,
+
+    /// Write a JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CleanWords {
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Remove uploads as well that are only perhaps ours: the answer to their creation was lost, and an upload of that
+    /// key and about that time is in the store
+    #[arg(long)]
+    pub(crate) perhaps_ours: bool,
+
+    #[command(flatten)]
+    pub(crate) store: StoreWords,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkWords,
+
+    /// Write a JSON object a line; asks nothing, and does nothing without --yes
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Give these up.
+pub(crate) struct Cancel {
+    /// `None`: all that are known.
+    pub(crate) what: Option<Vec<PathBuf>>,
+    pub(crate) keep: bool,
+    pub(crate) network: Network,
+    pub(crate) store: StoreSettings,
+    pub(crate) state: StateDir,
+    pub(crate) json: bool,
+}
+
+/// Settle what is left over.
+pub(crate) struct Clean {
+    pub(crate) yes: bool,
+    pub(crate) perhaps_ours: bool,
+    pub(crate) network: Network,
+    pub(crate) store: StoreSettings,
+    pub(crate) state: StateDir,
+    pub(crate) json: bool,
+}
+
+pub(super) fn cancel(words: CancelWords, state: StateDir) -> Result<Cancel, Failure> {
+    if words.what.iter().any(|what| what.as_os_str().is_empty()) {
+        return Err(usage("an empty name is no transfer"));
+    }
+    Ok(Cancel {
+        what: (!words.all).then_some(words.what),
+        keep: words.keep,
+        network: network(words.network, None)?,
+        store: store::settings(words.store, [])?,
+        state,
+        json: words.json,
+    })
+}
+
+pub(super) fn clean(words: CleanWords, state: StateDir) -> Result<Clean, Failure> {
+    Ok(Clean {
+        yes: words.yes,
+        perhaps_ours: words.perhaps_ours,
+        network: network(words.network, None)?,
+        store: store::settings(words.store, [])?,
+        state,
+        json: words.json,
+    })
+}
