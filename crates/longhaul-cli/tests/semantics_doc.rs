@@ -1,4 +1,5 @@
-//! Does every promise have its test? `docs/semantics.md` makes the promises, `semantics.rs` keeps them.
+//! Does every promise have its test? `docs/semantics.md` makes the promises; `semantics.rs`, and for uploads
+//! `cloud_put/semantics.rs`, keep them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,11 +21,13 @@ fn tests(source: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let (mut is_test, mut is_ignored) = (false, false);
     for line in source.lines().map(str::trim) {
-        if line == "#[test]" {
+        if line == "#[test]" || line.starts_with("#[tokio::test") {
             is_test = true;
         } else if line.starts_with("#[ignore") {
             is_ignored = true;
-        } else if let Some((name, _)) = line.strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
+        } else if let Some((name, _)) =
+            line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split_once('('))
+        {
             if std::mem::take(&mut is_test) && !is_ignored {
                 found.insert(name.to_owned());
             }
@@ -41,10 +44,34 @@ fn read(path: &str) -> std::io::Result<String> {
 #[test]
 fn every_promise_has_its_test() {
     let promises = promises(&read("../../docs/semantics.md").expect("docs/semantics.md"));
-    let tests = tests(&read("tests/semantics.rs").expect("tests/semantics.rs"));
-    assert!(promises.len() >= 11, "docs/semantics.md lost promises: {promises:?}");
-    let without: Vec<&String> = promises.difference(&tests).collect();
-    assert!(without.is_empty(), "promises of docs/semantics.md without a test in tests/semantics.rs: {without:?}");
+    let mut kept = tests(&read("tests/semantics.rs").expect("tests/semantics.rs"));
+    kept.extend(tests(&read("tests/cloud_put/semantics.rs").expect("tests/cloud_put/semantics.rs")));
+    assert!(promises.len() >= 18, "docs/semantics.md lost promises: {promises:?}");
+    let without: Vec<&String> = promises.difference(&kept).collect();
+    assert!(without.is_empty(), "promises of docs/semantics.md without a test of their name: {without:?}");
+}
+
+/// `[text](target)` in a line.
+fn links(line: &str) -> Vec<(&str, &str)> {
+    let pieces = line.split('[').skip(1).filter_map(|rest| rest.split_once("]("));
+    pieces.filter_map(|(text, rest)| Some((text, rest.split_once(')')?.0))).collect()
+}
+
+#[test]
+fn every_row_of_the_parity_page_is_shown_by_something_that_is_there() {
+    let page = read("../../docs/parity.md").expect("docs/parity.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| there")).collect();
+    assert!(rows.len() >= 20, "docs/parity.md lost rows");
+    for row in rows {
+        let shown: Vec<_> = links(row).into_iter().filter(|(_, target)| target.contains("/crates/")).collect();
+        assert!(!shown.is_empty() || row.contains("**not yet**"), "nothing shows it: {row}");
+        for (name, target) in shown {
+            let source =
+                read(&format!("../../docs/{target}")).unwrap_or_else(|_| panic!("{target} is not there: {row}"));
+            let is_there = target.contains("/examples/") || tests(&source).contains(name);
+            assert!(is_there, "{target} has no test {name}: {row}");
+        }
+    }
 }
 
 #[test]

@@ -2,74 +2,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+mod real;
+
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use longhaul_devstore::Content;
-use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(30);
-
-/// A store in a process of its own, killed with the test.
-struct Store {
-    child: Child,
-    ready: Value,
-}
-
-impl Store {
-    fn start(folder: &Path, flags: &[&str]) -> Store {
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("longhaul"))
-            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .args(flags)
-            .arg(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Store { child, ready: serde_json::from_str(&line).unwrap() }
-    }
-
-    fn text(&self, name: &str) -> &str {
-        self.ready[name].as_str().unwrap()
-    }
-
-    /// Status, head and body of an answer; `None` when the connection ended before it was whole.
-    fn ask(&self, line: &str, body: &[u8]) -> Option<(u16, String, Vec<u8>)> {
-        let mut stream = TcpStream::connect(self.text("endpoint").trim_start_matches("http://")).ok()?;
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        let length = body.len();
-        write!(stream, "{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
-            .ok()?;
-        stream.write_all(body).ok()?;
-        let mut all = Vec::new();
-        stream.read_to_end(&mut all).ok()?;
-        let at = all.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-        let head = String::from_utf8(all[..at].to_vec()).unwrap();
-        Some((head.split(' ').nth(1)?.parse().ok()?, head, all.split_off(at)))
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap(); // SIGKILL
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        let _ = self.child.kill(); // it may have ended already
-        let _ = self.child.wait();
-    }
-}
-
-fn between(text: &[u8], from: &str, to: &str) -> String {
-    let text = String::from_utf8_lossy(text);
-    text.split_once(from).unwrap().1.split_once(to).unwrap().0.to_owned()
-}
+use real::store::{Store, between};
 
 #[test]
 fn the_ready_line_says_all_that_a_client_needs() {
@@ -81,6 +21,29 @@ fn the_ready_line_says_all_that_a_client_needs() {
     }
     let (status, _, body) = store.ask("GET /films/key", b"").unwrap();
     assert_eq!((status, between(&body, "<Code>", "</Code>").as_str()), (403, "AccessDenied"), "who does not sign");
+}
+
+#[test]
+fn faults_clock_and_log_are_given_by_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let flags = ["--anonymous", "--bucket", "films", "--clock-offset", "-86400", "--log", log.to_str().unwrap()];
+    let rule = ["--fault", "kind=status status=503 retry_after=9 op=GetObject times=1"];
+    let store = Store::start(&folder.path().join("store"), &[&flags[..], &rule[..]].concat());
+    let (status, head, _) = store.ask("GET /films/k?security-token=secret", b"").unwrap();
+    assert!(status == 503 && head.contains("\r\nRetry-After: 9\r\n"), "{head}");
+    let (status, head, body) = store.ask("GET /films/k", b"").unwrap();
+    assert_eq!((status, between(&body, "<Code>", "</Code>").as_str()), (404, "NoSuchKey"));
+    let date = httpdate::parse_http_date(&between(head.as_bytes(), "\r\nDate: ", "\r\n")).unwrap();
+    let behind = std::time::SystemTime::now().duration_since(date).unwrap().as_secs();
+    assert!((86_300..86_500).contains(&behind), "{behind}");
+    // A line is written when its request is over, which the client knows a little earlier.
+    let lines = || std::fs::read_to_string(&log).unwrap();
+    assert!(real::until(std::time::Duration::from_secs(20), || lines().lines().count() == 2), "{}", lines());
+    let lines: Vec<serde_json::Value> = lines().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let first = lines.iter().find(|line| line["status"] == 503).unwrap();
+    assert_eq!((&first["op"], &first["faults"][0]), (&"GetObject".into(), &"status".into()));
+    assert_eq!(first["target"], "/films/k?security-token=***");
 }
 
 #[test]
@@ -182,6 +145,75 @@ fn people_get_settings_to_paste_and_a_signal_ends_it_in_order() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
+/// Goal: what is printed for an SDK works as it stands. Method: it is cut out of the text and run, with an import before
+/// it and a put and a get behind it.
+#[test]
+fn the_settings_that_are_printed_work_when_they_are_pasted() {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
+    let (python, modules) = (tools.join("python/bin/python"), tools.join("node/node_modules"));
+    if !python.exists() || !modules.exists() {
+        return real::skip("the vendors' SDKs are not installed");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("longhaul"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--bucket", "films"])
+        .arg(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("NewClient") {
+        assert!(out.read_line(&mut text).unwrap() > 0, "{text}");
+    }
+    let section = |title: &str| -> String {
+        let lines = text.lines().skip_while(|line| *line != title).skip(1).take_while(|line| !line.is_empty());
+        lines.map(|line| format!("{}\n", line.strip_prefix("  ").unwrap())).collect()
+    };
+    let runs = [
+        (
+            python.as_path(),
+            "Python, oss2",
+            "import oss2\n",
+            "bucket.put_object('k', b'1')\nassert bucket.get_object('k').read() == b'1'\n",
+        ),
+        (
+            python.as_path(),
+            "Python, alibabacloud-oss-v2",
+            "import alibabacloud_oss_v2 as oss\n",
+            "client.put_object(oss.PutObjectRequest(bucket='films', key='k', body=b'2'))\n\
+             assert client.get_object(oss.GetObjectRequest(bucket='films', key='k')).body.read() == b'2'\n",
+        ),
+        (
+            Path::new("node"),
+            "Node, ali-oss",
+            "const OSS = require('ali-oss')\n",
+            "client.put('k', Buffer.from('3')).then(() => client.get('k')).then((got) => {\n\
+             if (got.content.toString() !== '3') process.exit(1) })\n",
+        ),
+    ]
+    .map(|(program, title, before, after)| {
+        let pasted = section(title);
+        let flag = if title.starts_with("Node") { "-e" } else { "-c" };
+        let run = Command::new(program)
+            .args([flag, &format!("{before}{pasted}{after}")])
+            .env("NODE_PATH", &modules)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("NO_PROXY", "*")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (title, pasted, run)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for (title, pasted, run) in runs {
+        assert!(!pasted.is_empty(), "{title} is not in the text: {text}");
+        assert!(run.status.success(), "{title}:\n{pasted}{}", String::from_utf8_lossy(&run.stderr));
+    }
+}
+
 #[test]
 fn what_cannot_be_served_ends_with_its_code_and_one_line() {
     let folder = tempfile::tempdir().unwrap();
@@ -196,6 +228,7 @@ fn what_cannot_be_served_ends_with_its_code_and_one_line() {
         (other.path(), &["--listen", "127.0.0.1:0", "--fault", "kind=nonsense"], 2),
         (other.path(), &["--listen", "127.0.0.1:0", "--bucket", "No"], 2),
         (other.path(), &["--host", "nothing"], 2),
+        (other.path(), &["--listen", "127.0.0.1:0", "--variant", "several-ranges=perhaps"], 2),
         (file.as_path(), &["--listen", "127.0.0.1:0"], 8),
     ] {
         let output = Command::new(assert_cmd::cargo::cargo_bin!("longhaul"))
@@ -222,7 +255,7 @@ fn the_demo_tells_a_story_that_ends_well_and_leaves_nothing() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    for part in ["cut twice", "kill -9", "Kept from the killed process", "replaced", "crc64:", "byte for byte"] {
+    for part in ["cut twice", "kill -9", "Kept from the killed program", "replaced", "crc64:", "byte for byte"] {
         assert!(said.contains(part), "{part} is missing: {said}");
     }
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);

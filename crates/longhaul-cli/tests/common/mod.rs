@@ -151,15 +151,25 @@ impl Bench {
 
     /// Any other command.
     pub fn longhaul<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
-        self.start(args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(), &[]).wait()
+        self.longhaul_with(&[], args)
+    }
+
+    /// The same with these variables in its environment.
+    pub fn longhaul_with<S: AsRef<OsStr>>(&self, env: &[(String, String)], args: impl IntoIterator<Item = S>) -> Ran {
+        self.start(args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(), env).wait()
     }
 
     fn start(&self, args: Vec<OsString>, env: &[(String, String)]) -> Running {
+        self.start_reading(args, env, Stdio::null())
+    }
+
+    /// A command with this stdin and these variables in its environment.
+    pub fn start_reading(&self, args: Vec<OsString>, env: &[(String, String)], stdin: Stdio) -> Running {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let path = |ending| self.root().join("runs").join(format!("{number}.{ending}"));
         let (out, err) = (path("out"), path("err"));
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("longhaul"));
-        command.args(&args).stdin(Stdio::null()).current_dir(self.root());
+        command.args(&args).stdin(stdin).current_dir(self.root());
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         for name in ["SSL_CERT_FILE", "LONGHAUL_STATE_DIR", "http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
             command.env_remove(name).env_remove(name.to_uppercase());
@@ -260,6 +270,12 @@ impl Get<'_> {
         self
     }
 
+    /// With these variables in its environment.
+    pub fn envs(mut self, env: &[(String, String)]) -> Self {
+        self.env.extend_from_slice(env);
+        self
+    }
+
     /// As people see it: no events on stdout.
     pub fn plain(mut self) -> Self {
         self.json = false;
@@ -327,6 +343,12 @@ impl Running {
     pub fn progress(&self) -> Vec<u64> {
         let progress = |line: &str| serde_json::from_str::<Value>(line).ok()?["received"].as_u64();
         self.told().lines().filter_map(progress).collect()
+    }
+
+    /// Bytes of uploads that it has told of as acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        let acknowledged = |line: &str| serde_json::from_str::<Value>(line).ok()?["acknowledged"].as_u64();
+        self.told().lines().filter_map(acknowledged).max().unwrap_or(0)
     }
 
     /// The most failures in a row that it has told of.
@@ -432,7 +454,7 @@ impl Ran {
         if self.stderr.contains("panicked") || self.stdout.contains("panicked") {
             return Some("it panicked");
         }
-        let documented = [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 129, 130, 143, -9];
+        let documented = [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 129, 130, 143, -9];
         (!documented.contains(&self.code())).then_some("the exit code is not documented")
     }
 

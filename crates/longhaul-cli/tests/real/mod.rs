@@ -3,6 +3,7 @@
 //! * `program`: the binary under test as a process that can be watched, signalled and killed.
 //! * `nginx`: a web server nobody of us wrote, one for each suite, with its own folder and port.
 //! * `place`: ports and certificates for servers.
+//! * `store`: the local store as a process.
 //! * `volume`: a file system in an image file, whose power can be cut.
 //! * `seeds`: where chance comes from, so that a failure can be replayed.
 //!
@@ -16,6 +17,7 @@ pub(crate) mod nginx;
 pub(crate) mod place;
 pub(crate) mod program;
 pub(crate) mod seeds;
+pub(crate) mod store;
 pub(crate) mod volume;
 
 use std::io::Write as _;

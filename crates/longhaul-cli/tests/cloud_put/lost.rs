@@ -1,0 +1,121 @@
+//! Answers that are lost, and what is found out about them.
+
+use std::net::TcpListener;
+
+use longhaul_devstore::Content;
+
+use crate::depot::{Depot, SIZE};
+
+#[test]
+fn a_lost_answer_to_complete_is_settled_without_sending_twice() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let (film, content) = depot.film();
+    depot.fault("kind=lose-answer op=CompleteMultipartUpload times=1");
+    let ran = depot.put(&film, "film").run();
+    assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+    assert!(ran.event("settling").is_some(), "{}", depot.report(&ran));
+    assert_eq!((depot.part_bytes(), depot.count("InitiateMultipartUpload")), (SIZE, 1), "{}", depot.report(&ran));
+    depot.assert_stored("film", &content, &ran);
+    depot.assert_nothing_left(&ran);
+}
+
+#[test]
+fn a_lost_answer_to_a_small_object_is_settled_without_sending_twice() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let content = Content::seeded(5, 5000);
+    let file = depot.file("small", &content);
+    depot.fault("kind=lose-answer op=PutObject times=1");
+    let ran = depot.put(&file, "small").run();
+    assert_eq!((ran.code(), depot.count("PutObject")), (0, 1), "{}", depot.report(&ran));
+    depot.assert_stored("small", &content, &ran);
+    depot.assert_nothing_left(&ran);
+}
+
+#[test]
+fn parts_whose_answers_are_lost_are_not_sent_for_nothing() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let (film, content) = depot.film();
+    depot.fault("kind=lose-answer op=UploadPart skip=3 times=2");
+    let ran = depot.put(&film, "film").retries(10).run();
+    assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+    depot.assert_stored("film", &content, &ran);
+}
+
+#[test]
+fn another_object_at_the_key_is_never_overwritten_to_repair_ours() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let (film, _) = depot.film();
+    depot.fault("kind=lose-answer op=CompleteMultipartUpload times=1");
+    // Before the answer to the question what stands there, somebody else has written to the key.
+    depot.fault("kind=replace op=HeadObject skip=1 times=1 size=777");
+    let ran = depot.put(&film, "film").run();
+    depot.expect(&ran, 6, "other_object");
+    assert!(ran.stderr.contains("oss://films/film"), "{}", ran.stderr);
+    assert_eq!(depot.stored("film").unwrap().1.len(), 777, "{}", depot.report(&ran));
+}
+
+#[test]
+fn no_overwrite_leaves_what_is_there() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let (film, content) = depot.film();
+    depot.store.put_seeded("films", "film", 1, 10).unwrap();
+    let ran = depot.put(&film, "film").args(["--no-overwrite"]).run();
+    depot.expect(&ran, 6, "other_object");
+    assert_eq!((depot.stored("film").unwrap().1.len(), depot.part_bytes()), (10, 0), "{}", depot.report(&ran));
+    let ran = depot.put(&film, "other").args(["--no-overwrite"]).run();
+    depot.expect(&ran, 0, "crc64");
+    depot.assert_stored("other", &content, &ran);
+}
+
+#[test]
+fn a_callback_that_fails_is_told_and_nothing_is_uploaded_again() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let (film, content) = depot.film();
+    // A port that nobody listens on.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let callback =
+        format!(r#"{{"callbackUrl":"http://127.0.0.1:{port}/","callbackBody":"key=${{object}}&who=${{x:who}}"}}"#);
+    let ran = depot.put(&film, "film").args(["--callback", &callback, "--callback-var", "who=me"]).run();
+    depot.expect(&ran, 12, "callback_failed");
+    assert!(ran.stderr.contains("stored, but its callback failed"), "{}", ran.stderr);
+    assert_eq!((depot.part_bytes(), depot.count("CompleteMultipartUpload")), (SIZE, 1), "{}", depot.report(&ran));
+    depot.assert_stored("film", &content, &ran);
+}
+
+/// The five permissions that a multipart upload needs, and not the one to look at the object.
+const FIVE: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:InitiateMultipartUpload",
+    "oss:UploadPart","oss:CompleteMultipartUpload","oss:ListParts","oss:AbortMultipartUpload"],"Resource":"*"}]}"#;
+
+#[test]
+fn five_permissions_are_enough() {
+    let depot = Depot::open();
+    let (film, _) = depot.film();
+    let (id, secret) = depot.store.add_key(Some(FIVE)).unwrap();
+    depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
+    let ran = depot.put(&film, "film").env(depot.env_with(&id, &secret)).retries(0).run();
+    depot.expect(&ran, 10, "network, kept");
+    depot.store.clear_faults();
+    let ran = depot.put(&film, "film").env(depot.env_with(&id, &secret)).run();
+    // The answer to Complete tells the CRC of the whole.
+    depot.expect(&ran, 0, "crc64, resumed");
+    depot.assert_nothing_left(&ran);
+}
+
+#[test]
+fn what_cannot_be_found_out_is_unconfirmed_and_kept() {
+    let depot = Depot::open();
+    let (film, _) = depot.film();
+    let (id, secret) = depot.store.add_key(Some(FIVE)).unwrap();
+    depot.fault("kind=lose-answer op=CompleteMultipartUpload");
+    let args = ["--settle-timeout", "1", "--part-size", "1M"];
+    let ran = depot.put_all([&film], "film").args(args).env(depot.env_with(&id, &secret)).run();
+    assert_eq!((ran.code(), ran.unsound()), (12, None), "{}", depot.report(&ran));
+    assert_eq!(ran.event("failed").unwrap()["kind"], "unconfirmed");
+    assert_eq!(depot.listed().len(), 1, "it stays known");
+    depot.store.clear_faults();
+    // Whoever may look at the object learns that it is there.
+    let ran = depot.put(&film, "film").run();
+    assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+    assert_eq!(depot.count("InitiateMultipartUpload"), 1, "{}", depot.report(&ran));
+    depot.assert_nothing_left(&ran);
+}

@@ -1,0 +1,124 @@
+//! `cancel` and `clean`: nothing is left in the store that nobody knows of.
+
+use std::fs;
+
+use crate::common::eventually;
+use crate::depot::Depot;
+
+/// An upload that was left with eight parts stored; its id.
+fn left(depot: &Depot) -> String {
+    let (film, _) = depot.film();
+    depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
+    depot.expect(&depot.put(&film, "film").retries(0).run(), 10, "network, kept");
+    depot.store.clear_faults();
+    assert_eq!(depot.unfinished(), 1);
+    depot.listed()[0]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn cancel_removes_an_upload_by_id_by_file_and_all() {
+    let depot = Depot::open();
+    for what in ["id", "file", "--all"] {
+        let id = left(&depot);
+        let film = depot.bench.folder().join("film");
+        let what = match what {
+            "id" => &id[..6],
+            "file" => film.to_str().unwrap(),
+            all => all,
+        };
+        let ran = depot.longhaul_online(&["cancel", what]);
+        assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+        assert!(ran.stdout.contains("nothing of it is left in oss://films/film"), "{}", ran.stdout);
+        depot.assert_nothing_left(&ran);
+    }
+    let ran = depot.longhaul_online(&["cancel", "--all"]);
+    assert!(ran.code() == 0 && ran.stderr.contains("no unfinished transfers"), "{}", ran.stderr);
+    let ran = depot.longhaul_online(&["cancel", "nothing-of-this-name"]);
+    assert!(ran.code() == 8 && ran.stderr.contains("no transfer is known"), "{}", ran.stderr);
+}
+
+#[test]
+fn cancel_does_without_the_file() {
+    let depot = Depot::open();
+    let id = left(&depot);
+    fs::remove_file(depot.bench.folder().join("film")).unwrap();
+    let ran = depot.longhaul_online(&["cancel", &id]);
+    assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+    depot.assert_nothing_left(&ran);
+}
+
+#[test]
+fn cancel_keeps_the_parts_when_asked() {
+    let depot = Depot::open();
+    let id = left(&depot);
+    let ran = depot.longhaul_online(&["cancel", &id, "--keep-parts", "--json"]);
+    assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+    assert_eq!(ran.events[0]["clean"], serde_json::Value::Null);
+    assert_eq!((depot.listed().len(), depot.unfinished()), (0, 1), "{}", depot.report(&ran));
+}
+
+#[test]
+fn what_could_not_be_removed_stays_known_and_clean_settles_it() {
+    let depot = Depot::open();
+    let id = left(&depot);
+    depot.fault("kind=status op=AbortMultipartUpload status=503 code=ServiceUnavailable");
+    let ran = depot.longhaul_online(&["cancel", &id]);
+    assert_eq!(ran.unsound(), None, "{}", depot.report(&ran));
+    assert_eq!((depot.listed().len(), depot.unfinished()), (1, 1), "{}", depot.report(&ran));
+    depot.store.clear_faults();
+    let asked = depot.longhaul_online(&["clean"]);
+    assert!(
+        asked.code() == 2 && asked.stdout.contains("given up") && asked.stderr.contains("--yes"),
+        "{}",
+        asked.stdout
+    );
+    assert_eq!(depot.unfinished(), 1, "nothing is done unasked");
+    let ran = depot.longhaul_online(&["clean", "--yes"]);
+    assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+    depot.assert_nothing_left(&ran);
+    let ran = depot.longhaul_online(&["clean", "--yes"]);
+    assert!(ran.stderr.contains("nothing is left over"), "{}", ran.stderr);
+}
+
+#[test]
+fn clean_removes_uploads_whose_file_is_gone_and_no_others() {
+    let depot = Depot::open();
+    left(&depot);
+    let ran = depot.longhaul_online(&["clean", "--yes"]);
+    assert!(ran.code() == 0 && depot.unfinished() == 1, "it can be gone on with: {}", depot.report(&ran));
+    fs::remove_file(depot.bench.folder().join("film")).unwrap();
+    let ran = depot.longhaul_online(&["clean", "--yes", "--json"]);
+    assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+    assert_eq!((ran.events[0]["why"].as_str(), ran.events[0]["settled"].as_bool()), (Some("no_source"), Some(true)));
+    depot.assert_nothing_left(&ran);
+}
+
+#[test]
+fn what_is_only_perhaps_ours_is_removed_only_when_told() {
+    let depot = Depot::open();
+    let (film, _) = depot.film();
+    depot.fault("kind=lose-answer op=InitiateMultipartUpload by=stall times=1");
+    let running = depot.put(&film, "film").start();
+    assert!(eventually(|| depot.unfinished() == 1), "{}", running.told());
+    let ran = running.kill();
+    fs::remove_file(&film).unwrap();
+    let ran_clean = depot.longhaul_online(&["clean", "--yes"]);
+    assert_eq!(depot.unfinished(), 1, "{}", depot.report(&ran_clean));
+    assert!(ran_clean.stdout.contains("--perhaps-ours"), "{}", ran_clean.stdout);
+    let told = depot.longhaul_online(&["clean", "--yes", "--perhaps-ours"]);
+    assert_eq!(told.code(), 0, "{}", depot.report(&told));
+    assert_eq!(depot.unfinished(), 0, "{}", depot.report(&ran));
+    depot.assert_nothing_left(&told);
+}
+
+#[test]
+fn cancel_deletes_the_partial_file_of_a_download() {
+    let bench = crate::common::Bench::new();
+    bench.origin.put("/file", longhaul_devstore::Object::seeded(1, crate::common::SIZE));
+    bench.hold(crate::common::HALF);
+    let (state, part) = (bench.state(), bench.part());
+    let cancel = ["cancel", part.to_str().unwrap(), "--state-dir", state.to_str().unwrap(), "--proxy", "none"];
+    let ran = bench.longhaul(cancel);
+    assert_eq!(ran.code(), 0, "{}", ran.report(&bench));
+    assert!(crate::common::names(&bench.folder()).is_empty(), "{}", ran.report(&bench));
+}

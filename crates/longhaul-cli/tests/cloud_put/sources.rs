@@ -1,0 +1,141 @@
+//! Files that change, grow, shrink and vanish; input without a name.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use longhaul_devstore::Content;
+
+use crate::common::eventually;
+use crate::depot::{Depot, PART, SIZE, age};
+
+/// An upload that was left with eight parts stored.
+fn left_with_eight_parts(depot: &Depot) -> (std::path::PathBuf, Content) {
+    let (film, content) = depot.film();
+    depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
+    depot.expect(&depot.put(&film, "film").retries(0).run(), 10, "network, kept");
+    depot.store.clear_faults();
+    (film, content)
+}
+
+#[test]
+fn a_file_that_changed_since_is_never_mixed() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let (film, _) = left_with_eight_parts(&depot);
+    let content = Content::seeded(8, SIZE);
+    depot.file("film", &content);
+    let ran = depot.put(&film, "film").run();
+    depot.expect(&ran, 0, "crc64, resumed, restarted (source_changed)");
+    depot.assert_stored("film", &content, &ran);
+    depot.assert_nothing_left(&ran);
+    assert_eq!(depot.count("InitiateMultipartUpload"), 2, "{}", depot.report(&ran));
+}
+
+#[test]
+fn a_file_that_was_only_touched_is_gone_on_with() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let (film, content) = left_with_eight_parts(&depot);
+    age(&film); // another time, the same bytes
+    let ran = depot.put(&film, "film").run();
+    depot.expect(&ran, 0, "crc64, resumed");
+    assert_eq!(ran.event("done").unwrap()["sent"], SIZE - 8 * PART, "{}", depot.report(&ran));
+    depot.assert_stored("film", &content, &ran);
+}
+
+#[test]
+fn a_file_that_grows_or_shrinks_while_it_is_read_is_stored_as_one_version() {
+    for len in [SIZE + 5 * PART, SIZE - 5 * PART, 100] {
+        let depot = Depot::with(|builder| builder.anonymous(true));
+        let (film, content) = depot.film();
+        depot.fault("kind=bandwidth op=UploadPart bytes_per_second=4194304");
+        let running = depot.put(&film, "film").start();
+        assert!(eventually(|| depot.count("UploadPart") >= 3), "{}", running.told());
+        File::options().write(true).open(&film).unwrap().set_len(len).unwrap();
+        depot.store.clear_faults();
+        let ran = running.wait();
+        assert_eq!(ran.code(), 0, "{len}: {}", depot.report(&ran));
+        let restarted = ran.event("restarted").is_some_and(|event| event["reason"] == "source_changed");
+        assert!(restarted, "{}", depot.report(&ran));
+        let mut expected = content.to_vec();
+        expected.resize(usize::try_from(len).unwrap(), 0);
+        let stored = depot.stored("film").map(|(_, body)| body);
+        assert!(stored.as_deref() == Some(&expected), "{len}: {}", depot.report(&ran));
+        depot.assert_nothing_left(&ran);
+    }
+}
+
+#[test]
+fn a_journal_is_of_one_file_and_one_destination() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let (film, content) = left_with_eight_parts(&depot);
+    let other = Content::seeded(10, SIZE);
+    let ran = depot.put(depot.file("other", &other), "film").run();
+    depot.expect(&ran, 0, "crc64");
+    depot.assert_stored("film", &other, &ran);
+    let ran = depot.put(&film, "elsewhere").run();
+    depot.expect(&ran, 0, "crc64");
+    depot.assert_stored("elsewhere", &content, &ran);
+    assert_eq!(depot.listed().len(), 1, "the first one still waits");
+    let ran = depot.put(&film, "film").run();
+    depot.expect(&ran, 0, "crc64, resumed");
+    depot.assert_stored("film", &content, &ran);
+    depot.assert_nothing_left(&ran);
+}
+
+#[test]
+fn a_damaged_journal_is_set_aside_and_what_it_knew_is_told_as_lost() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let (film, content) = left_with_eight_parts(&depot);
+    let journals = depot.bench.state().join("uploads");
+    let journal = fs::read_dir(&journals)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .find(|p| p.extension().is_some_and(|e| e == "lhlog"));
+    fs::write(journal.unwrap(), b"nonsense").unwrap();
+    let ran = depot.put(&film, "film").run();
+    depot.expect(&ran, 0, "crc64, restarted (journal_unusable)");
+    depot.assert_stored("film", &content, &ran);
+}
+
+#[test]
+fn stdin_is_stored_and_gone_on_with_when_it_says_the_same_again() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let (film, content) = depot.film();
+    let cat = || Command::new("cat").arg(&film).stdout(Stdio::piped()).spawn().unwrap();
+    depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
+    let mut first = cat();
+    let ran = depot.put("-", "film").stdin(first.stdout.take().unwrap()).retries(0).run();
+    first.wait().unwrap();
+    depot.expect(&ran, 10, "network, kept");
+    depot.store.clear_faults();
+    let mut second = cat();
+    let ran = depot.put("-", "film").stdin(second.stdout.take().unwrap()).run();
+    second.wait().unwrap();
+    assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+    assert_eq!(ran.event("done").unwrap()["sent"], SIZE - 8 * PART, "{}", depot.report(&ran));
+    depot.assert_stored("film", &content, &ran);
+    depot.assert_nothing_left(&ran);
+    let spooled = fs::read_dir(depot.bench.state().join("spool")).unwrap().map(|e| e.unwrap());
+    assert!(spooled.map(|e| e.metadata().unwrap().len()).sum::<u64>() == 0, "what was read is removed");
+    // A file as stdin, and nothing at all.
+    let ran = depot.put("-", "from-file").stdin(File::open(&film).unwrap()).run();
+    depot.expect(&ran, 0, "crc64");
+    let ran = depot.put("-", "nothing").run();
+    depot.expect(&ran, 0, "crc64");
+    depot.assert_stored("nothing", &Content::seeded(1, 0), &ran);
+}
+
+#[test]
+fn a_pipe_as_a_file_is_refused_with_what_to_do() {
+    let depot = Depot::open();
+    let fifo = depot.bench.folder().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600), 0)
+        .unwrap();
+    let ran = depot.put(&fifo, "x").run();
+    depot.expect(&ran, 8, "local_file");
+    assert!(ran.stderr.contains("not a regular file"), "{}", ran.stderr);
+    let mut unwritable = File::create(depot.bench.folder().join("gone")).unwrap();
+    unwritable.write_all(b"x").unwrap();
+    fs::remove_file(depot.bench.folder().join("gone")).unwrap();
+    depot.expect(&depot.put(depot.bench.folder().join("gone"), "x").run(), 8, "local_file");
+}
