@@ -27,6 +27,8 @@ class Tools:
     loop: pathlib.Path
     measurer: pathlib.Path
     link: pathlib.Path
+    drop: pathlib.Path
+    pread_send: pathlib.Path
     flags: frozenset = field(default_factory=frozenset)
     """The long flags of `longhaul get`."""
 
@@ -39,6 +41,8 @@ def build(to, longhaul=None):
         loop=build_c("recv_pwrite", to),
         measurer=build_c("measure", to),
         link=build_c("link", to),
+        drop=build_c("drop", to),
+        pread_send=build_c("pread_send", to),
         flags=frozenset(re.findall(r"--[a-z][a-z-]+", words)),
     )
 
