@@ -1,12 +1,10 @@
 //! Where objects come from, and go to. A store turns the core's words into requests and gives back facts and bytes;
 //! whether a reply may be used, and when to ask again, is decided in the core.
 
-#[allow(dead_code, unused_imports, reason = "no driver calls it yet")]
 pub(crate) mod cloud;
 pub(crate) mod http;
 pub(crate) mod origin;
 pub(crate) mod pace;
-#[allow(dead_code, reason = "no driver calls it yet")]
 pub(crate) mod sign;
 pub(crate) mod stall;
 

@@ -48,6 +48,7 @@ pub(crate) struct EndpointOptions {
     pub(crate) sign_v1: bool,
 }
 
+#[cfg(test)]
 impl EndpointOptions {
     /// The vendor's own store.
     pub(crate) fn new(dialect: Dialect) -> Self {

@@ -48,9 +48,7 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 
 pub(crate) use endpoint::{Endpoint, EndpointOptions};
-pub(crate) use list_objects::{ListedObject, ObjectsPage};
-pub(crate) use list_parts::PartsPage;
-pub(crate) use list_uploads::{ListedUpload, UploadsMarker, UploadsPage};
+pub(crate) use list_objects::ListedObject;
 use orders::Dress;
 pub(crate) use orders::{Callback, Orders};
 pub(crate) use place::{Dialect, Place};

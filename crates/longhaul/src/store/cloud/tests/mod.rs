@@ -17,9 +17,11 @@ use longhaul_core::upload::step::Fault;
 use md5::Md5;
 use sha2::Digest as _;
 
+use super::list_objects::ObjectsPage;
+use super::list_parts::PartsPage;
 use super::*;
 use crate::credentials::{BoxFuture, Keys, Secret, Static};
-use crate::store::http::{Ask, Handed, HttpOptions, NetFailure, Outgoing, ProxyChoice, Reply};
+use crate::store::http::{Ask, Handed, HttpOptions, NetFailure, Outgoing, ProxyChoice};
 
 /// A store that runs, as its clients see it.
 struct Bench {
