@@ -47,8 +47,9 @@ class Uploader:
     path: object = None
     """Where the tool is, when not in the usual places."""
 
-    def command(self, job):
-        return ["env", *KEYS, *(str(word) for word in self.build(job))]
+    def command(self, job, keys=()):
+        """`keys`: where others than those that everybody takes are wanted."""
+        return ["env", *KEYS, *keys, *(str(word) for word in self.build(job))]
 
     def shown(self):
         words = (str(word).replace(f"{ROOT}/", "") for word in self.build(IN_WORDS))
@@ -75,14 +76,18 @@ def loop(binary):
     return Uploader("C loop", "pread_send", build, binary)
 
 
-def longhaul(binary, store, durability="power", connections=None):
+def longhaul(binary, store, durability="power", connections=None, part=None, tell=False):
+    """`tell`: what happens, as events on stdout."""
+
     def build(job):
         shown = "longhaul" if job.state == "STATE" else binary
-        return [shown, "put", job.file, f"{store}://b/k", "--endpoint", job.endpoint, "--state-dir", job.state, "--quiet",
-                "--durability", durability, *(["-x", connections] if connections else [])]
+        return [shown, "put", job.file, f"{store}://bkt/k", "--endpoint", job.endpoint, "--state-dir", job.state,
+                "--durability", durability, *(["-x", connections] if connections else []),
+                *(["--part-size", part] if part else []), "--json" if tell else "--quiet"]
 
-    name = f"longhaul {store}" + (f" -x{connections}" if connections else "") + ("" if durability == "power" else f" {durability}")
-    return Uploader(name, "longhaul", build, binary)
+    more = [f"-x{connections}" if connections else "", f"parts of {part}" if part and not tell else "",
+            "" if durability == "power" else durability]
+    return Uploader(" ".join(["longhaul", store, *filter(None, more)]), "longhaul", build, binary)
 
 
 def s5cmd():
