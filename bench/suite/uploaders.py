@@ -111,14 +111,15 @@ def rclone():
 BOTO3 = """import boto3, sys
 boto3.client("s3", endpoint_url=sys.argv[1]).upload_file(sys.argv[2], "bkt", "k")"""
 
-OSS2 = """import oss2, sys
-bucket = oss2.Bucket(oss2.Auth("bench", "bench"), sys.argv[1], "bkt")
+OSS2 = """import oss2, os, sys
+keys = oss2.Auth(os.environ["OSS_ACCESS_KEY_ID"], os.environ["OSS_ACCESS_KEY_SECRET"])
+bucket = oss2.Bucket(keys, sys.argv[1], "bkt")
 store = oss2.ResumableStore(root=sys.argv[3])
 oss2.resumable_upload(bucket, "k", sys.argv[2], store=store, multipart_threshold=0, num_threads=4)"""
 
 OSS_V2 = """import alibabacloud_oss_v2 as oss, sys
 config = oss.config.load_default()
-config.credentials_provider = oss.credentials.StaticCredentialsProvider("bench", "bench")
+config.credentials_provider = oss.credentials.EnvironmentVariableCredentialsProvider()
 config.region, config.endpoint, config.use_path_style = "cn-hangzhou", sys.argv[1], True
 uploader = oss.Client(config).uploader(enable_checkpoint=True, checkpoint_dir=sys.argv[3])
 uploader.upload_file(oss.PutObjectRequest(bucket="bkt", key="k"), sys.argv[2])"""
