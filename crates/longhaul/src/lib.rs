@@ -38,7 +38,7 @@ mod store;
 mod stores;
 mod transfer;
 
-pub use client::ledger::{PerhapsOurs, UnfinishedUpload, UploadStage};
+pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UploadStage};
 pub use client::upload::UploadBuilder;
 pub use client::{
     Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, LinkSource, OnChange, ProxyChoice,

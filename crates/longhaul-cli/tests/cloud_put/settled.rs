@@ -122,3 +122,26 @@ fn cancel_deletes_the_partial_file_of_a_download() {
     assert_eq!(ran.code(), 0, "{}", ran.report(&bench));
     assert!(crate::common::names(&bench.folder()).is_empty(), "{}", ran.report(&bench));
 }
+
+/// Goal: a partial file that nobody wants is found again, and one that is wanted is left alone. Method: its age in two
+/// orders.
+#[test]
+fn clean_deletes_partial_files_that_nobody_touched_for_long() {
+    let bench = crate::common::Bench::new();
+    bench.origin.put("/file", longhaul_devstore::Object::seeded(1, crate::common::SIZE));
+    bench.hold(crate::common::HALF);
+    let state = bench.state();
+    let clean = |more: &[&str]| {
+        let args = ["clean", "--state-dir", state.to_str().unwrap(), "--proxy", "none"];
+        bench.longhaul(args.iter().chain(more).copied())
+    };
+    let ran = clean(&["--yes"]);
+    assert!(ran.code() == 0 && ran.stderr.contains("nothing is left over"), "{}", ran.report(&bench));
+    let asked = clean(&["--older-than", "0"]);
+    assert!(asked.code() == 2 && asked.stdout.contains("not touched for"), "{}", asked.report(&bench));
+    assert!(bench.part().exists(), "nothing is done unasked");
+    let ran = clean(&["--older-than", "0s", "--yes", "--json"]);
+    assert_eq!(ran.code(), 0, "{}", ran.report(&bench));
+    assert_eq!((ran.events[0]["why"].as_str(), ran.events[0]["settled"].as_bool()), (Some("stale"), Some(true)));
+    assert!(crate::common::names(&bench.folder()).is_empty(), "{}", ran.report(&bench));
+}

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use longhaul_devstore::Content;
+use rustix::process::Signal;
 
 use crate::common::eventually;
 use crate::depot::{Depot, MIB, PART, SIZE, age};
@@ -139,6 +140,37 @@ fn input_that_takes_long_is_told_of_while_it_is_kept() {
     let ran = running.wait();
     depot.expect(&ran, 0, "crc64");
     depot.assert_stored("film", &content, &ran);
+}
+
+/// Goal: input that never ended takes no room for ever. Method: a pipe that is held open; Ctrl-C removes what was kept,
+/// and after `kill -9` `clean` does.
+#[test]
+fn input_that_never_ended_is_removed() {
+    let depot = Depot::open();
+    let spool = depot.bench.state().join("spool");
+    let kept = || -> u64 {
+        fs::read_dir(&spool).map_or(0, |files| files.map(|file| file.unwrap().metadata().map_or(0, |m| m.len())).sum())
+    };
+    let reading = || {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let running = depot.put("-", "film").stdin(reader).start();
+        writer.write_all(&vec![7; MIB as usize]).unwrap();
+        assert!(eventually(|| kept() == MIB), "{}", running.said());
+        (running, writer)
+    };
+    let (running, writer) = reading();
+    running.signal(Signal::INT);
+    let ran = running.wait();
+    drop(writer);
+    assert_eq!((ran.code(), kept()), (130, 0), "{}", depot.report(&ran));
+    let (running, writer) = reading();
+    running.kill();
+    drop(writer);
+    let asked = depot.longhaul(&["clean"]);
+    assert!(asked.stdout.contains("1.0 MiB kept of an input"), "{}", depot.report(&asked));
+    assert_eq!(kept(), MIB, "nothing is done unasked");
+    let ran = depot.longhaul(&["clean", "--yes"]);
+    assert_eq!((ran.code(), kept()), (0, 0), "{}", depot.report(&ran));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{Client, Connections, Durability, OnChange, random_id, random_u64};
 use crate::credentials::{Credentials, StoreSettings};
 use crate::disk::error::DiskError;
 use crate::disk::lock::Locking;
-use crate::disk::spool::Spooled;
+use crate::disk::spool::{Reading, Spooled};
 use crate::disk::state_dir::StateDir;
 use crate::disk::uploads::UploadKey;
 use crate::drive::upload::body::SNAPSHOTS_KIB;
@@ -360,15 +360,25 @@ async fn open(
         From::File(path) => return Ok((open_file(path).await?, None)),
         From::Input { input, expected } => (input, expected),
     };
-    let (state, to) = (state.clone(), (destination.to_owned(), endpoint.to_owned()));
+    let reading = Arc::new(state.reading(destination, endpoint));
+    let _until_read = GivenUp(reading.clone());
     let spooling = tokio::task::spawn_blocking(move || {
-        let spooled = state.spool(&to.0, &to.1, expected, &mut *input)?;
+        let spooled = reading.read(expected, &mut *input)?;
         let source = Source::at(&spooled.path())?;
         Ok((source, Some(spooled)))
     });
     match spooling.await {
         Ok(result) => result.map_err(|error| local(Path::new("the input"), error)),
         Err(_) => Err(Error::internal("the input could not be read: the program is ending")),
+    }
+}
+
+/// Nobody waits for the input any more: what was kept of it goes, though a read of it may never return.
+struct GivenUp(Arc<Reading>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }
 
