@@ -39,6 +39,7 @@ mod stores;
 mod transfer;
 
 pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UploadStage};
+pub use client::sent::SentUpload;
 pub use client::upload::UploadBuilder;
 pub use client::{
     Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, LinkSource, OnChange, ProxyChoice,
