@@ -531,7 +531,16 @@ impl Download {
         if begin.identity.is_strong() && !self.one_reply {
             self.retry.restart_at(0); // where only one reply counts, the next one must bring more than the last
         }
-        let left = self.current.replace(Generation::new(begin));
+        let mut left = self.current.replace(Generation::new(begin));
+        if std::mem::take(&mut self.unsynced_lost)
+            && let Some(left) = &mut left
+        {
+            // A sync failed since this began, and it was of what is left now: that may be returned to.
+            let (generation, ranges) = (left.begin.generation, left.held.drop_unclaimed());
+            if !ranges.is_empty() {
+                self.record_void(generation, ranges, Restart::SyncFailed);
+            }
+        }
         if b.slot == Slot::Next && left.is_some() {
             self.old = left;
         }
