@@ -129,6 +129,7 @@ pub fn verdict(source: &Source, overwrite: bool, found: Found) -> Verdict {
         && let Target::File { facts, .. } = &found.target
         && (facts.inode, facts.len) == (publishing.facts.inode, publishing.facts.len)
         && r.source.url == source.url
+        && r.source.window == source.window
         && let Some(current) = r.current.clone()
         && current.begin.generation == publishing.generation
     {
@@ -153,10 +154,23 @@ pub fn verdict(source: &Source, overwrite: bool, found: Found) -> Verdict {
     if recovered.source.url != source.url {
         return Verdict::Refuse(Refusal::PartialOfAnotherSource);
     }
+    if recovered.source.window != source.window {
+        return Verdict::Refuse(Refusal::PartialOfAnotherRange);
+    }
     let Some(mut current) = recovered.current else {
         // The record of a begin comes before the first byte: what lies there without one was lost with the journal's end.
         return Verdict::Fresh(found.main.filter(|main| main.len > 0).map(|_| Restart::NoJournal));
     };
+    let tells_the_range = |g: &Folded| {
+        let Identity { length, of, .. } = g.begin.identity;
+        match source.window.is_whole() {
+            true => of.is_none(),
+            false => source.window.resolve(of).is_ok_and(|pieces| Some(pieces.len()) == length),
+        }
+    };
+    if ![Some(&current), recovered.old.as_ref()].into_iter().flatten().all(tells_the_range) {
+        return Verdict::Fresh(Some(Restart::JournalUnusable));
+    }
     let mut promote = false;
     let mut old = recovered.old;
     let mut gone = None;
@@ -300,6 +314,8 @@ pub enum Refusal {
     TargetIsSpecial,
     /// The partial file is of another source.
     PartialOfAnotherSource,
+    /// The partial file is of this source, and of other bytes of it.
+    PartialOfAnotherRange,
     /// Not enough free space for the rest of the object.
     NoSpaceAhead {
         /// Bytes still needed.

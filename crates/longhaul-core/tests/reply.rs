@@ -242,7 +242,8 @@ fn facts_with(head: &str, framed: bool, body: Option<&[u8]>) -> ReplyFacts {
 fn show(verdict: &Verdict) -> String {
     let or_open = |n: Option<u64>| n.map_or("?".into(), |n| n.to_string());
     match verdict {
-        Verdict::Use { identity, likeness, body_start, body_end, whole } => {
+        Verdict::Use { identity, likeness, body_start, body_end, skip, whole } => {
+            assert_eq!(*skip, 0);
             let likeness = format!("{likeness:?}").to_lowercase();
             let whole = if *whole { " whole" } else { "" };
             format!("use {likeness} {body_start}..{} of {}{whole}", or_open(*body_end), or_open(identity.length))
@@ -251,6 +252,7 @@ fn show(verdict: &Verdict) -> String {
             assert_eq!((identity.length, identity.html), (Some(0), false));
             "empty".into()
         }
+        Verdict::Outside(length) => format!("outside of {}", or_open(*length)),
         Verdict::EndsAt(end) => format!("ends at {end}"),
         Verdict::Changed => "changed".into(),
         Verdict::Suspect(why) => format!("suspect {why:?}"),
