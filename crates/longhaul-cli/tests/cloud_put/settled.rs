@@ -9,7 +9,7 @@ use crate::depot::Depot;
 fn left(depot: &Depot) -> String {
     let (film, _) = depot.film();
     depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
-    depot.expect(&depot.put(&film, "film").retries(0).run(), 10, "network, kept");
+    depot.expect(&depot.put(&film, "film").until_it_fails().run(), 10, "network, kept");
     depot.store.clear_faults();
     assert_eq!(depot.unfinished(), 1);
     depot.listed()[0]["id"].as_str().unwrap().to_owned()

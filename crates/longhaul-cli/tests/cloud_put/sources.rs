@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use longhaul_devstore::Content;
 
 use crate::common::eventually;
-use crate::depot::{Depot, PART, SIZE, age};
+use crate::depot::{Depot, MIB, PART, SIZE, age};
 
-/// An upload that was left with eight parts stored.
+/// An upload that was left with eight parts stored: one after the other, or a failure would cut off those beside it.
 fn left_with_eight_parts(depot: &Depot) -> (std::path::PathBuf, Content) {
     let (film, content) = depot.film();
     depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
-    depot.expect(&depot.put(&film, "film").retries(0).run(), 10, "network, kept");
+    depot.expect(&depot.put(&film, "film").until_it_fails().run(), 10, "network, kept");
     depot.store.clear_faults();
     (film, content)
 }
@@ -104,7 +104,7 @@ fn stdin_is_stored_and_gone_on_with_when_it_says_the_same_again() {
     let cat = || Command::new("cat").arg(&film).stdout(Stdio::piped()).spawn().unwrap();
     depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
     let mut first = cat();
-    let ran = depot.put("-", "film").stdin(first.stdout.take().unwrap()).retries(0).run();
+    let ran = depot.put("-", "film").stdin(first.stdout.take().unwrap()).until_it_fails().run();
     first.wait().unwrap();
     depot.expect(&ran, 10, "network, kept");
     depot.store.clear_faults();
@@ -123,6 +123,22 @@ fn stdin_is_stored_and_gone_on_with_when_it_says_the_same_again() {
     let ran = depot.put("-", "nothing").run();
     depot.expect(&ran, 0, "crc64");
     depot.assert_stored("nothing", &Content::seeded(1, 0), &ran);
+}
+
+/// Goal: who pipes something long sees that it arrives. Method: a pipe that is held open until it was said.
+#[test]
+fn input_that_takes_long_is_told_of_while_it_is_kept() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let content = Content::seeded(9, 3 * MIB);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let running = depot.put("-", "film").args(["--progress", "plain"]).stdin(reader).start();
+    std::io::copy(&mut content.reader(), &mut writer).unwrap();
+    assert!(eventually(|| running.said().contains("3.0 MiB of the input kept")), "{}", running.said());
+    assert_eq!(depot.count("PutObject"), 0);
+    drop(writer);
+    let ran = running.wait();
+    depot.expect(&ran, 0, "crc64");
+    depot.assert_stored("film", &content, &ran);
 }
 
 #[test]

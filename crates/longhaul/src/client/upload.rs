@@ -108,7 +108,7 @@ impl UploadBuilder {
     }
 
     /// The length of all parts but the last, in bytes: 100 KiB to 5 GiB on OSS, 5 MiB to 5 GiB on S3, at most 10,000
-    /// parts. By default 16 MiB, or what keeps the parts below 10,000. A journal that was begun with another length is
+    /// parts. By default 8 MiB, or what keeps the parts below 10,000. A journal that was begun with another length is
     /// begun anew.
     pub fn part_size(mut self, bytes: u64) -> Self {
         self.config.part_len = Some(bytes);
