@@ -443,7 +443,8 @@ impl Run<'_> {
     }
 
     fn fetch(&mut self, ticket: Ticket, fetch: longhaul_core::step::Fetch) {
-        tracing::debug!(request = ticket.0, start = fetch.start, end = fetch.end, condition = ?fetch.condition, "ask");
+        let (start, end, last) = (fetch.start, fetch.end, fetch.last);
+        tracing::debug!(request = ticket.0, start, end, last, condition = ?fetch.condition, "ask");
         let (grant_tx, grant) = oneshot::channel();
         let stop = CancellationToken::new();
         let stream = Stream {
