@@ -191,6 +191,16 @@ fn the_same_command_after_success_is_one_request_and_no_transfer() {
 }
 
 #[test]
+fn it_is_given_up_like_any_other() {
+    let bench = bench();
+    hold(&bench, MIB);
+    let state = bench.state();
+    let ran = bench.longhaul(["cancel", "--state-dir", state.to_str().unwrap(), bench.file().to_str().unwrap()]);
+    assert_eq!(ran.code(), 0, "{}", ran.stderr);
+    super::assert_bare(&bench, &ran);
+}
+
+#[test]
 fn list_show_and_verify_know_the_range() {
     let bench = bench();
     hold(&bench, MIB);
