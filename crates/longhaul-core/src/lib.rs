@@ -31,6 +31,7 @@
 //! | What is what we found on disk worth? | [`resume`] |
 //! | Are these the same bytes? | [`identity`] |
 //! | What did the server answer, and may we use it? | [`reply`] |
+//! | Which bytes of the object are wanted? | [`window`] |
 //! | Which bytes do we hold, in which state? | [`held`], [`ranges`] |
 //! | What is in the checkpoint? | [`journal`], [`upload::journal`]; framed by `frame` |
 //! | When do we ask again? | [`retry`] |
@@ -54,3 +55,4 @@ pub mod resume;
 pub mod retry;
 pub mod step;
 pub mod upload;
+pub mod window;

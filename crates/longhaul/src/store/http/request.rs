@@ -93,9 +93,10 @@ pub(crate) fn asking(fetch: &Fetch) -> HeaderMap {
 
 /// `Range` (RFC 9110, 14.2): half-open in the core, inclusive on the wire.
 fn range(fetch: &Fetch) -> Option<(HeaderName, HeaderValue)> {
-    let range = match fetch.end {
-        None => format!("bytes={}-", fetch.start),
-        Some(end) => {
+    let range = match (fetch.last, fetch.end) {
+        (Some(count), _) => format!("bytes=-{count}"),
+        (None, None) => format!("bytes={}-", fetch.start),
+        (None, Some(end)) => {
             assert!(end > fetch.start, "an empty range cannot be asked for");
             format!("bytes={}-{}", fetch.start, end - 1)
         }
