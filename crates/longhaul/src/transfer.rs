@@ -17,7 +17,7 @@ use crate::disk::state_dir::StateDir;
 use crate::drive::failure::{error_of, trouble_text};
 use crate::drive::run::{Destination, Ended, Request, Told, run};
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::event::{Event, Outcome, Progress};
+use crate::event::{Event, Outcome, Progress, Verified};
 use crate::source;
 
 /// Events that a slow reader may fall behind before the oldest are dropped.
@@ -318,6 +318,7 @@ impl Teller {
             }
             Note::Limited { connections, why } => Event::Limited { connections, reason: trouble_text(&why) },
             Note::Returned { held } => Event::Returned { held },
+            Note::NotModified => Event::NotModified,
             Note::DigestMatched(digest) => {
                 self.tally.digests.push(digest.clone());
                 Event::DigestMatched(digest)
@@ -433,6 +434,29 @@ impl Task {
                     retries: tally.retries,
                     fetched: tally.fetched,
                     already,
+                    not_modified: false,
+                    upload: None,
+                    elapsed: self.started.elapsed(),
+                }))
+            }
+            Finish::NotModified => {
+                // What an earlier run began of another version stays.
+                if held > 0 {
+                    self.note_state(State::Paused, held, total);
+                } else {
+                    self.teller.entry.remove();
+                }
+                Some(Ok(Outcome {
+                    path: ended.path.clone().unwrap_or_else(|| self.request.destination.path().to_owned()),
+                    bytes: 0,
+                    verified: Verified::Nothing,
+                    digests: Vec::new(),
+                    resumed: 0,
+                    restarts: std::mem::take(&mut self.teller.tally.restarts),
+                    retries: self.teller.tally.retries,
+                    fetched: self.teller.tally.fetched,
+                    already: false,
+                    not_modified: true,
                     upload: None,
                     elapsed: self.started.elapsed(),
                 }))

@@ -172,7 +172,8 @@ fn settings(get: &Get, wanted: &Wanted, download: DownloadBuilder) -> DownloadBu
     if let Some((user, password)) = &get.user {
         download = download.basic_auth(user, password);
     }
-    download
+    get.conditions
+        .of(download)
         .create_dirs(wanted.create_dirs)
         .overwrite(get.overwrite)
         .require_verified(get.require_verified)

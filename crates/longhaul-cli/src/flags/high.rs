@@ -7,6 +7,7 @@ use std::time::Duration;
 use longhaul::credentials::StoreSettings;
 use longhaul::{Connections, Digest, Durability, IpFamily, LinkMethod, OnChange, ProxyChoice};
 
+use super::conditions::Conditions;
 use super::globs::Globs;
 use super::low::{
     DurabilityWord, GetWords, MethodWord, NetworkWords, OnChangeWord, PresignWords, ProgressWord, RequestWords, Verb,
@@ -57,6 +58,7 @@ pub(crate) struct Get {
     pub(crate) require_verified: bool,
     pub(crate) require_length: bool,
     pub(crate) on_change: OnChange,
+    pub(crate) conditions: Conditions,
     pub(crate) headers: Vec<Pair>,
     pub(crate) user: Option<Pair>,
     /// URLs at work at once, at least one.
@@ -232,6 +234,7 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
     if urls.len() > 1 && !checksums.is_empty() {
         return Err(usage("--checksum is about one file, but there are several URLs; fetch that one by itself"));
     }
+    let conditions = words.conditions.meaning(urls.len() > 1 || recursive).map_err(usage)?;
     let netrc = netrc(&words.request)?;
     let (headers, user) = request(words.request)?;
     let store = store::settings(words.store, urls.iter().map(String::as_str))?;
@@ -259,6 +262,7 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
             OnChangeWord::Restart => OnChange::Restart,
             OnChangeWord::Stop => OnChange::Stop,
         },
+        conditions,
         headers,
         user,
         jobs: usize::from(words.jobs.max(1)),

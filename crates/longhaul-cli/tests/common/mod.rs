@@ -413,6 +413,9 @@ impl Ran {
             return "HUNG".to_owned();
         }
         if let Some(done) = self.event("done") {
+            if done["not_modified"] == true {
+                return "not modified".to_owned();
+            }
             let mut words = vec![done["verified"].as_str().unwrap_or_default().to_owned()];
             if done["already"] == true {
                 words.push("already".to_owned());

@@ -152,6 +152,9 @@ impl World {
                 self.broken("the target is one whole version", format_args!("{when}: it holds {shown}"));
             }
             None => self.coverage.excused_mixtures += 1,
+            Some(version) if !self.remote.has_wanted(bytes, &self.wish) => {
+                self.broken("what is published is what the caller wants", format_args!("{when}: version {version}"));
+            }
             Some(_) => {}
         }
         let bytes = self.disk.files[usize::from(id)].bytes();
@@ -493,6 +496,7 @@ impl World {
                 Refusal::TargetIsDirectory => self.stand == Stand::Directory,
                 _ => false,
             },
+            Finish::NotModified | Finish::Failed(Failure::Unmet { .. }) => !self.remote.shows_wanted(&self.wish),
             Finish::Failed(Failure::NotProvable(_)) => self.demanding,
             Finish::Failed(Failure::Changed { .. }) => {
                 self.stops_on_change && (self.remote.versions.len() > 1 || self.remote.edges)

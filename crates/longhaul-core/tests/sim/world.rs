@@ -2,6 +2,7 @@
 //! power cut, a pause or a discard, with trouble of its own; then a last run that nothing disturbs, and a look at what
 //! is left. Everything comes from one seed.
 
+use longhaul_core::conditions::Conditions;
 use longhaul_core::digest::Digest;
 use longhaul_core::download::{Command, Config, Download, Durability, OnChange};
 use longhaul_core::fault::Fault;
@@ -140,6 +141,8 @@ pub(crate) struct World {
     /// The caller refuses what cannot be proven.
     pub(crate) demanding: bool,
     pub(crate) expected: Vec<Digest>,
+    /// The caller's conditions.
+    pub(crate) wish: Conditions,
     pub(crate) stand: Stand,
     pub(crate) older: Id,
     pub(crate) older_bytes: Vec<u8>,
@@ -185,6 +188,7 @@ impl World {
             sync_every_ms: 0,
             demanding: false,
             expected: Vec::new(),
+            wish: Conditions::default(),
             stand: Stand::Free,
             older: NONE,
             older_bytes: Vec::new(),
@@ -220,6 +224,8 @@ impl World {
         (self.older, self.published) = (NONE, false);
         self.older_bytes.clear();
         self.expected.clear();
+        // Drawn apart, so that histories without conditions are the same as ever.
+        self.wish = self.remote.draw_wish(&mut Rng::new(!seed));
     }
 
     /// Lives through the history of this seed.
@@ -310,6 +316,7 @@ impl World {
             require_verified: self.demanding && rng.coin(),
             require_length: self.demanding,
             overwrite: self.overwrite,
+            only_if: self.wish.clone(),
         }
     }
 

@@ -247,6 +247,7 @@ impl Task {
                     retries: tally.retries,
                     fetched: 0,
                     already,
+                    not_modified: false,
                     upload: Some(Box::new(Uploaded {
                         destination: self.request.config.intent.destination.clone(),
                         etag: object.etag,
