@@ -1,7 +1,7 @@
 //! The caller's conditions in a run: what is asked, what is kept, how it ends. A line a case, against a server that heeds
 //! conditions and one that does not.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail like tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
 use longhaul_core::conditions::{Conditions, Unmet};
 use longhaul_core::download::{Config, Download};

@@ -407,6 +407,11 @@ impl DownloadBuilder {
         self
     }
 
+    /// The id of the download that is gone on with.
+    pub(crate) fn recorded_id(&self) -> Option<[u8; 16]> {
+        self.recorded.as_ref().map(|recorded| recorded.id)
+    }
+
     /// This version of an object in a store, in place of the latest.
     pub fn version_id(mut self, id: impl Into<String>) -> Self {
         self.version = Some(id.into());
@@ -616,7 +621,7 @@ impl DownloadBuilder {
             other => other,
         };
         config.named = matches!(destination, Destination::File(_));
-        if let (Destination::File(path), None) = (&destination, &self.links)
+        if let Destination::File(path) = &destination
             && has_journal(path)
             && let Ok(recorded) = crate::inspect::recorded_source(path)
             && recorded.url == config.source.url

@@ -18,6 +18,7 @@ use crate::drive::failure::{error_of, trouble_text};
 use crate::drive::run::{Destination, Ended, Request, Told, run};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress, Verified};
+use crate::inspect::list::TransferKind;
 use crate::source;
 
 /// Events that a slow reader may fall behind before the oldest are dropped.
@@ -44,7 +45,10 @@ pub struct Transfer {
 }
 
 struct Inner {
+    kind: TransferKind,
     id: String,
+    /// The file that was named at the start, whether it was opened yet or not.
+    named: Option<PathBuf>,
     wishes: mpsc::Sender<Wish>,
     events: broadcast::WeakSender<Event>,
     progress: watch::Receiver<Progress>,
@@ -84,9 +88,19 @@ impl Transfer {
         &self.inner.id
     }
 
+    /// Which way the bytes go.
+    pub fn kind(&self) -> TransferKind {
+        self.inner.kind
+    }
+
     /// Where the file will be; `None` until the name is known. Of an upload, its source.
     pub fn path(&self) -> Option<PathBuf> {
         self.inner.path.borrow().clone()
+    }
+
+    /// The same, also before anything was opened.
+    pub(crate) fn named(&self) -> Option<PathBuf> {
+        self.inner.named.clone().or_else(|| self.path())
     }
 
     /// The events from now on. May be called several times; each reader gets every event.
@@ -158,7 +172,7 @@ struct Ends {
 }
 
 /// A handle, and what its task holds.
-fn handle(id: String) -> (Transfer, Ends) {
+fn handle(kind: TransferKind, id: String, named: Option<PathBuf>) -> (Transfer, Ends) {
     let (wishes, inbox) = mpsc::channel(8);
     let (events, _) = broadcast::channel(EVENTS_MAX);
     let (progress_tx, progress) = watch::channel(Progress::default());
@@ -166,14 +180,19 @@ fn handle(id: String) -> (Transfer, Ends) {
     let (outcome_tx, outcome) = watch::channel(None);
     // The handle must not keep the events open: they end when the task does.
     let weak_events = events.downgrade();
-    let transfer = Transfer { inner: Arc::new(Inner { id, wishes, events: weak_events, progress, path, outcome }) };
+    let inner = Inner { kind, id, named, wishes, events: weak_events, progress, path, outcome };
+    let transfer = Transfer { inner: Arc::new(inner) };
     (transfer, Ends { inbox, events, progress: progress_tx, path: path_tx, outcome: outcome_tx })
 }
 
 /// Starts the task behind a handle.
 pub(crate) fn start(request: Request, links: Option<Arc<dyn LinkSource>>) -> Transfer {
     let id = id_text(request.config.source.id);
-    let (transfer, ends) = handle(id.clone());
+    let named = match &request.destination {
+        Destination::File(file) => std::path::absolute(file).ok(),
+        _ => None,
+    };
+    let (transfer, ends) = handle(TransferKind::Download, id.clone(), named);
     let Ends { inbox, events, progress, path, outcome } = ends;
     let (dir, source) = (request.state.clone(), request.config.source.clone());
     let entry = Entry { dir, id, source, resumable: false, written: false };
