@@ -20,11 +20,12 @@ pub(crate) enum Exit {
     Network,
     Refused,
     Unconfirmed,
+    ExecFailed,
     Signal(Signal),
 }
 
 /// Every code with what it says, as `--help` and `docs/exit-codes.md` show it.
-pub(crate) const TABLE: [(Exit, &str); 16] = [
+pub(crate) const TABLE: [(Exit, &str); 17] = [
     (Exit::Done, "done"),
     (Exit::Internal, "internal error"),
     (Exit::Usage, "wrong arguments"),
@@ -38,6 +39,7 @@ pub(crate) const TABLE: [(Exit, &str); 16] = [
     (Exit::Network, "the network gave up; what was received is kept"),
     (Exit::Refused, "refused by the server"),
     (Exit::Unconfirmed, "stored but unconfirmed, or stored and its callback failed"),
+    (Exit::ExecFailed, "done, but the command given with --exec failed"),
     (Exit::Signal(Signal::Hangup), "SIGHUP; what was received is kept"),
     (Exit::Signal(Signal::Interrupt), "SIGINT (Ctrl-C); what was received is kept"),
     (Exit::Signal(Signal::Terminate), "SIGTERM; what was received is kept"),
@@ -60,6 +62,7 @@ impl Exit {
             Self::Network => 10,
             Self::Refused => 11,
             Self::Unconfirmed => 12,
+            Self::ExecFailed => 13,
             Self::Signal(signal) => 128 + signal.number(),
         }
     }
@@ -168,6 +171,6 @@ mod tests {
             assert!(document.contains(&row), "docs/exit-codes.md lacks: {row}");
         }
         let codes: Vec<u8> = TABLE.iter().map(|(exit, _)| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 129, 130, 143]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 129, 130, 143]);
     }
 }

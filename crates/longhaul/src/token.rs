@@ -134,7 +134,7 @@ impl Client {
         }
         match token.kind {
             Kind::Upload => {
-                let upload = self.open_upload(&token.id())?.from_path(token.path.clone());
+                let upload = self.open_upload(&token.id())?.reading(token.path.clone());
                 Ok(Reopened::Upload(Box::new(upload)))
             }
             Kind::Download => {

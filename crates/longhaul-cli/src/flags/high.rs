@@ -7,6 +7,7 @@ use std::time::Duration;
 use longhaul::credentials::StoreSettings;
 use longhaul::{Connections, Digest, Durability, IpFamily, LinkMethod, OnChange, ProxyChoice};
 
+use super::beside::Beside;
 use super::conditions::Conditions;
 use super::globs::Globs;
 use super::low::{
@@ -59,6 +60,7 @@ pub(crate) struct Get {
     pub(crate) require_length: bool,
     pub(crate) on_change: OnChange,
     pub(crate) conditions: Conditions,
+    pub(crate) beside: Beside,
     pub(crate) headers: Vec<Pair>,
     pub(crate) user: Option<Pair>,
     /// URLs at work at once, at least one.
@@ -263,6 +265,7 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
             OnChangeWord::Stop => OnChange::Stop,
         },
         conditions,
+        beside: words.beside.meaning().map_err(usage)?,
         headers,
         user,
         jobs: usize::from(words.jobs.max(1)),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::beside::BesideWords;
 use super::conditions::ConditionWords;
 use super::help;
 use super::store::StoreWords;
@@ -155,6 +156,9 @@ pub(crate) struct GetWords {
 
     #[command(flatten)]
     pub(crate) conditions: ConditionWords,
+
+    #[command(flatten)]
+    pub(crate) beside: BesideWords,
 
     #[command(flatten)]
     pub(crate) request: RequestWords,

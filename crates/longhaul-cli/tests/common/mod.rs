@@ -329,6 +329,11 @@ impl Running {
         self.over.is_some()
     }
 
+    /// What it has said so far on stderr.
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.err).unwrap_or_default()
+    }
+
     /// What it has told so far on stdout.
     pub fn told(&self) -> String {
         fs::read_to_string(&self.out).unwrap_or_default()
@@ -457,7 +462,7 @@ impl Ran {
         if self.stderr.contains("panicked") || self.stdout.contains("panicked") {
             return Some("it panicked");
         }
-        let documented = [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 129, 130, 143, -9];
+        let documented = [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 129, 130, 143, -9];
         (!documented.contains(&self.code())).then_some("the exit code is not documented")
     }
 

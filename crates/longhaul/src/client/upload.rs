@@ -103,7 +103,7 @@ impl UploadBuilder {
     }
 
     /// The source of an upload that is gone on with, where that is now.
-    pub(crate) fn from_path(mut self, path: PathBuf) -> Self {
+    pub(crate) fn reading(mut self, path: PathBuf) -> Self {
         self.from = From::File(path);
         self
     }
