@@ -1,6 +1,7 @@
 //! The client: what transfers share, and the way to start one.
 
 pub(crate) mod ledger;
+pub(crate) mod sent;
 pub(crate) mod upload;
 mod wish;
 

@@ -40,7 +40,8 @@ mod stores;
 mod token;
 mod transfer;
 
-pub use client::ledger::{PerhapsOurs, UnfinishedUpload, UploadStage};
+pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UploadStage};
+pub use client::sent::SentUpload;
 pub use client::upload::UploadBuilder;
 pub use client::{
     Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, LinkSource, OnChange, ProxyChoice,

@@ -3,7 +3,11 @@
 mod plan;
 
 use std::cell::RefCell;
+use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use longhaul::{Client, ErrorKind, UploadBuilder};
@@ -18,6 +22,9 @@ use crate::out;
 use crate::show::{Finished, Show, Subject, Way, text};
 use crate::signals::{Signal, Signals};
 use plan::{Item, Plan, Walk};
+
+/// How often the screen hears how much of the input was read.
+const TICK: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(put: Put) -> Result<Exit, Failure> {
     crate::limits::allow_open_files(put.jobs, put.connections);
@@ -108,14 +115,24 @@ impl Session<'_> {
     async fn one(&self, from: &Input, to: &str, subject: &mut Subject) -> Ended {
         self.show.borrow_mut().begin(subject);
         let mut stop = self.stop.subscribe();
+        let read = Arc::new(AtomicU64::new(0));
         let upload = match from {
             Input::Path(path) => self.client.upload(path),
-            Input::Stdin => self.client.upload_reader(std::io::stdin(), stdin_len()),
+            Input::Stdin => {
+                self.client.upload_reader(Counted { input: std::io::stdin(), read: read.clone() }, stdin_len())
+            }
         };
-        let upload = settings(self.put, upload, to).to(to);
-        let transfer = tokio::select! {
-            signal = told(&mut stop) => return Err((not_begun(signal, subject), None)),
-            started = upload.start() => started.map_err(|error| (error.into(), None))?,
+        let mut starting = std::pin::pin!(settings(self.put, upload, to).to(to).start());
+        let mut tick = tokio::time::interval(TICK);
+        let transfer = loop {
+            tokio::select! {
+                signal = told(&mut stop) => return Err((not_begun(signal, subject), None)),
+                started = &mut starting => break started.map_err(|error| (error.into(), None))?,
+                _ = tick.tick() => match read.load(Ordering::Relaxed) {
+                    0 => {}
+                    read => self.show.borrow_mut().reading(subject, read),
+                },
+            }
         };
         subject.id = Some(transfer.id().to_owned());
         let followed =
@@ -138,6 +155,20 @@ impl Session<'_> {
                 Err((stopped(signal, subject, held, transfer.progress().total), Some(held)))
             }
         }
+    }
+}
+
+/// Input that counts what is read of it: it is kept whole before anything of it is uploaded, which may take long.
+struct Counted<R> {
+    input: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(buffer)?;
+        self.read.fetch_add(len as u64, Ordering::Relaxed);
+        Ok(len)
     }
 }
 

@@ -148,8 +148,8 @@ A transfer that runs in another process is not touched (exit code 9): stop it wi
 
 pub(crate) const CLEAN: &str = "\
 Examples:
-  longhaul clean            says what is left over, and asks
-  longhaul clean --yes      the same in a script";
+  longhaul clean                           says what is left over, and asks
+  longhaul clean --yes --older-than 7d     in a script; partial files of downloads after a week";
 
 pub(crate) const LIST: &str = "\
 Examples:

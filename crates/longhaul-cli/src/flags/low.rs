@@ -52,7 +52,7 @@ pub(crate) enum Verb {
     #[command(override_usage = "longhaul cancel [OPTIONS] ID|FILE...\n       longhaul cancel [OPTIONS] --all")]
     #[command(after_help = help::CANCEL)]
     Cancel(Box<super::settle::CancelWords>),
-    /// Settle what is left over: uploads to be removed from their stores, journals that nothing belongs to
+    /// Settle what is left over: uploads to be removed from their stores, old partial files, input that was kept
     #[command(after_help = help::CLEAN)]
     Clean(Box<super::settle::CleanWords>),
     /// Ask a server: can this be resumed? Nothing is downloaded

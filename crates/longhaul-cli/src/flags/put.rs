@@ -73,7 +73,7 @@ pub(crate) struct PutWords {
     #[arg(long, value_name = "NAME=VALUE", requires = "callback", help_heading = "The object")]
     pub(crate) callback_var: Vec<String>,
 
-    /// Length of the parts, 100k to 5G in OSS, 5M to 5G in S3 [default: 16M, or as long as 10,000 parts need]
+    /// Length of the parts, 100k to 5G in OSS, 5M to 5G in S3 [default: 8M, or as long as 10,000 parts need]
     #[arg(long, value_name = "SIZE", help_heading = "Parts")]
     pub(crate) part_size: Option<String>,
 

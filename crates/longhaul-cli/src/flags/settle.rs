@@ -1,6 +1,7 @@
 //! `longhaul cancel` and `longhaul clean`: their words and what they mean.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use longhaul::credentials::StoreSettings;
@@ -8,6 +9,7 @@ use longhaul::credentials::StoreSettings;
 use super::high::{Network, StateDir, network, usage};
 use super::low::NetworkWords;
 use super::store::{self, StoreWords};
+use super::values;
 use crate::exit::Failure;
 
 #[derive(Args)]
@@ -46,6 +48,10 @@ pub(crate) struct CleanWords {
     #[arg(long)]
     pub(crate) perhaps_ours: bool,
 
+    /// Delete partial files of downloads that nobody has touched for so long: 30d, 12h, 0
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    pub(crate) older_than: String,
+
     #[command(flatten)]
     pub(crate) store: StoreWords,
 
@@ -72,6 +78,8 @@ pub(crate) struct Cancel {
 pub(crate) struct Clean {
     pub(crate) yes: bool,
     pub(crate) perhaps_ours: bool,
+    /// Of partial files of downloads.
+    pub(crate) older_than: Duration,
     pub(crate) network: Network,
     pub(crate) store: StoreSettings,
     pub(crate) state: StateDir,
@@ -96,6 +104,7 @@ pub(super) fn clean(words: CleanWords, state: StateDir) -> Result<Clean, Failure
     Ok(Clean {
         yes: words.yes,
         perhaps_ours: words.perhaps_ours,
+        older_than: values::age(&words.older_than).map_err(|e| usage(format!("--older-than: {e}")))?,
         network: network(words.network, None)?,
         store: store::settings(words.store, [])?,
         state,

@@ -204,6 +204,15 @@ impl Show {
         }
     }
 
+    /// So many bytes of its input are kept; it is uploaded when it has ended.
+    pub(crate) fn reading(&mut self, subject: &Subject, read: u64) {
+        match &mut self.people {
+            People::Bar(bars) => bars.reading(subject, read),
+            People::Plain(plain) => plain.reading(subject, read),
+            People::Nobody => {}
+        }
+    }
+
     /// Something happened to it.
     pub(crate) fn event(&mut self, subject: &Subject, event: &Event) {
         if matches!(event, Event::Progress(p) if p.received == 0 && p.total.is_none()) {

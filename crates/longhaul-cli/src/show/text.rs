@@ -29,6 +29,11 @@ pub(crate) fn share(held: u64, total: Option<u64>) -> String {
     }
 }
 
+/// Input that has no name is uploaded once it has ended, since only then it can be sent again.
+pub(crate) fn reading(read: u64) -> String {
+    format!("{} of the input kept; it is uploaded when it has ended", bytes(read))
+}
+
 /// `7.0 s`, `42 s`, `2 m 05 s`, `3 h 07 m`, `4 d 02 h`.
 pub(crate) fn time(time: Duration) -> String {
     if time < Duration::from_secs(10) { format!("{:.1} s", time.as_secs_f64()) } else { whole(time.as_secs()) }

@@ -1,7 +1,11 @@
 //! Files are stored, verified, and recognised.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
 use longhaul_devstore::Content;
 
+use crate::common::eventually;
 use crate::depot::{Depot, PARTS, SIZE};
 
 #[test]
@@ -33,6 +37,30 @@ fn a_small_file_and_an_empty_one_go_in_one_request() {
         depot.assert_nothing_left(&ran);
     }
     assert_eq!((depot.count("PutObject"), depot.count("InitiateMultipartUpload")), (2, 0));
+}
+
+#[test]
+fn show_knows_where_a_file_was_uploaded_to() {
+    let depot = Depot::open();
+    let content = Content::seeded(4, 12_345);
+    let file = depot.file("small", &content);
+    // Times that are too young prove nothing.
+    let changed = || std::time::UNIX_EPOCH + Duration::from_secs(file.metadata().unwrap().ctime().unsigned_abs());
+    assert!(eventually(|| changed().elapsed().is_ok_and(|age| age > Duration::from_secs(4))));
+    for key in ["first", "second"] {
+        depot.expect(&depot.put(&file, key).run(), 0, "crc64");
+    }
+    let shown = depot.longhaul(&["show", file.to_str().unwrap()]);
+    assert!(shown.stdout.find("oss://films/second").unwrap() < shown.stdout.find("oss://films/first").unwrap());
+    assert!(
+        shown.stdout.contains("small, uploaded") && shown.stdout.contains("as it was uploaded"),
+        "{}",
+        shown.stdout
+    );
+    depot.file("small", &Content::seeded(5, 12_346));
+    let shown = depot.longhaul(&["show", "--json", file.to_str().unwrap()]);
+    let facts = |n: usize| (shown.events[n]["state"].as_str(), shown.events[n]["source_unchanged"].as_bool());
+    assert_eq!((facts(0), facts(1)), ((Some("uploaded"), Some(false)), (Some("uploaded"), Some(false))));
 }
 
 #[test]

@@ -339,6 +339,11 @@ impl Running {
         fs::read_to_string(&self.out).unwrap_or_default()
     }
 
+    /// What it has said so far on stderr.
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.err).unwrap_or_default()
+    }
+
     /// The bytes that it has told of as received.
     pub fn received(&self) -> u64 {
         self.progress().into_iter().max().unwrap_or(0)

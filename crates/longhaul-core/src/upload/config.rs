@@ -53,7 +53,8 @@ pub struct Config {
     pub single_max: u64,
     /// The part length that the caller asks for, in bytes.
     pub part_len: Option<u64>,
-    /// The part length where nobody asks for one, as long as it keeps the number of parts within the limits.
+    /// The part length where nobody asks for one, as long as it keeps the number of parts within the limits. Half a part
+    /// for each connection is what a kill costs on average.
     pub part_len_usual: u64,
     /// Parts in flight.
     pub connections: Connections,
@@ -92,7 +93,7 @@ impl Default for Config {
             limits: Limits::OSS,
             single_max: 16 * MIB,
             part_len: None,
-            part_len_usual: 16 * MIB,
+            part_len_usual: 8 * MIB,
             connections: Connections::Fixed(4),
             connections_known: None,
             kinds: vec![DigestKind::Crc64],

@@ -15,7 +15,7 @@ use super::{Client, Connections, Durability, OnChange, random_id, random_u64};
 use crate::credentials::{Credentials, StoreSettings};
 use crate::disk::error::DiskError;
 use crate::disk::lock::Locking;
-use crate::disk::spool::Spooled;
+use crate::disk::spool::{Reading, Spooled};
 use crate::disk::state_dir::StateDir;
 use crate::disk::uploads::UploadKey;
 use crate::drive::upload::body::SNAPSHOTS_KIB;
@@ -115,7 +115,7 @@ impl UploadBuilder {
     }
 
     /// The length of all parts but the last, in bytes: 100 KiB to 5 GiB on OSS, 5 MiB to 5 GiB on S3, at most 10,000
-    /// parts. By default 16 MiB, or what keeps the parts below 10,000. A journal that was begun with another length is
+    /// parts. By default 8 MiB, or what keeps the parts below 10,000. A journal that was begun with another length is
     /// begun anew.
     pub fn part_size(mut self, bytes: u64) -> Self {
         self.config.part_len = Some(bytes);
@@ -372,15 +372,25 @@ async fn open(
         From::File(path) => return Ok((open_file(path).await?, None)),
         From::Input { input, expected } => (input, expected),
     };
-    let (state, to) = (state.clone(), (destination.to_owned(), endpoint.to_owned()));
+    let reading = Arc::new(state.reading(destination, endpoint));
+    let _until_read = GivenUp(reading.clone());
     let spooling = tokio::task::spawn_blocking(move || {
-        let spooled = state.spool(&to.0, &to.1, expected, &mut *input)?;
+        let spooled = reading.read(expected, &mut *input)?;
         let source = Source::at(&spooled.path())?;
         Ok((source, Some(spooled)))
     });
     match spooling.await {
         Ok(result) => result.map_err(|error| local(Path::new("the input"), error)),
         Err(_) => Err(Error::internal("the input could not be read: the program is ending")),
+    }
+}
+
+/// Nobody waits for the input any more: what was kept of it goes, though a read of it may never return.
+struct GivenUp(Arc<Reading>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }
 
