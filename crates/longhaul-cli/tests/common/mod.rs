@@ -329,11 +329,6 @@ impl Running {
         self.over.is_some()
     }
 
-    /// What it has said so far on stderr.
-    pub fn said(&self) -> String {
-        fs::read_to_string(&self.err).unwrap_or_default()
-    }
-
     /// What it has told so far on stdout.
     pub fn told(&self) -> String {
         fs::read_to_string(&self.out).unwrap_or_default()
