@@ -226,7 +226,7 @@ pub struct Outcome {
     pub already: bool,
     /// A download: the object is the version that the caller has already, by the conditions that were given. Nothing was
     /// transferred, and what stood at the target, if anything, stands there still; `bytes` is 0 and `verified` says
-    /// nothing.
+    /// nothing; where the name was not known, `path` is the folder, or empty when a function was to choose.
     pub not_modified: bool,
     /// What was stored; `None` for a download.
     pub upload: Option<Box<Uploaded>>,

@@ -466,7 +466,11 @@ impl Task {
                     self.teller.entry.remove();
                 }
                 Some(Ok(Outcome {
-                    path: ended.path.clone().unwrap_or_else(|| self.request.destination.path().to_owned()),
+                    path: match (&ended.path, &self.request.destination) {
+                        (Some(path), _) => path.clone(),
+                        (None, Destination::File(path) | Destination::Folder(path)) => path.clone(),
+                        (None, Destination::Chosen(_)) => PathBuf::new(),
+                    },
                     bytes: 0,
                     verified: Verified::Nothing,
                     digests: Vec::new(),

@@ -127,8 +127,13 @@ impl Session<'_> {
         };
         match outcome {
             Ok(outcome) => {
-                subject.path = Some(outcome.path.clone());
-                Ok(outcome.into())
+                let mut finished = Finished::from(outcome);
+                if finished.not_modified && transfer.path().is_none() && subject.path.is_none() {
+                    finished.path = PathBuf::from(&subject.url); // nobody asked what its name would be
+                } else {
+                    subject.path = Some(finished.path.clone());
+                }
+                Ok(finished)
             }
             Err(error) => {
                 subject.path = transfer.path().or(subject.path.take());

@@ -122,3 +122,16 @@ fn a_partial_file_of_another_version_gives_way_to_the_one_that_is_wanted() {
     ran.expect(&bench, 0, "validator, restarted (changed)");
     bench.assert_published(&other().content, &ran);
 }
+
+#[test]
+fn without_a_name_the_address_is_what_is_told() {
+    let bench = Bench::new();
+    bench.origin.put("/file", object());
+    let get = || bench.get().into_dir(bench.folder()).args(["--if-none-match", &etag(&object())]);
+    let ran = get().run();
+    ran.expect(&bench, 0, "not modified");
+    assert!(ran.event("done").unwrap()["path"].is_null(), "{}", ran.report(&bench));
+    let ran = get().plain().run();
+    assert!(ran.stderr.contains("/file: not modified; nothing was fetched"), "{}", ran.stderr);
+    assert!(crate::common::names(&bench.folder()).is_empty());
+}
