@@ -307,6 +307,38 @@ fn verified() {
     assert!(!bench.file().exists());
 }
 
+/// The object is replaced between two runs of a command that names a version: that one is fetched and no other, whether
+/// the server looks at conditions or not; and what was received of it is gone on with once it is back.
+#[test]
+fn only_the_version_that_was_asked_for() {
+    for heeds in [Heeds::ALL, Heeds::NONE] {
+        let bench = Bench::new();
+        let (first, second) = (first().heeds(heeds), second().heeds(heeds));
+        let wanted = first.etag.clone().unwrap();
+        bench.origin.put("/file", first.clone());
+        fs::write(bench.file(), "older").unwrap();
+        let get = |condition: &str| bench.get().alone().retries(0).args(["--overwrite", condition, &wanted]).run();
+        bench.origin.script("/file", vec![Fault::Cut { after: HALF }]);
+        get("--if-match").expect(&bench, 10, "network, kept");
+        bench.origin.script("/file", Vec::new());
+
+        bench.origin.put("/file", second.clone());
+        let ran = get("--if-match");
+        ran.expect(&bench, 6, "condition_failed, kept");
+        assert!(ran.stderr.contains(second.etag.as_deref().unwrap()), "{}", ran.report(&bench));
+        assert_eq!((ran.held(), fs::read(bench.file()).unwrap()), (HALF, b"older".to_vec()), "{}", ran.report(&bench));
+
+        bench.origin.put("/file", first.clone());
+        get("--if-none-match").expect(&bench, 0, "not modified");
+        assert_eq!(fs::read(bench.file()).unwrap(), b"older");
+        let before = bench.served();
+        let ran = get("--if-match");
+        ran.expect(&bench, 0, "validator, resumed");
+        bench.assert_published(&first.content, &ran);
+        assert_eq!(bench.served() - before, REST);
+    }
+}
+
 /// Each reason is an event with a count and a sentence, and `show --explain` still has it in the next run's middle.
 #[test]
 fn every_restart_has_a_reason() {

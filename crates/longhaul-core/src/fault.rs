@@ -56,6 +56,8 @@ faults! {
     PublishUnsynced,
     /// The directory is not synced after the rename.
     RenameUnsynced,
+    /// A version that shows itself is not held against the caller's conditions.
+    ConditionsNotJudged,
     /// Claims are not checked again after an unclean stop.
     ClaimsUnchecked,
     /// The start of a 206 is not compared with what was asked: its bytes land where we asked, not where it says.

@@ -15,6 +15,7 @@
 //! | `Throttle`, `Note`, `Finish` | none |
 //! | all others | `Done` or `Failed` |
 
+use crate::conditions::Conditions;
 use crate::digest::{Digest, DigestKind};
 use crate::identity::Validator;
 use crate::journal::{Record, Recovered};
@@ -236,6 +237,8 @@ pub struct Fetch {
     pub condition: Option<Validator>,
     /// Use a connection of its own, not one that served before.
     pub fresh_connection: bool,
+    /// Send only if the object is what the caller wants. Never together with `condition`.
+    pub only_if: Option<Conditions>,
 }
 
 /// Permission for the bytes of one reply to enter the part file.
@@ -438,6 +441,8 @@ pub enum Note {
     DigestMatched(Digest),
     /// The end of the body cannot be proven.
     EndNotProvable,
+    /// The object is the version that the caller has already.
+    NotModified,
 }
 
 /// Why a request did not help.
@@ -465,6 +470,8 @@ pub enum Finish {
         /// Whether nothing had to be transferred.
         already: bool,
     },
+    /// The object is the version that the caller has already; the target was left as it is.
+    NotModified,
     /// Stopped on request; what is held is safe.
     Paused,
     /// Cancelled and everything removed.
@@ -491,6 +498,11 @@ pub enum Failure {
     Changed {
         /// Identity changes in this run.
         changes: u32,
+    },
+    /// The object is another one than the caller asked for.
+    Unmet {
+        /// Which one it is.
+        seen: Box<crate::identity::Identity>,
     },
     /// A digest does not match, after one restart.
     Integrity {

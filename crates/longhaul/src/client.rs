@@ -3,13 +3,14 @@
 pub(crate) mod ledger;
 pub(crate) mod sent;
 pub(crate) mod upload;
+mod wish;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use longhaul_core::digest::Digest;
 use longhaul_core::download::Config;
@@ -31,6 +32,7 @@ use crate::store::cloud::{Orders, Place};
 use crate::store::{HttpOptions, HttpStore, Origin};
 use crate::stores::{Said, Stores};
 use crate::transfer::{Transfer, start};
+use wish::Wish;
 
 pub use crate::store::{IpFamily, ProxyChoice};
 
@@ -375,6 +377,7 @@ pub struct DownloadBuilder {
     min_rate: u64,
     stall_timeout: Duration,
     links: Option<Arc<dyn LinkSource>>,
+    only_if: Wish,
 }
 
 impl DownloadBuilder {
@@ -397,6 +400,7 @@ impl DownloadBuilder {
             min_rate: 1024,
             stall_timeout: Duration::from_secs(30),
             links: None,
+            only_if: Wish::default(),
         }
     }
 
@@ -404,6 +408,11 @@ impl DownloadBuilder {
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = url.into();
         self
+    }
+
+    /// The id of the download that is gone on with.
+    pub(crate) fn recorded_id(&self) -> Option<[u8; 16]> {
+        self.recorded.as_ref().map(|recorded| recorded.id)
     }
 
     /// This version of an object in a store, in place of the latest.
@@ -538,11 +547,44 @@ impl DownloadBuilder {
         self
     }
 
+    /// Only the version with this ETag (or `*`: any); quotes may be left out. Another one is
+    /// [`ErrorKind::ConditionFailed`], and nothing of it is fetched.
+    ///
+    /// This and the other three conditions (RFC 9110, 13.1) say which version may be *begun*. What an earlier run began of
+    /// a version that meets them is gone on with as always; otherwise the source is asked which version there is now, and
+    /// what is held stays when that one is not wanted either. Servers that do not look at conditions are held to them by
+    /// what their replies show.
+    pub fn if_match(mut self, etag: impl Into<String>) -> Self {
+        self.only_if.if_match = Some(etag.into());
+        self
+    }
+
+    /// Only a version with another ETag than this one, which the caller has already. Otherwise the transfer ends well at
+    /// once, without one byte, and with [`Outcome::not_modified`](crate::Outcome::not_modified).
+    pub fn if_none_match(mut self, etag: impl Into<String>) -> Self {
+        self.only_if.if_none_match = Some(etag.into());
+        self
+    }
+
+    /// Only a version that was modified after this time, which is cut to whole seconds; otherwise as
+    /// [`if_none_match`](Self::if_none_match), beside which it does not count. A source that tells no time is fetched.
+    pub fn if_modified_since(mut self, time: SystemTime) -> Self {
+        self.only_if.modified_since = Some(time);
+        self
+    }
+
+    /// Only a version that was not modified after this time, which is cut to whole seconds; otherwise as
+    /// [`if_match`](Self::if_match), beside which it does not count. A source that tells no time is fetched.
+    pub fn if_unmodified_since(mut self, time: SystemTime) -> Self {
+        self.only_if.unmodified_since = Some(time);
+        self
+    }
+
     /// Starts (or resumes: whatever lies in the folder decides). Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a URL, header, range or target that cannot be used, [`ErrorKind::NeedsLink`] when the recorded
-    /// link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
+    /// [`ErrorKind::Usage`] for a URL, header, range, ETag or target that cannot be used, [`ErrorKind::NeedsLink`] when the
+    /// recorded link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
     pub async fn start(self) -> Result<Transfer, Error> {
         let window = self.range.as_deref().map(source::window).transpose()?;
         let (headers, auth) = (&self.headers, self.basic_auth.as_ref());
@@ -581,6 +623,7 @@ impl DownloadBuilder {
         config.source.endpoint = origin.endpoint();
         config.source.version = self.version;
         config.source.window = window.unwrap_or(config.source.window);
+        config.only_if = self.only_if.conditions()?;
         let state = self.client.inner.state.clone();
         let window = &config.source.window;
         let known = |ambiguous: bool| if ambiguous { None } else { Some(config.source.url.as_str()) };
@@ -597,7 +640,7 @@ impl DownloadBuilder {
             other => other,
         };
         config.named = matches!(destination, Destination::File(_));
-        if let (Destination::File(path), None) = (&destination, &self.links)
+        if let Destination::File(path) = &destination
             && has_journal(path)
             && let Ok(recorded) = crate::inspect::recorded_source(path)
             && recorded.url == config.source.url

@@ -1,9 +1,11 @@
 //! One verb, one file.
 
+mod awake;
 pub(crate) mod cancel;
 pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod demo;
+mod exec;
 pub(crate) mod get;
 mod known;
 pub(crate) mod list;

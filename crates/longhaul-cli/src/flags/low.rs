@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::beside::BesideWords;
+use super::conditions::ConditionWords;
 use super::help;
 use super::store::StoreWords;
 
@@ -157,6 +159,12 @@ pub(crate) struct GetWords {
     /// When the object changed since bytes of it were received: fetch the new version, or stop with exit code 6
     #[arg(long, value_name = "WHAT", default_value = "restart", help_heading = "What is right")]
     pub(crate) on_change: OnChangeWord,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionWords,
+
+    #[command(flatten)]
+    pub(crate) beside: BesideWords,
 
     #[command(flatten)]
     pub(crate) request: RequestWords,

@@ -144,6 +144,9 @@ pub(super) fn may_fall(event: &Event) -> bool {
 pub(crate) fn summary(outcome: &Finished) -> String {
     let path = here(&outcome.path);
     let proof = verified(outcome.verified);
+    if outcome.not_modified {
+        return format!("{path}: not modified; nothing was fetched");
+    }
     if outcome.already {
         let size = bytes(outcome.bytes);
         return match &outcome.stored {
@@ -284,6 +287,7 @@ mod tests {
             retries: 2,
             moved: 1 << 20,
             already: false,
+            not_modified: false,
             elapsed: Duration::from_secs(2),
             stored: None,
         };
@@ -291,6 +295,8 @@ mod tests {
         assert_eq!(summary(&outcome), text);
         let already = Finished { already: true, verified: Verified::Nothing, ..outcome.clone() };
         assert_eq!(summary(&already), "/d/a: complete already, 3.0 MiB; verified: nothing");
+        let same = Finished { not_modified: true, ..outcome.clone() };
+        assert_eq!(summary(&same), "/d/a: not modified; nothing was fetched");
         let destination = "oss://b/k".to_owned();
         let stored = Some(Stored { destination, etag: None, version: None, parts: 3, part_size: Some(1 << 20) });
         let up = Finished { stored, verified: Verified::Digest(DigestKind::Crc64), retries: 0, ..outcome };

@@ -291,9 +291,9 @@ impl Download {
         }
     }
 
-    /// The last steps failed: a pause or cancel did not do what it promises. A failure keeps its own first reason.
+    /// The last steps failed: a pause or cancel did not do what it promises. Others keep their own first reason.
     fn pause_failed(&mut self, fault: DiskFault, during: &'static str) {
-        if !matches!(self.ending, Some(Ending::Fail(_))) {
+        if !matches!(self.ending, Some(Ending::Fail(_) | Ending::NotModified)) {
             self.ending = Some(Ending::Fail(Failure::Disk { fault, during }));
         }
         self.finish_ending();
@@ -302,6 +302,7 @@ impl Download {
     fn finish_ending(&mut self) {
         let finish = match self.ending.take() {
             None | Some(Ending::Pause) => Finish::Paused,
+            Some(Ending::NotModified) => Finish::NotModified,
             Some(Ending::Discard) => Finish::Discarded,
             Some(Ending::Fail(failure)) => Finish::Failed(failure),
         };

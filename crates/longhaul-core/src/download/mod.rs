@@ -21,6 +21,7 @@
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
 //! * `finish`: publishing, winding down.
 //! * `window`: where the file's offsets lie in the object, when only a part of it is wanted.
+//! * `wanted`: is it a version that the caller wants?
 //! * `small`: the short way of an object that the first reply brings whole.
 //!
 //! It does not know what a connection is, how a request looks, or where files are.
@@ -31,6 +32,7 @@ mod keep;
 mod share;
 mod small;
 mod stream;
+mod wanted;
 mod window;
 
 pub use config::{Config, Durability, OnChange};
@@ -134,6 +136,8 @@ struct Stream {
     fresh: bool,
     /// It asks which version there is now: its reply may begin a new generation.
     probe: bool,
+    /// The caller's conditions went with it.
+    wished: bool,
     asked_at: Millis,
     /// One past the last byte it told of.
     at: u64,
@@ -160,6 +164,7 @@ struct Beginning {
 #[derive(Debug, Clone, PartialEq)]
 enum Ending {
     Pause,
+    NotModified,
     Discard,
     Fail(Failure),
 }
@@ -205,6 +210,8 @@ pub struct Download {
     shown: Vec<Validator>,
     conditions_off: bool,
     after_412: bool,
+    /// The server refused a request with the caller's conditions: the next reply is held against them here.
+    wish_refused: bool,
     /// No two replies may be joined any more: a digest mismatched, or a validator lied.
     one_reply: bool,
     lied: bool,
@@ -285,6 +292,7 @@ impl Download {
             shown: Vec::new(),
             conditions_off: false,
             after_412: false,
+            wish_refused: false,
             one_reply: false,
             lied: false,
             refuted: None,
@@ -459,7 +467,7 @@ impl Download {
             let end = g.held.list().last().map_or(0, |k| k.extent.end());
             return g.begin.identity.length.is_some_and(|length| end >= length);
         }
-        g.is_whole() && self.refuted != Some(g.begin.generation)
+        g.is_whole() && self.refuted != Some(g.begin.generation) && !self.is_unwanted(g)
     }
 
     fn hear_job(&mut self, job: Job, heard: Heard) {
@@ -577,7 +585,7 @@ impl Download {
             let held = g.on_record();
             let (length, resumable) = (g.begin.identity.length, self.joinable(g));
             // Bytes that cannot be joined with new ones are held, but nothing goes on from them.
-            if held > 0 && (resumable || g.is_whole()) {
+            if held > 0 && (resumable || g.is_whole()) && !self.is_unwanted(g) {
                 self.note(Note::Resumed { held });
             }
             self.note(Note::Started { length, held, resumable });

@@ -48,6 +48,7 @@ impl Stream {
             gained: false,
             fresh,
             probe: next.probe,
+            wished: false,
             asked_at: now,
             at: asked.start,
             meter: Meter::new(now),
@@ -82,14 +83,17 @@ impl Download {
             let asked = Asked { conditional: condition.is_some(), ..next.asked };
             let fresh_connection = std::mem::take(&mut self.fresh_connection) || next.hedges.is_some();
             let Place { start, end, last } = self.place(&asked, next.probe);
-            let fetch = Fetch { start, end, last, ranged: asked.ranged, condition, fresh_connection };
+            let only_if = self.wish(next.probe);
+            let wished = only_if.is_some();
+            let fetch = Fetch { start, end, last, ranged: asked.ranged, condition, fresh_connection, only_if };
             self.law(2, !self.is_voiding(), "bytes are fetched again before their claim is voided");
             let ticket = self.order(Step::Fetch(fetch));
             self.law(3, self.streams.iter().all(|s| s.ticket < ticket), "a ticket was used twice");
             if let (Some(_), Some(end)) = (next.hedges, asked.end) {
                 self.hedged_bytes += end - asked.start;
             }
-            self.streams.push(Stream::new(self.now, ticket, next, asked, fresh_connection));
+            let stream = Stream::new(self.now, ticket, next, asked, fresh_connection);
+            self.streams.push(Stream { wished, ..stream });
         }
     }
 
@@ -101,7 +105,7 @@ impl Download {
         if self.finished.is_some() {
             return self.streams.is_empty().then(|| next(ask(0, Some(1)), false));
         }
-        let probing = self.probe_next || self.current.as_ref().is_none_or(|g| !self.joinable(g));
+        let probing = self.probe_next || self.current.as_ref().is_none_or(|g| !self.joinable(g) || self.is_unwanted(g));
         if probing {
             // Where several may follow, the first one asks for as much as would not be divided: what comes after it is
             // divided when the length is known, and nobody has to be cut short for that.

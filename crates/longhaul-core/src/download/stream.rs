@@ -118,6 +118,9 @@ impl Download {
         if self.ending.is_some() || self.unsynced_lost {
             return self.stop(i);
         }
+        if self.heard_refusal(i, facts) {
+            return;
+        }
         let blind = match facts.status {
             206 => self.planted(Fault::ValidatorIgnored),
             200 => self.planted(Fault::WholeReplyValidatorIgnored),
@@ -202,6 +205,9 @@ impl Download {
         };
         self.finished = None;
         if same {
+            if !self.is_wanted(&identity) {
+                return;
+            }
             self.closing = true;
             let verified = if identity.is_strong() { Verified::Validator } else { Verified::Length };
             self.already_there(identity.length.unwrap_or(0), verified);
@@ -303,6 +309,9 @@ impl Download {
 
     /// The bytes of this reply belong to what is held: let them flow.
     fn join(&mut self, i: usize, identity: Identity, body: Body) {
+        if self.streams[i].probe && !self.is_wanted(&identity) {
+            return self.stop(i);
+        }
         let alone = self.streams.len() == 1;
         let voiding = self.jobs.iter().any(|(_, j)| matches!(j, Job::Void));
         if body.whole && (!alone || voiding) {
@@ -370,6 +379,9 @@ impl Download {
         let moving = self.jobs.iter().any(|(_, j)| j.blocks_all());
         if body.start != 0 || !alone || moving {
             return self.changed();
+        }
+        if !self.is_wanted(&identity) {
+            return self.stop(i);
         }
         let provable = identity.is_strong() || !identity.digests.is_empty() || !self.config.expected.is_empty();
         let piece = body.end.is_some_and(|end| identity.length.is_some_and(|length| end < length));

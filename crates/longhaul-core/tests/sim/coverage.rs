@@ -123,6 +123,7 @@ impl Coverage {
         let end = match finish {
             Finish::Done { already: true, .. } => "Done, already",
             Finish::Done { .. } => "Done",
+            Finish::NotModified => "NotModified",
             Finish::Paused => "Paused",
             Finish::Discarded => "Discarded",
             Finish::Failed(failure) => match failure {
@@ -131,6 +132,7 @@ impl Coverage {
                 Failure::Denied(_) => "Failed: Denied",
                 Failure::NeedsLink(_) => "Failed: NeedsLink",
                 Failure::Changed { .. } => "Failed: Changed",
+                Failure::Unmet { .. } => "Failed: Unmet",
                 Failure::Integrity { .. } => "Failed: Integrity",
                 Failure::NotProvable(_) => "Failed: NotProvable",
                 Failure::Disk { .. } => "Failed: Disk",
@@ -181,9 +183,11 @@ impl Coverage {
         for end in [
             "Done",
             "Done, already",
+            "NotModified",
             "Paused",
             "Discarded",
             "Failed: Changed",
+            "Failed: Unmet",
             "Failed: Integrity",
             "Failed: Disk",
             "Failed: Refused",

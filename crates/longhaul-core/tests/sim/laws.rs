@@ -117,6 +117,13 @@ impl World {
         of(&self.wanted).or_else(|| self.wanted_before.as_ref().and_then(of))
     }
 
+    /// Whether these are the bytes of a version that the caller wants; those of two versions may be equal.
+    fn is_of_wanted_version(&self, bytes: &[u8]) -> bool {
+        let ranges = || std::iter::once(&self.wanted).chain(&self.wanted_before);
+        let is_cut_of = |content| ranges().any(|range| range.is_cut_of(bytes, content));
+        self.remote.wanted(&self.wish).any(|version| is_cut_of(&version.content))
+    }
+
     /// A mixture can only be forbidden where something could tell: a validator that does not lie, a digest, or the
     /// same bytes seen twice.
     fn mixture_is_excused(&self) -> bool {
@@ -156,6 +163,9 @@ impl World {
                 self.broken("the target is one whole version", format_args!("{when}: it holds {shown}"));
             }
             None => self.coverage.excused_mixtures += 1,
+            Some(version) if !self.is_of_wanted_version(bytes) => {
+                self.broken("what is published is what the caller wants", format_args!("{when}: version {version}"));
+            }
             Some(_) => {}
         }
         let bytes = self.disk.files[usize::from(id)].bytes();
@@ -514,6 +524,7 @@ impl World {
                 Refusal::TargetIsDirectory => self.stand == Stand::Directory,
                 _ => false,
             },
+            Finish::NotModified | Finish::Failed(Failure::Unmet { .. }) => !self.remote.shows_wanted(&self.wish),
             Finish::Failed(Failure::NotProvable(_)) => self.demanding || self.cannot_be_joined(),
             Finish::Failed(Failure::Outside { .. }) => {
                 self.remote.shown().any(|version| self.wanted.cut(&version.content).is_none())

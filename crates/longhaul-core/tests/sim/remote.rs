@@ -3,6 +3,7 @@
 //! What the server *is* (which validators, whether it knows ranges, how bodies end) is drawn once per history. What
 //! goes *wrong* (cuts, 503, a portal in between) is drawn per reply, and only in runs that are given trouble.
 
+use longhaul_core::conditions::{Conditions, Unmet};
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::identity::{Identity, Validator};
 use longhaul_core::reply::{ContentRange, Framing, ReplyFacts};
@@ -209,6 +210,36 @@ impl Remote {
         self.balanced = self.balanced.filter(|_| two);
     }
 
+    /// What a caller may wish of the object, now and then: about its first version, or a second.
+    pub(crate) fn draw_wish(&self, rng: &mut Rng) -> Conditions {
+        let shown = &self.versions[0].identity;
+        if !rng.one_in(12) || self.edges {
+            return Conditions::default();
+        }
+        let etag = shown.etag.clone().map(|etag| if rng.coin() { etag } else { "\"v1\"".to_owned() });
+        let date = shown.modified.map(|date| date + rng.pick(&[-1, 0, 1_000]));
+        match rng.below(4) {
+            0 => Conditions { if_match: etag, ..Conditions::default() },
+            1 => Conditions { if_none_match: etag, ..Conditions::default() },
+            2 => Conditions { modified_since: date, ..Conditions::default() },
+            _ => Conditions { unmodified_since: date, ..Conditions::default() },
+        }
+    }
+
+    fn is_wanted(&self, version: usize, wish: &Conditions) -> bool {
+        wish.judge(&self.versions[version].identity).is_none()
+    }
+
+    /// The versions that the caller wants.
+    pub(crate) fn wanted(&self, wish: &Conditions) -> impl Iterator<Item = &Version> {
+        self.versions.iter().enumerate().filter(|&(v, _)| self.is_wanted(v, wish)).map(|(_, version)| version)
+    }
+
+    /// Whether every version that is shown now is one that the caller wants.
+    pub(crate) fn shows_wanted(&self, wish: &Conditions) -> bool {
+        self.balanced.into_iter().chain([self.current]).all(|v| self.is_wanted(v, wish))
+    }
+
     /// Whether a version that is shown now has no bytes.
     pub(crate) fn shows_nothing(&self) -> bool {
         self.shown().any(|version| version.content.len == 0)
@@ -295,6 +326,12 @@ impl Remote {
         }
         let facts = ReplyFacts { identity, ..Default::default() };
         let mut ranged = fetch.ranged && self.ranges;
+        match fetch.only_if.as_ref().filter(|_| self.conditions).and_then(|wish| wish.judge(&facts.identity)) {
+            Some(Unmet::Same) => return bodyless(ReplyFacts { status: 304, ..facts }),
+            Some(Unmet::Other) if rng.coin() => return bodyless(ReplyFacts { status: 412, ..facts }),
+            Some(Unmet::Other) => return bodyless(ReplyFacts { status: 412, ..Default::default() }),
+            None => {}
+        }
         if self.conditions
             && let Some(condition) = &fetch.condition
             && !Self::matches(&facts.identity, condition)
@@ -420,7 +457,7 @@ mod tests {
     use super::*;
 
     fn ask(start: u64, end: Option<u64>) -> Fetch {
-        Fetch { start, end, last: None, ranged: true, condition: None, fresh_connection: false }
+        Fetch { start, end, last: None, ranged: true, condition: None, fresh_connection: false, only_if: None }
     }
 
     fn plain(seed: u64) -> Remote {

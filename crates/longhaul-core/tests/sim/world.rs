@@ -2,6 +2,7 @@
 //! power cut, a pause or a discard, with trouble of its own; then a last run that nothing disturbs, and a look at what
 //! is left. Everything comes from one seed.
 
+use longhaul_core::conditions::Conditions;
 use longhaul_core::digest::Digest;
 use longhaul_core::download::{Command, Config, Download, Durability, OnChange};
 use longhaul_core::fault::Fault;
@@ -144,6 +145,8 @@ pub(crate) struct World {
     /// What of the object, in this run; and in the first one, if that was another range.
     pub(crate) wanted: Wanted,
     pub(crate) wanted_before: Option<Wanted>,
+    /// The caller's conditions.
+    pub(crate) wish: Conditions,
     pub(crate) stand: Stand,
     pub(crate) older: Id,
     pub(crate) older_bytes: Vec<u8>,
@@ -191,6 +194,7 @@ impl World {
             expected: Vec::new(),
             wanted: Wanted::default(),
             wanted_before: None,
+            wish: Conditions::default(),
             stand: Stand::Free,
             older: NONE,
             older_bytes: Vec::new(),
@@ -227,6 +231,8 @@ impl World {
         self.older_bytes.clear();
         self.expected.clear();
         (self.wanted, self.wanted_before) = (Wanted::default(), None);
+        // Drawn apart, so that histories without conditions are the same as ever.
+        self.wish = self.remote.draw_wish(&mut Rng::new(!seed));
     }
 
     /// Lives through the history of this seed.
@@ -349,6 +355,7 @@ impl World {
             require_verified: self.demanding && rng.coin(),
             require_length: self.demanding,
             overwrite: self.overwrite,
+            only_if: self.wish.clone(),
         }
     }
 

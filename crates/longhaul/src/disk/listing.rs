@@ -85,6 +85,11 @@ pub(crate) fn id_text(id: [u8; 16]) -> String {
     super::state_dir::hex(&id)
 }
 
+/// The id that an [`id_text`] was made of.
+pub(crate) fn id_of(text: &str) -> Option<[u8; 16]> {
+    u128::from_str_radix(text, 16).ok().filter(|_| is_id(text)).map(u128::to_be_bytes)
+}
+
 fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -1,11 +1,13 @@
 //! From the core's verdict to the one public error: names the object, says what was tried and what to do next.
 
+use longhaul_core::identity::Identity;
 use longhaul_core::reply::Suspicion;
 use longhaul_core::resume::Refusal;
 use longhaul_core::step::{DiskFault, Failure, NetFault, Trouble};
 
 use super::Remembered;
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::store::http::http_date;
 
 /// The error for a failed run. `object` is the redacted source, `target` where the file was to be, `held` how many
 /// bytes stay for the next start.
@@ -77,6 +79,7 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             ),
         )
         .with("changes", changes),
+        Failure::Unmet { seen } => unmet(&seen, object, kept),
         Failure::Integrity { expected, actual } => error(
             ErrorKind::Integrity,
             Permanent,
@@ -110,6 +113,32 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             Permanent,
             format!("{object}: the server's replies cannot be used: {}{kept}", suspicion(why)),
         ),
+    }
+}
+
+/// Another object than the caller asked for.
+fn unmet(seen: &Identity, object: &str, kept: &str) -> Error {
+    let date = seen.modified.and_then(http_date);
+    let shown = match (&seen.etag, &date) {
+        (None, None) => "neither ETag nor Last-Modified".to_owned(),
+        (Some(etag), None) => format!("ETag {etag}"),
+        (None, Some(date)) => format!("Last-Modified {date}"),
+        (Some(etag), Some(date)) => format!("ETag {etag}, Last-Modified {date}"),
+    };
+    let mut error = Error::new(
+        ErrorKind::ConditionFailed,
+        Disposition::Permanent,
+        format!(
+            "{object}: another object than the one asked for stands there (it shows {shown}); nothing was fetched{kept}"
+        ),
+    )
+    .with("source", object);
+    if let Some(etag) = &seen.etag {
+        error = error.with("etag", etag);
+    }
+    match date {
+        Some(date) => error.with("last_modified", date),
+        None => error,
     }
 }
 

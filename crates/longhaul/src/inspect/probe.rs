@@ -177,7 +177,15 @@ impl Asking {
     async fn first(&self) -> Result<(Reply, Identity, bool), Error> {
         let mut ranged = true;
         loop {
-            let fetch = Fetch { start: 0, end: None, last: None, ranged, condition: None, fresh_connection: false };
+            let fetch = Fetch {
+                start: 0,
+                end: None,
+                last: None,
+                ranged,
+                condition: None,
+                fresh_connection: false,
+                only_if: None,
+            };
             let (reply, verdict) = self.ask(fetch, None).await.map_err(|f| self.unreachable(f))?;
             match verdict {
                 Verdict::Use { identity, .. } | Verdict::Empty { identity } => return Ok((reply, identity, !ranged)),
@@ -202,6 +210,7 @@ impl Asking {
             ranged: true,
             condition,
             fresh_connection: false,
+            only_if: None,
         };
         let right = identity.strong();
         let asked_with = right.as_ref().map(condition_name);
