@@ -185,9 +185,15 @@ impl Download {
             Reply::Denied(status) => return self.fail(Failure::Denied(status)),
             Reply::Refused(status) => return self.fail(Failure::ServerRefused(status)),
             Reply::Suspect(why) => return self.suspect(i, why),
+            // Stores and servers that refuse a range of an empty object without a word about it.
+            Reply::AskWhole if !self.ask_whole => {
+                self.ask_whole = true;
+                return;
+            }
             Reply::Changed | Reply::AskWhole | Reply::EndsAt(_) => false,
         };
         self.finished = None;
+        self.ask_whole = false;
         if same {
             self.closing = true;
             let verified = if identity.is_strong() { Verified::Validator } else { Verified::Length };
