@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use longhaul_devstore::Content;
@@ -97,11 +98,16 @@ fn script(kind: &Kind, verb: &str, folder: &Path, more: &[&str]) -> Output {
     Command::new(script).arg(verb).arg(folder).args(more).stdin(Stdio::null()).output().unwrap()
 }
 
+/// How many servers this process has started.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+
 /// The first of twelve ports in a row that are free, below those that systems give to whoever asks for any.
 fn free_ports() -> u16 {
     let begin = 16_000 + u16::try_from(std::process::id() % 300).unwrap() * 12;
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    (begin..32_000).step_by(12).find(|&first| (first..first + 12).all(free)).unwrap()
+    // Tests side by side do not look at the same ones.
+    let others = STARTED.fetch_add(1, Ordering::Relaxed);
+    (begin..32_000).step_by(12).filter(|&first| (first..first + 12).all(free)).nth(others).unwrap()
 }
 
 fn is_installed(kind: &Kind) -> bool {
