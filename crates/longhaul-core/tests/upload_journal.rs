@@ -24,6 +24,7 @@ fn intent() -> Intent {
         endpoint: "https://oss-cn-hangzhou.aliyuncs.com".into(),
         region: "cn-hangzhou".into(),
         callback: true,
+        keep_parts: true,
     }
 }
 
@@ -281,7 +282,7 @@ fn absurd_payloads_end_the_journal_before_them() {
         ("unknown kind 0", 0, vec![]),
         ("unknown kind 11", 11, vec![]),
         ("empty intent", 1, vec![]),
-        ("intent with a flag that is none", 1, [&[0; 16][..], &[2], &[0; 8]].concat()),
+        ("intent with a flag that is none", 1, [&[0; 16][..], &[4], &[0; 8]].concat()),
         ("begin with parts of 0", 2, [&u32s(&[2, 0, 0])[..], &[0], &[0; 40]].concat()),
         ("begin with an unknown reason", 2, [&u32s(&[2, 1, 0])[..], &[200], &[0; 40]].concat()),
         ("begin without facts", 2, [&u32s(&[2, 1, 0])[..], &[0], &[0; 39]].concat()),

@@ -81,7 +81,7 @@ pub(crate) struct PutWords {
     #[arg(long, help_heading = "Parts")]
     pub(crate) part_md5: bool,
 
-    /// When the upload is cancelled: leave its parts in the store
+    /// When the upload is cancelled: leave its parts in the store, to be gone on with
     #[arg(long, help_heading = "Parts")]
     pub(crate) keep_parts: bool,
 

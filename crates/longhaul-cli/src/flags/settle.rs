@@ -26,6 +26,10 @@ pub(crate) struct CancelWords {
     #[arg(long, visible_alias = "keep-parts")]
     pub(crate) keep: bool,
 
+    /// Remove uploads that were begun with `put --keep-parts` as well
+    #[arg(long, conflicts_with = "keep")]
+    pub(crate) discard: bool,
+
     #[command(flatten)]
     pub(crate) store: StoreWords,
 
@@ -63,11 +67,21 @@ pub(crate) struct CleanWords {
     pub(crate) json: bool,
 }
 
+/// What becomes of what is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// Removed; but parts of an upload stay where that was asked when it was begun.
+    AsAsked,
+    /// Left, and forgotten.
+    Keep,
+    Discard,
+}
+
 /// Give these up.
 pub(crate) struct Cancel {
     /// `None`: all that are known.
     pub(crate) what: Option<Vec<PathBuf>>,
-    pub(crate) keep: bool,
+    pub(crate) parts: Parts,
     pub(crate) network: Network,
     pub(crate) store: StoreSettings,
     pub(crate) state: StateDir,
@@ -92,7 +106,11 @@ pub(super) fn cancel(words: CancelWords, state: StateDir) -> Result<Cancel, Fail
     }
     Ok(Cancel {
         what: (!words.all).then_some(words.what),
-        keep: words.keep,
+        parts: match (words.keep, words.discard) {
+            (true, _) => Parts::Keep,
+            (false, true) => Parts::Discard,
+            (false, false) => Parts::AsAsked,
+        },
         network: network(words.network, None)?,
         store: store::settings(words.store, [])?,
         state,

@@ -145,3 +145,34 @@ fn clean_deletes_partial_files_that_nobody_touched_for_long() {
     assert_eq!((ran.events[0]["why"].as_str(), ran.events[0]["settled"].as_bool()), (Some("stale"), Some(true)));
     assert!(crate::common::names(&bench.folder()).is_empty(), "{}", ran.report(&bench));
 }
+
+/// Goal: who says at the beginning that parts are to be kept is believed when it is cancelled. Method: `cancel` of uploads
+/// that were begun so, gone on with, and begun so and then gone on with otherwise.
+#[test]
+fn parts_that_were_to_be_kept_stay_until_told_otherwise() {
+    let depot = Depot::open();
+    let (film, _) = depot.film();
+    let stopped = |flags: &[&str]| {
+        depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=4");
+        depot.expect(&depot.put(&film, "film").args(flags).until_it_fails().run(), 10, "network, kept");
+        depot.store.clear_faults();
+    };
+    let cancel = |flags: &[&str]| {
+        let ran = depot.longhaul_online(&[&["cancel", film.to_str().unwrap()], flags].concat());
+        assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+        ran
+    };
+    stopped(&["--keep-parts"]);
+    let ran = cancel(&[]);
+    assert!(ran.stdout.contains("its parts stay in oss://films/film"), "{}", ran.stdout);
+    assert_eq!((depot.listed().len(), depot.unfinished()), (1, 1), "{}", depot.report(&ran));
+    let ran = depot.put(&film, "film").args(["--keep-parts"]).run();
+    depot.expect(&ran, 0, "crc64, resumed");
+    fs::write(&film, b"").unwrap();
+    depot.film();
+    stopped(&["--force", "--keep-parts"]);
+    depot.assert_nothing_left(&cancel(&["--discard"]));
+    stopped(&["--force", "--keep-parts"]);
+    stopped(&["--force"]);
+    depot.assert_nothing_left(&cancel(&[]));
+}

@@ -22,6 +22,8 @@ pub struct Intent {
     pub region: String,
     /// A callback was asked for, and is not stored.
     pub callback: bool,
+    /// Whoever cancels it later is to leave its parts in the store.
+    pub keep_parts: bool,
 }
 
 /// One record.
@@ -426,7 +428,7 @@ impl Writer<'_> {
         match record {
             Record::Intent(intent) => {
                 self.0.extend_from_slice(&intent.id);
-                self.u8(u8::from(intent.callback));
+                self.u8(u8::from(intent.callback) | u8::from(intent.keep_parts) << 1);
                 self.bytes(intent.destination.as_bytes());
                 self.bytes(intent.endpoint.as_bytes());
                 self.bytes(intent.region.as_bytes());
@@ -522,9 +524,11 @@ impl Reader<'_> {
         Some(match kind {
             1 => {
                 let id = self.array()?;
-                let callback = self.flag()?;
+                let flags = Some(self.u8()?).filter(|flags| *flags < 4)?;
+                let (callback, keep_parts) = (flags & 1 != 0, flags & 2 != 0);
                 let (destination, endpoint, region) = (self.text()?, self.text()?, self.text()?);
-                Record::Intent(Intent { id, path: self.bytes()?.to_vec(), destination, endpoint, region, callback })
+                let path = self.bytes()?.to_vec();
+                Record::Intent(Intent { id, path, destination, endpoint, region, callback, keep_parts })
             }
             2 => {
                 let (attempt, part_len, reason) = (self.u32()?, self.u64()?, self.reason()?);

@@ -43,6 +43,10 @@ impl super::Upload {
         }
         self.journal = true;
         self.intent_recorded = true;
+        if theirs.keep_parts != ours.keep_parts {
+            recovered.intent.keep_parts = ours.keep_parts; // the last one who goes on with it decides
+            self.record_beside(vec![Record::Intent(recovered.intent.clone())]);
+        }
         let live: usize = recovered.attempts.iter().map(|a| a.parts.len() + 4).sum();
         if u64::from(recovered.next_sequence) > 2 * live as u64 + u64::from(self.config.compact_after) {
             self.main(Main::Compact, Step::Compact { records: recovered.records() });

@@ -57,6 +57,9 @@ pub struct UnfinishedUpload {
     pub nameless: u32,
     /// A callback was asked for, and is not stored.
     pub callback: bool,
+    /// Who began it wants its parts to stay in the store when it is cancelled
+    /// ([`keep_parts`](UploadBuilder::keep_parts)).
+    pub keep_parts: bool,
     /// A process works on it now.
     pub running: bool,
     /// When its journal was last written.
@@ -274,6 +277,7 @@ fn unfinished(state: &StateDir, recovered: &Recovered) -> UnfinishedUpload {
         owed: count(recovered, |a| a.abandoned && a.may_be_left() && !a.is_nameless()),
         nameless: count(recovered, Attempt::is_nameless),
         callback: intent.callback,
+        keep_parts: intent.keep_parts,
         running: state.is_uploading(&key),
         updated: UNIX_EPOCH.checked_add(Duration::from_nanos(updated)).unwrap_or(UNIX_EPOCH),
     }

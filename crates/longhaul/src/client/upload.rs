@@ -76,9 +76,9 @@ impl Client {
     pub fn open_upload(&self, id: &str) -> Result<UploadBuilder, Error> {
         let intent = self.recorded_upload(id)?.intent;
         let path = PathBuf::from(std::ffi::OsString::from_vec(intent.path.clone()));
-        let mut builder = UploadBuilder::new(self.clone(), From::File(path)).to(intent.destination.clone());
-        builder.recorded = Some(intent);
-        Ok(builder)
+        let builder = UploadBuilder::new(self.clone(), From::File(path)).to(intent.destination.clone());
+        let builder = builder.keep_parts(intent.keep_parts);
+        Ok(UploadBuilder { recorded: Some(intent), ..builder })
     }
 }
 
@@ -184,7 +184,8 @@ impl UploadBuilder {
         self
     }
 
-    /// An upload that is cancelled with [`Cancel::Discard`](crate::Cancel::Discard) leaves its parts in the store.
+    /// An upload that is cancelled with [`Cancel::Discard`](crate::Cancel::Discard) leaves its parts in the store, and can
+    /// be gone on with. That is recorded, and holds for an upload that is opened by its id as well.
     pub fn keep_parts(mut self, keep: bool) -> Self {
         self.config.keep_parts = keep;
         self
@@ -289,7 +290,8 @@ impl UploadBuilder {
         let callback = self.orders.callback.is_some();
         let region = cloud.region().to_owned();
         let mut config = self.config;
-        config.intent = Intent { id: known.unwrap_or_else(random_id), path, destination, endpoint, region, callback };
+        let (id, keep_parts) = (known.unwrap_or_else(random_id), config.keep_parts);
+        config.intent = Intent { id, path, destination, endpoint, region, callback, keep_parts };
         config.seed = random_u64();
         config.callback = callback;
         let dialect = cloud.place().dialect();

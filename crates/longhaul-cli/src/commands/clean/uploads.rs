@@ -54,7 +54,7 @@ impl Left {
         let why = match upload.stage {
             _ if upload.running => return None,
             UploadStage::GivenUp | UploadStage::Stored => Why::GivenUp,
-            _ if upload.path.symlink_metadata().is_err() => Why::NoSource,
+            _ if upload.path.symlink_metadata().is_err() && !upload.keep_parts => Why::NoSource,
             _ if upload.nameless > 0 => Why::PerhapsOurs,
             _ => return None,
         };
