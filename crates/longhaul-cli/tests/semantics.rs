@@ -92,6 +92,49 @@ fn never_a_knowingly_mixed_file() {
     bench.assert_published(&first().content, &ran);
 }
 
+/// Exactly these bytes, after a cut, beside a replaced object, and again; not those of another range, and not what a server
+/// sends in their place.
+#[test]
+fn a_range_is_what_was_asked_for() {
+    let bench = bench();
+    let get = |range: &str| bench.get().alone().retries(0).args(["--range", range]).run();
+    let wanted = |object: &Object| {
+        let content = &object.content;
+        content.slice(2 * MIB..SIZE).then(&content.slice(100..MIB + 1)).then(&content.slice(SIZE - 7..SIZE))
+    };
+    let range = "2097152-99999999,100-1048576,-7";
+    bench.origin.script("/file", vec![Fault::Correct, Fault::Cut { after: 500_000 }]);
+    get(range).expect(&bench, 10, "network, kept");
+    bench.origin.script("/file", Vec::new());
+    for other in ["2097152-99999999", "0-"] {
+        let ran = get(other);
+        ran.expect(&bench, 8, "exists");
+        assert!(ran.stderr.contains(range) && ran.stderr.contains(other), "{}", ran.stderr);
+    }
+    bench.get().run().expect(&bench, 8, "exists");
+    let ran = get(range);
+    ran.expect(&bench, 0, "validator, resumed");
+    assert_eq!(ran.fetched(), MIB + 1 - 100 - 500_000 + 7, "{}", ran.report(&bench));
+    bench.assert_published(&wanted(&first()), &ran);
+    get(range).expect(&bench, 0, "validator, already");
+
+    bench.origin.put("/file", second());
+    let ran = get(range);
+    assert_eq!(ran.code(), 0, "{}", ran.report(&bench));
+    bench.assert_published(&wanted(&second()), &ran);
+    let outside = get("99999999-");
+    outside.expect(&bench, 8, "exists");
+    fs::remove_file(bench.file()).unwrap();
+    let outside = get("99999999-");
+    outside.expect(&bench, 11, "refused");
+    assert!(outside.stderr.contains(&SIZE.to_string()), "{}", outside.stderr);
+    bench.origin.put("/file", second().ranges(Ranges::Ignore));
+    bench.get().args(["--range", range]).run().expect(&bench, 11, "refused");
+    bench.origin.put("/file", second().no_validators());
+    get(range).expect(&bench, 7, "not_provable");
+    assert!(names(&bench.folder()).is_empty());
+}
+
 /// Somebody reads the target all the time, and sees the older file or the whole new one; whatever fails or is killed
 /// leaves the older one.
 #[test]

@@ -32,6 +32,7 @@
 //! | Are these the same bytes? | [`identity`] |
 //! | Is it a version that the caller wants? | [`conditions`] |
 //! | What did the server answer, and may we use it? | [`reply`] |
+//! | Which bytes of the object are wanted? | [`window`] |
 //! | Which bytes do we hold, in which state? | [`held`], [`ranges`] |
 //! | What is in the checkpoint? | [`journal`], [`upload::journal`]; framed by `frame` |
 //! | When do we ask again? | [`retry`] |
@@ -56,3 +57,4 @@ pub mod resume;
 pub mod retry;
 pub mod step;
 pub mod upload;
+pub mod window;

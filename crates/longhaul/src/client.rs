@@ -363,6 +363,7 @@ pub struct DownloadBuilder {
     client: Client,
     url: String,
     version: Option<String>,
+    range: Option<String>,
     recorded: Option<Source>,
     destination: Option<Destination>,
     create_dirs: bool,
@@ -385,6 +386,7 @@ impl DownloadBuilder {
             client,
             url,
             version: None,
+            range: None,
             recorded: None,
             destination: None,
             create_dirs: false,
@@ -416,6 +418,19 @@ impl DownloadBuilder {
     /// This version of an object in a store, in place of the latest.
     pub fn version_id(mut self, id: impl Into<String>) -> Self {
         self.version = Some(id.into());
+        self
+    }
+
+    /// Only these bytes of the object: `100-199` (both included, counted from 0), `100-` (to its end), `-100` (the last
+    /// 100, or all when it has no more), or several of them separated by commas; `bytes=` may stand before them (RFC 9110,
+    /// 14.1.2). The file holds the pieces one after the other, in the order given; they may overlap. At most 1,000.
+    ///
+    /// An end behind the object's is clipped. A piece of which the object has no byte is [`ErrorKind::Refused`] with the
+    /// object's length in the context (`length`), and so is a server that does not serve ranges. Digests given with
+    /// [`checksum`](Self::checksum) are of the file; those that the source declares are of the object, and compared only
+    /// when the file is all of it. Several pieces need a strong validator, or a digest.
+    pub fn range(mut self, range: impl Into<String>) -> Self {
+        self.range = Some(range.into());
         self
     }
 
@@ -568,9 +583,10 @@ impl DownloadBuilder {
     /// Starts (or resumes: whatever lies in the folder decides). Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a URL, header, ETag or target that cannot be used, [`ErrorKind::NeedsLink`] when the recorded
-    /// link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
+    /// [`ErrorKind::Usage`] for a URL, header, range, ETag or target that cannot be used, [`ErrorKind::NeedsLink`] when the
+    /// recorded link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
     pub async fn start(self) -> Result<Transfer, Error> {
+        let window = self.range.as_deref().map(source::window).transpose()?;
         let (headers, auth) = (&self.headers, self.basic_auth.as_ref());
         let (origin, redacted) = self.client.origin(&self.url, self.version.as_deref(), headers, auth).await?;
         if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && origin.is_at(&r.url)) {
@@ -606,14 +622,16 @@ impl DownloadBuilder {
         });
         config.source.endpoint = origin.endpoint();
         config.source.version = self.version;
+        config.source.window = window.unwrap_or(config.source.window);
         config.only_if = self.only_if.conditions()?;
         let state = self.client.inner.state.clone();
+        let window = &config.source.window;
         let known = |ambiguous: bool| if ambiguous { None } else { Some(config.source.url.as_str()) };
         let destination = match destination {
             // What lies in the folder already may be this very transfer, under the name it got then.
             Destination::Folder(folder) => {
                 match known(redacted.ambiguous)
-                    .and_then(|url| self.client.inner.search.find(&folder, url, state.as_deref()))
+                    .and_then(|url| self.client.inner.search.find(&folder, url, window, state.as_deref()))
                 {
                     Some(file) => Destination::File(file),
                     None => Destination::Folder(folder),
@@ -626,6 +644,7 @@ impl DownloadBuilder {
             && has_journal(path)
             && let Ok(recorded) = crate::inspect::recorded_source(path)
             && recorded.url == config.source.url
+            && recorded.window == config.source.window
         {
             config.source.id = recorded.id; // one transfer keeps one name
         }

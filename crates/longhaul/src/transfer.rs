@@ -19,6 +19,7 @@ use crate::drive::run::{Destination, Ended, Request, Told, run};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress, Verified};
 use crate::inspect::list::TransferKind;
+use crate::inspect::show::asked;
 use crate::source;
 
 /// Events that a slow reader may fall behind before the oldest are dropped.
@@ -253,6 +254,7 @@ impl Entry {
             needs_headers: self.source.needs_headers,
             error: None,
             endpoint: None,
+            range: asked(&self.source.window),
         };
         if let Err(error) = dir.put_transfer(&note) {
             tracing::debug!(%error, "the list of transfers could not be written");

@@ -181,6 +181,9 @@ fn settings(get: &Get, wanted: &Wanted, download: DownloadBuilder) -> DownloadBu
     if let Some(id) = &get.version_id {
         download = download.version_id(id);
     }
+    if let Some(range) = &get.range {
+        download = download.range(range);
+    }
     for (name, value) in &get.headers {
         download = download.header(name, value);
     }

@@ -27,6 +27,9 @@ Examples:
   A list of URLs into one folder; finished ones are not fetched again
     longhaul get -i urls.txt -d downloads --create-dirs
 
+  The first mebibyte, and the last 100 bytes
+    longhaul get --range 0-1048575,-100 -o ends https://example.com/disk.iso
+
   All objects of a folder in a store (keys and endpoint: docs/stores.md)
     longhaul get -r oss://films/2024/ -d films --create-dirs --include '*.mp4'
 

@@ -49,6 +49,8 @@ pub(crate) struct Get {
     /// Of these objects.
     pub(crate) globs: Globs,
     pub(crate) version_id: Option<String>,
+    /// As it was typed; it can be used.
+    pub(crate) range: Option<String>,
     pub(crate) place: Place,
     pub(crate) create_dirs: bool,
     pub(crate) overwrite: bool,
@@ -236,6 +238,9 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
     if urls.len() > 1 && !checksums.is_empty() {
         return Err(usage("--checksum is about one file, but there are several URLs; fetch that one by itself"));
     }
+    if let Some(range) = &words.range {
+        longhaul::source::check_range(range).map_err(|error| usage(format!("--range: {error}")))?;
+    }
     let conditions = words.conditions.meaning(urls.len() > 1 || recursive).map_err(usage)?;
     let netrc = netrc(&words.request)?;
     let (headers, user) = request(words.request)?;
@@ -252,6 +257,7 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
         recursive,
         globs: Globs::new(&words.include, &words.exclude).map_err(usage)?,
         version_id: words.version_id.filter(|id| !id.is_empty()),
+        range: words.range,
         create_dirs: words.create_dirs,
         overwrite: words.overwrite,
         remote_time: words.remote_time,

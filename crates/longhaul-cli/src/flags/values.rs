@@ -135,7 +135,8 @@ pub(crate) fn header(text: &str) -> Result<(String, String), String> {
     if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
         let lower = name.to_ascii_lowercase();
         let instead = match lower.starts_with("if-") && lower != "if-range" {
-            true => format!(" (get has --{lower} for that)"),
+            true => format!("; give --{lower} to get"),
+            false if lower == "range" => "; give --range".to_owned(),
             false => String::new(),
         };
         return Err(format!("the header {name} is set by longhaul itself and cannot be given{instead}"));

@@ -21,6 +21,17 @@ pub(crate) fn bytes(count: u64) -> String {
     if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
 }
 
+/// A range as it was typed, as much of it as fits in a line.
+pub(crate) fn cut(range: &str) -> String {
+    const LEN_MAX: usize = 60;
+    match range.get(..LEN_MAX) {
+        Some(head) if range.len() > LEN_MAX => {
+            format!("{}, …", head.rsplit_once(',').map_or(head, |(pieces, _)| pieces))
+        }
+        _ => range.to_owned(),
+    }
+}
+
 /// `512.0 MiB of 1.2 GiB`, or only what is there.
 pub(crate) fn share(held: u64, total: Option<u64>) -> String {
     match total {
@@ -220,6 +231,13 @@ pub(crate) fn shell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_range_is_cut_between_its_pieces() {
+        assert_eq!(cut("0-99,200-"), "0-99,200-");
+        let long = cut(&vec!["100-199"; 1000].join(","));
+        assert_eq!(long, "100-199,100-199,100-199,100-199,100-199,100-199,100-199, …");
+    }
     use longhaul::{DigestKind, Restart, UploadRestart};
 
     #[test]

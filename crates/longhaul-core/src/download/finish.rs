@@ -61,7 +61,8 @@ impl Download {
         self.leave_small();
         self.closing = false;
         self.mismatches += 1;
-        self.one_reply = true;
+        // One reply cannot bring several pieces: these are fetched under the same validator once more.
+        self.one_reply |= !self.has_several_pieces();
         self.probe_next = true;
         let Some(g) = &mut self.current else { return };
         let whole = Range::new(0, g.begin.identity.length.unwrap_or(u64::MAX));

@@ -20,6 +20,7 @@
 //! * `share`: requests, and which connection brings what.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
 //! * `finish`: publishing, winding down.
+//! * `window`: where the file's offsets lie in the object, when only a part of it is wanted.
 //! * `wanted`: is it a version that the caller wants?
 //! * `small`: the short way of an object that the first reply brings whole.
 //!
@@ -32,6 +33,7 @@ mod share;
 mod small;
 mod stream;
 mod wanted;
+mod window;
 
 pub use config::{Config, Durability, OnChange};
 
@@ -154,8 +156,7 @@ struct Stream {
 struct Beginning {
     stream: Ticket,
     identity: Identity,
-    body_end: Option<u64>,
-    whole: bool,
+    body: stream::Body,
     reason: Option<Restart>,
     slot: Slot,
 }
@@ -482,7 +483,7 @@ impl Download {
         }
     }
 
-    fn open(&mut self, found: Found) {
+    fn open(&mut self, mut found: Found) {
         self.opened = true;
         self.free = found.free;
         self.traceless = Self::leaves_no_trace(&found);
@@ -491,6 +492,11 @@ impl Download {
         if let FoundJournal::Read(recovered) = &found.journal {
             // What earlier runs left in the journal counts as well: many short runs must not make it grow for ever.
             self.hints_recorded = recovered.next_sequence.into();
+        }
+        if let FoundJournal::Read(recovered) = &mut found.journal
+            && self.planted(Fault::RangeOfJournalIgnored)
+        {
+            recovered.source.window = self.config.source.window.clone();
         }
         let verdict = match &found.journal {
             FoundJournal::Read(r) if self.planted(Fault::PublishingTrusted) => match (r.publishing, &r.current) {

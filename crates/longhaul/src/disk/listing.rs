@@ -75,6 +75,9 @@ pub(crate) struct TransferNote {
     /// The endpoint of an upload, which is part of what names its journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) endpoint: Option<String>,
+    /// Which bytes of the source, when not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) range: Option<String>,
 }
 
 /// The id as it is written in file names and commands.
@@ -156,6 +159,7 @@ mod tests {
             needs_headers: false,
             error: None,
             endpoint: None,
+            range: None,
         }
     }
 

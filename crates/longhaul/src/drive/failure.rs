@@ -40,6 +40,15 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             error(ErrorKind::NotFound, Permanent, format!("{object}: not found (status {status}); check the address"))
                 .with("status", status)
         }
+        Failure::Outside { length } => {
+            let range = remembered.range.as_deref().unwrap_or("the range");
+            let text = match length {
+                Some(length) => format!("the object has {length} bytes, and {range} asks for others"),
+                None => format!("the server says that {range} lies outside of the object (status 416)"),
+            };
+            let error = error(ErrorKind::Refused, Permanent, format!("{object}: {text}{kept}")).with("status", 416);
+            length.map_or(error.clone(), |length| error.with("length", length))
+        }
         Failure::Denied(status @ 407) | Failure::NeedsLink(status @ 407) => error(
             ErrorKind::Denied,
             Permanent,
@@ -85,7 +94,7 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             format!("{object}: what was required cannot be proven: {why}; nothing was published"),
         ),
         Failure::Disk { fault, during } => disk(fault, during, object, target, remembered),
-        Failure::Refused(refusal) => refused(refusal, object, target, remembered.recorded_source.as_deref()),
+        Failure::Refused(refusal) => refused(refusal, object, target, &remembered),
         Failure::GaveUp(trouble) => gave_up(&trouble, object, held, remembered, GaveUp),
         Failure::Portal => error(
             ErrorKind::Portal,
@@ -158,7 +167,7 @@ fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, reme
     }
 }
 
-fn refused(refusal: Refusal, object: &str, target: &str, recorded: Option<&str>) -> Error {
+fn refused(refusal: Refusal, object: &str, target: &str, remembered: &Remembered) -> Error {
     let error = |kind, text: String| Error::new(kind, Disposition::Permanent, text).with("path", target);
     match refusal {
         Refusal::TargetExists => error(
@@ -181,7 +190,15 @@ fn refused(refusal: Refusal, object: &str, target: &str, recorded: Option<&str>)
             ErrorKind::Exists,
             format!(
                 "the partial file of {target} belongs to {}, not to {object}; finish or remove that one, or choose another name",
-                recorded.unwrap_or("another source")
+                remembered.recorded_source.as_deref().unwrap_or("another source")
+            ),
+        ),
+        Refusal::PartialOfAnotherRange => error(
+            ErrorKind::Exists,
+            format!(
+                "the partial file of {target} holds another range of {object}: {}, not {}; finish or remove that one, or choose another name",
+                remembered.recorded_range.as_deref().unwrap_or("other bytes"),
+                remembered.range.as_deref().unwrap_or("those asked for")
             ),
         ),
         Refusal::NoSpaceAhead { needed, free } => error(
@@ -239,6 +256,8 @@ fn suspicion(why: Suspicion) -> String {
         Suspicion::BadUnsatisfied => "416 although the range lies inside the object",
         Suspicion::Encoded => "an encoded body although the object is not encoded",
         Suspicion::Alternating => "the replies show two versions in turn, as from a balancer whose servers differ",
+        Suspicion::RangeIgnored => "the server does not serve ranges of it, and sends all",
+        Suspicion::LengthUntold => "the server does not tell the object's length, and the range depends on it",
         Suspicion::BadPrecondition => "412 although no condition was sent",
     }
     .to_owned()

@@ -118,6 +118,7 @@ impl Entry {
             needs_headers: false,
             error,
             endpoint: Some(intent.endpoint.clone()),
+            range: None,
         };
         if let Err(error) = self.request.state.put_transfer(&note) {
             tracing::debug!(%error, "the list of transfers could not be written");

@@ -127,9 +127,10 @@ pub(crate) fn http_date(seconds: i64) -> Option<String> {
 
 /// `Range` (RFC 9110, 14.2): half-open in the core, inclusive on the wire.
 fn range(fetch: &Fetch) -> Option<(HeaderName, HeaderValue)> {
-    let range = match fetch.end {
-        None => format!("bytes={}-", fetch.start),
-        Some(end) => {
+    let range = match (fetch.last, fetch.end) {
+        (Some(count), _) => format!("bytes=-{count}"),
+        (None, None) => format!("bytes={}-", fetch.start),
+        (None, Some(end)) => {
             assert!(end > fetch.start, "an empty range cannot be asked for");
             format!("bytes={}-{}", fetch.start, end - 1)
         }

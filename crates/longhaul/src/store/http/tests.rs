@@ -92,7 +92,7 @@ fn direct() -> HttpOptions {
 }
 
 fn fetch() -> Fetch {
-    Fetch { start: 0, end: None, ranged: true, condition: None, fresh_connection: false, only_if: None }
+    Fetch { start: 0, end: None, last: None, ranged: true, condition: None, fresh_connection: false, only_if: None }
 }
 
 async fn read_all(body: &mut Body) -> Result<Vec<u8>, NetFailure> {
@@ -129,6 +129,7 @@ async fn a_fetch_becomes_one_request_head() {
         (base.clone(), &["range: bytes=0-\r\n", "accept-encoding: identity\r\n"], &["if-", "referer", "cookie"]),
         (Fetch { start: 10, end: Some(20), ..base.clone() }, &["range: bytes=10-19\r\n"], &[]),
         (Fetch { start: 7, end: Some(8), ..base.clone() }, &["range: bytes=7-7\r\n"], &[]),
+        (Fetch { last: Some(7), ..base.clone() }, &["range: bytes=-7\r\n"], &[]),
         (Fetch { ranged: false, ..base.clone() }, &["accept-encoding: identity\r\n"], &["range"]),
         (with(Validator::Etag("\"a\"".into())), &["if-match: \"a\"\r\n"], &["if-range"]),
         (with(Validator::Etag("\"\u{e9}\"".into())), &["if-match: \"\u{fffd}\"\r\n"], &[]),
