@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use longhaul::{Cancel, Client, Error, ErrorKind, Event, Transfer};
-use longhaul_devstore::{Fault, Object, Origin};
+use longhaul_devstore::{Fault, Gate, Object, Origin};
 
 /// What became of each download, by name, as its listener was told.
 type Told = Arc<Mutex<BTreeMap<String, Vec<&'static str>>>>;
@@ -25,7 +25,7 @@ impl Manager {
     /// Starts a download, or goes on with one, and listens to it.
     async fn add(&mut self, url: &str) -> Result<(), Error> {
         let name = url.rsplit('/').next().unwrap_or("download").to_owned();
-        let transfer = self.client.download(url).to(self.folder.join(&name)).start().await?;
+        let transfer = self.client.download(url).to(self.folder.join(&name)).connections(1).start().await?;
         tokio::spawn(listen(name.clone(), transfer.clone(), self.told.clone()));
         self.downloads.insert(name, transfer);
         Ok(())
@@ -80,7 +80,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (n, object) in objects.iter().enumerate() {
         let path = format!("/{n}.bin");
         origin.put(&path, object.clone());
-        origin.always(&path, Fault::Pace { bytes_per_second: 3_000_000 });
+        if n == 1 || n == 2 {
+            // Half of it comes, and then nothing: there is time to press a button.
+            origin.script(&path, vec![Fault::hold(1_500_000, &Gate::new())]);
+        }
         manager.add(&origin.url(&path)).await?;
     }
 

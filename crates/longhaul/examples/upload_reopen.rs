@@ -10,13 +10,14 @@ use longhaul::{Cancel, Reopened, Transfer};
 
 const LEN: u64 = 6 << 20;
 const PART: u64 = 256 << 10;
+const SILENCE: &str = "kind=stall after=0 op=UploadPart skip=6";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> shared::Result<()> {
     let sandbox = shared::Sandbox::new("upload-reopen")?;
     let file = sandbox.file("film.mp4", 1, LEN)?;
-    // So that there is time to interrupt it.
-    sandbox.store.fault("kind=bandwidth bytes_per_second=4000000 op=UploadPart")?;
+    // It is to be interrupted: after some parts, the store says nothing more.
+    sandbox.store.fault(SILENCE)?;
 
     // A first process. When it ends, it says nothing to the store: no error and no end of a process removes an upload.
     let client = sandbox.client_builder().build()?;
@@ -45,7 +46,7 @@ async fn main() -> shared::Result<()> {
 
     // One that is not wanted any more: cancelling it removes its parts from the store, unless they are to be kept
     // (`keep_parts`, or `Cancel::Keep` as above).
-    sandbox.store.fault("kind=bandwidth bytes_per_second=4000000 op=UploadPart")?;
+    sandbox.store.fault(SILENCE)?;
     let upload = client.upload(&file).to("oss://films/other.mp4").part_size(PART).single_max(PART);
     let transfer = upload.start().await?;
     until_stored(&transfer, 2 * PART).await;

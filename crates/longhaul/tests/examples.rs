@@ -39,7 +39,7 @@ const SAYS: [(&str, &[&str]); 12] = [
     ("presign", &["Get: ", "Head: ", "Put: ", "5000000 bytes, verified by"]),
     ("reopen", &["the process was killed", "going on with"]),
     ("token", &["the app keeps lht1_", "going on with 5000000 bytes", "the token is damaged"]),
-    ("upload_callback", &["the keys are not accepted any more", "object=film.mp4"]),
+    ("upload_callback", &["keys were asked for 2 times", "object=film.mp4"]),
     ("upload_reader", &["verified by crc64"]),
     (
         "upload_recovery",

@@ -57,11 +57,6 @@ impl Sandbox {
         let keys = Keys { id: self.store.access_key_id(), secret, token: None };
         Client::builder().state_dir(self.path("state")).oss(self.settings()).oss_credentials(Static::new(keys))
     }
-
-    /// Asks the store's keeper for something; an app would ask its own server.
-    pub fn ask(&self, path: &str, json: &str) -> Result<serde_json::Value> {
-        post(self.store.admin(), path, json)
-    }
 }
 
 impl Drop for Sandbox {
