@@ -77,6 +77,7 @@ async fn ceph_keeps_the_contract_by_path_and_virtual_host() {
     make_bucket(&bench).await;
     contract::holds(&bench).await;
     contract::lists(&bench).await;
+    contract::checksums(&bench, false).await;
 
     // `rgw dns name = localhost`.
     let endpoint = bench.options.endpoint.clone().unwrap();
