@@ -326,7 +326,7 @@ impl super::Upload {
     /// What an object at the key is, as far as the request with this whole is concerned.
     fn seen(&self, object: ObjectFacts, whole: &Whole) -> Seen {
         let as_before = is_before(&object, &self.before);
-        let made_otherwise = self.is_made_otherwise(&object);
+        let made_otherwise = self.is_made_otherwise(&object, whole);
         match shown(&object, whole) {
             // The same bytes stood there before, in another dress.
             Shown::Same(_) if as_before && object.dressed_differently => Seen::AsBefore,
@@ -342,14 +342,13 @@ impl super::Upload {
     }
 
     /// Whether what is told of an object is never told of one that was made as ours is.
-    fn is_made_otherwise(&self, object: &ObjectFacts) -> bool {
+    fn is_made_otherwise(&self, object: &ObjectFacts, whole: &Whole) -> bool {
         let tells = |kind| object.digests.iter().any(|d| d.kind() == kind);
-        let kept = match self.single() {
-            true => self.config.checksum_single,
-            false => self.attempt.as_ref().and_then(|attempt| attempt.checksum),
+        // One digest alone was computed because the store keeps it: and it tells something else.
+        let unkept = match whole.digests.as_slice() {
+            [kept] => !object.digests.is_empty() && !tells(kept.kind()),
+            _ => false,
         };
-        // The store keeps the checksum that ours was sent with, and tells something else.
-        let unkept = kept.is_some_and(|kind| !object.digests.is_empty() && !tells(kind));
         // An MD5 of the whole is told of what was sent in one request, one of MD5s of what was made of parts.
         unkept
             || match (self.single(), object.composite) {
