@@ -13,8 +13,9 @@ use futures_util::StreamExt as _;
 use longhaul::{Client, ErrorKind, UploadBuilder};
 use tokio::sync::watch;
 
+use super::awake::Awake;
 use super::several::{self, Followed, Stop, told};
-use super::{absolute, runtime, uploading_client};
+use super::{absolute, exec, runtime, uploading_client};
 use crate::exit::{Exit, Failure};
 use crate::flags::put::{Input, Put};
 use crate::out;
@@ -66,7 +67,8 @@ impl Session<'_> {
     async fn run(&self, signals: Signals) -> Exit {
         let jobs = futures_util::stream::iter(0..self.items.len()).map(|index| self.job(index));
         let jobs = jobs.buffer_unordered(self.put.jobs);
-        several::run(jobs, signals, &self.stop, &self.show, "writing down what the store has").await
+        let what = "writing down what the store has";
+        several::run(jobs, signals, &self.stop, &self.show, what, self.put.beside.keep_awake.then(Awake::begin)).await
     }
 
     /// One file from its begin to its end, with everything that is told about it.
@@ -88,6 +90,14 @@ impl Session<'_> {
             (Err(failure), _) => Err((failure.clone(), None)),
             (Ok(_), Some(signal)) => Err((not_begun(signal, &subject), None)),
             (Ok(to), None) => self.one(&item.from, to, &mut subject).await,
+        };
+        let ended = match (ended, &self.put.beside.exec) {
+            (Ok(finished), Some(command)) => {
+                let mut stop = self.stop.subscribe();
+                let ran = exec::run(command, &subject, &finished, self.put.json, &mut stop).await;
+                ran.map(|()| finished).map_err(|failure| (failure, Some(0)))
+            }
+            (ended, _) => ended,
         };
         let mut show = self.show.borrow_mut();
         match ended {

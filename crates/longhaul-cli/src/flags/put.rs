@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use longhaul::credentials::StoreSettings;
 use longhaul::{Connections, Durability};
 
+use super::beside::{Beside, BesideWords};
 use super::dest::{Dest, Dialect};
 use super::globs::Globs;
 use super::high::{Network, Pair, Progress, StateDir, durability, network, progress, usage};
@@ -89,6 +90,9 @@ pub(crate) struct PutWords {
     pub(crate) durability: DurabilityWord,
 
     #[command(flatten)]
+    pub(crate) beside: BesideWords,
+
+    #[command(flatten)]
     pub(crate) store: StoreWords,
 
     #[command(flatten)]
@@ -162,6 +166,7 @@ pub(crate) struct Put {
     pub(crate) part_md5: bool,
     pub(crate) keep_parts: bool,
     pub(crate) durability: Durability,
+    pub(crate) beside: Beside,
     /// Files at work at once, at least one.
     pub(crate) jobs: usize,
     pub(crate) connections: Connections,
@@ -219,6 +224,7 @@ pub(super) fn put(words: PutWords, state: StateDir, verbose: bool) -> Result<Put
         part_md5: words.part_md5,
         keep_parts: words.keep_parts,
         durability: durability(words.durability),
+        beside: words.beside.meaning().map_err(usage)?,
         jobs: usize::from(words.jobs.max(1)),
         connections: values::connections(&words.connections).map_err(flag("--connections"))?,
         limit_rate: match &words.limit_rate {

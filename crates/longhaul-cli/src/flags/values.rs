@@ -133,7 +133,13 @@ pub(crate) fn header(text: &str) -> Result<(String, String), String> {
         return Err("a header is 'Name: value', and the name has no spaces or signs in it".into());
     }
     if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
-        return Err(format!("the header {name} is set by longhaul itself and cannot be given"));
+        let lower = name.to_ascii_lowercase();
+        let instead = match lower.starts_with("if-") && lower != "if-range" {
+            true => format!("; give --{lower} to get"),
+            false if lower == "range" => "; give --range".to_owned(),
+            false => String::new(),
+        };
+        return Err(format!("the header {name} is set by longhaul itself and cannot be given{instead}"));
     }
     let value = value.trim_matches([' ', '\t']);
     if value.bytes().any(|b| b < 0x20 && b != b'\t' || b == 0x7f) {

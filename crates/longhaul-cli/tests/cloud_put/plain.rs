@@ -158,3 +158,20 @@ fn progress_counts_what_is_acknowledged_and_never_goes_back() {
     assert!(told.len() > 2 && told.is_sorted(), "{told:?}");
     assert!(ran.events.iter().all(|event| event["acknowledged"].as_u64() <= event["sent"].as_u64()));
 }
+
+#[test]
+fn a_command_runs_for_each_file_that_is_stored() {
+    let depot = Depot::open();
+    let (file, _) = depot.film();
+    let command = r#"printf '%s|%s|%s|%s|%s\n' "$1" "$LONGHAUL_DESTINATION" "$LONGHAUL_BYTES" "$LONGHAUL_VERIFIED" "$LONGHAUL_ALREADY" >> told; test -n "$LONGHAUL_ETAG""#;
+    let file_text = file.display().to_string();
+    depot.put(&file, "k").args(["--exec", command]).run().expect(&depot.bench, 0, "crc64");
+    let ran = depot.put(&file, "k").args(["--exec", command]).run();
+    assert_eq!(ran.code(), 0, "{}", ran.report(&depot.bench));
+    let told = std::fs::read_to_string(depot.bench.root().join("told")).unwrap();
+    let line = |already| format!("{file_text}|oss://films/k|{SIZE}|crc64|{already}");
+    assert_eq!(told.lines().collect::<Vec<_>>(), [line(0), line(1)]);
+    let ran = depot.put(&file, "k").args(["--exec", "exit 1"]).run();
+    assert_eq!(ran.code(), 13, "{}", ran.report(&depot.bench));
+    assert!(ran.stderr.contains("oss://films/k: done, but"), "{}", ran.stderr);
+}

@@ -1,7 +1,8 @@
 //! The settings of one upload, and how it is started.
 
+use std::ffi::OsStr;
 use std::io::Read;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,6 +100,12 @@ impl UploadBuilder {
             min_rate: 1024,
             stall_timeout: Duration::from_secs(30),
         }
+    }
+
+    /// The source of an upload that is gone on with, where that is now.
+    pub(crate) fn reading(mut self, path: PathBuf) -> Self {
+        self.from = From::File(path);
+        self
     }
 
     /// Where to: `oss://BUCKET/KEY` or `s3://BUCKET/KEY`. Behind the bucket's `/` everything is the key, byte for byte.
@@ -271,9 +278,14 @@ impl UploadBuilder {
         let cloud = self.cloud(Place::parse(&destination)?).await?;
         let (destination, endpoint) = (cloud.place().to_string(), cloud.endpoint());
         let (source, spooled) = open(self.from, &state, &destination, &endpoint, sourceless).await?;
-        let key = UploadKey::of(source.path(), &destination, &endpoint);
+        // The journal keeps the name that it got when the upload was begun, wherever the source is now.
+        let recorded = self.recorded.filter(|r| (&r.destination, &r.endpoint) == (&destination, &endpoint));
+        let path = match &recorded {
+            Some(recorded) => recorded.path.clone(),
+            None => source.path().as_os_str().to_owned().into_vec(),
+        };
+        let key = UploadKey::of(Path::new(OsStr::from_bytes(&path)), &destination, &endpoint);
         let known = state.upload(&key).ok().flatten().map(|recovered| recovered.intent.id);
-        let path = source.path().as_os_str().to_owned().into_vec();
         let callback = self.orders.callback.is_some();
         let region = cloud.region().to_owned();
         let mut config = self.config;

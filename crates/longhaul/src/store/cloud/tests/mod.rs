@@ -196,7 +196,7 @@ fn assert_vouched(told: &[Digest], bytes: &[u8], what: &str) {
 }
 
 fn from(start: u64, end: Option<u64>) -> Fetch {
-    Fetch { start, end, ranged: true, condition: None, fresh_connection: false }
+    Fetch { start, end, last: None, ranged: true, condition: None, fresh_connection: false, only_if: None }
 }
 
 fn fault_of<T: std::fmt::Debug>(outcome: Result<T, Refusal>) -> Fault {
