@@ -5,6 +5,7 @@
 //! this process, with its faults and its log of requests, which says what really arrived.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step is a failed test")]
+#![allow(clippy::print_stdout, reason = "a suite that is skipped says so")]
 #![allow(unreachable_pub, reason = "a suite of its own")]
 
 #[path = "../common/mod.rs"]
@@ -16,6 +17,7 @@ mod interrupted;
 mod lost;
 mod plain;
 mod refusals;
+mod sdks;
 mod semantics;
 mod settled;
 mod sources;

@@ -31,7 +31,12 @@ pub const HALF: u64 = 2 * MIB + 77_777;
 
 /// What happened, and not just whether: waits until `condition` holds; false when it did not in time.
 pub fn eventually(condition: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + SOON;
+    within(SOON, condition)
+}
+
+/// The same with a time of its own.
+pub fn within(limit: Duration, condition: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
         if condition() {
             return true;
@@ -176,7 +181,7 @@ impl Bench {
         }
         command.envs(env.iter().map(|(name, value)| (name, value)));
         let child = command.spawn().unwrap();
-        Running { child, out, err, begun: Instant::now(), over: None }
+        Running { child, out, err, begun: Instant::now(), limit: DEADLINE, over: None }
     }
 
     /// Body bytes served, once nothing is being served any more.
@@ -308,10 +313,17 @@ pub struct Running {
     out: PathBuf,
     err: PathBuf,
     begun: Instant,
+    limit: Duration,
     over: Option<ExitStatus>,
 }
 
 impl Running {
+    /// With another deadline than [`DEADLINE`].
+    pub fn within(mut self, limit: Duration) -> Running {
+        self.limit = limit;
+        self
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -364,7 +376,7 @@ impl Running {
 
     /// Waits for the end, at most until the deadline: then it is killed, and counts as hung.
     pub fn wait(mut self) -> Ran {
-        while !self.is_over() && self.begun.elapsed() < DEADLINE {
+        while !self.is_over() && self.begun.elapsed() < self.limit {
             std::thread::sleep(Duration::from_millis(2));
         }
         let status = self.over;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longhaul_devstore::{ChunkEnd, Chunks, Content, Fault, GzipEtag, Parting, Ranges};
 
-use crate::common::{HALF, SIZE};
+use crate::common::{Bench, HALF, SIZE};
 use crate::table::{case, object, resume, run, says};
 
 const REST: u64 = SIZE - HALF;
@@ -89,6 +89,26 @@ fn bodies_and_their_lengths() {
         case("zero length and its digest").object(object().with_content(Content::empty())).args(&["--checksum", "md5:d41d8cd98f00b204e9800998ecf8427e"]).ends(0, "md5").served(0),
         case("one byte").object(object().with_content(Content::bytes("x"))).served(1),
     ]);
+}
+
+/// Apache, lighttpd, Ceph and Swift refuse a range of nothing, and leave out of what.
+#[test]
+fn an_empty_object_whose_range_is_refused_without_a_word_is_known_again() {
+    let bench = Bench::new();
+    bench.origin.put("/file", object().with_content(Content::empty()));
+    bench.origin.choose("/file", |request| match request.header("Range") {
+        Some(_) => Fault::NotSatisfiable { content_range: None },
+        None => Fault::Correct,
+    });
+    bench.get().run().expect(&bench, 0, "validator");
+    bench.get().run().expect(&bench, 0, "validator, already");
+    // And what came in its place is fetched, by ranges again.
+    bench.origin.put("/file", object());
+    bench.origin.choose("/file", |_| Fault::Correct);
+    let ran = bench.get().run();
+    ran.expect(&bench, 0, "validator, restarted (changed)");
+    bench.assert_published(&object().content, &ran);
+    assert!(bench.origin.log().last().is_some_and(|seen| seen.status == Some(206)), "{}", ran.report(&bench));
 }
 
 #[test]

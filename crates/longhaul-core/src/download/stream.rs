@@ -201,9 +201,15 @@ impl Download {
             Reply::Refused(status) => return self.fail(Failure::ServerRefused(status)),
             Reply::Outside(length) => return self.fail(Failure::Outside { length }),
             Reply::Suspect(why) => return self.suspect(i, why),
+            // Stores and servers that refuse a range of an empty object without a word about it.
+            Reply::AskWhole if !self.ask_whole => {
+                self.ask_whole = true;
+                return;
+            }
             Reply::Changed | Reply::AskWhole | Reply::EndsAt(_) => false,
         };
         self.finished = None;
+        self.ask_whole = false;
         if same {
             if !self.is_wanted(&identity) {
                 return;

@@ -128,8 +128,12 @@ impl Said {
 
     /// Whether other keys would help, rather than another permission.
     pub(super) fn is_about_keys(&self) -> bool {
-        !matches!(self.code(), "AccessDenied" | "InvalidObjectState" | "UserDisable" | "QuotaExceeded")
-            && (self.code.is_some() || self.status != 403)
+        match self.code() {
+            // Garage has one code for keys that it does not know, for wrong signatures and for missing permissions.
+            "AccessDenied" => ["Invalid signature", "No such key"].iter().any(|why| self.message().contains(why)),
+            "InvalidObjectState" | "UserDisable" | "QuotaExceeded" => false,
+            _ => self.code.is_some() || self.status != 403,
+        }
     }
 
     fn code(&self) -> &str {
@@ -151,6 +155,7 @@ impl Said {
             "NoSuchKey" | "NoSuchVersion" | "SymlinkTargetNotExist" => Fault::NoSuchKey,
             "RequestTimeTooSkewed" => Fault::Skewed,
             "InvalidArgument" | "InvalidRequest" if self.message().contains("Invalid signing date") => Fault::Skewed,
+            "InvalidRequest" if self.message().contains("Date is too old") => Fault::Skewed, // Garage
             "InvalidSecurityToken"
             | "SecurityTokenExpired"
             | "ExpiredToken"
@@ -172,9 +177,9 @@ impl Said {
         match self.status {
             // A good status with an error in the body that says nothing definite.
             200..=299 => Fault::Unreadable,
-            // HEAD at S3: for an expired token, and for much else that cannot be told apart.
+            // HEAD at S3 says nothing but its time, for an expired token as for much else that cannot be told apart.
+            400 | 403 if verb == Verb::Look && !coded && self.is_far_from(now_unix_s) => Fault::Skewed,
             400 if verb == Verb::Look && dialect == Dialect::S3 && !coded => Fault::Expired,
-            403 if verb == Verb::Look && !coded && self.is_far_from(now_unix_s) => Fault::Skewed,
             401 | 403 | 407 => Fault::Denied(self.status),
             404 if verb == Verb::Look && !self.html => Fault::NoSuchKey,
             404 | 410 if !coded => Fault::Unreadable, // not the store's word

@@ -80,6 +80,8 @@ fn every_code_of_the_stores_has_its_meaning() {
     let skewed =
         "<Error><Code>InvalidArgument</Code><Message>Invalid signing date in Authorization header.</Message></Error>";
     assert_eq!(fault(Put, Dialect::Oss, 400, skewed), Skewed);
+    let garage = "<Error><Code>InvalidRequest</Code><Message>Bad request: Date is too old</Message></Error>";
+    assert_eq!(fault(Put, Dialect::S3, 400, garage), Skewed);
 }
 
 #[test]
@@ -110,6 +112,25 @@ fn without_a_code_the_status_says_what_it_can() {
 }
 
 #[test]
+fn other_keys_are_looked_for_when_it_is_these_that_are_refused() {
+    for (code, message, want) in [
+        ("InvalidAccessKeyId", "Because", true),
+        ("SignatureDoesNotMatch", "Because", true),
+        ("AccessDenied", "Access Denied", false),
+        ("AccessDenied", "Forbidden: Operation is not allowed for this key.", false),
+        // Garage 2.5.
+        ("AccessDenied", "Forbidden: Invalid signature", true),
+        ("AccessDenied", "Forbidden: No such key: GK0123456789abcdef01234569", true),
+        ("QuotaExceeded", "Because", false),
+    ] {
+        let body = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+        let said = Said::read(403, &HeaderMap::new(), body.as_bytes(), None);
+        assert_eq!(said.is_about_keys(), want, "{code} {message}");
+    }
+    assert!(!Said::read(403, &HeaderMap::new(), b"", None).is_about_keys(), "nobody says why");
+}
+
+#[test]
 fn a_head_says_it_in_its_fields() {
     let mut headers = HeaderMap::new();
     let hidden = BASE64.encode(error("NoSuchBucket", "<EC>0015-00000101</EC><RequestId>5C3D</RequestId>"));
@@ -127,6 +148,9 @@ fn a_head_says_it_in_its_fields() {
     // S3 does not say that the time is wrong; its own time does.
     let far = |date| Said::read(403, &HeaderMap::new(), b"", Some(date)).fault(Verb::Look, Dialect::S3, NOW);
     assert_eq!((far(NOW + 901), far(NOW - 901), far(NOW + 900)), (Skewed, Skewed, Denied(403)));
+    // Garage says 400.
+    let far = |date| Said::read(400, &HeaderMap::new(), b"", Some(date)).fault(Verb::Look, Dialect::S3, NOW);
+    assert_eq!((far(NOW + 901), far(NOW - 901), far(NOW + 900)), (Skewed, Skewed, Expired));
     let page = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static("text/html"))]);
     assert_eq!(Said::read(404, &page, b"", None).fault(Verb::Look, Dialect::S3, NOW), Unreadable);
 }

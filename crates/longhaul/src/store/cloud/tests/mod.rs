@@ -1,13 +1,12 @@
-//! Stores in the tests: the local OSS store in this process, Ceph as an S3 server, and origins of a few lines that answer
+//! Stores in the tests: the local OSS store in this process, S3 servers, and origins of a few lines that answer
 //! what no real store would on demand. `contract` is the same for all real ones.
 
-mod ceph;
 mod checksums;
 mod contract;
-mod garage;
 mod http2;
 mod oddities;
 mod oss;
+mod servers;
 
 use std::sync::{Arc, Mutex};
 
@@ -33,13 +32,35 @@ struct Bench {
     http: HttpStore,
     /// The least length of a part that is not the last.
     part_min: usize,
+    /// What becomes of a PUT that must not replace anything, and would.
+    once: Once,
+    /// How far a clock may not be from its own, in seconds.
+    skews_s: &'static [i64],
+}
+
+/// How a store takes a condition on a PUT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Once {
+    Heeded,
+    /// It replaces all the same.
+    Ignored,
+    /// It says that it cannot, even where nothing would be replaced.
+    Refused,
 }
 
 impl Bench {
     fn new(options: EndpointOptions, keys: Keys, bucket: &str) -> Self {
         let options_http = HttpOptions { proxy: ProxyChoice::Direct, ..HttpOptions::default() };
         let part_min = if options.dialect == Dialect::Oss { 100 << 10 } else { 5 << 20 };
-        Self { options, keys, bucket: bucket.to_owned(), http: HttpStore::new(&options_http).unwrap(), part_min }
+        Self {
+            options,
+            keys,
+            bucket: bucket.to_owned(),
+            http: HttpStore::new(&options_http).unwrap(),
+            part_min,
+            once: Once::Heeded,
+            skews_s: &[7200, -7200],
+        }
     }
 
     fn endpoint(&self) -> Arc<Endpoint> {
