@@ -138,4 +138,10 @@ faults! {
     FirstPageOnly,
     /// What is given up is never removed from the store.
     AbortForgotten,
+    /// A refusal to create an upload with a checksum is taken for one to create any.
+    ChecksumRefusalFatal,
+    /// A store that was asked to keep checksums is believed to do so, whatever it says.
+    ChecksumBelieved,
+    /// That the store keeps checksums with an upload is not recorded with its id.
+    ChecksumUnrecorded,
 }

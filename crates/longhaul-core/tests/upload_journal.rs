@@ -52,7 +52,8 @@ fn begin(attempt: u32, reason: Option<Restart>) -> Record {
 }
 
 fn created(attempt: u32) -> Record {
-    Record::Created { attempt, upload_id: format!("ID-{attempt}") }
+    let checksum = (attempt == 3).then_some(DigestKind::Crc64Nvme);
+    Record::Created { attempt, upload_id: format!("ID-{attempt}"), checksum }
 }
 
 fn part(attempt: u32, number: u32, young: bool) -> Record {
@@ -139,7 +140,7 @@ fn every_record_comes_back() {
     assert_eq!(read[8].attempts, [first.clone(), nameless.clone()]);
     let mut third = Attempt { attempt: 3, reason: Some(Restart::IntentOnly), ..nameless.clone() };
     assert_eq!(read[9].attempts, [first.clone(), nameless.clone(), third.clone()]);
-    third.upload_id = Some("ID-3".into());
+    (third.upload_id, third.checksum) = (Some("ID-3".into()), Some(DigestKind::Crc64Nvme));
     assert_eq!(read[10].attempts[2], third);
     assert_eq!(read[11].attempts, [nameless.clone(), third.clone()]);
     third.parts = vec![recorded(PART_NUMBER_MAX, true)];

@@ -60,8 +60,12 @@ pub struct Config {
     pub connections: Connections,
     /// More than this were refused by this host the last time.
     pub connections_known: Option<u32>,
-    /// Which digests the driver computes of everything it reads.
+    /// Which digests are computed of everything that is read, as long as the store is not known to keep one of ours.
     pub kinds: Vec<DigestKind>,
+    /// The checksum that the store is asked to keep with an upload of several parts; one of `kinds`.
+    pub checksum: Option<DigestKind>,
+    /// The checksum that goes with one request: the store is known to keep it. One of `kinds`.
+    pub checksum_single: Option<DigestKind>,
     /// Retries and delays.
     pub retry: RetryPolicy,
     /// How long it may take to find out what became of a lost answer, in milliseconds.
@@ -97,6 +101,8 @@ impl Default for Config {
             connections: Connections::Fixed(4),
             connections_known: None,
             kinds: vec![DigestKind::Crc64],
+            checksum: None,
+            checksum_single: None,
             retry: RetryPolicy::default(),
             settle_ms: 600_000,
             compact_after: 1024,

@@ -301,6 +301,8 @@ impl UploadBuilder {
         };
         config.single_max = config.single_max.min(u64::from(SNAPSHOTS_KIB) << 10).min(config.limits.single_max);
         config.kinds = kinds(dialect);
+        config.checksum = cloud.checksum_to_ask_for();
+        config.checksum_single = cloud.checksum_to_send();
         config.connections = self.connections.plan();
         let host = config.intent.endpoint.clone();
         let hosts = client.inner.hosts.clone();
@@ -352,12 +354,13 @@ impl UploadBuilder {
     }
 }
 
-/// What is computed of everything that is read. OSS tells a CRC-64 of every part and of the whole; the ETag of a part in
-/// S3 is its MD5 nearly everywhere, and whatever else is told of the whole can be made of CRCs.
+/// What is computed of everything that is read, as long as the store is not known to keep a checksum of ours. OSS tells a
+/// CRC-64 of every part and of the whole; the ETag of a part in S3 is its MD5 nearly everywhere, and whatever else is told
+/// of the whole can be made of CRCs.
 fn kinds(dialect: Dialect) -> Vec<DigestKind> {
     match dialect {
         Dialect::Oss => vec![DigestKind::Crc64],
-        Dialect::S3 => vec![DigestKind::Crc64, DigestKind::Md5],
+        Dialect::S3 => vec![DigestKind::Crc64, DigestKind::Crc64Nvme, DigestKind::Md5],
     }
 }
 
