@@ -1,8 +1,9 @@
 /*
  * The server of bench/run's uploads: as much of S3 and OSS as an upload needs, and every body is dropped in the kernel.
- * So what a sender costs is measured, and not what is done with its bytes. Nothing is checked, no digest is told.
+ * So what a sender costs is measured, and not what is done with its bytes. Nothing is checked, no digest is told; with
+ * "keep" the checksums that come with parts and with Complete are told again, as by a store that had computed the same.
  *
- *     drop          prints its port; serves until it is killed. An object is forgotten with DELETE /BUCKET/KEY.
+ *     drop [keep]   prints its port; serves until it is killed. An object is forgotten with DELETE /BUCKET/KEY.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,6 +24,9 @@ enum { HEAD_MAX = 32 << 10, PIECE = 1 << 20 };
 static atomic_llong parts;   /* bytes of the upload in work */
 static atomic_llong stored = -1; /* length of the object; -1: there is none */
 static atomic_llong received;
+static int keep;
+static char whole[64]; /* the checksum of the object, as it came */
+static pthread_mutex_t whole_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct conn {
     int sock;
@@ -107,6 +111,13 @@ static int answer(struct conn *c, const char *status, const char *fields, const 
 
 #define XML "Content-Type: application/xml\r\n"
 
+/* "x-amz-checksum-crc64nvme: VALUE\r\n" as it came, or nothing. */
+static void checksum(const char *head, char *line, size_t size) {
+    const char *value = keep ? field(head, "x-amz-checksum-crc64nvme") : NULL;
+    line[0] = 0;
+    if (value) snprintf(line, size, "x-amz-checksum-crc64nvme: %.*s\r\n", (int)strcspn(value, "\r\n"), value);
+}
+
 static int serve_one(struct conn *c) {
     char *end;
     while (!(end = strstr(c->buffer, "\r\n\r\n")))
@@ -137,13 +148,14 @@ static int serve_one(struct conn *c) {
     int upload = query && strstr(query, "uploadId=") != NULL;
     /* Under a name of its own a bucket is not in the path. */
     int object = (slash && slash[1]) || upload || (query && strstr(query, "uploads"));
-    char text[512];
+    char text[512], sum[64];
+    checksum(head, sum, sizeof sum);
     if (strcmp(method, "PUT") == 0 && object) {
         atomic_fetch_add(&received, body);
         if (upload) {
             atomic_fetch_add(&parts, body);
             const char *number = strstr(query, "partNumber=");
-            snprintf(text, sizeof text, "ETag: \"part-%d\"\r\n", number ? atoi(number + 11) : 0);
+            snprintf(text, sizeof text, "ETag: \"part-%d\"\r\n%s", number ? atoi(number + 11) : 0, sum);
             return answer(c, "200 OK", text, "", 0);
         }
         atomic_store(&stored, body);
@@ -151,13 +163,17 @@ static int serve_one(struct conn *c) {
     }
     if (strcmp(method, "POST") == 0 && upload) {
         atomic_store(&stored, atomic_load(&parts));
+        pthread_mutex_lock(&whole_lock);
+        memcpy(whole, sum, sizeof whole);
+        pthread_mutex_unlock(&whole_lock);
         return answer(c, "200 OK", XML "ETag: \"all\"\r\n",
                       "<?xml version=\"1.0\"?><CompleteMultipartUploadResult><Location>http://b/k</Location><Bucket>b</Bucket>"
                       "<Key>k</Key><ETag>\"all\"</ETag></CompleteMultipartUploadResult>", 0);
     }
     if (strcmp(method, "POST") == 0 && object) {
         atomic_store(&parts, 0);
-        return answer(c, "200 OK", XML,
+        int asked = keep && field(head, "x-amz-checksum-algorithm") != NULL;
+        return answer(c, "200 OK", asked ? XML "x-amz-checksum-algorithm: CRC64NVME\r\nx-amz-checksum-type: FULL_OBJECT\r\n" : XML,
                       "<?xml version=\"1.0\"?><InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key>"
                       "<UploadId>u</UploadId></InitiateMultipartUploadResult>", 0);
     }
@@ -178,8 +194,11 @@ static int serve_one(struct conn *c) {
     if (there < 0)
         return answer(c, "404 Not Found", XML, "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>",
                       strcmp(method, "HEAD") == 0);
-    snprintf(text, sizeof text, "ETag: \"all\"\r\nLast-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: %lld\r\n",
-             there);
+    pthread_mutex_lock(&whole_lock);
+    snprintf(text, sizeof text,
+             "ETag: \"all\"\r\nLast-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: %lld\r\n%s%s", there, whole,
+             whole[0] ? "x-amz-checksum-type: FULL_OBJECT\r\n" : "");
+    pthread_mutex_unlock(&whole_lock);
     return answer(c, "200 OK", text, "", 1);
 }
 
@@ -192,10 +211,11 @@ static void *serve(void *argument) {
     return NULL;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
     int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
+    keep = argc > 1 && strcmp(argv[1], "keep") == 0;
     if (listener < 0 || bind(listener, (struct sockaddr *)&address, len) < 0 || listen(listener, 256) < 0 ||
         getsockname(listener, (struct sockaddr *)&address, &len) < 0)
         die("listen");

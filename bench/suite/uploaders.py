@@ -46,6 +46,8 @@ class Uploader:
     build: Callable[[Job], list]
     path: object = None
     """Where the tool is, when not in the usual places."""
+    kept: bool = False
+    """To a store that keeps checksums."""
 
     def command(self, job, keys=()):
         """`keys`: where others than those that everybody takes are wanted."""
@@ -76,7 +78,7 @@ def loop(binary):
     return Uploader("C loop", "pread_send", build, binary)
 
 
-def longhaul(binary, store, durability="power", connections=None, part=None, tell=False):
+def longhaul(binary, store, durability="power", connections=None, part=None, tell=False, kept=False):
     """`tell`: what happens, as events on stdout."""
 
     def build(job):
@@ -86,8 +88,8 @@ def longhaul(binary, store, durability="power", connections=None, part=None, tel
                 *(["--part-size", part] if part else []), "--json" if tell else "--quiet"]
 
     more = [f"-x{connections}" if connections else "", f"parts of {part}" if part and not tell else "",
-            "" if durability == "power" else durability]
-    return Uploader(" ".join(["longhaul", store, *filter(None, more)]), "longhaul", build, binary)
+            "" if durability == "power" else durability, "where checksums are kept" if kept else ""]
+    return Uploader(" ".join(["longhaul", store, *filter(None, more)]), "longhaul", build, binary, kept)
 
 
 def s5cmd():
@@ -149,6 +151,7 @@ def ali_oss():
 
 def everybody(tools):
     ours = [longhaul(tools.longhaul, "oss"), longhaul(tools.longhaul, "oss", "process"), longhaul(tools.longhaul, "s3"),
+            longhaul(tools.longhaul, "s3", kept=True),
             longhaul(tools.longhaul, "oss", connections=1)]
     return [loop(tools.pread_send), *ours, s5cmd(), aws(), rclone(), boto3(), oss2(), oss_v2(), ali_oss()]
 

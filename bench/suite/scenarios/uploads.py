@@ -21,10 +21,11 @@ def run(bench, scenario):
         original = scratch / "object"
         make_file(original, size)
         load = bench.load()
-        with Dropping(bench.tools.drop) as server:
+        with Dropping(bench.tools.drop) as drops, Dropping(bench.tools.drop, "keep") as keeps:
 
             def run_one(name, _turn):
                 read_through(original)
+                server = keeps if can[name].kept else drops
                 server.forget()
                 return upload(bench, can[name], server, original)
 
@@ -65,11 +66,11 @@ def upload(bench, program, server, original):
 class Dropping:
     """drop.c, until the end of the `with` block."""
 
-    def __init__(self, binary):
-        self.binary = binary
+    def __init__(self, *command):
+        self.command = command
 
     def __enter__(self):
-        self.process = subprocess.Popen([self.binary], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
         return self
 
