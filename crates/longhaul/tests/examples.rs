@@ -30,13 +30,14 @@ struct Run<'a> {
 const WITH_ARGUMENTS: [&str; 3] = ["batch", "download", "upload"];
 
 /// What the others must say.
-const SAYS: [(&str, &[&str]); 12] = [
+const SAYS: [(&str, &[&str]); 13] = [
     ("choose_target", &["report 2026.pdf"]),
     ("conditions", &["not modified: true", "starting over"]),
     ("download_manager", &["1.bin: paused", "1.bin: finished", "2.bin: cancelled"]),
     ("fresh_link", &["asking the app's server for a new one"]),
     ("pause_and_resume", &["paused at"]),
     ("presign", &["Get: ", "Head: ", "Put: ", "5000000 bytes, verified by"]),
+    ("range", &["400000 of them fetched now", "the object has 8000000 bytes"]),
     ("reopen", &["the process was killed", "going on with"]),
     ("token", &["the app keeps lht1_", "going on with 5000000 bytes", "the token is damaged"]),
     ("upload_callback", &["keys were asked for 2 times", "object=film.mp4"]),

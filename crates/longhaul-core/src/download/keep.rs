@@ -324,6 +324,10 @@ impl Download {
     // ---- compaction --------------------------------------------------------------------------------------------
 
     pub(super) fn compact_if_due(&mut self) {
+        // The new journal tells under which name each generation lies: not before the folder is known to say the same.
+        if self.power() && !self.directory_synced {
+            return;
+        }
         let extents = [&self.current, &self.old].into_iter().flatten().map(|g| g.held.list().len() as u64);
         if self.hints_recorded < self.config.compact_after.max(4 * extents.sum::<u64>()) || self.beginning.is_some() {
             return;
