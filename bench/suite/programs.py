@@ -105,6 +105,22 @@ def longhaul_one(tools, durability):
     return longhaul(tools, durability, name=f"longhaul -x1 {durability}")
 
 
+def longhaul_from(tools, store):
+    """An object of a store, over one connection."""
+
+    def build(job):
+        shown = "longhaul" if job.state == "STATE" else tools.longhaul
+        keys = "AWS" if store == "s3" else "OSS"
+        names = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY") if store == "s3" else ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET")
+        return [
+            "env", *(f"{keys}_{name}=bench" for name in names), shown, "get", f"{store}://bkt/{job.name}", "-o", job.out,
+            "--endpoint", job.base, "--region", "bench", "--state-dir", job.state, "--progress", "none", "--quiet",
+            "--durability", "process", "-x", 1,
+        ]
+
+    return Program(f"longhaul -x1 process, {store}://", "longhaul", build, ("--endpoint",))
+
+
 def loop(tools, threads=1):
     def build(job):
         shown = "recv_pwrite" if job.state == "STATE" else tools.loop

@@ -47,8 +47,9 @@ class Uploader:
     path: object = None
     """Where the tool is, when not in the usual places."""
 
-    def command(self, job):
-        return ["env", *KEYS, *(str(word) for word in self.build(job))]
+    def command(self, job, keys=()):
+        """`keys`: where others than those that everybody takes are wanted."""
+        return ["env", *KEYS, *keys, *(str(word) for word in self.build(job))]
 
     def shown(self):
         words = (str(word).replace(f"{ROOT}/", "") for word in self.build(IN_WORDS))
@@ -75,14 +76,18 @@ def loop(binary):
     return Uploader("C loop", "pread_send", build, binary)
 
 
-def longhaul(binary, store, durability="power", connections=None):
+def longhaul(binary, store, durability="power", connections=None, part=None, tell=False):
+    """`tell`: what happens, as events on stdout."""
+
     def build(job):
         shown = "longhaul" if job.state == "STATE" else binary
-        return [shown, "put", job.file, f"{store}://b/k", "--endpoint", job.endpoint, "--state-dir", job.state, "--quiet",
-                "--durability", durability, *(["-x", connections] if connections else [])]
+        return [shown, "put", job.file, f"{store}://bkt/k", "--endpoint", job.endpoint, "--state-dir", job.state,
+                "--durability", durability, *(["-x", connections] if connections else []),
+                *(["--part-size", part] if part else []), "--json" if tell else "--quiet"]
 
-    name = f"longhaul {store}" + (f" -x{connections}" if connections else "") + ("" if durability == "power" else f" {durability}")
-    return Uploader(name, "longhaul", build, binary)
+    more = [f"-x{connections}" if connections else "", f"parts of {part}" if part and not tell else "",
+            "" if durability == "power" else durability]
+    return Uploader(" ".join(["longhaul", store, *filter(None, more)]), "longhaul", build, binary)
 
 
 def s5cmd():
@@ -106,14 +111,15 @@ def rclone():
 BOTO3 = """import boto3, sys
 boto3.client("s3", endpoint_url=sys.argv[1]).upload_file(sys.argv[2], "bkt", "k")"""
 
-OSS2 = """import oss2, sys
-bucket = oss2.Bucket(oss2.Auth("bench", "bench"), sys.argv[1], "bkt")
+OSS2 = """import oss2, os, sys
+keys = oss2.Auth(os.environ["OSS_ACCESS_KEY_ID"], os.environ["OSS_ACCESS_KEY_SECRET"])
+bucket = oss2.Bucket(keys, sys.argv[1], "bkt")
 store = oss2.ResumableStore(root=sys.argv[3])
 oss2.resumable_upload(bucket, "k", sys.argv[2], store=store, multipart_threshold=0, num_threads=4)"""
 
 OSS_V2 = """import alibabacloud_oss_v2 as oss, sys
 config = oss.config.load_default()
-config.credentials_provider = oss.credentials.StaticCredentialsProvider("bench", "bench")
+config.credentials_provider = oss.credentials.EnvironmentVariableCredentialsProvider()
 config.region, config.endpoint, config.use_path_style = "cn-hangzhou", sys.argv[1], True
 uploader = oss.Client(config).uploader(enable_checkpoint=True, checkpoint_dir=sys.argv[3])
 uploader.upload_file(oss.PutObjectRequest(bucket="bkt", key="k"), sys.argv[2])"""

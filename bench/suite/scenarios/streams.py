@@ -80,9 +80,9 @@ def download(bench, program, server, original, out, compare):
     return sample
 
 
-def report(bench, scenario, size, can, left_out, runs, load, tls):
+def report(bench, scenario, size, can, left_out, runs, load, tls, base=None):
     per_gib = GIB / size
-    base = "C loop" if "C loop" in runs else "curl"
+    base = base or ("C loop" if "C loop" in runs else "curl")
     rows = []
     for name, samples in runs.items():
         cpu, wall, peak = (median(samples, key) for key in ("cpu_s", "wall_s", "peak_kib"))

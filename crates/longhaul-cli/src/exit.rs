@@ -20,24 +20,26 @@ pub(crate) enum Exit {
     Network,
     Refused,
     Unconfirmed,
+    ExecFailed,
     Signal(Signal),
 }
 
 /// Every code with what it says, as `--help` and `docs/exit-codes.md` show it.
-pub(crate) const TABLE: [(Exit, &str); 16] = [
+pub(crate) const TABLE: [(Exit, &str); 17] = [
     (Exit::Done, "done"),
     (Exit::Internal, "internal error"),
     (Exit::Usage, "wrong arguments"),
     (Exit::NotFound, "the source says that the object does not exist, or the store that there is no such bucket"),
     (Exit::Denied, "access denied, or credentials needed"),
     (Exit::NeedsLink, "the link expired and a new one is needed, or a login page came instead"),
-    (Exit::Changed, "the object changed, or another one stands at the key of an upload"),
+    (Exit::Changed, "the object changed or is not the one asked for, or another one stands at the key of an upload"),
     (Exit::Integrity, "the bytes are wrong, or cannot be verified as required"),
     (Exit::LocalFile, "a local file problem: no space, read-only, exists, unknown"),
     (Exit::InUse, "in use by another process"),
     (Exit::Network, "the network gave up; what was received is kept"),
     (Exit::Refused, "refused by the server"),
     (Exit::Unconfirmed, "stored but unconfirmed, or stored and its callback failed"),
+    (Exit::ExecFailed, "done, but the command given with --exec failed"),
     (Exit::Signal(Signal::Hangup), "SIGHUP; what was received is kept"),
     (Exit::Signal(Signal::Interrupt), "SIGINT (Ctrl-C); what was received is kept"),
     (Exit::Signal(Signal::Terminate), "SIGTERM; what was received is kept"),
@@ -60,6 +62,7 @@ impl Exit {
             Self::Network => 10,
             Self::Refused => 11,
             Self::Unconfirmed => 12,
+            Self::ExecFailed => 13,
             Self::Signal(signal) => 128 + signal.number(),
         }
     }
@@ -74,6 +77,7 @@ fn of_kind(kind: ErrorKind) -> (Exit, &'static str) {
         ErrorKind::NeedsLink => (Exit::NeedsLink, "needs_link"),
         ErrorKind::Portal => (Exit::NeedsLink, "portal"),
         ErrorKind::Changed => (Exit::Changed, "changed"),
+        ErrorKind::ConditionFailed => (Exit::Changed, "condition_failed"),
         ErrorKind::OtherObject => (Exit::Changed, "other_object"),
         ErrorKind::Integrity => (Exit::Integrity, "integrity"),
         ErrorKind::NotProvable => (Exit::Integrity, "not_provable"),
@@ -137,6 +141,7 @@ mod tests {
             (ErrorKind::NeedsLink, 5),
             (ErrorKind::Portal, 5),
             (ErrorKind::Changed, 6),
+            (ErrorKind::ConditionFailed, 6),
             (ErrorKind::OtherObject, 6),
             (ErrorKind::Unconfirmed, 12),
             (ErrorKind::CallbackFailed, 12),
@@ -166,6 +171,6 @@ mod tests {
             assert!(document.contains(&row), "docs/exit-codes.md lacks: {row}");
         }
         let codes: Vec<u8> = TABLE.iter().map(|(exit, _)| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 129, 130, 143]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 129, 130, 143]);
     }
 }

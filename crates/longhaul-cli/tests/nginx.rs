@@ -129,6 +129,54 @@ fn kill_storms_end_in_the_exact_file_and_cost_at_most_a_mebibyte_each() {
     real::say(&format!("fetched again, at most: {} KiB for each time it was ended", worst >> 10));
 }
 
+/// Two pieces of it, killed again and again: exactly these bytes, and no more is fetched again than of a whole object.
+#[test]
+fn ranges_survive_a_kill_storm_and_hold_exactly_their_bytes() {
+    let Some(nginx) = Nginx::start() else { return };
+    for seed in seeds(4) {
+        let mut chance = Chance::new(seed);
+        let content = Content::seeded(seed, 60 * MIB);
+        let (first, second) = (chance.of(0..8 * MIB), chance.of(40 * MIB..50 * MIB));
+        let end = first + chance.of(16 * MIB..24 * MIB);
+        let wanted = content.slice(first..end).then(&content.slice(second..content.len()));
+        let name = format!("range-{seed}");
+        nginx.put(&name, &content, DAY);
+        let desk = Desk::new();
+        let path = format!("/slow/{name}");
+        let range = format!("{first}-{},{second}-", end - 1);
+        let more = [&real::ALONE, &["--range", &range][..]].concat();
+        let ends = storm(&desk, &nginx.url(&path), &more, &mut chance, 6);
+        desk.assert_has(&wanted);
+        let served = nginx.served(&path);
+        assert!(served.iter().all(|served| served.status == 206), "{served:?}");
+        let again = bytes(&served).saturating_sub(wanted.len());
+        assert!(again <= ends * (KILL_COST + IN_FLIGHT), "{again} bytes again after {ends} ends");
+        nginx.remove(&name);
+    }
+}
+
+#[test]
+fn the_forms_of_a_range_and_what_cannot_be_had() {
+    let Some(nginx) = Nginx::start() else { return };
+    let content = Content::seeded(1, 4 * MIB);
+    nginx.put("object", &content, DAY);
+    let len = content.len();
+    for (range, from, to) in [("100-", 100, len), ("100-199", 100, 200), ("-100", len - 100, len), ("-9999999", 0, len)]
+    {
+        let desk = Desk::new();
+        desk.get(&nginx.url("/f/object"), &["--range", range]).wait().assert_done();
+        desk.assert_has(&content.slice(from..to));
+        let again = desk.get(&nginx.url("/f/object"), &["--range", range]).wait();
+        assert_eq!(again.assert_done()["already"], true, "{range}");
+    }
+    let desk = Desk::new();
+    desk.get(&nginx.url("/f/object"), &["--range", "9999999-"])
+        .wait()
+        .assert_failed(11, "the object has 4194304 bytes");
+    desk.get(&nginx.url("/rangeless/object"), &["--range", "0-9"]).wait().assert_failed(11, "does not serve ranges");
+    desk.assert_has_nothing();
+}
+
 #[test]
 fn a_kill_storm_over_tls_ends_in_the_exact_file() {
     let Some(nginx) = Nginx::start() else { return };

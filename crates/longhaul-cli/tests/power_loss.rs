@@ -77,9 +77,10 @@ fn suffer(kind: Kind, manner: Manner) {
     let mut cuts = 0;
     for seed in seeds(8) {
         let mut story = Story::begin(&volume, &origin, manner, seed);
-        match seed % 3 {
+        match seed % 4 {
             0 => story.of_a_replaced_object(),
             1 => story.of_a_long_transfer(),
+            2 => story.of_a_range(),
             _ => story.of_small_files(),
         }
         story.of_a_batch();
@@ -99,6 +100,8 @@ struct Story<'a> {
     folder: PathBuf,
     /// What the last run said to be durable of the version that the origin has.
     durable: u64,
+    /// Where in the object the two halves of the file begin, when not all of it is asked for.
+    halves: Option<[u64; 2]>,
     cuts: u32,
 }
 
@@ -109,7 +112,7 @@ impl<'a> Story<'a> {
         // The folder is not what is tested.
         File::open(&folder).unwrap().sync_all().unwrap();
         File::open(volume.root()).unwrap().sync_all().unwrap();
-        Story { volume, origin, manner, chance: Chance::new(seed), seed, folder, durable: 0, cuts: 0 }
+        Story { volume, origin, manner, chance: Chance::new(seed), seed, folder, durable: 0, halves: None, cuts: 0 }
     }
 
     /// Cuts while bytes flow; what was durable is not asked for again.
@@ -119,6 +122,18 @@ impl<'a> Story<'a> {
             self.suffer_midway("long", &object);
         }
         self.finish("long", &object);
+    }
+
+    /// The same with two pieces of an object that is twice as long.
+    fn of_a_range(&mut self) {
+        let half = self.manner.len / 2;
+        self.halves = Some([self.chance.of(1..half), 2 * half + self.chance.of(1..half)]);
+        let file = self.put("range", self.seed);
+        for _ in 0..3 {
+            self.suffer_midway("range", &file);
+        }
+        self.finish("range", &file);
+        self.halves = None;
     }
 
     /// Cuts before and after another version takes the object's place.
@@ -217,17 +232,24 @@ impl<'a> Story<'a> {
 
     /// The server answers late, too, so that what is told while a version takes another's place is held to its word.
     fn put(&mut self, name: &str, content: u64) -> Content {
-        let object = Object::seeded(content, self.manner.len);
+        let len = self.manner.len;
+        let object = Object::seeded(content, if self.halves.is_some() { 2 * len } else { len });
         let path = path(name, self.seed);
         self.origin.put(&path, object.clone());
         let late = Fault::Delay(self.chance.micros(0..250_000));
         self.origin.always(&path, Fault::All(vec![late, Fault::Pace { bytes_per_second: BYTES_PER_SECOND }]));
-        object.content
+        match self.halves {
+            Some([a, b]) => object.content.slice(a..a + len / 2).then(&object.content.slice(b..b + len / 2)),
+            None => object.content,
+        }
     }
 
     fn get(&self, name: &str, overwrite: bool) -> Get {
         let mut more = vec!["-x", self.manner.connections];
         more.extend(overwrite.then_some("--overwrite"));
+        let half = self.manner.len / 2;
+        let range = self.halves.map(|[a, b]| format!("{a}-{},{b}-{}", a + half - 1, b + half - 1));
+        more.extend(range.as_deref().into_iter().flat_map(|range| ["--range", range]));
         let url = self.origin.url(&path(name, self.seed));
         Get::start(&url, &self.folder.join(name), &self.folder.join("state"), &more)
     }
@@ -271,11 +293,16 @@ impl<'a> Story<'a> {
         assert!(left_out >= self.durable, "{} bytes were durable, and {asked:?} are asked for", self.durable);
     }
 
-    /// From where to where it asks.
+    /// From where to where it asks, in the file.
     fn range(&self, seen: &Seen) -> (u64, u64) {
         let (start, last) = seen.header("Range").unwrap().trim_start_matches("bytes=").split_once('-').unwrap();
         let end = if last.is_empty() { self.manner.len } else { last.parse::<u64>().unwrap() + 1 };
-        (start.parse().unwrap(), end.min(self.manner.len))
+        let (start, end) = (start.parse().unwrap(), end);
+        match self.halves {
+            Some([_, b]) if start >= b => (start - b + self.manner.len / 2, end - b + self.manner.len / 2),
+            Some([a, _]) => (start - a, end - a),
+            None => (start, end.min(self.manner.len)),
+        }
     }
 
     /// The power goes, and comes back.

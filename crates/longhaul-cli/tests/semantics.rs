@@ -92,6 +92,49 @@ fn never_a_knowingly_mixed_file() {
     bench.assert_published(&first().content, &ran);
 }
 
+/// Exactly these bytes, after a cut, beside a replaced object, and again; not those of another range, and not what a server
+/// sends in their place.
+#[test]
+fn a_range_is_what_was_asked_for() {
+    let bench = bench();
+    let get = |range: &str| bench.get().alone().retries(0).args(["--range", range]).run();
+    let wanted = |object: &Object| {
+        let content = &object.content;
+        content.slice(2 * MIB..SIZE).then(&content.slice(100..MIB + 1)).then(&content.slice(SIZE - 7..SIZE))
+    };
+    let range = "2097152-99999999,100-1048576,-7";
+    bench.origin.script("/file", vec![Fault::Correct, Fault::Cut { after: 500_000 }]);
+    get(range).expect(&bench, 10, "network, kept");
+    bench.origin.script("/file", Vec::new());
+    for other in ["2097152-99999999", "0-"] {
+        let ran = get(other);
+        ran.expect(&bench, 8, "exists");
+        assert!(ran.stderr.contains(range) && ran.stderr.contains(other), "{}", ran.stderr);
+    }
+    bench.get().run().expect(&bench, 8, "exists");
+    let ran = get(range);
+    ran.expect(&bench, 0, "validator, resumed");
+    assert_eq!(ran.fetched(), MIB + 1 - 100 - 500_000 + 7, "{}", ran.report(&bench));
+    bench.assert_published(&wanted(&first()), &ran);
+    get(range).expect(&bench, 0, "validator, already");
+
+    bench.origin.put("/file", second());
+    let ran = get(range);
+    assert_eq!(ran.code(), 0, "{}", ran.report(&bench));
+    bench.assert_published(&wanted(&second()), &ran);
+    let outside = get("99999999-");
+    outside.expect(&bench, 8, "exists");
+    fs::remove_file(bench.file()).unwrap();
+    let outside = get("99999999-");
+    outside.expect(&bench, 11, "refused");
+    assert!(outside.stderr.contains(&SIZE.to_string()), "{}", outside.stderr);
+    bench.origin.put("/file", second().ranges(Ranges::Ignore));
+    bench.get().args(["--range", range]).run().expect(&bench, 11, "refused");
+    bench.origin.put("/file", second().no_validators());
+    get(range).expect(&bench, 7, "not_provable");
+    assert!(names(&bench.folder()).is_empty());
+}
+
 /// Somebody reads the target all the time, and sees the older file or the whole new one; whatever fails or is killed
 /// leaves the older one.
 #[test]
@@ -262,6 +305,38 @@ fn verified() {
     let bench = bench();
     bench.get().arg("--require-verified").run().expect(&bench, 7, "not_provable");
     assert!(!bench.file().exists());
+}
+
+/// The object is replaced between two runs of a command that names a version: that one is fetched and no other, whether
+/// the server looks at conditions or not; and what was received of it is gone on with once it is back.
+#[test]
+fn only_the_version_that_was_asked_for() {
+    for heeds in [Heeds::ALL, Heeds::NONE] {
+        let bench = Bench::new();
+        let (first, second) = (first().heeds(heeds), second().heeds(heeds));
+        let wanted = first.etag.clone().unwrap();
+        bench.origin.put("/file", first.clone());
+        fs::write(bench.file(), "older").unwrap();
+        let get = |condition: &str| bench.get().alone().retries(0).args(["--overwrite", condition, &wanted]).run();
+        bench.origin.script("/file", vec![Fault::Cut { after: HALF }]);
+        get("--if-match").expect(&bench, 10, "network, kept");
+        bench.origin.script("/file", Vec::new());
+
+        bench.origin.put("/file", second.clone());
+        let ran = get("--if-match");
+        ran.expect(&bench, 6, "condition_failed, kept");
+        assert!(ran.stderr.contains(second.etag.as_deref().unwrap()), "{}", ran.report(&bench));
+        assert_eq!((ran.held(), fs::read(bench.file()).unwrap()), (HALF, b"older".to_vec()), "{}", ran.report(&bench));
+
+        bench.origin.put("/file", first.clone());
+        get("--if-none-match").expect(&bench, 0, "not modified");
+        assert_eq!(fs::read(bench.file()).unwrap(), b"older");
+        let before = bench.served();
+        let ran = get("--if-match");
+        ran.expect(&bench, 0, "validator, resumed");
+        bench.assert_published(&first.content, &ran);
+        assert_eq!(bench.served() - before, REST);
+    }
 }
 
 /// Each reason is an event with a count and a sentence, and `show --explain` still has it in the next run's middle.

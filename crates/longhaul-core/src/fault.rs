@@ -56,10 +56,18 @@ faults! {
     PublishUnsynced,
     /// The directory is not synced after the rename.
     RenameUnsynced,
+    /// A version that shows itself is not held against the caller's conditions.
+    ConditionsNotJudged,
     /// Claims are not checked again after an unclean stop.
     ClaimsUnchecked,
     /// The start of a 206 is not compared with what was asked: its bytes land where we asked, not where it says.
     RangeStartIgnored,
+    /// What is wanted of the object is taken for its first bytes.
+    PieceShiftForgotten,
+    /// The pieces of a window are taken for neighbours in the object, as they are in the file.
+    PieceBorderCrossed,
+    /// What is held of other bytes of the source counts.
+    RangeOfJournalIgnored,
     /// Damage found by a check is not fetched again.
     DamageIgnored,
     /// A recorded `publishing` is finished without looking at the target.
@@ -130,4 +138,10 @@ faults! {
     FirstPageOnly,
     /// What is given up is never removed from the store.
     AbortForgotten,
+    /// A refusal to create an upload with a checksum is taken for one to create any.
+    ChecksumRefusalFatal,
+    /// A store that was asked to keep checksums is believed to do so, whatever it says.
+    ChecksumBelieved,
+    /// That the store keeps checksums with an upload is not recorded with its id.
+    ChecksumUnrecorded,
 }

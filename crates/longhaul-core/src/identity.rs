@@ -33,8 +33,11 @@ pub struct Identity {
     pub modified: Option<i64>,
     /// Whether `modified` was at least [`OLD_ENOUGH_S`] older than the `Date` of the reply that showed it.
     pub modified_is_old: bool,
-    /// The length of the object in bytes; `None` until a reply or the end of a body told.
+    /// The length of the object in bytes; `None` until a reply or the end of a body told. Where a
+    /// [`Window`](crate::window::Window) of it is wanted, the length of that.
     pub length: Option<u64>,
+    /// The length of the object, if known, where a window of it is wanted; `None` where all of it is.
+    pub of: Option<u64>,
     /// A stored `Content-Encoding` other than `identity`: part of the object, never decoded.
     pub encoding: Option<String>,
     /// Whole-object digests that the source declared.
@@ -93,9 +96,8 @@ impl Identity {
     /// The validator of the strongest kind that the recorded identity has decides; the reply must show the same kind.
     /// Length, encoding and declared digests contradict whenever both sides know them.
     pub fn compare(&self, reply: &Identity) -> Likeness {
-        if let (Some(a), Some(b)) = (self.length, reply.length)
-            && a != b
-        {
+        let differ = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
+        if differ(self.length, reply.length) || differ(self.of, reply.of) {
             return Likeness::Different;
         }
         let other = |d: &&Digest| reply.digests.iter().any(|r| r.kind() == d.kind() && r != *d);

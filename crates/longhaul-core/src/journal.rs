@@ -12,6 +12,7 @@ use crate::identity::Identity;
 use crate::ranges::Range;
 use crate::resume::Restart;
 use crate::step::{Extent, FileFacts, Slot};
+use crate::window::{Part, Window};
 
 /// Extents in one claim, ranges in one void; more are split over several records.
 const LIST_MAX: usize = 4096;
@@ -33,6 +34,8 @@ pub struct Source {
     pub endpoint: Option<String>,
     /// The version of the object that was asked for by its id.
     pub version: Option<String>,
+    /// Which bytes of the object are wanted.
+    pub window: Window,
 }
 
 /// The begin of a generation: one identity, one file.
@@ -330,11 +333,15 @@ impl Writer<'_> {
             Record::Source(s) => {
                 self.0.extend_from_slice(&s.id);
                 let (endpoint, version) = (u8::from(s.endpoint.is_some()), u8::from(s.version.is_some()));
-                self.u8(u8::from(s.needs_link) | u8::from(s.needs_headers) << 1 | endpoint << 2 | version << 3);
+                let flags = u8::from(s.needs_link) | u8::from(s.needs_headers) << 1 | endpoint << 2 | version << 3;
+                self.u8(flags | u8::from(!s.window.is_whole()) << 4);
                 self.bytes(s.url.as_bytes());
                 self.bytes(&s.name);
                 for text in [&s.endpoint, &s.version].into_iter().flatten() {
                     self.bytes(text.as_bytes());
+                }
+                if !s.window.is_whole() {
+                    self.window(&s.window);
                 }
             }
             Record::Begin(b) => {
@@ -385,6 +392,20 @@ impl Writer<'_> {
         self.u64(e.len);
         self.u64(e.crc);
     }
+    /// A piece by its form: from an offset, from an offset up to another one, the last so many bytes.
+    fn window(&mut self, window: &Window) {
+        self.u32(window.parts().len() as u32);
+        for part in window.parts() {
+            let (form, start, end) = match *part {
+                Part::From(start) => (0, start, 0),
+                Part::Span(range) => (1, range.start, range.end),
+                Part::Last(count) => (2, count, 0),
+            };
+            self.u8(form);
+            self.u64(start);
+            self.u64(end);
+        }
+    }
     fn facts(&mut self, f: &FileFacts) {
         self.u64(f.len);
         self.u64(f.inode);
@@ -408,6 +429,8 @@ impl Writer<'_> {
         i.modified.into_iter().for_each(|m| self.i64(m));
         i.length.into_iter().for_each(|l| self.u64(l));
         self.digests(&i.digests);
+        self.u8(u8::from(i.of.is_some()));
+        i.of.into_iter().for_each(|of| self.u64(of));
     }
 }
 
@@ -419,6 +442,18 @@ impl Reader<'_> {
     fn extent(&mut self) -> Option<Extent> {
         let extent = Extent { start: self.u64()?, len: self.u64()?, crc: self.u64()? };
         (extent.len > 0 && extent.start.checked_add(extent.len).is_some()).then_some(extent)
+    }
+    fn window(&mut self) -> Option<Window> {
+        let parts = self.list(17, |r| {
+            let (form, start, end) = (r.u8()?, r.u64()?, r.u64()?);
+            match (form, end) {
+                (0, 0) => Some(Part::From(start)),
+                (1, _) => Some(Part::Span(Range::new(start, end))),
+                (2, 0) => Some(Part::Last(start)),
+                _ => None,
+            }
+        })?;
+        Window::new(parts).filter(|window| !window.is_whole())
     }
     fn facts(&mut self) -> Option<FileFacts> {
         Some(FileFacts { len: self.u64()?, inode: self.u64()?, mtime_ns: self.i64()?, ctime_ns: self.i64()? })
@@ -436,8 +471,10 @@ impl Reader<'_> {
             html: has(6),
             distrusted: has(7),
             digests: Vec::new(),
+            of: None,
         };
         identity.digests = self.digests()?;
+        identity.of = if self.u8()? != 0 { Some(self.u64()?) } else { None };
         Some(identity)
     }
     fn record(&mut self, kind: u8) -> Option<Record> {
@@ -453,6 +490,7 @@ impl Reader<'_> {
                     name: self.bytes()?.to_vec(),
                     endpoint: if flags & 4 != 0 { Some(self.text()?) } else { None },
                     version: if flags & 8 != 0 { Some(self.text()?) } else { None },
+                    window: if flags & 16 != 0 { self.window()? } else { Window::default() },
                 })
             }
             2 => {

@@ -30,7 +30,9 @@
 //! | What happens next in an upload? | [`upload`], in the words of [`upload::step`] |
 //! | What is what we found on disk worth? | [`resume`] |
 //! | Are these the same bytes? | [`identity`] |
+//! | Is it a version that the caller wants? | [`conditions`] |
 //! | What did the server answer, and may we use it? | [`reply`] |
+//! | Which bytes of the object are wanted? | [`window`] |
 //! | Which bytes do we hold, in which state? | [`held`], [`ranges`] |
 //! | What is in the checkpoint? | [`journal`], [`upload::journal`]; framed by `frame` |
 //! | When do we ask again? | [`retry`] |
@@ -39,6 +41,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod conditions;
 pub mod digest;
 pub mod download;
 pub mod fault;
@@ -54,3 +57,4 @@ pub mod resume;
 pub mod retry;
 pub mod step;
 pub mod upload;
+pub mod window;

@@ -129,6 +129,7 @@ pub fn verdict(source: &Source, overwrite: bool, found: Found) -> Verdict {
         && let Target::File { facts, .. } = &found.target
         && (facts.inode, facts.len) == (publishing.facts.inode, publishing.facts.len)
         && r.source.url == source.url
+        && r.source.window == source.window
         && let Some(current) = r.current.clone()
         && current.begin.generation == publishing.generation
     {
@@ -153,10 +154,23 @@ pub fn verdict(source: &Source, overwrite: bool, found: Found) -> Verdict {
     if recovered.source.url != source.url {
         return Verdict::Refuse(Refusal::PartialOfAnotherSource);
     }
+    if recovered.source.window != source.window {
+        return Verdict::Refuse(Refusal::PartialOfAnotherRange);
+    }
     let Some(mut current) = recovered.current else {
         // The record of a begin comes before the first byte: what lies there without one was lost with the journal's end.
         return Verdict::Fresh(found.main.filter(|main| main.len > 0).map(|_| Restart::NoJournal));
     };
+    let tells_the_range = |g: &Folded| {
+        let Identity { length, of, .. } = g.begin.identity;
+        match source.window.is_whole() {
+            true => of.is_none(),
+            false => source.window.resolve(of).is_ok_and(|pieces| Some(pieces.len()) == length),
+        }
+    };
+    if ![Some(&current), recovered.old.as_ref()].into_iter().flatten().all(tells_the_range) {
+        return Verdict::Fresh(Some(Restart::JournalUnusable));
+    }
     let mut promote = false;
     let mut old = recovered.old;
     let mut gone = None;
@@ -300,6 +314,8 @@ pub enum Refusal {
     TargetIsSpecial,
     /// The partial file is of another source.
     PartialOfAnotherSource,
+    /// The partial file is of this source, and of other bytes of it.
+    PartialOfAnotherRange,
     /// Not enough free space for the rest of the object.
     NoSpaceAhead {
         /// Bytes still needed.
@@ -323,5 +339,47 @@ mod tests {
         assert!(generation.held.recover(extent(0, 4), false) && generation.held.recover(extent(16, 8), false));
         generation.hints = vec![extent(0, 7), extent(8, 8), extent(24, 2)];
         assert_eq!(generation.on_record(), (4 + 8) + 3 + 8 + 2);
+    }
+
+    /// What is held of other bytes of the source is refused; a journal that contradicts the range it names is not used.
+    #[test]
+    fn a_journal_of_another_range_is_of_another_thing() {
+        use crate::journal;
+        use crate::window::Window;
+        let source = |range: &str| match range {
+            "" => Source::default(),
+            range => Source { window: Window::parse(range).unwrap(), ..Source::default() },
+        };
+        let judged = |recorded: &str, length: u64, of: Option<u64>, wanted: &str| {
+            let identity = Identity { length: Some(length), of, ..Identity::default() };
+            let begin = Begin { generation: 1, slot: Slot::Main, identity, block_len: 8, reason: None };
+            let mut file = journal::header().to_vec();
+            journal::encode(&[journal::Record::Source(source(recorded)), journal::Record::Begin(begin)], 0, &mut file);
+            let journal = FoundJournal::Read(Box::new(journal::decode(&file).unwrap()));
+            let found = Found { journal, main: None, next: None, target: Target::Absent, free: None };
+            match verdict(&source(wanted), false, found) {
+                Verdict::Continue { .. } => "continue",
+                Verdict::Fresh(Some(Restart::JournalUnusable)) => "unusable",
+                Verdict::Refuse(Refusal::PartialOfAnotherRange) => "another range",
+                _ => "something else",
+            }
+        };
+        for (recorded, length, of, wanted, want) in [
+            ("", 100, None, "", "continue"),
+            ("10-", 90, Some(100), "bytes=10-", "continue"),
+            ("10-19", 10, None, "10-19", "continue"),
+            ("10-19", 5, Some(15), "10-19", "continue"),
+            ("10-", 90, Some(100), "", "another range"),
+            ("", 100, None, "0-", "another range"),
+            ("10-19", 10, Some(100), "10-18", "another range"),
+            ("0-4,5-9", 10, Some(100), "0-9", "another range"),
+            ("", 100, Some(200), "", "unusable"),
+            ("10-", 91, Some(100), "10-", "unusable"),
+            ("10-", 90, None, "10-", "unusable"),
+            ("10-19", 10, Some(10), "10-19", "unusable"),
+            ("10-19", 10, Some(u64::MAX), "10-19", "unusable"),
+        ] {
+            assert_eq!(judged(recorded, length, of, wanted), want, "{recorded} of {of:?}, {wanted} wanted");
+        }
     }
 }

@@ -15,6 +15,7 @@
 //! | `Throttle`, `Note`, `Finish` | none |
 //! | all others | `Done` or `Failed` |
 
+use crate::conditions::Conditions;
 use crate::digest::{Digest, DigestKind};
 use crate::identity::Validator;
 use crate::journal::{Record, Recovered};
@@ -41,7 +42,7 @@ pub enum Slot {
 /// A stretch of written bytes and the CRC-64 of exactly these bytes. It never crosses a block boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Extent {
-    /// Offset of the first byte in the object.
+    /// Offset of the first byte in the file.
     pub start: u64,
     /// How many bytes; never 0.
     pub len: u64,
@@ -224,16 +225,20 @@ pub enum Step {
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fetch {
-    /// The first byte wanted.
+    /// The first byte wanted, in the object.
     pub start: u64,
     /// One past the last byte wanted; `None`: to the end.
     pub end: Option<u64>,
+    /// Instead of both: the last so many bytes are wanted.
+    pub last: Option<u64>,
     /// Whether to send `Range` at all.
     pub ranged: bool,
     /// Send only if the object is still this one.
     pub condition: Option<Validator>,
     /// Use a connection of its own, not one that served before.
     pub fresh_connection: bool,
+    /// Send only if the object is what the caller wants. Never together with `condition`.
+    pub only_if: Option<Conditions>,
 }
 
 /// Permission for the bytes of one reply to enter the part file.
@@ -241,7 +246,9 @@ pub struct Fetch {
 pub struct Grant {
     /// Into which file.
     pub slot: Slot,
-    /// The offset in the object of the first byte of the body.
+    /// So many bytes of the body come before `body_start` and are dropped.
+    pub skip: u64,
+    /// The offset in the file of the first byte of the body behind those.
     pub body_start: u64,
     /// Bytes before this offset are read and dropped.
     pub write_start: u64,
@@ -434,6 +441,8 @@ pub enum Note {
     DigestMatched(Digest),
     /// The end of the body cannot be proven.
     EndNotProvable,
+    /// The object is the version that the caller has already.
+    NotModified,
 }
 
 /// Why a request did not help.
@@ -461,6 +470,8 @@ pub enum Finish {
         /// Whether nothing had to be transferred.
         already: bool,
     },
+    /// The object is the version that the caller has already; the target was left as it is.
+    NotModified,
     /// Stopped on request; what is held is safe.
     Paused,
     /// Cancelled and everything removed.
@@ -474,6 +485,11 @@ pub enum Finish {
 pub enum Failure {
     /// 404 or 410.
     NotFound(u16),
+    /// The object has no byte of a piece that is wanted.
+    Outside {
+        /// The object's length in bytes, if the server told it.
+        length: Option<u64>,
+    },
     /// 401 or 403 without a signed link.
     Denied(u16),
     /// A signed link that is not accepted (any more).
@@ -482,6 +498,11 @@ pub enum Failure {
     Changed {
         /// Identity changes in this run.
         changes: u32,
+    },
+    /// The object is another one than the caller asked for.
+    Unmet {
+        /// Which one it is.
+        seen: Box<crate::identity::Identity>,
     },
     /// A digest does not match, after one restart.
     Integrity {

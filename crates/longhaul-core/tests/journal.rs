@@ -12,6 +12,7 @@ use longhaul_core::journal::{decode, encode, header};
 use longhaul_core::ranges::Range;
 use longhaul_core::resume::Restart;
 use longhaul_core::step::{Extent, FileFacts, Slot};
+use longhaul_core::window::Window;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/journal-v1.bin");
 const MIB: u64 = 1 << 20;
@@ -35,6 +36,7 @@ fn source() -> Source {
         needs_headers: false,
         endpoint: None,
         version: None,
+        window: Window::parse("0-99,5-,-7").unwrap(),
     }
 }
 
@@ -49,6 +51,7 @@ fn full_identity() -> Identity {
         digests: DigestKind::ALL.iter().filter_map(|&k| Digest::new(k, vec![k.len() as u8; k.len()])).collect(),
         html: false,
         distrusted: true,
+        of: Some(20 * MIB),
     }
 }
 

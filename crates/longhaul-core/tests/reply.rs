@@ -8,7 +8,8 @@
 
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::identity::Identity;
-use longhaul_core::reply::{Asked, ContentRange, Framing, ReplyFacts, Verdict, judge};
+use longhaul_core::reply::{Asked, ContentRange, Framing, ReplyFacts, Verdict, judge, judge_part};
+use longhaul_core::window::Window;
 use std::time::{Duration, UNIX_EPOCH};
 
 const NOW: i64 = 5000;
@@ -194,6 +195,74 @@ whole   | -       | 416                                                         
 10-     | strong  | 429 ; retry-after: soon                                                | busy 429
 "#;
 
+/// The same where a window of an object of 100 bytes is wanted: `window | asked | recorded | head | verdict`, the second and
+/// the last in offsets of the file.
+const PARTS: &str = r#"
+# a first reply
+20-29        | 0-  | -      | 206 ; content-range: bytes 20-29/100 ; content-length: 10 ; etag: "a" | use unknown 0..10 of 10, object 100
+20-29        | 0-4 | -      | 206 ; content-range: bytes 20-23/100 ; etag: "a"                    | use unknown 0..4 of 10, object 100
+20-          | 0-  | -      | 206 ; content-range: bytes 20-99/100 ; etag: "a"                    | use unknown 0..80 of 80, object 100
+-10          | 0-  | -      | 206 ; content-range: bytes 90-99/100 ; etag: "a"                    | use unknown 0..10 of 10, object 100
+-200         | 0-  | -      | 206 ; content-range: bytes 0-99/100 ; etag: "a"                     | use unknown 0..100 of 100, object 100
+20-29,5-9    | 0-  | -      | 206 ; content-range: bytes 20-29/100 ; etag: "a"                    | use unknown 0..10 of 15, object 100
+95-199       | 0-  | -      | 206 ; content-range: bytes 95-99/100 ; etag: "a"                    | use unknown 0..5 of 5, object 100
+# it starts early, late, reaches further than asked
+20-29        | 0-  | -      | 206 ; content-range: bytes 16-29/100 ; etag: "a"                    | use unknown 0..10 of 10, object 100, without 4
+20-29        | 0-  | -      | 206 ; content-range: bytes 0-99/100 ; etag: "a"                     | use unknown 0..10 of 10, object 100, without 20
+20-29        | 0-  | -      | 206 ; content-range: bytes 21-29/100 ; etag: "a"                    | suspect StartsLate
+20-29        | 0-  | -      | 206 ; content-range: bytes 0-19/100 ; etag: "a"                     | suspect BadContentRange
+-10          | 0-  | -      | 206 ; content-range: bytes 0-9/100 ; etag: "a"                      | suspect BadContentRange
+-10          | 0-  | -      | 206 ; content-range: bytes 91-99/100 ; etag: "a"                    | suspect StartsLate
+# later ones
+20-29        | 4-  | part   | 206 ; content-range: bytes 24-29/100 ; etag: "a"                    | use same 4..10 of 10, object 100
+20-29        | 4-  | part   | 206 ; content-range: bytes 24-29/* ; etag: "a"                      | use same 4..10 of 10, object 100
+20-29,50-59  | 10- | part   | 206 ; content-range: bytes 50-59/100 ; etag: "a"                    | use same 10..20 of 20, object 100
+20-29,50-59  | 12- | part   | 206 ; content-range: bytes 48-99/100 ; etag: "a"                    | use same 12..20 of 20, object 100, without 4
+20-29,50-59  | 10- | part   | 206 ; content-range: bytes 30-39/100 ; etag: "a"                    | suspect BadContentRange
+20-29        | 4-  | part   | 206 ; content-range: bytes 24-29/101 ; etag: "a"                    | changed
+20-29        | 4-  | part   | 206 ; content-range: bytes 24-29/100 ; etag: "b"                    | changed
+20-29        | 4-  | part   | 206 ; content-range: bytes 24-29/100                                | use unknown 4..10 of 10, object 100
+20-29        | 4-? | part   | 412                                                                 | changed
+# the length is not told
+20-29        | 0-  | -      | 206 ; content-range: bytes 20-29/* ; etag: "a"                      | use unknown 0..10 of 10, object ?
+20-29        | 0-4 | -      | 206 ; content-range: bytes 20-23/* ; etag: "a"                      | suspect LengthUntold
+20-29,50-59  | 0-  | -      | 206 ; content-range: bytes 20-29/* ; etag: "a"                      | suspect LengthUntold
+50-59,20-29  | 0-  | -      | 206 ; content-range: bytes 50-59/* ; etag: "a"                      | use unknown 0..10 of 20, object ?
+20-          | 0-  | -      | 206 ; content-range: bytes 20-99/* ; etag: "a"                      | suspect LengthUntold
+-10          | 0-  | -      | 206 ; content-range: bytes 90-99/* ; etag: "a"                      | suspect LengthUntold
+20-29        | 4-  | untold | 206 ; content-range: bytes 24-29/* ; etag: "a"                      | use same 4..10 of 10, object ?
+20-29        | 4-  | untold | 206 ; content-range: bytes 24-29/100 ; etag: "a"                    | use same 4..10 of 10, object 100
+20-          | 0-  | -      | 206 ; content-range: bytes 20-99/18446744073709551615 ; etag: "a"   | suspect BadContentRange
+# outside
+20-29        | 0-  | -      | 416 ; content-range: bytes */20                                     | outside of 20
+20-29        | 0-  | -      | 416 ; content-range: bytes */0                                      | outside of 0
+20-29        | 0-  | -      | 416                                                                 | outside of ?
+20-29        | 0-  | -      | 416 ; content-range: bytes */21                                     | suspect BadUnsatisfied
+-10          | 0-  | -      | 416 ; content-range: bytes */0                                      | empty
+-10          | 0-  | -      | 200 ; content-length: 0 ; etag: "a"                                 | empty
+0-9          | 0-  | -      | 200 ; content-length: 0 ; etag: "a"                                 | outside of 0
+20-29,100-   | 0-  | -      | 206 ; content-range: bytes 20-29/100 ; etag: "a"                    | outside of 100
+20-29        | 4-  | part   | 416 ; content-range: bytes */22                                     | changed
+20-29        | 4-  | part   | 416 ; content-range: bytes */100 ; etag: "a"                        | suspect BadUnsatisfied
+20-29        | 4-  | part   | 416                                                                 | changed
+# no range served
+20-29        | 0-  | -      | 200 ; content-length: 100 ; etag: "a"                               | suspect RangeIgnored
+0-           | 0-  | -      | 200 ; content-length: 100 ; etag: "a"                               | suspect RangeIgnored
+20-29        | 4-? | part   | 200 ; content-length: 100 ; etag: "b"                               | changed
+20-29        | 4-? | part   | 200 ; content-length: 100 ; etag: "a"                               | suspect RangeIgnored
+20-29        | 4-  | part   | 200 ; content-length: 50 ; content-type: text/html                  | suspect Html
+20-29        | 4-  | part   | 200 ; content-length: 0                                             | suspect Empty
+# what does not depend on offsets, and encodings
+20-29        | 0-  | -      | 404                                                                 | not found 404
+20-29        | 0-  | -      | 503                                                                 | busy 503
+20-29        | 0-  | -      | 206 ; etag: "a"                                                     | suspect BadContentRange
+20-29        | 0-  | -      | 206 ; content-range: bytes 20-29/100 ; content-length: 1e2          | suspect BadFraming
+20-29        | 0-  | -      | 206 ; content-range: bytes 20-29/100 ; content-length: 9            | suspect LengthContradiction
+20-29        | 0-  | -      | 206 ; content-range: bytes 20-29/100 ; content-length: 10 ; content-encoding: gzip ; etag: "a" | use unknown 0..10 of 10, object 100
+20-29        | 0-  | -      | 206 ; content-range: bytes 20-29/100 ; transfer-encoding: chunked ; content-encoding: gzip ; etag: "a" | suspect Encoded
+20-29        | 4-  | part   | 206 ; content-range: bytes 24-29/100 ; content-length: 6 ; content-encoding: gzip ; etag: "a" | suspect Encoded
+"#;
+
 fn recorded(name: &str) -> Option<Identity> {
     let hundred = Identity { length: Some(100), ..Identity::default() };
     let tagged = |tag: &str| Identity { etag: Some(tag.into()), ..hundred.clone() };
@@ -242,7 +311,8 @@ fn facts_with(head: &str, framed: bool, body: Option<&[u8]>) -> ReplyFacts {
 fn show(verdict: &Verdict) -> String {
     let or_open = |n: Option<u64>| n.map_or("?".into(), |n| n.to_string());
     match verdict {
-        Verdict::Use { identity, likeness, body_start, body_end, whole } => {
+        Verdict::Use { identity, likeness, body_start, body_end, skip, whole } => {
+            assert_eq!(*skip, 0);
             let likeness = format!("{likeness:?}").to_lowercase();
             let whole = if *whole { " whole" } else { "" };
             format!("use {likeness} {body_start}..{} of {}{whole}", or_open(*body_end), or_open(identity.length))
@@ -251,6 +321,7 @@ fn show(verdict: &Verdict) -> String {
             assert_eq!((identity.length, identity.html), (Some(0), false));
             "empty".into()
         }
+        Verdict::Outside(length) => format!("outside of {}", or_open(*length)),
         Verdict::EndsAt(end) => format!("ends at {end}"),
         Verdict::Changed => "changed".into(),
         Verdict::Suspect(why) => format!("suspect {why:?}"),
@@ -277,6 +348,51 @@ fn every_reply_is_judged_before_a_byte_is_written() {
     }
     assert!(lines.len() >= 80);
     assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), lines.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_reply_about_a_part_is_judged_in_offsets_of_the_file() {
+    let mut wrong = Vec::new();
+    let lines: Vec<&str> = PARTS.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
+    for line in &lines {
+        let [window, asked_for, known, head, want] =
+            line.split('|').map(str::trim).collect::<Vec<_>>().try_into().unwrap_or_else(|_| panic!("{line}"));
+        let window = Window::parse(window).unwrap();
+        let of = (known == "part").then_some(100);
+        let file = || window.resolve(of).unwrap().len();
+        let known = (known != "-").then(|| Identity { length: Some(file()), of, ..recorded("strong").unwrap() });
+        let verdict = judge_part(|length| window.resolve(length), asked(asked_for), known.as_ref(), &facts(head));
+        let got = match &verdict {
+            Verdict::Use { identity, likeness, body_start, body_end: Some(end), skip, whole: false } => {
+                let or_open = |n: Option<u64>| n.map_or("?".into(), |n| n.to_string());
+                let without = if *skip > 0 { format!(", without {skip}") } else { String::new() };
+                let likeness = format!("{likeness:?}").to_lowercase();
+                let (length, of) = (or_open(identity.length), or_open(identity.of));
+                format!("use {likeness} {body_start}..{end} of {length}, object {of}{without}")
+            }
+            verdict => show(verdict),
+        };
+        if got != want {
+            wrong.push(format!("{line}\n    got: {got}"));
+        }
+    }
+    assert!(lines.len() >= 50);
+    assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), lines.len(), wrong.join("\n"));
+}
+
+/// A digest is of the object; of a part that is all of it, too.
+#[test]
+fn a_digest_says_nothing_about_a_part() {
+    let digests = |window: &str, range: &str| {
+        let window = Window::parse(window).unwrap();
+        let head = format!("206 ; content-range: bytes {range}/100 ; etag: \"a\" ; x-oss-hash-crc64ecma: 5");
+        match judge_part(|length| window.resolve(length), asked("0-"), None, &facts(&head)) {
+            Verdict::Use { identity, .. } => identity.digests.len(),
+            verdict => panic!("{verdict:?}"),
+        }
+    };
+    assert_eq!((digests("0-", "0-99"), digests("-100", "0-99"), digests("0-99", "0-99")), (1, 1, 1));
+    assert_eq!((digests("0-98", "0-98"), digests("1-", "1-99"), digests("0-49,50-", "0-49")), (0, 0, 0));
 }
 
 #[test]
@@ -515,7 +631,10 @@ fn hostile_heads_never_panic() {
         let facts =
             ReplyFacts::parse(status, fields.iter().map(|(n, v)| (*n, v.as_slice())), false, NOW, Some(b"<Code>"));
         for known in ["-", "strong", "weak", "gzip"] {
-            let _ = judge(asked(["0-", "10-20", "whole", "10-?"][below(4)]), recorded(known).as_ref(), &facts);
+            let (asked, recorded) = (asked(["0-", "10-20", "whole", "10-?"][below(4)]), recorded(known));
+            let _ = judge(asked, recorded.as_ref(), &facts);
+            let window = Window::parse(["9-", "-9", "0-9,9-99", "0-,-1"][below(4)]).unwrap();
+            let _ = judge_part(|length| window.resolve(length), asked, recorded.as_ref(), &facts);
         }
     }
 }

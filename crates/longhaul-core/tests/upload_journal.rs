@@ -24,6 +24,7 @@ fn intent() -> Intent {
         endpoint: "https://oss-cn-hangzhou.aliyuncs.com".into(),
         region: "cn-hangzhou".into(),
         callback: true,
+        keep_parts: true,
     }
 }
 
@@ -51,7 +52,8 @@ fn begin(attempt: u32, reason: Option<Restart>) -> Record {
 }
 
 fn created(attempt: u32) -> Record {
-    Record::Created { attempt, upload_id: format!("ID-{attempt}") }
+    let checksum = (attempt == 3).then_some(DigestKind::Crc64Nvme);
+    Record::Created { attempt, upload_id: format!("ID-{attempt}"), checksum }
 }
 
 fn part(attempt: u32, number: u32, young: bool) -> Record {
@@ -138,7 +140,7 @@ fn every_record_comes_back() {
     assert_eq!(read[8].attempts, [first.clone(), nameless.clone()]);
     let mut third = Attempt { attempt: 3, reason: Some(Restart::IntentOnly), ..nameless.clone() };
     assert_eq!(read[9].attempts, [first.clone(), nameless.clone(), third.clone()]);
-    third.upload_id = Some("ID-3".into());
+    (third.upload_id, third.checksum) = (Some("ID-3".into()), Some(DigestKind::Crc64Nvme));
     assert_eq!(read[10].attempts[2], third);
     assert_eq!(read[11].attempts, [nameless.clone(), third.clone()]);
     third.parts = vec![recorded(PART_NUMBER_MAX, true)];
@@ -281,7 +283,7 @@ fn absurd_payloads_end_the_journal_before_them() {
         ("unknown kind 0", 0, vec![]),
         ("unknown kind 11", 11, vec![]),
         ("empty intent", 1, vec![]),
-        ("intent with a flag that is none", 1, [&[0; 16][..], &[2], &[0; 8]].concat()),
+        ("intent with a flag that is none", 1, [&[0; 16][..], &[4], &[0; 8]].concat()),
         ("begin with parts of 0", 2, [&u32s(&[2, 0, 0])[..], &[0], &[0; 40]].concat()),
         ("begin with an unknown reason", 2, [&u32s(&[2, 1, 0])[..], &[200], &[0; 40]].concat()),
         ("begin without facts", 2, [&u32s(&[2, 1, 0])[..], &[0], &[0; 39]].concat()),

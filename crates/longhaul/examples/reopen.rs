@@ -3,6 +3,9 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use longhaul::{Client, Event};
 use longhaul_devstore::{Fault, Gate, Object, Origin};
 
@@ -13,19 +16,29 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The child: downloads until it is killed.
     if let Some(url) = std::env::args().nth(1) {
         let target = std::env::args().nth(2).ok_or("no target")?;
-        Client::builder().build()?.download(url).to(target).start().await?.finished().await?;
+        let transfer = Client::builder().build()?.download(url).to(target).start().await?;
+        let mut events = transfer.events();
+        while let Some(event) = events.next().await {
+            if matches!(event, Event::Progress(p) if p.durable > 3_000_000) {
+                println!("half way"); // and on the disk
+            }
+        }
+        transfer.finished().await?;
         return Ok(());
     }
     std::fs::create_dir_all(&folder)?;
     let origin = Origin::start();
     let object = Object::seeded(7, 8_000_000).etag("\"v1\"");
     origin.put("/backup.tar", object.clone());
-    let half_way = Gate::new();
-    origin.script("/backup.tar", vec![Fault::hold(5_000_000, &half_way)]);
+    origin.script("/backup.tar", vec![Fault::hold(5_000_000, &Gate::new())]); // the rest does not come for now
 
-    let mut child =
-        std::process::Command::new(std::env::current_exe()?).arg(origin.url("/backup.tar")).arg(&target).spawn()?;
-    half_way.reached(std::time::Duration::from_secs(10));
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg(origin.url("/backup.tar"))
+        .arg(&target)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let told = child.stdout.take().ok_or("a pipe was asked for")?;
+    BufReader::new(told).read_line(&mut String::new())?;
     child.kill()?; // SIGKILL: it cannot tidy up
     child.wait()?;
     println!("the process was killed; in the folder are:");

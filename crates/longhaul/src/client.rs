@@ -1,14 +1,16 @@
 //! The client: what transfers share, and the way to start one.
 
 pub(crate) mod ledger;
+pub(crate) mod sent;
 pub(crate) mod upload;
+mod wish;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use longhaul_core::digest::Digest;
 use longhaul_core::download::Config;
@@ -30,6 +32,7 @@ use crate::store::cloud::{Orders, Place};
 use crate::store::{HttpOptions, HttpStore, Origin};
 use crate::stores::{Said, Stores};
 use crate::transfer::{Transfer, start};
+use wish::Wish;
 
 pub use crate::store::{IpFamily, ProxyChoice};
 
@@ -360,6 +363,7 @@ pub struct DownloadBuilder {
     client: Client,
     url: String,
     version: Option<String>,
+    range: Option<String>,
     recorded: Option<Source>,
     destination: Option<Destination>,
     create_dirs: bool,
@@ -373,6 +377,7 @@ pub struct DownloadBuilder {
     min_rate: u64,
     stall_timeout: Duration,
     links: Option<Arc<dyn LinkSource>>,
+    only_if: Wish,
 }
 
 impl DownloadBuilder {
@@ -381,6 +386,7 @@ impl DownloadBuilder {
             client,
             url,
             version: None,
+            range: None,
             recorded: None,
             destination: None,
             create_dirs: false,
@@ -394,6 +400,7 @@ impl DownloadBuilder {
             min_rate: 1024,
             stall_timeout: Duration::from_secs(30),
             links: None,
+            only_if: Wish::default(),
         }
     }
 
@@ -403,9 +410,27 @@ impl DownloadBuilder {
         self
     }
 
+    /// The id of the download that is gone on with.
+    pub(crate) fn recorded_id(&self) -> Option<[u8; 16]> {
+        self.recorded.as_ref().map(|recorded| recorded.id)
+    }
+
     /// This version of an object in a store, in place of the latest.
     pub fn version_id(mut self, id: impl Into<String>) -> Self {
         self.version = Some(id.into());
+        self
+    }
+
+    /// Only these bytes of the object: `100-199` (both included, counted from 0), `100-` (to its end), `-100` (the last
+    /// 100, or all when it has no more), or several of them separated by commas; `bytes=` may stand before them (RFC 9110,
+    /// 14.1.2). The file holds the pieces one after the other, in the order given; they may overlap. At most 1,000.
+    ///
+    /// An end behind the object's is clipped. A piece of which the object has no byte is [`ErrorKind::Refused`] with the
+    /// object's length in the context (`length`), and so is a server that does not serve ranges. Digests given with
+    /// [`checksum`](Self::checksum) are of the file; those that the source declares are of the object, and compared only
+    /// when the file is all of it. Several pieces need a strong validator, or a digest.
+    pub fn range(mut self, range: impl Into<String>) -> Self {
+        self.range = Some(range.into());
         self
     }
 
@@ -522,12 +547,46 @@ impl DownloadBuilder {
         self
     }
 
+    /// Only the version with this ETag (or `*`: any); quotes may be left out. Another one is
+    /// [`ErrorKind::ConditionFailed`], and nothing of it is fetched.
+    ///
+    /// This and the other three conditions (RFC 9110, 13.1) say which version may be *begun*. What an earlier run began of
+    /// a version that meets them is gone on with as always; otherwise the source is asked which version there is now, and
+    /// what is held stays when that one is not wanted either. Servers that do not look at conditions are held to them by
+    /// what their replies show.
+    pub fn if_match(mut self, etag: impl Into<String>) -> Self {
+        self.only_if.if_match = Some(etag.into());
+        self
+    }
+
+    /// Only a version with another ETag than this one, which the caller has already. Otherwise the transfer ends well at
+    /// once, without one byte, and with [`Outcome::not_modified`](crate::Outcome::not_modified).
+    pub fn if_none_match(mut self, etag: impl Into<String>) -> Self {
+        self.only_if.if_none_match = Some(etag.into());
+        self
+    }
+
+    /// Only a version that was modified after this time, which is cut to whole seconds; otherwise as
+    /// [`if_none_match`](Self::if_none_match), beside which it does not count. A source that tells no time is fetched.
+    pub fn if_modified_since(mut self, time: SystemTime) -> Self {
+        self.only_if.modified_since = Some(time);
+        self
+    }
+
+    /// Only a version that was not modified after this time, which is cut to whole seconds; otherwise as
+    /// [`if_match`](Self::if_match), beside which it does not count. A source that tells no time is fetched.
+    pub fn if_unmodified_since(mut self, time: SystemTime) -> Self {
+        self.only_if.unmodified_since = Some(time);
+        self
+    }
+
     /// Starts (or resumes: whatever lies in the folder decides). Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a URL, header or target that cannot be used, [`ErrorKind::NeedsLink`] when the recorded
-    /// link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
+    /// [`ErrorKind::Usage`] for a URL, header, range, ETag or target that cannot be used, [`ErrorKind::NeedsLink`] when the
+    /// recorded link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
     pub async fn start(self) -> Result<Transfer, Error> {
+        let window = self.range.as_deref().map(source::window).transpose()?;
         let (headers, auth) = (&self.headers, self.basic_auth.as_ref());
         let (origin, redacted) = self.client.origin(&self.url, self.version.as_deref(), headers, auth).await?;
         if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && origin.is_at(&r.url)) {
@@ -563,13 +622,16 @@ impl DownloadBuilder {
         });
         config.source.endpoint = origin.endpoint();
         config.source.version = self.version;
+        config.source.window = window.unwrap_or(config.source.window);
+        config.only_if = self.only_if.conditions()?;
         let state = self.client.inner.state.clone();
+        let window = &config.source.window;
         let known = |ambiguous: bool| if ambiguous { None } else { Some(config.source.url.as_str()) };
         let destination = match destination {
             // What lies in the folder already may be this very transfer, under the name it got then.
             Destination::Folder(folder) => {
                 match known(redacted.ambiguous)
-                    .and_then(|url| self.client.inner.search.find(&folder, url, state.as_deref()))
+                    .and_then(|url| self.client.inner.search.find(&folder, url, window, state.as_deref()))
                 {
                     Some(file) => Destination::File(file),
                     None => Destination::Folder(folder),
@@ -578,10 +640,11 @@ impl DownloadBuilder {
             other => other,
         };
         config.named = matches!(destination, Destination::File(_));
-        if let (Destination::File(path), None) = (&destination, &self.links)
+        if let Destination::File(path) = &destination
             && has_journal(path)
             && let Ok(recorded) = crate::inspect::recorded_source(path)
             && recorded.url == config.source.url
+            && recorded.window == config.source.window
         {
             config.source.id = recorded.id; // one transfer keeps one name
         }

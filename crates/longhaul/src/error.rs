@@ -21,6 +21,9 @@ pub enum ErrorKind {
     /// The object (of an upload: the source) changed more often than allowed, or `OnChange::Stop` was asked. State is
     /// kept.
     Changed,
+    /// The object is another one than a condition asked for ([`if_match`](crate::DownloadBuilder::if_match),
+    /// [`if_unmodified_since`](crate::DownloadBuilder::if_unmodified_since)). State is kept.
+    ConditionFailed,
     /// Another object stands at the key of an upload, and is not overwritten.
     OtherObject,
     /// An upload may be stored, but that cannot be found out. State is kept.

@@ -88,6 +88,9 @@ pub enum Event {
     DigestMatched(Digest),
     /// Something the user should know, in words (the end of the body cannot be proven, say).
     Warning(String),
+    /// The object is the version that the caller has already (`if_none_match`, `if_modified_since`): nothing is
+    /// transferred, and a file at the target stays as it is. The end of the transfer follows.
+    NotModified,
     /// The link is not accepted any more; a new one is asked of the [`LinkSource`](crate::LinkSource).
     NeedsLink,
     /// Paused: everything received is durable.
@@ -221,6 +224,10 @@ pub struct Outcome {
     pub fetched: u64,
     /// The finished object stood there already; nothing was transferred.
     pub already: bool,
+    /// A download: the object is the version that the caller has already, by the conditions that were given. Nothing was
+    /// transferred, and what stood at the target, if anything, stands there still; `bytes` is 0 and `verified` says
+    /// nothing; where the name was not known, `path` is the folder, or empty when a function was to choose.
+    pub not_modified: bool,
     /// What was stored; `None` for a download.
     pub upload: Option<Box<Uploaded>>,
     /// How long the runs of this handle took.

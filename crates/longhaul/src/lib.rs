@@ -17,6 +17,7 @@
 //!   files in its folder alone.
 //! * [`Transfer`] is the handle: pause, resume, cancel, [`events`](Transfer::events), the
 //!   [`outcome`](Transfer::finished).
+//! * [`Token`] is a line of text by which another process finds a transfer again.
 //! * [`Error`] says what went wrong in terms that a caller can act on.
 //!
 //! What survives a crash: everything that was hinted or claimed in the journal beside the target (`docs/semantics.md`
@@ -36,9 +37,11 @@ mod objects;
 pub mod source;
 mod store;
 mod stores;
+mod token;
 mod transfer;
 
-pub use client::ledger::{PerhapsOurs, UnfinishedUpload, UploadStage};
+pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UploadStage};
+pub use client::sent::SentUpload;
 pub use client::upload::UploadBuilder;
 pub use client::{
     Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, LinkSource, OnChange, ProxyChoice,
@@ -53,6 +56,7 @@ pub use inspect::show::{
 pub use inspect::verify::Verification;
 pub use inspect::{ObjectIdentity, ValidatorKind};
 pub use objects::{LinkMethod, ObjectInfo, Objects};
+pub use token::{Reopened, Token};
 pub use transfer::{Cancel, Events, Transfer};
 
 /// Nanoseconds since the Unix epoch; 0 when the clock stands before it.

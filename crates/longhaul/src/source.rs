@@ -13,6 +13,7 @@
 //! Everything else stays, byte for byte and in order. The path stays too, except values of secret matrix parameters
 //! (`;jsessionid=…`): it is the name. The keys of `oss://` and `s3://` sources are names to the last byte.
 
+use longhaul_core::window::Window;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
@@ -71,6 +72,18 @@ pub fn is_store_name(text: &str, prefix: bool) -> Result<bool, crate::Error> {
         Place::parse(text)?
     };
     Ok(true)
+}
+
+/// Whether this is a range as [`DownloadBuilder::range`](crate::DownloadBuilder::range) takes it.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](crate::ErrorKind::Usage), saying what is wrong with it.
+pub fn check_range(text: &str) -> Result<(), crate::Error> {
+    window(text).map(|_| ())
+}
+
+pub(crate) fn window(text: &str) -> Result<Window, crate::Error> {
+    Window::parse(text).map_err(|why| crate::Error::usage(format!("the range cannot be used: {why}")))
 }
 
 /// Any text (a message that may quote URLs, a URL that is none) without the secrets in it. Never fails: what cannot be

@@ -17,7 +17,9 @@ use crate::disk::state_dir::StateDir;
 use crate::drive::failure::{error_of, trouble_text};
 use crate::drive::run::{Destination, Ended, Request, Told, run};
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::event::{Event, Outcome, Progress};
+use crate::event::{Event, Outcome, Progress, Verified};
+use crate::inspect::list::TransferKind;
+use crate::inspect::show::asked;
 use crate::source;
 
 /// Events that a slow reader may fall behind before the oldest are dropped.
@@ -44,7 +46,10 @@ pub struct Transfer {
 }
 
 struct Inner {
+    kind: TransferKind,
     id: String,
+    /// The file that was named at the start, whether it was opened yet or not.
+    named: Option<PathBuf>,
     wishes: mpsc::Sender<Wish>,
     events: broadcast::WeakSender<Event>,
     progress: watch::Receiver<Progress>,
@@ -84,9 +89,19 @@ impl Transfer {
         &self.inner.id
     }
 
+    /// Which way the bytes go.
+    pub fn kind(&self) -> TransferKind {
+        self.inner.kind
+    }
+
     /// Where the file will be; `None` until the name is known. Of an upload, its source.
     pub fn path(&self) -> Option<PathBuf> {
         self.inner.path.borrow().clone()
+    }
+
+    /// The same, also before anything was opened.
+    pub(crate) fn named(&self) -> Option<PathBuf> {
+        self.inner.named.clone().or_else(|| self.path())
     }
 
     /// The events from now on. May be called several times; each reader gets every event.
@@ -158,7 +173,7 @@ struct Ends {
 }
 
 /// A handle, and what its task holds.
-fn handle(id: String) -> (Transfer, Ends) {
+fn handle(kind: TransferKind, id: String, named: Option<PathBuf>) -> (Transfer, Ends) {
     let (wishes, inbox) = mpsc::channel(8);
     let (events, _) = broadcast::channel(EVENTS_MAX);
     let (progress_tx, progress) = watch::channel(Progress::default());
@@ -166,14 +181,19 @@ fn handle(id: String) -> (Transfer, Ends) {
     let (outcome_tx, outcome) = watch::channel(None);
     // The handle must not keep the events open: they end when the task does.
     let weak_events = events.downgrade();
-    let transfer = Transfer { inner: Arc::new(Inner { id, wishes, events: weak_events, progress, path, outcome }) };
+    let inner = Inner { kind, id, named, wishes, events: weak_events, progress, path, outcome };
+    let transfer = Transfer { inner: Arc::new(inner) };
     (transfer, Ends { inbox, events, progress: progress_tx, path: path_tx, outcome: outcome_tx })
 }
 
 /// Starts the task behind a handle.
 pub(crate) fn start(request: Request, links: Option<Arc<dyn LinkSource>>) -> Transfer {
     let id = id_text(request.config.source.id);
-    let (transfer, ends) = handle(id.clone());
+    let named = match &request.destination {
+        Destination::File(file) => std::path::absolute(file).ok(),
+        _ => None,
+    };
+    let (transfer, ends) = handle(TransferKind::Download, id.clone(), named);
     let Ends { inbox, events, progress, path, outcome } = ends;
     let (dir, source) = (request.state.clone(), request.config.source.clone());
     let entry = Entry { dir, id, source, resumable: false, written: false };
@@ -234,6 +254,7 @@ impl Entry {
             needs_headers: self.source.needs_headers,
             error: None,
             endpoint: None,
+            range: asked(&self.source.window),
         };
         if let Err(error) = dir.put_transfer(&note) {
             tracing::debug!(%error, "the list of transfers could not be written");
@@ -318,6 +339,7 @@ impl Teller {
             }
             Note::Limited { connections, why } => Event::Limited { connections, reason: trouble_text(&why) },
             Note::Returned { held } => Event::Returned { held },
+            Note::NotModified => Event::NotModified,
             Note::DigestMatched(digest) => {
                 self.tally.digests.push(digest.clone());
                 Event::DigestMatched(digest)
@@ -433,6 +455,33 @@ impl Task {
                     retries: tally.retries,
                     fetched: tally.fetched,
                     already,
+                    not_modified: false,
+                    upload: None,
+                    elapsed: self.started.elapsed(),
+                }))
+            }
+            Finish::NotModified => {
+                // What an earlier run began of another version stays.
+                if held > 0 {
+                    self.note_state(State::Paused, held, total);
+                } else {
+                    self.teller.entry.remove();
+                }
+                Some(Ok(Outcome {
+                    path: match (&ended.path, &self.request.destination) {
+                        (Some(path), _) => path.clone(),
+                        (None, Destination::File(path) | Destination::Folder(path)) => path.clone(),
+                        (None, Destination::Chosen(_)) => PathBuf::new(),
+                    },
+                    bytes: 0,
+                    verified: Verified::Nothing,
+                    digests: Vec::new(),
+                    resumed: 0,
+                    restarts: std::mem::take(&mut self.teller.tally.restarts),
+                    retries: self.teller.tally.retries,
+                    fetched: self.teller.tally.fetched,
+                    already: false,
+                    not_modified: true,
                     upload: None,
                     elapsed: self.started.elapsed(),
                 }))

@@ -1,7 +1,7 @@
 //! `longhaul cancel ID|FILE...`: transfers that are not running are given up, and nothing is left of them.
 //!
 //! A partial file and its journal are deleted; an upload is removed from its store, which is asked until its list of
-//! parts is empty. A transfer that runs in another process has that process's lock, and stays as it is.
+//! parts is empty, unless it was begun with `put --keep-parts`. A transfer that runs in another process has that process's lock, and stays as it is.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::known::{self, is_of};
 use super::{json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
 use crate::flags::high::StateDir;
-use crate::flags::settle::Cancel;
+use crate::flags::settle::{Cancel, Parts};
 use crate::out;
 use crate::show::{path_fields, text};
 
@@ -30,7 +30,7 @@ pub(crate) fn run(cancel: &Cancel) -> Result<Exit, Failure> {
         None => {
             let unfinished = |state| !matches!(state, TransferState::Done | TransferState::Gone);
             for transfer in listing.transfers.iter().filter(|t| unfinished(t.state) || is_upload(t)) {
-                ends.push(runtime.block_on(one(&client, transfer.into(), cancel.keep)));
+                ends.push(runtime.block_on(one(&client, transfer.into(), cancel.parts)));
             }
         }
         Some(what) => {
@@ -39,7 +39,7 @@ pub(crate) fn run(cancel: &Cancel) -> Result<Exit, Failure> {
                     found if found.is_empty() => ends.push(End::unknown(what)),
                     found => {
                         for one_found in found {
-                            ends.push(runtime.block_on(one(&client, one_found, cancel.keep)));
+                            ends.push(runtime.block_on(one(&client, one_found, cancel.parts)));
                         }
                     }
                 }
@@ -120,25 +120,32 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-async fn one(client: &Client, found: Found, keep: bool) -> End {
+async fn one(client: &Client, found: Found, parts: Parts) -> End {
     match found.upload {
-        true => upload(client, found, keep).await,
-        false => download(client, found, keep).await,
+        true => upload(client, found, parts).await,
+        false => download(client, found, parts).await,
     }
 }
 
-async fn upload(client: &Client, found: Found, keep: bool) -> End {
+async fn upload(client: &Client, found: Found, parts: Parts) -> End {
     let id = found.id.clone().unwrap_or_default();
     let to = found.url.clone().unwrap_or_default();
     let what = text::here(&found.path);
-    if keep {
+    if parts == Parts::AsAsked && is_to_be_kept(client, &id) {
+        let message = format!(
+            "{what}: its parts stay in {to}, as `put --keep-parts` asked: the same command goes on; `longhaul cancel \
+             --discard` removes them"
+        );
+        return End::done(found, None, message);
+    }
+    if parts == Parts::Keep {
         return match client.forget_upload(&id) {
             Ok(()) => End::done(found, None, format!("{what}: forgotten; what is stored for {to} stays in the store")),
             Err(error) => End::failed(found, error),
         };
     }
     let discarded = match client.open_upload(&id) {
-        Ok(upload) => upload.discard().await,
+        Ok(upload) => upload.keep_parts(false).discard().await,
         Err(error) => Err(error),
     };
     match discarded {
@@ -152,9 +159,14 @@ async fn upload(client: &Client, found: Found, keep: bool) -> End {
     }
 }
 
-async fn download(client: &Client, found: Found, keep: bool) -> End {
+fn is_to_be_kept(client: &Client, id: &str) -> bool {
+    let uploads = client.unfinished_uploads().map(|(uploads, _)| uploads).unwrap_or_default();
+    uploads.iter().any(|upload| upload.id == id && upload.keep_parts)
+}
+
+async fn download(client: &Client, found: Found, parts: Parts) -> End {
     let what = text::here(&found.path);
-    if keep {
+    if parts == Parts::Keep {
         return End::done(found, None, format!("{what}: its partial file is left as it is"));
     }
     let discarded = async {

@@ -4,21 +4,26 @@
 //! given up      an upload that was cancelled or began anew, and that its store has not confirmed as removed: removed
 //! no source     an unfinished upload whose file is not there any more: removed
 //! perhaps ours  an upload of that key whose id we never learned: named, and removed only with --perhaps-ours
+//! stale         a partial file of a download that nobody has touched for long (--older-than): deleted
+//! input         what was kept of stdin by a process that was killed before its upload began: deleted
 //! ```
 //!
-//! Uploads that can be gone on with are not touched, nor are partial files of downloads: `longhaul cancel` is for those.
+//! What can be gone on with is not touched otherwise: `longhaul cancel` is for that.
+
+mod local;
+mod uploads;
 
 use std::io::{self, IsTerminal as _};
 
-use longhaul::{Client, Error, PerhapsOurs, UnfinishedUpload, UploadStage};
+use longhaul::Client;
 use serde::Serialize;
+use tokio::runtime::Runtime;
 
-use super::{json_lines, runtime, settings, since_epoch};
+use super::{json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
 use crate::flags::high::StateDir;
 use crate::flags::settle::Clean;
 use crate::out;
-use crate::show::{path_fields, text};
 
 pub(crate) fn run(clean: &Clean) -> Result<Exit, Failure> {
     let builder = settings(&clean.network, &clean.store);
@@ -27,36 +32,31 @@ pub(crate) fn run(clean: &Clean) -> Result<Exit, Failure> {
         StateDir::Usual(dir) if dir.is_dir() => builder.state_dir(dir).build()?,
         StateDir::Usual(_) | StateDir::Nowhere => return nothing(clean),
     };
-    let (uploads, problems) = client.unfinished_uploads()?;
-    for problem in &problems {
-        out::say(&format!("warning: {problem}"));
-    }
     let runtime = runtime()?;
-    let mut left: Vec<Left> = uploads.into_iter().filter_map(Left::of).collect();
-    for left in left.iter_mut().filter(|left| left.upload.nameless > 0) {
-        left.perhaps_ours = Some(runtime.block_on(perhaps_ours(&client, &left.upload)));
-    }
+    let mut left: Vec<Left> = Vec::new();
+    left.extend(uploads::found(&client, &runtime)?.into_iter().map(Left::Upload));
+    left.extend(local::found(&client, clean.older_than)?.into_iter().map(Left::Local));
     if left.is_empty() {
         return nothing(clean);
     }
     let wanted = clean.yes || !clean.json && agreed(&left, clean.perhaps_ours)?;
     if wanted {
         for left in &mut left {
-            runtime.block_on(left.settle(&client, clean.perhaps_ours));
+            left.settle(&client, &runtime, clean.perhaps_ours);
         }
     }
     runtime.shutdown_background();
     if clean.json {
         json_lines(&left)?;
     } else if wanted {
-        for left in left.iter().filter(|left| left.failure.is_none()) {
+        for left in left.iter().filter(|left| left.failure().is_none()) {
             out::stdout(&out::plain(&format!("{}\n", left.outcome())))?;
         }
     }
-    for failure in left.iter().filter_map(|left| left.failure.as_ref()) {
+    for failure in left.iter().filter_map(Left::failure) {
         out::complain(&failure.message);
     }
-    Ok(left.iter().find_map(|left| left.failure.as_ref()).map_or(Exit::Done, |failure| failure.exit))
+    Ok(left.iter().find_map(Left::failure).map_or(Exit::Done, |failure| failure.exit))
 }
 
 fn nothing(clean: &Clean) -> Result<Exit, Failure> {
@@ -80,168 +80,42 @@ fn agreed(left: &[Left], perhaps_ours: bool) -> Result<bool, Failure> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-async fn perhaps_ours(client: &Client, upload: &UnfinishedUpload) -> Result<Vec<PerhapsOurs>, Error> {
-    client.open_upload(&upload.id)?.perhaps_ours().await
-}
-
-/// Why something is left over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Why {
-    GivenUp,
-    NoSource,
-    PerhapsOurs,
-}
-
 /// Something that is left over.
-struct Left {
-    upload: UnfinishedUpload,
-    why: Why,
-    /// What the store has that may be ours, where we never learned the id.
-    perhaps_ours: Option<Result<Vec<PerhapsOurs>, Error>>,
-    /// Nothing of it is left, here or there; `None`: that was not tried.
-    settled: Option<bool>,
-    /// Uploads removed that were perhaps ours.
-    removed: usize,
-    failure: Option<Failure>,
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Left {
+    /// In a store.
+    Upload(uploads::Left),
+    /// On this machine.
+    Local(local::Left),
 }
 
 impl Left {
-    /// `None` for an upload that the next start goes on with, or that a process works on.
-    fn of(upload: UnfinishedUpload) -> Option<Self> {
-        let why = match upload.stage {
-            _ if upload.running => return None,
-            UploadStage::GivenUp | UploadStage::Stored => Why::GivenUp,
-            _ if upload.path.symlink_metadata().is_err() => Why::NoSource,
-            _ if upload.nameless > 0 => Why::PerhapsOurs,
-            _ => return None,
-        };
-        Some(Self { upload, why, perhaps_ours: None, settled: None, removed: 0, failure: None })
-    }
-
     fn sentence(&self, with_perhaps_ours: bool) -> String {
-        let UnfinishedUpload { id, path, destination, .. } = &self.upload;
-        let (id, what) = (id.get(..8).unwrap_or(id), text::here(path));
-        let why = match self.why {
-            Why::GivenUp => "given up, and not yet removed from the store",
-            Why::NoSource => "unfinished, and its file is not there any more",
-            Why::PerhapsOurs => "unfinished; the answer to the creation of an upload was lost",
-        };
-        let mut text = format!("{id}  {what} to {destination}: {why}\n");
-        match &self.perhaps_ours {
-            None => {}
-            Some(Err(error)) => text += &format!("          what is in the store is unknown: {error}\n"),
-            Some(Ok(found)) if found.is_empty() => text += "          nothing in the store is perhaps ours\n",
-            Some(Ok(found)) => {
-                let what = if with_perhaps_ours { "" } else { "; --perhaps-ours removes it" };
-                for one in found {
-                    let began = one.initiated.map_or_else(
-                        || "at an unknown time".to_owned(),
-                        |at| format!("{} ago", text::whole(at.elapsed().unwrap_or_default().as_secs())),
-                    );
-                    text += &format!("          perhaps ours: upload {}, begun {began}{what}\n", one.upload_id);
-                }
-            }
-        }
-        text
-    }
-
-    async fn settle(&mut self, client: &Client, with_perhaps_ours: bool) {
-        match self.try_settle(client, with_perhaps_ours).await {
-            Ok(settled) => self.settled = Some(settled),
-            Err(error) => {
-                let failure = Failure::from(error);
-                let message = format!("{}: not settled: {}", self.upload.destination, failure.message);
-                self.failure = Some(Failure { message, ..failure });
-            }
+        match self {
+            Self::Upload(upload) => upload.sentence(with_perhaps_ours),
+            Self::Local(local) => local.sentence(),
         }
     }
 
-    /// Whether nothing is left.
-    async fn try_settle(&mut self, client: &Client, with_perhaps_ours: bool) -> Result<bool, Error> {
-        let id = &self.upload.id;
-        let unsure = match self.perhaps_ours.take() {
-            None => Vec::new(),
-            Some(found) => found?,
-        };
-        let unsure_count = unsure.len();
-        if with_perhaps_ours {
-            for one in &unsure {
-                client.open_upload(id)?.abort(&one.upload_id).await?;
-                self.removed += 1;
-            }
+    fn settle(&mut self, client: &Client, runtime: &Runtime, with_perhaps_ours: bool) {
+        match self {
+            Self::Upload(upload) => runtime.block_on(upload.settle(client, with_perhaps_ours)),
+            Self::Local(local) => runtime.block_on(local.settle(client)),
         }
-        let unknown_are_gone = self.removed == unsure_count;
-        self.perhaps_ours = self.upload.nameless.gt(&0).then_some(Ok(unsure));
-        if self.why == Why::PerhapsOurs {
-            // With parts in the store it can be gone on with, and only the doubt about a lost one is settled; without,
-            // there is nothing left to remember.
-            if unknown_are_gone && self.upload.stage == UploadStage::Begun {
-                client.forget_upload(id)?;
-            }
-            return Ok(unknown_are_gone);
-        }
-        let clean = client.open_upload(id)?.discard().await?;
-        if !clean && unknown_are_gone && self.upload.nameless > 0 {
-            client.forget_upload(id)?;
-            return Ok(true);
-        }
-        Ok(clean)
     }
 
     fn outcome(&self) -> String {
-        let UnfinishedUpload { path, destination, .. } = &self.upload;
-        let what = text::here(path);
-        match (self.settled, self.why) {
-            (Some(true), Why::PerhapsOurs) => format!("{what}: nothing unknown is left in {destination}"),
-            (Some(true), _) => format!("{what}: nothing of it is left in {destination}"),
-            _ if self.upload.nameless > 0 => {
-                format!(
-                    "{what}: in {destination} there may be an upload that is perhaps ours; --perhaps-ours removes it"
-                )
-            }
-            _ => format!("{what}: something of it may be left in {destination}; run `longhaul clean` again later"),
+        match self {
+            Self::Upload(upload) => upload.outcome(),
+            Self::Local(local) => local.outcome(),
         }
     }
-}
 
-impl Serialize for Left {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Row<'a> {
-            id: &'a str,
-            path: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            path_hex: Option<String>,
-            url: &'a str,
-            why: Why,
-            perhaps_ours: Vec<Unsure<'a>>,
-            settled: Option<bool>,
-            removed: usize,
-            error: Option<&'a str>,
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Upload(upload) => upload.failure.as_ref(),
+            Self::Local(local) => local.failure.as_ref(),
         }
-        #[derive(Serialize)]
-        struct Unsure<'a> {
-            upload_id: &'a str,
-            initiated_ms: Option<u64>,
-        }
-        let (path, path_hex) = path_fields(Some(&self.upload.path));
-        let unsure = self.perhaps_ours.as_ref().and_then(|found| found.as_ref().ok());
-        let unsure = unsure.into_iter().flatten();
-        let ms = |at| u64::try_from(since_epoch(at).as_millis()).unwrap_or(u64::MAX);
-        Row {
-            id: &self.upload.id,
-            path,
-            path_hex,
-            url: &self.upload.destination,
-            why: self.why,
-            perhaps_ours: unsure
-                .map(|u| Unsure { upload_id: &u.upload_id, initiated_ms: u.initiated.map(ms) })
-                .collect(),
-            settled: self.settled,
-            removed: self.removed,
-            error: self.failure.as_ref().map(|failure| failure.message.as_str()),
-        }
-        .serialize(serializer)
     }
 }

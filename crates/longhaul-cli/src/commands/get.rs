@@ -11,8 +11,9 @@ use longhaul::{Client, DownloadBuilder, Error, ErrorKind, Event, Transfer};
 use tokio::sync::watch;
 
 use self::list::{List, Wanted};
+use super::awake::Awake;
 use super::several::{self, Followed, Stop, told};
-use super::{client, runtime};
+use super::{client, exec, runtime};
 use crate::exit::{Exit, Failure};
 use crate::flags::high::{Get, Place};
 use crate::show::{Finished, Show, Subject, Way, text};
@@ -53,7 +54,8 @@ impl Session<'_> {
     async fn run(&self, signals: Signals) -> Exit {
         let list = List::new(self.get, &self.client, self.stop.subscribe());
         let jobs = list.stream().map(|wanted| self.job(wanted)).buffer_unordered(self.get.jobs);
-        several::run(jobs, signals, &self.stop, &self.show, "writing to the disk what was received").await
+        let what = "writing to the disk what was received";
+        several::run(jobs, signals, &self.stop, &self.show, what, self.get.beside.keep_awake.then(Awake::begin)).await
     }
 
     /// One URL from its begin to its end, with everything that is told about it.
@@ -80,6 +82,14 @@ impl Session<'_> {
             },
         };
         self.places.borrow_mut().remove(&subject.number);
+        let ended = match (ended, &self.get.beside.exec) {
+            (Ok(finished), Some(command)) if !finished.not_modified => {
+                let mut stop = self.stop.subscribe();
+                let ran = exec::run(command, &subject, &finished, self.get.json, &mut stop).await;
+                ran.map(|()| finished).map_err(|failure| (failure, Some(0)))
+            }
+            (ended, _) => ended,
+        };
         let mut show = self.show.borrow_mut();
         match ended {
             Ok(finished) => {
@@ -117,8 +127,13 @@ impl Session<'_> {
         };
         match outcome {
             Ok(outcome) => {
-                subject.path = Some(outcome.path.clone());
-                Ok(outcome.into())
+                let mut finished = Finished::from(outcome);
+                if finished.not_modified && transfer.path().is_none() && subject.path.is_none() {
+                    finished.path = PathBuf::from(&subject.url); // nobody asked what its name would be
+                } else {
+                    subject.path = Some(finished.path.clone());
+                }
+                Ok(finished)
             }
             Err(error) => {
                 subject.path = transfer.path().or(subject.path.take());
@@ -166,13 +181,17 @@ fn settings(get: &Get, wanted: &Wanted, download: DownloadBuilder) -> DownloadBu
     if let Some(id) = &get.version_id {
         download = download.version_id(id);
     }
+    if let Some(range) = &get.range {
+        download = download.range(range);
+    }
     for (name, value) in &get.headers {
         download = download.header(name, value);
     }
     if let Some((user, password)) = &get.user {
         download = download.basic_auth(user, password);
     }
-    download
+    get.conditions
+        .of(download)
         .create_dirs(wanted.create_dirs)
         .overwrite(get.overwrite)
         .require_verified(get.require_verified)

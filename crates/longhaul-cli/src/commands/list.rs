@@ -38,6 +38,8 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     path_hex: Option<String>,
     url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<String>,
     held: u64,
     total: Option<u64>,
     updated_ms: u64,
@@ -56,6 +58,7 @@ impl From<&TransferInfo> for Row {
             path,
             path_hex,
             url: info.source.clone(),
+            range: info.range.clone(),
             held: info.held,
             total: info.total,
             updated_ms: u64::try_from(since_epoch(info.updated).as_millis()).unwrap_or(u64::MAX),
@@ -77,7 +80,11 @@ fn table(rows: &[Row], now: Duration) -> String {
             text::share(row.held, row.total),
             format!("{} ago", text::whole(age.as_secs())),
             text::here(row.path.as_deref().unwrap_or_default().as_ref()),
-            if row.kind == "upload" { format!("to {}", row.url) } else { row.url.clone() },
+            match &row.range {
+                _ if row.kind == "upload" => format!("to {}", row.url),
+                Some(range) => format!("{} --range {}", row.url, text::cut(range)),
+                None => row.url.clone(),
+            },
         ]
     };
     let lines: Vec<[String; 6]> = std::iter::once(HEAD.map(String::from)).chain(rows.iter().map(cells)).collect();
@@ -109,6 +116,7 @@ mod tests {
             path: Some(path.into()),
             path_hex: None,
             url: "https://h/a".into(),
+            range: None,
             held: 1 << 20,
             total: Some(1 << 30),
             updated_ms: 1000,

@@ -1,9 +1,11 @@
 //! One verb, one file.
 
+mod awake;
 pub(crate) mod cancel;
 pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod demo;
+mod exec;
 pub(crate) mod get;
 mod known;
 pub(crate) mod list;
@@ -137,11 +139,12 @@ struct Object {
     digests: Vec<String>,
 }
 
-impl From<&ObjectIdentity> for Object {
-    fn from(o: &ObjectIdentity) -> Self {
+impl Object {
+    /// `part`: the file holds a range of the object, whose length is another one.
+    fn of(o: &ObjectIdentity, part: bool) -> Self {
         let ms = |time| u64::try_from(since_epoch(time).as_millis()).unwrap_or(u64::MAX);
         Self {
-            length: o.length,
+            length: if part { o.whole_length } else { o.length },
             validator: o.validator.and_then(|kind| match kind {
                 ValidatorKind::Version => Some("version"),
                 ValidatorKind::Etag => Some("etag"),
@@ -156,9 +159,7 @@ impl From<&ObjectIdentity> for Object {
             digests: o.digests.iter().map(ToString::to_string).collect(),
         }
     }
-}
 
-impl Object {
     /// `1.2 GiB, known by its ETag "abc" (strong)`.
     fn sentence(&self) -> String {
         let mut text = self.length.map_or_else(|| "of unknown length".into(), crate::show::text::bytes);

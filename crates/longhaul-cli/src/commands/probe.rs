@@ -63,7 +63,7 @@ impl From<&longhaul::Probe> for Answer {
             conditions: probe.honours_conditions,
             clock_skew_s: probe.clock_skew_s,
             name: probe.suggested_name.clone(),
-            object: (&probe.object).into(),
+            object: Object::of(&probe.object, false),
             problems: probe.problems.clone(),
         }
     }

@@ -3,20 +3,28 @@
 mod plan;
 
 use std::cell::RefCell;
+use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use longhaul::{Client, ErrorKind, UploadBuilder};
 use tokio::sync::watch;
 
+use super::awake::Awake;
 use super::several::{self, Followed, Stop, told};
-use super::{absolute, runtime, uploading_client};
+use super::{absolute, exec, runtime, uploading_client};
 use crate::exit::{Exit, Failure};
 use crate::flags::put::{Input, Put};
 use crate::out;
 use crate::show::{Finished, Show, Subject, Way, text};
 use crate::signals::{Signal, Signals};
 use plan::{Item, Plan, Walk};
+
+/// How often the screen hears how much of the input was read.
+const TICK: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(put: Put) -> Result<Exit, Failure> {
     crate::limits::allow_open_files(put.jobs, put.connections);
@@ -59,7 +67,8 @@ impl Session<'_> {
     async fn run(&self, signals: Signals) -> Exit {
         let jobs = futures_util::stream::iter(0..self.items.len()).map(|index| self.job(index));
         let jobs = jobs.buffer_unordered(self.put.jobs);
-        several::run(jobs, signals, &self.stop, &self.show, "writing down what the store has").await
+        let what = "writing down what the store has";
+        several::run(jobs, signals, &self.stop, &self.show, what, self.put.beside.keep_awake.then(Awake::begin)).await
     }
 
     /// One file from its begin to its end, with everything that is told about it.
@@ -82,6 +91,14 @@ impl Session<'_> {
             (Ok(_), Some(signal)) => Err((not_begun(signal, &subject), None)),
             (Ok(to), None) => self.one(&item.from, to, &mut subject).await,
         };
+        let ended = match (ended, &self.put.beside.exec) {
+            (Ok(finished), Some(command)) => {
+                let mut stop = self.stop.subscribe();
+                let ran = exec::run(command, &subject, &finished, self.put.json, &mut stop).await;
+                ran.map(|()| finished).map_err(|failure| (failure, Some(0)))
+            }
+            (ended, _) => ended,
+        };
         let mut show = self.show.borrow_mut();
         match ended {
             Ok(finished) => {
@@ -98,14 +115,24 @@ impl Session<'_> {
     async fn one(&self, from: &Input, to: &str, subject: &mut Subject) -> Ended {
         self.show.borrow_mut().begin(subject);
         let mut stop = self.stop.subscribe();
+        let read = Arc::new(AtomicU64::new(0));
         let upload = match from {
             Input::Path(path) => self.client.upload(path),
-            Input::Stdin => self.client.upload_reader(std::io::stdin(), stdin_len()),
+            Input::Stdin => {
+                self.client.upload_reader(Counted { input: std::io::stdin(), read: read.clone() }, stdin_len())
+            }
         };
-        let upload = settings(self.put, upload, to).to(to);
-        let transfer = tokio::select! {
-            signal = told(&mut stop) => return Err((not_begun(signal, subject), None)),
-            started = upload.start() => started.map_err(|error| (error.into(), None))?,
+        let mut starting = std::pin::pin!(settings(self.put, upload, to).to(to).start());
+        let mut tick = tokio::time::interval(TICK);
+        let transfer = loop {
+            tokio::select! {
+                signal = told(&mut stop) => return Err((not_begun(signal, subject), None)),
+                started = &mut starting => break started.map_err(|error| (error.into(), None))?,
+                _ = tick.tick() => match read.load(Ordering::Relaxed) {
+                    0 => {}
+                    read => self.show.borrow_mut().reading(subject, read),
+                },
+            }
         };
         subject.id = Some(transfer.id().to_owned());
         let followed =
@@ -128,6 +155,20 @@ impl Session<'_> {
                 Err((stopped(signal, subject, held, transfer.progress().total), Some(held)))
             }
         }
+    }
+}
+
+/// Input that counts what is read of it: it is kept whole before anything of it is uploaded, which may take long.
+struct Counted<R> {
+    input: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(buffer)?;
+        self.read.fetch_add(len as u64, Ordering::Relaxed);
+        Ok(len)
     }
 }
 

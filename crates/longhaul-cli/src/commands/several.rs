@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt as _};
 use longhaul::{Error, Event, Events, Outcome, Transfer};
 use tokio::sync::watch;
 
+use super::awake::Awake;
 use crate::exit::Exit;
 use crate::show::Show;
 use crate::signals::{Signal, Signals};
@@ -22,15 +23,22 @@ pub(super) type Stop = watch::Sender<Option<Signal>>;
 
 /// Lives through all, each of which gives its place in the list and how it failed, if it did. The exit code is that of
 /// the first failure in the order of the list. A second signal ends the program at once: what is kept is as safe as
-/// after a crash, which is what journals are for.
+/// after a crash, which is what journals are for. `awake` keeps the machine awake until all have ended.
 pub(super) async fn run(
     all: impl Stream<Item = (usize, Option<Exit>)>,
     mut signals: Signals,
     stop: &Stop,
     show: &RefCell<Show>,
     what_takes_so_long: &str,
+    mut awake: Option<Awake>,
 ) -> Exit {
     let mut all = std::pin::pin!(all);
+    let mut awake = std::pin::pin!(async {
+        match &mut awake {
+            Some(awake) => awake.watch(show).await,
+            None => std::future::pending().await,
+        }
+    });
     let mut first: Option<(usize, Exit)> = None;
     let mut explain_at = None;
     loop {
@@ -50,6 +58,7 @@ pub(super) async fn run(
                 Some(_) => {}
                 None => break,
             },
+            () = &mut awake => {}
             () = until(explain_at) => {
                 explain_at = None;
                 let how = match *stop.borrow() {

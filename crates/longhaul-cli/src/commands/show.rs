@@ -3,6 +3,7 @@
 //! The library's inspection is turned into [`Facts`], which `--json` shows as they are and people get as sentences.
 
 mod facts;
+mod sent;
 mod sentences;
 mod upload;
 
@@ -16,18 +17,20 @@ use crate::exit::{Exit, Failure};
 use crate::flags::high::Show;
 use crate::out;
 use facts::Facts;
+use sent::Sent;
 use upload::Upload;
 
 pub(crate) fn run(show: &Show) -> Result<Exit, Failure> {
     let client = offline_client(&show.state)?;
     let what = meant(&client, &show.what)?;
     let uploads = uploads(&client, &what, &show.what)?;
+    let sent: Vec<Sent> = client.sent_uploads(&show.what)?.iter().map(Sent::from).collect();
     let facts = match client.inspect(&what) {
         Ok(inspection) => {
             Some(Facts::of(&inspection).ok_or_else(|| Failure::internal("show: what was found has no name here"))?)
         }
         // An upload's file is usually no download.
-        Err(error) if error.kind() == ErrorKind::NotFound && !uploads.is_empty() => None,
+        Err(error) if error.kind() == ErrorKind::NotFound && !(uploads.is_empty() && sent.is_empty()) => None,
         // Nothing was asked of a source: what is not found is a matter of this machine.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(Failure::new(Exit::LocalFile, "local_file", error.to_string()));
@@ -37,9 +40,11 @@ pub(crate) fn run(show: &Show) -> Result<Exit, Failure> {
     if show.json {
         json_lines(facts.as_slice())?;
         json_lines(&uploads)?;
+        json_lines(&sent)?;
     } else {
         let facts = facts.iter().map(|facts| sentences::of(facts, show.explain));
-        let sheets: Vec<String> = facts.chain(uploads.iter().map(|upload| upload.sentences(show.explain))).collect();
+        let uploads = uploads.iter().map(|upload| upload.sentences(show.explain));
+        let sheets: Vec<String> = facts.chain(uploads).chain(sent.iter().map(Sent::sentences)).collect();
         out::stdout(&out::plain(&sheets.join("\n")))?;
     }
     Ok(Exit::Done)

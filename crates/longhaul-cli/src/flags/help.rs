@@ -27,8 +27,17 @@ Examples:
   A list of URLs into one folder; finished ones are not fetched again
     longhaul get -i urls.txt -d downloads --create-dirs
 
+  The first mebibyte, and the last 100 bytes
+    longhaul get --range 0-1048575,-100 -o ends https://example.com/disk.iso
+
   All objects of a folder in a store (keys and endpoint: docs/stores.md)
     longhaul get -r oss://films/2024/ -d films --create-dirs --include '*.mp4'
+
+  Only if it is newer than the file that is there
+    longhaul get --overwrite -z disk.iso -o disk.iso https://example.com/disk.iso
+
+  Unpack what was downloaded; the machine does not go to sleep meanwhile
+    longhaul get --keep-awake --exec 'unzip -q \"$1\" -d data' https://example.com/data.zip
 
   With a token that other users of this machine cannot see
     longhaul get --header-file auth.txt https://example.com/private.tar
@@ -41,6 +50,13 @@ Files:
   While it is not whole, a download lies in FILE.lhpart and its journal in FILE.lhlog. If you
   move one, move both. FILE itself appears when everything is there and right. To discard a
   download, delete both.
+
+What --exec runs:
+  /bin/sh -c COMMAND, once for each file that is there and right, also when it was there already
+  ($LONGHAUL_ALREADY is 1 then); not when the object is not modified. $1 and $LONGHAUL_FILE are
+  its path, $LONGHAUL_SOURCE where it came from (without secrets), $LONGHAUL_BYTES its length,
+  $LONGHAUL_VERIFIED what was verified, $LONGHAUL_ID the transfer. Put $1 in double quotes:
+  names may come from a server. Its stdin is empty; with --json its stdout goes to stderr.
 
 Sizes and rates:
   K, M, G and KiB, MiB, GiB are powers of 1024; KB, MB, GB are powers of 1000.";
@@ -104,6 +120,13 @@ Folders (-r):
   none. Links to files are followed; links to folders only with --follow-symlinks, and never
   into a folder that they lie in. What cannot be read is reported, and the rest is uploaded.
 
+What --exec runs:
+  /bin/sh -c COMMAND, once for each file that is stored, also when it was there already
+  ($LONGHAUL_ALREADY is 1 then). $1 and $LONGHAUL_FILE are its path (none for stdin),
+  $LONGHAUL_DESTINATION the object, $LONGHAUL_ETAG and $LONGHAUL_VERSION_ID what the store told,
+  $LONGHAUL_BYTES its length, $LONGHAUL_VERIFIED what was verified, $LONGHAUL_ID the transfer.
+  Its stdin is empty; with --json its stdout goes to stderr.
+
 Sizes and rates:
   K, M, G and KiB, MiB, GiB are powers of 1024; KB, MB, GB are powers of 1000.";
 
@@ -128,8 +151,8 @@ A transfer that runs in another process is not touched (exit code 9): stop it wi
 
 pub(crate) const CLEAN: &str = "\
 Examples:
-  longhaul clean            says what is left over, and asks
-  longhaul clean --yes      the same in a script";
+  longhaul clean                           says what is left over, and asks
+  longhaul clean --yes --older-than 7d     in a script; partial files of downloads after a week";
 
 pub(crate) const LIST: &str = "\
 Examples:

@@ -7,6 +7,8 @@ use std::time::Duration;
 use longhaul::credentials::StoreSettings;
 use longhaul::{Connections, Digest, Durability, IpFamily, LinkMethod, OnChange, ProxyChoice};
 
+use super::beside::Beside;
+use super::conditions::Conditions;
 use super::globs::Globs;
 use super::low::{
     DurabilityWord, GetWords, MethodWord, NetworkWords, OnChangeWord, PresignWords, ProgressWord, RequestWords, Verb,
@@ -47,6 +49,8 @@ pub(crate) struct Get {
     /// Of these objects.
     pub(crate) globs: Globs,
     pub(crate) version_id: Option<String>,
+    /// As it was typed; it can be used.
+    pub(crate) range: Option<String>,
     pub(crate) place: Place,
     pub(crate) create_dirs: bool,
     pub(crate) overwrite: bool,
@@ -57,6 +61,8 @@ pub(crate) struct Get {
     pub(crate) require_verified: bool,
     pub(crate) require_length: bool,
     pub(crate) on_change: OnChange,
+    pub(crate) conditions: Conditions,
+    pub(crate) beside: Beside,
     pub(crate) headers: Vec<Pair>,
     pub(crate) user: Option<Pair>,
     /// URLs at work at once, at least one.
@@ -232,6 +238,10 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
     if urls.len() > 1 && !checksums.is_empty() {
         return Err(usage("--checksum is about one file, but there are several URLs; fetch that one by itself"));
     }
+    if let Some(range) = &words.range {
+        longhaul::source::check_range(range).map_err(|error| usage(format!("--range: {error}")))?;
+    }
+    let conditions = words.conditions.meaning(urls.len() > 1 || recursive).map_err(usage)?;
     let netrc = netrc(&words.request)?;
     let (headers, user) = request(words.request)?;
     let store = store::settings(words.store, urls.iter().map(String::as_str))?;
@@ -247,6 +257,7 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
         recursive,
         globs: Globs::new(&words.include, &words.exclude).map_err(usage)?,
         version_id: words.version_id.filter(|id| !id.is_empty()),
+        range: words.range,
         create_dirs: words.create_dirs,
         overwrite: words.overwrite,
         remote_time: words.remote_time,
@@ -259,6 +270,8 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
             OnChangeWord::Restart => OnChange::Restart,
             OnChangeWord::Stop => OnChange::Stop,
         },
+        conditions,
+        beside: words.beside.meaning().map_err(usage)?,
         headers,
         user,
         jobs: usize::from(words.jobs.max(1)),

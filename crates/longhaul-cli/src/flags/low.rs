@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::beside::BesideWords;
+use super::conditions::ConditionWords;
 use super::help;
 use super::store::StoreWords;
 
@@ -50,7 +52,7 @@ pub(crate) enum Verb {
     #[command(override_usage = "longhaul cancel [OPTIONS] ID|FILE...\n       longhaul cancel [OPTIONS] --all")]
     #[command(after_help = help::CANCEL)]
     Cancel(Box<super::settle::CancelWords>),
-    /// Settle what is left over: uploads to be removed from their stores, journals that nothing belongs to
+    /// Settle what is left over: uploads to be removed from their stores, old partial files, input that was kept
     #[command(after_help = help::CLEAN)]
     Clean(Box<super::settle::CleanWords>),
     /// Ask a server: can this be resumed? Nothing is downloaded
@@ -108,6 +110,12 @@ pub(crate) struct GetWords {
     #[arg(long, value_name = "ID", conflicts_with = "recursive", help_heading = "Which objects")]
     pub(crate) version_id: Option<String>,
 
+    /// Fetch only these bytes, counted from 0, both ends included: 0-99, 100- (to the end), -100 (the last 100), or
+    /// several, as 0-99,200-299; the file holds them one after the other
+    #[arg(long, value_name = "RANGE", conflicts_with = "recursive", help_heading = "Which objects")]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) range: Option<String>,
+
     /// Save as FILE [default: a name from the server, else from the URL]
     #[arg(short, long, value_name = "FILE", help_heading = "Where to", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
@@ -151,6 +159,12 @@ pub(crate) struct GetWords {
     /// When the object changed since bytes of it were received: fetch the new version, or stop with exit code 6
     #[arg(long, value_name = "WHAT", default_value = "restart", help_heading = "What is right")]
     pub(crate) on_change: OnChangeWord,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionWords,
+
+    #[command(flatten)]
+    pub(crate) beside: BesideWords,
 
     #[command(flatten)]
     pub(crate) request: RequestWords,

@@ -1,5 +1,7 @@
 //! From the words typed to what they mean.
 
+pub(crate) mod beside;
+pub(crate) mod conditions;
 pub(crate) mod dest;
 pub(crate) mod globs;
 pub(crate) mod help;

@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use longhaul::credentials::StoreSettings;
 use longhaul::{Connections, Durability};
 
+use super::beside::{Beside, BesideWords};
 use super::dest::{Dest, Dialect};
 use super::globs::Globs;
 use super::high::{Network, Pair, Progress, StateDir, durability, network, progress, usage};
@@ -72,7 +73,7 @@ pub(crate) struct PutWords {
     #[arg(long, value_name = "NAME=VALUE", requires = "callback", help_heading = "The object")]
     pub(crate) callback_var: Vec<String>,
 
-    /// Length of the parts, 100k to 5G in OSS, 5M to 5G in S3 [default: 16M, or as long as 10,000 parts need]
+    /// Length of the parts, 100k to 5G in OSS, 5M to 5G in S3 [default: 8M, or as long as 10,000 parts need]
     #[arg(long, value_name = "SIZE", help_heading = "Parts")]
     pub(crate) part_size: Option<String>,
 
@@ -80,13 +81,16 @@ pub(crate) struct PutWords {
     #[arg(long, help_heading = "Parts")]
     pub(crate) part_md5: bool,
 
-    /// When the upload is cancelled: leave its parts in the store
+    /// When the upload is cancelled: leave its parts in the store, to be gone on with
     #[arg(long, help_heading = "Parts")]
     pub(crate) keep_parts: bool,
 
     /// What a power cut may cost: at most what was not acknowledged (power), or the upload (process: no syncs)
     #[arg(long, value_name = "WHAT", default_value = "power", help_heading = "Parts")]
     pub(crate) durability: DurabilityWord,
+
+    #[command(flatten)]
+    pub(crate) beside: BesideWords,
 
     #[command(flatten)]
     pub(crate) store: StoreWords,
@@ -162,6 +166,7 @@ pub(crate) struct Put {
     pub(crate) part_md5: bool,
     pub(crate) keep_parts: bool,
     pub(crate) durability: Durability,
+    pub(crate) beside: Beside,
     /// Files at work at once, at least one.
     pub(crate) jobs: usize,
     pub(crate) connections: Connections,
@@ -219,6 +224,7 @@ pub(super) fn put(words: PutWords, state: StateDir, verbose: bool) -> Result<Put
         part_md5: words.part_md5,
         keep_parts: words.keep_parts,
         durability: durability(words.durability),
+        beside: words.beside.meaning().map_err(usage)?,
         jobs: usize::from(words.jobs.max(1)),
         connections: values::connections(&words.connections).map_err(flag("--connections"))?,
         limit_rate: match &words.limit_rate {

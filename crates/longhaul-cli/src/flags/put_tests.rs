@@ -62,6 +62,8 @@ fn each_flag_means_what_it_says() {
         (&["a", DEST, "--part-size", "5G"], |p| p.part_size == Some(5 << 30)),
         (&["a", DEST, "--part-md5"], |p| p.part_md5),
         (&["a", DEST, "--keep-parts"], |p| p.keep_parts),
+        (&["a", DEST, "--keep-awake"], |p| p.beside.keep_awake),
+        (&["a", DEST, "--exec", "x"], |p| p.beside.exec.as_deref() == Some("x".as_ref())),
         (&["a", DEST, "--durability", "process"], |p| p.durability == Durability::Process),
         (&["a", DEST, "-j", "7", "-x", "3"], |p| p.jobs == 7 && p.connections == Connections::Fixed(3)),
         (&["a", DEST, "--limit-rate", "1M"], |p| p.limit_rate == 1 << 20),

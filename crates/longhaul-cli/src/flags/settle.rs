@@ -1,6 +1,7 @@
 //! `longhaul cancel` and `longhaul clean`: their words and what they mean.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use longhaul::credentials::StoreSettings;
@@ -8,6 +9,7 @@ use longhaul::credentials::StoreSettings;
 use super::high::{Network, StateDir, network, usage};
 use super::low::NetworkWords;
 use super::store::{self, StoreWords};
+use super::values;
 use crate::exit::Failure;
 
 #[derive(Args)]
@@ -23,6 +25,10 @@ pub(crate) struct CancelWords {
     /// Only forget them: leave partial files and their journals, and the parts in the stores
     #[arg(long, visible_alias = "keep-parts")]
     pub(crate) keep: bool,
+
+    /// Remove uploads that were begun with `put --keep-parts` as well
+    #[arg(long, conflicts_with = "keep")]
+    pub(crate) discard: bool,
 
     #[command(flatten)]
     pub(crate) store: StoreWords,
@@ -46,6 +52,10 @@ pub(crate) struct CleanWords {
     #[arg(long)]
     pub(crate) perhaps_ours: bool,
 
+    /// Delete partial files of downloads that nobody has touched for so long: 30d, 12h, 0
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    pub(crate) older_than: String,
+
     #[command(flatten)]
     pub(crate) store: StoreWords,
 
@@ -57,11 +67,21 @@ pub(crate) struct CleanWords {
     pub(crate) json: bool,
 }
 
+/// What becomes of what is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// Removed; but parts of an upload stay where that was asked when it was begun.
+    AsAsked,
+    /// Left, and forgotten.
+    Keep,
+    Discard,
+}
+
 /// Give these up.
 pub(crate) struct Cancel {
     /// `None`: all that are known.
     pub(crate) what: Option<Vec<PathBuf>>,
-    pub(crate) keep: bool,
+    pub(crate) parts: Parts,
     pub(crate) network: Network,
     pub(crate) store: StoreSettings,
     pub(crate) state: StateDir,
@@ -72,6 +92,8 @@ pub(crate) struct Cancel {
 pub(crate) struct Clean {
     pub(crate) yes: bool,
     pub(crate) perhaps_ours: bool,
+    /// Of partial files of downloads.
+    pub(crate) older_than: Duration,
     pub(crate) network: Network,
     pub(crate) store: StoreSettings,
     pub(crate) state: StateDir,
@@ -84,7 +106,11 @@ pub(super) fn cancel(words: CancelWords, state: StateDir) -> Result<Cancel, Fail
     }
     Ok(Cancel {
         what: (!words.all).then_some(words.what),
-        keep: words.keep,
+        parts: match (words.keep, words.discard) {
+            (true, _) => Parts::Keep,
+            (false, true) => Parts::Discard,
+            (false, false) => Parts::AsAsked,
+        },
         network: network(words.network, None)?,
         store: store::settings(words.store, [])?,
         state,
@@ -96,6 +122,7 @@ pub(super) fn clean(words: CleanWords, state: StateDir) -> Result<Clean, Failure
     Ok(Clean {
         yes: words.yes,
         perhaps_ours: words.perhaps_ours,
+        older_than: values::age(&words.older_than).map_err(|e| usage(format!("--older-than: {e}")))?,
         network: network(words.network, None)?,
         store: store::settings(words.store, [])?,
         state,

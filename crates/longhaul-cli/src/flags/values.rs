@@ -75,6 +75,16 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 /// what stores take.
 pub(crate) fn life(text: &str) -> Result<Duration, String> {
     let wrong = || "how long a link works is 900 (seconds), 15m, 12h or 7d at most".to_owned();
+    units(text).filter(|s| (1..=7 * 86_400).contains(s)).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// How old something is, in the same units.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    units(text).map(Duration::from_secs).ok_or_else(|| "an age is 900 (seconds), 15m, 12h or 30d".to_owned())
+}
+
+/// Seconds.
+fn units(text: &str) -> Option<u64> {
     let text = text.trim();
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let factor: u64 = match unit {
@@ -82,10 +92,9 @@ pub(crate) fn life(text: &str) -> Result<Duration, String> {
         "m" => 60,
         "h" => 3600,
         "d" => 86_400,
-        _ => return Err(wrong()),
+        _ => return None,
     };
-    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    seconds.filter(|s| (1..=7 * 86_400).contains(s)).map(Duration::from_secs).ok_or_else(wrong)
+    number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 /// `KIND:HEX`; `KIND=HEX` too, which hands know from aria2.
@@ -124,7 +133,13 @@ pub(crate) fn header(text: &str) -> Result<(String, String), String> {
         return Err("a header is 'Name: value', and the name has no spaces or signs in it".into());
     }
     if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
-        return Err(format!("the header {name} is set by longhaul itself and cannot be given"));
+        let lower = name.to_ascii_lowercase();
+        let instead = match lower.starts_with("if-") && lower != "if-range" {
+            true => format!("; give --{lower} to get"),
+            false if lower == "range" => "; give --range".to_owned(),
+            false => String::new(),
+        };
+        return Err(format!("the header {name} is set by longhaul itself and cannot be given{instead}"));
     }
     let value = value.trim_matches([' ', '\t']);
     if value.bytes().any(|b| b < 0x20 && b != b'\t' || b == 0x7f) {
@@ -260,6 +275,8 @@ mod tests {
         for text in ["", "0", "8d", "604801", "-1", "1.5h", "1w", "h", "99999999999999999999d", "999999999999999999d"] {
             assert!(life(text).is_err(), "{text}");
         }
+        assert_eq!((age("0").unwrap().as_secs(), age("30d").unwrap().as_secs()), (0, 2_592_000));
+        assert!(age("a month").is_err() && age("99999999999999999999d").is_err() && age("9999999999999999d").is_err());
     }
 
     #[test]

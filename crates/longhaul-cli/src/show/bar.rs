@@ -48,6 +48,12 @@ impl Bars {
         }
     }
 
+    pub(super) fn reading(&mut self, subject: &Subject, read: u64) {
+        if let Some(bar) = self.bars.get_mut(&subject.number) {
+            bar.bar.set_message(text::reading(read));
+        }
+    }
+
     pub(super) fn event(&mut self, subject: &Subject, event: &Event) {
         if let Some(news) = text::news(event, subject.way) {
             self.suspend(|| out::say(&format!("{}: {news}", subject.name())));

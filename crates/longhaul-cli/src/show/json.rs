@@ -74,6 +74,7 @@ fn fields(event: &Event, way: Way) -> Option<(&'static str, Value)> {
         Event::Returned { held } => ("returned", json!({"held": held})),
         Event::DigestMatched(digest) => ("verified", json!({"digest": digest.to_string()})),
         Event::Warning(message) => ("warning", json!({"message": message})),
+        Event::NotModified => ("not_modified", json!({})),
         Event::NeedsLink => ("needs_link", json!({})),
         Event::Paused { held, total } => ("paused", json!({"held": held, "total": total})),
         _ => return None, // newer than this program
@@ -85,7 +86,7 @@ pub(super) fn done(subject: &Subject, outcome: &Finished) -> String {
     let digests: Vec<String> = outcome.digests.iter().map(ToString::to_string).collect();
     let mut fields = json!({
         "bytes": outcome.bytes, "verified": text::verified(outcome.verified), "digests": digests,
-        "already": outcome.already, "resumed": outcome.resumed, "restarts": outcome.restarts,
+        "already": outcome.already, "not_modified": outcome.not_modified, "resumed": outcome.resumed, "restarts": outcome.restarts,
         "retries": outcome.retries, "elapsed_ms": u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
     });
     match &outcome.stored {

@@ -29,6 +29,7 @@ fn every_event() -> Vec<Event> {
         Event::Returned { held: 4 },
         Event::DigestMatched(Digest::new(DigestKind::Crc32c, [0, 1, 2, 3]).unwrap()),
         Event::Warning("the end cannot be proven".into()),
+        Event::NotModified,
         Event::NeedsLink,
         Event::Paused { held: 5, total: Some(9) },
     ]
@@ -65,6 +66,7 @@ fn every_event_is_a_documented_line() {
         retries: 0,
         moved: 9,
         already: false,
+        not_modified: false,
         elapsed: Duration::from_secs(1),
         stored: None,
     };

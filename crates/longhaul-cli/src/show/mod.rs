@@ -90,6 +90,8 @@ pub(crate) struct Finished {
     /// Bytes that went over the network in this run.
     pub(crate) moved: u64,
     pub(crate) already: bool,
+    /// The source has nothing newer: nothing was done.
+    pub(crate) not_modified: bool,
     pub(crate) elapsed: Duration,
     /// What was stored, by an upload.
     pub(crate) stored: Option<Stored>,
@@ -118,6 +120,7 @@ impl From<Outcome> for Finished {
             retries: outcome.retries,
             moved: outcome.fetched,
             already: outcome.already,
+            not_modified: outcome.not_modified,
             elapsed: outcome.elapsed,
             stored: None,
         };
@@ -198,6 +201,15 @@ impl Show {
         self.at_work.insert(subject.number, Following::default());
         if let People::Bar(bars) = &mut self.people {
             bars.begin(subject);
+        }
+    }
+
+    /// So many bytes of its input are kept; it is uploaded when it has ended.
+    pub(crate) fn reading(&mut self, subject: &Subject, read: u64) {
+        match &mut self.people {
+            People::Bar(bars) => bars.reading(subject, read),
+            People::Plain(plain) => plain.reading(subject, read),
+            People::Nobody => {}
         }
     }
 

@@ -45,6 +45,12 @@ impl Plain {
         }
     }
 
+    pub(super) fn reading(&mut self, subject: &Subject, read: u64) {
+        if self.overall_is_due() {
+            out::say(&format!("{}: {}", subject.name(), text::reading(read)));
+        }
+    }
+
     /// Whether it is time for a line about all; counts as told.
     pub(super) fn overall_is_due(&mut self) -> bool {
         let now = Instant::now();

@@ -21,12 +21,28 @@ pub(crate) fn bytes(count: u64) -> String {
     if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
 }
 
+/// A range as it was typed, as much of it as fits in a line.
+pub(crate) fn cut(range: &str) -> String {
+    const LEN_MAX: usize = 60;
+    match range.get(..LEN_MAX) {
+        Some(head) if range.len() > LEN_MAX => {
+            format!("{}, …", head.rsplit_once(',').map_or(head, |(pieces, _)| pieces))
+        }
+        _ => range.to_owned(),
+    }
+}
+
 /// `512.0 MiB of 1.2 GiB`, or only what is there.
 pub(crate) fn share(held: u64, total: Option<u64>) -> String {
     match total {
         Some(total) => format!("{} of {}", bytes(held), bytes(total)),
         None => bytes(held),
     }
+}
+
+/// Input that has no name is uploaded once it has ended, since only then it can be sent again.
+pub(crate) fn reading(read: u64) -> String {
+    format!("{} of the input kept; it is uploaded when it has ended", bytes(read))
 }
 
 /// `7.0 s`, `42 s`, `2 m 05 s`, `3 h 07 m`, `4 d 02 h`.
@@ -128,6 +144,9 @@ pub(super) fn may_fall(event: &Event) -> bool {
 pub(crate) fn summary(outcome: &Finished) -> String {
     let path = here(&outcome.path);
     let proof = verified(outcome.verified);
+    if outcome.not_modified {
+        return format!("{path}: not modified; nothing was fetched");
+    }
     if outcome.already {
         let size = bytes(outcome.bytes);
         return match &outcome.stored {
@@ -212,6 +231,13 @@ pub(crate) fn shell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_range_is_cut_between_its_pieces() {
+        assert_eq!(cut("0-99,200-"), "0-99,200-");
+        let long = cut(&vec!["100-199"; 1000].join(","));
+        assert_eq!(long, "100-199,100-199,100-199,100-199,100-199,100-199,100-199, …");
+    }
     use longhaul::{DigestKind, Restart, UploadRestart};
 
     #[test]
@@ -261,6 +287,7 @@ mod tests {
             retries: 2,
             moved: 1 << 20,
             already: false,
+            not_modified: false,
             elapsed: Duration::from_secs(2),
             stored: None,
         };
@@ -268,6 +295,8 @@ mod tests {
         assert_eq!(summary(&outcome), text);
         let already = Finished { already: true, verified: Verified::Nothing, ..outcome.clone() };
         assert_eq!(summary(&already), "/d/a: complete already, 3.0 MiB; verified: nothing");
+        let same = Finished { not_modified: true, ..outcome.clone() };
+        assert_eq!(summary(&same), "/d/a: not modified; nothing was fetched");
         let destination = "oss://b/k".to_owned();
         let stored = Some(Stored { destination, etag: None, version: None, parts: 3, part_size: Some(1 << 20) });
         let up = Finished { stored, verified: Verified::Digest(DigestKind::Crc64), retries: 0, ..outcome };

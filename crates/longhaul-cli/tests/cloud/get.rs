@@ -89,6 +89,39 @@ fn an_object_that_was_replaced_is_never_mixed() {
     shop.bench.assert_published(&content, &ran);
 }
 
+/// The store's CRC-64 is of the object, and says nothing about a part of it.
+#[test]
+fn a_range_of_an_object_is_gone_on_with_and_verified_by_its_validator() {
+    let shop = Shop::open();
+    let content = shop.film("a", 1);
+    let wanted = content.slice(100..HALF).then(&content.slice(SIZE - 1_000_000..SIZE));
+    let range = ["--range", &format!("100-{},-1000000", HALF - 1)];
+    shop.store.fault(&format!("kind=stall op=GetObject after={} times=1", 1 << 20)).unwrap();
+    let running = shop.get("a").alone().args(range).args(["--stall-timeout", "30"]).start();
+    assert!(eventually(|| running.received() >= 1 << 20), "{}", running.told());
+    running.kill();
+    let ran = shop.get("a").alone().args(range).run();
+    shop.expect(&ran, 0, "validator, resumed");
+    shop.bench.assert_published(&wanted, &ran);
+    assert!(ran.fetched() <= wanted.len(), "{}", ran.report(&shop.bench));
+    shop.expect(&shop.get("a").args(range).run(), 0, "validator, already");
+
+    // Replaced between two runs.
+    let target = shop.bench.folder().join("other");
+    shop.store.fault("kind=cut op=GetObject after=300000 times=1").unwrap();
+    shop.expect(&shop.get("a").to(&target).alone().args(["--range", "-2000000"]).retries(0).run(), 10, "network, kept");
+    let content = shop.film("a", 2);
+    let ran = shop.get("a").to(&target).args(["--range", "-2000000"]).run();
+    shop.expect(&ran, 0, "validator, resumed, restarted (changed)");
+    assert_eq!(content.slice(SIZE - 2_000_000..SIZE).first_difference_in_file(&target).unwrap(), None);
+
+    let outside = shop.get("a").to(shop.bench.folder().join("none")).args(["--range", "99999999-"]).run();
+    shop.expect(&outside, 11, "refused");
+    assert!(outside.stderr.contains(&format!("the object has {SIZE} bytes")), "{}", outside.stderr);
+    // All of it is what the store's checksum is of.
+    shop.expect(&shop.get("a").to(shop.bench.folder().join("all")).args(["--range", "0-"]).run(), 0, "crc64");
+}
+
 #[test]
 fn a_wrong_bit_is_noticed_and_nothing_is_published() {
     let shop = Shop::open();

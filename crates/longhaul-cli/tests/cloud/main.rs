@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod conditions;
 mod get;
 mod keys;
 mod links;

@@ -5,7 +5,7 @@ use longhaul_devstore::{Fault, Object, Seen};
 
 use crate::common::{Bench, HALF, SIZE};
 
-fn env(bench: &Bench) -> Vec<(String, String)> {
+pub(crate) fn env(bench: &Bench) -> Vec<(String, String)> {
     let home = bench.root().join("home");
     std::fs::create_dir_all(home.join(".aws")).unwrap();
     let keys = "aws_access_key_id = AKID\naws_secret_access_key = hush-secret\naws_session_token = hush-token\n";

@@ -80,14 +80,15 @@ impl Depot {
 
     /// `longhaul put FILE oss://films/KEY` in parts of [`PART`], four at a time.
     pub fn put(&self, file: impl AsRef<OsStr>, key: &str) -> Put<'_> {
-        self.put_all([file], key).args(["--part-size", "1M", "-x", "4", "--settle-timeout", "10"])
+        let put = self.put_all([file], key).args(["--part-size", "1M", "--settle-timeout", "10"]);
+        Put { connections: Some("4"), ..put }
     }
 
     /// `longhaul put FILE... oss://films/KEY`.
     pub fn put_all<S: AsRef<OsStr>>(&self, files: impl IntoIterator<Item = S>, key: &str) -> Put<'_> {
         let mut args: Vec<OsString> = files.into_iter().map(|file| file.as_ref().to_owned()).collect();
         args.push(format!("oss://films/{key}").into());
-        Put { depot: self, args, env: self.env(), retries: 3, json: true, stdin: None }
+        Put { depot: self, args, env: self.env(), retries: 3, connections: None, json: true, stdin: None }
     }
 
     /// Any other command of that user.
@@ -192,6 +193,7 @@ pub struct Put<'d> {
     args: Vec<OsString>,
     env: Vec<(String, String)>,
     retries: u32,
+    connections: Option<&'static str>,
     json: bool,
     stdin: Option<Stdio>,
 }
@@ -212,6 +214,12 @@ impl Put<'_> {
         self
     }
 
+    /// The first failure is the end. Over one connection: it would cut off parts on others, nobody knows where.
+    pub fn until_it_fails(mut self) -> Self {
+        self.connections = Some("1");
+        self.retries(0)
+    }
+
     pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
         self.stdin = Some(stdin.into());
         self
@@ -226,6 +234,7 @@ impl Put<'_> {
     pub fn start(self) -> Running {
         let mut args: Vec<OsString> = vec!["put".into()];
         args.extend(self.args);
+        args.extend(self.connections.iter().flat_map(|n| ["-x".into(), n.into()]));
         args.extend(["--proxy".into(), "none".into(), "--retries".into(), self.retries.to_string().into()]);
         args.extend(["--state-dir".into(), self.depot.bench.state().into()]);
         if self.json {

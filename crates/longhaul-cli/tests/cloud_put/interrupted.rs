@@ -120,7 +120,7 @@ fn list_and_show_say_what_the_store_has_and_what_comes_next() {
     let depot = Depot::open();
     let (film, _) = depot.film();
     depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
-    depot.expect(&depot.put(&film, "a?b#c").retries(0).run(), 10, "network, kept");
+    depot.expect(&depot.put(&film, "a?b#c").until_it_fails().run(), 10, "network, kept");
     let listed = depot.longhaul(&["list"]);
     for part in ["8.0 MiB of 20.0 MiB", "to oss://films/a?b#c", "out/film"] {
         assert!(listed.stdout.contains(part), "{part}: {}", listed.stdout);

@@ -92,7 +92,7 @@ fn five_permissions_are_enough() {
     let (film, _) = depot.film();
     let (id, secret) = depot.store.add_key(Some(FIVE)).unwrap();
     depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
-    let ran = depot.put(&film, "film").env(depot.env_with(&id, &secret)).retries(0).run();
+    let ran = depot.put(&film, "film").env(depot.env_with(&id, &secret)).until_it_fails().run();
     depot.expect(&ran, 10, "network, kept");
     depot.store.clear_faults();
     let ran = depot.put(&film, "film").env(depot.env_with(&id, &secret)).run();

@@ -1,7 +1,11 @@
 //! Files are stored, verified, and recognised.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
 use longhaul_devstore::Content;
 
+use crate::common::eventually;
 use crate::depot::{Depot, PARTS, SIZE};
 
 #[test]
@@ -33,6 +37,30 @@ fn a_small_file_and_an_empty_one_go_in_one_request() {
         depot.assert_nothing_left(&ran);
     }
     assert_eq!((depot.count("PutObject"), depot.count("InitiateMultipartUpload")), (2, 0));
+}
+
+#[test]
+fn show_knows_where_a_file_was_uploaded_to() {
+    let depot = Depot::open();
+    let content = Content::seeded(4, 12_345);
+    let file = depot.file("small", &content);
+    // Times that are too young prove nothing.
+    let changed = || std::time::UNIX_EPOCH + Duration::from_secs(file.metadata().unwrap().ctime().unsigned_abs());
+    assert!(eventually(|| changed().elapsed().is_ok_and(|age| age > Duration::from_secs(4))));
+    for key in ["first", "second"] {
+        depot.expect(&depot.put(&file, key).run(), 0, "crc64");
+    }
+    let shown = depot.longhaul(&["show", file.to_str().unwrap()]);
+    assert!(shown.stdout.find("oss://films/second").unwrap() < shown.stdout.find("oss://films/first").unwrap());
+    assert!(
+        shown.stdout.contains("small, uploaded") && shown.stdout.contains("as it was uploaded"),
+        "{}",
+        shown.stdout
+    );
+    depot.file("small", &Content::seeded(5, 12_346));
+    let shown = depot.longhaul(&["show", "--json", file.to_str().unwrap()]);
+    let facts = |n: usize| (shown.events[n]["state"].as_str(), shown.events[n]["source_unchanged"].as_bool());
+    assert_eq!((facts(0), facts(1)), ((Some("uploaded"), Some(false)), (Some("uploaded"), Some(false))));
 }
 
 #[test]
@@ -129,4 +157,21 @@ fn progress_counts_what_is_acknowledged_and_never_goes_back() {
     let told: Vec<u64> = ran.events.iter().filter_map(|event| event["acknowledged"].as_u64()).collect();
     assert!(told.len() > 2 && told.is_sorted(), "{told:?}");
     assert!(ran.events.iter().all(|event| event["acknowledged"].as_u64() <= event["sent"].as_u64()));
+}
+
+#[test]
+fn a_command_runs_for_each_file_that_is_stored() {
+    let depot = Depot::open();
+    let (file, _) = depot.film();
+    let command = r#"printf '%s|%s|%s|%s|%s\n' "$1" "$LONGHAUL_DESTINATION" "$LONGHAUL_BYTES" "$LONGHAUL_VERIFIED" "$LONGHAUL_ALREADY" >> told; test -n "$LONGHAUL_ETAG""#;
+    let file_text = file.display().to_string();
+    depot.put(&file, "k").args(["--exec", command]).run().expect(&depot.bench, 0, "crc64");
+    let ran = depot.put(&file, "k").args(["--exec", command]).run();
+    assert_eq!(ran.code(), 0, "{}", ran.report(&depot.bench));
+    let told = std::fs::read_to_string(depot.bench.root().join("told")).unwrap();
+    let line = |already| format!("{file_text}|oss://films/k|{SIZE}|crc64|{already}");
+    assert_eq!(told.lines().collect::<Vec<_>>(), [line(0), line(1)]);
+    let ran = depot.put(&file, "k").args(["--exec", "exit 1"]).run();
+    assert_eq!(ran.code(), 13, "{}", ran.report(&depot.bench));
+    assert!(ran.stderr.contains("oss://films/k: done, but"), "{}", ran.stderr);
 }

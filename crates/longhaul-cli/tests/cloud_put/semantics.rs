@@ -137,7 +137,8 @@ fn no_secrets_of_uploads_are_written() {
     let (film, _) = depot.film();
     depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=4");
     let callback = r#"{"callbackUrl":"http://127.0.0.1:9/?key=hunter2hunter2","callbackBody":"hunter2hunter2"}"#;
-    let ran = depot.put(&film, "film").args(["--callback", callback, "--meta", "pass=hunter2hunter2"]).retries(0).run();
+    let ran =
+        depot.put(&film, "film").args(["--callback", callback, "--meta", "pass=hunter2hunter2"]).until_it_fails().run();
     depot.expect(&ran, 10, "network, kept");
     let secret = depot.store.access_key_secret();
     for needle in [secret.as_str(), "hunter2"] {

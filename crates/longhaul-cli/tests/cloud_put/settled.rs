@@ -9,7 +9,7 @@ use crate::depot::Depot;
 fn left(depot: &Depot) -> String {
     let (film, _) = depot.film();
     depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
-    depot.expect(&depot.put(&film, "film").retries(0).run(), 10, "network, kept");
+    depot.expect(&depot.put(&film, "film").until_it_fails().run(), 10, "network, kept");
     depot.store.clear_faults();
     assert_eq!(depot.unfinished(), 1);
     depot.listed()[0]["id"].as_str().unwrap().to_owned()
@@ -121,4 +121,58 @@ fn cancel_deletes_the_partial_file_of_a_download() {
     let ran = bench.longhaul(cancel);
     assert_eq!(ran.code(), 0, "{}", ran.report(&bench));
     assert!(crate::common::names(&bench.folder()).is_empty(), "{}", ran.report(&bench));
+}
+
+/// Goal: a partial file that nobody wants is found again, and one that is wanted is left alone. Method: its age in two
+/// orders.
+#[test]
+fn clean_deletes_partial_files_that_nobody_touched_for_long() {
+    let bench = crate::common::Bench::new();
+    bench.origin.put("/file", longhaul_devstore::Object::seeded(1, crate::common::SIZE));
+    bench.hold(crate::common::HALF);
+    let state = bench.state();
+    let clean = |more: &[&str]| {
+        let args = ["clean", "--state-dir", state.to_str().unwrap(), "--proxy", "none"];
+        bench.longhaul(args.iter().chain(more).copied())
+    };
+    let ran = clean(&["--yes"]);
+    assert!(ran.code() == 0 && ran.stderr.contains("nothing is left over"), "{}", ran.report(&bench));
+    let asked = clean(&["--older-than", "0"]);
+    assert!(asked.code() == 2 && asked.stdout.contains("not touched for"), "{}", asked.report(&bench));
+    assert!(bench.part().exists(), "nothing is done unasked");
+    let ran = clean(&["--older-than", "0s", "--yes", "--json"]);
+    assert_eq!(ran.code(), 0, "{}", ran.report(&bench));
+    assert_eq!((ran.events[0]["why"].as_str(), ran.events[0]["settled"].as_bool()), (Some("stale"), Some(true)));
+    assert!(crate::common::names(&bench.folder()).is_empty(), "{}", ran.report(&bench));
+}
+
+/// Goal: who says at the beginning that parts are to be kept is believed when it is cancelled. Method: `cancel` of uploads
+/// that were begun so, gone on with, and begun so and then gone on with otherwise.
+#[test]
+fn parts_that_were_to_be_kept_stay_until_told_otherwise() {
+    let depot = Depot::open();
+    let (film, _) = depot.film();
+    let stopped = |flags: &[&str]| {
+        depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=4");
+        depot.expect(&depot.put(&film, "film").args(flags).until_it_fails().run(), 10, "network, kept");
+        depot.store.clear_faults();
+    };
+    let cancel = |flags: &[&str]| {
+        let ran = depot.longhaul_online(&[&["cancel", film.to_str().unwrap()], flags].concat());
+        assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+        ran
+    };
+    stopped(&["--keep-parts"]);
+    let ran = cancel(&[]);
+    assert!(ran.stdout.contains("its parts stay in oss://films/film"), "{}", ran.stdout);
+    assert_eq!((depot.listed().len(), depot.unfinished()), (1, 1), "{}", depot.report(&ran));
+    let ran = depot.put(&film, "film").args(["--keep-parts"]).run();
+    depot.expect(&ran, 0, "crc64, resumed");
+    fs::write(&film, b"").unwrap();
+    depot.film();
+    stopped(&["--force", "--keep-parts"]);
+    depot.assert_nothing_left(&cancel(&["--discard"]));
+    stopped(&["--force", "--keep-parts"]);
+    stopped(&["--force"]);
+    depot.assert_nothing_left(&cancel(&[]));
 }

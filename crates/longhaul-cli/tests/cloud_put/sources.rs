@@ -5,15 +5,16 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use longhaul_devstore::Content;
+use rustix::process::Signal;
 
 use crate::common::eventually;
-use crate::depot::{Depot, PART, SIZE, age};
+use crate::depot::{Depot, MIB, PART, SIZE, age};
 
-/// An upload that was left with eight parts stored.
+/// An upload that was left with eight parts stored: one after the other, or a failure would cut off those beside it.
 fn left_with_eight_parts(depot: &Depot) -> (std::path::PathBuf, Content) {
     let (film, content) = depot.film();
     depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
-    depot.expect(&depot.put(&film, "film").retries(0).run(), 10, "network, kept");
+    depot.expect(&depot.put(&film, "film").until_it_fails().run(), 10, "network, kept");
     depot.store.clear_faults();
     (film, content)
 }
@@ -104,7 +105,7 @@ fn stdin_is_stored_and_gone_on_with_when_it_says_the_same_again() {
     let cat = || Command::new("cat").arg(&film).stdout(Stdio::piped()).spawn().unwrap();
     depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=8");
     let mut first = cat();
-    let ran = depot.put("-", "film").stdin(first.stdout.take().unwrap()).retries(0).run();
+    let ran = depot.put("-", "film").stdin(first.stdout.take().unwrap()).until_it_fails().run();
     first.wait().unwrap();
     depot.expect(&ran, 10, "network, kept");
     depot.store.clear_faults();
@@ -123,6 +124,53 @@ fn stdin_is_stored_and_gone_on_with_when_it_says_the_same_again() {
     let ran = depot.put("-", "nothing").run();
     depot.expect(&ran, 0, "crc64");
     depot.assert_stored("nothing", &Content::seeded(1, 0), &ran);
+}
+
+/// Goal: who pipes something long sees that it arrives. Method: a pipe that is held open until it was said.
+#[test]
+fn input_that_takes_long_is_told_of_while_it_is_kept() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let content = Content::seeded(9, 3 * MIB);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let running = depot.put("-", "film").args(["--progress", "plain"]).stdin(reader).start();
+    std::io::copy(&mut content.reader(), &mut writer).unwrap();
+    assert!(eventually(|| running.said().contains("3.0 MiB of the input kept")), "{}", running.said());
+    assert_eq!(depot.count("PutObject"), 0);
+    drop(writer);
+    let ran = running.wait();
+    depot.expect(&ran, 0, "crc64");
+    depot.assert_stored("film", &content, &ran);
+}
+
+/// Goal: input that never ended takes no room for ever. Method: a pipe that is held open; Ctrl-C removes what was kept,
+/// and after `kill -9` `clean` does.
+#[test]
+fn input_that_never_ended_is_removed() {
+    let depot = Depot::open();
+    let spool = depot.bench.state().join("spool");
+    let kept = || -> u64 {
+        fs::read_dir(&spool).map_or(0, |files| files.map(|file| file.unwrap().metadata().map_or(0, |m| m.len())).sum())
+    };
+    let reading = || {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let running = depot.put("-", "film").stdin(reader).start();
+        writer.write_all(&vec![7; MIB as usize]).unwrap();
+        assert!(eventually(|| kept() == MIB), "{}", running.said());
+        (running, writer)
+    };
+    let (running, writer) = reading();
+    running.signal(Signal::INT);
+    let ran = running.wait();
+    drop(writer);
+    assert_eq!((ran.code(), kept()), (130, 0), "{}", depot.report(&ran));
+    let (running, writer) = reading();
+    running.kill();
+    drop(writer);
+    let asked = depot.longhaul(&["clean"]);
+    assert!(asked.stdout.contains("1.0 MiB kept of an input"), "{}", depot.report(&asked));
+    assert_eq!(kept(), MIB, "nothing is done unasked");
+    let ran = depot.longhaul(&["clean", "--yes"]);
+    assert_eq!((ran.code(), kept()), (0, 0), "{}", depot.report(&ran));
 }
 
 #[test]

@@ -346,6 +346,11 @@ impl Running {
         fs::read_to_string(&self.out).unwrap_or_default()
     }
 
+    /// What it has said so far on stderr.
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.err).unwrap_or_default()
+    }
+
     /// The bytes that it has told of as received.
     pub fn received(&self) -> u64 {
         self.progress().into_iter().max().unwrap_or(0)
@@ -425,6 +430,9 @@ impl Ran {
             return "HUNG".to_owned();
         }
         if let Some(done) = self.event("done") {
+            if done["not_modified"] == true {
+                return "not modified".to_owned();
+            }
             let mut words = vec![done["verified"].as_str().unwrap_or_default().to_owned()];
             if done["already"] == true {
                 words.push("already".to_owned());
@@ -466,7 +474,7 @@ impl Ran {
         if self.stderr.contains("panicked") || self.stdout.contains("panicked") {
             return Some("it panicked");
         }
-        let documented = [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 129, 130, 143, -9];
+        let documented = [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 129, 130, 143, -9];
         (!documented.contains(&self.code())).then_some("the exit code is not documented")
     }
 

@@ -17,6 +17,7 @@
 mod bodies;
 #[path = "../common/mod.rs"]
 mod common;
+mod conditions;
 mod links;
 mod names;
 mod network;

@@ -13,9 +13,11 @@
     reason = "a failed step is a failed test, and prints"
 )]
 
+mod awake;
 #[path = "../common/mod.rs"]
 mod common;
 mod disks;
+mod exec;
 mod journals;
 mod partials;
 mod processes;

@@ -30,7 +30,7 @@ pub(crate) fn goes_on_after_kills(server: &Server, dice: &mut Dice) {
         }
     }
     let ran = server.put(&film, "storm", &[]).wait();
-    server.expect(&ran, 0, "composite, resumed");
+    server.expect(&ran, 0, "whole, resumed");
     server.assert_stored("storm", &content, &ran);
     server.assert_nothing_left("storm", &ran);
     for (kill, until) in kills.into_iter().enumerate() {
@@ -55,7 +55,7 @@ pub(crate) fn lives_through_a_crash_of_the_server(server: &Server) {
     server.come_back();
     let ran = running.wait();
     assert!(seen, "{}", server.report(&ran));
-    server.expect(&ran, 0, "composite, retried");
+    server.expect(&ran, 0, "whole, retried");
     server.assert_stored("crashed", &content, &ran);
     server.assert_nothing_left("crashed", &ran);
     let (acknowledged, since) = server.relay.acknowledged_and_sent_since(before);
@@ -70,7 +70,7 @@ pub(crate) fn an_upload_that_somebody_aborted_begins_anew(server: &Server) {
     let upload = server.uploads("aborted").remove(0);
     server.curl(&["-X", "DELETE"], &format!("films/aborted?uploadId={upload}"));
     let ran = server.put(&film, "aborted", &[]).wait();
-    server.expect(&ran, 0, "composite, restarted (upload_gone)");
+    server.expect(&ran, 0, "whole, restarted (upload_gone)");
     server.assert_stored("aborted", &content, &ran);
     server.assert_nothing_left("aborted", &ran);
 }
@@ -84,7 +84,7 @@ pub(crate) fn a_source_that_changed_between_runs_is_sent_whole(server: &Server) 
     server.file("changing", &newer);
     let ran = server.put(&film, "changing", &[]).wait();
     // The parts that are there are compared with the file beside the sending: they were taken up first.
-    server.expect(&ran, 0, "composite, resumed, restarted (source_changed)");
+    server.expect(&ran, 0, "whole, resumed, restarted (source_changed)");
     server.assert_stored("changing", &newer, &ran);
     server.assert_nothing_left("changing", &ran);
 }
@@ -109,13 +109,13 @@ pub(crate) fn another_object_at_the_key_is_left_alone_when_told(server: &Server)
 pub(crate) fn what_is_there_is_not_sent_again(server: &Server) {
     let content = Content::seeded(48, LEN);
     let film = server.file("again", &content);
-    server.expect(&server.put(&film, "again", &[]).wait(), 0, "composite");
+    server.expect(&server.put(&film, "again", &[]).wait(), 0, "whole");
     let ran = server.put(&film, "again", &[]).wait();
     // By the receipt and the ETag, or by reading the file if it was written so lately that its times prove nothing.
     assert!(ran.code() == 0 && ran.event("done").unwrap()["already"] == true, "{}", server.report(&ran));
     fs::remove_dir_all(server.bench.state()).unwrap();
     let ran = server.put(&film, "again", &[]).wait();
-    server.expect(&ran, 0, "composite, already");
+    server.expect(&ran, 0, "whole, already");
     assert_eq!(server.relay.part_bytes("again"), LEN, "{}", server.report(&ran));
     assert_eq!(server.relay.count("CreateMultipartUpload", "again"), 1, "{}", server.report(&ran));
 }
@@ -173,7 +173,7 @@ pub(crate) fn what_must_not_be_replaced(server: &Server) {
     }
     let (film, content) = (server.file("first-long", &Content::seeded(53, LEN)), Content::seeded(53, LEN));
     let ran = server.put(&film, "first-long", &["--no-overwrite"]).wait();
-    server.expect(&ran, 0, "composite");
+    server.expect(&ran, 0, "whole");
     server.assert_stored("first-long", &content, &ran);
     server.assert_nothing_left("first-long", &ran);
 }

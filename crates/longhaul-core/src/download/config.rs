@@ -1,5 +1,6 @@
 //! What a run is told at its start; all defaults stand here.
 
+use crate::conditions::Conditions;
 use crate::digest::Digest;
 use crate::journal::Source;
 use crate::pace::Connections;
@@ -84,6 +85,8 @@ pub struct Config {
     pub require_length: bool,
     /// An existing target may be replaced.
     pub overwrite: bool,
+    /// Which versions of the object the caller wants.
+    pub only_if: Conditions,
 }
 
 impl Default for Config {
@@ -117,6 +120,7 @@ impl Default for Config {
             require_verified: false,
             require_length: false,
             overwrite: false,
+            only_if: Conditions::default(),
         }
     }
 }

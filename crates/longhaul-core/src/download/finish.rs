@@ -61,7 +61,8 @@ impl Download {
         self.leave_small();
         self.closing = false;
         self.mismatches += 1;
-        self.one_reply = true;
+        // One reply cannot bring several pieces: these are fetched under the same validator once more.
+        self.one_reply |= !self.has_several_pieces();
         self.probe_next = true;
         let Some(g) = &mut self.current else { return };
         let whole = Range::new(0, g.begin.identity.length.unwrap_or(u64::MAX));
@@ -290,9 +291,9 @@ impl Download {
         }
     }
 
-    /// The last steps failed: a pause or cancel did not do what it promises. A failure keeps its own first reason.
+    /// The last steps failed: a pause or cancel did not do what it promises. Others keep their own first reason.
     fn pause_failed(&mut self, fault: DiskFault, during: &'static str) {
-        if !matches!(self.ending, Some(Ending::Fail(_))) {
+        if !matches!(self.ending, Some(Ending::Fail(_) | Ending::NotModified)) {
             self.ending = Some(Ending::Fail(Failure::Disk { fault, during }));
         }
         self.finish_ending();
@@ -301,6 +302,7 @@ impl Download {
     fn finish_ending(&mut self) {
         let finish = match self.ending.take() {
             None | Some(Ending::Pause) => Finish::Paused,
+            Some(Ending::NotModified) => Finish::NotModified,
             Some(Ending::Discard) => Finish::Discarded,
             Some(Ending::Fail(failure)) => Finish::Failed(failure),
         };

@@ -20,6 +20,8 @@
 //! * `share`: requests, and which connection brings what.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
 //! * `finish`: publishing, winding down.
+//! * `window`: where the file's offsets lie in the object, when only a part of it is wanted.
+//! * `wanted`: is it a version that the caller wants?
 //! * `small`: the short way of an object that the first reply brings whole.
 //!
 //! It does not know what a connection is, how a request looks, or where files are.
@@ -30,6 +32,8 @@ mod keep;
 mod share;
 mod small;
 mod stream;
+mod wanted;
+mod window;
 
 pub use config::{Config, Durability, OnChange};
 
@@ -132,6 +136,8 @@ struct Stream {
     fresh: bool,
     /// It asks which version there is now: its reply may begin a new generation.
     probe: bool,
+    /// The caller's conditions went with it.
+    wished: bool,
     asked_at: Millis,
     /// One past the last byte it told of.
     at: u64,
@@ -150,8 +156,7 @@ struct Stream {
 struct Beginning {
     stream: Ticket,
     identity: Identity,
-    body_end: Option<u64>,
-    whole: bool,
+    body: stream::Body,
     reason: Option<Restart>,
     slot: Slot,
 }
@@ -159,6 +164,7 @@ struct Beginning {
 #[derive(Debug, Clone, PartialEq)]
 enum Ending {
     Pause,
+    NotModified,
     Discard,
     Fail(Failure),
 }
@@ -204,6 +210,8 @@ pub struct Download {
     shown: Vec<Validator>,
     conditions_off: bool,
     after_412: bool,
+    /// The server refused a request with the caller's conditions: the next reply is held against them here.
+    wish_refused: bool,
     /// No two replies may be joined any more: a digest mismatched, or a validator lied.
     one_reply: bool,
     lied: bool,
@@ -284,6 +292,7 @@ impl Download {
             shown: Vec::new(),
             conditions_off: false,
             after_412: false,
+            wish_refused: false,
             one_reply: false,
             lied: false,
             refuted: None,
@@ -458,7 +467,7 @@ impl Download {
             let end = g.held.list().last().map_or(0, |k| k.extent.end());
             return g.begin.identity.length.is_some_and(|length| end >= length);
         }
-        g.is_whole() && self.refuted != Some(g.begin.generation)
+        g.is_whole() && self.refuted != Some(g.begin.generation) && !self.is_unwanted(g)
     }
 
     fn hear_job(&mut self, job: Job, heard: Heard) {
@@ -474,7 +483,7 @@ impl Download {
         }
     }
 
-    fn open(&mut self, found: Found) {
+    fn open(&mut self, mut found: Found) {
         self.opened = true;
         self.free = found.free;
         self.traceless = Self::leaves_no_trace(&found);
@@ -483,6 +492,11 @@ impl Download {
         if let FoundJournal::Read(recovered) = &found.journal {
             // What earlier runs left in the journal counts as well: many short runs must not make it grow for ever.
             self.hints_recorded = recovered.next_sequence.into();
+        }
+        if let FoundJournal::Read(recovered) = &mut found.journal
+            && self.planted(Fault::RangeOfJournalIgnored)
+        {
+            recovered.source.window = self.config.source.window.clone();
         }
         let verdict = match &found.journal {
             FoundJournal::Read(r) if self.planted(Fault::PublishingTrusted) => match (r.publishing, &r.current) {
@@ -571,7 +585,7 @@ impl Download {
             let held = g.on_record();
             let (length, resumable) = (g.begin.identity.length, self.joinable(g));
             // Bytes that cannot be joined with new ones are held, but nothing goes on from them.
-            if held > 0 && (resumable || g.is_whole()) {
+            if held > 0 && (resumable || g.is_whole()) && !self.is_unwanted(g) {
                 self.note(Note::Resumed { held });
             }
             self.note(Note::Started { length, held, resumable });

@@ -7,6 +7,7 @@
 //! it really stopped. So a refusal costs nothing, whoever is faster wins, and no byte is written twice.
 
 use super::stream::Body;
+use super::window::Place;
 use super::{Download, Flow, Stream};
 use crate::pace::{Meter, Seen};
 use crate::ranges::Range;
@@ -47,6 +48,7 @@ impl Stream {
             gained: false,
             fresh,
             probe: next.probe,
+            wished: false,
             asked_at: now,
             at: asked.start,
             meter: Meter::new(now),
@@ -79,16 +81,19 @@ impl Download {
                 (None, None) => None,
             };
             let asked = Asked { conditional: condition.is_some(), ..next.asked };
-            let (start, end) = (asked.start, asked.end);
             let fresh_connection = std::mem::take(&mut self.fresh_connection) || next.hedges.is_some();
-            let fetch = Fetch { start, end, ranged: asked.ranged, condition, fresh_connection };
+            let Place { start, end, last } = self.place(&asked, next.probe);
+            let only_if = self.wish(next.probe);
+            let wished = only_if.is_some();
+            let fetch = Fetch { start, end, last, ranged: asked.ranged, condition, fresh_connection, only_if };
             self.law(2, !self.is_voiding(), "bytes are fetched again before their claim is voided");
             let ticket = self.order(Step::Fetch(fetch));
             self.law(3, self.streams.iter().all(|s| s.ticket < ticket), "a ticket was used twice");
-            if let (Some(_), Some(end)) = (next.hedges, end) {
-                self.hedged_bytes += end - start;
+            if let (Some(_), Some(end)) = (next.hedges, asked.end) {
+                self.hedged_bytes += end - asked.start;
             }
-            self.streams.push(Stream::new(self.now, ticket, next, asked, fresh_connection));
+            let stream = Stream::new(self.now, ticket, next, asked, fresh_connection);
+            self.streams.push(Stream { wished, ..stream });
         }
     }
 
@@ -100,11 +105,12 @@ impl Download {
         if self.finished.is_some() {
             return self.streams.is_empty().then(|| next(ask(0, Some(1)), false));
         }
-        let probing = self.probe_next || self.current.as_ref().is_none_or(|g| !self.joinable(g));
+        let probing = self.probe_next || self.current.as_ref().is_none_or(|g| !self.joinable(g) || self.is_unwanted(g));
         if probing {
             // Where several may follow, the first one asks for as much as would not be divided: what comes after it is
             // divided when the length is known, and nobody has to be cut short for that.
-            let piece = self.pace.several() && self.current.is_none() && ranged && !self.ask_open;
+            let piece =
+                self.pace.several() && self.current.is_none() && ranged && !self.ask_open && !self.begins_with_last();
             let end = piece.then_some(2 * self.config.piece_min.max(1));
             return self.may_probe().then(|| next(ask(0, end), true));
         }
@@ -122,7 +128,7 @@ impl Download {
             // Alone, a connection runs open-ended, unless bytes that are held already lie before the end.
             let piece = if allowed > 1 { Some(self.piece(gap, end, allowed as u64)) } else { None };
             let bound = piece.or((gap.end < end).then_some(gap.end));
-            return Some(next(ask(gap.start, bound), false));
+            return Some(next(ask(gap.start, self.within_piece(gap.start, bound)), false));
         }
         if alone || self.throttled || self.streams.is_empty() {
             return None;
@@ -306,6 +312,7 @@ impl Download {
         let held: Vec<Extent> = g.held.list().iter().map(|k| k.extent).filter(|e| e.range().overlaps(range)).collect();
         let grant = Grant {
             slot: g.begin.slot,
+            skip: body.skip,
             body_start: body.start,
             write_start: range.start,
             write_end,

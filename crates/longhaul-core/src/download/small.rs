@@ -37,7 +37,7 @@ impl Download {
     pub(super) fn begin_small(&mut self, reason: Option<Restart>) -> bool {
         let Some(b) = &self.beginning else { return false };
         let small = b.identity.length.is_some_and(|length| {
-            length <= self.config.small_max && b.body_end == Some(length) && self.config.small_max > 0
+            length <= self.config.small_max && b.body.end == Some(length) && self.config.small_max > 0
         });
         let first = self.current.is_none() && !self.source_recorded && b.slot == Slot::Main;
         if !small || !first || !self.traceless || reason.is_some() {

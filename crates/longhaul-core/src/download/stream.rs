@@ -6,21 +6,27 @@ use crate::identity::{Identity, Likeness};
 use crate::journal::{Begin, Record};
 use crate::pace::Meter;
 use crate::ranges::{Range, block_len};
-use crate::reply::{Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding, judge};
+use crate::reply::{Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding};
 use crate::resume::{Generation, Refusal, Restart};
 use crate::step::{Extent, Failure, Grant, Heard, NetFault, Note, Slot, Step, StreamEnd, Trouble, Verified};
 
 /// Why `require_length` refuses.
 const NO_LENGTH: &str = "the reply has no length and ends when the connection closes";
 
+/// Why several pieces may be refused.
+const SEVERAL: &str = "the source gives no validator that can be trusted, so several pieces of it cannot be joined; \
+                       ask for one piece";
+
 /// Replies that show another version, and ours when asked again, without progress between, before what is held is given up.
 const DOUBTS_MAX: u32 = 4;
 
-/// How a reply's body lies in the object.
+/// How a reply's body lies in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Body {
     pub(super) start: u64,
     pub(super) end: Option<u64>,
+    /// Bytes that come before `start`, of no use.
+    pub(super) skip: u64,
     pub(super) whole: bool,
 }
 
@@ -112,6 +118,9 @@ impl Download {
         if self.ending.is_some() || self.unsynced_lost {
             return self.stop(i);
         }
+        if self.heard_refusal(i, facts) {
+            return;
+        }
         let blind = match facts.status {
             206 => self.planted(Fault::ValidatorIgnored),
             200 => self.planted(Fault::WholeReplyValidatorIgnored),
@@ -122,7 +131,7 @@ impl Download {
             (None, Some(g)) if !probe && !blind => Some(&g.begin.identity),
             _ => None,
         };
-        let mut verdict = judge(asked, recorded, facts);
+        let mut verdict = self.judge(asked, recorded, facts);
         if let Reply::Use { likeness, identity, .. } = &mut verdict
             && let Some(g) = &self.current
             && recorded.is_none()
@@ -130,23 +139,29 @@ impl Download {
             *likeness = if blind && !probe { Likeness::Same } else { g.begin.identity.compare(identity) };
         }
         if self.planted(Fault::RangeStartIgnored)
-            && let Reply::Use { body_start, body_end, .. } = &mut verdict
+            && let Reply::Use { body_start, body_end, skip, .. } = &mut verdict
         {
-            *body_end = body_end.map(|end| end + asked.start - *body_start);
-            *body_start = asked.start;
+            *body_end = body_end.map(|end| end + *skip + asked.start - *body_start);
+            (*body_start, *skip) = (asked.start, 0);
         }
         if self.finished.is_some() {
             return self.hear_about_finished(i, verdict);
         }
         match verdict {
-            Reply::Use { identity, likeness, body_start, body_end, whole } => {
-                self.use_reply(i, identity, likeness, Body { start: body_start, end: body_end, whole });
+            Reply::Use { identity, likeness, body_start, body_end, skip, whole } => {
+                self.use_reply(i, identity, likeness, Body { start: body_start, end: body_end, skip, whole });
             }
             Reply::Empty { identity } => self.hear_empty(i, identity),
             Reply::EndsAt(end) => self.hear_ends_at(i, end),
             Reply::Changed => {
                 self.after_412 = facts.status == 412;
                 self.changed();
+            }
+            Reply::Outside(length) => self.fail(Failure::Outside { length }),
+            Reply::Suspect(Suspicion::LengthUntold) if asked.end.is_some() && !self.ask_open => {
+                // A reply that reaches the end of what is wanted may do without.
+                self.ask_open = true;
+                self.stop(i);
             }
             Reply::Suspect(why) => self.suspect(i, why),
             Reply::AskWhole if self.ask_whole => self.suspect(i, Suspicion::BadContentRange),
@@ -184,6 +199,7 @@ impl Download {
             Reply::Denied(status) if self.config.link_signed => return self.fail(Failure::NeedsLink(status)),
             Reply::Denied(status) => return self.fail(Failure::Denied(status)),
             Reply::Refused(status) => return self.fail(Failure::ServerRefused(status)),
+            Reply::Outside(length) => return self.fail(Failure::Outside { length }),
             Reply::Suspect(why) => return self.suspect(i, why),
             // Stores and servers that refuse a range of an empty object without a word about it.
             Reply::AskWhole if !self.ask_whole => {
@@ -195,6 +211,9 @@ impl Download {
         self.finished = None;
         self.ask_whole = false;
         if same {
+            if !self.is_wanted(&identity) {
+                return;
+            }
             self.closing = true;
             let verified = if identity.is_strong() { Verified::Validator } else { Verified::Length };
             self.already_there(identity.length.unwrap_or(0), verified);
@@ -272,7 +291,7 @@ impl Download {
             return self.changed();
         }
         let reason = self.current.as_ref().map(|_| Restart::Changed);
-        self.begin_with(i, identity, Body { start: 0, end: Some(0), whole: true }, reason.or(self.restart));
+        self.begin_with(i, identity, Body { start: 0, end: Some(0), skip: 0, whole: true }, reason.or(self.restart));
     }
 
     /// The length was unknown, and what was asked for lies behind the end.
@@ -296,6 +315,9 @@ impl Download {
 
     /// The bytes of this reply belong to what is held: let them flow.
     fn join(&mut self, i: usize, identity: Identity, body: Body) {
+        if self.streams[i].probe && !self.is_wanted(&identity) {
+            return self.stop(i);
+        }
         let alone = self.streams.len() == 1;
         let voiding = self.jobs.iter().any(|(_, j)| matches!(j, Job::Void));
         if body.whole && (!alone || voiding) {
@@ -364,6 +386,9 @@ impl Download {
         if body.start != 0 || !alone || moving {
             return self.changed();
         }
+        if !self.is_wanted(&identity) {
+            return self.stop(i);
+        }
         let provable = identity.is_strong() || !identity.digests.is_empty() || !self.config.expected.is_empty();
         let piece = body.end.is_some_and(|end| identity.length.is_some_and(|length| end < length));
         if piece && self.streams[i].asked.end.is_some() && (self.one_reply || !provable) {
@@ -376,7 +401,7 @@ impl Download {
             self.streams[i].flow = Flow::Waiting;
             let stream = self.streams[i].ticket;
             let slot = Slot::Main;
-            self.beginning = Some(Beginning { stream, identity, body_end: body.end, whole: body.whole, reason, slot });
+            self.beginning = Some(Beginning { stream, identity, body, reason, slot });
             return self.job(Job::Open, Step::Open);
         }
         let held = self.current.as_ref().map_or(0, |g| g.held.total());
@@ -400,6 +425,9 @@ impl Download {
         if let Some(failure) = self.cannot_do(&identity, self.streams[i].close_framed) {
             return self.fail(failure);
         }
+        if self.has_several_pieces() && (self.one_reply || !provable) {
+            return self.fail(Failure::NotProvable(SEVERAL));
+        }
         let back = self.old.as_ref().is_some_and(|old| {
             !self.one_reply && old.begin.identity.is_strong() && old.begin.identity.compare(&identity) == Likeness::Same
         });
@@ -419,8 +447,7 @@ impl Download {
         let distrusted = self.lied || self.current.as_ref().is_some_and(|g| g.begin.identity.distrusted);
         let identity = Identity { distrusted, ..identity };
         let stream = self.streams[i].ticket;
-        let body_end = body.end;
-        self.beginning = Some(Beginning { stream, identity, body_end, whole: body.whole, reason, slot });
+        self.beginning = Some(Beginning { stream, identity, body, reason, slot });
         if self.begin_small(reason) {
             return;
         }
@@ -482,8 +509,7 @@ impl Download {
         if let Some(b) = self.beginning.take()
             && let Some(i) = self.streams.iter().position(|s| s.ticket == b.stream)
         {
-            let body = Body { start: 0, end: b.body_end, whole: b.whole };
-            self.begin_with(i, b.identity, body, self.restart);
+            self.begin_with(i, b.identity, b.body, self.restart);
         }
     }
 
@@ -537,7 +563,16 @@ impl Download {
         if begin.identity.is_strong() && !self.one_reply {
             self.retry.restart_at(0); // where only one reply counts, the next one must bring more than the last
         }
-        let left = self.current.replace(Generation::new(begin));
+        let mut left = self.current.replace(Generation::new(begin));
+        if std::mem::take(&mut self.unsynced_lost)
+            && let Some(left) = &mut left
+        {
+            // A sync failed since this began, and it was of what is left now: that may be returned to.
+            let (generation, ranges) = (left.begin.generation, left.held.drop_unclaimed());
+            if !ranges.is_empty() {
+                self.record_void(generation, ranges, Restart::SyncFailed);
+            }
+        }
         if b.slot == Slot::Next && left.is_some() {
             self.old = left;
         }
@@ -559,14 +594,15 @@ impl Download {
         if length == Some(0) {
             return self.stop(i);
         }
-        self.streams[i].whole = b.whole;
+        self.streams[i].whole = b.body.whole;
         let Some(g) = &self.current else { return };
-        let write_end = b.body_end;
+        let write_end = b.body.end;
         let stream = &mut self.streams[i];
         stream.range = Range::new(0, write_end.unwrap_or(u64::MAX));
         stream.meter = Meter::new(self.now);
         let grant = Grant {
             slot: b.slot,
+            skip: b.body.skip,
             body_start: 0,
             write_start: 0,
             write_end,

@@ -9,6 +9,9 @@
 
 mod disposition;
 mod parse;
+mod part;
+
+pub use part::judge_part;
 
 use crate::identity::{Identity, Likeness};
 
@@ -110,6 +113,10 @@ pub enum Suspicion {
     Encoded,
     /// The head contradicts itself about the end of the body.
     BadFraming,
+    /// A 200 although only a piece was asked for: it does not say where that is in it.
+    RangeIgnored,
+    /// The object's length is not told, and what was asked for depends on it.
+    LengthUntold,
     /// 412 although nothing was asked, or although the object is the same.
     BadPrecondition,
     /// Replies show another version and ours again, in turn.
@@ -129,6 +136,8 @@ pub enum Verdict {
         body_start: u64,
         /// One past its last byte.
         body_end: Option<u64>,
+        /// Bytes of the body before `body_start`, of no use.
+        skip: u64,
         /// Whether the server ignored (or was not sent) `Range`.
         whole: bool,
     },
@@ -137,6 +146,8 @@ pub enum Verdict {
         /// The identity, with length 0.
         identity: Identity,
     },
+    /// The object has no byte of a piece that is wanted; its length, if told.
+    Outside(Option<u64>),
     /// The range asked lies at or behind the end, which is here.
     EndsAt(u64),
     /// The object is not the recorded one; the reply does not say which it is, or cannot be used.
@@ -216,14 +227,15 @@ fn whole(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdi
     if length == Some(0) {
         return Verdict::Empty { identity };
     }
-    Verdict::Use { identity, likeness, body_start: 0, body_end: length, whole: true }
+    Verdict::Use { identity, likeness, body_start: 0, body_end: length, skip: 0, whole: true }
 }
 
 /// Whether something other than the encoding, and the length and digests that go with it, says that the object is another one. A
 /// proxy that encodes one reply and not the next, under the same validator or a weakened one, has not changed the
 /// object; but such replies cannot be joined.
 pub(crate) fn differs_but_for_encoding(recorded: &Identity, identity: &Identity) -> bool {
-    let alike = Identity { encoding: recorded.encoding.clone(), length: None, digests: Vec::new(), ..identity.clone() };
+    let encoding = recorded.encoding.clone();
+    let alike = Identity { encoding, length: None, of: None, digests: Vec::new(), ..identity.clone() };
     recorded.compare(&alike) == Likeness::Different
 }
 
@@ -280,7 +292,7 @@ fn partial(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Ver
         None if total.is_none() => return Verdict::AskWhole,
         None => {}
     }
-    Verdict::Use { identity, likeness, body_start: start, body_end: Some(end), whole: false }
+    Verdict::Use { identity, likeness, body_start: start, body_end: Some(end), skip: 0, whole: false }
 }
 
 fn unsatisfied(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdict {

@@ -51,6 +51,7 @@ impl ReplyFacts {
             modified,
             modified_is_old: modified.is_some_and(|m| date.saturating_sub(m) >= OLD_ENOUGH_S),
             length: None,
+            of: None,
             digests: head.digests(status, content_range, framing, encoding.is_some()),
             encoding,
             html: false,

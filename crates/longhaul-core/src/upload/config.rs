@@ -53,14 +53,19 @@ pub struct Config {
     pub single_max: u64,
     /// The part length that the caller asks for, in bytes.
     pub part_len: Option<u64>,
-    /// The part length where nobody asks for one, as long as it keeps the number of parts within the limits.
+    /// The part length where nobody asks for one, as long as it keeps the number of parts within the limits. Half a part
+    /// for each connection is what a kill costs on average.
     pub part_len_usual: u64,
     /// Parts in flight.
     pub connections: Connections,
     /// More than this were refused by this host the last time.
     pub connections_known: Option<u32>,
-    /// Which digests the driver computes of everything it reads.
+    /// Which digests are computed of everything that is read, as long as the store is not known to keep one of ours.
     pub kinds: Vec<DigestKind>,
+    /// The checksum that the store is asked to keep with an upload of several parts; one of `kinds`.
+    pub checksum: Option<DigestKind>,
+    /// The checksum that goes with one request: the store is known to keep it. One of `kinds`.
+    pub checksum_single: Option<DigestKind>,
     /// Retries and delays.
     pub retry: RetryPolicy,
     /// How long it may take to find out what became of a lost answer, in milliseconds.
@@ -92,10 +97,12 @@ impl Default for Config {
             limits: Limits::OSS,
             single_max: 16 * MIB,
             part_len: None,
-            part_len_usual: 16 * MIB,
+            part_len_usual: 8 * MIB,
             connections: Connections::Fixed(4),
             connections_known: None,
             kinds: vec![DigestKind::Crc64],
+            checksum: None,
+            checksum_single: None,
             retry: RetryPolicy::default(),
             settle_ms: 600_000,
             compact_after: 1024,

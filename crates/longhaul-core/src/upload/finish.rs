@@ -175,6 +175,18 @@ impl super::Upload {
         self.nameless == 0 && self.owed.iter().all(|o| o.at == At::Over)
     }
 
+    /// The object goes in one request, and no such request of ours can have been carried out.
+    fn single_refused(&self) -> bool {
+        !self.in_doubt && self.attempt.as_ref().is_some_and(|attempt| attempt.single && attempt.begun)
+    }
+
+    /// The store refused to begin, and the journal tells of nothing else.
+    fn is_worthless(&self) -> bool {
+        use Failure::{Denied, NoSuchBucket, Rejected};
+        let refused = matches!(self.ending, Some(Ending::Fail(NoSuchBucket | Denied(_) | Rejected(_))));
+        refused && self.journal && self.is_clean()
+    }
+
     // ---- the end -----------------------------------------------------------------------------------------------
 
     pub(super) fn write_receipt(&mut self) {
@@ -252,6 +264,10 @@ impl super::Upload {
         if self.stage == Stage::Created && !self.planted(UploadFault::UploadIdUnrecorded) {
             return self.record_created(); // or nobody would know it
         }
+        if self.single_refused() && self.is_worthless() {
+            self.attempt = None;
+            return self.main(Main::Forget, Step::Forget);
+        }
         let uncreated = self.attempt.as_ref().filter(|a| {
             let asked = a.single || a.upload_id.is_some() || a.create_doubt;
             a.begun && !asked
@@ -259,6 +275,9 @@ impl super::Upload {
         if let Some(attempt) = uncreated.map(|a| a.number) {
             // It is known that the store did not create it: no need to wonder later.
             self.attempt = None;
+            if self.is_worthless() {
+                return self.main(Main::Forget, Step::Forget);
+            }
             self.record_beside(vec![Record::Aborted { attempt }]);
         }
         if self.ending == Some(Ending::Discard) && !self.config.keep_parts {

@@ -4,7 +4,7 @@
 //! part is no promise: the store's list is the truth, and the record says what the part was when it was read.
 
 use super::step::{Composite, ObjectFacts, Restart, SourceFacts};
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestKind};
 use crate::frame::{self, HEADER_LEN, KIND_UPLOAD, Problem, Reader, Writer};
 
 /// What the upload is of; the first record.
@@ -22,6 +22,8 @@ pub struct Intent {
     pub region: String,
     /// A callback was asked for, and is not stored.
     pub callback: bool,
+    /// Whoever cancels it later is to leave its parts in the store.
+    pub keep_parts: bool,
 }
 
 /// One record.
@@ -46,6 +48,8 @@ pub enum Record {
         attempt: u32,
         /// Its id.
         upload_id: String,
+        /// The store keeps digests of this kind with it: every part that is sent to it has to bring its own.
+        checksum: Option<DigestKind>,
     },
     /// A part was sent and acknowledged. Digests are of the bytes as they were read.
     Part {
@@ -136,6 +140,8 @@ pub struct Attempt {
     pub part_len: u64,
     /// The upload's id; `None`: its creation was not answered, or it is one request.
     pub upload_id: Option<String>,
+    /// The store keeps digests of this kind with it.
+    pub checksum: Option<DigestKind>,
     /// Acknowledged parts by number.
     pub parts: Vec<RecordedPart>,
     /// Complete or Put was about to be sent: what the whole has to be.
@@ -267,9 +273,9 @@ impl Recovered {
                     None => self.begin(putting)?,
                 }
             }
-            Record::Created { attempt, upload_id } => {
+            Record::Created { attempt, upload_id, checksum } => {
                 if let Some(a) = self.attempt(attempt) {
-                    a.upload_id = Some(upload_id);
+                    (a.upload_id, a.checksum) = (Some(upload_id), checksum);
                 }
             }
             Record::Part { attempt, number, etag, digests, young } => {
@@ -380,7 +386,7 @@ impl Attempt {
         } else {
             out.push(Record::Begin { attempt, facts, part_len: self.part_len, reason: self.reason });
             if let Some(upload_id) = self.upload_id.clone() {
-                out.push(Record::Created { attempt, upload_id });
+                out.push(Record::Created { attempt, upload_id, checksum: self.checksum });
             }
             for RecordedPart { number, etag, digests, young } in self.parts.iter().cloned() {
                 out.push(Record::Part { attempt, number, etag, digests, young });
@@ -426,7 +432,7 @@ impl Writer<'_> {
         match record {
             Record::Intent(intent) => {
                 self.0.extend_from_slice(&intent.id);
-                self.u8(u8::from(intent.callback));
+                self.u8(u8::from(intent.callback) | u8::from(intent.keep_parts) << 1);
                 self.bytes(intent.destination.as_bytes());
                 self.bytes(intent.endpoint.as_bytes());
                 self.bytes(intent.region.as_bytes());
@@ -438,8 +444,9 @@ impl Writer<'_> {
                 self.u8(reason.map_or(0, Restart::code));
                 self.source_facts(facts);
             }
-            Record::Created { attempt, upload_id } => {
+            Record::Created { attempt, upload_id, checksum } => {
                 self.u32(*attempt);
+                self.u8(checksum.map_or(0, |kind| kind.code() + 1));
                 self.bytes(upload_id.as_bytes());
             }
             Record::Part { attempt, number, etag, digests, young } => {
@@ -522,9 +529,11 @@ impl Reader<'_> {
         Some(match kind {
             1 => {
                 let id = self.array()?;
-                let callback = self.flag()?;
+                let flags = Some(self.u8()?).filter(|flags| *flags < 4)?;
+                let (callback, keep_parts) = (flags & 1 != 0, flags & 2 != 0);
                 let (destination, endpoint, region) = (self.text()?, self.text()?, self.text()?);
-                Record::Intent(Intent { id, path: self.bytes()?.to_vec(), destination, endpoint, region, callback })
+                let path = self.bytes()?.to_vec();
+                Record::Intent(Intent { id, path, destination, endpoint, region, callback, keep_parts })
             }
             2 => {
                 let (attempt, part_len, reason) = (self.u32()?, self.u64()?, self.reason()?);
@@ -534,11 +543,11 @@ impl Reader<'_> {
                 Record::Begin { attempt, facts: self.source_facts()?, part_len, reason }
             }
             3 => {
-                let (attempt, upload_id) = (self.u32()?, self.text()?);
+                let (attempt, checksum, upload_id) = (self.u32()?, self.checksum()?, self.text()?);
                 if upload_id.is_empty() {
                     return None;
                 }
-                Record::Created { attempt, upload_id }
+                Record::Created { attempt, upload_id, checksum }
             }
             4 => {
                 let (attempt, number, young, etag) = (self.u32()?, self.u32()?, self.flag()?, self.text()?);
@@ -574,6 +583,13 @@ impl Reader<'_> {
             0 => Some(false),
             1 => Some(true),
             _ => None,
+        }
+    }
+
+    fn checksum(&mut self) -> Option<Option<DigestKind>> {
+        match self.u8()? {
+            0 => Some(None),
+            code => DigestKind::from_code(code - 1).map(Some),
         }
     }
 

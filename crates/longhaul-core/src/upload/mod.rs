@@ -47,7 +47,7 @@ pub use crate::download::Command;
 
 use std::collections::VecDeque;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestKind};
 use crate::download::Durability;
 use crate::fault::UploadFault;
 use crate::pace::Pace;
@@ -147,6 +147,8 @@ struct Attempt {
     begun: bool,
     /// A Create was sent whose answer was lost: there may be an upload that nobody knows.
     create_doubt: bool,
+    /// The store keeps digests of this kind with it.
+    checksum: Option<DigestKind>,
 }
 
 /// How it ended, until the last step says so.
@@ -203,6 +205,8 @@ pub struct Upload {
     attempt: Option<Attempt>,
     next_attempt: u32,
     attempts: u32,
+    /// The store refused an upload because of the checksum that it was asked to keep: it is not asked again in this run.
+    checksum_refused: bool,
     parts: Parts,
     list_after: u32,
     relists: u32,
@@ -292,6 +296,7 @@ impl Upload {
             attempt: None,
             next_attempt: 1,
             attempts: 0,
+            checksum_refused: false,
             parts: Parts::default(),
             list_after: 0,
             relists: 0,
@@ -478,9 +483,9 @@ impl Upload {
             Stage::Replan | Stage::CompareCheck | Stage::Check => self.main(Main::CheckSource, Step::CheckSource),
             Stage::Compare => self.read_for_comparison(),
             Stage::CompareCombine | Stage::Combine => self.combine(),
-            Stage::Snapshot => self.main(Main::Snapshot, Step::Snapshot),
+            Stage::Snapshot => self.main(Main::Snapshot, Step::Snapshot { kinds: self.kinds_of_whole() }),
             Stage::Begin => self.begin(),
-            Stage::Create => self.main(Main::Create, Step::Create),
+            Stage::Create => self.main(Main::Create, Step::Create { checksum: self.wanted_checksum() }),
             Stage::Created => self.record_created(),
             Stage::List => self.list(),
             Stage::Record => self.record_sending(),
@@ -512,7 +517,7 @@ impl Upload {
             (Main::Snapshot, Heard::Snapped { before, after, digests }) => self.heard_snapshot(before, after, digests),
             (Main::Snapshot, Heard::Failed(fault)) => self.snapshot_failed(fault),
             (Main::Combine, Heard::Combined { digests, composite }) => self.heard_combined(digests, composite),
-            (Main::Create, Heard::Created { upload_id }) => self.heard_created(upload_id),
+            (Main::Create, Heard::Created { upload_id, checksum }) => self.heard_created(upload_id, checksum),
             (Main::Create, Heard::Refused(fault)) => {
                 if !self.renewed(ticket, &fault) {
                     self.create_refused(fault);

@@ -13,9 +13,9 @@ use std::collections::BTreeSet;
 
 use super::compare::same;
 use super::journal::{ETAG_MAX, PART_NUMBER_MAX, Record, RecordedPart};
-use super::step::{Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
+use super::step::{CompletedPart, Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
 use super::{Main, Stage, TOUCHES_MAX, UploadFault, plan};
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestKind};
 use crate::pace::Seen;
 use crate::step::{DiskFault, Millis, Ticket};
 
@@ -118,9 +118,11 @@ impl Parts {
     }
 
     /// What Complete names.
-    pub(super) fn etags(&self) -> Vec<(u32, String)> {
+    pub(super) fn completed(&self, checksum: Option<DigestKind>) -> Vec<CompletedPart> {
         let all = self.table.iter().enumerate().filter(|(_, state)| state.acked);
-        all.map(|(i, state)| (i as u32 + 1, state.etag.clone())).collect()
+        let sum = |state: &PartState| state.read.iter().find(|d| checksum == Some(d.kind())).cloned();
+        all.map(|(i, state)| CompletedPart { number: i as u32 + 1, etag: state.etag.clone(), checksum: sum(state) })
+            .collect()
     }
 
     pub(super) fn is_whole(&self) -> bool {
@@ -271,12 +273,14 @@ impl super::Upload {
             return;
         }
         let Some(upload_id) = self.attempt.as_ref().and_then(|a| a.upload_id.clone()) else { return };
+        let checksum = self.attempt.as_ref().and_then(|a| a.checksum);
         let attempt = self.number();
         while self.sends.len() < self.pace.allowed() as usize {
             let Some(number) = self.parts.todo.pop_first() else { return };
             self.parts.reopen();
             let part = plan::part(self.parts.len, self.parts.part_len, number);
-            let ticket = self.order(Step::SendPart { upload_id: upload_id.clone(), part });
+            let kinds = self.kinds();
+            let ticket = self.order(Step::SendPart { upload_id: upload_id.clone(), part, kinds, checksum });
             self.law(3, self.sends.iter().all(|s| s.ticket < ticket), "a ticket was used twice");
             self.sends.push(Send { ticket, attempt, number, ordered_at: self.now, sent: 0 });
         }
@@ -290,7 +294,8 @@ impl super::Upload {
         while self.reads.len() < READS_MAX {
             let Some(number) = self.parts.unread.pop_first() else { return };
             let part = plan::part(self.parts.len, self.parts.part_len, number);
-            let ticket = self.order(Step::ReadPart(part));
+            let kinds = self.kinds();
+            let ticket = self.order(Step::ReadPart { part, kinds });
             self.reads.push(Read { ticket, attempt, number, ordered_at: self.now, closing });
         }
     }
@@ -399,6 +404,8 @@ impl super::Upload {
                 self.settle_from(fault);
             }
             Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
+            // Nothing is lost by beginning anew without the checksums, which may be what is refused.
+            Fault::Rejected(_) if self.brings_checksums() && self.parts.acked == 0 => self.drop_checksums(),
             _ if self.refused_one_more(send, &fault) => {}
             // Requests that were under way when another one failed say nothing new.
             _ if send.ticket.0 <= self.failed_up_to && Self::may_pass(&fault) => {}
@@ -407,6 +414,16 @@ impl super::Upload {
                 self.failed(fault);
             }
         }
+    }
+
+    pub(super) fn brings_checksums(&self) -> bool {
+        self.attempt.as_ref().is_some_and(|attempt| attempt.checksum.is_some())
+    }
+
+    /// The store refuses what it said it keeps: another upload is begun without.
+    pub(super) fn drop_checksums(&mut self) {
+        self.checksum_refused = true;
+        self.new_attempt(Restart::ChecksumRefused, false);
     }
 
     /// A request failed before it took anything. While others are served, that is no failure of the upload: the store,
@@ -618,7 +635,7 @@ impl super::Upload {
         let trusted = self.planted(UploadFault::ListedPartTrusted);
         let unchecked = self.planted(UploadFault::SourceChangeIgnored);
         let forgets = self.planted(UploadFault::ResumeForgets);
-        let kinds = &self.config.kinds;
+        let kinds = self.kinds();
         let comparable = part.digests.iter().any(|d| kinds.contains(&d.kind()));
         let Some(state) = self.parts.state(number) else { return };
         let agrees = match same(&part.digests, &state.read) {

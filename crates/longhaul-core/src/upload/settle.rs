@@ -167,14 +167,17 @@ impl super::Upload {
     pub(super) fn write(&mut self) {
         let Some(attempt) = &self.attempt else { return };
         if attempt.single {
-            return self.main(Main::Write, Step::Put);
+            return self.main(Main::Write, Step::Put { checksum: self.config.checksum_single });
         }
         let Some(upload_id) = attempt.upload_id.clone() else { return };
         self.law(6, self.parts.is_whole(), "Complete with parts missing");
         self.law(4, !self.doubtful && self.parts.is_one_version(), "Complete for two versions of the source");
         self.law(5, self.sends.is_empty(), "Complete while parts are on their way");
-        let parts = self.parts.etags();
-        self.main(Main::Write, Step::Complete { upload_id, parts });
+        let checksum = attempt.checksum;
+        let parts = self.parts.completed(checksum);
+        let mut digests = self.whole.iter().flat_map(|whole| &whole.digests);
+        let whole = digests.find(|digest| checksum == Some(digest.kind())).cloned();
+        self.main(Main::Write, Step::Complete { upload_id, parts, whole });
     }
 
     // ---- a clear answer ----------------------------------------------------------------------------------------
@@ -277,8 +280,12 @@ impl super::Upload {
         }
         match fault {
             Fault::NoSuchUpload | Fault::NoSuchKey if !single => self.settle_from(fault),
-            Fault::InvalidPart if self.in_doubt => self.settle_from(fault),
+            Fault::InvalidPart | Fault::Corrupted if self.in_doubt => self.settle_from(fault),
             Fault::InvalidPart if !single => self.list_again(),
+            // The store makes another checksum of its parts than we do of ours: which of them differs? When none does, the
+            // store cannot be told what the whole has to be.
+            Fault::Corrupted if !single && self.relists == 0 => self.list_again(),
+            Fault::Corrupted if !single && self.brings_checksums() => self.drop_checksums(),
             Fault::Exists => self.settle_from(fault),
             fault => self.failed(fault),
         }
@@ -319,9 +326,7 @@ impl super::Upload {
     /// What an object at the key is, as far as the request with this whole is concerned.
     fn seen(&self, object: ObjectFacts, whole: &Whole) -> Seen {
         let as_before = is_before(&object, &self.before);
-        // An MD5 of the whole is told of what was sent in one request, one of MD5s of what was made of parts.
-        let md5 = object.digests.iter().any(|d| d.kind() == DigestKind::Md5);
-        let made_otherwise = if self.single() { object.composite.is_some() } else { md5 };
+        let made_otherwise = self.is_made_otherwise(&object, whole);
         match shown(&object, whole) {
             // The same bytes stood there before, in another dress.
             Shown::Same(_) if as_before && object.dressed_differently => Seen::AsBefore,
@@ -334,6 +339,23 @@ impl super::Upload {
             _ if self.planted(UploadFault::OtherObjectOverwritten) => Seen::AsBefore,
             _ => Seen::Other,
         }
+    }
+
+    /// Whether what is told of an object is never told of one that was made as ours is.
+    fn is_made_otherwise(&self, object: &ObjectFacts, whole: &Whole) -> bool {
+        let tells = |kind| object.digests.iter().any(|d| d.kind() == kind);
+        // One digest alone was computed because the store keeps it: and it tells something else.
+        let unkept = match whole.digests.as_slice() {
+            [kept] => !object.digests.is_empty() && !tells(kept.kind()),
+            _ => false,
+        };
+        // An MD5 of the whole is told of what was sent in one request, one of MD5s of what was made of parts.
+        unkept
+            || match (self.single(), object.composite) {
+                (true, composite) => composite.is_some(),
+                (false, Some(composite)) => composite.count != self.parts.count(),
+                (false, None) => tells(DigestKind::Md5),
+            }
     }
 
     pub(super) fn settle_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
@@ -413,7 +435,7 @@ impl super::Upload {
         if self.ending.is_some() {
             return;
         }
-        if self.settle.cause == Some(Fault::InvalidPart) {
+        if matches!(self.settle.cause, Some(Fault::InvalidPart | Fault::Corrupted)) && !self.single() {
             return self.list_again();
         }
         if self.ready {

@@ -43,6 +43,10 @@ impl super::Upload {
         }
         self.journal = true;
         self.intent_recorded = true;
+        if theirs.keep_parts != ours.keep_parts {
+            recovered.intent.keep_parts = ours.keep_parts; // the last one who goes on with it decides
+            self.record_beside(vec![Record::Intent(recovered.intent.clone())]);
+        }
         let live: usize = recovered.attempts.iter().map(|a| a.parts.len() + 4).sum();
         if u64::from(recovered.next_sequence) > 2 * live as u64 + u64::from(self.config.compact_after) {
             self.main(Main::Compact, Step::Compact { records: recovered.records() });
@@ -79,8 +83,14 @@ impl super::Upload {
     /// Takes up the last attempt: what was recorded of its parts counts when the store's list agrees.
     fn go_on_with(&mut self, last: journal::Attempt) {
         let single = last.part_len == 0;
-        self.attempt =
-            Some(Attempt { number: last.attempt, upload_id: last.upload_id, single, begun: true, create_doubt: false });
+        self.attempt = Some(Attempt {
+            number: last.attempt,
+            upload_id: last.upload_id,
+            single,
+            begun: true,
+            create_doubt: false,
+            checksum: last.checksum,
+        });
         self.touched = last.facts != self.source;
         if single {
             return;
@@ -241,11 +251,40 @@ impl super::Upload {
 
     /// Whether reading the source can show that it is what stands there.
     fn is_comparable(&self, object: &ObjectFacts) -> bool {
-        let kinds = &self.config.kinds;
-        let crc = |kind| matches!(kind, DigestKind::Crc64 | DigestKind::Crc64Nvme | DigestKind::Crc32c);
-        let by_crc = object.digests.iter().any(|d| crc(d.kind()) && kinds.contains(&d.kind()));
         let by_md5s = object.composite.is_some_and(|c| c.count == self.parts.count());
-        by_crc || by_md5s && kinds.contains(&DigestKind::Md5)
+        self.common_crc(object).is_some() || by_md5s && self.config.kinds.contains(&DigestKind::Md5)
+    }
+
+    /// A digest that is told of an object, and can be made for the source from those of its parts.
+    fn common_crc(&self, object: &ObjectFacts) -> Option<DigestKind> {
+        let crc = |kind| matches!(kind, DigestKind::Crc64 | DigestKind::Crc64Nvme | DigestKind::Crc32c);
+        object.digests.iter().map(Digest::kind).find(|kind| crc(*kind) && self.config.kinds.contains(kind))
+    }
+
+    // ---- what is computed --------------------------------------------------------------------------------------
+
+    /// Which digests are computed of the parts that are sent or read now. Where one is enough the others are spared: they
+    /// cost more than everything else that is done with a byte.
+    pub(super) fn kinds(&self) -> Vec<DigestKind> {
+        let one = match self.stage {
+            Stage::Compare => self.candidate.as_ref().and_then(|object| self.common_crc(object)),
+            _ => self.attempt.as_ref().and_then(|attempt| attempt.checksum),
+        };
+        one.map_or_else(|| self.config.kinds.clone(), |kind| vec![kind])
+    }
+
+    /// Which digests are computed of a source that is sent in one request.
+    pub(super) fn kinds_of_whole(&self) -> Vec<DigestKind> {
+        let told = |kind| self.candidate.as_ref().is_none_or(|o| o.digests.iter().any(|d| d.kind() == kind));
+        // What may have been sent before may show other digests only.
+        let plain = !self.guarded && self.earlier.is_empty();
+        let one = self.config.checksum_single.filter(|&kind| plain && told(kind));
+        one.map_or_else(|| self.config.kinds.clone(), |kind| vec![kind])
+    }
+
+    /// The checksum that the store is asked to keep with a new upload.
+    pub(super) fn wanted_checksum(&self) -> Option<DigestKind> {
+        self.config.checksum.filter(|_| !self.checksum_refused)
     }
 
     // ---- comparing ---------------------------------------------------------------------------------------------
@@ -374,7 +413,7 @@ impl super::Upload {
     fn new_number(&mut self, single: bool) -> Attempt {
         let number = self.next_attempt;
         self.next_attempt = number.saturating_add(1);
-        Attempt { number, upload_id: None, single, begun: false, create_doubt: false }
+        Attempt { number, upload_id: None, single, begun: false, create_doubt: false, checksum: None }
     }
 
     // ---- a new upload ------------------------------------------------------------------------------------------
@@ -404,6 +443,14 @@ impl super::Upload {
     }
 
     pub(super) fn create_refused(&mut self, fault: Fault) {
+        if matches!(fault, Fault::Rejected(_))
+            && self.wanted_checksum().is_some()
+            && !self.planted(UploadFault::ChecksumRefusalFatal)
+        {
+            // It may be the checksum that is not known there.
+            self.checksum_refused = true;
+            return;
+        }
         if Self::maybe_done(&fault) {
             // There may be an upload now that nobody knows the id of: it is remembered, and another one is begun.
             self.attempt = None;
@@ -419,25 +466,30 @@ impl super::Upload {
         }
     }
 
-    pub(super) fn heard_created(&mut self, upload_id: String) {
+    pub(super) fn heard_created(&mut self, upload_id: String, checksum: Option<DigestKind>) {
         self.served();
+        let wanted = self.wanted_checksum();
+        let believed = self.planted(UploadFault::ChecksumBelieved);
         let Some(attempt) = &mut self.attempt else { return };
         if upload_id.is_empty() || upload_id.len() > journal::UPLOAD_ID_MAX {
             attempt.create_doubt = true;
             return self.fail(Failure::Unusable);
         }
         attempt.upload_id = Some(upload_id);
+        // A store that does not say so ignores it.
+        attempt.checksum = wanted.filter(|kind| checksum == Some(*kind) || believed);
         self.stage = Stage::Created;
     }
 
     pub(super) fn record_created(&mut self) {
-        let Some(Attempt { number, upload_id: Some(upload_id), .. }) = self.attempt.clone() else { return };
+        let Some(Attempt { number, upload_id: Some(upload_id), checksum, .. }) = self.attempt.clone() else { return };
         self.parts.send_all();
         if self.planted(UploadFault::UploadIdUnrecorded) {
             self.stage = Stage::Send;
             return;
         }
-        self.record(vec![Record::Created { attempt: number, upload_id }], true);
+        let checksum = checksum.filter(|_| !self.planted(UploadFault::ChecksumUnrecorded));
+        self.record(vec![Record::Created { attempt: number, upload_id, checksum }], true);
     }
 
     /// The attempt is left: what it holds in the store is owed an abort, and another one begins. `gone`: the store holds

@@ -22,7 +22,7 @@
 //! | `Note`, `Finish` | none |
 
 use super::journal::{Record, Recovered};
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestKind};
 use crate::ranges::Range;
 use crate::step::{DiskFault, NetFault, Ticket};
 
@@ -82,6 +82,17 @@ pub struct Part {
     pub range: Range,
 }
 
+/// A part as Complete names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletedPart {
+    /// Its number.
+    pub number: u32,
+    /// The ETag that the store gave.
+    pub etag: String,
+    /// Its digest, where the upload was created with a checksum.
+    pub checksum: Option<Digest>,
+}
+
 /// A step together with its ticket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ordered {
@@ -99,17 +110,30 @@ pub enum Step {
     /// Ask what stands at the destination (HEAD).
     Look,
     /// Read the whole source into memory, between two looks at it, and digest it; it is at most `single_max` long.
-    Snapshot,
+    Snapshot {
+        /// Which digests are wanted of it.
+        kinds: Vec<DigestKind>,
+    },
     /// Send the last snapshot as one object.
-    Put,
+    Put {
+        /// Its digest of this kind goes with it: the store is to compare and keep it.
+        checksum: Option<DigestKind>,
+    },
     /// Create a multipart upload.
-    Create,
+    Create {
+        /// The store is asked to compare and keep digests of this kind, of each part and of the whole.
+        checksum: Option<DigestKind>,
+    },
     /// Send one part, digesting the bytes as they are read.
     SendPart {
         /// To which upload.
         upload_id: String,
         /// Which part.
         part: Part,
+        /// Which digests are wanted of it.
+        kinds: Vec<DigestKind>,
+        /// Its digest of this kind goes ahead of it: the upload was created with it.
+        checksum: Option<DigestKind>,
     },
     /// One page of the store's list of parts.
     ListParts {
@@ -122,8 +146,10 @@ pub enum Step {
     Complete {
         /// Of which upload.
         upload_id: String,
-        /// All part numbers in order, with the ETags that the store gave.
-        parts: Vec<(u32, String)>,
+        /// All parts, by number.
+        parts: Vec<CompletedPart>,
+        /// What the whole has to be, where the upload was created with a checksum.
+        whole: Option<Digest>,
     },
     /// Remove the upload and its parts.
     Abort {
@@ -133,7 +159,12 @@ pub enum Step {
     /// Look at the source again.
     CheckSource,
     /// Read one part of the source and digest it, sending nothing.
-    ReadPart(Part),
+    ReadPart {
+        /// Which part.
+        part: Part,
+        /// Which digests are wanted of it.
+        kinds: Vec<DigestKind>,
+    },
     /// From the digests of all parts, in order: those of the whole. Arithmetic, nothing is read.
     Combine {
         /// Length in bytes and digests of each part.
@@ -236,6 +267,8 @@ pub enum Heard {
     Created {
         /// Its id.
         upload_id: String,
+        /// The store says that it keeps digests of this kind with it.
+        checksum: Option<DigestKind>,
     },
     /// A part was stored.
     PartStored {
@@ -430,11 +463,13 @@ pub enum Restart {
     OtherPartLength,
     /// The upload was settled as not done.
     NotStored,
+    /// The store refuses the checksums that it said it keeps.
+    ChecksumRefused,
 }
 
 impl Restart {
     /// All reasons.
-    pub const ALL: [Restart; 9] = [
+    pub const ALL: [Restart; 10] = [
         Self::SourceChanged,
         Self::UploadGone,
         Self::JournalUnusable,
@@ -444,6 +479,7 @@ impl Restart {
         Self::WholeDiffers,
         Self::OtherPartLength,
         Self::NotStored,
+        Self::ChecksumRefused,
     ];
 
     /// The code in the journal; never 0.
@@ -458,6 +494,7 @@ impl Restart {
             Self::WholeDiffers => 7,
             Self::OtherPartLength => 8,
             Self::NotStored => 9,
+            Self::ChecksumRefused => 10,
         }
     }
 
@@ -478,6 +515,7 @@ impl Restart {
             Self::WholeDiffers => "the object as stored did not have the digest of its parts",
             Self::OtherPartLength => "the parts are to have another length",
             Self::NotStored => "the last request was not carried out, and its upload is gone",
+            Self::ChecksumRefused => "the store refuses the checksums that it said it keeps",
         }
     }
 }

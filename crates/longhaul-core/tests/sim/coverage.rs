@@ -43,6 +43,7 @@ counters! {
     failed_syncs, no_space, late_writes, throttles,
     torn_journals, torn_appends, unusable_journals, compactions,
     spoiled_files, spoiled_journals, foreign_targets,
+    windowed, several_pieces, windows_published, windows_outside, other_ranges, trimmed_before_a_piece,
     resumed, returned, damaged, kept_bytes, published, small_published, small_left, rivals_in_disguise, survived_after_done, asked_again_after_done,
 }
 
@@ -122,13 +123,16 @@ impl Coverage {
         let end = match finish {
             Finish::Done { already: true, .. } => "Done, already",
             Finish::Done { .. } => "Done",
+            Finish::NotModified => "NotModified",
             Finish::Paused => "Paused",
             Finish::Discarded => "Discarded",
             Finish::Failed(failure) => match failure {
                 Failure::NotFound(_) => "Failed: NotFound",
+                Failure::Outside { .. } => "Failed: Outside",
                 Failure::Denied(_) => "Failed: Denied",
                 Failure::NeedsLink(_) => "Failed: NeedsLink",
                 Failure::Changed { .. } => "Failed: Changed",
+                Failure::Unmet { .. } => "Failed: Unmet",
                 Failure::Integrity { .. } => "Failed: Integrity",
                 Failure::NotProvable(_) => "Failed: NotProvable",
                 Failure::Disk { .. } => "Failed: Disk",
@@ -179,9 +183,11 @@ impl Coverage {
         for end in [
             "Done",
             "Done, already",
+            "NotModified",
             "Paused",
             "Discarded",
             "Failed: Changed",
+            "Failed: Unmet",
             "Failed: Integrity",
             "Failed: Disk",
             "Failed: Refused",

@@ -184,6 +184,8 @@ pub(crate) struct Receipt {
     pub(crate) facts: FileFacts,
     pub(crate) identity: longhaul_core::identity::Identity,
     pub(crate) extents: Vec<Extent>,
+    /// What of the object it is of.
+    pub(crate) window: longhaul_core::window::Window,
 }
 
 #[derive(Debug, Default)]

@@ -250,7 +250,8 @@ impl World {
                         return failed(DiskFault::NoSpace);
                     }
                     let (facts, identity) = (receipt.facts, receipt.identity.clone());
-                    self.disk.receipt = Some(Receipt { facts, identity, extents: receipt.extents.clone() });
+                    let window = self.wanted.window();
+                    self.disk.receipt = Some(Receipt { facts, identity, extents: receipt.extents.clone(), window });
                     op.stage = 1;
                     return if self.power { None } else { Some(Heard::Done) };
                 }
@@ -346,6 +347,9 @@ impl World {
 
     /// Whether the receipt speaks of what stands at the target.
     fn is_of(&self, receipt: &Receipt, facts: &FileFacts) -> bool {
+        if receipt.window != self.wanted.window() {
+            return false;
+        }
         let target = self.disk.file(TARGET).map_or(&[][..], |file| file.bytes());
         match fit(&receipt.facts, facts) {
             Fit::Fits => true,

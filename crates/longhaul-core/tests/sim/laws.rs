@@ -21,6 +21,7 @@ use crate::driver::name_of;
 use crate::remote::Declares;
 use crate::stream::Stream;
 use crate::tell;
+use crate::window::Wanted;
 use crate::world::{Stand, World};
 
 /// A promise that was not kept.
@@ -69,6 +70,8 @@ pub(crate) struct Witness {
     pub(crate) journal_ever_spoiled: bool,
     /// Somebody put the journal of another source in its place.
     pub(crate) another_source: bool,
+    /// Another range of the object was asked for before.
+    pub(crate) another_range: bool,
     pub(crate) rebooted: bool,
     pub(crate) done: bool,
 }
@@ -110,13 +113,21 @@ impl World {
 
     /// Which version these bytes are, whole.
     fn version_of(&self, bytes: &[u8]) -> Option<usize> {
-        self.remote.versions.iter().position(|v| v.content.slice() == bytes)
+        let of = |wanted: &Wanted| self.remote.versions.iter().position(|v| wanted.is_cut_of(bytes, &v.content));
+        of(&self.wanted).or_else(|| self.wanted_before.as_ref().and_then(of))
+    }
+
+    /// Whether these are the bytes of a version that the caller wants; those of two versions may be equal.
+    fn is_of_wanted_version(&self, bytes: &[u8]) -> bool {
+        let ranges = || std::iter::once(&self.wanted).chain(&self.wanted_before);
+        let is_cut_of = |content| ranges().any(|range| range.is_cut_of(bytes, content));
+        self.remote.wanted(&self.wish).any(|version| is_cut_of(&version.content))
     }
 
     /// A mixture can only be forbidden where something could tell: a validator that does not lie, a digest, or the
     /// same bytes seen twice.
     fn mixture_is_excused(&self) -> bool {
-        let digest = !self.expected.is_empty() || self.remote.always_declares();
+        let digest = !self.expected.is_empty() || self.remote.always_declares() && self.wanted.is_whole();
         self.remote.lies && !digest && !self.witness.contradicted
     }
 
@@ -152,6 +163,9 @@ impl World {
                 self.broken("the target is one whole version", format_args!("{when}: it holds {shown}"));
             }
             None => self.coverage.excused_mixtures += 1,
+            Some(version) if !self.is_of_wanted_version(bytes) => {
+                self.broken("what is published is what the caller wants", format_args!("{when}: version {version}"));
+            }
             Some(_) => {}
         }
         let bytes = self.disk.files[usize::from(id)].bytes();
@@ -161,7 +175,7 @@ impl World {
             self.broken("the target matches the digest that was given", format_args!("{when}"));
         }
         // (A 416 tells of an object without bytes, and its digest is not the object's.)
-        if self.remote.declares == Declares::Wrong && !empty {
+        if self.remote.declares == Declares::Wrong && !empty && self.wanted.is_whole() {
             self.broken("the target matches the digest that was declared", format_args!("{when}"));
         }
     }
@@ -169,6 +183,7 @@ impl World {
     pub(crate) fn published(&mut self) {
         self.published = true;
         self.coverage.published += 1;
+        self.coverage.windows_published += u64::from(!self.wanted.is_whole());
         self.check_target("when it is renamed");
     }
 
@@ -451,6 +466,9 @@ impl World {
 
     pub(crate) fn finished(&mut self, finish: &Finish) {
         tell!(self, "the run ends: {finish:?}");
+        self.coverage.windows_outside += u64::from(matches!(finish, Finish::Failed(Failure::Outside { .. })));
+        let other_range = Finish::Failed(Failure::Refused(Refusal::PartialOfAnotherRange));
+        self.coverage.other_ranges += u64::from(*finish == other_range);
         let lost = u64::from((self.witness.heard & !self.witness.recorded).count_ones());
         if *finish == Finish::Paused && lost > 0 {
             self.broken("a pause keeps what was received", format_args!("{lost} bytes are in no record"));
@@ -479,26 +497,52 @@ impl World {
         self.check_target("when it is done");
     }
 
+    /// Several pieces need several replies, and nothing proves that these are of one version.
+    fn cannot_be_joined(&self) -> bool {
+        let remote = &self.remote;
+        let proven = remote.scheme.is_strong() && !remote.lies && !remote.alternated && !remote.edges;
+        self.wanted.is_several() && !proven
+    }
+
     /// Whether an undisturbed run may end like this.
     pub(crate) fn is_right_end(&self, finish: &Finish) -> bool {
         let empty = self.remote.shows_nothing();
         match finish {
-            Finish::Done { length, .. } => self.remote.declares != Declares::Wrong || *length == 0,
+            Finish::Done { length, .. } => {
+                self.remote.declares != Declares::Wrong || *length == 0 || !self.wanted.is_whole()
+            }
             Finish::Failed(Failure::Refused(refusal)) => match refusal {
                 // Published, and then somebody took the journal that said so.
-                Refusal::TargetExists if self.witness.journal_ever_spoiled => self.published || self.older != NONE,
+                // Or it was of other bytes.
+                Refusal::TargetExists if self.witness.journal_ever_spoiled || self.witness.another_range => {
+                    self.published || self.older != NONE
+                }
                 Refusal::TargetExists => self.older != NONE && !self.overwrite,
                 Refusal::TargetIsSymlink => self.stand == Stand::Symlink && !self.overwrite,
                 Refusal::PartialOfAnotherSource => self.witness.another_source,
+                Refusal::PartialOfAnotherRange => self.witness.another_range,
                 Refusal::TargetIsDirectory => self.stand == Stand::Directory,
                 _ => false,
             },
-            Finish::Failed(Failure::NotProvable(_)) => self.demanding,
+            Finish::NotModified | Finish::Failed(Failure::Unmet { .. }) => !self.remote.shows_wanted(&self.wish),
+            Finish::Failed(Failure::NotProvable(_)) => self.demanding || self.cannot_be_joined(),
+            Finish::Failed(Failure::Outside { .. }) => {
+                self.remote.shown().any(|version| self.wanted.cut(&version.content).is_none())
+            }
+            Finish::Failed(Failure::Unusable(Suspicion::RangeIgnored)) => {
+                !self.wanted.is_whole() && !self.remote.ranges
+            }
+            Finish::Failed(Failure::Unusable(Suspicion::LengthUntold)) => {
+                !self.wanted.is_whole() && !self.remote.total_known
+            }
             Finish::Failed(Failure::Changed { .. }) => {
                 self.stops_on_change && (self.remote.versions.len() > 1 || self.remote.edges)
             }
             // The same validator, another length, and no reply that tells it: nothing can be concluded.
-            Finish::Failed(Failure::Unusable(Suspicion::BadContentRange)) => self.remote.lies,
+            Finish::Failed(
+                Failure::Unusable(Suspicion::BadContentRange)
+                | Failure::GaveUp(Trouble::Reply(Suspicion::BadContentRange)),
+            ) => self.remote.lies,
             Finish::Failed(Failure::GaveUp(Trouble::Short | Trouble::Reply(Suspicion::Alternating))) => {
                 self.remote.lies || self.remote.declares == Declares::Wrong
             }

@@ -13,6 +13,7 @@ mod remote;
 mod rng;
 mod runner;
 mod stream;
+mod window;
 mod world;
 
 use longhaul_core::fault::Fault;

@@ -3,6 +3,7 @@
 //! What the server *is* (which validators, whether it knows ranges, how bodies end) is drawn once per history. What
 //! goes *wrong* (cuts, 503, a portal in between) is drawn per reply, and only in runs that are given trouble.
 
+use longhaul_core::conditions::{Conditions, Unmet};
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::identity::{Identity, Validator};
 use longhaul_core::reply::{ContentRange, Framing, ReplyFacts};
@@ -110,9 +111,11 @@ pub(crate) struct Remote {
     pub(crate) lies: bool,
     pub(crate) declares: Declares,
     digest_kind: DigestKind,
-    ranges: bool,
+    pub(crate) ranges: bool,
     conditions: bool,
-    total_known: bool,
+    pub(crate) total_known: bool,
+    /// Pieces of the object are wanted: what is asked first need not be its begin.
+    pub(crate) windowed: bool,
     framing: Framing,
     trims: usize,
     bare_416: bool,
@@ -150,6 +153,7 @@ impl Remote {
             },
             trims: if rng.one_in(8) { rng.pick(&[4, 8, 16]) } else { 1 },
             bare_416: rng.one_in(4),
+            windowed: false,
             changes: 0,
         };
         remote.add(Content::new(0, len));
@@ -206,9 +210,39 @@ impl Remote {
         self.balanced = self.balanced.filter(|_| two);
     }
 
+    /// What a caller may wish of the object, now and then: about its first version, or a second.
+    pub(crate) fn draw_wish(&self, rng: &mut Rng) -> Conditions {
+        let shown = &self.versions[0].identity;
+        if !rng.one_in(12) || self.edges {
+            return Conditions::default();
+        }
+        let etag = shown.etag.clone().map(|etag| if rng.coin() { etag } else { "\"v1\"".to_owned() });
+        let date = shown.modified.map(|date| date + rng.pick(&[-1, 0, 1_000]));
+        match rng.below(4) {
+            0 => Conditions { if_match: etag, ..Conditions::default() },
+            1 => Conditions { if_none_match: etag, ..Conditions::default() },
+            2 => Conditions { modified_since: date, ..Conditions::default() },
+            _ => Conditions { unmodified_since: date, ..Conditions::default() },
+        }
+    }
+
+    fn is_wanted(&self, version: usize, wish: &Conditions) -> bool {
+        wish.judge(&self.versions[version].identity).is_none()
+    }
+
+    /// The versions that the caller wants.
+    pub(crate) fn wanted(&self, wish: &Conditions) -> impl Iterator<Item = &Version> {
+        self.versions.iter().enumerate().filter(|&(v, _)| self.is_wanted(v, wish)).map(|(_, version)| version)
+    }
+
+    /// Whether every version that is shown now is one that the caller wants.
+    pub(crate) fn shows_wanted(&self, wish: &Conditions) -> bool {
+        self.balanced.into_iter().chain([self.current]).all(|v| self.is_wanted(v, wish))
+    }
+
     /// Whether a version that is shown now has no bytes.
     pub(crate) fn shows_nothing(&self) -> bool {
-        self.balanced.into_iter().chain([self.current]).any(|v| self.versions[v].content.len == 0)
+        self.shown().any(|version| version.content.len == 0)
     }
 
     /// Whether replies show different validators in turn.
@@ -220,9 +254,14 @@ impl Remote {
         if of == PORTAL { &self.portal } else { &self.versions[of].content }
     }
 
-    /// A digest of this version, of the kind that the server uses, and true.
-    pub(crate) fn true_digest(&self, version: usize) -> Digest {
-        digest(self.digest_kind, self.versions[version].content.slice())
+    /// A digest of these bytes, of the kind that the server uses.
+    pub(crate) fn digest_of(&self, bytes: &[u8]) -> Digest {
+        digest(self.digest_kind, bytes)
+    }
+
+    /// The versions that are shown now.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &Version> {
+        self.balanced.into_iter().chain([self.current]).map(|v| &self.versions[v])
     }
 
     /// Whether every reply declares a digest of the version that it carries.
@@ -287,6 +326,12 @@ impl Remote {
         }
         let facts = ReplyFacts { identity, ..Default::default() };
         let mut ranged = fetch.ranged && self.ranges;
+        match fetch.only_if.as_ref().filter(|_| self.conditions).and_then(|wish| wish.judge(&facts.identity)) {
+            Some(Unmet::Same) => return bodyless(ReplyFacts { status: 304, ..facts }),
+            Some(Unmet::Other) if rng.coin() => return bodyless(ReplyFacts { status: 412, ..facts }),
+            Some(Unmet::Other) => return bodyless(ReplyFacts { status: 412, ..Default::default() }),
+            None => {}
+        }
         if self.conditions
             && let Some(condition) = &fetch.condition
             && !Self::matches(&facts.identity, condition)
@@ -305,7 +350,10 @@ impl Remote {
             let facts = ReplyFacts { status: 200, framing, ..facts };
             return Reply::Head(Box::new(facts), Body { of: version, start: 0, end: len, broken: None });
         }
-        let asked = fetch.start.min(CAP as u64) as usize;
+        let asked = match fetch.last {
+            Some(count) => len.saturating_sub(count.min(CAP as u64) as usize),
+            None => fetch.start.min(CAP as u64) as usize,
+        };
         if asked >= len {
             if len == 0 && rng.coin() {
                 return bodyless(ReplyFacts { status: 200, framing: Framing::Length(0), ..facts });
@@ -323,7 +371,7 @@ impl Remote {
         let mut facts = facts;
         if self.scheme == Scheme::YoungDate {
             // The first replies come within a minute of the change, later ones may not.
-            facts.identity.modified_is_old = asked > 0 && rng.one_in(4);
+            facts.identity.modified_is_old = asked > 0 && !self.windowed && rng.one_in(4);
         }
         let facts = ReplyFacts {
             status: 206,
@@ -409,7 +457,7 @@ mod tests {
     use super::*;
 
     fn ask(start: u64, end: Option<u64>) -> Fetch {
-        Fetch { start, end, ranged: true, condition: None, fresh_connection: false }
+        Fetch { start, end, last: None, ranged: true, condition: None, fresh_connection: false, only_if: None }
     }
 
     fn plain(seed: u64) -> Remote {

@@ -95,6 +95,9 @@ impl World {
         stream.phase = Phase::Flowing;
         stream.file = file;
         stream.at = grant.body_start as usize; // where the core believes that the body begins
+        stream.body.start += grant.skip as usize;
+        stream.body.end = stream.body.end.max(stream.body.start);
+        self.coverage.trimmed_before_a_piece += u64::from(grant.skip > 0);
         let shift = stream.at as i64 - stream.body.start as i64;
         stream.body.start = stream.at;
         stream.body.end = (stream.body.end as i64 + shift).clamp(0, CAP as i64) as usize;

@@ -2,6 +2,7 @@
 //! power cut, a pause or a discard, with trouble of its own; then a last run that nothing disturbs, and a look at what
 //! is left. Everything comes from one seed.
 
+use longhaul_core::conditions::Conditions;
 use longhaul_core::digest::Digest;
 use longhaul_core::download::{Command, Config, Download, Durability, OnChange};
 use longhaul_core::fault::Fault;
@@ -18,6 +19,7 @@ use crate::laws::{Breach, Witness};
 use crate::remote::{NetTrouble, Remote};
 use crate::rng::Rng;
 use crate::stream::Stream;
+use crate::window::Wanted;
 
 /// Moves of the world in one run after which something must be wrong.
 const TICKS_MAX: u64 = 4_000;
@@ -140,6 +142,11 @@ pub(crate) struct World {
     /// The caller refuses what cannot be proven.
     pub(crate) demanding: bool,
     pub(crate) expected: Vec<Digest>,
+    /// What of the object, in this run; and in the first one, if that was another range.
+    pub(crate) wanted: Wanted,
+    pub(crate) wanted_before: Option<Wanted>,
+    /// The caller's conditions.
+    pub(crate) wish: Conditions,
     pub(crate) stand: Stand,
     pub(crate) older: Id,
     pub(crate) older_bytes: Vec<u8>,
@@ -185,6 +192,9 @@ impl World {
             sync_every_ms: 0,
             demanding: false,
             expected: Vec::new(),
+            wanted: Wanted::default(),
+            wanted_before: None,
+            wish: Conditions::default(),
             stand: Stand::Free,
             older: NONE,
             older_bytes: Vec::new(),
@@ -220,6 +230,9 @@ impl World {
         (self.older, self.published) = (NONE, false);
         self.older_bytes.clear();
         self.expected.clear();
+        (self.wanted, self.wanted_before) = (Wanted::default(), None);
+        // Drawn apart, so that histories without conditions are the same as ever.
+        self.wish = self.remote.draw_wish(&mut Rng::new(!seed));
     }
 
     /// Lives through the history of this seed.
@@ -228,11 +241,18 @@ impl World {
         self.careless_lock = fault == Some(Fault::LockOnWrongFile);
         self.careless_receipt = fault == Some(Fault::ReceiptOfAnotherFile);
         self.wrong_main = None;
-        let config = self.draw_config(seed);
+        self.draw_wanted();
+        let mut config = self.draw_config(seed);
         self.stand_something_at_the_target();
         tell!(self, "seed {seed}: {config:?}");
         tell!(self, "the remote: {:?}", self.remote);
         self.coverage.histories += 1;
+        if !self.wanted.is_whole() && self.expected.is_empty() && self.rng.one_in(4) {
+            let len = self.remote.versions[0].content.len;
+            let other = Wanted::draw(&mut self.rng, len);
+            self.want(other, &mut config);
+            tell!(self, "at first another range is asked for: {}", config.source.window);
+        }
         for _ in 0..self.rng.between(1, 5) {
             self.trouble = Trouble::draw(&mut self.rng);
             let plan = self.draw_plan();
@@ -244,6 +264,12 @@ impl World {
             self.run(&config, fault, plan);
             if self.breach.is_some() || self.witness.done {
                 break;
+            }
+            if let Some(wanted) = self.wanted_before.clone()
+                && !self.witness.another_range
+            {
+                self.witness.another_range = true;
+                self.want(wanted, &mut config);
             }
             self.between_runs();
         }
@@ -259,6 +285,22 @@ impl World {
         self.breach.take()
     }
 
+    fn draw_wanted(&mut self) {
+        if self.rng.one_in(4) {
+            let len = self.remote.versions[0].content.len;
+            self.wanted = Wanted::draw(&mut self.rng, len);
+            self.remote.windowed = true;
+            self.coverage.windowed += 1;
+            self.coverage.several_pieces += u64::from(self.wanted.is_several());
+        }
+    }
+
+    /// From now on other bytes are asked for.
+    fn want(&mut self, wanted: Wanted, config: &mut Config) {
+        config.source.window = wanted.window();
+        self.wanted_before = Some(std::mem::replace(&mut self.wanted, wanted));
+    }
+
     fn draw_config(&mut self, seed: u64) -> Config {
         let rng = &mut self.rng;
         self.power = !rng.one_in(8);
@@ -270,12 +312,15 @@ impl World {
         self.unsynced_max = rng.pick(&[16, 32, 64]);
         self.sync_every_ms = rng.pick(&[50, 200, 1000]);
         self.demanding = rng.one_in(24);
-        if rng.one_in(6) {
-            self.expected.push(self.remote.true_digest(0));
+        if rng.one_in(6)
+            && let Some(bytes) = self.wanted.cut(&self.remote.versions[0].content)
+        {
+            self.expected.push(self.remote.digest_of(&bytes));
         }
+        let window = self.wanted.window();
         Config {
             seed,
-            source: Source { url: "u".to_owned(), name: b"n".to_vec(), ..Source::default() },
+            source: Source { url: "u".to_owned(), name: b"n".to_vec(), window, ..Source::default() },
             named: !rng.one_in(8),
             link_signed: rng.one_in(4),
             connections: if rng.coin() {
@@ -310,6 +355,7 @@ impl World {
             require_verified: self.demanding && rng.coin(),
             require_length: self.demanding,
             overwrite: self.overwrite,
+            only_if: self.wish.clone(),
         }
     }
 

@@ -65,6 +65,11 @@ pub(crate) fn md5(bytes: &[u8]) -> Digest {
     value(DigestKind::Md5, hash(bytes) ^ 0x5555)
 }
 
+/// Stands for the CRC-64/NVME, which is made in the same way.
+pub(crate) fn nvme(bytes: &[u8]) -> Digest {
+    value(DigestKind::Crc64Nvme, !hash(bytes))
+}
+
 fn value(kind: DigestKind, of: u64) -> Digest {
     let mut bytes = of.to_be_bytes().repeat(2);
     bytes.truncate(kind.len());
@@ -72,7 +77,12 @@ fn value(kind: DigestKind, of: u64) -> Digest {
 }
 
 pub(crate) fn digests(kinds: &[DigestKind], bytes: &[u8]) -> Vec<Digest> {
-    kinds.iter().map(|kind| if *kind == DigestKind::Md5 { md5(bytes) } else { crc(bytes) }).collect()
+    let one = |kind: &DigestKind| match kind {
+        DigestKind::Md5 => md5(bytes),
+        DigestKind::Crc64Nvme => nvme(bytes),
+        _ => crc(bytes),
+    };
+    kinds.iter().map(one).collect()
 }
 
 fn number(digest: &Digest) -> u64 {
@@ -82,12 +92,16 @@ fn number(digest: &Digest) -> u64 {
 /// What a driver makes of the digests of parts.
 pub(crate) fn combine(parts: &[(u64, Vec<Digest>)]) -> (Vec<Digest>, Option<Composite>) {
     let of = |kind| move |(_, digests): &(u64, Vec<Digest>)| digests.iter().find(|d| d.kind() == kind).map(number);
-    let crc = parts.iter().try_fold(0u64, |h, part| {
-        let power = (0..part.0).fold(1u64, |p, _| p.wrapping_mul(BASE));
-        of(DigestKind::Crc64)(part).map(|crc| h.wrapping_mul(power).wrapping_add(crc))
-    });
+    let whole = |kind, mask: u64| {
+        let sum = parts.iter().try_fold(0u64, |h, part| {
+            let power = (0..part.0).fold(1u64, |p, _| p.wrapping_mul(BASE));
+            of(kind)(part).map(|crc| h.wrapping_mul(power).wrapping_add(crc ^ mask))
+        });
+        sum.map(|sum| value(kind, sum ^ mask))
+    };
+    let wholes = [whole(DigestKind::Crc64, 0), whole(DigestKind::Crc64Nvme, u64::MAX)];
     let md5s: Option<Vec<u64>> = parts.iter().map(of(DigestKind::Md5)).collect();
-    (crc.map(|crc| value(DigestKind::Crc64, crc)).into_iter().collect(), md5s.map(|md5s| composite(&md5s)))
+    (wholes.into_iter().flatten().collect(), md5s.map(|md5s| composite(&md5s)))
 }
 
 fn composite(md5s: &[u64]) -> Composite {
@@ -107,10 +121,10 @@ pub(crate) fn composite_of(parts: &[Bytes]) -> Composite {
 fn the_digest_of_the_whole_is_made_from_those_of_the_parts() {
     let whole = Bytes::new(1..=11);
     let parts: Vec<Bytes> = (0..4).map(|n| whole.slice(Range::new(n * 3, n * 3 + 3))).collect();
-    let kinds = [DigestKind::Crc64, DigestKind::Md5];
+    let kinds = [DigestKind::Crc64, DigestKind::Md5, DigestKind::Crc64Nvme];
     let told: Vec<_> = parts.iter().map(|p| (p.len() as u64, digests(&kinds, p.as_slice()))).collect();
     let (digests, md5s) = combine(&told);
-    assert_eq!(digests, [crc(whole.as_slice())]);
+    assert_eq!(digests, [crc(whole.as_slice()), nvme(whole.as_slice())]);
     assert_eq!(md5s, Some(composite_of(&parts)));
     assert_ne!(md5(whole.as_slice()), md5(&whole.as_slice()[1..]));
 }

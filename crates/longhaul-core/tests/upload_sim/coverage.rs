@@ -39,6 +39,7 @@ counters! {
     changes, hidden_changes, rivals, lifecycles, late, unanswered, corrupted, wrong_parts,
     torn_journals, torn_appends, unusable_journals, spoiled_journals, compactions,
     resumed, reads, settled, limited, aborts, vain_aborts, parts_sent_again, left_recorded, asked_again, calm,
+    sums_kept, sums_ignored, sums_refused, sums_of_single, wholes_refused, known_by_sum, dressed_differently,
 }
 
 macro_rules! places {
@@ -69,21 +70,21 @@ macro_rules! places {
 
 places! {
     Look: (Step::Look, _),
-    Snapshot: (Step::Snapshot, _),
+    Snapshot: (Step::Snapshot { .. }, _),
     Begin: (_, Some(Record::Begin { .. })),
-    Create: (Step::Create, _),
+    Create: (Step::Create { .. }, _),
     Created: (_, Some(Record::Created { .. })),
     SendPart: (Step::SendPart { .. }, _),
     PartRecorded: (_, Some(Record::Part { .. })),
     Touched: (_, Some(Record::Touched { .. })),
     ListParts: (Step::ListParts { .. }, _),
-    ReadPart: (Step::ReadPart(_), _),
+    ReadPart: (Step::ReadPart { .. }, _),
     CheckSource: (Step::CheckSource, _),
     Combine: (Step::Combine { .. }, _),
     Completing: (_, Some(Record::Completing { .. })),
     Complete: (Step::Complete { .. }, _),
     Putting: (_, Some(Record::Putting { .. })),
-    Put: (Step::Put, _),
+    Put: (Step::Put { .. }, _),
     Stored: (_, Some(Record::Stored { .. })),
     Abandoned: (_, Some(Record::Abandoned { .. })),
     Abort: (Step::Abort { .. }, _),
@@ -118,6 +119,7 @@ impl Coverage {
                 Failure::Disk { .. } => "Failed: Disk",
                 Failure::GaveUp(_) => "Failed: GaveUp",
                 Failure::NeedsCredentials => "Failed: NeedsCredentials",
+                Failure::Denied(_) => "Failed: Denied",
                 _ => "Failed otherwise",
             },
         };
@@ -167,6 +169,7 @@ impl Coverage {
             "Failed: Disk",
             "Failed: GaveUp",
             "Failed: NeedsCredentials",
+            "Failed: Denied",
         ] {
             need(end, self.ends.get(end).copied().unwrap_or(0));
         }

@@ -6,8 +6,9 @@ use longhaul_core::upload::Upload;
 use longhaul_core::upload::journal::{self, Record};
 use longhaul_core::upload::step::{Fault, Found, FoundJournal, Heard, Looked, Ordered, Step};
 
-use crate::content::{Bytes, combine, digests};
+use crate::content::{Bytes, combine, digests, nvme};
 use crate::log::Log;
+use crate::store::{Sums, Tells};
 use crate::tell;
 use crate::world::World;
 
@@ -24,6 +25,8 @@ pub(crate) struct Op {
     before: Option<Looked>,
     answer: Option<Heard>,
     stopped: bool,
+    /// What the object is to be given beside its bytes.
+    dress: u8,
 }
 
 /// A request that the store carries out when nobody waits for its answer any more.
@@ -32,6 +35,7 @@ pub(crate) struct Late {
     at: u64,
     step: Step,
     bytes: Bytes,
+    dress: u8,
 }
 
 impl Op {
@@ -43,8 +47,8 @@ impl Op {
         matches!(
             self.step,
             Step::Look
-                | Step::Put
-                | Step::Create
+                | Step::Put { .. }
+                | Step::Create { .. }
                 | Step::SendPart { .. }
                 | Step::ListParts { .. }
                 | Step::Complete { .. }
@@ -55,7 +59,7 @@ impl Op {
 
 /// Whether a request of this kind changes anything in the store.
 fn writes(step: &Step) -> bool {
-    matches!(step, Step::Put | Step::SendPart { .. } | Step::Complete { .. } | Step::Create)
+    matches!(step, Step::Put { .. } | Step::SendPart { .. } | Step::Complete { .. } | Step::Create { .. })
 }
 
 impl World {
@@ -99,6 +103,7 @@ impl World {
                     before: None,
                     answer: None,
                     stopped: false,
+                    dress: self.dress,
                 });
             }
         }
@@ -186,7 +191,8 @@ impl World {
                 let (digests, composite) = combine(parts);
                 Some(Heard::Combined { digests, composite })
             }
-            Step::ReadPart(_) | Step::Snapshot => {
+            Step::ReadPart { kinds, .. } | Step::Snapshot { kinds } => {
+                let kinds = kinds.clone();
                 if op.stopped && self.rng.coin() {
                     return failed(DiskFault::Interrupted);
                 }
@@ -196,8 +202,8 @@ impl World {
                 if !self.read_on(op) {
                     return if op.stage == 0 { failed(DiskFault::Io) } else { None };
                 }
-                let (digests, before) = (digests(&self.config.kinds, op.read.as_slice()), op.before?);
-                if let Step::Snapshot = op.step {
+                let (digests, before) = (digests(&kinds, op.read.as_slice()), op.before?);
+                if let Step::Snapshot { .. } = op.step {
                     self.witness.snapshot = op.read;
                     return Some(Heard::Snapped { before, after: self.source.look(self.now), digests });
                 }
@@ -211,11 +217,11 @@ impl World {
     /// Reads the op's stretch of the source in two halves. True when all is read; false with stage 0 when it is cut short.
     fn read_on(&mut self, op: &mut Op) -> bool {
         let len = match &op.step {
-            Step::SendPart { part, .. } | Step::ReadPart(part) => part.range.len(),
+            Step::SendPart { part, .. } | Step::ReadPart { part, .. } => part.range.len(),
             _ => op.before.map_or(self.source.facts.len, |before| before.facts.len),
         };
         let start = match &op.step {
-            Step::SendPart { part, .. } | Step::ReadPart(part) => part.range.start,
+            Step::SendPart { part, .. } | Step::ReadPart { part, .. } => part.range.start,
             _ => 0,
         };
         let range = |from, to| longhaul_core::ranges::Range::new(start + from, start + to);
@@ -251,12 +257,12 @@ impl World {
         }
         if op.stopped {
             // It arrives all the same, or it does not.
-            let sent = op.stage == 2 || !matches!(op.step, Step::SendPart { .. } | Step::Put);
+            let sent = op.stage == 2 || !matches!(op.step, Step::SendPart { .. } | Step::Put { .. });
             if writes(&op.step) && sent && self.rng.coin() {
                 if self.rng.coin() {
                     self.carry_out_later(op);
                 } else {
-                    self.carry_out(&op.step.clone(), op.read, op.began);
+                    self.carry_out(&op.step.clone(), op.read, op.began, op.dress);
                 }
                 return Some(Heard::Refused(Fault::Stopped { maybe_done: true }));
             }
@@ -276,7 +282,7 @@ impl World {
                 self.hear(core, ticket, Heard::Sent(sent));
                 return None;
             }
-        } else if let Step::Put = op.step
+        } else if let Step::Put { .. } = op.step
             && op.stage == 0
         {
             op.read = self.witness.snapshot;
@@ -296,6 +302,12 @@ impl World {
         if self.rng.percent(t.expired) {
             return refused(if self.rng.coin() { Fault::Expired } else { Fault::Skewed });
         }
+        if self.rng.percent(t.keyless) {
+            return refused(Fault::NoCredentials);
+        }
+        if matches!(op.step, Step::Create { .. } | Step::Put { .. }) && self.rng.percent(t.denied) {
+            return refused(Fault::Denied(403));
+        }
         if writes(&op.step) && self.rng.percent(t.late) {
             self.carry_out_later(op);
             return match self.rng.below(3) {
@@ -306,13 +318,13 @@ impl World {
         }
         if self.rng.percent(t.busy) {
             if self.rng.one_in(3) {
-                self.carry_out(&op.step, op.read, op.began);
+                self.carry_out(&op.step.clone(), op.read, op.began, op.dress);
             }
             let retry_after_ms = self.rng.coin().then_some(300);
             return refused(Fault::Busy { status: 503, retry_after_ms });
         }
         let (step, read) = (op.step.clone(), op.read);
-        let answer = self.carry_out(&step, read, op.began);
+        let answer = self.carry_out(&step, read, op.began, op.dress);
         if self.rng.percent(t.unanswered) {
             self.coverage.unanswered += u64::from(writes(&op.step));
             return net(NetFault::Cut, true);
@@ -321,8 +333,8 @@ impl World {
             return refused(Fault::Unreadable);
         }
         op.answer = Some(match (answer, &op.step) {
-            (Heard::PartStored { part, .. }, Step::SendPart { .. }) => {
-                let read = digests(&self.config.kinds, op.read.as_slice());
+            (Heard::PartStored { part, .. }, Step::SendPart { kinds, .. }) => {
+                let read = digests(kinds, op.read.as_slice());
                 Heard::PartStored { read, part, before: op.before? }
             }
             (answer, _) => answer,
@@ -334,17 +346,18 @@ impl World {
         let at = self.now + self.rng.below(3_000);
         self.coverage.late += 1;
         tell!(self, "{} will be carried out at {at} ms", op.ticket.0);
-        self.late.push(Late { at, step: op.step.clone(), bytes: op.read });
+        self.late.push(Late { at, step: op.step.clone(), bytes: op.read, dress: op.dress });
     }
 
     /// What arrives late arrives now.
     pub(crate) fn land_late(&mut self) {
         while let Some(i) = self.late.iter().position(|late| late.at <= self.now) {
-            let Late { step, bytes, .. } = self.late.swap_remove(i);
+            let Late { step, bytes, dress, .. } = self.late.swap_remove(i);
             let mangle = std::mem::take(&mut self.trouble.mangle); // once is enough
             // What arrives this late finds nothing any more of an upload that was aborted: no client could wait for it.
-            let answer = self.carry_out(&step, bytes, u64::MAX);
+            let answer = self.carry_out(&step, bytes, u64::MAX, dress);
             self.trouble.mangle = mangle;
+            self.witness.put_late |= matches!((&step, &answer), (Step::Put { .. }, Heard::Stored { .. }));
             tell!(self, "late: {step:?}: {answer:?}");
         }
     }
@@ -360,7 +373,7 @@ impl World {
     }
 
     /// The store does it.
-    fn carry_out(&mut self, step: &Step, bytes: Bytes, began: u64) -> Heard {
+    fn carry_out(&mut self, step: &Step, bytes: Bytes, began: u64, dress: u8) -> Heard {
         let now = self.now;
         let heard = |result: Result<Heard, Fault>| result.unwrap_or_else(Heard::Refused);
         match step {
@@ -371,31 +384,45 @@ impl World {
                 }
                 match &self.store.object {
                     None => Heard::Refused(Fault::NoSuchKey),
-                    Some(object) => Heard::Object(Box::new(self.store.facts(object))),
+                    Some(object) => {
+                        let facts = self.store.facts(object, dress);
+                        self.coverage.dressed_differently += u64::from(facts.dressed_differently && !object.other);
+                        Heard::Object(Box::new(facts))
+                    }
                 }
             }
-            Step::Put | Step::Complete { .. } if self.config.forbid_overwrite && self.store.refuses(step) => {
+            Step::Put { .. } | Step::Complete { .. } if self.config.forbid_overwrite && self.store.refuses(step) => {
                 Heard::Refused(Fault::Exists)
             }
-            Step::Put => {
+            Step::Put { checksum } => {
                 let mangle = self.rng.percent(self.trouble.mangle);
                 self.about_to_write(bytes, began, mangle);
-                let object = self.store.put(bytes, mangle, now);
+                let object = self.store.put(bytes, checksum.is_some(), dress, mangle, now);
+                self.coverage.sums_of_single += u64::from(object.sum);
                 let object = Box::new(self.store.answer(&object));
                 Heard::Stored { object, callback_failed: self.config.callback && self.rng.coin() }
             }
-            Step::Create => {
-                let upload_id = self.store.create();
-                Heard::Created { upload_id }
-            }
-            Step::SendPart { upload_id, part } => {
+            Step::Create { checksum } => match self.store.create(checksum.is_some(), dress) {
+                Ok((upload_id, kept)) => {
+                    self.coverage.sums_kept += u64::from(kept);
+                    self.coverage.sums_ignored += u64::from(checksum.is_some() && !kept);
+                    Heard::Created { upload_id, checksum: checksum.filter(|_| kept) }
+                }
+                Err(fault) => {
+                    self.coverage.sums_refused += 1;
+                    Heard::Refused(fault)
+                }
+            },
+            Step::SendPart { upload_id, part, checksum, .. } => {
                 let mut bytes = bytes;
-                if self.rng.percent(self.trouble.corrupt) && self.shows_corruption() && bytes.len() > 0 {
+                let sum = checksum.map(|_| nvme(bytes.as_slice()));
+                let shows = self.shows_corruption() || sum.is_some() && self.store.vendor.sums != Sums::Ignores;
+                if self.rng.percent(self.trouble.corrupt) && shows && bytes.len() > 0 {
                     bytes.flip(bytes.len() - 1);
                     self.coverage.corrupted += 1;
                     self.witness.corrupted = true;
                 }
-                let put = self.store.put_part(upload_id, part.number, bytes, began, now);
+                let put = self.store.put_part(upload_id, part.number, bytes, sum.as_ref(), (began, now));
                 let before = self.source.look(now);
                 heard(put.map(|part| Heard::PartStored { read: Vec::new(), part, before }))
             }
@@ -403,16 +430,19 @@ impl World {
                 let list = self.store.list(upload_id, *after, now);
                 heard(list.map(|(parts, next)| Heard::Listed { parts, next }))
             }
-            Step::Complete { upload_id, parts } => {
+            Step::Complete { upload_id, parts, whole } => {
                 let mangle = self.rng.percent(self.trouble.mangle);
                 let old = self.store.object.clone();
-                match self.store.complete(upload_id, parts, mangle, now) {
+                match self.store.complete(upload_id, (parts, whole.as_ref()), mangle, now) {
                     Ok(object) => {
                         self.completed(&object, old, mangle);
                         let object = Box::new(self.store.answer(&object));
                         Heard::Stored { object, callback_failed: false }
                     }
-                    Err(fault) => Heard::Refused(fault),
+                    Err(fault) => {
+                        self.coverage.wholes_refused += u64::from(fault == Fault::Corrupted);
+                        Heard::Refused(fault)
+                    }
                 }
             }
             Step::Abort { upload_id } => {
@@ -424,7 +454,7 @@ impl World {
     }
 
     fn shows_corruption(&self) -> bool {
-        self.store.vendor.tells != crate::store::Tells::Nothing
+        self.store.vendor.tells != Tells::Nothing
     }
 
     // ---- the journal -------------------------------------------------------------------------------------------
@@ -497,12 +527,12 @@ impl World {
             self.coverage.crashed_at(&op.step);
             self.left_unanswered(&op);
             if op.is_request() {
-                let sent = op.stage == 2 || !matches!(op.step, Step::SendPart { .. } | Step::Put);
+                let sent = op.stage == 2 || !matches!(op.step, Step::SendPart { .. } | Step::Put { .. });
                 if op.answer.is_some() || !sent || !writes(&op.step) {
                     continue;
                 }
                 match self.rng.below(3) {
-                    0 => _ = self.carry_out(&op.step.clone(), op.read, op.began),
+                    0 => _ = self.carry_out(&op.step.clone(), op.read, op.began, op.dress),
                     1 => self.carry_out_later(&op),
                     _ => {}
                 }

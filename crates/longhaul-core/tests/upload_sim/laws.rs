@@ -3,13 +3,14 @@
 
 use std::fmt::Arguments;
 
+use longhaul_core::digest::DigestKind;
 use longhaul_core::upload::Upload;
 use longhaul_core::upload::journal;
 use longhaul_core::upload::step::{Failure, Fault, Finish, FoundJournal, Heard, Note, Restart, Step, Verified};
 
 use crate::content::Bytes;
 use crate::driver::Op;
-use crate::store::{Object, State, Tells};
+use crate::store::{Object, State, Sums, Tells};
 use crate::tell;
 use crate::world::World;
 
@@ -42,6 +43,8 @@ pub(crate) struct Witness {
     pub(crate) met_parts: u64,
     /// A request that may have written the object was cancelled, or the journal that told of it is gone.
     forgotten: bool,
+    /// A request of ours with the whole object was carried out after its caller had gone on.
+    pub(crate) put_late: bool,
     /// When the key was looked at last, in this run.
     last_look: Option<u64>,
     run_began: u64,
@@ -92,13 +95,13 @@ impl World {
 
     pub(crate) fn ordered(&mut self, step: &Step) {
         match step {
-            Step::Put | Step::Complete { .. } => self.check_overwriting(),
+            Step::Put { .. } | Step::Complete { .. } => self.check_overwriting(),
             _ => {}
         }
-        if matches!(step, Step::Put | Step::Create) {
+        if matches!(step, Step::Put { .. } | Step::Create { .. }) {
             self.check_twice();
         }
-        if let Step::SendPart { upload_id, part } = step {
+        if let Step::SendPart { upload_id, part, .. } = step {
             self.witness.sent_parts += 1;
             self.check_part_twice(upload_id, part.number);
         }
@@ -124,13 +127,14 @@ impl World {
     fn check_twice(&mut self) {
         let Some(object) = &self.store.object else { return };
         let vendor = self.store.vendor;
-        let wanted = self.config.force || self.config.callback;
+        let wanted = self.config.force || self.config.callback || object.dress != self.dress;
         if object.other || !vendor.looks || wanted || object.bytes != *self.source.bytes() {
             return;
         }
         let Some(doubt) = self.witness.doubt else { return };
         let unlooked = self.witness.last_look.is_none_or(|at| at < doubt.lost);
-        let seen = self.witness.last_look.is_some_and(|at| at > object.at) && vendor.tells == Tells::Crc;
+        let seen =
+            self.witness.last_look.is_some_and(|at| at > object.at) && (vendor.tells == Tells::Crc || object.sum);
         let changed = self.source.changes != self.witness.source_changes;
         if object.at < doubt.lost && !changed && (unlooked || seen) {
             let at = object.at;
@@ -143,7 +147,8 @@ impl World {
         let excused = self.witness.corrupted || self.store.vendor.late_ms > 0;
         let Some(upload) = self.store.upload(upload_id).map(|i| &self.store.uploads[i]) else { return };
         let Some(part) = upload.parts[number as usize] else { return };
-        if !part.heard || upload.state != State::Open || excused || self.store.vendor.tells == Tells::Nothing {
+        let untold = self.store.vendor.tells == Tells::Nothing && !upload.sums;
+        if !part.heard || upload.state != State::Open || excused || untold {
             return;
         }
         self.coverage.parts_sent_again += 1;
@@ -158,7 +163,7 @@ impl World {
     // ---- what is answered --------------------------------------------------------------------------------------
 
     pub(crate) fn answered(&mut self, op: &Op, heard: &Heard) {
-        if let (Step::SendPart { upload_id, part }, Heard::PartStored { .. }) = (&op.step, heard)
+        if let (Step::SendPart { upload_id, part, .. }, Heard::PartStored { .. }) = (&op.step, heard)
             && let Some(i) = self.store.upload(upload_id)
             && let Some(part) = &mut self.store.uploads[i].parts[part.number as usize]
         {
@@ -180,7 +185,7 @@ impl World {
     /// Nobody knows what became of it.
     pub(crate) fn left_unanswered(&mut self, op: &Op) {
         self.witness.met_parts += u64::from(matches!(op.step, Step::SendPart { .. }));
-        if matches!(op.step, Step::Put | Step::Complete { .. }) {
+        if matches!(op.step, Step::Put { .. } | Step::Complete { .. }) {
             let since = self.witness.doubt.map_or(op.ordered_at, |doubt| doubt.since);
             self.witness.doubt = Some(Doubt { since, lost: self.now });
             if self.witness.doubt.is_some() {
@@ -206,7 +211,11 @@ impl World {
                 self.coverage.wrong_parts += 1;
                 self.witness.explained = true;
             }
-            Note::Resumed { parts, .. } => self.coverage.resumed += u64::from(*parts > 0),
+            Note::Resumed { parts, .. } => {
+                self.coverage.resumed += u64::from(*parts > 0);
+                let by_sum = *parts > 0 && self.store.vendor.tells == Tells::Nothing;
+                self.coverage.known_by_sum += u64::from(by_sum);
+            }
             Note::Settling => self.coverage.settled += 1,
             Note::Limited { .. } => self.coverage.limited += 1,
             Note::Aborted { clean } => {
@@ -295,14 +304,34 @@ impl World {
             Finish::Failed(failure) if !self.may_fail(failure) => {
                 self.broken("no false failure", format_args!("{failure:?}"));
             }
+            Finish::Failed(Failure::Denied(_)) => self.check_forgotten(),
             Finish::Failed(_) => {}
+        }
+    }
+
+    /// The store refused to begin: a journal that says nothing else is not left behind.
+    fn check_forgotten(&mut self) {
+        let read = self.log.as_ref().and_then(|log| journal::decode(&log.live).ok());
+        if read.is_none() {
+            // What was settled as not done before that is not repaired any more.
+            self.witness.forgotten |= self.witness.doubt.take().is_some();
+        }
+        let nothing = |read: &journal::Recovered| {
+            let undone = |a: &journal::Attempt| match a.part_len {
+                0 => a.attempt == 1 && self.witness.doubt.is_none() && !self.witness.forgotten && !a.stored,
+                _ => a.upload_id.is_none() && a.aborted,
+            };
+            read.attempts.iter().all(undone) && self.trouble.journal_fails == 0
+        };
+        if let Some(read) = read.filter(nothing) {
+            self.broken("a journal that holds nothing is forgotten", format_args!("{:?}", read.attempts));
         }
     }
 
     fn check_done(&mut self, length: u64, verified: Verified) {
         let part_len = self.config.part_len_usual;
         let (sent, met, parts) = (self.witness.sent_parts, self.witness.met_parts, length.div_ceil(part_len));
-        let asked_again = self.config.force || self.config.callback || !self.store.vendor.looks;
+        let asked_again = self.dress > 0 || self.config.force || self.config.callback || !self.store.vendor.looks;
         if self.calm && !asked_again && sent > parts + met {
             self.broken(
                 "a kill costs at most the parts on their way",
@@ -317,6 +346,8 @@ impl World {
             Some(object) if self.witness.forgotten && !self.source.was(&object.bytes, since) => {} // cancelled, and late
             // A clear answer, and nobody could look, or what was seen could not be told from what was there before.
             Some(_) if self.store.mangled > 0 && matches!(verified, Verified::Answer | Verified::Parts) => {}
+            // The journal went back to an attempt with checksums, and what is there was made by a later one without.
+            Some(_) if self.store.mangled > 0 && self.witness.unsafe_journal && verified == Verified::Length => {}
             Some(object) => {
                 let (bytes, len) = (object.bytes, object.bytes.len() as u64);
                 if !self.source.was(&bytes, since) {
@@ -330,9 +361,10 @@ impl World {
         }
         let tells = self.store.vendor.tells;
         let true_word = match verified {
+            Verified::Whole(DigestKind::Crc64Nvme) => self.store.vendor.sums == Sums::Keeps,
             Verified::Whole(_) => tells != Tells::Nothing,
             Verified::Composite => tells == Tells::Md5,
-            Verified::Parts => tells != Tells::Nothing,
+            Verified::Parts => tells != Tells::Nothing || self.store.vendor.sums == Sums::Keeps,
             Verified::Length | Verified::Answer => true,
         };
         if !true_word {
@@ -353,7 +385,8 @@ impl World {
                 t.unreachable + t.lost + t.unanswered + t.late + t.busy + t.unreadable + t.expired > 0
                     || t.corrupt + t.mangle > 0
             }
-            Failure::NeedsCredentials => t.expired > 0,
+            Failure::NeedsCredentials => t.expired + t.keyless > 0,
+            Failure::Denied(_) => t.denied > 0,
             _ => false,
         }
     }
@@ -368,6 +401,8 @@ impl World {
             || self.store.rivals > 0
             || self.store.mangled > 0
             || self.store.vendor.tells == Tells::Nothing
+            // An earlier version of ours, of which nothing is recorded since a later request for it was known as stored.
+            || self.witness.put_late && self.source.versions.len() > 1
     }
 
     /// Whether an undisturbed run may end like this.

@@ -2,9 +2,9 @@
 //! writes to it.
 
 use longhaul_core::digest::Digest;
-use longhaul_core::upload::step::{Composite, Fault, ListedPart, ObjectFacts, Step};
+use longhaul_core::upload::step::{CompletedPart, Composite, Fault, ListedPart, ObjectFacts, Step};
 
-use crate::content::{Bytes, composite_of, crc, md5};
+use crate::content::{Bytes, composite_of, crc, md5, nvme};
 use crate::rng::Rng;
 
 /// What a store tells of bytes.
@@ -23,10 +23,25 @@ pub(crate) enum Answers {
     Nothing,
 }
 
+/// What a store makes of checksums that are sent along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sums {
+    Ignores,
+    /// Compares them, keeps them, and wants them with every part of an upload that was begun with them.
+    Keeps,
+    /// Creates no upload with them.
+    Refuses,
+    /// Creates one, and refuses its parts.
+    Breaks,
+    /// Takes them of parts, and makes something else of the whole.
+    Misjudges,
+}
+
 /// How vendors differ.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Vendor {
     pub(crate) tells: Tells,
+    pub(crate) sums: Sums,
     pub(crate) answers: Answers,
     /// Complete again, after it was carried out, is answered as if it were the first.
     replays: bool,
@@ -45,6 +60,7 @@ impl Vendor {
     fn draw(rng: &mut Rng) -> Self {
         let oss = Self {
             tells: Tells::Crc,
+            sums: Sums::Ignores,
             answers: Answers::Everything,
             replays: false,
             lists_on: false,
@@ -61,6 +77,13 @@ impl Vendor {
             5 => Self { replays: true, lists_on: true, ..md5 },
             6 => Self { answers: Answers::EtagOnly, ..oss },
             _ => Self { tells: Tells::Nothing, answers: Answers::EtagOnly, ..oss },
+        };
+        vendor.sums = match rng.below(12) {
+            0..5 => Sums::Ignores,
+            5..9 => Sums::Keeps,
+            9 => Sums::Refuses,
+            10 => Sums::Breaks,
+            _ => Sums::Misjudges,
         };
         vendor.page = rng.pick(&[1, 2, 3, 100]);
         vendor.looks = !rng.one_in(8);
@@ -91,6 +114,10 @@ pub(crate) const PARTS: usize = 16;
 pub(crate) struct StoredUpload {
     pub(crate) state: State,
     pub(crate) parts: [Option<StoredPart>; PARTS],
+    /// It was begun with checksums, and they are kept.
+    pub(crate) sums: bool,
+    /// What the object is to be given beside its bytes.
+    dress: u8,
     /// When an abort was carried out.
     gone_at: u64,
 }
@@ -103,6 +130,9 @@ pub(crate) struct Object {
     etag: u32,
     composite: Option<Composite>,
     upload: Option<usize>,
+    /// Its checksum is kept.
+    pub(crate) sum: bool,
+    pub(crate) dress: u8,
     /// When it was written.
     pub(crate) at: u64,
 }
@@ -153,12 +183,13 @@ impl Store {
         let bytes = Bytes::new((0..len).map(|i| 0x80 | (i as u8 + self.rivals as u8)));
         self.rivals += 1;
         let etag = self.etag();
-        self.object = Some(Object { bytes, other: true, etag, composite: None, upload: None, at: now });
+        self.object =
+            Some(Object { bytes, other: true, etag, composite: None, upload: None, sum: false, dress: 0, at: now });
     }
 
     /// What is told of the object.
-    pub(crate) fn facts(&self, object: &Object) -> ObjectFacts {
-        let digests = match (self.vendor.tells, object.composite) {
+    pub(crate) fn facts(&self, object: &Object, dress: u8) -> ObjectFacts {
+        let mut digests = match (self.vendor.tells, object.composite) {
             (Tells::Md5, Some(_)) => Vec::new(),
             _ => self.digests(&object.bytes),
         };
@@ -168,19 +199,20 @@ impl Store {
             (Tells::Md5, Some(c)) => Some(format!("\"{:?}-{}\"", &c.md5[..8], c.count)),
             _ => Some(format!("o{}", object.etag)),
         };
+        digests.extend(object.sum.then(|| nvme(object.bytes.as_slice())));
         ObjectFacts {
             len: Some(object.bytes.len() as u64),
             etag,
             version: None,
             digests,
             composite: object.composite.filter(|_| self.vendor.tells == Tells::Md5),
-            dressed_differently: false,
+            dressed_differently: object.dress != dress,
         }
     }
 
     /// What the answer to the request that wrote it tells.
     pub(crate) fn answer(&self, object: &Object) -> ObjectFacts {
-        let facts = self.facts(object);
+        let facts = self.facts(object, object.dress);
         match self.vendor.answers {
             Answers::Everything => facts,
             Answers::EtagOnly => ObjectFacts { etag: facts.etag, ..ObjectFacts::default() },
@@ -188,21 +220,27 @@ impl Store {
         }
     }
 
-    pub(crate) fn create(&mut self) -> String {
-        self.uploads.push(StoredUpload { state: State::Open, parts: [None; PARTS], gone_at: 0 });
-        format!("U{}", self.uploads.len() - 1)
+    /// Its id, and whether checksums are kept with it.
+    pub(crate) fn create(&mut self, sums: bool, dress: u8) -> Result<(String, bool), Fault> {
+        if sums && self.vendor.sums == Sums::Refuses {
+            return Err(Fault::Rejected(400));
+        }
+        let sums = sums && self.vendor.sums != Sums::Ignores;
+        self.uploads.push(StoredUpload { state: State::Open, parts: [None; PARTS], sums, dress, gone_at: 0 });
+        Ok((format!("U{}", self.uploads.len() - 1), sums))
     }
 
     pub(crate) fn upload(&self, id: &str) -> Option<usize> {
         id.strip_prefix('U')?.parse().ok().filter(|&i| i < self.uploads.len())
     }
 
-    fn listed_part(&self, number: usize, part: &StoredPart) -> ListedPart {
-        let digests = self.digests(&part.bytes);
+    fn listed_part(&self, number: usize, part: &StoredPart, sums: bool) -> ListedPart {
+        let mut digests = self.digests(&part.bytes);
         let etag = match self.vendor.tells {
             Tells::Md5 => digests.first().map(Digest::hex).unwrap_or_default(),
             _ => format!("p{}", part.etag),
         };
+        digests.extend(sums.then(|| nvme(part.bytes.as_slice())));
         ListedPart { number: number as u32, len: part.bytes.len() as u64, etag, digests }
     }
 
@@ -212,12 +250,22 @@ impl Store {
         id: &str,
         number: u32,
         bytes: Bytes,
-        began: u64,
-        now: u64,
+        sum: Option<&Digest>,
+        (began, now): (u64, u64),
     ) -> Result<ListedPart, Fault> {
         let etag = self.etag();
         let Some(i) = self.upload(id) else { return Err(self.gone()) };
+        let keeps = self.vendor.sums;
         let upload = &mut self.uploads[i];
+        if keeps == Sums::Breaks && sum.is_some() {
+            return Err(Fault::Rejected(501));
+        }
+        if keeps != Sums::Ignores && upload.sums != sum.is_some() {
+            return Err(Fault::Rejected(400)); // "expected checksum Type: null"
+        }
+        if upload.sums && sum.is_some_and(|sum| *sum != nvme(bytes.as_slice())) {
+            return Err(Fault::Corrupted);
+        }
         if upload.state == State::Completed || upload.state == State::Gone && began > upload.gone_at {
             return Err(self.gone());
         }
@@ -225,7 +273,8 @@ impl Store {
         upload.state = State::Open;
         let part = StoredPart { bytes, etag, at: now, heard: false };
         upload.parts[number as usize] = Some(part);
-        Ok(self.listed_part(number as usize, &part))
+        let sums = upload.sums;
+        Ok(self.listed_part(number as usize, &part, sums))
     }
 
     pub(crate) fn list(&self, id: &str, after: u32, now: u64) -> Result<(Vec<ListedPart>, Option<u32>), Fault> {
@@ -239,7 +288,7 @@ impl Store {
         let late_ms = self.vendor.late_ms;
         let mut all = upload.parts.iter().enumerate().skip(after as usize + 1).filter_map(|(number, part)| {
             let part = part.as_ref().filter(|part| part.at + late_ms <= now)?;
-            Some(self.listed_part(number, part))
+            Some(self.listed_part(number, part, upload.sums))
         });
         let page: Vec<ListedPart> = all.by_ref().take(self.vendor.page).collect();
         let next = all.next().and(page.last().map(|last| last.number));
@@ -260,7 +309,7 @@ impl Store {
     pub(crate) fn complete(
         &mut self,
         id: &str,
-        named: &[(u32, String)],
+        (named, whole): (&[CompletedPart], Option<&Digest>),
         mangle: bool,
         now: u64,
     ) -> Result<Object, Fault> {
@@ -273,15 +322,18 @@ impl Store {
             _ => return Err(self.gone()),
         }
         let mut parts = Vec::new();
-        for (number, etag) in named {
+        let sums = self.uploads[i].sums;
+        for CompletedPart { number, etag, checksum } in named {
             let part = self.uploads[i].parts.get(*number as usize).copied().flatten();
-            match part {
-                Some(part) if self.listed_part(*number as usize, &part).etag == *etag => parts.push(part.bytes),
-                _ => return Err(Fault::InvalidPart),
-            }
+            let part = part.filter(|part| self.listed_part(*number as usize, part, sums).etag == *etag);
+            let right = |part: &StoredPart| !sums || *checksum == Some(nvme(part.bytes.as_slice()));
+            parts.push(part.filter(right).ok_or(Fault::InvalidPart)?.bytes);
         }
         let mut bytes = Bytes::default();
         parts.iter().for_each(|part| bytes.append(part));
+        if sums && (self.vendor.sums == Sums::Misjudges || whole != Some(&nvme(bytes.as_slice()))) {
+            return Err(Fault::Corrupted);
+        }
         if mangle && bytes.len() > 0 {
             bytes.flip(bytes.len() - 1);
             parts[0].flip(0);
@@ -293,6 +345,8 @@ impl Store {
             etag: self.etag(),
             composite: Some(composite_of(&parts)),
             upload: Some(i),
+            sum: sums,
+            dress: self.uploads[i].dress,
             at: now,
         };
         self.uploads[i].state = State::Completed;
@@ -300,12 +354,14 @@ impl Store {
         Ok(object)
     }
 
-    pub(crate) fn put(&mut self, mut bytes: Bytes, mangle: bool, now: u64) -> Object {
+    pub(crate) fn put(&mut self, mut bytes: Bytes, sum: bool, dress: u8, mangle: bool, now: u64) -> Object {
+        let sum = sum && self.vendor.sums == Sums::Keeps;
         if mangle && bytes.len() > 0 {
             bytes.flip(0);
             self.mangled += 1;
         }
-        let object = Object { bytes, other: false, etag: self.etag(), composite: None, upload: None, at: now };
+        let etag = self.etag();
+        let object = Object { bytes, other: false, etag, composite: None, upload: None, sum, dress, at: now };
         self.object = Some(object.clone());
         object
     }

@@ -18,7 +18,7 @@ use crate::laws::{Breach, Witness};
 use crate::log::Log;
 use crate::rng::Rng;
 use crate::source::Source;
-use crate::store::{Answers, Store, Tells};
+use crate::store::{Answers, Store, Sums, Tells};
 
 /// Moves of the world in one run after which something must be wrong.
 const TICKS_MAX: u64 = 4_000;
@@ -50,6 +50,10 @@ pub(crate) struct Trouble {
     /// A 200 with an error body.
     pub(crate) unreadable: u32,
     pub(crate) expired: u32,
+    /// There are no credentials for a while.
+    pub(crate) keyless: u32,
+    /// Per Create: it is not allowed.
+    pub(crate) denied: u32,
     /// Bytes arrive otherwise than they were sent.
     pub(crate) corrupt: u32,
     /// The object is stored otherwise than its parts.
@@ -72,7 +76,7 @@ impl Trouble {
     fn draw(rng: &mut Rng) -> Self {
         let mut t = Self::default();
         for _ in 0..rng.below(4) {
-            match rng.below(15) {
+            match rng.below(17) {
                 0 => t.unreachable = 30,
                 1 => t.lost = 20,
                 2 | 3 => t.unanswered = rng.pick(&[10, 30]),
@@ -86,6 +90,8 @@ impl Trouble {
                 11 => t.vain_aborts = 60,
                 12 => t.change = 40,
                 13 => t.rival = 30,
+                14 => t.keyless = 10,
+                15 => t.denied = 60,
                 _ => t.lifecycle = 15,
             }
         }
@@ -138,6 +144,8 @@ pub(crate) struct World {
     pub(crate) last_run: bool,
     // Of the history.
     pub(crate) config: Config,
+    /// What is asked for the object beside its bytes.
+    pub(crate) dress: u8,
     pub(crate) power: bool,
     /// Nothing happens but kills.
     pub(crate) calm: bool,
@@ -171,6 +179,7 @@ impl World {
             crash_in: None,
             last_run: false,
             config: Config::default(),
+            dress: 0,
             power: true,
             calm: false,
         }
@@ -203,6 +212,7 @@ impl World {
         self.breach = None;
         self.steps = 0;
         self.last_run = false;
+        self.dress = 0;
     }
 
     /// Lives through the history of this seed.
@@ -219,7 +229,9 @@ impl World {
             tell!(self, "the source: {:?}", self.source.bytes().as_slice());
         }
         self.coverage.histories += 1;
-        self.calm = self.rng.one_in(8) && self.store.vendor.late_ms == 0 && self.store.vendor.tells != Tells::Nothing;
+        let strange = matches!(self.store.vendor.sums, Sums::Breaks | Sums::Misjudges);
+        let tells = self.store.vendor.tells != Tells::Nothing || self.keeps_all_sums();
+        self.calm = self.rng.one_in(8) && self.store.vendor.late_ms == 0 && tells && !strange;
         self.coverage.calm += u64::from(self.calm);
         for _ in 0..self.rng.between(1, 3) {
             self.trouble = Trouble::draw(&mut self.rng);
@@ -259,18 +271,28 @@ impl World {
     /// A store that tells nothing of the whole may store anything.
     fn shows_mangling(&self) -> bool {
         let vendor = self.store.vendor;
-        vendor.tells != Tells::Nothing && (vendor.answers == Answers::Everything || vendor.looks)
+        (vendor.tells != Tells::Nothing || self.keeps_all_sums())
+            && (vendor.answers == Answers::Everything || vendor.looks)
+    }
+
+    /// Whatever is stored is stored with a checksum that is told.
+    fn keeps_all_sums(&self) -> bool {
+        let sums = self.store.vendor.sums == Sums::Keeps;
+        sums && self.config.checksum.is_some() && self.config.checksum_single.is_some()
     }
 
     fn draw_config(&mut self) {
         let rng = &mut self.rng;
         self.power = !rng.one_in(8);
         let connections = rng.pick(&[1, 2, 3]);
-        let kinds = match (self.store.vendor.tells, rng.below(4)) {
+        let mut kinds = match (self.store.vendor.tells, rng.below(4)) {
             (Tells::Crc, 1..) => vec![DigestKind::Crc64],
             (Tells::Md5, 1..) => vec![DigestKind::Md5],
             _ => vec![DigestKind::Crc64, DigestKind::Md5],
         };
+        let checksum = (!rng.one_in(3)).then_some(DigestKind::Crc64Nvme);
+        let checksum_single = checksum.filter(|_| self.store.vendor.sums == Sums::Keeps && rng.coin());
+        kinds.extend(checksum);
         self.config = Config {
             seed: 0,
             intent: Intent { destination: "oss://b/k".to_owned(), path: b"/f".to_vec(), ..Intent::default() },
@@ -285,6 +307,8 @@ impl World {
             },
             connections_known: None,
             kinds,
+            checksum,
+            checksum_single,
             retry: RetryPolicy {
                 failures_max: rng.pick(&[4, 10]),
                 backoff_ms: 20,
@@ -378,7 +402,7 @@ impl World {
         self.coverage.ticks += 1;
         self.now += if self.rng.one_in(32) { self.rng.below(700) } else { self.rng.below(16) };
         self.land_late();
-        let reading = self.ops.iter().any(|op| op.stage == 1 && matches!(op.step, Step::Snapshot));
+        let reading = self.ops.iter().any(|op| op.stage == 1 && matches!(op.step, Step::Snapshot { .. }));
         if self.chance(self.trouble.change * if reading { 6 } else { 1 }) {
             self.change_source();
         }
@@ -508,6 +532,10 @@ impl World {
             }
             self.witness.journal_spoiled();
             tell!(self, "somebody spoils the journal at {at}");
+        }
+        if self.rng.one_in(10) {
+            self.dress += 1;
+            tell!(self, "other metadata is asked for");
         }
         if self.rng.one_in(12) {
             self.config.part_len = Some(self.rng.between(2, 4));

@@ -6,10 +6,11 @@
 //! is *perhaps* ours ([`UploadBuilder::perhaps_ours`]), and is removed only when somebody says so.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use longhaul_core::step::DiskFault;
 use longhaul_core::upload::journal::{Attempt, Recovered};
 use longhaul_core::upload::step::Fault;
 
@@ -56,6 +57,9 @@ pub struct UnfinishedUpload {
     pub nameless: u32,
     /// A callback was asked for, and is not stored.
     pub callback: bool,
+    /// Who began it wants its parts to stay in the store when it is cancelled
+    /// ([`keep_parts`](UploadBuilder::keep_parts)).
+    pub keep_parts: bool,
     /// A process works on it now.
     pub running: bool,
     /// When its journal was last written.
@@ -101,7 +105,52 @@ pub struct PerhapsOurs {
     pub initiated: Option<SystemTime>,
 }
 
+/// Input without a name that was kept and that nothing goes on with: of a process that was killed while it read it, or
+/// before its upload began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeptInput {
+    /// Where it is kept.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// When it was last written.
+    pub updated: SystemTime,
+}
+
 impl Client {
+    /// Kept input that nothing goes on with: the same input to the same destination begins anew and replaces it.
+    ///
+    /// # Errors
+    /// As [`unfinished_uploads`](Self::unfinished_uploads).
+    pub fn kept_inputs(&self) -> Result<Vec<KeptInput>, Error> {
+        let state = self.state().ok_or_else(no_state_dir)?;
+        let (uploads, _) = state.uploads().map_err(unreadable)?;
+        let wanted: Vec<&[u8]> =
+            uploads.iter().filter(|upload| !is_barren(upload)).map(|upload| &upload.intent.path[..]).collect();
+        let left = state.left_input(|path| wanted.contains(&path.as_os_str().as_bytes())).map_err(unreadable)?;
+        let kept = left.into_iter().map(|left| KeptInput {
+            updated: moment(left.mtime_ns.div_euclid(1_000_000_000)).unwrap_or(UNIX_EPOCH),
+            path: left.path,
+            bytes: left.len,
+        });
+        Ok(kept.collect())
+    }
+
+    /// Removes input that was left over.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InUse`] when a process reads input for that destination by now, [`ErrorKind::LocalFile`] when it
+    /// cannot be removed.
+    pub fn remove_kept_input(&self, kept: &KeptInput) -> Result<(), Error> {
+        let state = self.state().ok_or_else(no_state_dir)?;
+        state.remove_left_input(&kept.path).map_err(|error| {
+            let kind = if error.fault() == DiskFault::InUse { ErrorKind::InUse } else { ErrorKind::LocalFile };
+            let text = format!("{}: the kept input is not removed: {error}", kept.path.display());
+            Error::new(kind, Disposition::Temporary, text).with("path", kept.path.display())
+        })
+    }
+
     /// Every upload that is not finished, or of which something may be left in a store. Blocks while it reads the
     /// journals. The second value is what could not be read, a line each.
     ///
@@ -228,6 +277,7 @@ fn unfinished(state: &StateDir, recovered: &Recovered) -> UnfinishedUpload {
         owed: count(recovered, |a| a.abandoned && a.may_be_left() && !a.is_nameless()),
         nameless: count(recovered, Attempt::is_nameless),
         callback: intent.callback,
+        keep_parts: intent.keep_parts,
         running: state.is_uploading(&key),
         updated: UNIX_EPOCH.checked_add(Duration::from_nanos(updated)).unwrap_or(UNIX_EPOCH),
     }

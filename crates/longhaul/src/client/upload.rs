@@ -1,7 +1,8 @@
 //! The settings of one upload, and how it is started.
 
+use std::ffi::OsStr;
 use std::io::Read;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::{Client, Connections, Durability, OnChange, random_id, random_u64};
 use crate::credentials::{Credentials, StoreSettings};
 use crate::disk::error::DiskError;
 use crate::disk::lock::Locking;
-use crate::disk::spool::Spooled;
+use crate::disk::spool::{Reading, Spooled};
 use crate::disk::state_dir::StateDir;
 use crate::disk::uploads::UploadKey;
 use crate::drive::upload::body::SNAPSHOTS_KIB;
@@ -75,9 +76,9 @@ impl Client {
     pub fn open_upload(&self, id: &str) -> Result<UploadBuilder, Error> {
         let intent = self.recorded_upload(id)?.intent;
         let path = PathBuf::from(std::ffi::OsString::from_vec(intent.path.clone()));
-        let mut builder = UploadBuilder::new(self.clone(), From::File(path)).to(intent.destination.clone());
-        builder.recorded = Some(intent);
-        Ok(builder)
+        let builder = UploadBuilder::new(self.clone(), From::File(path)).to(intent.destination.clone());
+        let builder = builder.keep_parts(intent.keep_parts);
+        Ok(UploadBuilder { recorded: Some(intent), ..builder })
     }
 }
 
@@ -101,6 +102,12 @@ impl UploadBuilder {
         }
     }
 
+    /// The source of an upload that is gone on with, where that is now.
+    pub(crate) fn reading(mut self, path: PathBuf) -> Self {
+        self.from = From::File(path);
+        self
+    }
+
     /// Where to: `oss://BUCKET/KEY` or `s3://BUCKET/KEY`. Behind the bucket's `/` everything is the key, byte for byte.
     pub fn to(mut self, destination: impl Into<String>) -> Self {
         self.destination = Some(destination.into());
@@ -108,7 +115,7 @@ impl UploadBuilder {
     }
 
     /// The length of all parts but the last, in bytes: 100 KiB to 5 GiB on OSS, 5 MiB to 5 GiB on S3, at most 10,000
-    /// parts. By default 16 MiB, or what keeps the parts below 10,000. A journal that was begun with another length is
+    /// parts. By default 8 MiB, or what keeps the parts below 10,000. A journal that was begun with another length is
     /// begun anew.
     pub fn part_size(mut self, bytes: u64) -> Self {
         self.config.part_len = Some(bytes);
@@ -177,7 +184,8 @@ impl UploadBuilder {
         self
     }
 
-    /// An upload that is cancelled with [`Cancel::Discard`](crate::Cancel::Discard) leaves its parts in the store.
+    /// An upload that is cancelled with [`Cancel::Discard`](crate::Cancel::Discard) leaves its parts in the store, and can
+    /// be gone on with. That is recorded, and holds for an upload that is opened by its id as well.
     pub fn keep_parts(mut self, keep: bool) -> Self {
         self.config.keep_parts = keep;
         self
@@ -271,13 +279,19 @@ impl UploadBuilder {
         let cloud = self.cloud(Place::parse(&destination)?).await?;
         let (destination, endpoint) = (cloud.place().to_string(), cloud.endpoint());
         let (source, spooled) = open(self.from, &state, &destination, &endpoint, sourceless).await?;
-        let key = UploadKey::of(source.path(), &destination, &endpoint);
+        // The journal keeps the name that it got when the upload was begun, wherever the source is now.
+        let recorded = self.recorded.filter(|r| (&r.destination, &r.endpoint) == (&destination, &endpoint));
+        let path = match &recorded {
+            Some(recorded) => recorded.path.clone(),
+            None => source.path().as_os_str().to_owned().into_vec(),
+        };
+        let key = UploadKey::of(Path::new(OsStr::from_bytes(&path)), &destination, &endpoint);
         let known = state.upload(&key).ok().flatten().map(|recovered| recovered.intent.id);
-        let path = source.path().as_os_str().to_owned().into_vec();
         let callback = self.orders.callback.is_some();
         let region = cloud.region().to_owned();
         let mut config = self.config;
-        config.intent = Intent { id: known.unwrap_or_else(random_id), path, destination, endpoint, region, callback };
+        let (id, keep_parts) = (known.unwrap_or_else(random_id), config.keep_parts);
+        config.intent = Intent { id, path, destination, endpoint, region, callback, keep_parts };
         config.seed = random_u64();
         config.callback = callback;
         let dialect = cloud.place().dialect();
@@ -287,6 +301,8 @@ impl UploadBuilder {
         };
         config.single_max = config.single_max.min(u64::from(SNAPSHOTS_KIB) << 10).min(config.limits.single_max);
         config.kinds = kinds(dialect);
+        config.checksum = cloud.checksum_to_ask_for();
+        config.checksum_single = cloud.checksum_to_send();
         config.connections = self.connections.plan();
         let host = config.intent.endpoint.clone();
         let hosts = client.inner.hosts.clone();
@@ -338,12 +354,13 @@ impl UploadBuilder {
     }
 }
 
-/// What is computed of everything that is read. OSS tells a CRC-64 of every part and of the whole; the ETag of a part in
-/// S3 is its MD5 nearly everywhere, and whatever else is told of the whole can be made of CRCs.
+/// What is computed of everything that is read, as long as the store is not known to keep a checksum of ours. OSS tells a
+/// CRC-64 of every part and of the whole; the ETag of a part in S3 is its MD5 nearly everywhere, and whatever else is told
+/// of the whole can be made of CRCs.
 fn kinds(dialect: Dialect) -> Vec<DigestKind> {
     match dialect {
         Dialect::Oss => vec![DigestKind::Crc64],
-        Dialect::S3 => vec![DigestKind::Crc64, DigestKind::Md5],
+        Dialect::S3 => vec![DigestKind::Crc64, DigestKind::Crc64Nvme, DigestKind::Md5],
     }
 }
 
@@ -360,15 +377,25 @@ async fn open(
         From::File(path) => return Ok((open_file(path).await?, None)),
         From::Input { input, expected } => (input, expected),
     };
-    let (state, to) = (state.clone(), (destination.to_owned(), endpoint.to_owned()));
+    let reading = Arc::new(state.reading(destination, endpoint));
+    let _until_read = GivenUp(reading.clone());
     let spooling = tokio::task::spawn_blocking(move || {
-        let spooled = state.spool(&to.0, &to.1, expected, &mut *input)?;
+        let spooled = reading.read(expected, &mut *input)?;
         let source = Source::at(&spooled.path())?;
         Ok((source, Some(spooled)))
     });
     match spooling.await {
         Ok(result) => result.map_err(|error| local(Path::new("the input"), error)),
         Err(_) => Err(Error::internal("the input could not be read: the program is ending")),
+    }
+}
+
+/// Nobody waits for the input any more: what was kept of it goes, though a read of it may never return.
+struct GivenUp(Arc<Reading>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }
 

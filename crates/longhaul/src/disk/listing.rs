@@ -75,11 +75,19 @@ pub(crate) struct TransferNote {
     /// The endpoint of an upload, which is part of what names its journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) endpoint: Option<String>,
+    /// Which bytes of the source, when not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) range: Option<String>,
 }
 
 /// The id as it is written in file names and commands.
 pub(crate) fn id_text(id: [u8; 16]) -> String {
     super::state_dir::hex(&id)
+}
+
+/// The id that an [`id_text`] was made of.
+pub(crate) fn id_of(text: &str) -> Option<[u8; 16]> {
+    u128::from_str_radix(text, 16).ok().filter(|_| is_id(text)).map(u128::to_be_bytes)
 }
 
 fn is_id(text: &str) -> bool {
@@ -151,6 +159,7 @@ mod tests {
             needs_headers: false,
             error: None,
             endpoint: None,
+            range: None,
         }
     }
 

@@ -15,6 +15,7 @@ use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::identity::Identity;
 use longhaul_core::resume::{EARLY_RECEIPT_MAX, Fit, fit};
 use longhaul_core::step::{self, Extent, FileFacts, Verified};
+use longhaul_core::window::Window;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use std::ffi::OsStr;
@@ -30,6 +31,8 @@ pub(crate) struct Receipt {
     pub(crate) path: PathBuf,
     /// Where it came from, redacted.
     pub(crate) source: String,
+    /// Which bytes of it.
+    pub(crate) range: Window,
     /// What it is. Its `facts` have no change time: that does not outlive a rename.
     pub(crate) of: step::Receipt,
     /// When it was written: milliseconds since the Unix epoch.
@@ -138,6 +141,8 @@ fn name_of(path: &Path) -> String {
 struct Stored {
     path: StoredPath,
     source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    range: Option<String>,
     length: u64,
     mtime_ns: i64,
     #[serde(default)]
@@ -166,6 +171,8 @@ struct StoredIdentity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     encoding: Option<String>,
     #[serde(default)]
     digests: Vec<String>,
@@ -182,6 +189,7 @@ impl From<&Receipt> for Stored {
         Self {
             path: receipt.path.as_path().into(),
             source: receipt.source.clone(),
+            range: (!receipt.range.is_whole()).then(|| receipt.range.to_string()),
             length: of.length,
             mtime_ns: of.facts.mtime_ns,
             inode: of.facts.inode,
@@ -191,6 +199,7 @@ impl From<&Receipt> for Stored {
                 modified: identity.modified,
                 modified_is_old: identity.modified_is_old,
                 length: identity.length,
+                of: identity.of,
                 encoding: identity.encoding.clone(),
                 digests: texts(&identity.digests),
                 html: identity.html,
@@ -220,6 +229,7 @@ impl Stored {
             modified: self.identity.modified,
             modified_is_old: self.identity.modified_is_old,
             length: self.identity.length,
+            of: self.identity.of,
             encoding: self.identity.encoding,
             html: self.identity.html,
             distrusted: self.identity.distrusted,
@@ -235,6 +245,7 @@ impl Stored {
                 extents: self.blocks.iter().map(extent).collect::<Option<_>>()?,
             },
             source: self.source,
+            range: self.range.map_or(Some(Window::default()), |range| Window::parse(&range).ok())?,
             finished_ms: self.finished_ms,
         })
     }
@@ -274,12 +285,14 @@ mod tests {
         Receipt {
             path: path.into(),
             source: "https://h/x".into(),
+            range: Window::parse("5-,-9").unwrap(),
             finished_ms: 5,
             of: step::Receipt {
                 length: 30,
                 identity: Identity {
                     etag: Some("\"a\"".into()),
                     length: Some(30),
+                    of: Some(100),
                     modified: Some(-1),
                     digests: vec![digest(DigestKind::Crc64)],
                     ..Identity::default()

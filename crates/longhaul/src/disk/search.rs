@@ -8,6 +8,7 @@
 use super::place::{Entry, Folder};
 use super::receipt::{self, Receipt};
 use super::state_dir::StateDir;
+use longhaul_core::window::Window;
 use rustix::fs::FileType;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -32,14 +33,27 @@ struct Look {
     path: PathBuf,
     until: Instant,
     entry: Entry,
-    /// File names by source.
-    unfinished: HashMap<String, Vec<u8>>,
-    finished: HashMap<String, Vec<Receipt>>,
+    /// File names by source and range.
+    unfinished: HashMap<Key, Vec<u8>>,
+    finished: HashMap<Key, Vec<Receipt>>,
+}
+
+/// A source, and which bytes of it.
+type Key = (String, String);
+
+fn key(source: &str, range: &Window) -> Key {
+    (source.to_owned(), range.to_string())
 }
 
 impl Search {
-    /// The target of an unfinished transfer of `source` in the folder, or of a finished file of it there.
-    pub(crate) fn find(&self, folder: &Path, source: &str, state: Option<&StateDir>) -> Option<PathBuf> {
+    /// The target of an unfinished transfer of these bytes of `source` in the folder, or of a finished file of them there.
+    pub(crate) fn find(
+        &self,
+        folder: &Path,
+        source: &str,
+        range: &Window,
+        state: Option<&StateDir>,
+    ) -> Option<PathBuf> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = Folder::open(folder).ok()?; // not kept open: nobody may be at work in it
         let entry = Entry::of(&opened).ok()?;
@@ -47,7 +61,7 @@ impl Search {
         if !last.as_ref().is_some_and(fresh) {
             *last = Look::at(folder, &opened, entry, state);
         }
-        last.as_ref()?.find(source, &opened).map(|name| folder.join(name))
+        last.as_ref()?.find(&key(source, range), &opened).map(|name| folder.join(name))
     }
 }
 
@@ -56,24 +70,24 @@ impl Look {
         let begun = Instant::now();
         let mut unfinished = HashMap::new();
         for found in folder.transfers().ok()? {
-            unfinished.entry(found.url).or_insert(found.name);
+            unfinished.entry(key(&found.url, &found.window)).or_insert(found.name);
         }
         let absolute = std::fs::canonicalize(path).ok()?;
-        let mut finished: HashMap<String, Vec<Receipt>> = HashMap::new();
+        let mut finished: HashMap<Key, Vec<Receipt>> = HashMap::new();
         if let Some((receipts, _)) = state.and_then(|state| state.receipts().ok()) {
             for receipt in receipts.into_iter().filter(|r| r.path.parent() == Some(&absolute)) {
-                finished.entry(receipt.source.clone()).or_default().push(receipt);
+                finished.entry(key(&receipt.source, &receipt.range)).or_default().push(receipt);
             }
         }
         let until = Instant::now() + BELIEVED.max(begun.elapsed() * SHARE);
         Some(Self { path: path.into(), until, entry, unfinished, finished })
     }
 
-    fn find(&self, source: &str, folder: &Folder) -> Option<&OsStr> {
-        if let Some(name) = self.unfinished.get(source) {
+    fn find(&self, wanted: &Key, folder: &Folder) -> Option<&OsStr> {
+        if let Some(name) = self.unfinished.get(wanted) {
             return Some(OsStr::from_bytes(name));
         }
-        self.finished.get(source)?.iter().find_map(|receipt| {
+        self.finished.get(wanted)?.iter().find_map(|receipt| {
             let name = receipt.path.file_name()?;
             let entry = folder.look(name).ok()??;
             let plain = entry.kind == FileType::RegularFile;
@@ -96,13 +110,14 @@ mod tests {
         let mut bytes = journal::header().to_vec();
         journal::encode(&[Record::Source(source)], 0, &mut bytes);
         std::fs::write(folder.join("x.lhlog"), bytes).unwrap();
-        let search = Search::default();
-        assert_eq!(search.find(&folder, "https://h/x", None), Some(folder.join("x")));
-        assert_eq!(search.find(&folder, "https://h/y", None), None);
+        let (search, whole) = (Search::default(), Window::default());
+        assert_eq!(search.find(&folder, "https://h/x", &whole, None), Some(folder.join("x")));
+        assert_eq!(search.find(&folder, "https://h/y", &whole, None), None);
+        assert_eq!(search.find(&folder, "https://h/x", &Window::parse("5-").unwrap(), None), None);
         std::fs::rename(&folder, dir.path().join("e")).unwrap();
-        assert_eq!(search.find(&folder, "https://h/x", None), None);
+        assert_eq!(search.find(&folder, "https://h/x", &whole, None), None);
         std::fs::create_dir(&folder).unwrap();
-        assert_eq!(search.find(&folder, "https://h/x", None), None, "another folder took its place");
-        assert_eq!(search.find(&dir.path().join("e"), "https://h/x", None), Some(dir.path().join("e/x")));
+        assert_eq!(search.find(&folder, "https://h/x", &whole, None), None, "another folder took its place");
+        assert_eq!(search.find(&dir.path().join("e"), "https://h/x", &whole, None), Some(dir.path().join("e/x")));
     }
 }

@@ -11,7 +11,7 @@ use super::uploads::UploadKey;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::upload::step::{Composite, ObjectFacts, SourceFacts, Verified};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A receipt: the core's, with what it speaks of.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,13 @@ impl StateDir {
     pub(crate) fn sent(&self, key: &UploadKey) -> Result<Option<SentReceipt>> {
         let stored = self.sent.get::<Stored>(key.as_str())?.and_then(std::result::Result::ok);
         Ok(stored.and_then(Stored::into_receipt).filter(|receipt| receipt.key() == *key))
+    }
+
+    /// All receipts of a source. Those that are damaged, or are of another upload than their name says, are left out.
+    pub(crate) fn sent_of(&self, path: &Path) -> Result<Vec<SentReceipt>> {
+        let (stored, _) = self.sent.all::<Stored>()?;
+        let receipts = stored.into_iter().filter_map(|(name, stored)| Some((name, stored.into_receipt()?)));
+        Ok(receipts.filter(|(name, r)| r.path == path && r.key().as_str() == name).map(|(_, r)| r).collect())
     }
 
     /// The object that a source was stored as, when a receipt tells and still fits it.
@@ -163,7 +170,6 @@ fn verified_from(text: &str) -> Option<Verified> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn receipt() -> SentReceipt {
         SentReceipt {
@@ -197,6 +203,8 @@ mod tests {
         let other = UploadKey::of(Path::new("/d/b"), "oss://b/a", "http://e");
         state.put_sent(&other, &receipt).unwrap();
         assert_eq!(state.sent(&other).unwrap(), None, "it speaks of another source");
+        assert_eq!(state.sent_of(Path::new("/d/a")).unwrap(), [receipt]);
+        assert_eq!(state.sent_of(Path::new("/d/b")).unwrap(), []);
     }
 
     #[test]

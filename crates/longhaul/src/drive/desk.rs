@@ -292,7 +292,7 @@ impl Desk {
         let (journal, found) = JournalFile::open(place.clone(), self.durable)?;
         let found = FoundJournal::from(found);
         if let FoundJournal::Read(recovered) = &found {
-            self.shared.remember_source(recovered.source.url.clone());
+            self.shared.remember_source(&recovered.source);
         }
         let next = PartFile::open(&place, Slot::Next)?;
         let next_facts = next.as_ref().map(PartFile::facts).transpose()?;
@@ -325,7 +325,9 @@ impl Desk {
         // A receipt that cannot be read is as good as none: the file is then somebody else's.
         let receipt = self.state.as_ref()?.receipt(&path).ok()??;
         let name = place.names.target();
-        let fits = receipt.source == self.source.url && receipt::is_of(&receipt, facts, &place.folder, name);
+        let fits = receipt.source == self.source.url
+            && receipt.range == self.source.window
+            && receipt::is_of(&receipt, facts, &place.folder, name);
         fits.then_some(receipt.of.identity)
     }
 
@@ -356,7 +358,8 @@ impl Desk {
     fn receipt_of(&self, of: &Receipt, place: &Place) -> receipt::Receipt {
         let path = place.folder.path_of(place.names.target());
         let source = self.source.url.clone();
-        receipt::Receipt { path, source, of: of.clone(), finished_ms: crate::now_unix_ms() }
+        let range = self.source.window.clone();
+        receipt::Receipt { path, source, range, of: of.clone(), finished_ms: crate::now_unix_ms() }
     }
 
     /// Nothing is held: an empty part file goes again, whichever start made it to hold the lock.

@@ -1,11 +1,13 @@
 //! From the core's verdict to the one public error: names the object, says what was tried and what to do next.
 
+use longhaul_core::identity::Identity;
 use longhaul_core::reply::Suspicion;
 use longhaul_core::resume::Refusal;
 use longhaul_core::step::{DiskFault, Failure, NetFault, Trouble};
 
 use super::Remembered;
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::store::http::http_date;
 
 /// The error for a failed run. `object` is the redacted source, `target` where the file was to be, `held` how many
 /// bytes stay for the next start.
@@ -38,6 +40,15 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             error(ErrorKind::NotFound, Permanent, format!("{object}: not found (status {status}); check the address"))
                 .with("status", status)
         }
+        Failure::Outside { length } => {
+            let range = remembered.range.as_deref().unwrap_or("the range");
+            let text = match length {
+                Some(length) => format!("the object has {length} bytes, and {range} asks for others"),
+                None => format!("the server says that {range} lies outside of the object (status 416)"),
+            };
+            let error = error(ErrorKind::Refused, Permanent, format!("{object}: {text}{kept}")).with("status", 416);
+            length.map_or(error.clone(), |length| error.with("length", length))
+        }
         Failure::Denied(status @ 407) | Failure::NeedsLink(status @ 407) => error(
             ErrorKind::Denied,
             Permanent,
@@ -68,6 +79,7 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             ),
         )
         .with("changes", changes),
+        Failure::Unmet { seen } => unmet(&seen, object, kept),
         Failure::Integrity { expected, actual } => error(
             ErrorKind::Integrity,
             Permanent,
@@ -82,7 +94,7 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             format!("{object}: what was required cannot be proven: {why}; nothing was published"),
         ),
         Failure::Disk { fault, during } => disk(fault, during, object, target, remembered),
-        Failure::Refused(refusal) => refused(refusal, object, target, remembered.recorded_source.as_deref()),
+        Failure::Refused(refusal) => refused(refusal, object, target, &remembered),
         Failure::GaveUp(trouble) => gave_up(&trouble, object, held, remembered, GaveUp),
         Failure::Portal => error(
             ErrorKind::Portal,
@@ -101,6 +113,32 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             Permanent,
             format!("{object}: the server's replies cannot be used: {}{kept}", suspicion(why)),
         ),
+    }
+}
+
+/// Another object than the caller asked for.
+fn unmet(seen: &Identity, object: &str, kept: &str) -> Error {
+    let date = seen.modified.and_then(http_date);
+    let shown = match (&seen.etag, &date) {
+        (None, None) => "neither ETag nor Last-Modified".to_owned(),
+        (Some(etag), None) => format!("ETag {etag}"),
+        (None, Some(date)) => format!("Last-Modified {date}"),
+        (Some(etag), Some(date)) => format!("ETag {etag}, Last-Modified {date}"),
+    };
+    let mut error = Error::new(
+        ErrorKind::ConditionFailed,
+        Disposition::Permanent,
+        format!(
+            "{object}: another object than the one asked for stands there (it shows {shown}); nothing was fetched{kept}"
+        ),
+    )
+    .with("source", object);
+    if let Some(etag) = &seen.etag {
+        error = error.with("etag", etag);
+    }
+    match date {
+        Some(date) => error.with("last_modified", date),
+        None => error,
     }
 }
 
@@ -129,7 +167,7 @@ fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, reme
     }
 }
 
-fn refused(refusal: Refusal, object: &str, target: &str, recorded: Option<&str>) -> Error {
+fn refused(refusal: Refusal, object: &str, target: &str, remembered: &Remembered) -> Error {
     let error = |kind, text: String| Error::new(kind, Disposition::Permanent, text).with("path", target);
     match refusal {
         Refusal::TargetExists => error(
@@ -152,7 +190,15 @@ fn refused(refusal: Refusal, object: &str, target: &str, recorded: Option<&str>)
             ErrorKind::Exists,
             format!(
                 "the partial file of {target} belongs to {}, not to {object}; finish or remove that one, or choose another name",
-                recorded.unwrap_or("another source")
+                remembered.recorded_source.as_deref().unwrap_or("another source")
+            ),
+        ),
+        Refusal::PartialOfAnotherRange => error(
+            ErrorKind::Exists,
+            format!(
+                "the partial file of {target} holds another range of {object}: {}, not {}; finish or remove that one, or choose another name",
+                remembered.recorded_range.as_deref().unwrap_or("other bytes"),
+                remembered.range.as_deref().unwrap_or("those asked for")
             ),
         ),
         Refusal::NoSpaceAhead { needed, free } => error(
@@ -210,6 +256,8 @@ fn suspicion(why: Suspicion) -> String {
         Suspicion::BadUnsatisfied => "416 although the range lies inside the object",
         Suspicion::Encoded => "an encoded body although the object is not encoded",
         Suspicion::Alternating => "the replies show two versions in turn, as from a balancer whose servers differ",
+        Suspicion::RangeIgnored => "the server does not serve ranges of it, and sends all",
+        Suspicion::LengthUntold => "the server does not tell the object's length, and the range depends on it",
         Suspicion::BadPrecondition => "412 although no condition was sent",
     }
     .to_owned()

@@ -18,8 +18,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use longhaul_core::journal::Source;
 use longhaul_core::reply::ReplyFacts;
 use longhaul_core::step::{Extent, Heard, Ticket};
+use longhaul_core::window::Window;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::disk::error::DiskError;
@@ -36,6 +38,10 @@ pub(crate) struct Remembered {
     pub(crate) refusal: Option<String>,
     /// The source that the partial file found at the place belongs to.
     pub(crate) recorded_source: Option<String>,
+    /// Which bytes of it, in words.
+    pub(crate) recorded_range: Option<String>,
+    /// Which bytes were asked for, in words.
+    pub(crate) range: Option<String>,
 }
 
 /// What the first usable head told besides the core's facts.
@@ -122,8 +128,10 @@ impl Shared {
         locked(&self.remembered).refusal = Some(said);
     }
 
-    fn remember_source(&self, url: String) {
-        locked(&self.remembered).recorded_source = Some(url);
+    fn remember_source(&self, recorded: &Source) {
+        let mut remembered = locked(&self.remembered);
+        remembered.recorded_source = Some(recorded.url.clone());
+        remembered.recorded_range = Some(range_text(&recorded.window));
     }
 
     fn saw_head(&self, facts: &ReplyFacts) {
@@ -135,6 +143,18 @@ impl Shared {
 
     fn opened_at(&self, path: PathBuf) {
         *locked(&self.path) = Some(path);
+    }
+}
+
+/// Which bytes are meant, for messages: not more than a line holds.
+pub(crate) fn range_text(window: &Window) -> String {
+    const SHOWN: usize = 3;
+    let parts = window.parts();
+    let shown: Vec<String> = parts.iter().take(SHOWN).map(ToString::to_string).collect();
+    match (parts.len(), shown.join(",")) {
+        (0, _) => "all of it".into(),
+        (count, shown) if count > SHOWN => format!("bytes {shown} and {} more ranges", count - SHOWN),
+        (_, shown) => format!("bytes {shown}"),
     }
 }
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::desk::{Desk, Slots, Whereabouts};
 use super::reach::Reach;
 use super::stream::{Handle, Stream};
-use super::{Remembered, SeenHead, Shared, locked};
+use super::{Remembered, SeenHead, Shared, locked, range_text};
 use crate::disk::error::DiskError;
 use crate::disk::folders::Folders;
 use crate::disk::hosts::Hosts;
@@ -443,7 +443,8 @@ impl Run<'_> {
     }
 
     fn fetch(&mut self, ticket: Ticket, fetch: longhaul_core::step::Fetch) {
-        tracing::debug!(request = ticket.0, start = fetch.start, end = fetch.end, condition = ?fetch.condition, "ask");
+        let (start, end, last) = (fetch.start, fetch.end, fetch.last);
+        tracing::debug!(request = ticket.0, start, end, last, condition = ?fetch.condition, "ask");
         let (grant_tx, grant) = oneshot::channel();
         let stop = CancellationToken::new();
         let stream = Stream {
@@ -525,7 +526,8 @@ impl Run<'_> {
         *locked(&self.slots) = Slots::default();
         let (held, _) = self.core.held();
         let total = self.core.identity().and_then(|i| i.length);
-        let remembered = std::mem::take(&mut *locked(&self.shared.remembered));
+        let mut remembered = std::mem::take(&mut *locked(&self.shared.remembered));
+        remembered.range = Some(range_text(&self.request.config.source.window));
         let path = locked(&self.shared.path).clone();
         Ended { finish, remembered, fetched: self.shared.fetched(), path, held, total }
     }

@@ -57,6 +57,8 @@ pub(crate) struct Sink {
     file: Arc<PartFile>,
     grant: Grant,
     reach: Arc<Reach>,
+    /// Bytes of the body still to come that are of no use.
+    skip: u64,
     at: u64,
     growing: Option<Growing>,
     passing: Option<Growing>,
@@ -69,8 +71,8 @@ impl Sink {
     pub(crate) fn new(file: Arc<PartFile>, grant: Grant, reach: Arc<Reach>, now: Instant) -> Self {
         let growing =
             grant.continues.map(|e| Growing { start: e.start, len: e.len, crc: RunningCrc::continuing(e.crc) });
-        let at = grant.body_start;
-        Self { file, grant, reach, at, growing, passing: None, next_held: 0, unreported: 0, reported_at: now }
+        let (at, skip) = (grant.body_start, grant.skip);
+        Self { file, grant, reach, skip, at, growing, passing: None, next_held: 0, unreported: 0, reported_at: now }
     }
 
     /// The offset of the next byte of the body.
@@ -85,6 +87,9 @@ impl Sink {
 
     /// Takes the next bytes of the body, as far as granted.
     pub(crate) fn take(&mut self, mut bytes: &[u8], now: Instant, reports: &mut Vec<Report>) -> Result<(), DiskError> {
+        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+        self.skip -= skipped as u64;
+        bytes = &bytes[skipped..];
         while !bytes.is_empty() && !self.is_full() {
             let wanted = self.piece_len(bytes.len());
             let (piece, rest) = bytes.split_at(self.reach.take(self.at, wanted));
@@ -205,6 +210,7 @@ mod tests {
     fn grant() -> Grant {
         Grant {
             slot: Slot::Main,
+            skip: 0,
             body_start: 0,
             write_start: 0,
             write_end: None,
@@ -253,6 +259,15 @@ mod tests {
         file.extend_from_slice(&BODY[20..40]);
         let reports = [Report::Wrote(extent(20, 32)), Report::Wrote(extent(32, 40))];
         expect(&grant, &BODY[10..], &file, &reports, 40);
+    }
+
+    #[test]
+    fn what_comes_before_a_piece_is_dropped() {
+        let grant = Grant { skip: 7, body_start: 10, write_start: 20, write_end: Some(40), ..grant() };
+        let mut file = vec![0; 20];
+        file.extend_from_slice(&BODY[20..40]);
+        let reports = [Report::Wrote(extent(20, 32)), Report::Wrote(extent(32, 40))];
+        expect(&grant, &BODY[3..], &file, &reports, 40);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use longhaul_core::resume::Verdict;
 use longhaul_core::step::Target;
 use longhaul_core::upload::journal::Recovered;
 
+use super::show::asked;
 use super::{Looked, Site, disk_error};
 use crate::client::Client;
 use crate::client::ledger::stored;
@@ -43,6 +44,8 @@ pub struct TransferInfo {
     pub path: PathBuf,
     /// The other end, without secrets: where a download comes from, where an upload goes.
     pub source: String,
+    /// Which bytes of a download's source, as [`range`](crate::DownloadBuilder::range) takes them; `None`: all.
+    pub range: Option<String>,
     /// How it stands.
     pub state: TransferState,
     /// Bytes held (acknowledged, of an upload): from the journal when it can be read, else as last noted.
@@ -195,6 +198,7 @@ fn note_of(upload: &Recovered) -> TransferNote {
         needs_headers: false,
         error: None,
         endpoint: Some(intent.endpoint.clone()),
+        range: None,
     }
 }
 
@@ -240,6 +244,7 @@ fn as_noted(note: TransferNote, path: PathBuf) -> TransferInfo {
             State::Done => TransferState::Done,
             State::Unknown => TransferState::Unknown,
         },
+        range: note.range,
         held: note.held,
         total: note.total,
         updated: UNIX_EPOCH.checked_add(Duration::from_millis(note.updated_ms)).unwrap_or(UNIX_EPOCH),
@@ -252,7 +257,7 @@ fn as_noted(note: TransferNote, path: PathBuf) -> TransferInfo {
 fn hold_against(info: &mut TransferInfo, site: &Site, looked: &Looked) {
     if looked.is_bare() {
         let finished = matches!(looked.target, Target::File { finished: Some(_), .. })
-            && looked.receipt.as_ref().is_some_and(|r| r.source == info.source);
+            && looked.receipt.as_ref().is_some_and(|r| r.source == info.source && asked(&r.range) == info.range);
         info.state = if finished { TransferState::Done } else { TransferState::Gone };
         return;
     }

@@ -56,8 +56,10 @@ pub struct ObjectIdentity {
     pub etag: Option<String>,
     /// `Last-Modified`, to the second.
     pub last_modified: Option<SystemTime>,
-    /// Length in bytes, when known.
+    /// Length in bytes, when known; of the file, where a range of the object is wanted.
     pub length: Option<u64>,
+    /// The object's length in bytes, where a range of it is wanted and the server told it.
+    pub whole_length: Option<u64>,
     /// A `Content-Encoding` that is part of the object; it is never decoded.
     pub encoding: Option<String>,
     /// Digests of the whole object that the source declares.
@@ -96,6 +98,7 @@ impl From<&Identity> for ObjectIdentity {
             etag: identity.etag.clone(),
             last_modified: identity.modified.and_then(|s| unix_time(s, 0)),
             length: identity.length,
+            whole_length: identity.of,
             encoding: identity.encoding.clone(),
             digests: identity.digests.clone(),
             validator,
@@ -259,13 +262,14 @@ impl Looked {
         let journal = site.journal()?;
         let receipt = state.and_then(|state| state.receipt(&site.absolute).ok().flatten());
         let source = match &journal {
-            FoundJournal::Read(recovered) => Some(recovered.source.url.as_str()),
+            FoundJournal::Read(recovered) => Some((recovered.source.url.as_str(), &recovered.source.window)),
             _ => None,
         };
         let finished = |facts: &FileFacts| {
             let (folder, name) = (&site.place.folder, site.place.names.target());
-            let fits =
-                |r: &&Receipt| source.is_none_or(|source| source == r.source) && receipt::is_of(r, facts, folder, name);
+            let fits = |r: &&Receipt| {
+                source.is_none_or(|of| of == (&r.source, &r.range)) && receipt::is_of(r, facts, folder, name)
+            };
             receipt.as_ref().filter(fits).map(|r| r.of.identity.clone())
         };
         let target = publish::look(&site.place, finished).map_err(|e| disk_error(&site.path, e))?;
@@ -305,7 +309,10 @@ impl Looked {
     fn source(&self) -> Option<Source> {
         match (&self.journal, &self.receipt) {
             (FoundJournal::Read(recovered), _) => Some(recovered.source.clone()),
-            (_, Some(receipt)) => Some(Source { url: receipt.source.clone(), ..Source::default() }),
+            (_, Some(receipt)) => {
+                let (url, window) = (receipt.source.clone(), receipt.range.clone());
+                Some(Source { url, window, ..Source::default() })
+            }
             _ => None,
         }
     }

@@ -177,7 +177,15 @@ impl Asking {
     async fn first(&self) -> Result<(Reply, Identity, bool), Error> {
         let mut ranged = true;
         loop {
-            let fetch = Fetch { start: 0, end: None, ranged, condition: None, fresh_connection: false };
+            let fetch = Fetch {
+                start: 0,
+                end: None,
+                last: None,
+                ranged,
+                condition: None,
+                fresh_connection: false,
+                only_if: None,
+            };
             let (reply, verdict) = self.ask(fetch, None).await.map_err(|f| self.unreachable(f))?;
             match verdict {
                 Verdict::Use { identity, .. } | Verdict::Empty { identity } => return Ok((reply, identity, !ranged)),
@@ -195,7 +203,15 @@ impl Asking {
             Some(1) => 0,
             _ => 1,
         };
-        let byte = |condition| Fetch { start, end: Some(start + 1), ranged: true, condition, fresh_connection: false };
+        let byte = |condition| Fetch {
+            start,
+            end: Some(start + 1),
+            last: None,
+            ranged: true,
+            condition,
+            fresh_connection: false,
+            only_if: None,
+        };
         let right = identity.strong();
         let asked_with = right.as_ref().map(condition_name);
         let conditional = asked_with.is_some_and(|name| name.is_some());

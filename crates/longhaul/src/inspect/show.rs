@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use longhaul_core::resume::{Generation, Refusal, Restart, Verdict};
 use longhaul_core::step::{Failure, FoundJournal, Target};
+use longhaul_core::window::Window;
 
 use super::{Looked, ObjectIdentity, Site, joinable, not_found, unix_time};
 use crate::client::Client;
@@ -36,6 +37,8 @@ pub struct Finished {
     pub path: PathBuf,
     /// Where it came from, without secrets.
     pub source: String,
+    /// Which bytes of it, as [`range`](crate::DownloadBuilder::range) takes them; `None`: all.
+    pub range: Option<String>,
     /// Which version it is.
     pub object: ObjectIdentity,
     /// Its length in bytes.
@@ -50,7 +53,7 @@ pub struct Finished {
     pub leftover: Option<String>,
 }
 
-/// An unfinished transfer. All ranges are half-open, in bytes of the object, ascending, and do not touch.
+/// An unfinished transfer. All ranges are half-open, in bytes of the file, ascending, and do not touch.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Unfinished {
@@ -60,6 +63,8 @@ pub struct Unfinished {
     pub id: Option<String>,
     /// Where it comes from, without secrets; `None` without a readable journal.
     pub source: Option<String>,
+    /// Which bytes of it, as [`range`](crate::DownloadBuilder::range) takes them; `None`: all.
+    pub range: Option<String>,
     /// Where the store was asked, when `source` is a name in one.
     pub endpoint: Option<String>,
     /// The version of the object that was asked for by its id.
@@ -246,6 +251,7 @@ fn finished(receipt: &Receipt, site: &Site, looked: &Looked) -> Finished {
     Finished {
         path: site.path.clone(),
         source: receipt.source.clone(),
+        range: asked(&receipt.range),
         object: (&receipt.of.identity).into(),
         length: receipt.of.length,
         verified: receipt.of.verified.into(),
@@ -265,6 +271,7 @@ fn unfinished(site: &Site, looked: &Looked, verdict: Verdict, refusal: Option<Re
         path: site.path.clone(),
         id: source.map(|s| id_text(s.id)),
         source: source.map(|s| s.url.clone()),
+        range: source.and_then(|s| asked(&s.window)),
         endpoint: source.and_then(|s| s.endpoint.clone()),
         version: source.and_then(|s| s.version.clone()),
         needs_link: source.is_some_and(|s| s.needs_link),
@@ -330,6 +337,11 @@ fn unfinished(site: &Site, looked: &Looked, verdict: Verdict, refusal: Option<Re
         out.next_start = NextStart::Refused(obstacle.clone());
     }
     out
+}
+
+/// A range as it was asked for; `None` for all of an object.
+pub(crate) fn asked(window: &Window) -> Option<String> {
+    (!window.is_whole()).then(|| window.to_string())
 }
 
 impl Unfinished {

@@ -78,6 +78,7 @@ impl Stage {
             needs_headers: false,
             error: None,
             endpoint: None,
+            range: None,
         };
         self.state().put_transfer(&note).unwrap();
     }
@@ -93,6 +94,7 @@ impl Stage {
         let receipt = Receipt {
             path: std::fs::canonicalize(self.path("x.iso")).unwrap(),
             source: URL.into(),
+            range: Default::default(),
             of: step::Receipt {
                 length: bytes.len() as u64,
                 identity: identity(Some(bytes.len() as u64)),

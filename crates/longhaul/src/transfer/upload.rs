@@ -1,6 +1,8 @@
 //! The task behind the handle of an upload.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,12 +19,13 @@ use crate::drive::upload::failure::{About, error_of, fault_text};
 use crate::drive::upload::run::{Ended, Request, Told, run};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress, Uploaded};
+use crate::inspect::list::TransferKind;
 
 /// Starts the task behind a handle. Spooled input is held as long as the task runs, and removed when it is stored or
 /// given up.
 pub(crate) fn start(request: Request, spooled: Option<Spooled>) -> Transfer {
     let id = id_text(request.config.intent.id);
-    let (transfer, ends) = handle(id.clone());
+    let (transfer, ends) = handle(TransferKind::Upload, id.clone(), Some(request.source.path().to_path_buf()));
     let Ends { inbox, events, progress, path, outcome } = ends;
     path.send_replace(Some(request.source.path().to_path_buf()));
     let request = Arc::new(request);
@@ -105,7 +108,7 @@ impl Entry {
         let note = TransferNote {
             id: self.id.clone(),
             kind: Kind::Upload,
-            path: self.request.source.path().into(),
+            path: Path::new(OsStr::from_bytes(&intent.path)).into(), // by which its journal is found
             source: intent.destination.clone(),
             state,
             held: stored,
@@ -115,6 +118,7 @@ impl Entry {
             needs_headers: false,
             error,
             endpoint: Some(intent.endpoint.clone()),
+            range: None,
         };
         if let Err(error) = self.request.state.put_transfer(&note) {
             tracing::debug!(%error, "the list of transfers could not be written");
@@ -247,6 +251,7 @@ impl Task {
                     retries: tally.retries,
                     fetched: 0,
                     already,
+                    not_modified: false,
                     upload: Some(Box::new(Uploaded {
                         destination: self.request.config.intent.destination.clone(),
                         etag: object.etag,

@@ -6,7 +6,7 @@ use longhaul_devstore::Content;
 use crate::stage::{PART, end, record, stage, until_settled, until_stored};
 
 const LEN: u64 = 20 * PART;
-const SLOW: &str = "kind=bandwidth bytes_per_second=2000000 op=UploadPart";
+const SLOW: &str = "kind=bandwidth bytes_per_second=400000 op=UploadPart";
 
 /// Goal: what was acknowledged before a pause is not sent again by the next start, whoever that is. Method: a slow
 /// store, a pause, another client; the store's log has the bytes.

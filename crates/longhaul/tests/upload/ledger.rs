@@ -10,7 +10,7 @@ const LEN: u64 = 10 * PART;
 /// An upload that was stopped half way; its id.
 async fn stopped(stage: &Stage) -> String {
     let file = stage.file("f", &Content::seeded(1, LEN));
-    stage.fault("kind=bandwidth bytes_per_second=2000000 op=UploadPart");
+    stage.fault("kind=bandwidth bytes_per_second=400000 op=UploadPart");
     let transfer = stage.upload(&file, "k").start().await.unwrap();
     until_stored(&transfer, 3 * PART).await;
     let listed = stage.client().list().unwrap().transfers;
@@ -72,7 +72,7 @@ async fn an_abort_that_failed_is_owed() {
 async fn a_running_upload_is_left_alone() {
     let stage = stage();
     let file = stage.file("f", &Content::seeded(2, LEN));
-    stage.fault("kind=bandwidth bytes_per_second=1000000 op=UploadPart");
+    stage.fault("kind=bandwidth bytes_per_second=400000 op=UploadPart");
     let transfer = stage.upload(&file, "k").start().await.unwrap();
     until_stored(&transfer, PART).await;
     let client = stage.client();

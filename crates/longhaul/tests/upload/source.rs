@@ -8,7 +8,7 @@ use longhaul_devstore::Content;
 use crate::stage::{BUCKET, PART, age, end, small_parts, stage, until_settled, until_stored};
 
 const LEN: u64 = 12 * PART;
-const SLOW: &str = "kind=bandwidth bytes_per_second=2000000 op=UploadPart";
+const SLOW: &str = "kind=bandwidth bytes_per_second=400000 op=UploadPart";
 
 /// Goal: never an object mixed from two versions. Method: the file is written anew between two starts; the old upload
 /// is removed, with the reason.

@@ -42,6 +42,9 @@ fn unfinished(p: &Partial, explain: bool) -> String {
         sheet.line("id", id);
     }
     sheet.line("source", p.url.as_deref().unwrap_or("unknown: the journal tells it, and there is none to read"));
+    if let Some(range) = &p.range {
+        sheet.line("range", &text::cut(range));
+    }
     if let Some(endpoint) = &p.endpoint {
         sheet.line("store", endpoint);
     }
@@ -124,6 +127,9 @@ fn finished(w: &Whole) -> String {
     let mut sheet = Sheet::default();
     sheet.line("file", &format!("{}, finished", text::here(w.path.as_deref().unwrap_or_default().as_ref())));
     sheet.line("source", &w.url);
+    if let Some(range) = &w.range {
+        sheet.line("range", &text::cut(range));
+    }
     sheet.line("object", &w.object.sentence());
     sheet.line("verified", w.verified);
     for digest in &w.digests {
@@ -154,6 +160,7 @@ mod tests {
             path: Some("/d/disk.iso".into()),
             id: Some("3f9a".into()),
             url: Some("https://h/disk.iso".into()),
+            range: None,
             endpoint: None,
             version_id: None,
             total: Some(4 << 20),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::ranges::Range;
 use longhaul_core::step::{DiskFault, NetFault, Ticket};
-use longhaul_core::upload::step::{Fault, Heard, Looked, Part};
+use longhaul_core::upload::step::{CompletedPart, Fault, Heard, Looked, Part};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use super::run::{Request, Shared};
 use crate::disk::digests::Digests;
 use crate::disk::error::DiskError;
 use crate::drive::locked;
-use crate::store::cloud::{Promised, Refusal, Stored};
+use crate::store::cloud::{Created, Promised, Refusal, Stored};
 use crate::store::{Handed, StallWatch, Stalled};
 
 /// A store that has all bytes of a part or an object may take longer than the network may between two of them: it
@@ -98,10 +98,11 @@ impl Task {
         self.end(result.map(|object| Heard::Object(Box::new(object))).map_err(Not::from)).await;
     }
 
-    pub(super) async fn create(self) {
+    pub(super) async fn create(self, checksum: Option<DigestKind>) {
         let patience = self.patience(1);
-        let result = self.unless_stopped(patience, self.request.cloud.create()).await;
-        self.end(result.map(|upload_id| Heard::Created { upload_id }).map_err(Not::from)).await;
+        let result = self.unless_stopped(patience, self.request.cloud.create(checksum)).await;
+        let created = result.map(|Created { upload_id, checksum }| Heard::Created { upload_id, checksum });
+        self.end(created.map_err(Not::from)).await;
     }
 
     pub(super) async fn list_parts(self, upload_id: String, after: u32) {
@@ -110,9 +111,10 @@ impl Task {
         self.end(result.map(|page| Heard::Listed { parts: page.parts, next: page.next }).map_err(Not::from)).await;
     }
 
-    pub(super) async fn complete(self, upload_id: String, parts: Vec<(u32, String)>) {
+    pub(super) async fn complete(self, upload_id: String, parts: Vec<CompletedPart>, whole: Option<Digest>) {
         let patience = self.patience(COMPLETE_STALLS);
-        let result = self.unless_stopped(patience, self.request.cloud.complete(&upload_id, &parts)).await;
+        let request = self.request.cloud.complete(&upload_id, &parts, whole.as_ref());
+        let result = self.unless_stopped(patience, request).await;
         let result = result.map(|stored| self.stored(stored)).map_err(Not::from);
         self.end(result).await;
     }
@@ -153,19 +155,21 @@ impl Task {
 
 /// The requests with one.
 impl Task {
-    pub(super) async fn send_part(self, upload_id: String, part: Part) {
-        let outcome = self.part(&upload_id, part).await;
+    pub(super) async fn send_part(
+        self,
+        upload_id: String,
+        part: Part,
+        kinds: Vec<DigestKind>,
+        checksum: Option<DigestKind>,
+    ) {
+        let outcome = self.part(&upload_id, part, &kinds, checksum).await;
         self.end(outcome).await;
     }
 
-    async fn part(&self, upload_id: &str, part: Part) -> Outcome {
+    async fn part(&self, upload_id: &str, part: Part, kinds: &[DigestKind], checksum: Option<DigestKind>) -> Outcome {
         let (before, file) = self.look_at_source().await?;
         let len = part.range.end - part.range.start;
-        let kinds = &self.request.config.kinds;
-        let promised = match self.request.part_md5 {
-            true => self.promise(file.clone(), part.range).await?,
-            false => Promised::default(),
-        };
+        let promised = self.promise(file.clone(), part.range, checksum).await?;
         let reading = read(file, part.range, kinds, &self.request.buffers);
         let (feed, body) = body(len);
         let request = self.request.cloud.send_part(upload_id, part.number, len, promised, body);
@@ -186,28 +190,39 @@ impl Task {
         Ok(Heard::PartStored { read, part, before })
     }
 
-    /// The digests that are sent ahead of a body: the range is read once more for them.
-    async fn promise(&self, file: Arc<File>, range: Range) -> Result<Promised, Not> {
-        let digests = self.digest(file, range, vec![DigestKind::Md5]).await?;
-        let md5 = digests.first().and_then(|digest| digest.bytes().try_into().ok());
-        Ok(Promised { md5, sha256: None })
+    /// The digests that are sent ahead of a body: the range is read once more for them. What is read twice in a row comes
+    /// out of memory the second time, and a CRC costs little; a checksum behind the body would want a framing of it that
+    /// many stores do not know.
+    async fn promise(&self, file: Arc<File>, range: Range, checksum: Option<DigestKind>) -> Result<Promised, Not> {
+        let kinds: Vec<_> = checksum.into_iter().chain(self.request.part_md5.then_some(DigestKind::Md5)).collect();
+        if kinds.is_empty() {
+            return Ok(Promised::default());
+        }
+        let digests = self.digest(file, range, kinds).await?;
+        Ok(self.promised(&digests, checksum))
     }
 
-    pub(super) async fn put(self) {
-        let outcome = self.whole().await;
+    fn promised(&self, digests: &[Digest], checksum: Option<DigestKind>) -> Promised {
+        let md5 = digests.iter().find(|digest| digest.kind() == DigestKind::Md5);
+        let md5 = md5.filter(|_| self.request.part_md5).and_then(|digest| digest.bytes().try_into().ok());
+        let checksum = digests.iter().find(|digest| checksum == Some(digest.kind())).cloned();
+        Promised { md5, sha256: None, checksum }
+    }
+
+    pub(super) async fn put(self, checksum: Option<DigestKind>) {
+        let outcome = self.whole(checksum).await;
         self.end(outcome).await;
     }
 
-    async fn whole(&self) -> Outcome {
+    async fn whole(&self, checksum: Option<DigestKind>) -> Outcome {
         let held = locked(&self.shared.snapshot).as_ref().map(|s| (s.bytes.clone(), s.digests.clone()));
         let Some((bytes, digests)) = held else {
             return Err(DiskError::said(DiskFault::Io, "send", self.request.source.path(), "it was not read").into());
         };
-        let md5 = digests.iter().find(|digest| digest.kind() == DigestKind::Md5);
-        let md5 = md5.filter(|_| self.request.part_md5).and_then(|digest| digest.bytes().try_into().ok());
+        let promised = self.promised(&digests, checksum);
         let (len, handed) = (bytes.len() as u64, Handed::default());
         handed.allow(0); // as fast as the rate limit says
-        let request = self.request.cloud.put(bytes, Promised { md5, sha256: None }, &handed);
+        let request = self.request.cloud.put(bytes, promised, &handed);
         let stored = self.answered(|| handed.get() >= len, self.watch_handed(len, &handed), request).await?;
         self.sent.add(len.saturating_sub(self.sent.bytes())); // what went since the last look
         Ok(self.stored(stored))
@@ -270,22 +285,22 @@ impl Task {
         self.end(outcome).await;
     }
 
-    pub(super) async fn read_part(self, part: Part) {
+    pub(super) async fn read_part(self, part: Part, kinds: Vec<DigestKind>) {
         let outcome = async {
             let (before, file) = self.look_at_source().await?;
-            let digests = self.digest(file, part.range, self.request.config.kinds.clone()).await?;
+            let digests = self.digest(file, part.range, kinds).await?;
             Ok(Heard::PartRead { digests, before })
         };
         let outcome = outcome.await;
         self.end(outcome).await;
     }
 
-    pub(super) async fn snapshot(self) {
-        let outcome = self.whole_source().await;
+    pub(super) async fn snapshot(self, kinds: Vec<DigestKind>) {
+        let outcome = self.whole_source(&kinds).await;
         self.end(outcome).await;
     }
 
-    async fn whole_source(&self) -> Outcome {
+    async fn whole_source(&self, kinds: &[DigestKind]) -> Outcome {
         *locked(&self.shared.snapshot) = None; // its room may be what is waited for
         let (before, file) = self.look_at_source().await?;
         let len = before.facts.len;
@@ -299,24 +314,23 @@ impl Task {
             let why = "it is longer than what is held in memory";
             return Err(DiskError::said(DiskFault::Unsupported, "read", path, why).into());
         };
-        let (kinds, source) = (self.kinds_of_whole(), self.request.source.clone());
+        let (all_kinds, source) = (self.kinds_of_whole(kinds), self.request.source.clone());
         let read = blocking(move || {
             let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
             super::source::read_exact(&file, &mut bytes, 0).map_err(|e| source.failed_read(e))?;
-            let digests = digests_of(&bytes, &kinds).map_err(|e| source.failed_read(e))?;
+            let digests = digests_of(&bytes, &all_kinds).map_err(|e| source.failed_read(e))?;
             let (after, _) = source.look()?;
             Ok((Bytes::from(bytes), digests, after))
         });
         let (bytes, all, after) = read.await?;
-        let kinds = &self.request.config.kinds;
         let digests = all.iter().filter(|digest| kinds.contains(&digest.kind())).cloned().collect();
         *locked(&self.shared.snapshot) = Some(Snapshot { bytes, digests: all, _room: room });
         Ok(Heard::Snapped { before, after, digests })
     }
 
     /// What the core wants, and what is sent ahead.
-    fn kinds_of_whole(&self) -> Vec<DigestKind> {
-        let mut kinds = self.request.config.kinds.clone();
+    fn kinds_of_whole(&self, wanted: &[DigestKind]) -> Vec<DigestKind> {
+        let mut kinds = wanted.to_vec();
         if self.request.part_md5 && !kinds.contains(&DigestKind::Md5) {
             kinds.push(DigestKind::Md5);
         }

@@ -238,15 +238,19 @@ impl Run<'_> {
                 Step::Finish(finish) => return Some(finish),
                 Step::Note(note) => self.note(note),
                 Step::Look => self.begin(ticket, Task::look),
-                Step::Snapshot => self.begin(ticket, Task::snapshot),
-                Step::Put => self.begin(ticket, Task::put),
-                Step::Create => self.begin(ticket, Task::create),
-                Step::SendPart { upload_id, part } => self.begin(ticket, |task| task.send_part(upload_id, part)),
+                Step::Snapshot { kinds } => self.begin(ticket, |task| task.snapshot(kinds)),
+                Step::Put { checksum } => self.begin(ticket, |task| task.put(checksum)),
+                Step::Create { checksum } => self.begin(ticket, |task| task.create(checksum)),
+                Step::SendPart { upload_id, part, kinds, checksum } => {
+                    self.begin(ticket, |task| task.send_part(upload_id, part, kinds, checksum));
+                }
                 Step::ListParts { upload_id, after } => self.begin(ticket, |task| task.list_parts(upload_id, after)),
-                Step::Complete { upload_id, parts } => self.begin(ticket, |task| task.complete(upload_id, parts)),
+                Step::Complete { upload_id, parts, whole } => {
+                    self.begin(ticket, |task| task.complete(upload_id, parts, whole));
+                }
                 Step::Abort { upload_id } => self.begin(ticket, |task| task.abort(upload_id)),
                 Step::CheckSource => self.begin(ticket, Task::check_source),
-                Step::ReadPart(part) => self.begin(ticket, |task| task.read_part(part)),
+                Step::ReadPart { part, kinds } => self.begin(ticket, |task| task.read_part(part, kinds)),
                 Step::Combine { parts } => self.combine(ticket, parts),
                 Step::Stop => {
                     if let Some((stop, _)) = self.tasks.get(&ticket) {

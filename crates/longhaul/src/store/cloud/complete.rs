@@ -6,24 +6,34 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use longhaul_core::digest::Digest;
+use longhaul_core::upload::step::CompletedPart;
 
 use super::refusal::Said;
 use super::request::{Request, Verb};
-use super::{Cloud, Refusal, Stored, facts, xml};
+use super::{Cloud, Refusal, Stored, checksums, facts, xml};
 use crate::store::http::{Answer, Handed, Outgoing};
 
 /// The longest answer of a callback is 1 MB, by OSS's documentation; another page of it says 3.
 const CALLBACK_LEN_MAX: usize = 4 << 20;
 
 impl Cloud {
-    /// Makes the object of these parts: numbers in order, with the ETags that the store gave. May take minutes.
-    pub(crate) async fn complete(&self, upload_id: &str, parts: &[(u32, String)]) -> Result<Stored, Refusal> {
+    /// Makes the object of these parts, in the order of their numbers; `whole` is what it has to be, for an upload with
+    /// checksums. May take minutes.
+    pub(crate) async fn complete(
+        &self,
+        upload_id: &str,
+        parts: &[CompletedPart],
+        whole: Option<&Digest>,
+    ) -> Result<Stored, Refusal> {
         let request = Request::new(Verb::Complete)
             .with("uploadId", upload_id)
             .headers(self.dress.for_complete())
+            .headers(checksums::of_whole(whole))
             .header(CONTENT_TYPE, HeaderValue::from_static("application/xml"))
             .body(Outgoing::memory(list(parts), Handed::default()), None);
-        let answer = self.request(request).await?;
+        let answer = self.request(request).await;
+        let answer = answer.inspect_err(|refusal| self.perhaps_for_checksum(whole.is_some(), refusal))?;
         self.stored(Verb::Complete, answer).await
     }
 
@@ -52,9 +62,10 @@ impl Cloud {
 }
 
 /// The list of parts as both vendors document it.
-fn list(parts: &[(u32, String)]) -> Bytes {
-    let part = |(number, etag): &(u32, String)| {
-        format!("<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>", xml::escaped(etag))
+fn list(parts: &[CompletedPart]) -> Bytes {
+    let part = |CompletedPart { number, etag, checksum }: &CompletedPart| {
+        let checksum = checksums::element(checksum.as_ref());
+        format!("<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag>{checksum}</Part>", xml::escaped(etag))
     };
     let parts: String = parts.iter().map(part).collect();
     format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>").into()

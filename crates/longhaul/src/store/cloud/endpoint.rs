@@ -17,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use url::{Host, Url};
 
+use super::checksums::Learned;
 use super::clock::Clock;
 use super::place::Dialect;
 use crate::error::Error;
@@ -56,13 +57,15 @@ impl EndpointOptions {
     }
 }
 
-/// A store, shared by all objects in it. It learns: how far our clock is from the store's, where a bucket really is.
+/// A store, shared by all objects in it. It learns: how far our clock is from the store's, where a bucket really is, what
+/// it does with checksums.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(super) dialect: Dialect,
     /// How OSS is signed for.
     pub(super) version: oss::Version,
     pub(super) clock: Clock,
+    pub(super) learned: Learned,
     scheme: &'static str,
     home: Site,
     port: Option<u16>,
@@ -152,6 +155,7 @@ impl Endpoint {
             dialect,
             version,
             clock: Clock::default(),
+            learned: Learned::default(),
             scheme: if url.scheme() == "http" { "http" } else { "https" },
             home: Site { host, region },
             port: url.port(),
@@ -171,9 +175,19 @@ impl Endpoint {
         &self.home.region
     }
 
-    /// The store is the vendor's own, not one that speaks like it.
-    pub(super) fn is_vendors(&self) -> bool {
-        vendor_of(&self.home.host).is_some()
+    /// The store is Amazon's own, not one that speaks like it.
+    pub(super) fn is_amazons(&self) -> bool {
+        vendor_of(&self.home.host).is_some_and(|domain| domain.starts_with("amazonaws."))
+    }
+
+    /// The store's host is one of this domain.
+    pub(super) fn is_below(&self, domain: &str) -> bool {
+        is_below(&self.home.host, domain)
+    }
+
+    /// Nobody on the way can change what is sent.
+    pub(super) fn is_https(&self) -> bool {
+        self.scheme == "https"
     }
 
     /// Where a request for `key` (empty: the bucket itself) goes, with these parameters.
@@ -320,8 +334,11 @@ fn vendors_host(dialect: Dialect, region: &str) -> String {
 
 /// Whose host it is; the domain stands for the vendor.
 fn vendor_of(host: &str) -> Option<&'static str> {
-    let begin = |domain: &str| host.strip_suffix(domain).is_some_and(|begin| begin.ends_with('.'));
-    VENDORS.into_iter().find(|domain| begin(domain))
+    VENDORS.into_iter().find(|domain| is_below(host, domain))
+}
+
+fn is_below(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|begin| begin.ends_with('.'))
 }
 
 /// Whether a vendor's host is the service's own, and not that of a bucket, which can be anybody's.

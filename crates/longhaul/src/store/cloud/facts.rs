@@ -11,6 +11,7 @@ use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::reply::{Framing, ReplyFacts};
 use longhaul_core::upload::step::{Composite, ObjectFacts};
 
+use super::checksums;
 use super::place::Dialect;
 use super::xml::Element;
 
@@ -45,20 +46,11 @@ pub(super) fn completed(dialect: Dialect, headers: &HeaderMap, root: &Element) -
         object.etag = root.text_of("ETag").map(str::to_owned);
         object.composite = composite_of(dialect, headers, object.etag.as_deref());
     }
-    if root.text_of("ChecksumType") == Some("FULL_OBJECT") {
-        let mut told = HeaderMap::new();
-        for (element, header) in [
-            ("ChecksumCRC64NVME", "x-amz-checksum-crc64nvme"),
-            ("ChecksumCRC32C", "x-amz-checksum-crc32c"),
-            ("ChecksumSHA256", "x-amz-checksum-sha256"),
-        ] {
-            if let Some(Ok(value)) = root.text_of(element).map(str::parse::<http::HeaderValue>) {
-                told.insert(header, value);
-            }
-        }
-        for digest in parse(&told, |_| true).identity.digests {
-            add(&mut object.digests, Some(digest));
-        }
+    let kind = root.text_of("ChecksumType");
+    for digest in checksums::told(|name| root.text_of(name)) {
+        // A CRC-64 is always of the full object.
+        let whole = kind == Some("FULL_OBJECT") || kind.is_none() && digest.kind() == DigestKind::Crc64Nvme;
+        add(&mut object.digests, Some(digest).filter(|_| whole));
     }
     object
 }
@@ -219,6 +211,10 @@ mod tests {
         let sums = "<ChecksumCRC64NVME>rosUhgp5mIg=</ChecksumCRC64NVME>";
         let whole = format!("<R>{sums}<ChecksumType>FULL_OBJECT</ChecksumType></R>");
         assert_eq!(kinds(&completed(Dialect::S3, &none, &read(&whole))), ["crc64nvme"]);
+        assert_eq!(kinds(&completed(Dialect::S3, &none, &read(&format!("<R>{sums}</R>")))), ["crc64nvme"]);
+        let parts = format!("<R>{sums}<ChecksumType>COMPOSITE</ChecksumType></R>");
+        assert_eq!(kinds(&completed(Dialect::S3, &none, &read(&parts))), [""; 0]);
+        let sums = "<ChecksumCRC32C>4waSgw==</ChecksumCRC32C>";
         assert_eq!(kinds(&completed(Dialect::S3, &none, &read(&format!("<R>{sums}</R>")))), [""; 0]);
     }
 }

@@ -1,14 +1,20 @@
 //! Asks for the object's bytes. GET, in the words that downloads from anywhere use.
 
+use std::time::Duration;
+
 use http::header::{HeaderName, HeaderValue};
 use longhaul_core::digest::DigestKind;
+use longhaul_core::reply::ContentRange;
 use longhaul_core::step::{Fetch, NetFault};
 use longhaul_core::upload::step::Fault;
 
 use super::refusal::Refusal;
 use super::request::{NoReply, Replied, Request, Verb};
-use super::{Cloud, Dialect};
+use super::{Cloud, Dialect, checksums};
 use crate::store::http::{Answer, NetFailure, Reply, asking};
+
+/// How long a download waits for the checksum of what it begins to fetch; without, it goes on.
+const CHECKSUM_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Cloud {
     /// Sends the request for the bytes of `fetch`, signed at this moment, and waits for the head of the reply.
@@ -23,7 +29,10 @@ impl Cloud {
                 Err(NoReply::Net(failure)) => return Err(failure),
                 Err(NoReply::Refused(refusal)) => return given(Answer::made(401, &self.url), &[], refusal),
             };
-            let Some((said, body)) = &replied.said else { return Ok(lightened(replied.answer.into_reply_with(None))) };
+            let Some((said, body)) = &replied.said else {
+                let reply = lightened(replied.answer.into_reply_with(None));
+                return Ok(self.with_checksum(fetch, reply).await);
+            };
             let refusal = self.refused(Verb::Fetch, said, &replied);
             if last || !self.helps_to_sign_again(&replied, &refusal).await {
                 let body = body.clone();
@@ -44,19 +53,43 @@ impl Cloud {
         self.asking_for_checksums(request)
     }
 
-    /// Amazon tells checksums only to those who ask; others may not know the header.
-    pub(super) fn asking_for_checksums(&self, request: Request) -> Request {
-        match self.place.dialect() {
-            Dialect::S3 if self.endpoint.is_vendors() => {
-                request.header(HeaderName::from_static("x-amz-checksum-mode"), HeaderValue::from_static("ENABLED"))
-            }
-            _ => request,
+    /// The reply that a download begins with, with the checksum of the object. Stores do not tell it with a range, be it
+    /// all of the object: then it is asked for beside. That is in vain where the answer is late, or of another object.
+    async fn with_checksum(&self, fetch: &Fetch, mut reply: Reply) -> Reply {
+        let first = fetch.ranged && fetch.start == 0 && fetch.condition.is_none();
+        let len = match reply.facts.content_range {
+            ContentRange::Bytes { total, .. } => total,
+            _ => None,
+        };
+        let identity = &mut reply.facts.identity;
+        let bare = reply.facts.status == 206 && identity.digests.is_empty() && identity.etag.is_some();
+        if !first || !bare || !self.endpoint.is_worth_asking() {
+            return reply;
         }
+        let Ok(Ok(there)) = tokio::time::timeout(CHECKSUM_TIMEOUT, self.look()).await else { return reply };
+        let told = there.digests.iter().filter(|digest| digest.kind() != DigestKind::Md5);
+        let told: Vec<_> = told.cloned().collect();
+        self.endpoint.asked_for_checksums(!told.is_empty());
+        if there.etag == identity.etag && there.len == len && there.version == identity.version {
+            identity.digests = told;
+        }
+        reply
+    }
+
+    /// S3 tells checksums only to those who ask.
+    pub(super) fn asking_for_checksums(&self, request: Request) -> Request {
+        if !self.endpoint.is_asked_for_checksums() {
+            return request;
+        }
+        let (name, value) = checksums::to_be_told();
+        request.header(name, value)
     }
 
     async fn helps_to_sign_again(&self, replied: &Replied, refusal: &Refusal) -> bool {
         match refusal.fault {
             Fault::Skewed => true,
+            // What was asked beside the bytes is not asked any more.
+            Fault::Busy { status: 400 | 501, .. } => true,
             Fault::Expired | Fault::Denied(401 | 403) => match self.credentials.get().await {
                 Ok(keys) => keys.is_some() && keys != replied.keys,
                 Err(_) => false,

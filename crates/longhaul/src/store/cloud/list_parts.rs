@@ -7,7 +7,7 @@ use longhaul_core::upload::step::ListedPart;
 
 use super::request::{Request, Verb};
 use super::xml::Element;
-use super::{Cloud, Refusal, facts};
+use super::{Cloud, Refusal, checksums, facts};
 
 /// Parts a page: the most that stores give.
 const PAGE_LEN: u32 = 1000;
@@ -61,6 +61,7 @@ fn read_part(part: &Element, encrypted: bool) -> Option<ListedPart> {
     let mut digests = Vec::new();
     facts::add(&mut digests, part.text_of("HashCrc64ecma").and_then(crc64));
     facts::add(&mut digests, Some(()).filter(|()| !encrypted).and_then(|()| facts::md5_of(&etag)));
+    checksums::told(|name| part.text_of(name)).for_each(|digest| facts::add(&mut digests, Some(digest)));
     Some(ListedPart {
         number: decimal(part.text_of("PartNumber")?).filter(|&number| number > 0)?,
         len: part.text_of("Size")?.parse().ok()?,
@@ -95,14 +96,15 @@ mod tests {
     #[test]
     fn parts_are_read_with_what_is_told_of_them() {
         let oss = format!("<ETag>&quot;{MD5}&quot;</ETag><HashCrc64ecma>11051210869376104954</HashCrc64ecma>");
-        let list = part("2", "9", &oss) + &part("1", "5", "<ETag></ETag>") + &part("7", "0", "<ETag>opaque</ETag>");
+        let sums = "<ETag>opaque</ETag><ChecksumCRC64NVME>rosUhgp5mIg=</ChecksumCRC64NVME>";
+        let list = part("2", "9", &oss) + &part("1", "5", "<ETag></ETag>") + &part("7", "0", sums);
         let page = page(&list, 0).unwrap();
         assert_eq!(page.next, None);
         let told: Vec<_> = page.parts.iter().map(|part| (part.number, part.len, part.etag.as_str())).collect();
         assert_eq!(told, [(1, 5, ""), (2, 9, "\"0CC175B9C0F1B6A831C399E269772661\""), (7, 0, "opaque")]);
         let kinds: Vec<Vec<_>> =
             page.parts.iter().map(|part| part.digests.iter().map(|digest| digest.kind().name()).collect()).collect();
-        assert_eq!(kinds, [vec![], vec!["md5", "crc64"], vec![]]);
+        assert_eq!(kinds, [vec![], vec!["md5", "crc64"], vec!["crc64nvme"]]);
     }
 
     #[test]

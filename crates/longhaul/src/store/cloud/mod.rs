@@ -4,6 +4,7 @@
 //! place         which bucket and key does a name mean?
 //! endpoint      where is the store, and what goes into the URL of a request? (clock: what time is it there?)
 //! orders        what shall an object be given beside its bytes?
+//! checksums     which checksums of S3 are sent to whom?
 //! request       signs one request, sends it, and follows what the store itself says of a better place
 //! look put create send_part list_parts complete abort list_uploads list_objects fetch presign    the verbs
 //! facts         what does a reply tell of an object?
@@ -15,6 +16,7 @@
 //! at any time and closes the connection.
 
 mod abort;
+mod checksums;
 mod clock;
 mod complete;
 mod create;
@@ -39,6 +41,7 @@ mod xml;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use longhaul_core::digest::Digest;
 use longhaul_core::upload::step::ObjectFacts;
 use url::Url;
 
@@ -47,6 +50,7 @@ use super::http::HttpStore;
 use crate::credentials::Credentials;
 use crate::error::Error;
 
+pub(crate) use create::Created;
 pub(crate) use endpoint::{Endpoint, EndpointOptions};
 pub(crate) use list_objects::ListedObject;
 use orders::Dress;
@@ -68,6 +72,8 @@ pub(crate) struct Cloud {
     credentials: Arc<dyn Credentials>,
     /// The store said that it encrypts this upload: the ETags of its parts are no digests.
     encrypted: AtomicBool,
+    /// The store refused to create an upload with a checksum.
+    refused_checksum: AtomicBool,
 }
 
 /// An object was stored.
@@ -80,12 +86,14 @@ pub(crate) struct Stored {
 }
 
 /// Digests of a body that are sent ahead of it, so that the store refuses other bytes ([`Fault::Corrupted`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Promised {
     /// Its MD5, sent as `Content-MD5`.
     pub(crate) md5: Option<[u8; 16]>,
     /// Its SHA-256, signed as `x-amz-content-sha256`. OSS has no use for it.
     pub(crate) sha256: Option<[u8; 32]>,
+    /// Its checksum, sent as `x-amz-checksum-*`: for uploads that were created with one, and for stores that keep it.
+    pub(crate) checksum: Option<Digest>,
 }
 
 impl Cloud {
@@ -106,7 +114,8 @@ impl Cloud {
         let url = endpoint.target(place.bucket(), place.key(), &[])?.url;
         let dress = Dress::new(orders, place.dialect())?;
         let http = http.sending(http::HeaderMap::new(), None);
-        Ok(Self { http, endpoint, place, url, version: None, dress, credentials, encrypted: AtomicBool::new(false) })
+        let (encrypted, refused_checksum) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { http, endpoint, place, url, version: None, dress, credentials, encrypted, refused_checksum })
     }
 
     /// This version of the object, whatever the newest is: for looking, fetching, and links to do so.

@@ -5,22 +5,30 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
+use longhaul_core::digest::Digest;
 
 use super::request::{Request, Verb};
-use super::{Cloud, Promised, Refusal, Stored};
+use super::{Cloud, Promised, Refusal, Stored, checksums};
 use crate::store::http::{Handed, Outgoing};
 
 impl Cloud {
     /// Stores the object. `handed` tells meanwhile how much of the body has left.
     ///
-    /// For S3 the SHA-256 of the body is signed, so that other bytes are refused.
+    /// For S3 the SHA-256 of the body is signed, so that other bytes are refused; unless a checksum does that, and
+    /// nobody on the way can change both.
     pub(crate) async fn put(&self, body: Bytes, promised: Promised, handed: &Handed) -> Result<Stored, Refusal> {
+        let checksum = promised.checksum.as_ref().map(Digest::kind);
         let request = Request::new(Verb::Put)
             .headers(self.dress.for_put())
             .headers(promised.headers())
-            .body(Outgoing::memory(body, handed.clone()), promised.sha256);
+            .body(Outgoing::memory(body, handed.clone()), promised.sha256)
+            .unsigned_body(checksum.is_some() && self.endpoint.is_https());
         let answer = self.request(request).await?;
-        self.stored(Verb::Put, answer).await
+        let stored = self.stored(Verb::Put, answer).await?;
+        if checksum.is_some_and(|sent| !stored.object.digests.iter().any(|told| told.kind() == sent)) {
+            self.endpoint.dropped_checksum();
+        }
+        Ok(stored)
     }
 }
 
@@ -28,6 +36,8 @@ impl Promised {
     /// What of it goes into the head.
     pub(super) fn headers(&self) -> HeaderMap {
         let md5 = self.md5.and_then(|sum| HeaderValue::from_str(&BASE64.encode(sum)).ok());
-        md5.map(|sum| (HeaderName::from_static("content-md5"), sum)).into_iter().collect()
+        let mut headers = checksums::sent(self.checksum.as_ref());
+        headers.extend(md5.map(|sum| (HeaderName::from_static("content-md5"), sum)));
+        headers
     }
 }

@@ -70,13 +70,22 @@ pub(super) struct Request {
     headers: HeaderMap,
     body: Option<Outgoing>,
     payload: Option<[u8; 32]>,
+    unsigned_body: bool,
     fresh: bool,
 }
 
 impl Request {
     pub(super) fn new(verb: Verb) -> Self {
         let body = matches!(verb.method(), Method::PUT | Method::POST).then(Outgoing::none);
-        Self { verb, query: Vec::new(), headers: HeaderMap::new(), body, payload: None, fresh: false }
+        Self {
+            verb,
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body,
+            payload: None,
+            unsigned_body: false,
+            fresh: false,
+        }
     }
 
     /// A parameter; one without a value is its name alone.
@@ -108,8 +117,16 @@ impl Request {
         self
     }
 
+    /// The body is protected otherwise: its SHA-256 is not worth computing.
+    pub(super) fn unsigned_body(self, yes: bool) -> Self {
+        Self { unsigned_body: yes, ..self }
+    }
+
     /// The SHA-256 of the body, as far as it is known: that of bytes in memory always is.
     fn payload_sum(&self) -> Option<[u8; 32]> {
+        if self.unsigned_body {
+            return None;
+        }
         let in_memory = self.body.as_ref().map_or(Some(Bytes::new()), Outgoing::in_memory);
         self.payload.or_else(|| in_memory.map(|bytes| Sha256::digest(&bytes).into()))
     }
@@ -252,6 +269,13 @@ impl Cloud {
                 more = "this store cannot be told not to replace an object".to_owned();
             }
             _ => {}
+        }
+        let unexplained = matches!(said.status, 400 | 501)
+            && matches!(verb, Verb::Look | Verb::Fetch)
+            && (said.code.is_none() || matches!(fault, Fault::Rejected(_)));
+        if unexplained && said.hint().is_none() && self.endpoint.stop_asking_for_checksums() {
+            // Perhaps for that. The next request does not ask.
+            fault = Fault::Busy { status: said.status, retry_after_ms: Some(0) };
         }
         if let Some(hint) = said.hint() {
             match self.endpoint.follow(self.place.bucket(), hint) {

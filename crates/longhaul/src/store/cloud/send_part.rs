@@ -29,13 +29,15 @@ impl Cloud {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let sent = promised.checksum.is_some();
         let request = Request::new(Verb::SendPart)
             .with("partNumber", number)
             .with("uploadId", upload_id)
             .headers(self.dress.for_part())
             .headers(promised.headers())
             .body(Outgoing::stream(len, body), promised.sha256);
-        let answer = self.request(request).await?;
+        let answer = self.request(request).await;
+        let answer = answer.inspect_err(|refusal| self.perhaps_for_checksum(sent, refusal))?;
         if facts::is_encrypted(answer.headers()) {
             self.encrypted.store(true, Ordering::Relaxed);
         }

@@ -36,7 +36,7 @@ pub(crate) use outgoing::{Handed, Outgoing};
 use proxy::Proxies;
 use redirect::{Way, is_redirect};
 use request::Sender;
-pub(crate) use request::asking;
+pub(crate) use request::{asking, http_date};
 
 use super::Pace;
 

@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use longhaul_core::conditions::Conditions;
 use longhaul_core::identity::Validator;
 use longhaul_core::step::Fetch;
 use percent_encoding::percent_decode_str;
@@ -88,14 +89,48 @@ pub(crate) fn asking(fetch: &Fetch) -> HeaderMap {
         headers.extend(range(fetch));
     }
     headers.extend(fetch.condition.as_ref().and_then(condition));
+    if let Some(wish) = &fetch.only_if {
+        headers.extend(wished(wish));
+    }
     headers
+}
+
+/// The caller's own conditions (RFC 9110, 13.1). What cannot be written into a field is left out: the core holds each
+/// version against it all the same.
+fn wished(wish: &Conditions) -> HeaderMap {
+    let etag = |etag: &Option<String>| etag.as_deref().and_then(etag_value);
+    let date = |seconds: Option<i64>| seconds.and_then(date_value);
+    let fields = [
+        (header::IF_MATCH, etag(&wish.if_match)),
+        (header::IF_NONE_MATCH, etag(&wish.if_none_match)),
+        (header::IF_MODIFIED_SINCE, date(wish.modified_since)),
+        (header::IF_UNMODIFIED_SINCE, date(wish.unmodified_since)),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// The core keeps field bytes as chars below U+0100.
+fn etag_value(etag: &str) -> Option<HeaderValue> {
+    let raw: Option<Vec<u8>> = etag.chars().map(|c| u8::try_from(c).ok()).collect();
+    HeaderValue::from_bytes(&raw?).ok()
+}
+
+fn date_value(seconds: i64) -> Option<HeaderValue> {
+    HeaderValue::from_str(&http_date(seconds)?).ok()
+}
+
+/// Seconds since the Unix epoch as RFC 9110, 5.6.7 writes them; `None` for times that it cannot write.
+pub(crate) fn http_date(seconds: i64) -> Option<String> {
+    let seconds = u64::try_from(seconds).ok().filter(|&s| s <= HTTP_DATE_MAX)?;
+    Some(httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)))
 }
 
 /// `Range` (RFC 9110, 14.2): half-open in the core, inclusive on the wire.
 fn range(fetch: &Fetch) -> Option<(HeaderName, HeaderValue)> {
-    let range = match fetch.end {
-        None => format!("bytes={}-", fetch.start),
-        Some(end) => {
+    let range = match (fetch.last, fetch.end) {
+        (Some(count), _) => format!("bytes=-{count}"),
+        (None, None) => format!("bytes={}-", fetch.start),
+        (None, Some(end)) => {
             assert!(end > fetch.start, "an empty range cannot be asked for");
             format!("bytes={}-{}", fetch.start, end - 1)
         }
@@ -107,16 +142,8 @@ fn range(fetch: &Fetch) -> Option<(HeaderName, HeaderValue)> {
 /// object. A version is not a condition: the reply is compared.
 fn condition(validator: &Validator) -> Option<(HeaderName, HeaderValue)> {
     match validator {
-        Validator::Etag(etag) => {
-            // The core keeps field bytes as chars below U+0100.
-            let raw: Option<Vec<u8>> = etag.chars().map(|c| u8::try_from(c).ok()).collect();
-            Some((header::IF_MATCH, HeaderValue::from_bytes(&raw?).ok()?))
-        }
-        Validator::Modified(seconds) => {
-            let seconds = u64::try_from(*seconds).ok().filter(|&s| s <= HTTP_DATE_MAX)?;
-            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
-            Some((header::IF_UNMODIFIED_SINCE, HeaderValue::from_str(&date).ok()?))
-        }
+        Validator::Etag(etag) => Some((header::IF_MATCH, etag_value(etag)?)),
+        Validator::Modified(seconds) => Some((header::IF_UNMODIFIED_SINCE, date_value(*seconds)?)),
         Validator::Version(_) => None,
     }
 }

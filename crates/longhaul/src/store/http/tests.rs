@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use base64::Engine as _;
+use longhaul_core::conditions::Conditions;
 use longhaul_core::identity::Validator;
 use longhaul_core::reply::{ContentRange, Framing};
 use longhaul_core::step::NetFault;
@@ -91,7 +92,7 @@ fn direct() -> HttpOptions {
 }
 
 fn fetch() -> Fetch {
-    Fetch { start: 0, end: None, ranged: true, condition: None, fresh_connection: false }
+    Fetch { start: 0, end: None, last: None, ranged: true, condition: None, fresh_connection: false, only_if: None }
 }
 
 async fn read_all(body: &mut Body) -> Result<Vec<u8>, NetFailure> {
@@ -123,16 +124,33 @@ async fn a_fetch_becomes_one_request_head() {
     let store = HttpStore::new(&direct()).unwrap();
     let base = fetch();
     let with = |condition| Fetch { condition: Some(condition), ..fetch() };
+    let wanting = |wish| Fetch { only_if: Some(wish), ..fetch() };
     let table: &[(Fetch, &[&str], &[&str])] = &[
         (base.clone(), &["range: bytes=0-\r\n", "accept-encoding: identity\r\n"], &["if-", "referer", "cookie"]),
         (Fetch { start: 10, end: Some(20), ..base.clone() }, &["range: bytes=10-19\r\n"], &[]),
         (Fetch { start: 7, end: Some(8), ..base.clone() }, &["range: bytes=7-7\r\n"], &[]),
+        (Fetch { last: Some(7), ..base.clone() }, &["range: bytes=-7\r\n"], &[]),
         (Fetch { ranged: false, ..base.clone() }, &["accept-encoding: identity\r\n"], &["range"]),
         (with(Validator::Etag("\"a\"".into())), &["if-match: \"a\"\r\n"], &["if-range"]),
         (with(Validator::Etag("\"\u{e9}\"".into())), &["if-match: \"\u{fffd}\"\r\n"], &[]),
         (with(Validator::Modified(1000)), &["if-unmodified-since: thu, 01 jan 1970 00:16:40 gmt\r\n"], &["if-match"]),
         (with(Validator::Modified(i64::MAX)), &[], &["if-"]),
         (with(Validator::Version("v".into())), &[], &["if-"]),
+        (
+            wanting(Conditions { if_match: Some("*".into()), unmodified_since: Some(1000), ..Conditions::default() }),
+            &["if-match: *\r\n", "if-unmodified-since: thu, 01 jan 1970 00:16:40 gmt\r\n"],
+            &["if-none", "if-mod"],
+        ),
+        (
+            wanting(Conditions {
+                if_none_match: Some("W/\"a\"".into()),
+                modified_since: Some(1000),
+                ..Conditions::default()
+            }),
+            &["if-none-match: w/\"a\"\r\n", "if-modified-since: thu, 01 jan 1970 00:16:40 gmt\r\n"],
+            &["if-match", "if-un"],
+        ),
+        (wanting(Conditions { modified_since: Some(-1), ..Conditions::default() }), &[], &["if-"]),
     ];
     for (fetch, has, lacks) in table {
         get(&store, &origin.url("/x"), fetch).await.unwrap();

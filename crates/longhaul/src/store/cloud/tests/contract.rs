@@ -73,7 +73,7 @@ async fn uploads_in_parts(bench: &Bench) {
     let object = bench.dressed("parts/object", &Orders { content_type: Some("video/mp4".into()), ..Orders::default() });
     let parts = [content(1, bench.part_min), content(2, bench.part_min + 1), content(3, 17)];
     let whole: Vec<u8> = parts.concat();
-    let id = object.create().await.unwrap();
+    let id = object.begin().await.unwrap();
     assert_eq!(object.list_parts(&id, 0).await.unwrap(), PartsPage { parts: vec![], next: None });
 
     let uploads = object.list_uploads("parts/", None).await.unwrap();
@@ -86,7 +86,15 @@ async fn uploads_in_parts(bench: &Bench) {
     for (number, bytes, promised) in [
         (3, &parts[2], Promised::default()),
         (2, &other, Promised::default()),
-        (1, &parts[0], Promised { md5: Some(md5(&parts[0])), sha256: Some(sha2::Sha256::digest(&parts[0]).into()) }),
+        (
+            1,
+            &parts[0],
+            Promised {
+                md5: Some(md5(&parts[0])),
+                sha256: Some(sha2::Sha256::digest(&parts[0]).into()),
+                checksum: None,
+            },
+        ),
         (2, &parts[1], Promised::default()),
     ] {
         let part = object.send_part(&id, number, bytes.len() as u64, promised, Pieces::of(bytes)).await.unwrap();
@@ -107,7 +115,7 @@ async fn uploads_in_parts(bench: &Bench) {
     let rest = object.list_parts(&id, 2).await.unwrap();
     assert_eq!(rest.parts.iter().map(|part| part.number).collect::<Vec<_>>(), [3]);
 
-    let stored = object.complete(&id, &etags).await.unwrap();
+    let stored = object.finish(&id, &etags).await.unwrap();
     assert_eq!(stored.callback_failed, None);
     let stands = object.look().await.unwrap();
     assert_eq!(stands.len, Some(whole.len() as u64));
@@ -132,18 +140,18 @@ async fn uploads_in_parts(bench: &Bench) {
 async fn uploads_that_are_gone(bench: &Bench) {
     let object = bench.object("gone/object");
     let bytes = content(4, 100);
-    let id = object.create().await.unwrap();
+    let id = object.begin().await.unwrap();
     let part = object.send_part(&id, 1, 100, Promised::default(), Pieces::of(&bytes)).await.unwrap();
     let wrong = [(1, "\"00000000000000000000000000000000\"".to_owned())];
-    assert_eq!(fault_of(object.complete(&id, &wrong).await), Fault::InvalidPart);
+    assert_eq!(fault_of(object.finish(&id, &wrong).await), Fault::InvalidPart);
     let missing = [(1, part.etag.clone()), (2, part.etag.clone())];
-    assert_eq!(fault_of(object.complete(&id, &missing).await), Fault::InvalidPart);
+    assert_eq!(fault_of(object.finish(&id, &missing).await), Fault::InvalidPart);
     object.abort(&id).await.unwrap();
     let list = [(1, part.etag)];
     assert_eq!(fault_of(object.list_parts(&id, 0).await), Fault::NoSuchUpload);
     assert_eq!(fault_of(object.abort(&id).await), Fault::NoSuchUpload);
     // Ceph: 500, "This multipart completion is already in progress". Whoever asks for the list then learns better.
-    let completed = fault_of(object.complete(&id, &list).await);
+    let completed = fault_of(object.finish(&id, &list).await);
     let strange = bench.options.dialect == Dialect::S3 && matches!(completed, Fault::Busy { status: 500, .. });
     assert!(strange || completed == Fault::NoSuchUpload, "{completed:?}");
     let sent = object.send_part(&id, 2, 100, Promised::default(), Pieces::of(&bytes)).await;
@@ -151,16 +159,16 @@ async fn uploads_that_are_gone(bench: &Bench) {
     assert_eq!(fault_of(object.look().await), Fault::NoSuchKey);
 
     // And after it was completed.
-    let id = object.create().await.unwrap();
+    let id = object.begin().await.unwrap();
     let part = object.send_part(&id, 1, 100, Promised::default(), Pieces::of(&bytes)).await.unwrap();
     let list = [(1, part.etag)];
-    object.complete(&id, &list).await.unwrap();
+    object.finish(&id, &list).await.unwrap();
     match object.list_parts(&id, 0).await {
         // Swift lists them as if it were not; then Complete is answered as before, below.
         Ok(page) => assert_eq!((page.parts.len(), bench.options.dialect), (1, Dialect::S3), "{page:?}"),
         Err(refusal) => assert_eq!(refusal.fault, Fault::NoSuchUpload, "{refusal:?}"),
     }
-    match object.complete(&id, &list).await {
+    match object.finish(&id, &list).await {
         // S3 answers as before.
         Ok(again) => assert_eq!(again.callback_failed, None),
         Err(refusal) => assert_eq!(refusal.fault, Fault::NoSuchUpload, "{refusal:?}"),
@@ -179,7 +187,7 @@ async fn what_is_not_there(bench: &Bench) {
     // A custom domain names its bucket itself.
     if !bench.options.cname {
         let object = elsewhere.object("k");
-        assert_eq!(fault_of(object.create().await), Fault::NoSuchBucket);
+        assert_eq!(fault_of(object.begin().await), Fault::NoSuchBucket);
         let put = object.put(content(1, 10), Promised::default(), &Handed::default()).await;
         assert_eq!(fault_of(put), Fault::NoSuchBucket);
         assert_eq!(fault_of(object.list_objects("", None).await), Fault::NoSuchBucket);
@@ -192,7 +200,7 @@ async fn who_may_not(bench: &Bench) {
         let credentials = Changing::new(vec![keys]);
         let object = bench.with(place.clone(), &Orders::default(), credentials.clone());
         assert_eq!(fault_of(object.look().await), Fault::Denied(403));
-        assert_eq!(fault_of(object.create().await), Fault::Denied(403));
+        assert_eq!(fault_of(object.begin().await), Fault::Denied(403));
         assert_eq!(
             fault_of(object.put(content(1, 10), Promised::default(), &Handed::default()).await),
             Fault::Denied(403)
@@ -202,7 +210,7 @@ async fn who_may_not(bench: &Bench) {
         assert_eq!(credentials.refusals(), told, "whoever gives keys is told that they are refused");
     }
     let nobody = bench.with(place.clone(), &Orders::default(), Arc::new(Static::anonymous()));
-    let refused = fault_of(nobody.create().await);
+    let refused = fault_of(nobody.begin().await);
     // What is not signed is no S3 to Swift, but a request of its own API with a bad path.
     let strange = bench.once == Once::Refused && refused == Fault::Rejected(400);
     assert!(strange || refused == Fault::Denied(403), "{refused:?}");
@@ -218,15 +226,15 @@ async fn who_may_not(bench: &Bench) {
 async fn digests_sent_ahead(bench: &Bench) {
     let object = bench.object("ahead/object");
     let (bytes, other) = (content(5, 1000), content(6, 1000));
-    let right = Promised { md5: Some(md5(&bytes)), sha256: None };
+    let right = Promised { md5: Some(md5(&bytes)), ..Promised::default() };
     object.put(bytes.clone(), right, &Handed::default()).await.unwrap();
-    let wrong = Promised { md5: Some(md5(&other)), sha256: None };
-    assert_eq!(fault_of(object.put(bytes.clone(), wrong, &Handed::default()).await), Fault::Corrupted);
-    let id = object.create().await.unwrap();
+    let wrong = Promised { md5: Some(md5(&other)), ..Promised::default() };
+    assert_eq!(fault_of(object.put(bytes.clone(), wrong.clone(), &Handed::default()).await), Fault::Corrupted);
+    let id = object.begin().await.unwrap();
     assert_eq!(fault_of(object.send_part(&id, 1, 1000, wrong, Pieces::of(&bytes)).await), Fault::Corrupted);
     if bench.options.dialect == Dialect::S3 {
-        let wrong = Promised { md5: None, sha256: Some(sha2::Sha256::digest(&other).into()) };
-        assert_eq!(fault_of(object.send_part(&id, 1, 1000, wrong, Pieces::of(&bytes)).await), Fault::Corrupted);
+        let wrong = Promised { sha256: Some(sha2::Sha256::digest(&other).into()), ..Promised::default() };
+        assert_eq!(fault_of(object.send_part(&id, 1, 1000, wrong.clone(), Pieces::of(&bytes)).await), Fault::Corrupted);
         assert_eq!(fault_of(object.put(bytes.clone(), wrong, &Handed::default()).await), Fault::Corrupted);
     }
     assert_eq!(object.list_parts(&id, 0).await.unwrap().parts, []);
@@ -254,9 +262,9 @@ async fn dress(bench: &Bench) {
     assert!(!naked.look().await.unwrap().dressed_differently, "what nobody asked for makes no difference");
 
     let in_parts = bench.dressed("dressed/parts", &orders);
-    let id = in_parts.create().await.unwrap();
+    let id = in_parts.begin().await.unwrap();
     let part = in_parts.send_part(&id, 1, 10, Promised::default(), Pieces::of(&content(1, 10))).await.unwrap();
-    in_parts.complete(&id, &[(1, part.etag)]).await.unwrap();
+    in_parts.finish(&id, &[(1, part.etag)]).await.unwrap();
     assert!(!in_parts.look().await.unwrap().dressed_differently);
 
     let once = Orders { forbid_overwrite: true, ..Orders::default() };
@@ -270,12 +278,12 @@ async fn dress(bench: &Bench) {
     assert!(len.is_some(), "{:?}", bench.once);
     assert_eq!(naked.look().await.unwrap().len, len);
     let in_parts = bench.dressed("dressed/object", &once);
-    match in_parts.create().await {
+    match in_parts.begin().await {
         Err(refusal) => assert_eq!((refusal.fault, bench.options.dialect), (Fault::Exists, Dialect::Oss)),
         // S3 is asked with Complete. Swift listens there; Ceph and Garage do not.
         Ok(id) => {
             let part = in_parts.send_part(&id, 1, 10, Promised::default(), Pieces::of(&content(1, 10))).await.unwrap();
-            let completed = in_parts.complete(&id, &[(1, part.etag)]).await;
+            let completed = in_parts.finish(&id, &[(1, part.etag)]).await;
             match completed {
                 Ok(_) => assert!(bench.options.dialect == Dialect::S3 && bench.once != Once::Refused),
                 Err(refusal) => {
@@ -390,7 +398,7 @@ async fn ranges_and_conditions(bench: &Bench) {
 
 async fn bodies_of_the_wrong_length(bench: &Bench) {
     let object = bench.object("short/object");
-    let id = object.create().await.unwrap();
+    let id = object.begin().await.unwrap();
     let bytes = content(13, 200_000);
     for (len, body) in [
         (200_001, Pieces::of(&bytes)),
@@ -402,4 +410,57 @@ async fn bodies_of_the_wrong_length(bench: &Bench) {
     }
     assert_eq!(object.list_parts(&id, 0).await.unwrap().parts, []);
     object.abort(&id).await.unwrap();
+}
+
+/// Checksums of S3: who keeps them compares each, tells them, and makes no object that has another; who does not ignores
+/// them, and says so by saying nothing.
+pub(super) async fn checksums(bench: &Bench, keeps: bool) {
+    let object = bench.object("summed/object");
+    let parts = [content(1, bench.part_min), content(2, 17)];
+    let whole: Bytes = parts.concat().into();
+    let asked = object.checksum_to_ask_for();
+    assert_eq!((asked, object.checksum_to_send()), (Some(DigestKind::Crc64Nvme), None));
+    let created = object.create(asked).await.unwrap();
+    assert_eq!(created.checksum, asked.filter(|_| keeps));
+    let id = created.upload_id;
+    let sum = |bytes: &Bytes| Some(crc64nvme(bytes)).filter(|_| keeps);
+    let ahead = |bytes: &Bytes| Promised { checksum: sum(bytes), ..Promised::default() };
+    if keeps {
+        let wrong = object.send_part(&id, 2, 17, ahead(&parts[0]), Pieces::of(&parts[1])).await;
+        assert_eq!(fault_of(wrong), Fault::Corrupted);
+    }
+    let mut completed = Vec::new();
+    for (number, bytes) in (1..).zip(&parts) {
+        let part = object.send_part(&id, number, bytes.len() as u64, ahead(bytes), Pieces::of(bytes)).await.unwrap();
+        assert_eq!(part.digests.contains(&crc64nvme(bytes)), keeps, "{part:?}");
+        completed.push(CompletedPart { number, etag: part.etag, checksum: sum(bytes) });
+    }
+    for (part, bytes) in object.list_parts(&id, 0).await.unwrap().parts.iter().zip(&parts) {
+        assert_eq!(part.digests.contains(&crc64nvme(bytes)), keeps, "{part:?}");
+    }
+    if keeps {
+        let wrong = object.complete(&id, &completed, sum(&parts[0]).as_ref()).await;
+        assert_eq!(fault_of(wrong), Fault::Corrupted);
+        assert_eq!(object.list_parts(&id, 0).await.unwrap().parts.len(), 2, "nothing is lost by that");
+    }
+    let stored = object.complete(&id, &completed, sum(&whole).as_ref()).await.unwrap();
+    assert!(!keeps || stored.object.digests.contains(&crc64nvme(&whole)), "{stored:?}");
+    assert_eq!(object.look().await.unwrap().digests.contains(&crc64nvme(&whole)), keeps);
+    for fetch in [from(0, None), Fetch { ranged: false, ..from(0, None) }] {
+        let reply = object.open(&fetch).await.unwrap();
+        assert_eq!(reply.facts.identity.digests.contains(&crc64nvme(&whole)), keeps, "{fetch:?}");
+        assert!(read_all(reply.body).await.unwrap() == whole);
+    }
+
+    // What was learned counts for one request as well.
+    assert_eq!(object.checksum_to_send(), asked.filter(|_| keeps));
+    if keeps {
+        let bytes = content(3, 1000);
+        let stored = object.put(bytes.clone(), ahead(&bytes), &Handed::default()).await.unwrap();
+        assert!(stored.object.digests.contains(&crc64nvme(&bytes)), "{stored:?}");
+        let wrong = object.put(bytes.clone(), ahead(&parts[0]), &Handed::default()).await;
+        assert_eq!(fault_of(wrong), Fault::Corrupted);
+        assert!(object.look().await.unwrap().digests.contains(&crc64nvme(&bytes)));
+        assert_eq!(object.checksum_to_send(), asked);
+    }
 }

@@ -1,6 +1,7 @@
 //! Stores in the tests: the local OSS store in this process, S3 servers, and origins of a few lines that answer
 //! what no real store would on demand. `contract` is the same for all real ones.
 
+mod checksums;
 mod contract;
 mod http2;
 mod oddities;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use http::Method;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::step::Fetch;
-use longhaul_core::upload::step::Fault;
+use longhaul_core::upload::step::{CompletedPart, Fault};
 use md5::Md5;
 use sha2::Digest as _;
 
@@ -92,6 +93,20 @@ impl Bench {
         let answer = answer.unwrap();
         let status = answer.status();
         (status, read_all(answer.into_body()).await.unwrap())
+    }
+}
+
+/// Uploads without checksums.
+impl Cloud {
+    async fn begin(&self) -> Result<String, Refusal> {
+        self.create(None).await.map(|created| created.upload_id)
+    }
+
+    async fn finish(&self, upload_id: &str, parts: &[(u32, String)]) -> Result<Stored, Refusal> {
+        let part =
+            |(number, etag): &(u32, String)| CompletedPart { number: *number, etag: etag.clone(), checksum: None };
+        let parts: Vec<_> = parts.iter().map(part).collect();
+        self.complete(upload_id, &parts, None).await
     }
 }
 
@@ -179,6 +194,11 @@ fn crc64(bytes: &[u8]) -> Digest {
     Digest::new(DigestKind::Crc64, sum.to_be_bytes()).unwrap()
 }
 
+fn crc64nvme(bytes: &[u8]) -> Digest {
+    let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes);
+    Digest::new(DigestKind::Crc64Nvme, sum.to_be_bytes()).unwrap()
+}
+
 fn md5_digest(bytes: &[u8]) -> Digest {
     Digest::new(DigestKind::Md5, md5(bytes)).unwrap()
 }
@@ -187,13 +207,17 @@ fn md5_digest(bytes: &[u8]) -> Digest {
 fn assert_vouched(told: &[Digest], bytes: &[u8], what: &str) {
     assert!(!told.is_empty(), "{what}: nothing was told");
     for digest in told {
-        let want = if digest.kind() == DigestKind::Md5 { md5_digest(bytes) } else { crc64(bytes) };
+        let want = match digest.kind() {
+            DigestKind::Md5 => md5_digest(bytes),
+            DigestKind::Crc64Nvme => crc64nvme(bytes),
+            _ => crc64(bytes),
+        };
         assert_eq!(*digest, want, "{what}");
     }
 }
 
 fn from(start: u64, end: Option<u64>) -> Fetch {
-    Fetch { start, end, ranged: true, condition: None, fresh_connection: false }
+    Fetch { start, end, last: None, ranged: true, condition: None, fresh_connection: false, only_if: None }
 }
 
 fn fault_of<T: std::fmt::Debug>(outcome: Result<T, Refusal>) -> Fault {

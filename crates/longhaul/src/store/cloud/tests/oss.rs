@@ -119,14 +119,14 @@ async fn an_expired_token_is_replaced_and_the_upload_goes_on() {
     let first = local.session(&bench).await;
     let changing = Changing::new(vec![first, bench.keys.clone()]);
     let object = bench.with(bench.place("k"), &Orders::default(), changing.clone());
-    let id = object.create().await.unwrap();
+    let id = object.begin().await.unwrap();
     local.server.fault("kind=expire-token op=UploadPart times=1").unwrap();
     let bytes = content(1, 10);
     let sent = object.send_part(&id, 1, 10, Promised::default(), Pieces::of(&bytes)).await;
     assert_eq!(fault_of(sent), Fault::Expired);
     assert_eq!(changing.refusals(), 1);
     let part = object.send_part(&id, 1, 10, Promised::default(), Pieces::of(&bytes)).await.unwrap();
-    object.complete(&id, &[(1, part.etag)]).await.unwrap();
+    object.finish(&id, &[(1, part.etag)]).await.unwrap();
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn a_clock_that_is_refused_for_nothing_is_no_reason_to_go_on_for_ever() {
     let local = Local::start();
     let bench = local.bench();
     local.server.fault("kind=skew").unwrap();
-    let refusal = bench.object("k").create().await.unwrap_err();
+    let refusal = bench.object("k").begin().await.unwrap_err();
     assert_eq!(refusal.fault, Fault::Denied(403));
     assert!(refusal.detail.contains("the store refuses its own time"), "{refusal:?}");
 }
@@ -147,9 +147,9 @@ async fn a_machine_whose_clock_was_never_set_and_a_store_from_tomorrow() {
         let mut bench = local.bench();
         bench.options.sign_v1 = sign_v1;
         let object = bench.object("k");
-        let refusal = object.create().await.unwrap_err();
+        let refusal = object.begin().await.unwrap_err();
         assert_eq!(refusal.fault, Fault::Skewed, "{refusal:?}");
-        object.create().await.unwrap();
+        object.begin().await.unwrap();
         let link = object.presign(Link::Put, 60).await.unwrap();
         assert_eq!(bench.plain(Method::PUT, &link, b"x").await.0, 200, "links are dated by the store's clock too");
     }
@@ -161,7 +161,7 @@ async fn lost_answers_say_whether_it_may_have_been_done() {
     let bench = local.bench();
     let object = bench.object("k");
     let bytes = content(1, 300_000);
-    let id = object.create().await.unwrap();
+    let id = object.begin().await.unwrap();
     let maybe = |sent: Result<_, Refusal>| match fault_of(sent) {
         Fault::Net { maybe_done, .. } => maybe_done,
         other => panic!("{other:?}"),
@@ -177,7 +177,7 @@ async fn lost_answers_say_whether_it_may_have_been_done() {
     let mut nowhere = local.bench();
     nowhere.options.endpoint = Some(format!("http://{}", deaf.local_addr().unwrap().as_socket().unwrap()));
     assert!(!maybe(nowhere.object("k").put(bytes, Promised::default(), &Handed::default()).await.map(|_| ())));
-    assert!(!maybe(nowhere.object("k").create().await.map(|_| ())));
+    assert!(!maybe(nowhere.object("k").begin().await.map(|_| ())));
 }
 
 #[tokio::test]
@@ -198,9 +198,9 @@ async fn a_callback_answers_in_place_of_the_store_and_may_fail() {
         let stored = object.put(bytes.clone(), Promised::default(), &Handed::default()).await.unwrap();
         assert_eq!(stored.callback_failed.is_none(), works, "{stored:?}");
         assert_eq!(stored.object.digests, [md5_digest(&bytes), crc64(&bytes)], "the head tells of the object as ever");
-        let id = object.create().await.unwrap();
+        let id = object.begin().await.unwrap();
         let part = object.send_part(&id, 1, 100, Promised::default(), Pieces::of(&bytes)).await.unwrap();
-        let stored = object.complete(&id, &[(1, part.etag)]).await.unwrap();
+        let stored = object.finish(&id, &[(1, part.etag)]).await.unwrap();
         assert_eq!(stored.callback_failed.is_none(), works, "{stored:?}");
         assert_eq!(stored.object.digests, [crc64(&bytes)]);
         if let Some(said) = stored.callback_failed {
@@ -219,12 +219,12 @@ async fn a_part_that_arrived_otherwise_shows_in_its_digest() {
     let bench = local.bench();
     let object = bench.object("k");
     let bytes = content(1, 1000);
-    let id = object.create().await.unwrap();
+    let id = object.begin().await.unwrap();
     local.server.fault("kind=flip-upload offset=500 op=UploadPart times=1").unwrap();
     let part = object.send_part(&id, 1, 1000, Promised::default(), Pieces::of(&bytes)).await.unwrap();
     assert!(!part.digests.contains(&crc64(&bytes)) && !part.digests.contains(&md5_digest(&bytes)));
     local.server.fault("kind=flip-upload offset=500 op=UploadPart times=1").unwrap();
-    let promised = Promised { md5: Some(md5(&bytes)), sha256: None };
+    let promised = Promised { md5: Some(md5(&bytes)), ..Promised::default() };
     assert_eq!(fault_of(object.send_part(&id, 1, 1000, promised, Pieces::of(&bytes)).await), Fault::Corrupted);
 }
 
@@ -233,7 +233,7 @@ async fn a_list_of_more_parts_than_a_page() {
     let local = Local::start();
     let bench = local.bench();
     let object = Arc::new(bench.object("k"));
-    let id = object.create().await.unwrap();
+    let id = object.begin().await.unwrap();
     let numbers: Vec<u32> = (1..=1003).collect();
     for some in numbers.chunks(32) {
         let mut tasks = tokio::task::JoinSet::new();
@@ -258,6 +258,6 @@ async fn busy_stores_say_how_long_to_wait() {
     let local = Local::start();
     let bench = local.bench();
     local.server.fault("kind=status status=503 code=ServiceUnavailable retry_after=3 times=1").unwrap();
-    let refusal = bench.object("k").create().await.unwrap_err();
+    let refusal = bench.object("k").begin().await.unwrap_err();
     assert_eq!(refusal.fault, Fault::Busy { status: 503, retry_after_ms: Some(3000) });
 }

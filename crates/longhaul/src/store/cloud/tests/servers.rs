@@ -19,6 +19,8 @@ struct Kind {
     needs: &'static [&'static str],
     once: Once,
     skews_s: &'static [i64],
+    /// It keeps checksums as Amazon does.
+    sums: bool,
 }
 
 const CEPH: Kind = Kind {
@@ -27,16 +29,24 @@ const CEPH: Kind = Kind {
     needs: &["radosgw", "ceph-mon", "ceph-osd", "ceph"],
     once: Once::Heeded,
     skews_s: &[7200, -7200],
+    sums: false,
 };
 /// It allows for a day, and for any time to come.
-const GARAGE: Kind =
-    Kind { name: "Garage", script: "garage", needs: &["garage"], once: Once::Ignored, skews_s: &[-25 * 3600] };
+const GARAGE: Kind = Kind {
+    name: "Garage",
+    script: "garage",
+    needs: &["garage"],
+    once: Once::Ignored,
+    skews_s: &[-25 * 3600],
+    sums: true,
+};
 const SWIFT: Kind = Kind {
     name: "Swift's S3 layer",
     script: "swift-s3",
     needs: &["swift-proxy-server", "swift-object-server", "memcached"],
     once: Once::Refused,
     skews_s: &[7200, -7200],
+    sums: false,
 };
 
 struct Server {
@@ -131,6 +141,7 @@ async fn keeps_the_contract_by_path_and_virtual_host(kind: &'static Kind) {
     make_bucket(&bench).await;
     contract::holds(&bench).await;
     contract::lists(&bench).await;
+    contract::checksums(&bench, kind.sums).await;
 
     // The scripts tell each server that it is called localhost.
     let endpoint = bench.options.endpoint.clone().unwrap();

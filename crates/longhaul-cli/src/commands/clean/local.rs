@@ -1,0 +1,147 @@
+//! What is left over on this machine.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use longhaul::{Cancel, Client, Error, KeptInput, TransferInfo, TransferKind, TransferState};
+use serde::Serialize;
+
+use crate::exit::Failure;
+use crate::show::{path_fields, text};
+
+/// Partial files of downloads that were not touched for so long, and kept input that nothing goes on with.
+pub(super) fn found(client: &Client, older_than: Duration) -> Result<Vec<Left>, Failure> {
+    let now = SystemTime::now();
+    let downloads = client.list()?.transfers.into_iter().filter_map(|transfer| Left::download(transfer, now));
+    let mut left: Vec<Left> = downloads.filter(|left| left.age >= older_than).collect();
+    left.extend(client.kept_inputs()?.into_iter().map(|kept| Left::input(kept, now)));
+    Ok(left)
+}
+
+/// Something that is left over on this machine.
+pub(super) struct Left {
+    what: What,
+    /// The file that would come out of a download; where input is kept.
+    path: PathBuf,
+    bytes: u64,
+    age: Duration,
+    settled: Option<bool>,
+    pub(super) failure: Option<Failure>,
+}
+
+enum What {
+    Download { id: String, url: String, total: Option<u64> },
+    Input(KeptInput),
+}
+
+impl Left {
+    /// `None` for a download that is whole, gone or at work.
+    fn download(transfer: TransferInfo, now: SystemTime) -> Option<Self> {
+        let unfinished = !matches!(
+            transfer.state,
+            TransferState::Running | TransferState::Done | TransferState::Gone | TransferState::Unknown
+        );
+        if transfer.kind != TransferKind::Download || !unfinished {
+            return None;
+        }
+        let touched = [".lhpart", ".lhlog"].into_iter().filter_map(|ending| {
+            let mut path = transfer.path.clone().into_os_string();
+            path.push(ending);
+            PathBuf::from(path).symlink_metadata().ok()?.modified().ok()
+        });
+        let touched = touched.fold(transfer.updated, SystemTime::max);
+        Some(Self {
+            what: What::Download { id: transfer.id, url: transfer.source, total: transfer.total },
+            path: transfer.path,
+            bytes: transfer.held,
+            age: now.duration_since(touched).unwrap_or_default(),
+            settled: None,
+            failure: None,
+        })
+    }
+
+    fn input(kept: KeptInput, now: SystemTime) -> Self {
+        Self {
+            path: kept.path.clone(),
+            bytes: kept.bytes,
+            age: now.duration_since(kept.updated).unwrap_or_default(),
+            what: What::Input(kept),
+            settled: None,
+            failure: None,
+        }
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        let age = text::whole(self.age.as_secs());
+        match &self.what {
+            What::Download { id, url, total } => {
+                let (id, what) = (id.get(..8).unwrap_or(id), text::here(&self.path));
+                let share = text::share(self.bytes, *total);
+                format!("{id}  {what} from {url}: {share}, not touched for {age}\n")
+            }
+            What::Input(_) => {
+                format!("          {} kept of an input, {age} ago, that no upload is of\n", text::bytes(self.bytes))
+            }
+        }
+    }
+
+    pub(super) async fn settle(&mut self, client: &Client) {
+        match self.delete(client).await {
+            Ok(()) => self.settled = Some(true),
+            Err(error) => {
+                let failure = Failure::from(error);
+                let message = format!("{}: not deleted: {}", text::here(&self.path), failure.message);
+                self.failure = Some(Failure { message, ..failure });
+            }
+        }
+    }
+
+    async fn delete(&self, client: &Client) -> Result<(), Error> {
+        match &self.what {
+            What::Download { .. } => client.open(&self.path)?.start().await?.cancel(Cancel::Discard).await,
+            What::Input(kept) => client.remove_kept_input(kept),
+        }
+    }
+
+    pub(super) fn outcome(&self) -> String {
+        match &self.what {
+            What::Download { .. } => format!("{}: its partial file is deleted", text::here(&self.path)),
+            What::Input(_) => format!("{} of kept input are deleted", text::bytes(self.bytes)),
+        }
+    }
+}
+
+impl Serialize for Left {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            id: Option<&'a str>,
+            path: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            path_hex: Option<String>,
+            url: Option<&'a str>,
+            why: &'static str,
+            bytes: u64,
+            untouched_s: u64,
+            settled: Option<bool>,
+            error: Option<&'a str>,
+        }
+        let (path, path_hex) = path_fields(Some(&self.path));
+        let (id, url, why) = match &self.what {
+            What::Download { id, url, .. } => (Some(id.as_str()), Some(url.as_str()), "stale"),
+            What::Input(_) => (None, None, "input"),
+        };
+        Row {
+            id,
+            path,
+            path_hex,
+            url,
+            why,
+            bytes: self.bytes,
+            untouched_s: self.age.as_secs(),
+            settled: self.settled,
+            error: self.failure.as_ref().map(|failure| failure.message.as_str()),
+        }
+        .serialize(serializer)
+    }
+}

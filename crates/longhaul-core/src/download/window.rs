@@ -1,0 +1,86 @@
+//! Where the file's offsets lie in the object, when only a part of it is wanted.
+//!
+//! Everything else counts in the file. A request is translated when it is sent ([`Download::place`]) and never reaches
+//! over the end of a piece ([`Download::within_piece`]); a reply is translated back while it is judged
+//! ([`judge_part`]). Of the whole object, both offsets are the same.
+
+use super::Download;
+use crate::fault::Fault;
+use crate::identity::Identity;
+use crate::reply::{Asked, ReplyFacts, Verdict, judge, judge_part};
+use crate::window::{Part, Piece, Pieces, Unresolved, Window};
+
+/// What a request asks for, in the object.
+pub(super) struct Place {
+    pub(super) start: u64,
+    pub(super) end: Option<u64>,
+    pub(super) last: Option<u64>,
+}
+
+impl Download {
+    fn window(&self) -> &Window {
+        &self.config.source.window
+    }
+
+    pub(super) fn has_several_pieces(&self) -> bool {
+        self.window().parts().len() > 1
+    }
+
+    /// Whether where the file begins depends on the object's length.
+    pub(super) fn begins_with_last(&self) -> bool {
+        matches!(self.window().parts().first(), Some(Part::Last(_)))
+    }
+
+    /// The pieces in an object of this length.
+    fn resolve(&self, length: Option<u64>) -> Result<Pieces, Unresolved> {
+        let pieces = self.window().resolve(length)?;
+        Ok(match pieces.at(0) {
+            Some(_) if self.planted(Fault::PieceShiftForgotten) => pieces.confused(0),
+            Some(first) if self.planted(Fault::PieceBorderCrossed) => pieces.confused(first.object.start),
+            _ => pieces,
+        })
+    }
+
+    /// The piece that a byte of the file is of, in the version that is known.
+    fn piece_at(&self, offset: u64) -> Option<Piece> {
+        let known = self.finished.as_ref().or(self.current.as_ref().map(|g| &g.begin.identity))?;
+        self.resolve(known.of).ok()?.at(offset)
+    }
+
+    /// Where a request that begins at `start` has to end, if not before.
+    pub(super) fn within_piece(&self, start: u64, end: Option<u64>) -> Option<u64> {
+        if self.window().is_whole() {
+            return end;
+        }
+        let piece = self.piece_at(start).map(Piece::file_end);
+        [end, piece].into_iter().flatten().min()
+    }
+
+    /// What to ask the server for. A probe does not know how long the object is, and asks for the first piece.
+    pub(super) fn place(&self, asked: &Asked, probe: bool) -> Place {
+        let place = |start, end| Place { start, end, last: None };
+        let Some(part) = self.window().parts().first() else { return place(asked.start, asked.end) };
+        if let Some(piece) = self.piece_at(asked.start).filter(|_| !probe) {
+            let end = asked.end.unwrap_or(u64::MAX).min(piece.file_end());
+            return place(piece.in_object(asked.start), Some(piece.in_object(end)));
+        }
+        let bound = |start: u64| asked.end.map(|end| start.saturating_add(end));
+        let shift = |start| if self.planted(Fault::PieceShiftForgotten) { 0 } else { start };
+        match *part {
+            Part::From(start) => place(shift(start), bound(shift(start))),
+            Part::Span(range) => {
+                let (start, len) = (shift(range.start), range.len());
+                place(start, Some(bound(start).unwrap_or(u64::MAX).min(start + len)))
+            }
+            Part::Last(count) => Place { start: 0, end: None, last: Some(count) },
+        }
+    }
+
+    /// What the reply to such a request is worth, in offsets of the file.
+    pub(super) fn judge(&self, asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdict {
+        match self.window().is_whole() {
+            true => judge(asked, recorded, facts),
+            false => judge_part(|length| self.resolve(length), asked, recorded, facts),
+        }
+    }
+}

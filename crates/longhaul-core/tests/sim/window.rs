@@ -1,0 +1,121 @@
+//! What is wanted of the object: all of it, or pieces. The oracle cuts them out of a version by itself; the core is told
+//! in the words that a user would type.
+
+use longhaul_core::window::Window;
+
+use crate::content::{CAP, Content};
+use crate::rng::Rng;
+
+#[derive(Debug, Clone, Copy)]
+enum Piece {
+    From(usize),
+    /// First and last.
+    Span(usize, usize),
+    Last(usize),
+}
+
+/// Pieces of an object, in the order of the file; none: the object.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    pieces: Vec<Piece>,
+}
+
+impl Wanted {
+    /// Of an object of about this length; never more than `CAP` bytes, whatever it becomes.
+    pub(crate) fn draw(rng: &mut Rng, len: usize) -> Self {
+        const SHORT: u64 = 16;
+        let start = |rng: &mut Rng| match rng.one_in(24) {
+            true => rng.below(CAP as u64) as usize,
+            false => rng.below(len as u64 * 3 / 4 + 1) as usize,
+        };
+        let mut pieces = Vec::new();
+        for _ in 1..rng.pick(&[1, 1, 2, 2, 3]) {
+            let count = rng.between(1, SHORT) as usize;
+            pieces.push(match rng.one_in(6) {
+                true => Piece::Last(count),
+                false => {
+                    let start = start(rng);
+                    Piece::Span(start, start + count - 1)
+                }
+            });
+        }
+        let long = CAP as u64 - 2 * SHORT;
+        pieces.push(match rng.below(4) {
+            0 => Piece::From(start(rng)),
+            1 => Piece::Last(rng.between(1, long) as usize),
+            _ => {
+                let start = start(rng);
+                Piece::Span(start, start + rng.below(long) as usize)
+            }
+        });
+        let at = rng.below(pieces.len() as u64) as usize;
+        pieces.rotate_left(at);
+        Self { pieces }
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    pub(crate) fn is_several(&self) -> bool {
+        self.pieces.len() > 1
+    }
+
+    /// As a user types it.
+    pub(crate) fn window(&self) -> Window {
+        if self.is_whole() {
+            return Window::default();
+        }
+        let text: Vec<String> = self
+            .pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::From(start) => format!("{start}-"),
+                Piece::Span(first, last) => format!("{first}-{last}"),
+                Piece::Last(count) => format!("-{count}"),
+            })
+            .collect();
+        match Window::parse(&format!("bytes={}", text.join(","))) {
+            Ok(window) => window,
+            Err(why) => unreachable!("{why}"),
+        }
+    }
+
+    /// What the file of a version must hold; `None` when a piece lies outside of it.
+    pub(crate) fn cut(&self, content: &Content) -> Option<Vec<u8>> {
+        let bytes = content.slice();
+        if self.is_whole() {
+            return Some(bytes.to_vec());
+        }
+        let mut out = Vec::new();
+        for piece in &self.pieces {
+            let cut = match *piece {
+                Piece::From(start) => bytes.get(start..).filter(|cut| !cut.is_empty())?,
+                Piece::Span(first, last) if first < bytes.len() => &bytes[first..bytes.len().min(last + 1)],
+                Piece::Span(..) => return None,
+                Piece::Last(count) => &bytes[bytes.len().saturating_sub(count)..],
+            };
+            out.extend_from_slice(cut);
+        }
+        Some(out)
+    }
+
+    /// Whether a file that holds these bytes is of this version.
+    pub(crate) fn is_cut_of(&self, bytes: &[u8], content: &Content) -> bool {
+        if self.is_whole() { content.slice() == bytes } else { self.cut(content).as_deref() == Some(bytes) }
+    }
+}
+
+#[test]
+fn pieces_are_cut_out_in_order() {
+    let content = Content::new(0, 10);
+    let b = content.slice();
+    let wanted = |pieces: &[Piece]| Wanted { pieces: pieces.to_vec() }.cut(&content);
+    assert_eq!(wanted(&[]), Some(b.to_vec()));
+    assert_eq!(
+        wanted(&[Piece::Span(8, 12), Piece::From(9), Piece::Last(2)]),
+        Some([&b[8..], &b[9..], &b[8..]].concat())
+    );
+    assert_eq!(wanted(&[Piece::Last(99)]), Some(b.to_vec()));
+    assert_eq!((wanted(&[Piece::From(10)]), wanted(&[Piece::Span(10, 10)])), (None, None));
+}

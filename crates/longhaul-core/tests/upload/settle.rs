@@ -1,0 +1,180 @@
+//! Answers that were lost, and what stands at the key instead.
+
+use super::play::*;
+
+#[test]
+fn a_lost_answer_to_complete_is_settled_by_a_look() {
+    for (done, fault) in [
+        (true, LOST),
+        (true, Fault::Unreadable),
+        (true, Fault::Busy { status: 503, retry_after_ms: None }),
+        (true, Fault::Conflict(409)),
+        (false, LOST),
+        (false, Fault::Unreadable),
+        (false, NOT_SENT),
+    ] {
+        let mut play = Play::new(config(10), 45);
+        let mut first = true;
+        let finish = play.play_on(&mut |play, step| {
+            if matches!(step, Step::Complete { .. }) && std::mem::take(&mut first) {
+                if done {
+                    play.usual(step);
+                }
+                return Some(Heard::Refused(fault.clone()));
+            }
+            None
+        });
+        assert!(matches!(finish, Finish::Done { verified: Verified::Whole(_), .. }), "{fault:?}: {finish:?}");
+        assert_eq!((play.sent(), play.completes()), (5, if done { 1 } else { 2 }), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_lost_answer_to_put_is_settled_by_a_look() {
+    for done in [true, false] {
+        let mut play = Play::new(config(10), 7);
+        let mut first = true;
+        let finish = play.play_on(&mut |play, step| {
+            if matches!(step, Step::Put { .. }) && std::mem::take(&mut first) {
+                if done {
+                    play.usual(step);
+                }
+                return Some(Heard::Refused(LOST));
+            }
+            None
+        });
+        assert!(is_done(&finish), "{finish:?}");
+        assert_eq!(play.count(|s| matches!(s, Step::Put { .. })), if done { 1 } else { 2 });
+    }
+}
+
+#[test]
+fn complete_that_is_still_at_work_is_waited_for() {
+    let mut play = Play::new(config(10), 45);
+    let mut at = None;
+    let mut stored = None;
+    let finish = play.play_on(&mut |play, step| {
+        if matches!(step, Step::Complete { .. }) {
+            play.usual(step);
+            stored = play.object.take();
+            at = Some(play.now);
+            return Some(Heard::Refused(LOST));
+        }
+        if at.is_some_and(|at| play.now > at + 20_000) {
+            play.object = stored.clone();
+        }
+        None
+    });
+    assert!(is_done(&finish), "{finish:?}");
+    assert_eq!((play.sent(), play.completes()), (5, 1));
+}
+
+#[test]
+fn another_writers_object_is_never_overwritten_to_repair_ours() {
+    for single in [true, false] {
+        let mut play = Play::new(config(10), if single { 7 } else { 45 });
+        let other = ObjectFacts { len: Some(3), etag: Some("other".into()), ..ObjectFacts::default() };
+        let finish = play.play_on(&mut |play, step| {
+            matches!(step, Step::Complete { .. } | Step::Put { .. }).then(|| {
+                play.usual(step);
+                play.object = Some(other.clone());
+                Heard::Refused(LOST)
+            })
+        });
+        assert_eq!(finish, Finish::Failed(Failure::OtherObject));
+        assert_eq!(play.completes() + play.count(|s| matches!(s, Step::Put { .. })), 1);
+        assert!(play.now < 120_000);
+        // Neither by the next start.
+        play.again(config(10));
+        let finish = play.well();
+        assert_eq!(finish, Finish::Failed(Failure::OtherObject));
+        assert_eq!(play.completes() + play.count(|s| matches!(s, Step::Put { .. })), 0);
+    }
+}
+
+#[test]
+fn an_old_object_does_not_stand_in_the_way() {
+    let mut play = Play::new(config(10), 45);
+    play.object = Some(ObjectFacts { len: Some(3), etag: Some("old".into()), ..ObjectFacts::default() });
+    let mut first = true;
+    let finish = play.play_on(&mut |_, step| {
+        let complete = matches!(step, Step::Complete { .. });
+        (complete && std::mem::take(&mut first)).then_some(Heard::Refused(LOST))
+    });
+    assert!(is_done(&finish), "{finish:?}");
+    assert_eq!((play.sent(), play.completes()), (5, 2));
+}
+
+#[test]
+fn five_multipart_permissions_are_enough() {
+    let mut play = Play::new(config(10), 45);
+    let denied = |step: &Step| matches!(step, Step::Look).then_some(Heard::Refused(Fault::Denied(403)));
+    let finish = play.play_on(&mut |_, step| denied(step));
+    assert!(matches!(finish, Finish::Done { verified: Verified::Whole(_), .. }), "{finish:?}");
+    // A store that tells nothing of the whole.
+    let mut play = Play::new(config(10), 45);
+    let finish = play.play_on(&mut |play, step| {
+        if let Step::Complete { .. } = step {
+            play.usual(step);
+            return Some(Heard::Stored { object: Box::default(), callback_failed: false });
+        }
+        denied(step)
+    });
+    assert!(matches!(finish, Finish::Done { verified: Verified::Parts, .. }), "{finish:?}");
+    // The answer is lost as well: as long as the upload is listed, Complete is sent again; then nobody can know.
+    for done in [false, true] {
+        let mut play = Play::new(config(10), 45);
+        let mut first = true;
+        let finish = play.play_on(&mut |play, step| {
+            if matches!(step, Step::Complete { .. }) && std::mem::take(&mut first) {
+                if done {
+                    play.usual(step);
+                }
+                return Some(Heard::Refused(LOST));
+            }
+            denied(step)
+        });
+        match done {
+            false => assert!(is_done(&finish), "{finish:?}"),
+            true => assert_eq!(finish, Finish::Failed(Failure::Unconfirmed)),
+        }
+        assert_eq!(play.journal.is_empty(), !done);
+    }
+}
+
+#[test]
+fn an_upload_that_is_gone_is_begun_anew() {
+    let mut play = Play::new(config(10), 45);
+    let mut first = true;
+    let finish = play.play_on(&mut |play, step| {
+        if matches!(step, Step::SendPart { part, .. } if part.number == 3) && std::mem::take(&mut first) {
+            play.parts = None; // a lifecycle rule
+        }
+        None
+    });
+    assert!(is_done(&finish), "{finish:?}");
+    assert_eq!(play.restarts(), [Restart::UploadGone]);
+    assert!(play.journal.is_empty());
+}
+
+#[test]
+fn after_a_crash_behind_complete_nothing_is_sent_again() {
+    let mut play = Play::new(config(10), 45);
+    let mut crash = false;
+    let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        play.play_on(&mut |play, step| {
+            if let Step::Complete { .. } = step {
+                play.usual(step);
+                crash = true;
+                panic!("killed");
+            }
+            None
+        })
+    }));
+    assert!(stopped.is_err() && crash);
+    play.again(config(10));
+    let finish = play.well();
+    assert!(matches!(finish, Finish::Done { already: false, .. }), "{finish:?}");
+    assert_eq!((play.sent(), play.completes()), (0, 0));
+    assert!(play.journal.is_empty());
+}
