@@ -14,13 +14,14 @@ pub(crate) fn prepare(server: &Server) -> Content {
     content
 }
 
-/// Kills at moments that a seed decides, the server crashed under one of them and under the run that lives.
+/// Kills at moments that a seed decides, the server crashed under one of them and under the run that lives. Over one
+/// connection: a system sends what a dead server has handed it, megabytes for each.
 pub(crate) fn goes_on_after_kills(server: &Server, dice: &mut Dice) {
     let content = prepare(server);
     let target = server.bench.folder().join("back");
     for kill in 0..2 {
         let enough = server.relay.received(KEY) + MIB + dice.below(PART - MIB);
-        let mut running = server.get(KEY, &target, &["--limit-rate", RATE]);
+        let mut running = server.get(KEY, &target, &["--limit-rate", RATE, "-x", "1"]);
         let seen = server.until(&mut running, |_| server.relay.received(KEY) > enough);
         let ran = running.kill();
         assert!(seen && ran.code() == -9, "kill {kill} at {enough}: {}", server.report(&ran));
@@ -30,7 +31,7 @@ pub(crate) fn goes_on_after_kills(server: &Server, dice: &mut Dice) {
         }
     }
     let enough = server.relay.received(KEY) + MIB;
-    let mut running = server.get(KEY, &target, &["--limit-rate", RATE]);
+    let mut running = server.get(KEY, &target, &["--limit-rate", RATE, "-x", "1"]);
     let seen = server.until(&mut running, |_| server.relay.received(KEY) > enough);
     server.crash();
     server.come_back();
@@ -67,9 +68,10 @@ pub(crate) fn an_object_that_is_replaced_meanwhile_gives_one_version(server: &Se
     prepare(server);
     let target = server.bench.folder().join("meanwhile");
     let enough = server.relay.received(KEY) + MIB;
-    let mut running = server.get(KEY, &target, &["--limit-rate", RATE, "-x", "4"]);
+    let mut running = server.get(KEY, &target, &["--limit-rate", RATE, "-x", "2"]);
     let seen = server.until(&mut running, |_| server.relay.received(KEY) > enough);
     let newer = Content::seeded(73, LEN);
+    server.relay.hold();
     server.write(KEY, &newer);
     // What is being sent may be sent to its end; this makes every connection ask again.
     server.crash();

@@ -68,6 +68,7 @@ fn all_stories(kind: &'static Kind) {
         if catch_unwind(AssertUnwindSafe(|| story(&server, &mut dice))).is_err() {
             failed.push(name);
             server.relay.mend();
+            server.relay.release();
             server.relay.forbid(None);
             server.come_back();
         }

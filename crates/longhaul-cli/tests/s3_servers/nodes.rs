@@ -10,7 +10,7 @@ pub(crate) fn one_node_may_die(server: &Server) {
     let content = Content::seeded(81, LEN);
     let film = server.file("one-fewer", &content);
     let mut running = server.put(&film, "one-fewer", &["--limit-rate", RATE]);
-    let seen = server.until(&mut running, |running| running.acknowledged() > 0);
+    let seen = server.until(&mut running, |_| server.relay.acknowledged("one-fewer") > 0);
     server.script("crash", &["3"]);
     let ran = running.wait();
     assert!(seen && ran.code() == 0, "{}", server.report(&ran));
@@ -19,12 +19,13 @@ pub(crate) fn one_node_may_die(server: &Server) {
     server.come_back();
 }
 
-/// Without two of three the store answers 503 to everything: that is waited through, there and back.
+/// Without two of three the store answers 503 to everything, but for what it was about to store: to that it does not
+/// answer at all, so that longhaul is told to be less patient. Both are waited through, there and back.
 pub(crate) fn a_store_without_a_quorum_is_waited_for(server: &Server) {
     let content = Content::seeded(82, LEN);
     let film = server.file("no-quorum", &content);
-    let mut running = server.put(&film, "no-quorum", &["--limit-rate", RATE]);
-    let seen = server.until(&mut running, |running| running.acknowledged() > 0);
+    let mut running = server.put(&film, "no-quorum", &["--limit-rate", RATE, "--stall-timeout", "2"]);
+    let seen = server.until(&mut running, |_| server.relay.acknowledged("no-quorum") > 0);
     server.script("crash", &["2"]);
     server.script("crash", &["3"]);
     let refused =

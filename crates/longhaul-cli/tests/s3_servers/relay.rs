@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Error, Read, Result, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use socket2::SockRef;
 
@@ -48,6 +49,8 @@ struct Shared {
     forbid: Mutex<Option<&'static str>>,
     /// Nobody is let through.
     cut: AtomicBool,
+    /// Bodies stand still.
+    held: AtomicBool,
     gone: AtomicBool,
 }
 
@@ -88,6 +91,16 @@ impl Relay {
         self.shared.cut.store(false, Ordering::SeqCst);
     }
 
+    /// Bodies stand still until [`Relay::release`]: what is done meanwhile is done in the middle of a transfer, however
+    /// slow the machine.
+    pub(crate) fn hold(&self) {
+        self.shared.held.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn release(&self) {
+        self.shared.held.store(false, Ordering::SeqCst);
+    }
+
     /// Answers requests of this kind as a store does whose policy forbids them; `None`: no more.
     pub(crate) fn forbid(&self, op: Option<&'static str>) {
         *self.shared.forbid.lock().unwrap() = op;
@@ -110,6 +123,11 @@ impl Relay {
     /// Bytes of parts that were on their way.
     pub(crate) fn part_bytes(&self, key: &str) -> u64 {
         self.about(key).iter().filter(|seen| seen.op == "UploadPart").map(|seen| seen.sent).sum()
+    }
+
+    /// Parts that the store has acknowledged, as often as it did.
+    pub(crate) fn acknowledged(&self, key: &str) -> usize {
+        self.about(key).iter().filter(|seen| seen.op == "UploadPart" && seen.status == Some(200)).count()
     }
 
     /// Bytes of answers to downloads that were passed on.
@@ -196,7 +214,10 @@ impl Shared {
             }
             waiting.lock().unwrap().push_back((index, method == "HEAD"));
             store.write_all(head.as_bytes())?;
-            let count = |n| self.note(index, |seen| seen.sent += n);
+            let count = |n| {
+                self.note(index, |seen| seen.sent += n);
+                self.stand_still();
+            };
             pass(&mut from, store, length(&head).unwrap_or(0), count)?;
         }
         Ok(())
@@ -228,13 +249,22 @@ impl Shared {
                 if header(&head, "transfer-encoding").is_some() {
                     pass_chunks(&mut from, client)?;
                 } else {
-                    let count = |n| self.note(index, |seen| seen.received += n);
+                    let count = |n| {
+                        self.note(index, |seen| seen.received += n);
+                        self.stand_still();
+                    };
                     pass(&mut from, client, length(&head).unwrap_or(u64::MAX), count)?;
                 }
             }
             self.note(index, |seen| seen.status = Some(status));
         }
         Ok(())
+    }
+
+    fn stand_still(&self) {
+        while self.held.load(Ordering::SeqCst) && !self.gone.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     fn note(&self, index: usize, change: impl FnOnce(&mut Seen)) {

@@ -149,9 +149,11 @@ impl Server {
         said(&output.stdout)
     }
 
-    /// `kill -9` of the server.
+    /// `kill -9` of the server, in the middle of whatever body is on its way.
     pub(crate) fn crash(&self) {
+        self.relay.hold();
         self.script("crash", self.kind.crash);
+        self.relay.release();
     }
 
     pub(crate) fn come_back(&self) {
@@ -265,8 +267,12 @@ impl Server {
     /// An upload that is killed when the store has acknowledged a part at least.
     pub(crate) fn leave_unfinished(&self, file: &Path, key: &str) {
         let mut running = self.put(file, key, &["--limit-rate", RATE]);
-        let seen = self.until(&mut running, |running| running.acknowledged() > 0);
+        let seen = self.until(&mut running, |_| self.relay.acknowledged(key) > 0);
+        // And it knows of it.
+        self.relay.hold();
+        let seen = seen && self.until(&mut running, |running| running.acknowledged() > 0);
         let ran = running.kill();
+        self.relay.release();
         assert!(seen && ran.code() == -9, "{}", self.report(&ran));
         assert_eq!(self.uploads(key).len(), 1, "{}", self.report(&ran));
     }

@@ -49,7 +49,7 @@ pub(crate) fn lives_through_a_crash_of_the_server(server: &Server) {
     let content = Content::seeded(42, LEN);
     let film = server.file("crashed", &content);
     let mut running = server.put(&film, "crashed", &["--limit-rate", RATE]);
-    let seen = server.until(&mut running, |running| running.acknowledged() > 0);
+    let seen = server.until(&mut running, |_| server.relay.acknowledged("crashed") > 0);
     let before = server.relay.log().len();
     server.crash();
     server.come_back();
