@@ -173,7 +173,8 @@ fn refused(refusal: Refusal, object: &str, target: &str, remembered: &Remembered
         Refusal::TargetExists => error(
             ErrorKind::Exists,
             format!(
-                "{target} exists and is not a finished download of {object}; move it away, choose another name, or allow --overwrite"
+                "{target} exists and is not a finished download of {}{object}; move it away, choose another name, or allow --overwrite",
+                remembered.range.as_ref().map(|range| format!("{range} of ")).unwrap_or_default()
             ),
         ),
         Refusal::TargetIsSymlink => error(
@@ -198,7 +199,7 @@ fn refused(refusal: Refusal, object: &str, target: &str, remembered: &Remembered
             format!(
                 "the partial file of {target} holds another range of {object}: {}, not {}; finish or remove that one, or choose another name",
                 remembered.recorded_range.as_deref().unwrap_or("other bytes"),
-                remembered.range.as_deref().unwrap_or("those asked for")
+                remembered.range.as_deref().unwrap_or("all of it")
             ),
         ),
         Refusal::NoSpaceAhead { needed, free } => error(

@@ -40,7 +40,7 @@ pub(crate) struct Remembered {
     pub(crate) recorded_source: Option<String>,
     /// Which bytes of it, in words.
     pub(crate) recorded_range: Option<String>,
-    /// Which bytes were asked for, in words.
+    /// Which bytes were asked for, in words; `None`: all of them.
     pub(crate) range: Option<String>,
 }
 

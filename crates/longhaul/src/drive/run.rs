@@ -527,7 +527,8 @@ impl Run<'_> {
         let (held, _) = self.core.held();
         let total = self.core.identity().and_then(|i| i.length);
         let mut remembered = std::mem::take(&mut *locked(&self.shared.remembered));
-        remembered.range = Some(range_text(&self.request.config.source.window));
+        let window = &self.request.config.source.window;
+        remembered.range = (!window.is_whole()).then(|| range_text(window));
         let path = locked(&self.shared.path).clone();
         Ended { finish, remembered, fetched: self.shared.fetched(), path, held, total }
     }
