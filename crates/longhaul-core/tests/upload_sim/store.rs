@@ -129,7 +129,7 @@ pub(crate) struct Object {
     pub(crate) other: bool,
     etag: u32,
     composite: Option<Composite>,
-    upload: Option<usize>,
+    pub(crate) upload: Option<usize>,
     /// Its checksum is kept.
     pub(crate) sum: bool,
     pub(crate) dress: u8,
