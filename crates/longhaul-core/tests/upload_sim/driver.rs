@@ -357,7 +357,6 @@ impl World {
             // What arrives this late finds nothing any more of an upload that was aborted: no client could wait for it.
             let answer = self.carry_out(&step, bytes, u64::MAX, dress);
             self.trouble.mangle = mangle;
-            self.witness.put_late |= matches!((&step, &answer), (Step::Put { .. }, Heard::Stored { .. }));
             tell!(self, "late: {step:?}: {answer:?}");
         }
     }

@@ -43,8 +43,6 @@ pub(crate) struct Witness {
     pub(crate) met_parts: u64,
     /// A request that may have written the object was cancelled, or the journal that told of it is gone.
     forgotten: bool,
-    /// A request of ours with the whole object was carried out after its caller had gone on.
-    pub(crate) put_late: bool,
     /// When the key was looked at last, in this run.
     last_look: Option<u64>,
     run_began: u64,
@@ -405,8 +403,6 @@ impl World {
             || self.store.rivals > 0
             || self.store.mangled > 0
             || self.store.vendor.tells == Tells::Nothing
-            // An earlier version of ours, of which nothing is recorded since a later request for it was known as stored.
-            || self.witness.put_late && self.source.versions.len() > 1
     }
 
     /// Whether an undisturbed run may end like this.
