@@ -394,8 +394,7 @@ impl World {
         let unsafe_journal = self.witness.unsafe_journal; // it forgot what we wrote
         let forbidden = self.config.forbid_overwrite && self.store.object.is_some();
         // A Put of an earlier run, for an older version, was sent twice; it was carried out, settled, and carried out again.
-        let began = self.witness.run_began;
-        let echo = |o: &Object| !o.other && o.upload.is_none() && o.at >= began && !self.source.was(&o.bytes, began);
+        let echo = |o: &Object| !o.other && o.upload.is_none() && !self.source.was(&o.bytes, o.at);
         unsafe_journal
             || forbidden
             || self.store.object.as_ref().is_some_and(echo)
