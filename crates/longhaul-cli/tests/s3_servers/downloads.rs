@@ -44,6 +44,19 @@ pub(crate) fn goes_on_after_kills(server: &Server, dice: &mut Dice) {
     server.expect(&server.get(KEY, &target, &[]).wait(), 0, "validator, already");
 }
 
+/// Ranges of the object, over several connections.
+pub(crate) fn ranges_are_exactly_their_bytes(server: &Server) {
+    let content = prepare(server);
+    let target = server.bench.folder().join("ranges");
+    let range = format!("100-{},-7", 3 * MIB);
+    let ran = server.get(KEY, &target, &["--range", &range, "-x", "2"]).wait();
+    server.expect(&ran, 0, "validator");
+    let mut whole = Vec::new();
+    std::io::Read::read_to_end(&mut content.reader(), &mut whole).unwrap();
+    let wanted = [&whole[100..=3 * MIB as usize], &whole[whole.len() - 7..]].concat();
+    assert!(std::fs::read(&target).unwrap() == wanted, "{}", server.report(&ran));
+}
+
 /// The object is another one by the second run: the file is that one, whole; or nothing where that was asked for.
 pub(crate) fn an_object_that_is_replaced_gives_one_version(server: &Server) {
     prepare(server);

@@ -30,7 +30,7 @@ use server::{Kind, Server};
 type Story = fn(&Server, &mut Dice);
 
 /// All of them, by name: a failure is found in what was told.
-const STORIES: [(&str, Story); 20] = [
+const STORIES: [(&str, Story); 21] = [
     ("an upload goes on after kills", uploads::goes_on_after_kills),
     ("an upload lives through a crash", |s, _| uploads::lives_through_a_crash_of_the_server(s)),
     ("an upload that somebody aborted", |s, _| uploads::an_upload_that_somebody_aborted_begins_anew(s)),
@@ -47,6 +47,7 @@ const STORIES: [(&str, Story); 20] = [
     ("a lost Put", |s, _| lost::a_lost_put_is_settled_after_a_crash(s)),
     ("another object before ours", |s, _| lost::what_somebody_wrote_since_is_not_repaired(s)),
     ("a download goes on after kills", downloads::goes_on_after_kills),
+    ("ranges of an object", |s, _| downloads::ranges_are_exactly_their_bytes(s)),
     ("an object replaced between runs", |s, _| downloads::an_object_that_is_replaced_gives_one_version(s)),
     ("an object replaced meanwhile", |s, _| downloads::an_object_that_is_replaced_meanwhile_gives_one_version(s)),
     ("names", |s, _| {
