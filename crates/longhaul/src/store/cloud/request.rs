@@ -272,7 +272,8 @@ impl Cloud {
         }
         let unexplained = matches!(said.status, 400 | 501)
             && matches!(verb, Verb::Look | Verb::Fetch)
-            && (said.code.is_none() || matches!(fault, Fault::Rejected(_)));
+            && (said.code.is_none() || matches!(fault, Fault::Rejected(_)))
+            && fault != Fault::Skewed;
         if unexplained && said.hint().is_none() && self.endpoint.stop_asking_for_checksums() {
             // Perhaps for that. The next request does not ask.
             fault = Fault::Busy { status: said.status, retry_after_ms: Some(0) };
