@@ -20,14 +20,14 @@ use crate::show::{Finished, Show, Subject, Way, text};
 use crate::signals::{Signal, Signals};
 
 pub(crate) fn run(get: Get) -> Result<Exit, Failure> {
-    crate::limits::allow_open_files(get.jobs, get.connections);
+    crate::limits::allow_open_files(get.running.jobs, get.running.connections);
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
-        let client = client(&get.network, &get.store, &get.state, get.limit_rate)?;
+        let client = client(&get.network, &get.store, &get.state, get.running.limit_rate)?;
         // Nobody knows how many objects there are before the last was listed.
         let count = if get.recursive { 0 } else { get.urls.len() };
-        let show = RefCell::new(Show::new(get.progress, get.json, get.quiet, Way::Down, count));
+        let show = RefCell::new(Show::new(get.running.progress, get.running.json, get.running.quiet, Way::Down, count));
         Ok(Session { get: &get, client, show, stop: watch::Sender::new(None), places: RefCell::default() }
             .run(signals)
             .await)
@@ -53,7 +53,7 @@ type Ended = Result<Finished, (Failure, Option<u64>)>;
 impl Session<'_> {
     async fn run(&self, signals: Signals) -> Exit {
         let list = List::new(self.get, &self.client, self.stop.subscribe());
-        let jobs = list.stream().map(|wanted| self.job(wanted)).buffer_unordered(self.get.jobs);
+        let jobs = list.stream().map(|wanted| self.job(wanted)).buffer_unordered(self.get.running.jobs);
         let what = "writing to the disk what was received";
         several::run(jobs, signals, &self.stop, &self.show, what, self.get.beside.keep_awake.then(Awake::begin)).await
     }
@@ -85,7 +85,7 @@ impl Session<'_> {
         let ended = match (ended, &self.get.beside.exec) {
             (Ok(finished), Some(command)) if !finished.not_modified => {
                 let mut stop = self.stop.subscribe();
-                let ran = exec::run(command, &subject, &finished, self.get.json, &mut stop).await;
+                let ran = exec::run(command, &subject, &finished, self.get.running.json, &mut stop).await;
                 ran.map(|()| finished).map_err(|failure| (failure, Some(0)))
             }
             (ended, _) => ended,
@@ -198,9 +198,9 @@ fn settings(get: &Get, wanted: &Wanted, download: DownloadBuilder) -> DownloadBu
         .require_length(get.require_length)
         .on_change(get.on_change)
         .durability(get.durability)
-        .connections(get.connections)
-        .retries(get.retries)
-        .stall(get.min_rate, get.stall_timeout)
+        .connections(get.running.connections)
+        .retries(get.running.retries)
+        .stall(get.running.min_rate, get.running.stall_timeout)
         .remote_time(get.remote_time)
         .no_lock(get.no_lock)
 }

@@ -27,14 +27,14 @@ use plan::{Item, Plan, Walk};
 const TICK: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(put: Put) -> Result<Exit, Failure> {
-    crate::limits::allow_open_files(put.jobs, put.connections);
+    crate::limits::allow_open_files(put.running.jobs, put.running.connections);
     let walk = Walk { recursive: put.recursive, globs: &put.globs, follow_symlinks: put.follow_symlinks };
     let Plan { items, left_out } = plan::plan(&put.inputs, &put.dest, walk)?;
-    for what in left_out.iter().filter(|_| !put.quiet) {
+    for what in left_out.iter().filter(|_| !put.running.quiet) {
         out::say(&format!("warning: {what}"));
     }
     if items.is_empty() {
-        if !put.quiet {
+        if !put.running.quiet {
             out::say("nothing to upload");
         }
         return Ok(Exit::Done);
@@ -42,8 +42,9 @@ pub(crate) fn run(put: Put) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
-        let client = uploading_client(&put.network, &put.store, &put.state, put.limit_rate)?;
-        let show = RefCell::new(Show::new(put.progress, put.json, put.quiet, Way::Up, items.len()));
+        let client = uploading_client(&put.network, &put.store, &put.state, put.running.limit_rate)?;
+        let show =
+            RefCell::new(Show::new(put.running.progress, put.running.json, put.running.quiet, Way::Up, items.len()));
         Ok(Session { put: &put, items, client, show, stop: watch::Sender::new(None) }.run(signals).await)
     });
     // A name lookup, or a stdin that nobody ends, must not hold up the end.
@@ -66,7 +67,7 @@ type Ended = Result<Finished, (Failure, Option<u64>)>;
 impl Session<'_> {
     async fn run(&self, signals: Signals) -> Exit {
         let jobs = futures_util::stream::iter(0..self.items.len()).map(|index| self.job(index));
-        let jobs = jobs.buffer_unordered(self.put.jobs);
+        let jobs = jobs.buffer_unordered(self.put.running.jobs);
         let what = "writing down what the store has";
         several::run(jobs, signals, &self.stop, &self.show, what, self.put.beside.keep_awake.then(Awake::begin)).await
     }
@@ -94,7 +95,7 @@ impl Session<'_> {
         let ended = match (ended, &self.put.beside.exec) {
             (Ok(finished), Some(command)) => {
                 let mut stop = self.stop.subscribe();
-                let ran = exec::run(command, &subject, &finished, self.put.json, &mut stop).await;
+                let ran = exec::run(command, &subject, &finished, self.put.running.json, &mut stop).await;
                 ran.map(|()| finished).map_err(|failure| (failure, Some(0)))
             }
             (ended, _) => ended,
@@ -174,15 +175,15 @@ impl<R: Read> Read for Counted<R> {
 
 fn settings(put: &Put, upload: UploadBuilder, to: &str) -> UploadBuilder {
     let mut upload = upload
-        .connections(put.connections)
+        .connections(put.running.connections)
         .part_md5(put.part_md5)
         .keep_parts(put.keep_parts)
         .force(put.force)
         .forbid_overwrite(put.no_overwrite)
         .durability(put.durability)
-        .retries(put.retries)
+        .retries(put.running.retries)
         .settle_timeout(put.settle_timeout)
-        .stall(put.min_rate, put.stall_timeout);
+        .stall(put.running.min_rate, put.running.stall_timeout);
     for (name, value) in &put.metadata {
         upload = upload.metadata(name, value);
     }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul::credentials::StoreSettings;
-use longhaul::{Connections, Digest, Durability, IpFamily, LinkMethod, OnChange, ProxyChoice};
+use longhaul::{Digest, Durability, IpFamily, LinkMethod, OnChange, ProxyChoice};
 
 use super::beside::Beside;
 use super::conditions::Conditions;
 use super::globs::Globs;
 use super::low::{
-    DurabilityWord, GetWords, MethodWord, NetworkWords, OnChangeWord, PresignWords, ProgressWord, RequestWords, Verb,
-    Words,
+    DurabilityWord, GetWords, MethodWord, NetworkWords, OnChangeWord, PresignWords, RequestWords, Verb, Words,
 };
 use super::netrc::Netrc;
 use super::put::Put;
+use super::running::Running;
 use super::settle::{Cancel, Clean};
 use super::{input, store, values};
 use crate::exit::{Exit, Failure};
@@ -65,21 +65,10 @@ pub(crate) struct Get {
     pub(crate) beside: Beside,
     pub(crate) headers: Vec<Pair>,
     pub(crate) user: Option<Pair>,
-    /// URLs at work at once, at least one.
-    pub(crate) jobs: usize,
-    pub(crate) connections: Connections,
-    /// Bytes per second; 0: no limit.
-    pub(crate) limit_rate: u64,
-    pub(crate) retries: u32,
-    pub(crate) stall_timeout: Duration,
-    /// Bytes per second.
-    pub(crate) min_rate: u64,
+    pub(crate) running: Running,
     pub(crate) network: Network,
     pub(crate) store: StoreSettings,
     pub(crate) state: StateDir,
-    pub(crate) progress: Progress,
-    pub(crate) json: bool,
-    pub(crate) quiet: bool,
 }
 
 /// Where a download goes.
@@ -274,21 +263,10 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
         beside: words.beside.meaning().map_err(usage)?,
         headers,
         user,
-        jobs: usize::from(words.jobs.max(1)),
-        connections: values::connections(&words.connections).map_err(|e| usage(format!("--connections: {e}")))?,
-        limit_rate: match &words.limit_rate {
-            Some(rate) => values::rate(rate).map_err(|e| usage(format!("--limit-rate: {e}")))?,
-            None => 0,
-        },
-        retries: words.retries,
-        stall_timeout: values::seconds(&words.stall_timeout).map_err(|e| usage(format!("--stall-timeout: {e}")))?,
-        min_rate: values::size(&words.min_rate).map_err(|e| usage(format!("--min-rate: {e}")))?,
+        running: words.running.meaning(verbose)?,
         network: network(words.network, netrc)?,
         store,
         state,
-        progress: progress(words.progress, words.json || words.quiet, verbose),
-        json: words.json,
-        quiet: words.quiet,
     })
 }
 
@@ -324,18 +302,6 @@ pub(super) fn durability(word: DurabilityWord) -> Durability {
 }
 
 /// How progress is shown; `silent`: to people not at all, unless they ask.
-pub(super) fn progress(word: ProgressWord, silent: bool, verbose: bool) -> Progress {
-    match word {
-        // Log lines would run into a bar, and events are what a program reads instead of progress.
-        ProgressWord::Auto if silent => Progress::None,
-        ProgressWord::Auto if verbose => Progress::Plain,
-        ProgressWord::Auto => Progress::Auto,
-        ProgressWord::Bar => Progress::Bar,
-        ProgressWord::Plain => Progress::Plain,
-        ProgressWord::None => Progress::None,
-    }
-}
-
 fn place(output: Option<PathBuf>, dir: Option<PathBuf>, urls: usize) -> Result<Place, Failure> {
     let Some(output) = output else {
         return match dir {

@@ -1,6 +1,7 @@
 //! Words against their meaning: the goal is that every flag does what its help says, the method is a table.
 
 use clap::{CommandFactory as _, Parser as _};
+use longhaul::Connections;
 
 use super::*;
 
@@ -35,14 +36,17 @@ fn defaults_are_those_of_the_design() {
     let get = get(&[URL]).unwrap();
     assert_eq!(get.urls, [URL]);
     assert_eq!(get.place, Place::Folder(".".into()));
-    assert_eq!((get.retries, get.min_rate, get.jobs, get.limit_rate), (10, 1024, 4, 0));
-    assert_eq!(get.connections, Connections::Auto);
-    assert_eq!((get.stall_timeout, get.network.connect_timeout), (Duration::from_secs(30), Duration::from_secs(10)));
+    assert_eq!((get.running.retries, get.running.min_rate, get.running.jobs, get.running.limit_rate), (10, 1024, 4, 0));
+    assert_eq!(get.running.connections, Connections::Auto);
+    assert_eq!(
+        (get.running.stall_timeout, get.network.connect_timeout),
+        (Duration::from_secs(30), Duration::from_secs(10))
+    );
     assert_eq!((get.durability, get.on_change), (Durability::Power, OnChange::Restart));
-    assert_eq!((get.progress, get.network.ip_family), (Progress::Auto, IpFamily::Any));
+    assert_eq!((get.running.progress, get.network.ip_family), (Progress::Auto, IpFamily::Any));
     assert!(matches!(get.network.proxy, ProxyChoice::Environment));
     assert_eq!(get.state, StateDir::Chosen("/state".into()));
-    let flags = [get.create_dirs, get.overwrite, get.remote_time, get.no_lock, get.require_verified, get.json];
+    let flags = [get.create_dirs, get.overwrite, get.remote_time, get.no_lock, get.require_verified, get.running.json];
     assert_eq!(flags, [false; 6]);
 }
 
@@ -78,19 +82,19 @@ fn each_flag_means_what_it_says() {
         (&["--noproxy", "a,b"], |g| g.network.no_proxy.as_deref() == Some("a,b")),
         (&["--proxy", "none"], |g| matches!(g.network.proxy, ProxyChoice::Direct)),
         (&["--proxy", "socks5://h:1"], |g| matches!(g.network.proxy, ProxyChoice::Url(u) if u == "socks5://h:1")),
-        (&["-j", "64"], |g| g.jobs == 64),
-        (&["-x", "16"], |g| g.connections == Connections::Fixed(16)),
-        (&["--connections=auto"], |g| g.connections == Connections::Auto),
-        (&["--limit-rate", "8M"], |g| g.limit_rate == 8 << 20),
-        (&["--retries", "0"], |g| g.retries == 0),
-        (&["--stall-timeout", "0.5"], |g| g.stall_timeout == Duration::from_millis(500)),
-        (&["--min-rate", "1M"], |g| g.min_rate == 1 << 20),
+        (&["-j", "64"], |g| g.running.jobs == 64),
+        (&["-x", "16"], |g| g.running.connections == Connections::Fixed(16)),
+        (&["--connections=auto"], |g| g.running.connections == Connections::Auto),
+        (&["--limit-rate", "8M"], |g| g.running.limit_rate == 8 << 20),
+        (&["--retries", "0"], |g| g.running.retries == 0),
+        (&["--stall-timeout", "0.5"], |g| g.running.stall_timeout == Duration::from_millis(500)),
+        (&["--min-rate", "1M"], |g| g.running.min_rate == 1 << 20),
         (&["--connect-timeout", "3"], |g| g.network.connect_timeout == Duration::from_secs(3)),
-        (&["--progress", "bar"], |g| g.progress == Progress::Bar),
-        (&["--json"], |g| g.json && g.progress == Progress::None),
-        (&["--json", "--progress", "plain"], |g| g.json && g.progress == Progress::Plain),
-        (&["-q"], |g| g.quiet && g.progress == Progress::None),
-        (&["-v"], |g| g.progress == Progress::Plain),
+        (&["--progress", "bar"], |g| g.running.progress == Progress::Bar),
+        (&["--json"], |g| g.running.json && g.running.progress == Progress::None),
+        (&["--json", "--progress", "plain"], |g| g.running.json && g.running.progress == Progress::Plain),
+        (&["-q"], |g| g.running.quiet && g.running.progress == Progress::None),
+        (&["-v"], |g| g.running.progress == Progress::Plain),
         (&["https://example.com/b"], |g| g.urls.len() == 2),
     ];
     for (args, means) in table {

@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use super::beside::BesideWords;
 use super::conditions::ConditionWords;
 use super::help;
+use super::running::RunningWords;
 use super::store::StoreWords;
 
 /// Transfers that survive: interrupt them any way you like, run the same command again, and they go on.
@@ -175,43 +176,8 @@ pub(crate) struct GetWords {
     #[command(flatten)]
     pub(crate) network: NetworkWords,
 
-    /// Fetch this many URLs side by side, 1 to 256
-    #[arg(short, long, value_name = "N", default_value_t = 4, help_heading = "Network")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: u16,
-
-    /// Requests for ranges of one file at once, 1 to 64, or auto
-    #[arg(short = 'x', long, value_name = "N", default_value = "auto", help_heading = "Network")]
-    pub(crate) connections: String,
-
-    /// Bytes per second for all downloads together, as 500k or 8M; connections share it fairly
-    #[arg(long, value_name = "RATE", help_heading = "Network")]
-    pub(crate) limit_rate: Option<String>,
-
-    /// Give up after this many failures in a row without a byte of progress
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Network")]
-    #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-    pub(crate) retries: u32,
-
-    /// A connection slower than --min-rate over this time is stalled, and tried again
-    #[arg(long, value_name = "SECONDS", default_value = "30", help_heading = "Network")]
-    pub(crate) stall_timeout: String,
-
-    /// Bytes per second below which a connection counts as stalled, as 10k or 1M (0: only silence counts)
-    #[arg(long, value_name = "RATE", default_value = "1k", help_heading = "Network")]
-    pub(crate) min_rate: String,
-
-    /// How progress is shown on stderr: as a bar on terminals and plain lines elsewhere, or as told here
-    #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "What is shown")]
-    pub(crate) progress: ProgressWord,
-
-    /// Write events to stdout, a JSON object a line (docs/json-events.md)
-    #[arg(long, help_heading = "What is shown")]
-    pub(crate) json: bool,
-
-    /// Show errors only
-    #[arg(short, long, help_heading = "What is shown")]
-    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) running: RunningWords,
 }
 
 /// What belongs to requests for the object, and stays secret.
@@ -381,12 +347,4 @@ pub(crate) enum DurabilityWord {
 pub(crate) enum OnChangeWord {
     Restart,
     Stop,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProgressWord {
-    Auto,
-    Bar,
-    Plain,
-    None,
 }

@@ -10,6 +10,7 @@ pub(crate) mod input;
 pub(crate) mod low;
 pub(crate) mod netrc;
 pub(crate) mod put;
+pub(crate) mod running;
 pub(crate) mod serve;
 pub(crate) mod settle;
 pub(crate) mod store;

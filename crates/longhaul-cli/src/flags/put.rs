@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use longhaul::Durability;
 use longhaul::credentials::StoreSettings;
-use longhaul::{Connections, Durability};
 
 use super::beside::{Beside, BesideWords};
 use super::dest::{Dest, Dialect};
 use super::globs::Globs;
-use super::high::{Network, Pair, Progress, StateDir, durability, network, progress, usage};
-use super::low::{DurabilityWord, NetworkWords, ProgressWord};
+use super::high::{Network, Pair, StateDir, durability, network, usage};
+use super::low::{DurabilityWord, NetworkWords};
+use super::running::{Running, RunningWords};
 use super::store::{self, StoreWords};
 use super::{input, values};
 use crate::exit::Failure;
@@ -98,51 +99,16 @@ pub(crate) struct PutWords {
     #[command(flatten)]
     pub(crate) network: NetworkWords,
 
-    /// Upload this many files side by side, 1 to 256
-    #[arg(short, long, value_name = "N", default_value_t = 4, help_heading = "Network")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: u16,
-
-    /// Parts of one file on their way at once, 1 to 64, or auto
-    #[arg(short = 'x', long, value_name = "N", default_value = "auto", help_heading = "Network")]
-    pub(crate) connections: String,
-
-    /// Bytes per second for all uploads together, as 500k or 8M; connections share it fairly
-    #[arg(long, value_name = "RATE", help_heading = "Network")]
-    pub(crate) limit_rate: Option<String>,
+    #[command(flatten)]
+    pub(crate) running: RunningWords,
 
     /// Let OSS take no more than this of each connection, 100k to 100M bytes per second
     #[arg(long, value_name = "RATE", help_heading = "Network")]
     pub(crate) traffic_limit: Option<String>,
 
-    /// Give up after this many failures in a row without progress
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Network")]
-    #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-    pub(crate) retries: u32,
-
-    /// A connection slower than --min-rate over this time is stalled, and tried again
-    #[arg(long, value_name = "SECONDS", default_value = "30", help_heading = "Network")]
-    pub(crate) stall_timeout: String,
-
-    /// Bytes per second below which a connection counts as stalled, as 10k or 1M (0: only silence counts)
-    #[arg(long, value_name = "RATE", default_value = "1k", help_heading = "Network")]
-    pub(crate) min_rate: String,
-
     /// How long it may take to find out whether the object is stored, when the store's answer to that was lost
     #[arg(long, value_name = "SECONDS", default_value = "600", help_heading = "Network")]
     pub(crate) settle_timeout: String,
-
-    /// How progress is shown on stderr: as a bar on terminals and plain lines elsewhere, or as told here
-    #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "What is shown")]
-    pub(crate) progress: ProgressWord,
-
-    /// Write events to stdout, a JSON object a line (docs/json-events.md)
-    #[arg(long, help_heading = "What is shown")]
-    pub(crate) json: bool,
-
-    /// Show errors only
-    #[arg(short, long, help_heading = "What is shown")]
-    pub(crate) quiet: bool,
 }
 
 /// Upload these.
@@ -167,24 +133,13 @@ pub(crate) struct Put {
     pub(crate) keep_parts: bool,
     pub(crate) durability: Durability,
     pub(crate) beside: Beside,
-    /// Files at work at once, at least one.
-    pub(crate) jobs: usize,
-    pub(crate) connections: Connections,
-    /// Bytes per second; 0: no limit.
-    pub(crate) limit_rate: u64,
+    pub(crate) running: Running,
     /// Bytes per second.
     pub(crate) traffic_limit: Option<u64>,
-    pub(crate) retries: u32,
-    pub(crate) stall_timeout: Duration,
     pub(crate) settle_timeout: Duration,
-    /// Bytes per second.
-    pub(crate) min_rate: u64,
     pub(crate) network: Network,
     pub(crate) store: StoreSettings,
     pub(crate) state: StateDir,
-    pub(crate) progress: Progress,
-    pub(crate) json: bool,
-    pub(crate) quiet: bool,
 }
 
 /// What is uploaded.
@@ -225,23 +180,12 @@ pub(super) fn put(words: PutWords, state: StateDir, verbose: bool) -> Result<Put
         keep_parts: words.keep_parts,
         durability: durability(words.durability),
         beside: words.beside.meaning().map_err(usage)?,
-        jobs: usize::from(words.jobs.max(1)),
-        connections: values::connections(&words.connections).map_err(flag("--connections"))?,
-        limit_rate: match &words.limit_rate {
-            Some(rate) => values::rate(rate).map_err(flag("--limit-rate"))?,
-            None => 0,
-        },
+        running: words.running.meaning(verbose)?,
         traffic_limit: words.traffic_limit.as_deref().map(traffic_limit).transpose()?,
-        retries: words.retries,
-        stall_timeout: values::seconds(&words.stall_timeout).map_err(flag("--stall-timeout"))?,
         settle_timeout: values::seconds(&words.settle_timeout).map_err(flag("--settle-timeout"))?,
-        min_rate: values::size(&words.min_rate).map_err(flag("--min-rate"))?,
         network: network(words.network, None)?,
         store: store::settings(words.store, [dest.to_string().as_str()])?,
         state,
-        progress: progress(words.progress, words.json || words.quiet, verbose),
-        json: words.json,
-        quiet: words.quiet,
         dest,
     })
 }

@@ -1,10 +1,11 @@
 //! Words against their meaning, as in `high_tests`.
 
 use clap::Parser as _;
+use longhaul::Connections;
 
 use super::*;
 use crate::exit::Exit;
-use crate::flags::high::{Command, command};
+use crate::flags::high::{Command, Progress, command};
 use crate::flags::low::Words;
 
 const DEST: &str = "oss://films/a.iso";
@@ -29,10 +30,20 @@ fn defaults_are_those_of_the_design() {
     let put = put(&["a.iso", DEST]).unwrap();
     assert_eq!(put.inputs, [Input::Path("a.iso".into())]);
     assert_eq!((put.dest.to_string().as_str(), put.state), (DEST, StateDir::Chosen("/state".into())));
-    assert_eq!((put.retries, put.min_rate, put.jobs, put.limit_rate, put.part_size), (10, 1024, 4, 0, None));
-    assert_eq!((put.connections, put.durability), (Connections::Auto, Durability::Power));
-    let flags =
-        [put.recursive, put.force, put.no_overwrite, put.part_md5, put.keep_parts, put.json, put.follow_symlinks];
+    assert_eq!(
+        (put.running.retries, put.running.min_rate, put.running.jobs, put.running.limit_rate, put.part_size),
+        (10, 1024, 4, 0, None)
+    );
+    assert_eq!((put.running.connections, put.durability), (Connections::Auto, Durability::Power));
+    let flags = [
+        put.recursive,
+        put.force,
+        put.no_overwrite,
+        put.part_md5,
+        put.keep_parts,
+        put.running.json,
+        put.follow_symlinks,
+    ];
     assert_eq!(flags, [false; 7]);
 }
 
@@ -65,14 +76,14 @@ fn each_flag_means_what_it_says() {
         (&["a", DEST, "--keep-awake"], |p| p.beside.keep_awake),
         (&["a", DEST, "--exec", "x"], |p| p.beside.exec.as_deref() == Some("x".as_ref())),
         (&["a", DEST, "--durability", "process"], |p| p.durability == Durability::Process),
-        (&["a", DEST, "-j", "7", "-x", "3"], |p| p.jobs == 7 && p.connections == Connections::Fixed(3)),
-        (&["a", DEST, "--limit-rate", "1M"], |p| p.limit_rate == 1 << 20),
+        (&["a", DEST, "-j", "7", "-x", "3"], |p| p.running.jobs == 7 && p.running.connections == Connections::Fixed(3)),
+        (&["a", DEST, "--limit-rate", "1M"], |p| p.running.limit_rate == 1 << 20),
         (&["a", DEST, "--traffic-limit", "100M"], |p| p.traffic_limit == Some(100 << 20)),
-        (&["a", DEST, "--retries", "0", "--min-rate", "0"], |p| p.retries == 0 && p.min_rate == 0),
+        (&["a", DEST, "--retries", "0", "--min-rate", "0"], |p| p.running.retries == 0 && p.running.min_rate == 0),
         (&["a", DEST, "--settle-timeout", "9"], |p| p.settle_timeout == Duration::from_secs(9)),
-        (&["a", DEST, "--stall-timeout", "1.5"], |p| p.stall_timeout == Duration::from_millis(1500)),
-        (&["a", DEST, "--json"], |p| p.json && p.progress == Progress::None),
-        (&["a", DEST, "-q", "--progress", "plain"], |p| p.quiet && p.progress == Progress::Plain),
+        (&["a", DEST, "--stall-timeout", "1.5"], |p| p.running.stall_timeout == Duration::from_millis(1500)),
+        (&["a", DEST, "--json"], |p| p.running.json && p.running.progress == Progress::None),
+        (&["a", DEST, "-q", "--progress", "plain"], |p| p.running.quiet && p.running.progress == Progress::Plain),
     ];
     for (args, means) in table {
         assert!(means(put(args).unwrap()), "{args:?}");

@@ -1,0 +1,104 @@
+//! How transfers run, and what of them is shown: the same for `get` and `put`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use longhaul::Connections;
+
+use super::high::{Progress, usage};
+use super::values;
+use crate::exit::Failure;
+
+/// As typed.
+#[derive(Args)]
+pub(crate) struct RunningWords {
+    /// Transfer this many files side by side, 1 to 256
+    #[arg(short, long, value_name = "N", default_value_t = 4, help_heading = "Network")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
+
+    /// Connections for each file, 1 to 64, or auto
+    #[arg(short = 'x', long, value_name = "N", default_value = "auto", help_heading = "Network")]
+    connections: String,
+
+    /// Bytes per second for all transfers together, as 500k or 8M; connections share it fairly
+    #[arg(long, value_name = "RATE", help_heading = "Network")]
+    limit_rate: Option<String>,
+
+    /// Give up after this many failures in a row without a byte of progress
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Network")]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    retries: u32,
+
+    /// A connection slower than --min-rate over this time is stalled, and tried again
+    #[arg(long, value_name = "SECONDS", default_value = "30", help_heading = "Network")]
+    stall_timeout: String,
+
+    /// Bytes per second below which a connection counts as stalled, as 10k or 1M (0: only silence counts)
+    #[arg(long, value_name = "RATE", default_value = "1k", help_heading = "Network")]
+    min_rate: String,
+
+    /// How progress is shown on stderr: as a bar on terminals and plain lines elsewhere, or as told here
+    #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "What is shown")]
+    progress: ProgressWord,
+
+    /// Write events to stdout, a JSON object a line (docs/json-events.md)
+    #[arg(long, help_heading = "What is shown")]
+    json: bool,
+
+    /// Show errors only
+    #[arg(short, long, help_heading = "What is shown")]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProgressWord {
+    Auto,
+    Bar,
+    Plain,
+    None,
+}
+
+/// What they mean.
+pub(crate) struct Running {
+    /// Files at work at once, at least one.
+    pub(crate) jobs: usize,
+    pub(crate) connections: Connections,
+    /// Bytes per second; 0: no limit.
+    pub(crate) limit_rate: u64,
+    pub(crate) retries: u32,
+    pub(crate) stall_timeout: Duration,
+    /// Bytes per second.
+    pub(crate) min_rate: u64,
+    pub(crate) progress: Progress,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+}
+
+impl RunningWords {
+    pub(super) fn meaning(self, verbose: bool) -> Result<Running, Failure> {
+        let flag = |name: &'static str| move |e: String| usage(format!("{name}: {e}"));
+        Ok(Running {
+            jobs: usize::from(self.jobs.max(1)),
+            connections: values::connections(&self.connections).map_err(flag("--connections"))?,
+            limit_rate: match &self.limit_rate {
+                Some(rate) => values::rate(rate).map_err(flag("--limit-rate"))?,
+                None => 0,
+            },
+            retries: self.retries,
+            stall_timeout: values::seconds(&self.stall_timeout).map_err(flag("--stall-timeout"))?,
+            min_rate: values::size(&self.min_rate).map_err(flag("--min-rate"))?,
+            progress: match self.progress {
+                // Log lines would run into a bar, and events are what a program reads instead of progress.
+                ProgressWord::Auto if self.json || self.quiet => Progress::None,
+                ProgressWord::Auto if verbose => Progress::Plain,
+                ProgressWord::Auto => Progress::Auto,
+                ProgressWord::Bar => Progress::Bar,
+                ProgressWord::Plain => Progress::Plain,
+                ProgressWord::None => Progress::None,
+            },
+            json: self.json,
+            quiet: self.quiet,
+        })
+    }
+}
