@@ -232,6 +232,7 @@ impl Download {
 
     /// Draws in whoever else is to bring what stream `i` will bring; whether nobody is left.
     fn is_mine_now(&mut self, i: usize) -> bool {
+        self.pass_held(i);
         let (mine, ticket, hedges) = (self.streams[i].range, self.streams[i].ticket, self.streams[i].hedges);
         let mut free = true;
         for j in 0..self.streams.len() {
@@ -263,6 +264,18 @@ impl Download {
         free || self.planted(crate::fault::Fault::TakeoverNotAwaited)
     }
 
+    /// What others brought meanwhile is read and dropped: stream `i` begins where the first byte is missing. Before it is
+    /// compared with others, which are looked at the same way.
+    fn pass_held(&mut self, i: usize) {
+        let Some(g) = &self.current else { return };
+        let stream = &mut self.streams[i];
+        if stream.body.as_ref().is_some_and(|body| !body.whole) {
+            let missing = g.held.gaps(stream.range.end).find(|gap| gap.end > stream.range.start);
+            let start = missing.map_or(stream.range.end, |gap| gap.start.max(stream.range.start));
+            stream.range = Range::new(start, stream.range.end);
+        }
+    }
+
     /// The stream stops at `end`, which may be later than asked for: it had written up to there.
     pub(super) fn hear_narrowed(&mut self, i: usize, end: u64) {
         let (ticket, range) = (self.streams[i].ticket, self.streams[i].range);
@@ -285,15 +298,10 @@ impl Download {
 
     /// Lets the accepted reply of stream `i` flow into its range.
     fn grant(&mut self, i: usize) {
+        self.pass_held(i);
         let Some(g) = &self.current else { return };
         let stream = &mut self.streams[i];
         let Some(body) = stream.body.take() else { return };
-        if !body.whole {
-            // What the stream before brought meanwhile is read and dropped.
-            let missing = g.held.gaps(stream.range.end).find(|gap| gap.end > stream.range.start);
-            let start = missing.map_or(stream.range.end, |gap| gap.start.max(stream.range.start));
-            stream.range = Range::new(start, stream.range.end);
-        }
         if stream.range.is_empty() {
             return self.stop(i);
         }

@@ -377,6 +377,8 @@ impl super::Upload {
             Fault::NoSuchUpload | Fault::NoSuchKey => self.settle.listed = Some(false),
             Fault::Stopped { .. } => {}
             fault if Self::may_pass(&fault) => self.failed(fault),
+            // Nobody was asked: that says nothing of what there is.
+            Fault::NoCredentials | Fault::Expired => self.fail(Failure::NeedsCredentials),
             // Whether the upload is still there cannot be told: as if it were not.
             _ => self.settle.listed = Some(false),
         }

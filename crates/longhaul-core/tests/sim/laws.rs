@@ -117,8 +117,12 @@ impl World {
         of(&self.wanted).or_else(|| self.wanted_before.as_ref().and_then(of))
     }
 
-    /// Whether these are the bytes of a version that the caller wants; those of two versions may be equal.
+    /// Whether these are the bytes of a version that the caller wants; those of two versions may be equal. Where a digest
+    /// decides, replies are joined that tell no validators, and what is told later is told too late.
     fn is_of_wanted_version(&self, bytes: &[u8]) -> bool {
+        if !self.expected.is_empty() {
+            return true;
+        }
         let ranges = || std::iter::once(&self.wanted).chain(&self.wanted_before);
         let is_cut_of = |content| ranges().any(|range| range.is_cut_of(bytes, content));
         self.remote.wanted(&self.wish).any(|version| is_cut_of(&version.content))
