@@ -3,13 +3,26 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine as _;
 
-/// Ports of 127.0.0.1 that were free a moment ago.
+/// Below those that systems give to whoever asks for any, and apart from those of the S3 servers.
+const PORTS: std::ops::Range<u32> = 10_000..16_000;
+static GIVEN: AtomicU32 = AtomicU32::new(0);
+
+/// Ports of 127.0.0.1 that were free a moment ago, and that nobody else is given: a server that is down for a while
+/// finds its own free again.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    [(); N].map(|()| free_port())
+}
+
+fn free_port() -> u16 {
+    let first = std::process::id() % 200 * 30;
+    let next = || (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start) + PORTS.start;
+    let ports = PORTS.map(|_| u16::try_from(next()).unwrap());
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.into_iter().find(is_free).unwrap()
 }
 
 /// An authority of the test's own, and a certificate for `localhost` that it signed.
