@@ -296,9 +296,8 @@ impl Download {
         }
     }
 
-    /// Lets the accepted reply of stream `i` flow into its range.
+    /// Lets the accepted reply of stream `i`, whose range is its own now, flow into that.
     fn grant(&mut self, i: usize) {
-        self.pass_held(i);
         let Some(g) = &self.current else { return };
         let stream = &mut self.streams[i];
         let Some(body) = stream.body.take() else { return };
