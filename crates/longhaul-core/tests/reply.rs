@@ -188,6 +188,16 @@ whole   | -       | 416                                                         
 0-      | -       | 502 ; content-type: text/html                                          | busy 502
 0-      | -       | 504                                                                    | busy 504
 10-     | strong  | 503 ; retry-after: 7                                                   | busy 503 after 7000
+10-     | strong  | 429 ; retry-after: 2.5                                                 | busy 429 after 2500
+10-     | strong  | 429 ; retry-after: 0.0001                                              | busy 429 after 1
+10-     | strong  | 429 ; retry-after: .25                                                 | busy 429 after 250
+10-     | strong  | 429 ; retry-after: 3.                                                  | busy 429 after 3000
+10-     | strong  | 429 ; retry-after: 99999999999999999999.5                              | busy 429 after 86400000
+10-     | strong  | 429 ; retry-after: .                                                   | busy 429
+10-     | strong  | 429 ; retry-after: 2.5s                                                | busy 429
+10-     | strong  | 429 ; retry-after: 1.2.3                                               | busy 429
+10-     | strong  | 429 ; retry-after: -2.5                                                | busy 429
+10-     | strong  | 429 ; retry-after: Thu, 1 Jan 1970 00:17:10 UTC ; date: @1000          | busy 429 after 30000
 10-     | strong  | 429 ; retry-after: @5030                                               | busy 429 after 30000
 10-     | strong  | 429 ; retry-after: @1030 ; date: @1000                                 | busy 429 after 30000
 10-     | strong  | 429 ; retry-after: @4000                                               | busy 429 after 0
@@ -563,6 +573,34 @@ fn file_names_come_from_content_disposition() {
         (b"", None),
         (b";;;=;\"=\"", None),
         (b"attachment; filename=a; filename=b", Some(b"a")),
+        // What browsers read as well.
+        (b"attachment; filename=\"x.tar.gz\"; filename*=UTF-8''", Some(b"x.tar.gz")),
+        (b"attachment; filename*=UTF-8''; filename=\"x.tar.gz\"", Some(b"x.tar.gz")),
+        (b"attachment; filename=\"\"; filename=b", Some(b"b")),
+        (b"attachment; filename*=utf-8''\"%E6%96%87.bin\"", Some("\u{6587}.bin".as_bytes())),
+        (b"attachment; filename*=\"utf8''%E6%96%87.bin\"", Some("\u{6587}.bin".as_bytes())),
+        (b"attachment; filename*=x.bin", Some(b"x.bin")),
+        (b"attachment; filename*=\"x.bin\"; filename=y", Some(b"y")),
+        (b"attachment; filename='a b.bin'", Some(b"a b.bin")),
+        (b"attachment; filename='a.bin", Some(b"'a.bin")),
+        (b"attachment; filename=\"it's\"", Some(b"it's")),
+        (b"attachment; filename=a b.txt; x=y", Some(b"a b.txt")),
+        (b"attachment; filename=\"\"a.txt\"\"", Some(b"a.txt")),
+        (b"attachment filename=a.txt", Some(b"a.txt")),
+        (b"attachment filename=\"a.txt\"; x=y", Some(b"a.txt")),
+        (b"attachment; filename=\"C:\\Users\\me\\a.bin\"", Some(b"C:\\Users\\me\\a.bin")),
+        (b"attachment; filename=\"C:\\\\Users\\\\a.bin\"", Some(b"C:\\Users\\a.bin")),
+        (b"attachment; filename=\"\xe6\x96\x87.txt\"", Some("\u{6587}.txt".as_bytes())),
+        // Encoded words of mail.
+        (b"attachment; filename=\"=?UTF-8?B?5paH5Lu2LmJpbg==?=\"", Some("\u{6587}\u{4ef6}.bin".as_bytes())),
+        (b"attachment; filename==?utf-8?b?5paH5Lu2LmJpbg?=", Some("\u{6587}\u{4ef6}.bin".as_bytes())),
+        (b"attachment; filename=\"=?iso-8859-1*fr?Q?caf=E9_1.bin?=\"", Some("caf\u{e9} 1.bin".as_bytes())),
+        (b"attachment; filename=\"=?utf-8?q?a?= =?utf-8?q?b?= c\"", Some(b"ab c")),
+        (b"attachment; filename=\"=?GBK?B?zsS8/g==?=.bin\"", Some(b"=?GBK?B?zsS8/g==?=.bin")),
+        (b"attachment; filename=\"=?utf-8?q?a=\"", Some(b"=?utf-8?q?a=")),
+        (b"attachment; filename=\"=?utf-8?q?=F?=\"", Some(b"=?utf-8?q?=F?=")),
+        (b"attachment; filename=\"=?utf-8?q?=FF?=\"", Some(b"=?utf-8?q?=FF?=")),
+        (b"attachment; filename=\"a=?b\"", Some(b"a=?b")),
     ];
     for &(raw, want) in table {
         let facts = ReplyFacts::parse(200, [("content-disposition", raw)].into_iter(), false, NOW, None);
@@ -590,7 +628,7 @@ fn hostile_heads_never_panic() {
         "x-amz-checksum-crc32c",
         "x-goog-hash",
     ];
-    const PIECES: [&[u8]; 22] = [
+    const PIECES: [&[u8]; 24] = [
         b"bytes ",
         b"-",
         b"/",
@@ -613,6 +651,8 @@ fn hostile_heads_never_panic() {
         b"\xff",
         b" ",
         b"crc32c=",
+        b"=?utf-8?q?",
+        b"?=",
     ];
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut below = |n: usize| {

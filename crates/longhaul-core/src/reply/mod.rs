@@ -7,10 +7,12 @@
 //! Sources: RFC 9110 (HTTP semantics: 8.4, 8.6, 8.8, 13, 14, 15), RFC 9530 (`Repr-Digest`), OSS and S3 documentation
 //! for `x-oss-hash-crc64ecma`, `x-amz-checksum-*`, `x-oss-version-id`, `x-amz-version-id`.
 
+mod date;
 mod disposition;
 mod parse;
 mod part;
 
+pub use date::http_date;
 pub use part::judge_part;
 
 use crate::identity::{Identity, Likeness};

@@ -4,11 +4,10 @@
 //! what cannot be parsed, a field that comes twice with different values is unparsable, every kept value has a bound,
 //! and nothing panics. Whether the facts may be used is not decided here but in [`judge`](super::judge).
 
-use std::time::UNIX_EPOCH;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::date::http_date;
 use super::{ContentRange, Framing, ReplyFacts, disposition};
 use crate::digest::{Digest, DigestKind};
 use crate::identity::{Identity, OLD_ENOUGH_S};
@@ -317,20 +316,20 @@ fn tokens(raw: &[u8], into: &mut Vec<String>) {
     }
 }
 
-/// Seconds since the Unix epoch (RFC 9110, 5.6.7: all three formats).
-fn http_date(raw: &str) -> Option<i64> {
-    let since = httpdate::parse_http_date(raw).ok()?.duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_secs()).ok()
-}
-
-/// Seconds or a date (RFC 9110, 10.2.3); a date is taken relative to the server's own clock.
+/// Seconds or a date (RFC 9110, 10.2.3); a date is taken relative to the server's own clock. Limiters also write fractions of
+/// a second: none of it is cut off, since who asks too early is refused again.
 fn retry_after_ms(raw: &str, date: i64) -> Option<u64> {
-    let seconds = match decimal(raw) {
-        Some(seconds) => seconds,
-        None if !raw.is_empty() && raw.bytes().all(|b| b.is_ascii_digit()) => RETRY_AFTER_S_MAX, // beyond u64
-        None => u64::try_from(http_date(raw)?.saturating_sub(date)).unwrap_or(0),
-    };
-    Some(seconds.min(RETRY_AFTER_S_MAX) * 1000)
+    let most = RETRY_AFTER_S_MAX * 1000;
+    let (seconds, fraction) = raw.split_once('.').unwrap_or((raw, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if !raw.is_empty() && raw != "." && digits(seconds) && digits(fraction) {
+        let whole = if seconds.is_empty() { 0 } else { seconds.parse().unwrap_or(u64::MAX) }; // beyond u64
+        let thousandths = fraction.bytes().chain([b'0'; 3]).take(3).fold(0, |sum, b| sum * 10 + u64::from(b - b'0'));
+        let rest = u64::from(fraction.bytes().skip(3).any(|b| b != b'0'));
+        return Some(whole.saturating_mul(1000).saturating_add(thousandths + rest).min(most));
+    }
+    let seconds = u64::try_from(http_date(raw)?.saturating_sub(date)).unwrap_or(0);
+    Some(seconds.saturating_mul(1000).min(most))
 }
 
 fn from_base64(kind: DigestKind, raw: &[u8]) -> Option<Digest> {

@@ -375,9 +375,7 @@ impl Answer {
 
     /// Seconds since the Unix epoch by the server's `Date` (RFC 9110, 6.6.1).
     pub(crate) fn date_unix_s(&self) -> Option<i64> {
-        let date = self.headers().get(http::header::DATE)?.to_str().ok()?;
-        let date = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
-        i64::try_from(date.as_secs()).ok()
+        longhaul_core::reply::http_date(self.headers().get(http::header::DATE)?.to_str().ok()?)
     }
 
     /// The answer to a request for an object's bytes.
