@@ -68,11 +68,31 @@ fn the_password_of_a_host_is_sent_to_it_and_nowhere_else() {
 fn a_file_that_is_none_is_refused_without_telling_of_it() {
     let bench = Bench::new();
     let file = bench.root().join("netrc");
-    std::fs::write(&file, format!("machine h\n{SECRET}\n")).unwrap();
+    std::fs::write(&file, format!("\n{SECRET}\n")).unwrap();
     let ran = bench.get().arg("--netrc-file").arg(&file).run();
     ran.expect_code(&bench, 2);
     assert!(ran.stderr.contains("line 2") && !ran.stderr.contains(SECRET), "{}", ran.stderr);
     let ran = bench.get().args(["--netrc-file", "/no/such/netrc"]).run();
     ran.expect_code(&bench, 2);
     assert_eq!(bench.origin.requests(), 0);
+}
+
+/// Goal: words of other programs cost nothing but one warning. Method: a file with a byte order mark, capitals, ports, and two
+/// words that are none of a .netrc's.
+#[test]
+fn words_that_are_not_known_are_skipped_and_warned_of_once() {
+    let bench = Bench::new();
+    bench.origin.put("/file", Object::seeded(1, 1000));
+    let file = bench.root().join("netrc");
+    let text = format!(
+        "\u{feff}Machine 127.0.0.9 Port 80 Login x\nmachine 127.0.0.1\n  port 1\n  protocol https\n  LOGIN me\n  password {SECRET}\n  {SECRET}2\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let ran = bench.get().arg("--netrc-file").arg(&file).run();
+    ran.expect_code(&bench, 0);
+    let sent = sent(&bench.origin);
+    assert!(sent.iter().all(|sent| sent.as_deref() == Some("me:hunter2")) && !sent.is_empty(), "{sent:?}");
+    assert_eq!(ran.stderr.matches("line 4").count(), 1, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("warning").count(), 1, "{}", ran.stderr);
+    assert!(!ran.stderr.contains(SECRET), "{}", ran.stderr);
 }

@@ -19,6 +19,7 @@ use super::running::Running;
 use super::settle::{Cancel, Clean};
 use super::{input, store, values};
 use crate::exit::{Exit, Failure};
+use crate::out;
 
 /// A header's name and value, or a user and password.
 pub(crate) type Pair = (String, String);
@@ -358,6 +359,12 @@ fn netrc(words: &RequestWords) -> Result<Option<Arc<Netrc>>, Failure> {
     };
     let text = input::read(&path, flag).map_err(usage)?;
     let netrc = Netrc::parse(&text).map_err(|e| usage(format!("{flag}: {}, {e}", path.display())))?;
+    if let Some(line) = netrc.skipped_line() {
+        let path = path.display();
+        out::say(&format!(
+            "warning: {flag}: {path}, line {line}: a word that is none of a .netrc's; such words are skipped"
+        ));
+    }
     Ok(Some(Arc::new(netrc)))
 }
 

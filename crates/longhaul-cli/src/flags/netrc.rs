@@ -5,12 +5,17 @@
 //! keyword could begin comments out the rest of the line. A word in quotes may hold blanks, and `\"`, `\\`, `\n`, `\r`,
 //! `\t`. Of several entries for a host the first counts; `default` counts for hosts that come before none of their own.
 //!
+//! Programs have put more into it: keywords are read in capitals too, a byte order mark is passed over, `port N` is skipped,
+//! and so is any other word that is none of ours, one by one as curl does; the first such line is told, once.
+//!
 //! Messages name a line by its number, never by its text.
 
 /// It has no `Debug`: it is passwords.
 #[derive(Default, PartialEq, Eq)]
 pub(crate) struct Netrc {
     entries: Vec<Entry>,
+    /// The first line with a word that was skipped for not being known.
+    skipped: Option<usize>,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -24,24 +29,35 @@ struct Entry {
 impl Netrc {
     /// Reads the text of a file.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut words = Words { rest: text, line: 1 };
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut words = Words { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
+        let mut netrc = Self::default();
         while let Some(word) = words.next()? {
-            match (word.as_str(), entries.last_mut()) {
+            let line = words.line;
+            match (word.to_ascii_lowercase().as_str(), netrc.entries.last_mut()) {
                 (comment, _) if comment.starts_with('#') => words.skip_line(),
                 ("machine", _) => {
                     let host = Some(words.value()?.to_ascii_lowercase());
-                    entries.push(Entry { host, ..Entry::default() });
+                    netrc.entries.push(Entry { host, ..Entry::default() });
                 }
-                ("default", _) => entries.push(Entry::default()),
+                ("default", _) => netrc.entries.push(Entry::default()),
                 ("macdef", _) => words.skip_macro(),
                 ("login", Some(entry)) => entry.login = words.value()?,
                 ("password", Some(entry)) => entry.password = words.value()?,
-                ("account", Some(_)) => drop(words.value()?),
-                _ => return Err(format!("line {}: not a word of a .netrc where an entry may begin", words.line)),
+                ("account" | "port", Some(_)) => drop(words.value()?),
+                _ => netrc.skipped = netrc.skipped.or(Some(line)),
             }
         }
-        Ok(Self { entries })
+        match netrc.skipped {
+            Some(line) if netrc.entries.is_empty() => {
+                Err(format!("line {line}: not a word of a .netrc, and no machine in all of it"))
+            }
+            _ => Ok(netrc),
+        }
+    }
+
+    /// The first line with a word that is none of a .netrc's and was skipped, counted from 1.
+    pub(crate) fn skipped_line(&self) -> Option<usize> {
+        self.skipped
     }
 
     /// User and password for a host, written as in a URL without brackets.
@@ -156,6 +172,14 @@ mod tests {
             ("macdef x\n\nmachine h login u password p", Some(("u", "p"))),
             ("machine h login machine password default", Some(("machine", "default"))),
             ("", None),
+            ("\u{feff}machine h login u password p", Some(("u", "p"))),
+            ("MACHINE h Login u PassWord p", Some(("u", "p"))),
+            ("machine h port 8080 login u password p", Some(("u", "p"))),
+            ("machine a port login login x password y\nmachine h login u password p port 1", Some(("u", "p"))),
+            ("machine h foo login u bar baz password p qux", Some(("u", "p"))),
+            ("login x password y\nmachine h login u password p", Some(("u", "p"))),
+            ("DEFAULT login u password p", Some(("u", "p"))),
+            ("Macdef x\nmachine h login no\n\nmachine h login u password p", Some(("u", "p"))),
         ];
         for (text, want) in table {
             assert_eq!(of(text, "h"), want.map(|(u, p)| (u.to_owned(), p.to_owned())), "{text:?}");
@@ -164,11 +188,23 @@ mod tests {
     }
 
     #[test]
+    fn a_word_that_is_not_known_is_skipped_and_its_line_kept() {
+        for (text, line) in [
+            ("machine h login u password p port 80 account a", None),
+            ("machine h\nlogin u\nprotocol https\npassword p\nfoo", Some(3)),
+            ("user x\nmachine h login u password p", Some(1)),
+            ("machine h\n\"two words\"", Some(2)),
+        ] {
+            assert_eq!(Netrc::parse(text).unwrap_or_else(|e| panic!("{e}")).skipped_line(), line, "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_by_its_line_and_not_told() {
         for (text, says) in [
             ("hunter2", "line 1"),
             ("login hunter2", "line 1"),
-            ("machine h\nhunter2", "line 2"),
+            ("\nport hunter2", "line 2"),
             ("machine h login u\npassword \"hunter2", "line 2"),
             ("machine h login u password \"hunter2\\", "line 1"),
             ("machine h password", "line 1"),
