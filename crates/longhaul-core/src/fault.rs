@@ -126,6 +126,8 @@ faults! {
     LostAnswerTakenForStored,
     /// Law 6: after Complete was sent, `NoSuchUpload` counts as stored.
     GoneTakenForStored,
+    /// Law 6: what an earlier run recorded as stored counts as stored, whatever stands at the key now.
+    StoredTrusted,
     /// A lost answer to Complete counts as failed: everything is sent again.
     LostCompleteTakenForFailed,
     /// A lost answer to Put counts as failed: it is sent again unseen.

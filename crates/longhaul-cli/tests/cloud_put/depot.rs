@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
@@ -12,7 +13,7 @@ use longhaul_devstore::Content;
 use longhaul_devstore::oss::{Builder, Server};
 use serde_json::Value;
 
-use crate::common::{Bench, DEADLINE, Ran, Running};
+use crate::common::{Bench, DEADLINE, Ran, Running, eventually};
 
 pub const MIB: u64 = 1 << 20;
 /// More than what goes in one request, and no whole number of parts.
@@ -137,6 +138,16 @@ impl Depot {
         head.starts_with("HTTP/1.1 200").then(|| (head.to_ascii_lowercase(), all.split_off(at)))
     }
 
+    /// Somebody else deletes what stands at a key: the store has to be open to anybody.
+    pub fn delete(&self, key: &str) {
+        let mut stream = TcpStream::connect(self.store.address()).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        write!(stream, "DELETE /films/{key} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    }
+
     #[track_caller]
     pub fn assert_stored(&self, key: &str, content: &Content, ran: &Ran) {
         let stored = self.stored(key).map(|(_, body)| body);
@@ -185,6 +196,16 @@ impl Depot {
 pub fn age(path: &Path) {
     let file = File::options().append(true).open(path).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+}
+
+/// Waits until a change of a file, the last one at the latest, shows in its times: they are more than two seconds past.
+pub fn settle(path: &Path) {
+    let young = || {
+        let changed = fs::metadata(path).unwrap().ctime();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        now.saturating_sub(changed.unsigned_abs()) <= 3
+    };
+    assert!(eventually(|| !young()), "the clock stands still");
 }
 
 /// A `longhaul put` to be.

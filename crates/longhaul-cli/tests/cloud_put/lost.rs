@@ -1,10 +1,11 @@
 //! Answers that are lost, and what is found out about them.
 
+use std::fs;
 use std::net::TcpListener;
 
 use longhaul_devstore::Content;
 
-use crate::depot::{Depot, SIZE};
+use crate::depot::{Depot, SIZE, settle};
 
 #[test]
 fn a_lost_answer_to_complete_is_settled_without_sending_twice() {
@@ -118,4 +119,33 @@ fn what_cannot_be_found_out_is_unconfirmed_and_kept() {
     assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
     assert_eq!(depot.count("InitiateMultipartUpload"), 1, "{}", depot.report(&ran));
     depot.assert_nothing_left(&ran);
+}
+
+/// Goal: a run that stored the object and could not finish its paperwork is no proof that the object is still there.
+/// Method: a receipt that cannot be written; then the object is deleted, or replaced, and the same command runs again.
+#[test]
+fn what_was_stored_and_deleted_since_is_stored_again() {
+    for deleted in [true, false] {
+        let depot = Depot::with(|builder| builder.anonymous(true));
+        let (film, content) = depot.film();
+        settle(&film);
+        depot.expect(&depot.put(&film, "film").run(), 0, "crc64");
+        let receipts = depot.bench.state().join("sent");
+        let receipt = fs::read_dir(&receipts).unwrap().next().unwrap().unwrap().path();
+        fs::remove_file(&receipt).unwrap();
+        fs::create_dir(&receipt).unwrap();
+        let ran = depot.put(&film, "film").args(["--force"]).run();
+        assert_eq!((ran.code(), ran.unsound()), (8, None), "{}", depot.report(&ran));
+        fs::remove_dir(&receipt).unwrap();
+        match deleted {
+            true => depot.delete("film"),
+            false => drop(depot.store.put_seeded("films", "film", 1, 10).unwrap()),
+        }
+        let sent = depot.part_bytes();
+        let ran = depot.put(&film, "film").run();
+        depot.expect(&ran, 0, "crc64, restarted (object_gone)");
+        assert_eq!(depot.part_bytes() - sent, SIZE, "{}", depot.report(&ran));
+        depot.assert_stored("film", &content, &ran);
+        depot.assert_nothing_left(&ran);
+    }
 }

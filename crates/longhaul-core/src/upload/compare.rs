@@ -75,6 +75,23 @@ pub(super) fn is_before(object: &ObjectFacts, before: &Before) -> bool {
         && same_write(old, object).unwrap_or(old.digests == object.digests)
 }
 
+/// Whether what is told of an object is never told of one that was made as ours is: of so many parts (0: in one request).
+pub(super) fn is_made_otherwise(object: &ObjectFacts, whole: &Whole, parts: u32) -> bool {
+    let tells = |kind| object.digests.iter().any(|d| d.kind() == kind);
+    // One digest alone was computed because the store keeps it: and it tells something else.
+    let unkept = match whole.digests.as_slice() {
+        [kept] => !object.digests.is_empty() && !tells(kept.kind()),
+        _ => false,
+    };
+    // An MD5 of the whole is told of what was sent in one request, one of MD5s of what was made of parts.
+    unkept
+        || match (parts, object.composite) {
+            (0, composite) => composite.is_some(),
+            (parts, Some(composite)) => composite.count != parts,
+            (_, None) => tells(DigestKind::Md5),
+        }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::step::Composite;

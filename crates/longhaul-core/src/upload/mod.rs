@@ -239,8 +239,9 @@ pub struct Upload {
     /// What the clear answer told, while it is held against what the store shows.
     answer: Option<(ObjectFacts, bool)>,
     outcome: Option<Outcome>,
-    /// An attempt of an earlier run was found stored, and only its paperwork lacks.
-    paperwork: bool,
+    /// An attempt of an earlier run was found stored, and only its paperwork lacks; of how many parts it was made (0: it
+    /// went in one request).
+    paperwork: Option<u32>,
 
     // What was given up.
     owed: Vec<Owed>,
@@ -318,7 +319,7 @@ impl Upload {
             wrong_wholes: 0,
             answer: None,
             outcome: None,
-            paperwork: false,
+            paperwork: None,
             owed: Vec::new(),
             nameless: 0,
             lane_not_before: 0,

@@ -7,11 +7,10 @@
 //! long as the store still knows the upload, Complete may be sent again; when it does not, somebody has carried it out,
 //! removed it, or is at work: waiting tells.
 
-use super::compare::{Shown, is_before, same_write, shown};
+use super::compare::{Shown, is_before, is_made_otherwise, same_write, shown};
 use super::journal::{Before, Record, Whole};
 use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
 use super::{Main, Outcome, Stage, UploadFault};
-use crate::digest::DigestKind;
 use crate::step::Millis;
 
 /// What was seen at the key this long ago, in milliseconds, is still what stands there as far as we care: older news is
@@ -216,6 +215,13 @@ impl super::Upload {
             Ok(Some(object)) => match shown(&object, &whole) {
                 Shown::Same(verified) => self.stored(object, verified, callback_failed),
                 _ if is_before(&object, &self.before) && again => self.look_later(),
+                Shown::Nothing if self.is_of_another_write(&answer, &object, &whole) => {
+                    match same_write(&answer, &object) {
+                        // Another writer has written there since.
+                        Some(_) => self.stored(answer, by_parts, callback_failed),
+                        None => self.fail(Failure::OtherObject),
+                    }
+                }
                 Shown::Nothing => {
                     let verified = if self.parts.all_proven() { Verified::Parts } else { Verified::Length };
                     let verified = if object.len.is_some() { verified } else { by_parts };
@@ -230,6 +236,11 @@ impl super::Upload {
                 },
             },
         }
+    }
+
+    /// Whether an object that shows nothing to compare bytes by is not the one that was answered.
+    fn is_of_another_write(&self, answer: &ObjectFacts, object: &ObjectFacts, whole: &Whole) -> bool {
+        same_write(answer, object) != Some(true) && is_made_otherwise(object, whole, self.parts_of_whole())
     }
 
     fn look_later(&mut self) {
@@ -326,7 +337,7 @@ impl super::Upload {
     /// What an object at the key is, as far as the request with this whole is concerned.
     fn seen(&self, object: ObjectFacts, whole: &Whole) -> Seen {
         let as_before = is_before(&object, &self.before);
-        let made_otherwise = self.is_made_otherwise(&object, whole);
+        let made_otherwise = is_made_otherwise(&object, whole, self.parts_of_whole());
         match shown(&object, whole) {
             // The same bytes stood there before, in another dress.
             Shown::Same(_) if as_before && object.dressed_differently => Seen::AsBefore,
@@ -341,21 +352,9 @@ impl super::Upload {
         }
     }
 
-    /// Whether what is told of an object is never told of one that was made as ours is.
-    fn is_made_otherwise(&self, object: &ObjectFacts, whole: &Whole) -> bool {
-        let tells = |kind| object.digests.iter().any(|d| d.kind() == kind);
-        // One digest alone was computed because the store keeps it: and it tells something else.
-        let unkept = match whole.digests.as_slice() {
-            [kept] => !object.digests.is_empty() && !tells(kept.kind()),
-            _ => false,
-        };
-        // An MD5 of the whole is told of what was sent in one request, one of MD5s of what was made of parts.
-        unkept
-            || match (self.single(), object.composite) {
-                (true, composite) => composite.is_some(),
-                (false, Some(composite)) => composite.count != self.parts.count(),
-                (false, None) => tells(DigestKind::Md5),
-            }
+    /// Of how many parts the whole is made; 0: it goes in one request.
+    fn parts_of_whole(&self) -> u32 {
+        if self.single() { 0 } else { self.parts.count() }
     }
 
     pub(super) fn settle_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
@@ -500,7 +499,7 @@ impl super::Upload {
 
     /// The end is known: only paperwork is left.
     pub(super) fn done(&mut self, outcome: Outcome) {
-        let stored = self.attempt.is_some() && !self.paperwork;
+        let stored = self.attempt.is_some() && self.paperwork.is_none();
         let receipt = outcome.receipt;
         self.ending = None; // too late for a pause or a cancel
         self.outcome = Some(outcome);

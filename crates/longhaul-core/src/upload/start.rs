@@ -4,7 +4,7 @@
 //! are owed an abort. A request that may have written the object is settled before anything else. Without either, one
 //! look at the key tells whether the same object is there already, and what stood there before ours.
 
-use super::compare::{Shown, same, same_write, shown};
+use super::compare::{Shown, is_made_otherwise, same, same_write, shown};
 use super::finish::Owed;
 use super::journal::{self, Before, Record, Recovered, Whole};
 use super::parts::Parts;
@@ -58,9 +58,10 @@ impl super::Upload {
         let single = last.part_len == 0;
         if last.stored {
             // Only its paperwork lacks, unless the source has changed since.
-            self.paperwork = last.facts == self.source && self.settled;
+            let parts = if single { 0 } else { plan::count(last.facts.len, last.part_len) };
+            self.paperwork = (last.facts == self.source && self.settled).then_some(parts);
             self.stored_whole = last.sending.clone();
-            self.whole = last.sending.filter(|_| self.paperwork);
+            self.whole = last.sending.filter(|_| self.paperwork.is_some());
         } else if last.aborted || last.abandoned || single && last.sending.is_none() {
             self.owe(last);
         } else if last.sending.is_some() {
@@ -139,6 +140,11 @@ impl super::Upload {
 
     fn first_look(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
         match answer {
+            Err(fault) if self.paperwork.is_some() => match fault {
+                // Whoever may not look has the word of the run that found it stored.
+                Fault::Denied(_) | Fault::Rejected(_) => self.finish_paperwork(None, Verified::Answer),
+                fault => self.failed(fault),
+            },
             Ok(object) => {
                 self.looked_at = Some(self.now);
                 self.before = object.clone().map_or(Before::Absent, |o| Before::Object(Box::new(o)));
@@ -164,8 +170,11 @@ impl super::Upload {
 
     /// Nothing of an earlier run is to be gone on with: is there anything to send?
     pub(super) fn decide(&mut self, object: Option<ObjectFacts>) {
-        if self.paperwork {
-            return self.finish_paperwork(object);
+        if let Some(parts) = self.paperwork {
+            match self.is_still_stored(object.as_ref(), parts) {
+                Some(verified) => return self.finish_paperwork(object, verified),
+                None => self.stored_in_vain(),
+            }
         }
         if let Some(object) = object {
             let ours = self.stored_whole.take().is_some_and(|whole| matches!(shown(&object, &whole), Shown::Same(_)));
@@ -202,20 +211,40 @@ impl super::Upload {
         self.divide();
     }
 
-    /// An earlier run found the object stored and was interrupted before it had written that down everywhere. Whatever
-    /// stands at the key now, the upload has succeeded.
-    fn finish_paperwork(&mut self, object: Option<ObjectFacts>) {
-        self.proven = true; // by the facts that were recorded with it
+    /// An earlier run found the object stored and was interrupted before it had written that down everywhere. Whether it
+    /// still stands at the key, as far as the store tells.
+    fn is_still_stored(&self, object: Option<&ObjectFacts>, parts: u32) -> Option<Verified> {
+        if self.planted(UploadFault::StoredTrusted) {
+            return Some(Verified::Answer);
+        }
         let whole = self.whole.clone().unwrap_or_default();
-        let ours = object.and_then(|o| match shown(&o, &whole) {
-            Shown::Same(verified) => Some((o, verified)),
-            _ => None,
-        });
-        let (object, verified) = ours.unwrap_or_else(|| {
-            let (len, digests) = (Some(self.source.len), whole.digests);
-            (ObjectFacts { len, digests, ..ObjectFacts::default() }, Verified::Answer)
+        match shown(object?, &whole) {
+            Shown::Same(verified) => Some(verified),
+            Shown::Different { .. } => None,
+            Shown::Nothing if is_made_otherwise(object?, &whole, parts) => None,
+            // Nothing to compare bytes by. Where the receipt was written, it knows the write.
+            Shown::Nothing => {
+                let receipt = self.finished.as_ref().and_then(|finished| same_write(finished, object?));
+                (receipt != Some(false)).then_some(Verified::Length)
+            }
+        }
+    }
+
+    /// Only the rest of the paperwork is left. `object`: what stands at the key and is ours, where it may be looked at.
+    fn finish_paperwork(&mut self, object: Option<ObjectFacts>, verified: Verified) {
+        self.proven = true; // by the facts that were recorded with it
+        let object = object.unwrap_or_else(|| {
+            let digests = self.whole.as_ref().map(|whole| whole.digests.clone()).unwrap_or_default();
+            ObjectFacts { len: Some(self.source.len), digests, ..ObjectFacts::default() }
         });
         self.done(Outcome { object, verified, already: false, callback_failed: false, receipt: true });
+    }
+
+    /// What was stored has been removed or replaced since: the source is sent as if it had never been.
+    fn stored_in_vain(&mut self) {
+        (self.paperwork, self.whole) = (None, None);
+        self.reason = Some(Restart::ObjectGone);
+        self.note(Note::Restarted { reason: Restart::ObjectGone, discarded: 0 });
     }
 
     /// One request or several?

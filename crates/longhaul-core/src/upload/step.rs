@@ -465,11 +465,13 @@ pub enum Restart {
     NotStored,
     /// The store refuses the checksums that it said it keeps.
     ChecksumRefused,
+    /// The object was stored, and has been removed or replaced before that was told.
+    ObjectGone,
 }
 
 impl Restart {
     /// All reasons.
-    pub const ALL: [Restart; 10] = [
+    pub const ALL: [Restart; 11] = [
         Self::SourceChanged,
         Self::UploadGone,
         Self::JournalUnusable,
@@ -480,6 +482,7 @@ impl Restart {
         Self::OtherPartLength,
         Self::NotStored,
         Self::ChecksumRefused,
+        Self::ObjectGone,
     ];
 
     /// The code in the journal; never 0.
@@ -495,6 +498,7 @@ impl Restart {
             Self::OtherPartLength => 8,
             Self::NotStored => 9,
             Self::ChecksumRefused => 10,
+            Self::ObjectGone => 11,
         }
     }
 
@@ -516,6 +520,7 @@ impl Restart {
             Self::OtherPartLength => "the parts are to have another length",
             Self::NotStored => "the last request was not carried out, and its upload is gone",
             Self::ChecksumRefused => "the store refuses the checksums that it said it keeps",
+            Self::ObjectGone => "the object that was stored does not stand at the key any more",
         }
     }
 }

@@ -11,3 +11,4 @@ mod play;
 mod refused;
 mod settle;
 mod source;
+mod stored;

@@ -340,7 +340,15 @@ impl World {
         self.witness.doubt = None;
         let since = self.witness.run_began;
         match &self.store.object {
-            Some(object) if object.other => {} // written by somebody since
+            Some(object) if object.other && object.at >= since => {} // written by somebody in this run
+            // What nobody may look at is as it was recorded.
+            Some(object) if object.other && !self.store.vendor.looks => {}
+            None if self.store.removals > 0 && !self.store.vendor.looks => {}
+            Some(object) if object.other => {
+                let (at, bytes) = (object.at, object.bytes);
+                let what = format!("another writer's {:?} stands there since {at} ms", bytes.as_slice());
+                self.broken("what is done stands at the key", format_args!("done, and {what}"));
+            }
             Some(object) if self.witness.forgotten && !self.source.was(&object.bytes, since) => {} // cancelled, and late
             // A clear answer, and nobody could look, or what was seen could not be told from what was there before.
             Some(_) if self.store.mangled > 0 && matches!(verified, Verified::Answer | Verified::Parts) => {}

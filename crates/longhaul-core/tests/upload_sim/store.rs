@@ -145,6 +145,8 @@ pub(crate) struct Store {
     etags: u32,
     /// Somebody else wrote.
     pub(crate) rivals: u32,
+    /// Somebody else removed what stood there.
+    pub(crate) removals: u32,
     /// Wholes that were stored otherwise than they were sent.
     pub(crate) mangled: u32,
 }
@@ -152,7 +154,7 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let vendor = Vendor::draw(rng);
-        Self { vendor, uploads: Vec::new(), object: None, etags: 0, rivals: 0, mangled: 0 }
+        Self { vendor, uploads: Vec::new(), object: None, etags: 0, rivals: 0, removals: 0, mangled: 0 }
     }
 
     fn etag(&mut self) -> u32 {
@@ -185,6 +187,13 @@ impl Store {
         let etag = self.etag();
         self.object =
             Some(Object { bytes, other: true, etag, composite: None, upload: None, sum: false, dress: 0, at: now });
+    }
+
+    /// Another writer removes what stands there. Whether anything did.
+    pub(crate) fn remove(&mut self) -> bool {
+        let removed = self.object.take().is_some();
+        self.removals += u32::from(removed);
+        removed
     }
 
     /// What is told of the object.

@@ -256,10 +256,15 @@ impl World {
         if !self.witness.done {
             self.last_runs(fault);
         } else if self.breach.is_none() && self.rng.one_in(3) {
-            // What is done is found done.
+            // What is done is found done, unless somebody undid it.
             tell!(self, "---- once more");
             self.coverage.asked_again += 1;
             self.land_everything();
+            match self.rng.below(8) {
+                0 => self.remove_object(),
+                1 => self.rival(),
+                _ => {}
+            }
             (self.witness.done, self.calm) = (false, false);
             self.last_runs(fault);
         }
@@ -455,6 +460,13 @@ impl World {
         tell!(self, "somebody else writes to the key: {:?}", self.store.object);
     }
 
+    fn remove_object(&mut self) {
+        if self.store.remove() {
+            self.coverage.removals += 1;
+            tell!(self, "another writer removes what stands at the key");
+        }
+    }
+
     fn lifecycle(&mut self) {
         let Some(i) = self.store.open().last() else { return };
         let _ = self.store.abort(&format!("U{i}"), false, self.now);
@@ -511,6 +523,9 @@ impl World {
         }
         if self.rng.one_in(10) {
             self.rival();
+        }
+        if self.rng.one_in(10) {
+            self.remove_object();
         }
         if self.rng.one_in(10) {
             self.lifecycle();
