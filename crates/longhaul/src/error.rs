@@ -88,6 +88,14 @@ impl Error {
         Self::new(ErrorKind::Internal, Disposition::Permanent, message)
     }
 
+    /// The system gave no thread for what cannot be done without one.
+    pub(crate) fn no_thread(what: &str, error: std::io::Error) -> Self {
+        let text = format!(
+            "{what}: no thread can be started; end other programs, or allow more of them (ulimit -u, pids.max of the container)"
+        );
+        Self::new(ErrorKind::LocalFile, Disposition::Temporary, text).caused_by(error)
+    }
+
     pub(crate) fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.context.push((key, value.to_string()));
         self

@@ -37,6 +37,7 @@ mod objects;
 pub mod source;
 mod store;
 mod stores;
+mod threads;
 mod token;
 mod transfer;
 

@@ -14,6 +14,7 @@ mod common;
 mod depot;
 mod folders;
 mod interrupted;
+mod limits;
 mod lost;
 mod plain;
 mod refusals;

@@ -12,6 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,8 @@ pub struct Bench {
     root: tempfile::TempDir,
     pub origin: Origin,
     runs: AtomicU64,
+    /// What the commands are run by, as `prlimit --nofile=64`.
+    under: Mutex<Vec<OsString>>,
 }
 
 impl Default for Bench {
@@ -100,7 +103,8 @@ impl Bench {
     }
 
     pub fn with(origin: Origin) -> Bench {
-        let bench = Bench { root: tempfile::tempdir().unwrap(), origin, runs: AtomicU64::new(0) };
+        let bench =
+            Bench { root: tempfile::tempdir().unwrap(), origin, runs: AtomicU64::new(0), under: Mutex::default() };
         for folder in ["out", "state", "runs"] {
             fs::create_dir(bench.root().join(folder)).unwrap();
         }
@@ -164,6 +168,17 @@ impl Bench {
         self.start(args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(), env).wait()
     }
 
+    /// From now on commands are run by this one: the program and its options, before the name of the binary.
+    pub fn run_under<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) {
+        *self.under.lock().unwrap() = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
+    }
+
+    /// The binary; a copy in the bench's folder, if there is one.
+    fn binary(&self) -> PathBuf {
+        let copy = self.root().join("longhaul");
+        if copy.exists() { copy } else { assert_cmd::cargo::cargo_bin!("longhaul").to_owned() }
+    }
+
     fn start(&self, args: Vec<OsString>, env: &[(String, String)]) -> Running {
         self.start_reading(args, env, Stdio::null())
     }
@@ -173,8 +188,10 @@ impl Bench {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let path = |ending| self.root().join("runs").join(format!("{number}.{ending}"));
         let (out, err) = (path("out"), path("err"));
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("longhaul"));
-        command.args(&args).stdin(stdin).current_dir(self.root());
+        let mut words = self.under.lock().unwrap().clone();
+        words.push(self.binary().into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(&args).stdin(stdin).current_dir(self.root());
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         for name in ["SSL_CERT_FILE", "LONGHAUL_STATE_DIR", "http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
             command.env_remove(name).env_remove(name.to_uppercase());

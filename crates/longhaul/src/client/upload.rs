@@ -24,6 +24,7 @@ use crate::drive::upload::source::Source;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::cloud::{Callback, Cloud, Dialect, Orders, Place};
 use crate::stores::Said;
+use crate::threads;
 use crate::transfer::{Transfer, upload};
 
 /// Settings of one upload. Nothing happens before [`start`](Self::start).
@@ -379,14 +380,14 @@ async fn open(
     };
     let reading = Arc::new(state.reading(destination, endpoint));
     let _until_read = GivenUp(reading.clone());
-    let spooling = tokio::task::spawn_blocking(move || {
+    let spooling = threads::run_beside(move || {
         let spooled = reading.read(expected, &mut *input)?;
         let source = Source::at(&spooled.path())?;
         Ok((source, Some(spooled)))
     });
     match spooling.await {
         Ok(result) => result.map_err(|error| local(Path::new("the input"), error)),
-        Err(_) => Err(Error::internal("the input could not be read: the program is ending")),
+        Err(error) => Err(Error::no_thread("the input cannot be read", error)),
     }
 }
 
@@ -413,7 +414,7 @@ fn named(path: PathBuf) -> Source {
 
 async fn open_file(path: PathBuf) -> Result<Source, Error> {
     let shown = path.clone();
-    let looked = tokio::task::spawn_blocking(move || {
+    let looked = threads::run(move || {
         if path.is_dir() {
             return Ok(None);
         }
@@ -422,10 +423,9 @@ async fn open_file(path: PathBuf) -> Result<Source, Error> {
         Ok(Some(source))
     });
     match looked.await {
-        Ok(Ok(Some(source))) => Ok(source),
-        Ok(Ok(None)) => Err(Error::usage(format!("{} is a folder; name a file", shown.display()))),
-        Ok(Err(error)) => Err(local(&shown, error)),
-        Err(_) => Err(Error::internal("the source could not be looked at: the program is ending")),
+        Ok(Some(source)) => Ok(source),
+        Ok(None) => Err(Error::usage(format!("{} is a folder; name a file", shown.display()))),
+        Err(error) => Err(local(&shown, error)),
     }
 }
 

@@ -18,6 +18,7 @@ use super::environment::Environment;
 use super::ini::Ini;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::{BadOption, HttpOptions, errand_client};
+use crate::threads;
 
 /// A profile file, a token: what is longer is none.
 const FILE_LEN_MAX: u64 = 1 << 20;
@@ -163,7 +164,7 @@ impl Files {
     async fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
         use std::io::{Error, ErrorKind, Read as _};
         let path = path.to_owned();
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = threads::run(move || {
             // Stamped first: what changes while it is read is read again.
             let stamp = Stamp::of(&path);
             let mut content = Vec::new();
@@ -177,7 +178,7 @@ impl Files {
             };
             (stamp, read.map(|_| content))
         });
-        let (stamp, content) = reading.await.map_err(Error::other)?;
+        let (stamp, content) = reading.await;
         let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|known| known.path != stamp.path);
         files.push(stamp);

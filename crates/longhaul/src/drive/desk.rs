@@ -3,14 +3,14 @@
 //! Journal, lock, renames, folder syncs and receipts are blocking calls whose order matters; a thread of their own keeps
 //! both. Syncs, checks and digests of the data may take long and run beside it.
 //!
-//! A transfer that has no journal needs no thread: opening an empty place, sealing, renaming and a receipt that nobody
+//! Where the system has no thread to give, everything is done where the bytes are written. A transfer that has no journal
+//! needs none: opening an empty place, sealing, renaming and a receipt that nobody
 //! waits for are done where the bytes are written, and its syncs in a group with those of others ([`Desk::is_quick`]).
 
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
 use longhaul_core::identity::Identity;
 use longhaul_core::journal::{Record, Source};
@@ -26,6 +26,10 @@ use crate::disk::part_file::PartFile;
 use crate::disk::place::Place;
 use crate::disk::state_dir::StateDir;
 use crate::disk::{publish, receipt};
+use crate::threads;
+
+/// Stack of the thread that syncs a claim, in bytes.
+const CLAIM_STACK: usize = 128 << 10;
 
 /// The open files of one transfer that streams write to.
 #[derive(Default)]
@@ -70,7 +74,7 @@ pub(super) struct Desk {
     failures_before: u64,
     folders: Arc<Folders>,
     /// The sync of a claim that runs beside: only hints are appended before it has ended.
-    syncing: Option<JoinHandle<()>>,
+    syncing: Option<mpsc::Receiver<std::convert::Infallible>>,
     /// The modification time that the file gets when it is sealed, in nanoseconds since the Unix epoch.
     pub(super) mtime_ns: Option<i64>,
 }
@@ -149,34 +153,32 @@ impl Desk {
         })
     }
 
-    /// What a quick step answers.
-    pub(super) fn perform_here(&mut self, step: Step) -> Heard {
-        self.answer(step, None).unwrap_or_else(|error| self.shared.failed(error))
+    /// Does one step, and gives the answer back.
+    pub(super) fn perform_here(&mut self, step: Step, whereabouts: Option<Whereabouts>) -> Heard {
+        let hint = is_hint(&step);
+        let heard = self.answer(step, whereabouts).unwrap_or_else(|error| self.shared.failed(error));
+        if hint {
+            self.shared.recorded(1);
+        }
+        heard
     }
 
     /// Does one step and tells the answer.
     pub(super) fn perform(&mut self, ticket: Ticket, step: Step, whereabouts: Option<Whereabouts>) {
-        let hint = matches!(&step, Step::Record { records, .. } if super::run::is_hint(records));
-        if !hint {
+        if !is_hint(&step) {
             self.settle();
         }
         if self.claim_beside(ticket, &step) {
             return;
         }
-        let heard = match self.answer(step, whereabouts) {
-            Ok(heard) => heard,
-            Err(error) => self.shared.failed(error),
-        };
-        if hint {
-            self.shared.recorded(1);
-        }
+        let heard = self.perform_here(step, whereabouts);
         self.shared.tell_blocking(ticket, heard);
     }
 
     /// Waits for the sync that runs beside.
     fn settle(&mut self) {
         if let Some(syncing) = self.syncing.take() {
-            let _ = syncing.join(); // it does not panic, and would have told nothing
+            let _ = syncing.recv(); // ends when the thread lets go of the other end
         }
     }
 
@@ -197,16 +199,15 @@ impl Desk {
         };
         match journal.append(records, false).map(|()| journal.sync_beside()) {
             Ok(Some(sync)) => {
-                let run = move || tell(sync.run());
-                let thread = std::thread::Builder::new().name("longhaul-claim".into()).stack_size(128 << 10);
-                match thread.spawn(run) {
-                    Ok(syncing) => self.syncing = Some(syncing),
-                    // No thread to be had: the claim is not told as durable, and the run ends as after a failed record.
-                    Err(error) => {
-                        let error = DiskError::io("start a thread for", Path::new("the journal"), error);
-                        let heard = self.shared.failed(error);
-                        self.shared.tell_blocking(ticket, heard);
-                    }
+                let (ended, syncing) = mpsc::channel();
+                let started = threads::start("longhaul-claim", CLAIM_STACK, (sync, tell), move |(sync, tell)| {
+                    tell(sync.run());
+                    drop(ended);
+                });
+                match started {
+                    Ok(()) => self.syncing = Some(syncing),
+                    // No thread to be had: the hints behind it wait.
+                    Err(((sync, tell), _)) => tell(sync.run()),
                 }
             }
             Ok(None) => return false, // cannot be: it was there a moment ago; written twice, a claim is no harm
@@ -392,6 +393,11 @@ impl Desk {
     fn lock_slots(&self) -> MutexGuard<'_, Slots> {
         super::locked(&self.slots)
     }
+}
+
+/// Whether this is what a report of written bytes leads to.
+fn is_hint(step: &Step) -> bool {
+    matches!(step, Step::Record { records, .. } if super::run::is_hint(records))
 }
 
 fn not_open() -> DiskError {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Transfer (handle) ──commands──► run (drive/run.rs) ──steps──► desk: journal, lock, renames   (a thread)
-//!        ▲                             │     ▲       ──────────► syncs, checks, digests          (blocking pool)
+//!        ▲                             │     ▲       ──────────► syncs, checks, digests          (threads)
 //!        └────────events───────────────┘     └──heard── streams: request, body, writes           (tasks)
 //! ```
 

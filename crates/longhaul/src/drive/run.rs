@@ -18,7 +18,6 @@ use super::desk::{Desk, Slots, Whereabouts};
 use super::reach::Reach;
 use super::stream::{Handle, Stream};
 use super::{Remembered, SeenHead, Shared, locked, range_text};
-use crate::disk::error::DiskError;
 use crate::disk::folders::Folders;
 use crate::disk::hosts::Hosts;
 use crate::disk::lock::Locking;
@@ -26,6 +25,7 @@ use crate::disk::part_file::PartFile;
 use crate::disk::state_dir::StateDir;
 use crate::event::Progress;
 use crate::store::Origin;
+use crate::threads;
 
 /// Reports that may wait for the run at once: streams wait when the run is behind.
 const HEARD_MAX: usize = 256;
@@ -112,14 +112,17 @@ struct Run<'a> {
     unanswered: usize,
 }
 
+/// Stack of a desk's thread, in bytes.
+pub(super) const DESK_STACK: usize = 512 << 10;
+
 /// Where the desk's work is done.
 enum Seat {
-    /// Here, as long as every step is a quick one.
+    /// Here, as long as every step is a quick one, or there is no thread to be had.
     Here(Box<Desk>),
     /// On a thread of its own.
     Thread(std::sync::mpsc::Sender<DeskOrder>),
-    /// There was no thread to be had.
-    Gone,
+    /// Between the two.
+    Moving,
 }
 
 enum DeskOrder {
@@ -213,10 +216,10 @@ pub(super) async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-/// A thread that does what it is told until it is closed.
-fn seat_on_thread(mut desk: Desk) -> std::io::Result<std::sync::mpsc::Sender<DeskOrder>> {
+/// A thread that does what it is told until it is closed; the desk again when there is none.
+fn seat_on_thread(desk: Box<Desk>) -> Result<std::sync::mpsc::Sender<DeskOrder>, (Box<Desk>, std::io::Error)> {
     let (orders, inbox) = std::sync::mpsc::channel();
-    std::thread::Builder::new().name("longhaul-desk".into()).stack_size(512 << 10).spawn(move || {
+    threads::start("longhaul-desk", DESK_STACK, desk, move |mut desk| {
         while let Ok(order) = inbox.recv() {
             match order {
                 DeskOrder::Perform(ticket, step, whereabouts) => desk.perform(ticket, *step, whereabouts),
@@ -354,7 +357,7 @@ impl Run<'_> {
                     Ok(None) => return self.send_to_desk(ticket, step, Some(whereabouts.clone())),
                     Err(error) => self.shared.failed(error),
                 },
-                None => desk.perform_here(step),
+                None => desk.perform_here(step, None),
             };
             return self.answers.push_back((ticket, heard));
         }
@@ -373,34 +376,48 @@ impl Run<'_> {
                 return true;
             }
         };
+        let (tell, told) = oneshot::channel();
+        let carry_out = volume.ask(what, since, move |result| {
+            let _ = tell.send(result); // perhaps the run is over
+        });
         let shared = self.shared.clone();
-        let told = move |result: Result<(), DiskError>| {
-            let heard = result.map_or_else(|error| shared.failed(error), |()| Heard::Done);
-            shared.tell_blocking(ticket, heard);
-        };
-        if volume.ask(what, since, told) {
-            tokio::task::spawn_blocking(move || volume.carry_out());
+        tokio::spawn(async move {
+            if let Ok(result) = told.await {
+                let heard = result.map_or_else(|error| shared.failed(error), |()| Heard::Done);
+                shared.tell(ticket, heard).await;
+            }
+        });
+        if carry_out {
+            tokio::spawn(threads::run(move || volume.carry_out()));
         }
         true
     }
 
-    /// Hands a step to the desk's thread, which begins now if it did not before.
+    /// Hands a step to the desk's thread, which begins now if it did not before. Where there is no thread, the step is
+    /// done here.
     fn send_to_desk(&mut self, ticket: Ticket, step: Step, whereabouts: Option<Whereabouts>) {
-        self.desk = match std::mem::replace(&mut self.desk, Seat::Gone) {
-            Seat::Here(desk) => match seat_on_thread(*desk) {
+        self.desk = match std::mem::replace(&mut self.desk, Seat::Moving) {
+            Seat::Here(desk) => match seat_on_thread(desk) {
                 Ok(orders) => Seat::Thread(orders),
-                Err(error) => {
-                    self.shared.remember_disk(DiskError::io("start a thread for", Path::new("the journal"), error));
-                    Seat::Gone
+                Err((desk, error)) => {
+                    tracing::debug!(%error, "no thread for the journal: its work is done beside the streams");
+                    Seat::Here(desk)
                 }
             },
             seat => seat,
         };
-        let order = DeskOrder::Perform(ticket, Box::new(step), whereabouts);
-        let sent = matches!(&self.desk, Seat::Thread(orders) if orders.send(order).is_ok());
-        if !sent {
-            self.answers.push_back((ticket, Heard::Failed(DiskFault::Io)));
-        }
+        let heard = match &mut self.desk {
+            Seat::Here(desk) => desk.perform_here(step, whereabouts),
+            Seat::Thread(orders) => {
+                let order = DeskOrder::Perform(ticket, Box::new(step), whereabouts);
+                match orders.send(order) {
+                    Ok(()) => return,
+                    Err(_) => Heard::Failed(DiskFault::Io), // cannot be: it works until it is closed
+                }
+            }
+            Seat::Moving => Heard::Failed(DiskFault::Io),
+        };
+        self.answers.push_back((ticket, heard));
     }
 
     /// From now on a start can go on from what is held.
@@ -416,7 +433,7 @@ impl Run<'_> {
             Seat::Thread(orders) => {
                 let _ = orders.send(DeskOrder::Mtime(mtime_ns));
             }
-            Seat::Gone => {}
+            Seat::Moving => {}
         }
     }
 
@@ -479,7 +496,7 @@ impl Run<'_> {
         }
     }
 
-    /// Long reads and syncs of the data run on the blocking pool.
+    /// Long reads and syncs of the data run beside, on threads.
     fn beside(
         &self,
         ticket: Ticket,
@@ -488,13 +505,13 @@ impl Run<'_> {
     ) {
         let (shared, cancelled) = (self.shared.clone(), self.cancelled.clone());
         let part = locked(&self.slots).get(slot);
-        tokio::task::spawn_blocking(move || {
-            let heard = match part.map(|part| work(&part, &cancelled)) {
+        tokio::spawn(async move {
+            let heard = match threads::run(move || part.map(|part| work(&part, &cancelled))).await {
                 Some(Ok(heard)) => heard,
                 Some(Err(error)) => shared.failed(error),
                 None => Heard::Failed(DiskFault::Io),
             };
-            shared.tell_blocking(ticket, heard);
+            shared.tell(ticket, heard).await;
         });
     }
 
@@ -521,7 +538,7 @@ impl Run<'_> {
                 let _ = orders.send(DeskOrder::Close(done));
                 let _ = closed.await;
             }
-            Seat::Gone => {}
+            Seat::Moving => {}
         }
         *locked(&self.slots) = Slots::default();
         let (held, _) = self.core.held();

@@ -22,6 +22,7 @@ use crate::disk::place::Entry;
 use crate::disk::receipt::Receipt;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Digest, Verified};
+use crate::threads;
 
 /// How much is read at a time, as in the part file's own checks.
 const BUFFER_LEN: usize = 256 << 10;
@@ -59,12 +60,12 @@ pub enum Verification {
 
 impl Client {
     /// Reads a finished file and holds it against its receipt. `progress` hears now and then how many bytes of how many
-    /// were read. Must be called inside a tokio runtime; the reading is done on its blocking pool, one buffer of
+    /// were read. Must be called inside a tokio runtime; the reading is done on a thread, one buffer of
     /// 256 KiB at a time, and stops soon after the future is dropped. A symbolic link at `path` is not followed.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no file, [`ErrorKind::Exists`] when it is a link, folder or device,
-    /// [`ErrorKind::LocalFile`] when it must not be read or changes meanwhile. Bytes that the disk cannot read are no
+    /// [`ErrorKind::LocalFile`] when it must not be read or changes meanwhile, or there is no thread to read it on. Bytes that the disk cannot read are no
     /// error: they are damaged.
     pub async fn verify(
         &self,
@@ -76,7 +77,7 @@ impl Client {
         let stop = StopOnDrop(Arc::default());
         let stopped = stop.0.clone();
         let (tell, mut told) = watch::channel((0, 0));
-        let mut reading = tokio::task::spawn_blocking(move || {
+        let reading = threads::run_beside(move || {
             let site = Site::exactly(&path)?;
             let file = site.place.folder.open_file(site.place.names.target(), false);
             let file = file.map_err(|e| disk_error(&site.path, e))?;
@@ -91,6 +92,7 @@ impl Client {
             };
             compare(&file, &site, &receipt, &stopped, told)
         });
+        let mut reading = std::pin::pin!(reading);
         let mut last = (0, 0);
         loop {
             let read = tokio::select! {
@@ -103,7 +105,7 @@ impl Client {
                 progress(now.0, now.1);
             }
             if let Some(read) = read {
-                return read.map_err(|e| Error::internal("the reading task failed").caused_by(e))?;
+                return read.map_err(|e| Error::no_thread("the file cannot be read", e))?;
             }
         }
     }

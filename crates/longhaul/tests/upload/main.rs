@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test can do nothing else about it")]
 
+mod crowd;
 mod errors;
 mod interrupted;
 mod ledger;

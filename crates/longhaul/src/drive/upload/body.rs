@@ -2,7 +2,7 @@
 //! network and the rate limit take them.
 //!
 //! ```text
-//!  reader (blocking thread)                      sender (the request's task)              request's body
+//!  reader (a thread)                             sender (the request's task)              request's body
 //!  pread into a buffer, digest it ──chunks──►    pay for a piece, watch for stalls ──►    polled by the connection
 //! ```
 //!
@@ -27,6 +27,7 @@ use super::source::{next_len, read_exact};
 use crate::disk::digests::Digests;
 use crate::drive::locked;
 use crate::store::{Pace, StallWatch, Stalled};
+use crate::threads;
 
 /// The length of a buffer: large enough that its turns cost little, small enough to stay in a processor's cache from
 /// the read over the digest to the send.
@@ -108,26 +109,25 @@ pub(super) struct Reading {
     pub(super) outcome: oneshot::Receiver<std::io::Result<Vec<Digest>>>,
 }
 
-/// Reads a range on a thread, into buffers that wait for whoever takes them. When nobody does any more, reading ends.
+/// Reads a range on a thread (beside other tasks, where there is none to be had), into buffers that wait for whoever
+/// takes them. When nobody does any more, reading ends.
 pub(super) fn read(file: Arc<File>, range: Range, kinds: &[DigestKind], buffers: &Arc<Buffers>) -> Reading {
     let (tell, outcome) = oneshot::channel();
     let (chunks_tx, chunks) = mpsc::channel(AHEAD);
     let digests = Digests::new(kinds);
-    let (buffers, runtime) = (buffers.clone(), tokio::runtime::Handle::current());
-    tokio::task::spawn_blocking(move || {
+    let buffers = buffers.clone();
+    threads::spawn(async move {
         let Some(mut digests) = digests else {
             let _ = tell.send(Err(std::io::ErrorKind::Unsupported.into()));
             return;
         };
         let mut at = range.start;
         while at < range.end {
-            let next = runtime.block_on(async {
-                tokio::select! {
-                    biased;
-                    () = chunks_tx.closed() => None,
-                    buffer = buffers.get() => buffer,
-                }
-            });
+            let next = tokio::select! {
+                biased;
+                () = chunks_tx.closed() => None,
+                buffer = buffers.get() => buffer,
+            };
             let Some(mut buffer) = next else { return };
             buffer.len = next_len(range, at, BUFFER_LEN);
             let bytes = &mut buffer.bytes[..buffer.len];
@@ -137,7 +137,7 @@ pub(super) fn read(file: Arc<File>, range: Range, kinds: &[DigestKind], buffers:
             }
             digests.update(bytes);
             at += buffer.len as u64;
-            if chunks_tx.blocking_send(Bytes::from_owner(buffer)).is_err() {
+            if chunks_tx.send(Bytes::from_owner(buffer)).await.is_err() {
                 return;
             }
         }

@@ -1,5 +1,5 @@
-//! The desk of an upload: lock, journal and receipt, in the order in which the core asks, on a thread of the blocking
-//! pool.
+//! The desk of an upload: lock, journal and receipt, in the order in which the core asks, on a thread of its own. A
+//! thread of a pool would wait, when all are busy, for those that wait for it.
 
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -34,27 +34,27 @@ pub(super) struct Desk {
     pub(super) locking: Locking,
     pub(super) durable: bool,
     pub(super) sourceless: bool,
+    pub(super) open: Open,
 }
 
 /// What is open.
 #[derive(Default)]
-struct Open {
+pub(super) struct Open {
     lock: Option<LockFile>,
     journal: Option<UploadJournal>,
 }
 
 impl Desk {
     /// Works until it is closed. The other end of the orders may be dropped instead.
-    pub(super) fn work(self, orders: &std::sync::mpsc::Receiver<Order>) {
-        let mut open = Open::default();
+    pub(super) fn work(mut self, orders: &std::sync::mpsc::Receiver<Order>) {
         while let Ok(order) = orders.recv() {
             match order {
                 Order::Perform(ticket, step) => {
-                    let heard = self.answer(&mut open, *step).unwrap_or_else(|error| self.shared.failed(error));
+                    let heard = self.perform(*step);
                     self.shared.tell_blocking(ticket, heard);
                 }
                 Order::Close(done) => {
-                    drop(open);
+                    drop(self);
                     let _ = done.send(());
                     return;
                 }
@@ -62,25 +62,30 @@ impl Desk {
         }
     }
 
-    fn answer(&self, open: &mut Open, step: Step) -> Result<Heard, DiskError> {
+    /// Does one step; what came of it.
+    pub(super) fn perform(&mut self, step: Step) -> Heard {
+        self.answer(step).unwrap_or_else(|error| self.shared.failed(error))
+    }
+
+    fn answer(&mut self, step: Step) -> Result<Heard, DiskError> {
         match step {
-            Step::Open => return self.open(open).map(|found| Heard::Opened(Box::new(found))),
-            Step::Record { records, durable } => open.journal()?.append(&records, durable && self.durable)?,
-            Step::Compact { records } => open.journal()?.compact(&records, self.durable)?,
+            Step::Open => return self.open().map(|found| Heard::Opened(Box::new(found))),
+            Step::Record { records, durable } => self.open.journal()?.append(&records, durable && self.durable)?,
+            Step::Compact { records } => self.open.journal()?.compact(&records, self.durable)?,
             Step::Receipt(receipt) => self.receipt(receipt)?,
             Step::Forget => {
-                open.journal()?.remove()?;
+                self.open.journal()?.remove()?;
             }
             _ => return Ok(Heard::Failed(DiskFault::Unsupported)), // not a step of the desk
         }
         Ok(Heard::Done)
     }
 
-    fn open(&self, open: &mut Open) -> Result<Found, DiskError> {
+    fn open(&mut self) -> Result<Found, DiskError> {
         let place = self.state.upload_place(&self.key)?;
-        open.lock = Some(LockFile::acquire(&place.folder, &place.names.lock(), self.locking)?);
+        self.open.lock = Some(LockFile::acquire(&place.folder, &place.names.lock(), self.locking)?);
         let (journal, found) = UploadJournal::open(place, self.durable)?;
-        open.journal = Some(journal);
+        self.open.journal = Some(journal);
         let source = match self.source.look() {
             Ok((source, _)) => source,
             // To give an upload up, nothing of its source is needed.

@@ -4,7 +4,7 @@
 //! ```text
 //!   Transfer (handle) ──commands──► run ──steps──► desk: lock, journal, receipt      (in order, on a thread)
 //!        ▲                          │  ▲ ───────► request: one request, its body     (tasks)
-//!        └────────events────────────┘  └──heard── source, body: reads and digests    (blocking pool)
+//!        └────────events────────────┘  └──heard── source, body: reads and digests    (threads)      
 //! ```
 
 pub(crate) mod body;

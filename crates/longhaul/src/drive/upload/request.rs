@@ -20,6 +20,7 @@ use crate::disk::error::DiskError;
 use crate::drive::locked;
 use crate::store::cloud::{Created, Promised, Refusal, Stored};
 use crate::store::{Handed, StallWatch, Stalled};
+use crate::threads;
 
 /// A store that has all bytes of a part or an object may take longer than the network may between two of them: it
 /// writes them down. In stall times.
@@ -315,12 +316,12 @@ impl Task {
             return Err(DiskError::said(DiskFault::Unsupported, "read", path, why).into());
         };
         let (all_kinds, source) = (self.kinds_of_whole(kinds), self.request.source.clone());
-        let read = blocking(move || {
+        let read = threads::run(move || {
             let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
             super::source::read_exact(&file, &mut bytes, 0).map_err(|e| source.failed_read(e))?;
             let digests = digests_of(&bytes, &all_kinds).map_err(|e| source.failed_read(e))?;
             let (after, _) = source.look()?;
-            Ok((Bytes::from(bytes), digests, after))
+            Ok::<_, DiskError>((Bytes::from(bytes), digests, after))
         });
         let (bytes, all, after) = read.await?;
         let digests = all.iter().filter(|digest| kinds.contains(&digest.kind())).cloned().collect();
@@ -339,12 +340,12 @@ impl Task {
 
     async fn look_at_source(&self) -> Result<(Looked, Arc<File>), Not> {
         let source = self.request.source.clone();
-        Ok(blocking(move || source.look()).await?)
+        Ok(threads::run(move || source.look()).await?)
     }
 
     async fn digest(&self, file: Arc<File>, range: Range, kinds: Vec<DigestKind>) -> Result<Vec<Digest>, Not> {
         let (stop, source) = (self.stop.clone(), self.request.source.clone());
-        let found = blocking(move || {
+        let found = threads::run(move || {
             digest(&file, range, &kinds, || stop.is_cancelled()).map_err(|error| source.failed_read(error))
         });
         found.await?.ok_or(Not::GivenUp)
@@ -371,16 +372,6 @@ fn digests_of(bytes: &[u8], kinds: &[DigestKind]) -> std::io::Result<Vec<Digest>
     let mut digests = Digests::new(kinds).ok_or(std::io::ErrorKind::Unsupported)?;
     digests.update(bytes);
     Ok(digests.finish())
-}
-
-/// Work that may block. One that is cut off with the runtime has nobody to tell.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, DiskError> + Send + 'static,
-) -> Result<T, DiskError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(_) => Err(DiskError::said(DiskFault::Interrupted, "read", "the source".as_ref(), "the program is ending")),
-    }
 }
 
 async fn after(patience: Option<Duration>) {

@@ -1,6 +1,6 @@
 //! One run of an upload: the loop between the core and the world.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Remembered;
 use super::body::Buffers;
-use super::desk::{Desk, Order};
+use super::desk::{Desk, Open, Order};
 use super::request::{Sent, Snapshot, Task};
 use super::source::Source;
 use crate::disk::error::DiskError;
@@ -24,10 +24,11 @@ use crate::disk::lock::Locking;
 use crate::disk::state_dir::StateDir;
 use crate::disk::uploads::UploadKey;
 use crate::drive::locked;
-use crate::drive::run::{PROGRESS_EVERY, Rate, sleep_until};
+use crate::drive::run::{DESK_STACK, PROGRESS_EVERY, Rate, sleep_until};
 use crate::event::Progress;
 use crate::store::HttpStore;
 use crate::store::cloud::Cloud;
+use crate::threads;
 
 /// Reports that may wait for the run at once: requests wait when the run is behind.
 const HEARD_MAX: usize = 256;
@@ -125,7 +126,9 @@ struct Run<'a> {
     core: Upload,
     began: Instant,
     shared: Arc<Shared>,
-    desk: std::sync::mpsc::Sender<Order>,
+    desk: Seat,
+    /// Answers to steps that were done here.
+    answers: VecDeque<(Ticket, Heard)>,
     /// Requests and readings under way.
     tasks: HashMap<Ticket, (CancellationToken, Arc<Sent>)>,
     tell: &'a mut (dyn FnMut(Told) + Send),
@@ -151,7 +154,8 @@ pub(crate) async fn run(
         request,
         core: Upload::new(request.config.clone()),
         began: Instant::now(),
-        desk: seat(request, &shared),
+        desk: Seat::Here(Box::new(desk_of(request, &shared))),
+        answers: VecDeque::new(),
         shared,
         tasks: HashMap::new(),
         tell,
@@ -192,10 +196,18 @@ pub(crate) async fn run(
     run.close(finish).await
 }
 
-/// A thread of the blocking pool that does what is asked of files, in order.
-fn seat(request: &Request, shared: &Arc<Shared>) -> std::sync::mpsc::Sender<Order> {
-    let (orders, inbox) = std::sync::mpsc::channel();
-    let desk = Desk {
+/// Where the desk's work is done.
+enum Seat {
+    /// Here: before the first step, and as long as there is no thread to be had.
+    Here(Box<Desk>),
+    /// On a thread of its own.
+    Thread(std::sync::mpsc::Sender<Order>),
+    /// Between the two.
+    Moving,
+}
+
+fn desk_of(request: &Request, shared: &Arc<Shared>) -> Desk {
+    Desk {
         shared: shared.clone(),
         state: request.state.clone(),
         source: request.source.clone(),
@@ -204,9 +216,15 @@ fn seat(request: &Request, shared: &Arc<Shared>) -> std::sync::mpsc::Sender<Orde
         locking: request.locking,
         durable: request.config.durability == longhaul_core::download::Durability::Power,
         sourceless: request.sourceless,
-    };
-    tokio::task::spawn_blocking(move || desk.work(&inbox));
-    orders
+        open: Open::default(),
+    }
+}
+
+/// A thread that does what it is told until it is closed; the desk again when there is none.
+fn seat_on_thread(desk: Box<Desk>) -> Result<std::sync::mpsc::Sender<Order>, (Box<Desk>, std::io::Error)> {
+    let (orders, inbox) = std::sync::mpsc::channel();
+    threads::start("longhaul-desk", DESK_STACK, desk, move |desk| desk.work(&inbox))?;
+    Ok(orders)
 }
 
 impl Run<'_> {
@@ -230,8 +248,18 @@ impl Run<'_> {
         self.core.hear(self.now(), ticket, what);
     }
 
-    /// Does every step that the core gives; the last one ends the run.
+    /// Does every step that the core gives, and tells it what was done at once; the last one ends the run.
     fn do_steps(&mut self) -> Option<Finish> {
+        loop {
+            if let Some(finish) = self.do_ordered() {
+                return Some(finish);
+            }
+            let (ticket, heard) = self.answers.pop_front()?;
+            self.hear(ticket, heard);
+        }
+    }
+
+    fn do_ordered(&mut self) -> Option<Finish> {
         while let Some(Ordered { ticket, step }) = self.core.next_step() {
             tracing::debug!(step = ticket.0, ?step, "do");
             match step {
@@ -275,9 +303,9 @@ impl Run<'_> {
 
     fn combine(&self, ticket: Ticket, parts: Vec<(u64, Vec<longhaul_core::digest::Digest>)>) {
         let shared = self.shared.clone();
-        tokio::task::spawn_blocking(move || {
-            let (digests, composite) = crate::disk::digests::combine(&parts);
-            shared.tell_blocking(ticket, Heard::Combined { digests, composite });
+        tokio::spawn(async move {
+            let (digests, composite) = threads::run(move || crate::disk::digests::combine(&parts)).await;
+            shared.tell(ticket, Heard::Combined { digests, composite }).await;
         });
     }
 
@@ -287,9 +315,21 @@ impl Run<'_> {
             Step::Forget => self.journal = false,
             _ => {}
         }
-        if self.desk.send(Order::Perform(ticket, Box::new(step))).is_err() {
-            // The desk works until it is closed: it is gone only with the runtime.
-            self.core.hear(self.now(), ticket, Heard::Failed(DiskFault::Io));
+        self.desk = match std::mem::replace(&mut self.desk, Seat::Moving) {
+            Seat::Here(desk) => match seat_on_thread(desk) {
+                Ok(orders) => Seat::Thread(orders),
+                Err((desk, error)) => {
+                    tracing::debug!(%error, "no thread for the journal: its work is done beside the requests");
+                    Seat::Here(desk)
+                }
+            },
+            seat => seat,
+        };
+        match &mut self.desk {
+            Seat::Here(desk) => self.answers.push_back((ticket, desk.perform(step))),
+            Seat::Thread(orders) if orders.send(Order::Perform(ticket, Box::new(step))).is_ok() => {}
+            // It works until it is closed.
+            Seat::Thread(_) | Seat::Moving => self.answers.push_back((ticket, Heard::Failed(DiskFault::Io))),
         }
     }
 
@@ -336,9 +376,15 @@ impl Run<'_> {
             stop.cancel();
         }
         // Only when the lock is let go may a next run of the same upload begin.
-        let (done, closed) = oneshot::channel();
-        let _ = self.desk.send(Order::Close(done));
-        let _ = closed.await;
+        match self.desk {
+            Seat::Here(desk) => drop(desk),
+            Seat::Thread(orders) => {
+                let (done, closed) = oneshot::channel();
+                let _ = orders.send(Order::Close(done));
+                let _ = closed.await;
+            }
+            Seat::Moving => {}
+        }
         *locked(&self.shared.snapshot) = None;
         self.request.buffers.trim();
         let remembered = std::mem::take(&mut *locked(&self.shared.remembered));

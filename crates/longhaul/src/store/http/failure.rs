@@ -87,6 +87,15 @@ fn explain(error: &reqwest::Error, stage: Stage) -> (NetFault, String) {
         return (NetFault::Connect, what);
     }
     if error.is_dns() {
+        let no_thread = |e: &&(dyn StdError + 'static)| {
+            e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+        };
+        if chain.iter().any(no_thread) {
+            return (
+                NetFault::Resolve,
+                "no thread can be started to look the host name up (ulimit -u, pids.max)".to_owned(),
+            );
+        }
         return (NetFault::Resolve, "the host name does not resolve".to_owned());
     }
     let io = chain.iter().rev().find_map(|e| e.downcast_ref::<io::Error>());

@@ -13,6 +13,7 @@ mod outgoing;
 mod proxy;
 mod redirect;
 mod request;
+mod resolve;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -297,6 +298,7 @@ fn client(
     }
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
+        .dns_resolver(Arc::new(resolve::System))
         .connect_timeout(options.connect_timeout)
         .user_agent(&options.user_agent)
         .redirect(reqwest::redirect::Policy::none())
