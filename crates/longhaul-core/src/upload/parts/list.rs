@@ -1,0 +1,147 @@
+//! What does the store have of the parts, by its own list?
+
+use super::PartState;
+use crate::upload::compare::same;
+use crate::upload::journal::ETAG_MAX;
+use crate::upload::step::{Failure, Fault, ListedPart, Note, Restart, Step};
+use crate::upload::{Main, Stage, UploadFault};
+
+/// Lists that were read because Complete named a part that the store has otherwise, per attempt.
+const RELISTS_MAX: u32 = 2;
+
+impl crate::upload::Upload {
+    /// Asks for the next page.
+    pub(in crate::upload) fn list(&mut self) {
+        let Some(upload_id) = self.attempt.as_ref().and_then(|a| a.upload_id.clone()) else { return };
+        if self.list_after == 0 {
+            self.ready = false;
+            self.parts.unlisted = (1..=self.parts.count()).collect();
+            self.parts.dropped = (0, 0);
+        }
+        self.main(Main::List, Step::ListParts { upload_id, after: self.list_after });
+    }
+
+    pub(in crate::upload) fn list_refused(&mut self, fault: Fault) {
+        match fault {
+            Fault::Stopped { .. } => {}
+            Fault::NoSuchUpload | Fault::NoSuchKey if self.in_doubt => {
+                // Complete may have been carried out meanwhile.
+                self.settle_from(fault);
+            }
+            Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
+            fault => self.failed(fault),
+        }
+    }
+
+    pub(in crate::upload) fn heard_list(&mut self, parts: Vec<ListedPart>, next: Option<u32>) {
+        self.served();
+        for part in parts {
+            self.listed(part);
+        }
+        let next = next.filter(|_| !self.planted(UploadFault::FirstPageOnly));
+        match next {
+            // A store that lists behind the last part has nothing more to say.
+            Some(next) if next < self.parts.count() => {
+                if next <= self.list_after {
+                    return self.fail(Failure::Unusable);
+                }
+                self.list_after = next;
+            }
+            _ => self.all_listed(),
+        }
+    }
+
+    fn listed(&mut self, part: ListedPart) {
+        let number = part.number;
+        if !self.parts.unlisted.remove(&number) {
+            return; // none of ours, or listed twice
+        }
+        let (bytes, touched, settled) = (self.parts.bytes(number), self.touched, self.settled);
+        let trusted = self.planted(UploadFault::ListedPartTrusted);
+        let unchecked = self.planted(UploadFault::SourceChangeIgnored);
+        let forgets = self.planted(UploadFault::ResumeForgets);
+        let kinds = self.kinds();
+        let comparable = part.digests.iter().any(|d| kinds.contains(&d.kind()));
+        let Some(state) = self.parts.state(number) else { return };
+        let agrees = match same(&part.digests, &state.read) {
+            _ if part.len != bytes || part.etag.len() > ETAG_MAX || forgets => Some(false),
+            None if state.acked && state.etag == part.etag => Some(true), // as it was acknowledged in this run
+            _ if trusted => Some(true),
+            agrees => agrees,
+        };
+        let (acked, recorded) = (state.acked, state.recorded);
+        match agrees {
+            Some(true) => {
+                state.etag = part.etag;
+                state.proven |= !part.digests.is_empty();
+                let young = state.recorded_young || !recorded;
+                self.parts.ack(number);
+                if acked || unchecked || trusted {
+                    // Nothing new is known of it.
+                } else if touched || !settled {
+                    self.parts.unread.insert(number);
+                } else if young {
+                    self.parts.young.insert(number);
+                }
+            }
+            None if comparable && !acked => {
+                // Its record was lost: what the store has is compared with what is read.
+                (state.etag, state.listed, state.read) = (part.etag, part.digests, Vec::new());
+                self.parts.unread.insert(number);
+            }
+            _ => self.drop_part(number, agrees == Some(false)),
+        }
+    }
+
+    /// What the store has under this number is of no use.
+    fn drop_part(&mut self, number: u32, wrong: bool) {
+        let bytes = self.parts.bytes(number);
+        let Some(state) = self.parts.state(number) else { return };
+        let known = state.acked || state.recorded;
+        if state.acked {
+            self.parts.doomed.push(number);
+        } else {
+            *state = PartState { wrong: state.wrong, ..PartState::default() };
+            self.parts.todo.insert(number);
+        }
+        if known {
+            self.parts.dropped.0 += 1;
+            self.parts.dropped.1 += bytes;
+        } else if wrong {
+            self.note(Note::WrongPart { number });
+        }
+    }
+
+    fn all_listed(&mut self) {
+        self.list_after = 0;
+        for number in std::mem::take(&mut self.parts.unlisted) {
+            self.drop_part(number, false);
+        }
+        for number in std::mem::take(&mut self.parts.doomed) {
+            self.parts.unack(number);
+            self.parts.todo.insert(number);
+        }
+        let (parts, discarded) = std::mem::take(&mut self.parts.dropped);
+        let again = self.relists > 0;
+        if parts > 0 || again {
+            let reason = if again { Restart::InvalidPart } else { Restart::PartsDiffer };
+            self.note(Note::Restarted { reason, discarded });
+        }
+        if !again {
+            let (parts, bytes) = (self.parts.acked, self.parts.acked_bytes);
+            self.note(Note::Resumed { parts, bytes });
+        }
+        self.retry.restart_at(self.parts.acked_bytes);
+        self.stage = Stage::Send;
+    }
+
+    /// Complete named a part that the store does not have, or has otherwise: what does it have?
+    pub(in crate::upload) fn list_again(&mut self) {
+        self.relists += 1;
+        self.list_after = 0;
+        if self.relists > RELISTS_MAX {
+            return self.new_attempt(Restart::InvalidPart, false);
+        }
+        self.stage = Stage::List;
+    }
+}
