@@ -118,6 +118,8 @@ faults! {
     WrongPartAccepted,
     /// Law 6: listed parts count by their length.
     ListedPartTrusted,
+    /// Law 6: a recorded part counts where the store tells no digest, whatever its ETag.
+    ReplacedPartTrusted,
     /// Law 6: the object is not compared after Complete.
     WholeNotCompared,
     /// Law 6: Complete is sent when the last part ends, not when all are there.
@@ -136,6 +138,8 @@ faults! {
     OtherObjectOverwritten,
     /// Recorded parts are sent again at every start.
     ResumeForgets,
+    /// Recorded parts of which the store tells no digest are sent again at every start.
+    OpaquePartForgotten,
     /// Only the first page of the store's list is read.
     FirstPageOnly,
     /// What is given up is never removed from the store.

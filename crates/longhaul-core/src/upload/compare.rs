@@ -51,8 +51,14 @@ pub(super) fn shown(object: &ObjectFacts, whole: &Whole) -> Shown {
     }
 }
 
-fn bare(etag: &str) -> &str {
+/// An ETag without its quotes.
+pub(super) fn bare(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
+}
+
+/// Whether a digest is nothing but the ETag, read as an MD5.
+pub(super) fn is_etag(digest: &Digest, etag: &str) -> bool {
+    digest.kind() == DigestKind::Md5 && digest.hex().eq_ignore_ascii_case(bare(etag))
 }
 
 /// Whether both speak of the same write: equal version ids, or else equal ETags; `None` when neither is told by both.

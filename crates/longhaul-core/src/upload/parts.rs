@@ -1,7 +1,8 @@
 //! Who sends what, what the store has already, and which version of the source it all is.
 //!
 //! The store's list is the truth about what is in the store; digests of what was read are the truth about what it should
-//! be. A part counts when both agree. Which version of the source a part is of is told by the source's facts before the
+//! be. A part counts when both agree. Where the store tells no digest, its ETag is the part's name: one that is listed
+//! under the ETag that it was acknowledged with is that part, and no other writer's. Which version of the source a part is of is told by the source's facts before the
 //! part was read: as long as they are what they are now, and were old enough then for a later change to show in them,
 //! nothing has changed since. What was read earlier, or too early, is read again beside the sending; what was read too
 //! early even then is read once more after everything was sent: two readings that agree, the second of all parts begun
@@ -13,7 +14,7 @@ mod list;
 
 use std::collections::BTreeSet;
 
-use super::compare::same;
+use super::compare::{is_etag, same};
 use super::journal::{ETAG_MAX, PART_NUMBER_MAX, Record, RecordedPart};
 use super::step::{CompletedPart, Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
 use super::{Main, Stage, TOUCHES_MAX, UploadFault, plan};
@@ -64,10 +65,21 @@ pub(super) struct Parts {
     unlisted: BTreeSet<u32>,
     acked_bytes: u64,
     acked: u32,
-    /// Parts, and their bytes, that were recorded by an earlier run or acknowledged in this one and do not count.
-    dropped: (u32, u64),
+    /// Parts that were recorded by an earlier run or acknowledged in this one and do not count.
+    dropped: Dropped,
+    /// A part that was acknowledged is listed under an ETag that has the form of an MD5 and is none: so it is with all.
+    etags_are_opaque: bool,
     /// Of these, the ones that are acknowledged until the list is read.
     doomed: Vec<u32>,
+}
+
+/// Parts that counted, or would have, and do not.
+#[derive(Debug, Clone, Copy, Default)]
+struct Dropped {
+    parts: u32,
+    bytes: u64,
+    /// The store lists something else under the number of one of them; the others are not listed at all.
+    differing: bool,
 }
 
 impl Parts {
@@ -142,6 +154,15 @@ impl Parts {
     /// Whether the store vouched for every part.
     pub(super) fn all_proven(&self) -> bool {
         !self.table.is_empty() && self.table.iter().all(|state| state.proven)
+    }
+
+    /// Whether the store gives parts ETags that are not their MD5s: then that of the whole is not made of these either.
+    pub(super) fn has_opaque_etags(&self) -> bool {
+        let opaque = |state: &PartState| {
+            let md5 = state.read.iter().find(|digest| digest.kind() == DigestKind::Md5);
+            state.acked && !state.etag.is_empty() && md5.is_some_and(|md5| !is_etag(md5, &state.etag))
+        };
+        self.table.iter().any(opaque)
     }
 
     fn state(&mut self, number: u32) -> Option<&mut PartState> {

@@ -341,6 +341,7 @@ impl super::Upload {
     pub(super) fn heard_combined(&mut self, digests: Vec<Digest>, composite: Option<Composite>) {
         let holes = self.planted(UploadFault::CompletedWithHoles) && self.stage == Stage::Combine;
         let length = if holes { self.parts.acknowledged() } else { self.source.len };
+        let composite = composite.filter(|_| !self.parts.has_opaque_etags());
         let whole = Whole { length, digests, composite };
         if self.stage != Stage::CompareCombine {
             self.whole = Some(whole);

@@ -453,9 +453,9 @@ pub enum Restart {
     JournalUnusable,
     /// The journal was lost with the upload's id: the store may still hold parts of it.
     IntentOnly,
-    /// Parts that the store lists do not match the source.
+    /// Parts that the store lists are neither those that it acknowledged nor like the source, or cannot be compared.
     PartsDiffer,
-    /// The store said that Complete failed for the parts' sake.
+    /// The store does not list parts that it acknowledged, or said that Complete failed for the parts' sake.
     InvalidPart,
     /// The whole does not have the digest that its parts have.
     WholeDiffers,
@@ -514,7 +514,7 @@ impl Restart {
             Self::UploadGone => "the store has no such upload any more",
             Self::JournalUnusable => "the journal was unreadable and has been set aside",
             Self::IntentOnly => "the answer to the creation of an upload was lost, and with it the upload's id",
-            Self::PartsDiffer => "parts that the store lists do not match the source",
+            Self::PartsDiffer => "parts that the store lists cannot be shown to be of the source",
             Self::InvalidPart => "the store does not have the parts that it acknowledged",
             Self::WholeDiffers => "the object as stored did not have the digest of its parts",
             Self::OtherPartLength => "the parts are to have another length",

@@ -94,18 +94,42 @@ fn a_refusal_of_a_part_does_not_cost_those_that_are_there() {
     assert_eq!(creates(&play), [true]);
 }
 
-/// Under KMS an ETag proves nothing, so that without a checksum the parts of an earlier run would be sent again.
+/// Under KMS an ETag is no digest: without a checksum the parts of an earlier run are known by the ETag of their
+/// acknowledgement.
 #[test]
-fn parts_of_an_earlier_run_count_by_their_checksum() {
-    for (sums, again) in [(Sums::Kept, 2), (Sums::Ignored, 5)] {
+fn parts_of_an_earlier_run_count_by_their_checksum_or_their_etag() {
+    for sums in [Sums::Kept, Sums::Ignored] {
         let mut play = play(sums, 45);
         pause_behind(&mut play, 3);
         // What this run is told to ask for does not matter: it is a fact about the upload.
         play.again(Config { checksum: None, ..asking() });
         let finish = play.well();
         assert!(is_done(&finish), "{finish:?}");
-        assert_eq!(parts(&play), vec![(sums == Sums::Kept, if sums == Sums::Kept { 1 } else { 2 }); again]);
-        assert_eq!(creates(&play), []);
+        assert_eq!(parts(&play), vec![(sums == Sums::Kept, if sums == Sums::Kept { 1 } else { 2 }); 2]);
+        assert_eq!((creates(&play), play.restarts()), (vec![], vec![]));
+    }
+}
+
+/// What differs, and how often something is sent then.
+#[test]
+fn without_digests_a_part_is_what_was_acknowledged_by_length_and_etag() {
+    type Spoil = fn(&mut Vec<ListedPart>);
+    let cases: [(Spoil, &[Restart], usize); 6] = [
+        (|parts| parts[0].etag = "\"e1\"".into(), &[], 2),
+        (|parts| parts[0].etag = "e9".into(), &[Restart::PartsDiffer], 3),
+        (|parts| parts[0].etag = String::new(), &[Restart::PartsDiffer], 3),
+        (|parts| parts[0].len -= 1, &[Restart::PartsDiffer], 3),
+        (|parts| _ = parts.remove(1), &[Restart::InvalidPart], 3),
+        (|parts| parts.clear(), &[Restart::InvalidPart], 5),
+    ];
+    for (n, (spoil, restarts, sent)) in cases.into_iter().enumerate() {
+        let mut play = play(Sums::Ignored, 45);
+        pause_behind(&mut play, 3);
+        spoil(play.parts.as_mut().unwrap());
+        play.again(asking());
+        let finish = play.well();
+        assert!(is_done(&finish), "{n}: {finish:?}");
+        assert_eq!((play.restarts(), play.sent()), (restarts.to_vec(), sent), "{n}");
     }
 }
 

@@ -8,7 +8,7 @@ use longhaul_core::upload::step::{Fault, Found, FoundJournal, Heard, Looked, Ord
 
 use crate::content::{Bytes, combine, digests, nvme};
 use crate::log::Log;
-use crate::store::{Sums, Tells};
+use crate::store::Sums;
 use crate::tell;
 use crate::world::World;
 
@@ -356,6 +356,9 @@ impl World {
             let mangle = std::mem::take(&mut self.trouble.mangle); // once is enough
             // What arrives this late finds nothing any more of an upload that was aborted: no client could wait for it.
             let answer = self.carry_out(&step, bytes, u64::MAX, dress);
+            if matches!(answer, Heard::PartStored { .. }) && self.store.vendor.tells.nothing() {
+                self.witness.met_parts += 1; // it may take the place of one that was acknowledged, under another name
+            }
             self.trouble.mangle = mangle;
             tell!(self, "late: {step:?}: {answer:?}");
         }
@@ -453,7 +456,7 @@ impl World {
     }
 
     fn shows_corruption(&self) -> bool {
-        self.store.vendor.tells != Tells::Nothing
+        !self.store.vendor.tells.nothing()
     }
 
     // ---- the journal -------------------------------------------------------------------------------------------
@@ -549,7 +552,11 @@ impl World {
                         _ => self.append(&records, None),
                     }
                     lost_journal |= share < 16;
+                    if lost_journal {
+                        self.records_lost(&records);
+                    }
                 }
+                Step::Record { records, .. } if op.stage == 0 => self.records_lost(records),
                 Step::Record { .. } if self.rng.coin() => self.sync(),
                 Step::Forget if !lost_journal && self.rng.coin() => {
                     self.ghost = self.log.take();

@@ -5,7 +5,7 @@ use std::fmt::Arguments;
 
 use longhaul_core::digest::DigestKind;
 use longhaul_core::upload::Upload;
-use longhaul_core::upload::journal;
+use longhaul_core::upload::journal::{self, Record};
 use longhaul_core::upload::step::{Failure, Fault, Finish, FoundJournal, Heard, Note, Restart, Step, Verified};
 
 use crate::content::Bytes;
@@ -145,8 +145,8 @@ impl World {
         let excused = self.witness.corrupted || self.store.vendor.late_ms > 0;
         let Some(upload) = self.store.upload(upload_id).map(|i| &self.store.uploads[i]) else { return };
         let Some(part) = upload.parts[number as usize] else { return };
-        let untold = self.store.vendor.tells == Tells::Nothing && !upload.sums;
-        if !part.heard || upload.state != State::Open || excused || untold {
+        let untold = self.store.vendor.tells.nothing() && !upload.sums;
+        if !part.heard || upload.state != State::Open || excused || untold && !self.is_recorded(upload_id, number) {
             return;
         }
         self.coverage.parts_sent_again += 1;
@@ -158,14 +158,20 @@ impl World {
         }
     }
 
+    /// The journal says that the part was acknowledged as what is there.
+    fn is_recorded(&self, upload_id: &str, number: u32) -> bool {
+        let read = self.log.as_ref().and_then(|log| journal::decode(&log.live).ok());
+        let attempts = read.map(|read| read.attempts).unwrap_or_default();
+        let mut ours = attempts.iter().filter(|a| a.upload_id.as_deref() == Some(upload_id)).flat_map(|a| &a.parts);
+        let there = self.store.etag_of(upload_id, number);
+        ours.any(|part| part.number == number && there.as_ref() == Some(&part.etag))
+    }
+
     // ---- what is answered --------------------------------------------------------------------------------------
 
     pub(crate) fn answered(&mut self, op: &Op, heard: &Heard) {
-        if let (Step::SendPart { upload_id, part, .. }, Heard::PartStored { .. }) = (&op.step, heard)
-            && let Some(i) = self.store.upload(upload_id)
-            && let Some(part) = &mut self.store.uploads[i].parts[part.number as usize]
-        {
-            part.heard = true;
+        if let (Step::SendPart { upload_id, .. }, Heard::PartStored { part, .. }) = (&op.step, heard) {
+            self.store.heard(upload_id, part.number, &part.etag);
         }
         let doubtful = match heard {
             Heard::Refused(Fault::Net { maybe_done, .. } | Fault::Stopped { maybe_done }) => *maybe_done,
@@ -192,6 +198,12 @@ impl World {
         }
     }
 
+    /// A kill met the records of parts. Where the store tells no digest of them these parts are sent again.
+    pub(crate) fn records_lost(&mut self, records: &[Record]) {
+        let parts = records.iter().filter(|record| matches!(record, Record::Part { .. })).count();
+        self.witness.met_parts += if self.store.vendor.tells.nothing() { parts as u64 } else { 0 };
+    }
+
     // ---- what is told ------------------------------------------------------------------------------------------
 
     pub(crate) fn noted(&mut self, note: &Note) {
@@ -211,8 +223,11 @@ impl World {
             }
             Note::Resumed { parts, .. } => {
                 self.coverage.resumed += u64::from(*parts > 0);
-                let by_sum = *parts > 0 && self.store.vendor.tells == Tells::Nothing;
-                self.coverage.known_by_sum += u64::from(by_sum);
+                if *parts > 0 && self.store.vendor.tells.nothing() {
+                    let sums = self.store.open().last().is_some_and(|i| self.store.uploads[i].sums);
+                    let coverage = &mut self.coverage;
+                    *(if sums { &mut coverage.known_by_sum } else { &mut coverage.known_by_etag }) += 1;
+                }
             }
             Note::Settling => self.coverage.settled += 1,
             Note::Limited { .. } => self.coverage.limited += 1,
@@ -330,7 +345,9 @@ impl World {
         let part_len = self.config.part_len_usual;
         let (sent, met, parts) = (self.witness.sent_parts, self.witness.met_parts, length.div_ceil(part_len));
         let asked_again = self.dress > 0 || self.config.force || self.config.callback || !self.store.vendor.looks;
-        if self.calm && !asked_again && sent > parts + met {
+        // What stands at the key cannot be known for ours everywhere: then it is sent once more, as another upload.
+        let recognised = !self.store.vendor.tells.nothing() || self.keeps_all_sums() || self.store.uploads.len() < 2;
+        if self.calm && recognised && !asked_again && sent > parts + met {
             self.broken(
                 "a kill costs at most the parts on their way",
                 format_args!("{sent} were sent of {parts}, and {met} were on their way when something ended"),
@@ -368,9 +385,9 @@ impl World {
         let tells = self.store.vendor.tells;
         let true_word = match verified {
             Verified::Whole(DigestKind::Crc64Nvme) => self.store.vendor.sums == Sums::Keeps,
-            Verified::Whole(_) => tells != Tells::Nothing,
+            Verified::Whole(_) => !tells.nothing(),
             Verified::Composite => tells == Tells::Md5,
-            Verified::Parts => tells != Tells::Nothing || self.store.vendor.sums == Sums::Keeps,
+            Verified::Parts => !tells.nothing() || self.store.vendor.sums == Sums::Keeps,
             Verified::Length | Verified::Answer => true,
         };
         if !true_word {
@@ -409,7 +426,7 @@ impl World {
             || self.witness.forgotten
             || self.store.rivals > 0
             || self.store.mangled > 0
-            || self.store.vendor.tells == Tells::Nothing
+            || self.store.vendor.tells.nothing()
     }
 
     /// Whether an undisturbed run may end like this.

@@ -12,7 +12,17 @@ use crate::rng::Rng;
 pub(crate) enum Tells {
     Crc,
     Md5,
+    /// The ETag of a part is its name and no more.
     Nothing,
+    /// As under a key of KMS: ETags have the form of an MD5 and are none. Who sends a part is told so, who lists them is not.
+    Sealed,
+}
+
+impl Tells {
+    /// Nothing that bytes could be compared by.
+    pub(crate) fn nothing(self) -> bool {
+        matches!(self, Self::Nothing | Self::Sealed)
+    }
 }
 
 /// What the answer to Complete and Put tells.
@@ -76,7 +86,7 @@ impl Vendor {
             4 => Self { answers: Answers::Nothing, replays: true, no_key: true, ..md5 },
             5 => Self { replays: true, lists_on: true, ..md5 },
             6 => Self { answers: Answers::EtagOnly, ..oss },
-            _ => Self { tells: Tells::Nothing, answers: Answers::EtagOnly, ..oss },
+            _ => Self { tells: rng.pick(&[Tells::Nothing, Tells::Sealed]), answers: Answers::EtagOnly, ..oss },
         };
         vendor.sums = match rng.below(12) {
             0..5 => Sums::Ignores,
@@ -170,14 +180,14 @@ impl Store {
         match self.vendor.tells {
             Tells::Crc => vec![crc(bytes.as_slice())],
             Tells::Md5 => vec![md5(bytes.as_slice())],
-            Tells::Nothing => Vec::new(),
+            Tells::Nothing | Tells::Sealed => Vec::new(),
         }
     }
 
     /// Another writer's object; its length differs where nothing else could tell it from ours.
     pub(crate) fn rival(&mut self, rng: &mut Rng, len: usize, now: u64) {
         let len = match self.vendor.tells {
-            Tells::Nothing => (len + 1) % 15,
+            Tells::Nothing | Tells::Sealed => (len + 1) % 15,
             // Never empty: two empty objects cannot be told apart.
             _ if rng.coin() => len.max(1),
             _ => 1 + rng.below(13) as usize,
@@ -214,7 +224,12 @@ impl Store {
             etag,
             version: None,
             digests,
-            composite: object.composite.filter(|_| self.vendor.tells == Tells::Md5),
+            composite: match self.vendor.tells {
+                Tells::Md5 => object.composite,
+                // What has the form of one.
+                Tells::Nothing => object.composite.map(|c| Composite { md5: [object.etag as u8; 16], ..c }),
+                _ => None,
+            },
             dressed_differently: object.dress != dress,
         }
     }
@@ -247,10 +262,28 @@ impl Store {
         let mut digests = self.digests(&part.bytes);
         let etag = match self.vendor.tells {
             Tells::Md5 => digests.first().map(Digest::hex).unwrap_or_default(),
+            Tells::Sealed => sealed(part).hex(),
             _ => format!("p{}", part.etag),
         };
         digests.extend(sums.then(|| nvme(part.bytes.as_slice())));
         ListedPart { number: number as u32, len: part.bytes.len() as u64, etag, digests }
+    }
+
+    /// The ETag of a part that is there.
+    pub(crate) fn etag_of(&self, id: &str, number: u32) -> Option<String> {
+        let upload = &self.uploads[self.upload(id)?];
+        let part = upload.parts[number as usize]?;
+        Some(self.listed_part(number as usize, &part, upload.sums).etag)
+    }
+
+    /// The core hears that a part is there under this ETag; it may have been replaced meanwhile.
+    pub(crate) fn heard(&mut self, id: &str, number: u32, etag: &str) {
+        let same = self.etag_of(id, number).is_some_and(|there| there == etag);
+        if let Some(i) = self.upload(id).filter(|_| same)
+            && let Some(part) = &mut self.uploads[i].parts[number as usize]
+        {
+            part.heard = true;
+        }
     }
 
     /// A part that was on its way since `began` arrives.
@@ -297,11 +330,25 @@ impl Store {
         let late_ms = self.vendor.late_ms;
         let mut all = upload.parts.iter().enumerate().skip(after as usize + 1).filter_map(|(number, part)| {
             let part = part.as_ref().filter(|part| part.at + late_ms <= now)?;
-            Some(self.listed_part(number, part, upload.sums))
+            let mut listed = self.listed_part(number, part, upload.sums);
+            listed.digests.extend((self.vendor.tells == Tells::Sealed).then(|| sealed(part)));
+            Some(listed)
         });
         let page: Vec<ListedPart> = all.by_ref().take(self.vendor.page).collect();
         let next = all.next().and(page.last().map(|last| last.number));
         Ok((page, next))
+    }
+
+    /// Somebody else who has the id of the upload sends other bytes as one of its parts.
+    pub(crate) fn replace_part(&mut self, rng: &mut Rng, now: u64) -> Option<(usize, usize)> {
+        let etag = self.etag();
+        let i = self.open().last()?;
+        let there: Vec<usize> = (0..PARTS).filter(|&number| self.uploads[i].parts[number].is_some()).collect();
+        let number = *there.get(rng.below(there.len().max(1) as u64) as usize)?;
+        let part = self.uploads[i].parts[number].as_mut().filter(|part| part.bytes.len() > 0)?;
+        part.bytes.flip(rng.below(part.bytes.len() as u64) as usize);
+        (part.etag, part.at, part.heard) = (etag, now, false);
+        Some((i, number))
     }
 
     /// Where overwriting is forbidden: an object is there, and it is not what this Complete made before.
@@ -393,4 +440,10 @@ impl Store {
     pub(crate) fn open(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.uploads.len()).filter(|&i| self.uploads[i].state == State::Open)
     }
+}
+
+/// What has the form of the MD5 of a part, and is of it and when it was stored.
+fn sealed(part: &StoredPart) -> Digest {
+    let etag = part.etag.to_be_bytes();
+    md5(&[part.bytes.as_slice(), &etag].concat())
 }

@@ -69,6 +69,8 @@ pub(crate) struct Trouble {
     rival: u32,
     /// Per mille and tick: the store removes an upload.
     lifecycle: u32,
+    /// Per mille and tick: somebody else who has the id of an upload sends one of its parts.
+    replace: u32,
 }
 
 impl Trouble {
@@ -76,7 +78,7 @@ impl Trouble {
     fn draw(rng: &mut Rng) -> Self {
         let mut t = Self::default();
         for _ in 0..rng.below(4) {
-            match rng.below(17) {
+            match rng.below(18) {
                 0 => t.unreachable = 30,
                 1 => t.lost = 20,
                 2 | 3 => t.unanswered = rng.pick(&[10, 30]),
@@ -92,6 +94,7 @@ impl Trouble {
                 13 => t.rival = 30,
                 14 => t.keyless = 10,
                 15 => t.denied = 60,
+                16 => t.replace = 20,
                 _ => t.lifecycle = 15,
             }
         }
@@ -230,8 +233,7 @@ impl World {
         }
         self.coverage.histories += 1;
         let strange = matches!(self.store.vendor.sums, Sums::Breaks | Sums::Misjudges);
-        let tells = self.store.vendor.tells != Tells::Nothing || self.keeps_all_sums();
-        self.calm = self.rng.one_in(8) && self.store.vendor.late_ms == 0 && tells && !strange;
+        self.calm = self.rng.one_in(8) && self.store.vendor.late_ms == 0 && !strange;
         self.coverage.calm += u64::from(self.calm);
         for _ in 0..self.rng.between(1, 3) {
             self.trouble = Trouble::draw(&mut self.rng);
@@ -276,12 +278,11 @@ impl World {
     /// A store that tells nothing of the whole may store anything.
     fn shows_mangling(&self) -> bool {
         let vendor = self.store.vendor;
-        (vendor.tells != Tells::Nothing || self.keeps_all_sums())
-            && (vendor.answers == Answers::Everything || vendor.looks)
+        (!vendor.tells.nothing() || self.keeps_all_sums()) && (vendor.answers == Answers::Everything || vendor.looks)
     }
 
     /// Whatever is stored is stored with a checksum that is told.
-    fn keeps_all_sums(&self) -> bool {
+    pub(crate) fn keeps_all_sums(&self) -> bool {
         let sums = self.store.vendor.sums == Sums::Keeps;
         sums && self.config.checksum.is_some() && self.config.checksum_single.is_some()
     }
@@ -417,6 +418,9 @@ impl World {
         if self.chance(self.trouble.lifecycle) {
             self.lifecycle();
         }
+        if self.chance(self.trouble.replace) {
+            self.replace_part();
+        }
         if self.echo.is_some() && self.rng.one_in(12) {
             // An answer that was given already comes again: it must change nothing.
             if let Some((ticket, heard)) = self.echo.take() {
@@ -474,6 +478,13 @@ impl World {
         tell!(self, "the store removes upload U{i} by a rule");
     }
 
+    fn replace_part(&mut self) {
+        if let Some((upload, number)) = self.store.replace_part(&mut self.rng, self.now) {
+            self.coverage.replaced_parts += 1;
+            tell!(self, "somebody else sends part {number} of U{upload}");
+        }
+    }
+
     /// Called for each step that is ordered: some runs are to crash near one.
     pub(crate) fn crash_near(&mut self, step: &Step) {
         if self.crash_at.is_some() && self.crash_at == At::of(step) {
@@ -529,6 +540,9 @@ impl World {
         }
         if self.rng.one_in(10) {
             self.lifecycle();
+        }
+        if self.rng.one_in(10) {
+            self.replace_part();
         }
         if self.rng.one_in(8) {
             self.power_cut();

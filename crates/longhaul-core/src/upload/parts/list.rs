@@ -1,13 +1,25 @@
 //! What does the store have of the parts, by its own list?
 
-use super::PartState;
-use crate::upload::compare::same;
+use super::{Dropped, PartState};
+use crate::digest::Digest;
+use crate::upload::compare::{bare, is_etag, same};
 use crate::upload::journal::ETAG_MAX;
 use crate::upload::step::{Failure, Fault, ListedPart, Note, Restart, Step};
 use crate::upload::{Main, Stage, UploadFault};
 
 /// Lists that were read because Complete named a part that the store has otherwise, per attempt.
 const RELISTS_MAX: u32 = 2;
+
+/// What a listed part is worth.
+#[derive(Debug, Default)]
+struct Weighed {
+    /// Whether it is the part that is wanted; `None`: that cannot be told yet.
+    agrees: Option<bool>,
+    /// The same by digests alone.
+    compared: Option<bool>,
+    /// The digests that are of its bytes.
+    told: Vec<Digest>,
+}
 
 impl crate::upload::Upload {
     /// Asks for the next page.
@@ -16,7 +28,7 @@ impl crate::upload::Upload {
         if self.list_after == 0 {
             self.ready = false;
             self.parts.unlisted = (1..=self.parts.count()).collect();
-            self.parts.dropped = (0, 0);
+            self.parts.dropped = Dropped::default();
         }
         self.main(Main::List, Step::ListParts { upload_id, after: self.list_after });
     }
@@ -56,25 +68,19 @@ impl crate::upload::Upload {
         if !self.parts.unlisted.remove(&number) {
             return; // none of ours, or listed twice
         }
-        let (bytes, touched, settled) = (self.parts.bytes(number), self.touched, self.settled);
+        let (touched, settled) = (self.touched, self.settled);
         let trusted = self.planted(UploadFault::ListedPartTrusted);
         let unchecked = self.planted(UploadFault::SourceChangeIgnored);
-        let forgets = self.planted(UploadFault::ResumeForgets);
-        let kinds = self.kinds();
-        let comparable = part.digests.iter().any(|d| kinds.contains(&d.kind()));
+        let Weighed { agrees, compared, told } = self.weigh(&part);
+        let comparable = told.iter().any(|d| self.kinds().contains(&d.kind()));
         let Some(state) = self.parts.state(number) else { return };
-        let agrees = match same(&part.digests, &state.read) {
-            _ if part.len != bytes || part.etag.len() > ETAG_MAX || forgets => Some(false),
-            None if state.acked && state.etag == part.etag => Some(true), // as it was acknowledged in this run
-            _ if trusted => Some(true),
-            agrees => agrees,
-        };
         let (acked, recorded) = (state.acked, state.recorded);
         match agrees {
             Some(true) => {
                 state.etag = part.etag;
-                state.proven |= !part.digests.is_empty();
+                state.proven |= compared == Some(true);
                 let young = state.recorded_young || !recorded;
+                self.parts.etags_are_opaque |= compared == Some(false);
                 self.parts.ack(number);
                 if acked || unchecked || trusted {
                     // Nothing new is known of it.
@@ -86,11 +92,38 @@ impl crate::upload::Upload {
             }
             None if comparable && !acked => {
                 // Its record was lost: what the store has is compared with what is read.
-                (state.etag, state.listed, state.read) = (part.etag, part.digests, Vec::new());
+                (state.etag, state.listed, state.read) = (part.etag, told, Vec::new());
                 self.parts.unread.insert(number);
             }
-            _ => self.drop_part(number, agrees == Some(false)),
+            _ => {
+                self.parts.dropped.differing |= acked || recorded;
+                self.drop_part(number, agrees == Some(false));
+            }
         }
+    }
+
+    /// Holds what is listed of a part against what is known of it.
+    fn weigh(&mut self, part: &ListedPart) -> Weighed {
+        let trusted = self.planted(UploadFault::ListedPartTrusted);
+        let ignores_etag = self.planted(UploadFault::ReplacedPartTrusted);
+        let forgets_etag = self.planted(UploadFault::OpaquePartForgotten);
+        let (bytes, opaque) = (self.parts.bytes(part.number), self.parts.etags_are_opaque);
+        let unusable = part.len != bytes || part.etag.len() > ETAG_MAX || self.planted(UploadFault::ResumeForgets);
+        let Some(state) = self.parts.state(part.number) else { return Weighed::default() };
+        let known = state.acked || state.recorded;
+        let as_acknowledged = known && !forgets_etag && (is_named(part, &state.etag) || ignores_etag);
+        let compared = same(&part.digests, &state.read);
+        // What bears the ETag of the acknowledgement is that part: an MD5 that its ETag looks like is none.
+        let etag_is_no_md5 = opaque || as_acknowledged && compared == Some(false);
+        let counts = |digest: &&Digest| !etag_is_no_md5 || !is_etag(digest, &part.etag);
+        let told: Vec<Digest> = part.digests.iter().filter(counts).cloned().collect();
+        let agrees = match same(&told, &state.read) {
+            _ if unusable => Some(false),
+            None if as_acknowledged => Some(true),
+            _ if trusted => Some(true),
+            agrees => agrees,
+        };
+        Weighed { agrees, compared, told }
     }
 
     /// What the store has under this number is of no use.
@@ -105,8 +138,8 @@ impl crate::upload::Upload {
             self.parts.todo.insert(number);
         }
         if known {
-            self.parts.dropped.0 += 1;
-            self.parts.dropped.1 += bytes;
+            self.parts.dropped.parts += 1;
+            self.parts.dropped.bytes += bytes;
         } else if wrong {
             self.note(Note::WrongPart { number });
         }
@@ -121,10 +154,10 @@ impl crate::upload::Upload {
             self.parts.unack(number);
             self.parts.todo.insert(number);
         }
-        let (parts, discarded) = std::mem::take(&mut self.parts.dropped);
+        let Dropped { parts, bytes: discarded, differing } = std::mem::take(&mut self.parts.dropped);
         let again = self.relists > 0;
         if parts > 0 || again {
-            let reason = if again { Restart::InvalidPart } else { Restart::PartsDiffer };
+            let reason = if differing && !again { Restart::PartsDiffer } else { Restart::InvalidPart };
             self.note(Note::Restarted { reason, discarded });
         }
         if !again {
@@ -144,4 +177,9 @@ impl crate::upload::Upload {
         }
         self.stage = Stage::List;
     }
+}
+
+/// Whether it is listed under this ETag; none is no name.
+fn is_named(part: &ListedPart, etag: &str) -> bool {
+    !bare(etag).is_empty() && bare(&part.etag) == bare(etag)
 }
