@@ -187,3 +187,38 @@ fn a_pipe_as_a_file_is_refused_with_what_to_do() {
     fs::remove_file(depot.bench.folder().join("gone")).unwrap();
     depot.expect(&depot.put(depot.bench.folder().join("gone"), "x").run(), 8, "local_file");
 }
+
+/// Goal: a file whose length is not that of its content is refused by its name, and what it has goes as a stream. Method:
+/// files of the kernel that announce 0 bytes (procfs) and 4096 (sysfs) whatever they have, alone and in a folder.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_has_not_what_it_announces_is_refused_with_what_to_do() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let folder = depot.bench.folder().join("folder");
+    depot.file("folder/real", &Content::seeded(1, 10));
+    let mut met = 0;
+    for (path, announces) in [
+        ("/proc/version", "announces 0 bytes and has more"),
+        ("/sys/kernel/mm/transparent_hugepage/enabled", "announces 4096 bytes and has fewer"),
+        ("/sys/kernel/fscaps", "announces 4096 bytes and has fewer"),
+    ] {
+        let Ok(content) = fs::read(path) else { continue };
+        met += 1;
+        for flags in [vec![], vec!["--part-md5"], vec!["--part-size", "100k"]] {
+            let ran = depot.put_all([path], "made-up").args(flags).run();
+            depot.expect(&ran, 8, "local_file");
+            assert!(ran.stderr.contains(path) && ran.stderr.contains(announces), "{}", ran.stderr);
+            assert!(ran.stderr.contains("`put -`"), "{}", ran.stderr);
+        }
+        assert!(depot.stored("made-up").is_none() && depot.unfinished() == 0 && depot.listed().is_empty());
+        let ran = depot.put_all(["-"], "stream").stdin(File::open(path).unwrap()).run();
+        depot.expect(&ran, 0, "crc64");
+        assert_eq!(depot.stored("stream").unwrap().1, content, "{}", depot.report(&ran));
+        std::os::unix::fs::symlink(path, folder.join(format!("link{met}"))).unwrap();
+    }
+    assert!(met > 0, "neither procfs nor sysfs is there");
+    let ran = depot.put_all([&folder], "all/").args(["-r"]).run();
+    assert_eq!((ran.code(), ran.unsound()), (8, None), "{}", depot.report(&ran));
+    assert_eq!(ran.stderr.matches("announces").count(), met, "{}", ran.stderr);
+    assert_eq!((depot.stored("all/real").unwrap().1.len(), depot.stored("all/link1")), (10, None), "{}", ran.stderr);
+}

@@ -19,6 +19,7 @@ use crate::disk::spool::{Reading, Spooled};
 use crate::disk::state_dir::StateDir;
 use crate::disk::uploads::UploadKey;
 use crate::drive::upload::body::SNAPSHOTS_KIB;
+use crate::drive::upload::failure::AS_A_STREAM;
 use crate::drive::upload::run::Request;
 use crate::drive::upload::source::Source;
 use crate::error::{Disposition, Error, ErrorKind};
@@ -433,13 +434,14 @@ async fn open_file(path: PathBuf) -> Result<Source, Error> {
 fn local(path: &Path, error: DiskError) -> Error {
     use longhaul_core::step::DiskFault;
     let (kind, next) = match error.fault() {
-        DiskFault::NoSpace => (ErrorKind::NoSpace, "; make room in the state directory"),
-        DiskFault::InUse => (ErrorKind::InUse, "; wait for it or stop it"),
-        DiskFault::Denied => (ErrorKind::LocalFile, "; check the permissions"),
-        _ => (ErrorKind::LocalFile, ""),
+        DiskFault::NoSpace => (ErrorKind::NoSpace, "make room in the state directory"),
+        DiskFault::InUse => (ErrorKind::InUse, "wait for it or stop it"),
+        DiskFault::Denied => (ErrorKind::LocalFile, "check the permissions"),
+        DiskFault::Unsupported => (ErrorKind::LocalFile, AS_A_STREAM),
+        _ => (ErrorKind::LocalFile, "check the file and its disk"),
     };
     let holder = error.holder();
-    let text = format!("{}: {error}{next}", path.display());
+    let text = format!("{}: {error}; {next}", path.display());
     let error = Error::new(kind, Disposition::Permanent, text).with("source", path.display());
     match holder {
         Some(holder) => error.with("holder", holder),

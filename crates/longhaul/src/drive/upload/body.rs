@@ -23,7 +23,7 @@ use longhaul_core::ranges::Range;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::request::Sent;
-use super::source::{next_len, read_exact};
+use super::source::{next_len, read_end, read_exact};
 use crate::disk::digests::Digests;
 use crate::drive::locked;
 use crate::store::{Pace, StallWatch, Stalled};
@@ -109,9 +109,10 @@ pub(super) struct Reading {
     pub(super) outcome: oneshot::Receiver<std::io::Result<Vec<Digest>>>,
 }
 
-/// Reads a range on a thread (beside other tasks, where there is none to be had), into buffers that wait for whoever
-/// takes them. When nobody does any more, reading ends.
-pub(super) fn read(file: Arc<File>, range: Range, kinds: &[DigestKind], buffers: &Arc<Buffers>) -> Reading {
+/// Reads a range of a file of `len` bytes on a thread (beside other tasks, where there is none to be had), into buffers that
+/// wait for whoever takes them. When nobody does any more, reading ends. Before the last bytes of the file are handed over,
+/// it is known that they are the last.
+pub(super) fn read(file: Arc<File>, range: Range, len: u64, kinds: &[DigestKind], buffers: &Arc<Buffers>) -> Reading {
     let (tell, outcome) = oneshot::channel();
     let (chunks_tx, chunks) = mpsc::channel(AHEAD);
     let digests = Digests::new(kinds);
@@ -131,7 +132,7 @@ pub(super) fn read(file: Arc<File>, range: Range, kinds: &[DigestKind], buffers:
             let Some(mut buffer) = next else { return };
             buffer.len = next_len(range, at, BUFFER_LEN);
             let bytes = &mut buffer.bytes[..buffer.len];
-            if let Err(error) = read_exact(&file, bytes, at) {
+            if let Err(error) = read_piece(&file, bytes, at, len) {
                 let _ = tell.send(Err(error));
                 return;
             }
@@ -147,10 +148,17 @@ pub(super) fn read(file: Arc<File>, range: Range, kinds: &[DigestKind], buffers:
     Reading { chunks, outcome }
 }
 
-/// The digests of a range, sending nothing. `Ok(None)` when it was given up.
+/// Fills `bytes` from a file of `len` bytes; of its last ones it is known that they are the last.
+fn read_piece(file: &File, bytes: &mut [u8], at: u64, len: u64) -> std::io::Result<()> {
+    read_exact(file, bytes, at)?;
+    if at + bytes.len() as u64 == len { read_end(file, len) } else { Ok(()) }
+}
+
+/// The digests of a range of a file of `len` bytes, sending nothing. `Ok(None)` when it was given up.
 pub(super) fn digest(
     file: &File,
     range: Range,
+    len: u64,
     kinds: &[DigestKind],
     given_up: impl Fn() -> bool,
 ) -> std::io::Result<Option<Vec<Digest>>> {
@@ -162,7 +170,7 @@ pub(super) fn digest(
             return Ok(None);
         }
         let bytes = &mut buffer[..next_len(range, at, BUFFER_LEN)];
-        read_exact(file, bytes, at)?;
+        read_piece(file, bytes, at, len)?;
         digests.update(bytes);
         at += bytes.len() as u64;
     }
@@ -296,7 +304,7 @@ mod tests {
         for (start, end) in [(0, bytes.len()), (7, 7), (100, BUFFER_LEN + 100), (BUFFER_LEN, 3 * BUFFER_LEN + 100)] {
             let range = Range::new(start as u64, end as u64);
             let kinds = [DigestKind::Crc64, DigestKind::Md5];
-            let reading = read(file.clone(), range, &kinds, &buffers);
+            let reading = read(file.clone(), range, bytes.len() as u64, &kinds, &buffers);
             let (feed, body) = body((end - start) as u64);
             assert_eq!(body.size_hint().exact(), Some((end - start) as u64));
             let sent = Sent::new(Ticket(1), Arc::new(Shared::unheard()));
@@ -304,7 +312,7 @@ mod tests {
             let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
             fed.unwrap();
             assert_eq!((all.unwrap(), sent.bytes()), (bytes[start..end].to_vec(), (end - start) as u64));
-            let expected = digest(&file, range, &kinds, || false).unwrap().unwrap();
+            let expected = digest(&file, range, bytes.len() as u64, &kinds, || false).unwrap().unwrap();
             assert_eq!(reading.outcome.await.unwrap().unwrap(), expected);
         }
         assert_eq!(buffers.turns.available_permits(), BUFFERS_MAX);
@@ -316,7 +324,7 @@ mod tests {
     #[tokio::test]
     async fn a_source_that_ends_early_fails_the_body_and_says_why() {
         let (file, _) = file(1000);
-        let reading = read(file, Range::new(0, 2000), &[DigestKind::Crc64], &Arc::default());
+        let reading = read(file, Range::new(0, 2000), 2000, &[DigestKind::Crc64], &Arc::default());
         let (feed, body) = body(2000);
         let sent = Sent::new(Ticket(1), Arc::new(Shared::unheard()));
         let (pace, mut watch) = (Pace::new(0), watch());
@@ -325,14 +333,36 @@ mod tests {
         assert!(reading.outcome.await.unwrap().is_err());
     }
 
+    /// A file that has grown since it was looked at: what would be its last part is not handed over whole.
+    #[tokio::test]
+    async fn a_source_that_goes_on_behind_its_end_fails_the_body_and_says_why() {
+        let (file, bytes) = file(BUFFER_LEN + 1000);
+        let looked = bytes.len() as u64 - 1;
+        for start in [0, BUFFER_LEN as u64] {
+            let range = Range::new(start, looked);
+            let reading = read(file.clone(), range, looked, &[DigestKind::Crc64], &Arc::default());
+            let (feed, body) = body(range.len());
+            let sent = Sent::new(Ticket(1), Arc::new(Shared::unheard()));
+            let (pace, mut watch) = (Pace::new(0), watch());
+            let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
+            assert!(fed.is_ok() && all.is_err());
+            let error = reading.outcome.await.unwrap().unwrap_err();
+            assert!(error.to_string().contains("longer"), "{error}");
+            assert!(digest(&file, range, looked, &[DigestKind::Crc64], || false).is_err());
+        }
+        let inner = Range::new(0, BUFFER_LEN as u64);
+        assert!(digest(&file, inner, looked, &[DigestKind::Crc64], || false).is_ok(), "its end is not met");
+    }
+
     #[tokio::test]
     async fn nobody_reads_for_a_request_that_is_gone() {
         let (file, bytes) = file(5 * BUFFER_LEN);
         let buffers = Arc::new(Buffers::default());
-        let reading = read(file.clone(), Range::new(0, bytes.len() as u64), &[DigestKind::Crc64], &buffers);
+        let len = bytes.len() as u64;
+        let reading = read(file.clone(), Range::new(0, len), len, &[DigestKind::Crc64], &buffers);
         drop(reading.chunks);
         assert!(reading.outcome.await.is_err(), "given up, not failed");
-        assert_eq!(digest(&file, Range::new(0, 10), &[DigestKind::Crc64], || true).unwrap(), None);
+        assert_eq!(digest(&file, Range::new(0, 10), len, &[DigestKind::Crc64], || true).unwrap(), None);
         let (feed, body) = body(10);
         drop(body);
         let (tx, chunks) = mpsc::channel(1);

@@ -125,6 +125,7 @@ fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: R
         DiskFault::NoSpace => (ErrorKind::NoSpace, "make room and run the same command again"),
         DiskFault::InUse => (ErrorKind::InUse, "wait for it or stop it"),
         DiskFault::Denied => (ErrorKind::LocalFile, "check the permissions"),
+        DiskFault::Unsupported if is_about(&remembered, about.source) => (ErrorKind::LocalFile, AS_A_STREAM),
         DiskFault::ReadOnly => (ErrorKind::LocalFile, "choose a state directory that can be written"),
         DiskFault::Exists | DiskFault::Unsupported | DiskFault::Interrupted | DiskFault::Io => {
             (ErrorKind::LocalFile, "check the file, its disk and the state directory")
@@ -143,6 +144,13 @@ fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: R
         Some(holder) => error.with("holder", holder),
         None => error,
     }
+}
+
+/// What to do with a source that cannot be sent as a file.
+pub(crate) const AS_A_STREAM: &str = "send it as a stream: `put -` (in a program, `Client::upload_reader`)";
+
+fn is_about(remembered: &Remembered, source: &str) -> bool {
+    remembered.disk.as_ref().is_some_and(|error| error.path().display().to_string() == source)
 }
 
 fn limits(limit: Limit) -> String {

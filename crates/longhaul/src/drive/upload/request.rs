@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::body::{TELL_EVERY, body, digest, read};
 use super::run::{Request, Shared};
+use super::source::{read_end, read_exact};
 use crate::disk::digests::Digests;
 use crate::disk::error::DiskError;
 use crate::drive::locked;
@@ -170,8 +171,9 @@ impl Task {
     async fn part(&self, upload_id: &str, part: Part, kinds: &[DigestKind], checksum: Option<DigestKind>) -> Outcome {
         let (before, file) = self.look_at_source().await?;
         let len = part.range.end - part.range.start;
-        let promised = self.promise(file.clone(), part.range, checksum).await?;
-        let reading = read(file, part.range, kinds, &self.request.buffers);
+        let source_len = before.facts.len;
+        let promised = self.promise(file.clone(), part.range, source_len, checksum).await?;
+        let reading = read(file, part.range, source_len, kinds, &self.request.buffers);
         let (feed, body) = body(len);
         let request = self.request.cloud.send_part(upload_id, part.number, len, promised, body);
         let mut watch = StallWatch::new(self.request.min_rate, self.request.stall_timeout);
@@ -194,12 +196,18 @@ impl Task {
     /// The digests that are sent ahead of a body: the range is read once more for them. What is read twice in a row comes
     /// out of memory the second time, and a CRC costs little; a checksum behind the body would want a framing of it that
     /// many stores do not know.
-    async fn promise(&self, file: Arc<File>, range: Range, checksum: Option<DigestKind>) -> Result<Promised, Not> {
+    async fn promise(
+        &self,
+        file: Arc<File>,
+        range: Range,
+        source_len: u64,
+        checksum: Option<DigestKind>,
+    ) -> Result<Promised, Not> {
         let kinds: Vec<_> = checksum.into_iter().chain(self.request.part_md5.then_some(DigestKind::Md5)).collect();
         if kinds.is_empty() {
             return Ok(Promised::default());
         }
-        let digests = self.digest(file, range, kinds).await?;
+        let digests = self.digest(file, range, source_len, kinds).await?;
         Ok(self.promised(&digests, checksum))
     }
 
@@ -289,7 +297,7 @@ impl Task {
     pub(super) async fn read_part(self, part: Part, kinds: Vec<DigestKind>) {
         let outcome = async {
             let (before, file) = self.look_at_source().await?;
-            let digests = self.digest(file, part.range, kinds).await?;
+            let digests = self.digest(file, part.range, before.facts.len, kinds).await?;
             Ok(Heard::PartRead { digests, before })
         };
         let outcome = outcome.await;
@@ -318,7 +326,7 @@ impl Task {
         let (all_kinds, source) = (self.kinds_of_whole(kinds), self.request.source.clone());
         let read = threads::run(move || {
             let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
-            super::source::read_exact(&file, &mut bytes, 0).map_err(|e| source.failed_read(e))?;
+            read_exact(&file, &mut bytes, 0).and_then(|()| read_end(&file, len)).map_err(|e| source.failed_read(e))?;
             let digests = digests_of(&bytes, &all_kinds).map_err(|e| source.failed_read(e))?;
             let (after, _) = source.look()?;
             Ok::<_, DiskError>((Bytes::from(bytes), digests, after))
@@ -343,10 +351,16 @@ impl Task {
         Ok(threads::run(move || source.look()).await?)
     }
 
-    async fn digest(&self, file: Arc<File>, range: Range, kinds: Vec<DigestKind>) -> Result<Vec<Digest>, Not> {
+    async fn digest(
+        &self,
+        file: Arc<File>,
+        range: Range,
+        source_len: u64,
+        kinds: Vec<DigestKind>,
+    ) -> Result<Vec<Digest>, Not> {
         let (stop, source) = (self.stop.clone(), self.request.source.clone());
         let found = threads::run(move || {
-            digest(&file, range, &kinds, || stop.is_cancelled()).map_err(|error| source.failed_read(error))
+            digest(&file, range, source_len, &kinds, || stop.is_cancelled()).map_err(|error| source.failed_read(error))
         });
         found.await?.ok_or(Not::GivenUp)
     }

@@ -3,6 +3,11 @@
 //! A link is followed once, at the start; from then on the canonical path is looked at, without following, before every
 //! part. A path that leads to another file is a changed source like one that was written to: the core sees it in the
 //! facts. Bytes are always read from the file whose facts were told with them.
+//!
+//! The length that a file system tells is believed only as far as its content bears it out: files that a kernel makes up
+//! while they are read (procfs, sysfs) announce 0 or 4096 bytes whatever they have, and so do some in user space. A file
+//! is asked for the byte before its end and the one behind it when it is opened, and whoever reads up to the end asks
+//! behind it again.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -54,7 +59,11 @@ impl Source {
         let known = file.take().filter(|file| is_file(file, there.dev(), there.ino()));
         let open = match known {
             Some(known) => known,
-            None => Arc::new(self.open(&there)?),
+            None => {
+                let file = self.open(&there)?;
+                check_length(&file).map_err(|e| self.failed_read(e))?;
+                Arc::new(file)
+            }
         };
         *file = Some(open.clone());
         drop(file);
@@ -80,7 +89,7 @@ impl Source {
         DiskError::said(DiskFault::Unsupported, "upload", &self.path, why)
     }
 
-    /// The error of a read that brought fewer bytes than the file had, or none.
+    /// The error of a read that failed, or that met another end than the file announces.
     pub(crate) fn failed_read(&self, error: std::io::Error) -> DiskError {
         DiskError::io("read", &self.path, error)
     }
@@ -88,13 +97,71 @@ impl Source {
 
 /// Fills `buffer` from the file at `offset`; a file that ends before is an error.
 pub(crate) fn read_exact(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-    file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => std::io::Error::new(
-            std::io::ErrorKind::UnexpectedEof,
-            "it is shorter than it was: it was changed while it was read",
-        ),
-        _ => error,
-    })
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => return Err(ended(file, offset + filled as u64)),
+            Ok(len) => filled += len,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The bytes before `end` have been read, and the file announced that it ends there: whether it does.
+pub(crate) fn read_end(file: &File, end: u64) -> std::io::Result<()> {
+    if !has_byte(file, end)? {
+        return Ok(());
+    }
+    Err(if file.metadata()?.len() == end { untrue(end, "more") } else { changed("longer") })
+}
+
+/// Whether the content of a file that was just opened is as long as announced, by the bytes at its end. Where these
+/// cannot be read, whoever reads the whole will say why.
+fn check_length(file: &File) -> std::io::Result<()> {
+    /// A file that is written to at this moment is looked at again; what goes on is the core's to judge.
+    const LOOKS: u32 = 3;
+    for _ in 0..LOOKS {
+        let len = file.metadata()?.len();
+        let Ok(more) = has_byte(file, len) else { return Ok(()) };
+        let Ok(whole) = len.checked_sub(1).map_or(Ok(true), |last| has_byte(file, last)) else { return Ok(()) };
+        if whole && !more {
+            return Ok(());
+        }
+        if file.metadata()?.len() == len {
+            return Err(untrue(len, if more { "more" } else { "fewer" }));
+        }
+    }
+    Ok(())
+}
+
+fn has_byte(file: &File, at: u64) -> std::io::Result<bool> {
+    loop {
+        match file.read_at(&mut [0], at) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            read => return read.map(|len| len > 0),
+        }
+    }
+}
+
+/// The file ends at `at`, where more of it was wanted.
+fn ended(file: &File, at: u64) -> std::io::Error {
+    match file.metadata() {
+        Ok(now) if now.len() > at => untrue(now.len(), &format!("only {at}")),
+        _ => changed("shorter"),
+    }
+}
+
+fn changed(how: &str) -> std::io::Error {
+    std::io::Error::other(format!("it is {how} than it was: it was changed while it was read"))
+}
+
+fn untrue(announced: u64, has: &str) -> std::io::Error {
+    let why = format!(
+        "it announces {announced} bytes and has {has}, as files do that a file system makes up while they are read"
+    );
+    std::io::Error::new(std::io::ErrorKind::Unsupported, why)
 }
 
 /// How many bytes of a range are read next into buffers of this length.
@@ -121,6 +188,7 @@ fn is_settled(facts: &SourceFacts, now_ns: i128) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::error::fault_of;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -200,8 +268,50 @@ mod tests {
         assert!(read_exact(&file, &mut buffer, 2).is_ok());
         let error = read_exact(&file, &mut buffer, 3).unwrap_err();
         assert!(error.to_string().contains("shorter"), "{error}");
+        assert!(read_end(&file, 10).is_ok());
         assert_eq!(next_len(Range::new(5, 20), 5, 8), 8);
         assert_eq!(next_len(Range::new(5, 20), 18, 8), 2);
         assert_eq!(next_len(Range::new(5, 20), 20, 8), 0);
+    }
+
+    /// Goal: a file that grows between a look and a read is a file that changed, and no lie of its file system. Method: the
+    /// reader is told the older length.
+    #[test]
+    fn a_file_that_grows_is_longer_than_it_was() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(10).unwrap();
+        let looked = file.metadata().unwrap().len();
+        file.set_len(11).unwrap();
+        let mut buffer = vec![0; 10];
+        read_exact(&file, &mut buffer, 0).unwrap();
+        let error = read_end(&file, looked).unwrap_err();
+        assert!(error.to_string().contains("longer than it was"), "{error}");
+        assert_ne!(fault_of(&error), DiskFault::Unsupported);
+        assert!(read_end(&file, 11).is_ok() && check_length(&file).is_ok());
+    }
+
+    /// Goal: a length that is none is refused, with words and before anything is read for a request. Method: files of the
+    /// kernel that announce 0 or 4096 bytes whatever they have.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_length_that_is_not_that_of_the_content_is_refused() {
+        let mut met = 0;
+        for (path, says) in [
+            ("/proc/self/status", "announces 0 bytes and has more"),
+            ("/proc/version", "announces 0 bytes and has more"),
+            ("/sys/kernel/mm/transparent_hugepage/enabled", "announces 4096 bytes and has fewer"),
+            ("/sys/kernel/profiling", "announces 4096 bytes and has fewer"),
+            ("/sys/kernel/fscaps", "announces 4096 bytes and has fewer"),
+        ] {
+            let Ok(source) = Source::at(Path::new(path)) else { continue };
+            let Err(refused) = source.look() else { panic!("{path} is taken for what it announces") };
+            assert!(refused.to_string().contains(says), "{path}: {refused}");
+            assert_eq!(refused.fault(), DiskFault::Unsupported);
+            met += 1;
+        }
+        assert!(met > 0, "neither procfs nor sysfs is there");
+        // What is read all the same, since it lies only from then on.
+        let file = File::open("/proc/self/status").unwrap();
+        assert!(read_end(&file, 0).unwrap_err().to_string().contains("announces 0 bytes and has more"));
     }
 }
