@@ -64,6 +64,20 @@ impl Signals {
     }
 }
 
+/// Writing past the limit of a file's length (`ulimit -f`, setrlimit(2)) sends SIGXFSZ, which ends a program without a word.
+/// Once it is taken, the write fails instead. Must be called inside a tokio runtime.
+#[cfg(unix)]
+pub(crate) fn outlive_long_files() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Taken for as long as the program runs, though none waits for it.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn outlive_long_files() -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(unix)]
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

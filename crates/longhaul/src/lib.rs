@@ -24,6 +24,17 @@
 //! has the promises). The library never prints, exits or installs a global, and reads environment and home directory only
 //! when it was told to ([`ClientBuilder::environment`]).
 //!
+//! # Limits of the process
+//!
+//! * Threads: they are the library's own, none is taken from the runtime's pool for blocking work. Where the system gives
+//!   none (`RLIMIT_NPROC`, a container's `pids.max`), transfers go on without; [`Client::upload_reader`] and
+//!   [`Client::verify`] cannot, and say so.
+//! * Open files: about 20 for a client, 8 and one for each connection for a transfer. Beyond `RLIMIT_NOFILE` a transfer
+//!   ends with [`ErrorKind::LocalFile`] and keeps its state: a program with many raises the limit, or starts fewer.
+//! * The length of a file (`RLIMIT_FSIZE`): the system sends SIGXFSZ, which ends the program, unless the program ignores or
+//!   handles that signal. Then the transfer ends with [`ErrorKind::LocalFile`] and keeps its state. The library touches
+//!   no signal.
+//!
 //! What to do next is decided in `longhaul-core`; here are the files, the stores and the drivers that carry it out.
 
 mod client;

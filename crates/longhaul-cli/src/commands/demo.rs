@@ -44,12 +44,16 @@ pub(crate) fn run() -> Result<Exit, Failure> {
         let mut signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
         let stop = Arc::new(AtomicBool::new(false));
         let of_story = stop.clone();
-        let mut story = tokio::task::spawn_blocking(move || Story::begin(of_story)?.tell());
+        let (tell, mut told) = tokio::sync::oneshot::channel();
+        let story = std::thread::Builder::new().name("demo".to_owned()).spawn(move || {
+            let _ = tell.send(Story::begin(of_story).and_then(|story| story.tell())); // always heard
+        });
+        story.map_err(|e| Failure::internal(format!("no thread can be started ({e}; ulimit -u)")))?;
         tokio::select! {
-            told = &mut story => told.map_err(|_| Failure::internal("the demo broke off"))?.map(|()| Exit::Done),
+            told = &mut told => told.map_err(|_| Failure::internal("the demo broke off"))?.map(|()| Exit::Done),
             signal = signals.next() => {
                 stop.store(true, Ordering::Relaxed);
-                let _ = story.await; // it ends by itself, and cleans up
+                let _ = told.await; // it ends by itself, and cleans up
                 Ok(Exit::Signal(signal))
             }
         }

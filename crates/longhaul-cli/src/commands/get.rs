@@ -19,8 +19,8 @@ use crate::flags::high::{Get, Place};
 use crate::show::{Finished, Show, Subject, Way, text};
 use crate::signals::{Signal, Signals};
 
-pub(crate) fn run(get: Get) -> Result<Exit, Failure> {
-    crate::limits::allow_open_files(get.running.jobs, get.running.connections);
+pub(crate) fn run(mut get: Get) -> Result<Exit, Failure> {
+    crate::limits::fit_open_files(&mut get.running)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;

@@ -29,10 +29,16 @@ use crate::exit::Failure;
 use crate::flags::high::{Network, StateDir};
 use crate::out;
 
-/// The runtime of one command: one thread, which is enough for talking; the library has its own for disks.
+/// The runtime of one command: one thread, which is enough for talking; the library has its own for disks. From now on a
+/// file that becomes too long is an error.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|e| Failure::internal(format!("cannot start ({e}); are there too many open files or processes?")))
+    crate::limits::check_open_files()?;
+    let failed = |e| Failure::internal(format!("cannot start ({e}); are there too many open files or processes?"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let within = runtime.enter();
+    crate::signals::outlive_long_files().map_err(failed)?;
+    drop(within);
+    Ok(runtime)
 }
 
 /// A client for downloads. Without a usable state directory a download still resumes, so only one that was asked for

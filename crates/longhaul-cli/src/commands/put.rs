@@ -26,8 +26,8 @@ use plan::{Item, Plan, Walk};
 /// How often the screen hears how much of the input was read.
 const TICK: Duration = Duration::from_millis(500);
 
-pub(crate) fn run(put: Put) -> Result<Exit, Failure> {
-    crate::limits::allow_open_files(put.running.jobs, put.running.connections);
+pub(crate) fn run(mut put: Put) -> Result<Exit, Failure> {
+    crate::limits::fit_open_files(&mut put.running)?;
     let walk = Walk { recursive: put.recursive, globs: &put.globs, follow_symlinks: put.follow_symlinks };
     let Plan { items, left_out } = plan::plan(&put.inputs, &put.dest, walk)?;
     for what in left_out.iter().filter(|_| !put.running.quiet) {

@@ -179,6 +179,13 @@ impl Depot {
         assert_eq!((ran.code(), ran.verdict().as_str()), (code, verdict), "{}", self.report(ran));
     }
 
+    /// [`Depot::expect`] for the code alone.
+    #[track_caller]
+    pub fn expect_code(&self, ran: &Ran, code: i32) {
+        assert_eq!(ran.unsound(), None, "{}", self.report(ran));
+        assert_eq!(ran.code(), code, "{}", self.report(ran));
+    }
+
     pub fn report(&self, ran: &Ran) -> String {
         let line = |line: &Value| {
             format!(

@@ -441,7 +441,7 @@ fn local(path: &Path, error: DiskError) -> Error {
         _ => (ErrorKind::LocalFile, "check the file and its disk"),
     };
     let holder = error.holder();
-    let text = format!("{}: {error}; {next}", path.display());
+    let text = format!("{}: {error}; {}", path.display(), error.advice().unwrap_or(next));
     let error = Error::new(kind, Disposition::Permanent, text).with("source", path.display());
     match holder {
         Some(holder) => error.with("holder", holder),

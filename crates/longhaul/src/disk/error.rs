@@ -51,6 +51,23 @@ impl DiskError {
         &self.path
     }
 
+    /// What helps against a limit that was met, where the fault alone does not say it.
+    pub(crate) fn advice(&self) -> Option<&'static str> {
+        use rustix::io::Errno;
+        let Why::Io(error) = &self.why else { return None };
+        match Errno::from_raw_os_error(error.raw_os_error()?) {
+            Errno::FBIG => Some(
+                "no file may become that long here: raise the limit (ulimit -f), or choose a file system that allows it \
+                 (vfat ends at 4 GiB)",
+            ),
+            Errno::MFILE => Some("allow more open files (ulimit -n), or transfer fewer at once"),
+            Errno::NFILE => {
+                Some("the system has no more open files to give; end other programs, or transfer fewer at once")
+            }
+            _ => None,
+        }
+    }
+
     /// The process that holds the transfer, when the fault is `InUse` and it can be told.
     pub(crate) fn holder(&self) -> Option<u32> {
         match self.why {
@@ -85,7 +102,7 @@ impl std::error::Error for DiskError {
 pub(crate) fn fault_of(error: &io::Error) -> DiskFault {
     use io::ErrorKind as K;
     match error.kind() {
-        K::StorageFull | K::QuotaExceeded | K::FileTooLarge => DiskFault::NoSpace,
+        K::StorageFull | K::QuotaExceeded => DiskFault::NoSpace,
         K::ReadOnlyFilesystem => DiskFault::ReadOnly,
         K::PermissionDenied => DiskFault::Denied,
         K::AlreadyExists | K::IsADirectory | K::DirectoryNotEmpty => DiskFault::Exists,
@@ -112,7 +129,8 @@ mod tests {
         for (errno, want) in [
             (Errno::NOSPC, DiskFault::NoSpace),
             (Errno::DQUOT, DiskFault::NoSpace),
-            (Errno::FBIG, DiskFault::NoSpace),
+            (Errno::FBIG, DiskFault::Io),
+            (Errno::MFILE, DiskFault::Io),
             (Errno::ROFS, DiskFault::ReadOnly),
             (Errno::ACCESS, DiskFault::Denied),
             (Errno::PERM, DiskFault::Denied),

@@ -154,7 +154,7 @@ fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, reme
         }
     };
     let text = match &remembered.disk {
-        Some(error) => format!("{target}: {error}; {next}"),
+        Some(error) => format!("{target}: {error}; {}", error.advice().unwrap_or(next)),
         None => format!("{target}: cannot {during} (while fetching {object}); {next}"),
     };
     let error = Error::new(kind, Disposition::Permanent, text).with("path", target).with("operation", during);

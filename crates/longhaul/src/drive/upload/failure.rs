@@ -133,7 +133,7 @@ fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: R
     };
     let About { object, source, .. } = *about;
     let text = match &remembered.disk {
-        Some(error) => format!("{source}: {error}; {next}"),
+        Some(error) => format!("{source}: {error}; {}", error.advice().unwrap_or(next)),
         None => format!("{source}: cannot {during} (while uploading to {object}); {next}"),
     };
     let error = Error::new(kind, Disposition::Permanent, text)
