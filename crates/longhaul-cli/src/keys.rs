@@ -8,8 +8,6 @@ use std::path::PathBuf;
 
 /// Names that file systems take: 255 bytes, a few of which our own working files need.
 const NAME_LEN_MAX: usize = 255;
-/// Endings of working files that lie beside downloads.
-const OURS: [&str; 3] = [".lhpart", ".lhnext", ".lhlog"];
 
 /// The parts of keys that are the same for all of a prefix: everything up to its last slash.
 pub(crate) fn base(prefix_key: &str) -> &str {
@@ -40,9 +38,7 @@ fn part(name: &str) -> Result<&str, &'static str> {
         _ if cfg!(windows) && (name.ends_with(['.', ' ']) || is_device(&lower)) => {
             Err("a part of it is no file name here")
         }
-        _ if OURS.iter().any(|ending| lower.ends_with(ending)) => {
-            Err("it ends like the files that unfinished downloads lie in")
-        }
+        _ if longhaul::is_working_file(name) => Err("it ends like the files that unfinished downloads lie in"),
         name => Ok(name),
     }
 }
@@ -131,6 +127,10 @@ mod tests {
             "\u{9b}x",
             "x.lhpart",
             "X.LHLOG",
+            "x.lhlog.bad-1",
+            "x.lhlog~",
+            "x.lhpart~0123456789abcdef",
+            "x.lhmode~",
             "a.lhnext/b",
             &long,
         ] {

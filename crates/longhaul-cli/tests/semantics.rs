@@ -5,13 +5,18 @@
 //! against the ways that are aimed at it.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a failed step is a failed test, and prints"
+)]
 
 mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{FileExt, symlink};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -653,6 +658,34 @@ fn names_stay_in_the_folder() {
     assert_eq!(ran.unsound(), None, "{}", ran.report(&bench));
     assert!(names(&trap).is_empty(), "{}", ran.report(&bench));
     assert_eq!(first().content.first_difference_in_file(moved.join("file")).unwrap(), None);
+}
+
+/// `local/shared.rs` has the table; here is one of each kind, without needing to be root.
+#[test]
+fn files_of_other_users_are_never_ours() {
+    let for_all = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+    let bench = bench();
+    fs::write(bench.part(), b"").unwrap();
+    for_all(&bench.part());
+    let ran = bench.get().run();
+    ran.expect(&bench, 8, "exists");
+    assert_eq!((bench.origin.requests(), bench.file().exists()), (0, false), "{}", ran.report(&bench));
+    assert_eq!(fs::read(bench.part()).unwrap(), b"");
+    fs::remove_file(bench.part()).unwrap();
+
+    bench.hold(HALF);
+    for_all(&bench.log());
+    let ran = bench.get().run();
+    ran.expect(&bench, 0, "validator, restarted (journal_unusable)");
+    assert!(names(&bench.folder()).contains("file.lhlog.bad-1"), "{}", ran.report(&bench));
+
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(bench.state(), Some(54_321), None).unwrap();
+        let ran = bench.longhaul(["cancel", "--all", "--state-dir", path(&bench.state())]);
+        ran.expect_code(&bench, 8);
+    } else {
+        println!("skipped: a state directory of another user, which only root can make");
+    }
 }
 
 /// Everything beside the folder, the state directory and the logs of the runs.

@@ -18,10 +18,18 @@ pub const FALLBACK: &str = "download";
 
 /// Longest extension, dot included, that survives the cutting of a name that is too long.
 const EXTENSION_LEN_MAX: usize = 16;
-/// Endings of our own working files; a name with one would be taken for such a file.
-const OURS: [&str; 4] = [".lhpart", ".lhnext", ".lhlog", ".lhlog~"];
-/// A journal that was set aside ends in this and a number.
-const OURS_ASIDE: &str = ".lhlog.bad-";
+/// The ending of the file that a download's bytes lie in until they are whole.
+pub const PART: &str = ".lhpart";
+/// The ending of a new generation of it.
+pub const NEXT: &str = ".lhnext";
+/// The ending of its journal.
+pub const LOG: &str = ".lhlog";
+/// The ending of a file that lives for a moment, to see what the file system makes of new files.
+pub const MODE: &str = ".lhmode";
+/// Stands between one of these endings and digits: a file that lives for a moment only.
+pub const HELPER: &str = "~";
+/// Stands between the ending of a journal and a number: the journal was set aside.
+pub const ASIDE: &str = ".bad-";
 
 /// A name that is one safe path component.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,11 +112,16 @@ fn is_device(name: &str) -> bool {
     number.is_some_and(|n| matches!(n, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³"))
 }
 
-/// Whether we could take the name for one of our working files. Case does not count: some file systems ignore it.
-fn is_ours(name: &str) -> bool {
+/// Whether we could take the name for one of our working files: this is the one list of them. Case does not count: some
+/// file systems ignore it.
+pub fn is_ours(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    OURS.iter().any(|ending| name.ends_with(ending))
-        || name.rfind(OURS_ASIDE).is_some_and(|at| name[at + OURS_ASIDE.len()..].bytes().all(|b| b.is_ascii_digit()))
+    let Some(ending) = name.rfind(".lh").map(|at| &name[at..]) else { return false };
+    let behind = |first: &str, second: &str| ending.strip_prefix(first).and_then(|rest| rest.strip_prefix(second));
+    let is_helper = |of: &&str| behind(of, HELPER).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()));
+    [PART, NEXT, LOG].contains(&ending)
+        || [PART, NEXT, LOG, MODE].iter().any(is_helper)
+        || behind(LOG, ASIDE).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// At most `len_max` bytes, cut between two characters, a short extension kept.

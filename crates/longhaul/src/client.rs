@@ -24,7 +24,7 @@ use crate::disk::lock::Locking;
 use crate::disk::names::Names;
 use crate::disk::search::Search;
 use crate::disk::state_dir::StateDir;
-use crate::drive::run::{Destination, Request};
+use crate::drive::run::{Below, Destination, Request};
 use crate::drive::upload::body::Buffers;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::source::{self, Redacted};
@@ -447,6 +447,17 @@ impl DownloadBuilder {
         self
     }
 
+    /// The target file is at `path` below the folder `root`, which may be a link. No link below it is followed, at no
+    /// time: a part of `path` that is a link, or no folder, ends the transfer with [`ErrorKind::Exists`]. A `path` that is
+    /// empty or absolute, or has `.` or `..` in it, is [`ErrorKind::Usage`] at the start.
+    pub fn below(mut self, root: impl Into<PathBuf>, path: impl AsRef<Path>) -> Self {
+        self.destination = Some(match Below::new(root.into(), path.as_ref()) {
+            Some(below) => Destination::Below(below),
+            None => Destination::File(PathBuf::new()), // refused by `start`
+        });
+        self
+    }
+
     /// The target is chosen when the suggested name is known; it is made safe before the function sees it.
     pub fn choose(mut self, choose: impl Fn(&str) -> PathBuf + Send + Sync + 'static) -> Self {
         self.destination = Some(Destination::Chosen(Arc::new(choose)));
@@ -639,10 +650,16 @@ impl DownloadBuilder {
             }
             other => other,
         };
-        config.named = matches!(destination, Destination::File(_));
-        if let Destination::File(path) = &destination
-            && has_journal(path)
-            && let Ok(recorded) = crate::inspect::recorded_source(path)
+        config.named = matches!(destination, Destination::File(_) | Destination::Below(_));
+        let recorded = match &destination {
+            Destination::File(path) if has_journal(path) => crate::inspect::recorded_source(path).ok(),
+            Destination::Below(below) => {
+                let folder = self.client.inner.folders.open_within(&below.within(), false).ok();
+                folder.and_then(|folder| crate::inspect::recorded_in(&folder, &below.name))
+            }
+            _ => None,
+        };
+        if let Some(recorded) = recorded
             && recorded.url == config.source.url
             && recorded.window == config.source.window
         {
@@ -732,7 +749,7 @@ fn random_id() -> [u8; 16] {
 }
 
 /// Names and jitter need spread, not secrecy: the standard library's hasher keys are random per process and instance.
-fn random_u64() -> u64 {
+pub(crate) fn random_u64() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
     hasher.write_u128(crate::now_unix_ns());

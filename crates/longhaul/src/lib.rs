@@ -71,6 +71,12 @@ pub use objects::{LinkMethod, ObjectInfo, Objects};
 pub use token::{Reopened, Token};
 pub use transfer::{Cancel, Events, Transfer};
 
+/// Whether a file of this name would be taken for a working file of a download: its bytes while they are not whole
+/// (`.lhpart`, `.lhnext`), its journal (`.lhlog`, and those set aside), or a helper of the two. Case does not count.
+pub fn is_working_file(name: &str) -> bool {
+    longhaul_core::names::is_ours(name)
+}
+
 /// Nanoseconds since the Unix epoch; 0 when the clock stands before it.
 pub(crate) fn now_unix_ns() -> u128 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos())

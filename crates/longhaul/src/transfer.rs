@@ -191,6 +191,7 @@ pub(crate) fn start(request: Request, links: Option<Arc<dyn LinkSource>>) -> Tra
     let id = id_text(request.config.source.id);
     let named = match &request.destination {
         Destination::File(file) => std::path::absolute(file).ok(),
+        Destination::Below(below) => std::path::absolute(&below.path).ok(),
         _ => None,
     };
     let (transfer, ends) = handle(TransferKind::Download, id.clone(), named);
@@ -411,7 +412,8 @@ impl Task {
     async fn run(mut self) -> (Result<Outcome, Error>, Teller) {
         let result = loop {
             let (ended, asked) = self.one_run().await;
-            if let Some(path) = &ended.path {
+            let is_below = matches!(self.request.destination, Destination::Below(_));
+            if let Some(path) = ended.path.as_ref().filter(|_| !is_below) {
                 // The name is settled: a next run need not ask the source for it.
                 self.request.destination = Destination::File(path.clone());
                 self.request.config.named = true;
@@ -471,6 +473,7 @@ impl Task {
                     path: match (&ended.path, &self.request.destination) {
                         (Some(path), _) => path.clone(),
                         (None, Destination::File(path) | Destination::Folder(path)) => path.clone(),
+                        (None, Destination::Below(below)) => below.path.clone(),
                         (None, Destination::Chosen(_)) => PathBuf::new(),
                     },
                     bytes: 0,

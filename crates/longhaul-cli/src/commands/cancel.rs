@@ -1,7 +1,9 @@
 //! `longhaul cancel ID|FILE...`: transfers that are not running are given up, and nothing is left of them.
 //!
 //! A partial file and its journal are deleted; an upload is removed from its store, which is asked until its list of
-//! parts is empty, unless it was begun with `put --keep-parts`. A transfer that runs in another process has that process's lock, and stays as it is.
+//! parts is empty, unless it was begun with `put --keep-parts`. A transfer that runs in another process has that process's
+//! lock, and stays as it is. What another user owns or may write to says nothing about what is to be removed where: it is
+//! not followed.
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +27,16 @@ pub(crate) fn run(cancel: &Cancel) -> Result<Exit, Failure> {
     };
     let listing = client.list()?;
     let mut ends: Vec<End> = Vec::new();
+    let has_state = match &cancel.state {
+        StateDir::Chosen(_) => true,
+        StateDir::Usual(dir) => dir.is_dir(),
+        StateDir::Nowhere => false,
+    };
+    // What cannot be read (another user's, say) cannot be cancelled; nothing is sent for it.
+    let unread: &[String] = if has_state { &listing.warnings } else { &[] };
+    for warning in unread {
+        out::say(&format!("warning: {warning}"));
+    }
     let runtime = runtime()?;
     match &cancel.what {
         None => {
@@ -58,7 +70,9 @@ pub(crate) fn run(cancel: &Cancel) -> Result<Exit, Failure> {
     for end in ends.iter().filter(|end| !end.cancelled) {
         out::complain(&end.message);
     }
-    Ok(ends.iter().find(|end| !end.cancelled).map_or(Exit::Done, |end| end.exit))
+    let all_read = cancel.what.is_some() || unread.is_empty();
+    let otherwise = if all_read { Exit::Done } else { Exit::LocalFile };
+    Ok(ends.iter().find(|end| !end.cancelled).map_or(otherwise, |end| end.exit))
 }
 
 fn is_upload(transfer: &TransferInfo) -> bool {
@@ -101,6 +115,9 @@ fn meant(listing: &Listing, what: &Path) -> Result<Vec<Found>, Failure> {
         .filter(|t| is_upload(t) || t.state != TransferState::Done)
         .map(Found::from)
         .collect();
+    // A download that began anew is noted twice; what lies there is one.
+    let mut paths = std::collections::HashSet::new();
+    found.retain(|one| one.upload || paths.insert(one.path.clone()));
     if found.iter().all(|one| one.upload) && with_ending(&target, ".lhlog").symlink_metadata().is_ok() {
         found.push(Found { id: None, upload: false, path: super::absolute(&target), url: None });
     }

@@ -69,6 +69,7 @@ impl Session<'_> {
             path: match &wanted.place {
                 Place::File(path) => std::path::absolute(path).ok(),
                 Place::Folder(_) => None,
+                Place::Below(folder, path) => std::path::absolute(folder.join(path)).ok(),
             },
             number: wanted.number,
             count: if self.get.recursive { 0 } else { self.get.urls.len() },
@@ -174,6 +175,7 @@ fn settings(get: &Get, wanted: &Wanted, download: DownloadBuilder) -> DownloadBu
     let mut download = match &wanted.place {
         Place::File(path) => download.to(path),
         Place::Folder(folder) => download.into_dir(folder),
+        Place::Below(folder, path) => download.below(folder, path),
     };
     for checksum in &get.checksums {
         download = download.checksum(checksum.clone());

@@ -78,6 +78,8 @@ pub(crate) enum Place {
     File(PathBuf),
     /// Under a name from the server, else from the URL.
     Folder(PathBuf),
+    /// The file with this path below the folder; no link below it is followed.
+    Below(PathBuf, PathBuf),
 }
 
 impl Place {
@@ -88,7 +90,7 @@ impl Place {
                 Some(parent) if !parent.as_os_str().is_empty() => parent,
                 _ => Path::new("."),
             },
-            Self::Folder(folder) => folder,
+            Self::Folder(folder) | Self::Below(folder, _) => folder,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `get -r`: all objects of a prefix, into a folder, whatever their names are.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use crate::common::{Ran, tree};
@@ -138,4 +139,76 @@ fn a_signal_stops_the_list_too_and_the_same_command_goes_on() {
     let ran = recursive(&shop, "p/", &[]);
     assert_eq!(ran.code(), 0, "{}", ran.report(&shop.bench));
     assert_eq!(files(&shop).len(), 30);
+}
+
+/// Objects with names of our working files would be taken for these, or take their place.
+#[test]
+fn names_of_working_files_are_refused_whatever_the_rest_of_the_name_is() {
+    let shop = Shop::open();
+    let ours = ["x.lhpart", "x.lhnext", "x.LHLOG", "x.lhlog.bad-1", "x.lhpart~", "x.lhlog~", "x.lhmode~", "x.lhlog~0f"];
+    for name in ours {
+        shop.store.put_seeded("films", &format!("p/{name}"), 1, 100).unwrap();
+    }
+    shop.store.put_seeded("films", "p/x", 1, 100).unwrap();
+    let ran = shop.get("p/").into_dir(shop.bench.folder()).arg("-r").plain().run();
+    assert_eq!(ran.code(), 8, "{}", ran.report(&shop.bench));
+    assert_eq!(files(&shop), set(["x"]), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("it ends like the files that unfinished").count(), ours.len(), "{}", ran.stderr);
+}
+
+/// A link below the folder leads out of it, or to another file in it: neither is followed, by no later run either.
+#[test]
+fn a_link_to_a_folder_below_the_folder_is_never_followed() {
+    let shop = Shop::open();
+    for key in ["p/a/x", "p/a/b/y", "p/z"] {
+        shop.store.put_seeded("films", key, 1, 5000).unwrap();
+    }
+    let outside = shop.bench.root().join("outside");
+    std::fs::create_dir_all(outside.join("b")).unwrap();
+    symlink(&outside, shop.bench.folder().join("a")).unwrap();
+    // The folder itself may be a link: it is the user's choice.
+    let link = shop.bench.root().join("link");
+    symlink(shop.bench.folder(), &link).unwrap();
+    for _ in 0..2 {
+        let ran = shop.get("p/").into_dir(&link).arg("-r").plain().run();
+        assert_eq!(ran.code(), 8, "{}", ran.report(&shop.bench));
+        assert_eq!(tree(&outside).len(), 1, "{:?}", tree(&outside));
+        assert!(shop.bench.folder().join("z").is_file(), "{}", ran.stderr);
+        assert_eq!(ran.stderr.matches("a link stands there, and none is followed").count(), 2, "{}", ran.stderr);
+    }
+    std::fs::remove_file(shop.bench.folder().join("a")).unwrap();
+    let ran = shop.get("p/").into_dir(&link).arg("-r").run();
+    assert_eq!(ran.code(), 0, "{}", ran.report(&shop.bench));
+    assert!(files(&shop).contains("a/b/y"));
+}
+
+/// A link takes the place of a folder between two runs: what was begun in it is neither gone on with nor removed where
+/// the link leads to, and what lies there stays.
+#[test]
+fn a_folder_that_became_a_link_leads_no_later_run_elsewhere() {
+    let shop = Shop::open();
+    shop.store.put_seeded("films", "p/a/x", 1, crate::common::SIZE).unwrap();
+    shop.store.fault("kind=cut op=GetObject after=2000000").unwrap();
+    let ran = shop.get("p/").into_dir(shop.bench.folder()).retries(0).args(["-r", "-x", "1"]).run();
+    assert_eq!(ran.code(), 10, "{}", ran.report(&shop.bench));
+    shop.store.clear_faults();
+    let (inside, outside) = (shop.bench.folder().join("a"), shop.bench.root().join("outside"));
+    std::fs::rename(&inside, &outside).unwrap();
+    symlink(&outside, &inside).unwrap();
+    let before = tree(&outside);
+    assert!(before.len() >= 2, "{before:?}");
+    let ran = recursive(&shop, "p/", &[]);
+    assert_eq!(ran.code(), 8, "{}", ran.report(&shop.bench));
+    let state = shop.bench.state();
+    let state = state.to_str().unwrap();
+    for command in [&["list"][..], &["clean", "--yes", "--older-than", "0"], &["cancel", "--all"]] {
+        let args: Vec<&str> = command.iter().copied().chain(["--state-dir", state]).collect();
+        let ran = shop.longhaul(&args);
+        assert_eq!((ran.unsound(), ran.code()), (None, 0), "{command:?}: {}", ran.report(&shop.bench));
+        assert_eq!(tree(&outside), before, "{command:?}: {}", ran.report(&shop.bench));
+    }
+    std::fs::remove_file(&inside).unwrap();
+    std::fs::rename(&outside, &inside).unwrap();
+    let ran = recursive(&shop, "p/", &[]);
+    shop.expect(&ran, 0, "crc64, resumed");
 }

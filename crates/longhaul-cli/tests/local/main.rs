@@ -21,6 +21,7 @@ mod exec;
 mod journals;
 mod partials;
 mod processes;
+mod shared;
 mod signals;
 mod state;
 mod targets;

@@ -1,6 +1,8 @@
 //! What went wrong on the disk: one error that names the file and what was tried, and the core's word for it.
 
 use longhaul_core::step::DiskFault;
+use rustix::io::Errno;
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,8 +22,12 @@ pub(crate) struct DiskError {
 #[derive(Debug)]
 enum Why {
     Io(io::Error),
-    Said(&'static str),
+    Said(Cow<'static, str>),
+    /// The name is none that a file can have there.
+    Name(String),
     Held(Option<u32>),
+    /// By a transfer of this program, of this.
+    Ours(String),
 }
 
 impl DiskError {
@@ -31,14 +37,40 @@ impl DiskError {
         Self { fault: fault_of(&error), doing, path: path.into(), why: Why::Io(error) }
     }
 
+    /// The system refused a call that has a name in it: perhaps for the name.
+    pub(crate) fn named(doing: &'static str, path: &Path, error: Errno) -> Self {
+        match refused_name(error, path) {
+            Some(why) => Self { fault: DiskFault::Unsupported, doing, path: path.into(), why: Why::Name(why) },
+            None => Self::io(doing, path, error),
+        }
+    }
+
     /// We refuse, for a reason in words.
-    pub(crate) fn said(fault: DiskFault, doing: &'static str, path: &Path, why: &'static str) -> Self {
-        Self { fault, doing, path: path.into(), why: Why::Said(why) }
+    pub(crate) fn said(fault: DiskFault, doing: &'static str, path: &Path, why: impl Into<Cow<'static, str>>) -> Self {
+        Self { fault, doing, path: path.into(), why: Why::Said(why.into()) }
     }
 
     /// Another process (its number, where it can be told) holds the file.
     pub(crate) fn held(path: &Path, holder: Option<u32>) -> Self {
         Self { fault: DiskFault::InUse, doing: "lock", path: path.into(), why: Why::Held(holder) }
+    }
+
+    /// Another transfer of this program holds the file; what that one is of.
+    pub(crate) fn held_here(path: &Path, whose: String) -> Self {
+        Self { fault: DiskFault::InUse, doing: "lock", path: path.into(), why: Why::Ours(whose) }
+    }
+
+    /// What the transfer of this program is of that holds the file.
+    pub(crate) fn held_by_us(&self) -> Option<&str> {
+        match &self.why {
+            Why::Ours(whose) => Some(whose),
+            _ => None,
+        }
+    }
+
+    /// Whether another name may help.
+    pub(crate) fn is_for_its_name(&self) -> bool {
+        matches!(self.why, Why::Name(_))
     }
 
     /// The core's word for it.
@@ -83,6 +115,8 @@ impl fmt::Display for DiskError {
         match &self.why {
             Why::Io(error) => write!(f, "{error}"),
             Why::Said(why) => f.write_str(why),
+            Why::Name(why) => f.write_str(why),
+            Why::Ours(_) => f.write_str("another transfer of this program is working on it"),
             Why::Held(Some(pid)) => write!(f, "process {pid} is working on it"),
             Why::Held(None) => f.write_str("another process is working on it"),
         }
@@ -96,6 +130,24 @@ impl std::error::Error for DiskError {
             _ => None,
         }
     }
+}
+
+/// Why a file system does not take a name, when that is what the error says.
+fn refused_name(error: Errno, path: &Path) -> Option<String> {
+    // What Windows has as separators, wildcards and streams (NTFS, FAT, SMB).
+    const ODD: [char; 8] = [':', '*', '?', '"', '<', '>', '|', '\\'];
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let odd: String = ODD.iter().filter(|c| name.contains(**c)).collect();
+    Some(match error {
+        Errno::NAMETOOLONG => format!("the file system takes no name as long as this (it has {} bytes)", name.len()),
+        Errno::ILSEQ => "the file system takes no such name: it is not in the encoding that it wants".to_owned(),
+        Errno::INVAL if !odd.is_empty() => format!("the file system takes no such name: it has {odd} in it"),
+        Errno::INVAL if name.ends_with(['.', ' ']) => {
+            "the file system takes no such name: it ends in a dot or a blank".to_owned()
+        }
+        Errno::INVAL => "the file system takes no such name".to_owned(),
+        _ => return None,
+    })
 }
 
 /// The core's word for an error of the system.
@@ -145,6 +197,23 @@ mod tests {
         ] {
             assert_eq!(fault_of(&errno.into()), want, "{errno:?}");
         }
+    }
+
+    #[test]
+    fn a_name_that_the_file_system_cannot_have_is_said() {
+        for (errno, name, why) in [
+            (Errno::INVAL, "a:b.iso.lhpart", "it has : in it"),
+            (Errno::INVAL, "a. ", "ends in a dot or a blank"),
+            (Errno::INVAL, "a", "takes no such name"),
+            (Errno::ILSEQ, "a\u{e9}", "encoding"),
+            (Errno::NAMETOOLONG, "aaaa", "as long as this (it has 4 bytes)"),
+        ] {
+            let error = DiskError::named("create", &Path::new("/d").join(name), errno);
+            assert!(error.is_for_its_name() && error.fault() == DiskFault::Unsupported, "{error}");
+            assert!(error.to_string().contains(why) && error.to_string().contains(name), "{error}");
+        }
+        let error = DiskError::named("create", Path::new("a:b"), Errno::NOSPC);
+        assert!(!error.is_for_its_name() && error.fault() == DiskFault::NoSpace);
     }
 
     #[test]

@@ -10,13 +10,13 @@
 //! - Compaction gives the old journal or the new one, never a mixture.
 
 use super::error::{DiskError, Result};
-use super::names::BAD_MAX;
+use super::names::{BAD_MAX, Helper};
 use super::place::{Entry, Place, read_at_most};
-use super::platform;
+use super::{platform, publish};
 use longhaul_core::journal::{self, Problem};
-use longhaul_core::step::FoundJournal;
+use longhaul_core::step::{DiskFault, FoundJournal};
 use rustix::fs::FileType;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::marker::PhantomData;
 use std::os::unix::fs::FileExt;
@@ -40,6 +40,10 @@ pub(crate) trait Codec {
     fn header() -> Vec<u8>;
     /// Appends the frames of records to `out`; the next sequence number.
     fn encode(records: &[Self::Record], sequence: u32, out: &mut Vec<u8>) -> u32;
+    /// The id of the transfer that a journal is of.
+    fn id(recovered: &Self::Recovered) -> [u8; 16];
+    /// The same of a record, when it has it.
+    fn id_in(record: &Self::Record) -> Option<[u8; 16]>;
     /// Reads a whole journal, as far as it is whole.
     fn decode(file: &[u8]) -> std::result::Result<(Self::Recovered, Whole), Problem>;
 }
@@ -69,6 +73,17 @@ impl Codec for Downloads {
 
     fn encode(records: &[Self::Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
         journal::encode(records, sequence, out)
+    }
+
+    fn id(recovered: &Self::Recovered) -> [u8; 16] {
+        recovered.source.id
+    }
+
+    fn id_in(record: &Self::Record) -> Option<[u8; 16]> {
+        match record {
+            journal::Record::Source(source) => Some(source.id),
+            _ => None,
+        }
     }
 
     fn decode(file: &[u8]) -> std::result::Result<(Self::Recovered, Whole), Problem> {
@@ -104,6 +119,8 @@ impl From<OnDisk<journal::Recovered>> for FoundJournal {
 pub(crate) struct JournalFile<C = Downloads> {
     place: Arc<Place>,
     open: Option<Open>,
+    /// The id in the journal as it stands on disk: it names what a crash leaves.
+    id: Option<[u8; 16]>,
     kind: PhantomData<fn() -> C>,
 }
 
@@ -131,15 +148,15 @@ impl<C: Codec> JournalFile<C> {
     /// What is read may be in the kernel's cache only: whoever wrote it may have been killed before its sync. With
     /// `durable` it is synced here, so that acting on it (removing a retired file, say) does not run ahead of the disk.
     pub(crate) fn open(place: Arc<Place>, durable: bool) -> Result<(Self, OnDisk<C::Recovered>)> {
-        let mut this = Self { place, open: None, kind: PhantomData };
+        let mut this = Self { place, open: None, id: None, kind: PhantomData };
         let (folder, name) = (&this.place.folder, this.place.names.log());
-        // Best effort: a compaction removes it, or says why it cannot.
-        let _ = folder.remove(&this.place.names.log_temp());
         let problem = match folder.look(&name)? {
             None => return Ok((this, OnDisk::Absent)),
             Some(entry) => match this.read(entry)? {
                 Ok((open, recovered)) => {
-                    this.open = Some(open);
+                    let id = C::id(&recovered);
+                    this.place.remove_helpers(&id);
+                    (this.open, this.id) = (Some(open), Some(id));
                     if durable {
                         this.sync_found()?;
                     }
@@ -155,7 +172,7 @@ impl<C: Codec> JournalFile<C> {
     /// The journal of a place that has none, to be begun; `None` where something stands at its name.
     pub(crate) fn absent(place: Arc<Place>) -> Result<Option<Self>> {
         let there = place.folder.look(&place.names.log())?;
-        Ok(there.is_none().then_some(Self { place, open: None, kind: PhantomData }))
+        Ok(there.is_none().then_some(Self { place, open: None, id: None, kind: PhantomData }))
     }
 
     fn sync_found(&mut self) -> Result<()> {
@@ -167,14 +184,15 @@ impl<C: Codec> JournalFile<C> {
 
     fn read(&self, entry: Entry) -> Result<std::result::Result<(Open, C::Recovered), Problem>> {
         // A second name means that somebody else's file would grow with ours.
-        if entry.kind != FileType::RegularFile || entry.links > 1 {
+        let folder = &self.place.folder;
+        if entry.kind != FileType::RegularFile || entry.links > 1 || folder.stranger(&entry).is_some() {
             return Ok(Err(Problem::Foreign));
         }
         if entry.facts.len > LEN_MAX {
             return Ok(Err(Problem::Damaged));
         }
         let name = self.place.names.log();
-        let Some(file) = self.place.folder.open_file(&name, true)? else { return Ok(Err(Problem::Short)) };
+        let Some(file) = folder.open_own(&name, true)? else { return Ok(Err(Problem::Short)) };
         // A journal that the drive cannot read is damaged: it must not block the transfer.
         let Ok(bytes) = read_at_most(&file, LEN_MAX + 1) else { return Ok(Err(Problem::Damaged)) };
         let (recovered, whole) = match C::decode(&bytes) {
@@ -198,6 +216,11 @@ impl<C: Codec> JournalFile<C> {
     /// Whether there is a journal to append to.
     pub(crate) fn exists(&self) -> bool {
         self.open.is_some()
+    }
+
+    /// The id of the transfer in the journal as it stands on disk.
+    pub(crate) fn id(&self) -> Option<[u8; 16]> {
+        self.id
     }
 
     /// Its length in bytes.
@@ -228,6 +251,7 @@ impl<C: Codec> JournalFile<C> {
         };
         open.write(&bytes).map_err(|e| DiskError::io("append to", &path, e))?;
         open.sequence = sequence;
+        self.id = records.iter().rev().find_map(C::id_in).or(self.id);
         if durable {
             open.sync().map_err(|e| DiskError::io("sync", &path, e))?;
             self.sync_name()?;
@@ -250,7 +274,9 @@ impl<C: Codec> JournalFile<C> {
     pub(crate) fn compact(&mut self, records: &[C::Record], durable: bool) -> Result<()> {
         let mut bytes = C::header();
         let sequence = C::encode(records, 0, &mut bytes);
-        self.replace(&bytes, sequence, durable)
+        self.replace(&bytes, sequence, durable)?;
+        self.id = records.iter().rev().find_map(C::id_in).or(self.id);
+        Ok(())
     }
 
     /// The same journal in a new file, after a sync of the old one failed.
@@ -264,13 +290,13 @@ impl<C: Codec> JournalFile<C> {
             return self.replace(&bytes, sequence, true);
         }
         let why = "what was written to it is lost: the disk failed";
-        Err(DiskError::said(longhaul_core::step::DiskFault::Io, "read", &path, why))
+        Err(DiskError::said(DiskFault::Io, "read", &path, why))
     }
 
     fn replace(&mut self, bytes: &[u8], sequence: u32, durable: bool) -> Result<()> {
         let (folder, names) = (&self.place.folder, &self.place.names);
-        let (temp, name) = (names.log_temp(), names.log());
-        let mut new = Open::new(folder.create_file_anew(&temp)?, true);
+        let (file, temp) = self.place.create_helper(Helper::Log, &self.id.unwrap_or_default())?;
+        let (mut new, name) = (Open::new(file, true), names.log());
         new.sequence = sequence;
         let written = new.write(bytes).and_then(|()| if durable { new.sync() } else { Ok(()) });
         let renamed = written
@@ -294,33 +320,52 @@ impl<C: Codec> JournalFile<C> {
         Ok(())
     }
 
-    /// Renames whatever stands at the journal's name to `NAME.lhlog.bad-N`: the first free number, else the oldest. A file
-    /// without a byte, left by a process that was killed when it had just made it, tells nothing and goes.
+    /// Renames whatever stands at the journal's name to `NAME.lhlog.bad-N`: the first free number, else that of the oldest
+    /// that was a journal of ours. `Exists` when there is neither. A file of ours without a byte, left by a process that
+    /// was killed when it had just made it, tells nothing and goes.
     fn set_aside(&self) -> Result<()> {
         let (folder, names) = (&self.place.folder, &self.place.names);
-        if folder.look(&names.log())?.is_some_and(|e| e.kind == FileType::RegularFile && e.facts.len == 0) {
-            return folder.remove(&names.log()).map(|_| ());
+        let log = names.log();
+        let is_empty = |e: &Entry| e.kind == FileType::RegularFile && e.facts.len == 0 && folder.stranger(e).is_none();
+        if folder.look(&log)?.is_some_and(|e| is_empty(&e)) {
+            return folder.remove(&log).map(drop);
         }
-        let mut numbers: Vec<(Option<i64>, OsString)> = Vec::new();
-        for number in 1..=BAD_MAX {
-            let name = names.log_bad(number);
-            let entry = folder.look(&name)?;
-            if !entry.is_some_and(|e| e.kind == FileType::Directory) {
-                numbers.push((entry.map(|e| e.facts.ctime_ns), name));
+        let mut old: Vec<(i64, OsString)> = Vec::new();
+        for to in (1..=BAD_MAX).map(|number| names.log_bad(number)) {
+            match folder.look(&to)? {
+                None => match publish::set_aside(folder, &log, &to) {
+                    Err(e) if e.fault() == DiskFault::Exists => {} // taken a moment ago
+                    renamed => return renamed,
+                },
+                Some(entry) if self.was_journal(&to, &entry) => old.push((entry.facts.ctime_ns, to)),
+                Some(_) => {}
             }
         }
-        // Free ones (`None`) sort first; the sort keeps the order of equals.
-        numbers.sort_by_key(|(changed, _)| *changed);
-        let last = (None, names.log_bad(BAD_MAX));
-        let (_, to) = numbers.into_iter().next().unwrap_or(last);
-        folder.rename(&names.log(), &to)
+        match old.into_iter().min() {
+            Some((_, to)) => folder.rename(&log, &to),
+            None => {
+                let why = "nine files that are no journals stand where it would be set aside (.bad-1 to .bad-9)";
+                Err(DiskError::said(DiskFault::Exists, "set aside", &folder.path_of(&log), why))
+            }
+        }
+    }
+
+    /// Whether a file was set aside here, and not made by another program: nobody else could have written it, and it
+    /// begins as journals do, or with the zeros that a power cut leaves.
+    fn was_journal(&self, name: &OsStr, entry: &Entry) -> bool {
+        const BEGINNING: usize = 8;
+        if entry.kind != FileType::RegularFile || entry.links > 1 {
+            return false;
+        }
+        let Ok(Some(file)) = self.place.folder.open_own(name, false) else { return false };
+        let Ok(bytes) = read_at_most(&file, BEGINNING as u64) else { return false };
+        C::header().starts_with(&bytes) || bytes.iter().all(|byte| *byte == 0)
     }
 
     /// Removes the journal; whether there was one. May be called twice. It lasts after a sync of the folder.
     pub(crate) fn remove(&mut self) -> Result<bool> {
         self.open = None;
-        self.place.folder.remove(&self.place.names.log_temp())?;
-        self.place.folder.remove(&self.place.names.log())
+        self.place.folder.remove_own(&self.place.names.log())
     }
 }
 

@@ -32,6 +32,16 @@ impl Stage {
             other => panic!("{other:?}"),
         }
     }
+    /// A helper of the transfer that [`source`] is of.
+    fn helper(&self, helper: Helper) -> OsString {
+        self.place.names.helper(helper, &[3; 16])
+    }
+    fn write_private(&self, name: OsString, bytes: &[u8]) {
+        self.place.folder.create_file(&name).unwrap().write_all(bytes).unwrap();
+    }
+    fn chmod(&self, name: &str, mode: u32) {
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
     fn entries(&self) -> Vec<String> {
         let names = std::fs::read_dir(self.dir.path()).unwrap();
         let mut names: Vec<String> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -41,7 +51,7 @@ impl Stage {
 }
 
 fn source(url: &str) -> Record {
-    Record::Source(Source { url: url.into(), name: b"x".to_vec(), ..Source::default() })
+    Record::Source(Source { id: [3; 16], url: url.into(), name: b"x".to_vec(), ..Source::default() })
 }
 
 fn hint(start: u64) -> Record {
@@ -129,12 +139,11 @@ fn after_a_failed_sync_the_journal_is_written_to_a_new_file() {
 #[test]
 fn compaction_replaces_the_whole_and_appends_go_on_behind_it() {
     let s = stage();
-    std::fs::write(s.path("x.lhlog~"), b"left over").unwrap();
     let (mut journal, _) = s.open();
     journal.append(&[source("a")], true).unwrap();
     (0..100).for_each(|i| journal.append(&[hint(i)], false).unwrap());
     for durable in [false, true] {
-        std::fs::write(s.path("x.lhlog~"), b"left over").unwrap();
+        s.write_private(s.helper(Helper::Log), b"left over");
         journal.compact(&[source("b"), hint(7)], durable).unwrap();
         journal.append(&[hint(8)], durable).unwrap();
         let read = s.read();
@@ -148,11 +157,74 @@ fn a_compaction_that_fails_leaves_the_old_journal_in_use() {
     let s = stage();
     let (mut journal, _) = s.open();
     journal.append(&[source("a")], true).unwrap();
-    std::fs::create_dir(s.path("x.lhlog~")).unwrap();
+    std::fs::remove_file(s.path("x.lhlog")).unwrap();
+    std::fs::create_dir(s.path("x.lhlog")).unwrap(); // a rename onto it fails
     assert!(journal.compact(&[source("b")], true).is_err());
     journal.append(&[hint(1)], true).unwrap();
-    std::fs::remove_dir(s.path("x.lhlog~")).unwrap();
-    assert_eq!((s.read().source.url.as_str(), s.read().next_sequence), ("a", 2));
+    assert_eq!(s.entries(), ["x.lhlog"], "the new one was not left over");
+}
+
+#[test]
+fn what_others_made_under_a_helpers_name_is_never_removed_and_not_in_the_way() {
+    let s = stage();
+    let (mut journal, _) = s.open();
+    journal.append(&[source("a")], true).unwrap();
+    let name = s.path(s.helper(Helper::Log).to_str().unwrap());
+    std::fs::create_dir(&name).unwrap();
+    journal.compact(&[source("b")], true).unwrap();
+    assert_eq!(s.read().source.url, "b");
+    std::fs::remove_dir(&name).unwrap();
+    symlink("victim", &name).unwrap();
+    journal.compact(&[source("c")], true).unwrap();
+    assert_eq!(s.read().source.url, "c");
+    assert!(name.is_symlink() && !s.path("victim").exists());
+    // Names of the like that no id of ours gives are none of our business.
+    for name in ["x.lhlog~", "x.lhpart~", "x.lhmode~", "x.lhlog~0123456789abcdef", "x.lhpart~0123456789abcdef"] {
+        std::fs::write(s.path(name), b"mine").unwrap();
+    }
+    journal.compact(&[source("d")], true).unwrap();
+    s.read();
+    assert_eq!(s.entries().iter().filter(|name| name.contains('~')).count(), 6, "{:?}", s.entries());
+}
+
+#[test]
+fn what_a_killed_process_left_of_a_moment_goes_with_the_next_start() {
+    let s = stage();
+    let (mut journal, _) = s.open();
+    journal.append(&[source("a")], true).unwrap();
+    for helper in Helper::ALL {
+        s.write_private(s.helper(helper), b"left over");
+    }
+    assert_eq!(s.entries().len(), 3);
+    s.read();
+    assert_eq!(s.entries(), ["x.lhlog"]);
+}
+
+/// Another user's, one that others may write to, a second name: nothing of it is believed, and it is not written to.
+#[test]
+fn a_journal_that_another_user_could_change_is_set_aside() {
+    type Spoil = fn(&Stage);
+    let table: [(&str, Spoil); 3] = [
+        ("others may write to it", |s| s.chmod("x.lhlog", 0o666)),
+        ("the group may write to it", |s| s.chmod("x.lhlog", 0o660)),
+        ("another user's", |s| std::os::unix::fs::chown(s.path("x.lhlog"), Some(12_345), None).unwrap()),
+    ];
+    for (what, spoil) in table {
+        if what == "another user's" && !rustix::process::geteuid().is_root() {
+            println!("skipped: {what}: only root can give files away");
+            continue;
+        }
+        let s = stage();
+        let (mut journal, _) = s.open();
+        journal.append(&[source("a")], true).unwrap();
+        let bytes = std::fs::read(s.path("x.lhlog")).unwrap();
+        spoil(&s);
+        let (mut journal, found) = s.open();
+        assert_eq!(found, FoundJournal::SetAside(Problem::Foreign), "{what}");
+        journal.append(&[source("b")], true).unwrap();
+        assert_eq!(std::fs::read(s.path("x.lhlog.bad-1")).unwrap(), bytes, "{what}");
+        assert_eq!(s.read().source.url, "b", "{what}");
+    }
 }
 
 #[test]
@@ -200,12 +272,30 @@ fn a_link_or_a_folder_at_the_journals_name_is_renamed_away_unread() {
 fn at_most_nine_are_kept_and_the_oldest_goes_first() {
     let s = stage();
     for round in 0..11u8 {
-        std::fs::write(s.path("x.lhlog"), [round]).unwrap();
+        std::fs::write(s.path("x.lhlog"), [&journal::header()[..], &[round]].concat()).unwrap();
         s.open();
     }
     assert_eq!(s.entries().len(), 9);
-    let kept: Vec<u8> = (1..=9).map(|n| std::fs::read(s.path(&format!("x.lhlog.bad-{n}"))).unwrap()[0]).collect();
+    let last = |n: u8| *std::fs::read(s.path(&format!("x.lhlog.bad-{n}"))).unwrap().last().unwrap();
+    let kept: Vec<u8> = (1..=9).map(last).collect();
     assert!(kept.contains(&10) && !kept.contains(&0), "{kept:?}");
+}
+
+#[test]
+fn what_is_no_journal_is_never_replaced_by_one_that_is_set_aside() {
+    let s = stage();
+    for n in 1..=9 {
+        std::fs::write(s.path(&format!("x.lhlog.bad-{n}")), b"a user's").unwrap();
+    }
+    std::fs::write(s.path("x.lhlog"), b"nonsense").unwrap();
+    let refused = JournalFile::<Downloads>::open(s.place.clone(), true).unwrap_err();
+    assert_eq!(refused.fault(), DiskFault::Exists, "{refused}");
+    assert!(refused.to_string().contains(".bad-9"), "{refused}");
+    assert_eq!(std::fs::read(s.path("x.lhlog")).unwrap(), b"nonsense");
+    assert!((1..=9).all(|n| std::fs::read(s.path(&format!("x.lhlog.bad-{n}"))).unwrap() == b"a user's"));
+    std::fs::write(s.path("x.lhlog.bad-5"), [0; 50]).unwrap(); // as a power cut may leave a journal
+    assert!(matches!(s.open().1, FoundJournal::SetAside(_)));
+    assert_eq!(std::fs::read(s.path("x.lhlog.bad-5")).unwrap(), b"nonsense");
 }
 
 #[test]

@@ -10,10 +10,12 @@ use super::part_file::PartFile;
 use super::place::{Entry, Folder, Place};
 use super::platform;
 use longhaul_core::step::{DiskFault, FileFacts, Slot};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How often a file that was replaced under us is tried again; each time somebody else must have renamed in between.
 const TRIES: u32 = 10;
@@ -27,6 +29,47 @@ pub(crate) enum Locking {
     IfPossible,
 }
 
+/// What transfers of this program hold, by device and inode: what a lock cannot tell is whether it is our own.
+static HELD: Mutex<Option<HeldFiles>> = Mutex::new(None);
+
+/// A number for each holder, and what his transfer is of.
+type HeldFiles = HashMap<(u64, u64), (u64, String)>;
+
+/// That this program holds a file; let go of, it is forgotten.
+#[derive(Debug)]
+pub(crate) struct Held {
+    file: (u64, u64),
+    number: u64,
+}
+
+impl Held {
+    fn new(entry: &Entry, whose: &str) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let (file, number) = ((entry.device, entry.facts.inode), COUNT.fetch_add(1, Ordering::Relaxed));
+        held().get_or_insert_default().insert(file, (number, whose.to_owned()));
+        Self { file, number }
+    }
+
+    fn whose(entry: &Entry) -> Option<String> {
+        held().as_ref()?.get(&(entry.device, entry.facts.inode)).map(|(_, whose)| whose.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut held = held();
+        let Some(all) = held.as_mut() else { return };
+        // The file may be held by another transfer by now: it is closed before this is dropped.
+        if all.get(&self.file).is_some_and(|(number, _)| *number == self.number) {
+            all.remove(&self.file);
+        }
+    }
+}
+
+fn held() -> MutexGuard<'static, Option<HeldFiles>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Opens (or creates) the main part file and locks it; with it its facts as found, `None` when it was created.
 ///
 /// `InUse` when another process holds it, naming it where the system can tell. The lock ends with the last handle on
@@ -35,23 +78,21 @@ pub(crate) enum Locking {
 pub(crate) fn acquire(place: &Place, locking: Locking) -> Result<(PartFile, Option<FileFacts>)> {
     for _ in 0..TRIES {
         finish_linked_publish(place)?;
-        let (part, found) = match PartFile::open_or_create(place, Slot::Main) {
-            // Created by somebody else between our looking and our creating: now it can be opened.
-            Err(e) if e.fault() == DiskFault::Exists && is_plain_file(place) => continue,
-            other => other?,
+        let (part, is_new) = match PartFile::open(place, Slot::Main)? {
+            Some(part) => (part, false),
+            None => match PartFile::create_main(place) {
+                // Created by somebody else between our looking and our creating: now it can be opened.
+                Err(e) if e.fault() == DiskFault::Exists => continue,
+                created => (created?, true),
+            },
         };
-        take(&part, locking)?;
+        take(&part, locking, place)?;
         let locked = part.entry()?;
         if place.folder.look(&place.names.part())?.is_some_and(|named| named.same_file(&locked)) {
             part.make_private();
-            // What a process left that died in the middle of a moment; nobody else is in one while the lock is ours.
-            // Best effort: the next moment of the same kind replaces it.
-            for leftover in [place.names.part_temp(), place.names.probe()] {
-                let _ = place.folder.remove(&leftover);
-            }
             // Found facts are told as they are now: until the lock was ours the holder may have changed them.
             let facts = part.facts()?;
-            return Ok((part, found.map(|_| facts)));
+            return Ok((part, (!is_new).then_some(facts)));
         }
     }
     Err(DiskError::held(&place.folder.path_of(&place.names.part()), None))
@@ -65,26 +106,37 @@ pub(crate) fn acquire_fresh(place: &Place, locking: Locking) -> Result<Option<Pa
         Err(e) if e.fault() == DiskFault::Exists => return Ok(None),
         Err(e) => return Err(e),
     };
-    take(&part, locking)?;
+    take(&part, locking, place)?;
     let named = place.folder.look(&place.names.part())?;
     let locked = part.entry()?;
     Ok(named.is_some_and(|named| named.same_file(&locked)).then_some(part))
 }
 
 /// Locks a part file that is already open (a new generation before it takes the main name).
-pub(crate) fn take(part: &PartFile, locking: Locking) -> Result<()> {
-    take_file(part.file(), part.path(), locking)
+pub(crate) fn take(part: &PartFile, locking: Locking, place: &Place) -> Result<()> {
+    let entry = part.entry()?;
+    let ours = |whose| DiskError::held_here(part.path(), whose);
+    match take_file(part.file(), part.path(), locking) {
+        // Where nothing can be locked, at least this program does not meet itself.
+        Ok(false) => Held::whose(&entry).map_or(Ok(()), |whose| Err(ours(whose)))?,
+        Ok(true) => {}
+        Err(e) if e.fault() == DiskFault::InUse => return Err(Held::whose(&entry).map_or(e, ours)),
+        Err(e) => return Err(e),
+    }
+    part.keep(Held::new(&entry, &place.whose));
+    Ok(())
 }
 
-fn take_file(file: &File, path: &Path, locking: Locking) -> Result<()> {
+/// Whether it is locked now; it is not where the file system cannot, and that is good enough.
+fn take_file(file: &File, path: &Path, locking: Locking) -> Result<bool> {
     match file.try_lock() {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => {
             let holder = Entry::of(file).ok().and_then(|e| platform::lock_holder(e.device, e.facts.inode));
             Err(DiskError::held(path, holder))
         }
         Err(TryLockError::Error(e)) if platform::means_unsupported(&e) => match locking {
-            Locking::IfPossible => Ok(()),
+            Locking::IfPossible => Ok(false),
             Locking::Required => {
                 let why = "the file system cannot lock (--no-lock goes on without)";
                 Err(DiskError::said(DiskFault::Unsupported, "lock", path, why))
@@ -108,7 +160,7 @@ impl LockFile {
     /// Takes the lock, creating the file (0600) where it is missing; `InUse` when another process has it.
     pub(crate) fn acquire(folder: &Arc<Folder>, name: &OsStr, locking: Locking) -> Result<Self> {
         for _ in 0..TRIES {
-            let file = match folder.open_file(name, true)? {
+            let file = match folder.open_own(name, true)? {
                 Some(file) => file,
                 None => match folder.create_file(name) {
                     // Created by somebody else between our looking and our creating: now it can be opened.
@@ -141,11 +193,6 @@ impl Drop for LockFile {
     }
 }
 
-fn is_plain_file(place: &Place) -> bool {
-    let entry = place.folder.look(&place.names.part());
-    entry.is_ok_and(|e| e.is_some_and(|e| e.kind == rustix::fs::FileType::RegularFile && e.links == 1))
-}
-
 fn finish_linked_publish(place: &Place) -> Result<()> {
     let (part, target) = (place.folder.look(&place.names.part())?, place.folder.look(place.names.target())?);
     match (part, target) {
@@ -171,19 +218,20 @@ mod tests {
     }
 
     fn place(dir: &std::path::Path) -> Place {
-        Place::new(Folder::open(dir).unwrap(), OsStr::new("x")).unwrap()
+        Place::new(Folder::open(dir).unwrap(), OsStr::new("x")).unwrap().whose("https://h/x")
     }
 
     #[test]
-    fn a_second_holder_is_refused_and_told_who() {
+    fn a_second_holder_of_this_program_is_refused_and_told_so() {
         let _alone = alone();
         let dir = tempfile::tempdir().unwrap();
         let (first, found) = acquire(&place(dir.path()), Locking::Required).unwrap();
         assert_eq!(found, None);
         let refused = acquire(&place(dir.path()), Locking::IfPossible).unwrap_err();
         assert_eq!(refused.fault(), DiskFault::InUse);
-        #[cfg(target_os = "linux")]
-        assert_eq!(refused.holder(), Some(std::process::id()));
+        // The holder is this program: no other process is to be waited for.
+        assert_eq!((refused.held_by_us(), refused.holder()), (Some("https://h/x"), None));
+        assert!(refused.to_string().contains("another transfer of this program"), "{refused}");
         first.write_at(0, b"abc").unwrap();
         drop(first);
         let (_second, found) = acquire(&place(dir.path()), Locking::Required).unwrap();
@@ -214,7 +262,7 @@ mod tests {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.map_while(std::io::Result::ok).any(|line| line == "locked"));
         let refused = acquire(&place(dir.path()), Locking::Required).unwrap_err();
-        assert_eq!(refused.fault(), DiskFault::InUse);
+        assert_eq!((refused.fault(), refused.held_by_us()), (DiskFault::InUse, None));
         #[cfg(target_os = "linux")]
         assert_eq!(refused.holder(), Some(child.id()));
         drop(child.stdin.take());
@@ -250,25 +298,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let place = place(dir.path());
         let (held, _) = acquire(&place, Locking::Required).unwrap();
-        let newer = PartFile::create_empty(&place, Slot::Main, Locking::Required).unwrap();
+        let newer = PartFile::create_empty(&place, Slot::Main, Locking::Required, &[0; 16]).unwrap();
         assert!(!newer.entry().unwrap().same_file(&held.entry().unwrap()));
         drop(held); // the old file's lock is gone, the name's file is still locked
         assert_eq!(acquire(&place, Locking::Required).unwrap_err().fault(), DiskFault::InUse);
         drop(newer);
         acquire(&place, Locking::Required).unwrap();
-    }
-
-    #[test]
-    fn what_a_killed_process_left_of_a_moment_goes() {
-        let _alone = alone();
-        let dir = tempfile::tempdir().unwrap();
-        let place = place(dir.path());
-        for leftover in [place.names.part_temp(), place.names.probe()] {
-            std::fs::write(dir.path().join(leftover), b"").unwrap();
-        }
-        acquire(&place, Locking::Required).unwrap();
-        let names = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name());
-        assert_eq!(names.collect::<Vec<_>>(), [place.names.part()]);
     }
 
     #[test]

@@ -1,10 +1,18 @@
 //! Which files belong to a target: the names beside it, whatever its length.
 //!
-//! `NAME.lhpart` (data), `NAME.lhnext` (a new generation of the data), `NAME.lhlog` (journal), and short-lived helpers.
+//! `NAME.lhpart` (data), `NAME.lhnext` (a new generation of the data), `NAME.lhlog` (journal), `NAME.lhlog.bad-N` (a
+//! journal that was set aside), and helpers that live for a moment: `NAME.lhpart~DIGITS`, `NAME.lhlog~DIGITS`. The core
+//! has the list ([`longhaul_core::names::is_ours`]).
+//!
+//! The digits of a helper come from the transfer's id, which is random and stands in its journal: others cannot guess
+//! them, and the next start knows which file a crash may have left.
+//!
 //! File systems take names up to 255 bytes. When `NAME` with the longest of our endings would be longer, all of them
 //! begin instead with the first 200 bytes of `NAME` (fewer, when that would cut a UTF-8 character), `~`, and 16 hex
 //! digits of the CRC-64/XZ of the whole name: the same target always has the same files.
 
+use longhaul_core::names::{ASIDE, HELPER, LOG, MODE, NEXT, PART};
+use sha2::Digest as _;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -12,13 +20,32 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 const NAME_MAX: usize = 255;
 /// How much of a long name is kept.
 const KEPT: usize = 200;
-/// Where a journal is found.
-const LOG: &str = ".lhlog";
-/// The longest ending (`N` is one digit).
-const LONGEST: usize = ".lhlog.bad-N".len();
+/// The longest ending.
+const LONGEST: usize = ".lhpart~0123456789abcdef".len();
 
 /// How many unreadable journals are kept beside a target.
 pub(crate) const BAD_MAX: u8 = 9;
+
+/// A file that lives for a moment, to be renamed when it is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Helper {
+    /// A new part file until it is locked.
+    Part,
+    /// A new journal until it is written.
+    Log,
+}
+
+impl Helper {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::Part, Self::Log];
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Part => PART,
+            Self::Log => LOG,
+        }
+    }
+}
 
 /// The names of one transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,17 +74,12 @@ impl Names {
 
     /// `NAME.lhpart`.
     pub(crate) fn part(&self) -> OsString {
-        self.with(".lhpart")
-    }
-
-    /// A new `NAME.lhpart` until it is locked and renamed.
-    pub(crate) fn part_temp(&self) -> OsString {
-        self.with(".lhpart~")
+        self.with(PART)
     }
 
     /// `NAME.lhnext`.
     pub(crate) fn next(&self) -> OsString {
-        self.with(".lhnext")
+        self.with(NEXT)
     }
 
     /// `NAME.lhlog`.
@@ -70,19 +92,26 @@ impl Names {
         self.with(".lock")
     }
 
-    /// A new journal until it is whole and renamed.
-    pub(crate) fn log_temp(&self) -> OsString {
-        self.with(".lhlog~")
-    }
-
     /// An unreadable journal, set aside; `number` is 1 to [`BAD_MAX`].
     pub(crate) fn log_bad(&self, number: u8) -> OsString {
-        self.with(&format!(".lhlog.bad-{number}"))
+        self.with(&format!("{LOG}{ASIDE}{number}"))
     }
 
-    /// An empty file that lives for a moment, to see which permissions new files get here.
-    pub(crate) fn probe(&self) -> OsString {
-        self.with(".lhmode~")
+    /// A helper of the transfer with this id.
+    pub(crate) fn helper(&self, helper: Helper, id: &[u8; 16]) -> OsString {
+        let hash = sha2::Sha256::new().chain_update(helper.ending()).chain_update(id).finalize();
+        let digits: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        self.with(&format!("{}{HELPER}{digits}", helper.ending()))
+    }
+
+    /// The same under a name that nothing leads to.
+    pub(crate) fn other_helper(&self, helper: Helper) -> OsString {
+        self.with(&format!("{}{HELPER}{:016x}", helper.ending(), crate::client::random_u64()))
+    }
+
+    /// A file that lives for a moment, to see what new files are in a folder.
+    pub(crate) fn trial() -> OsString {
+        format!("{MODE}{HELPER}{:016x}", crate::client::random_u64()).into()
     }
 
     fn with(&self, ending: &str) -> OsString {
@@ -117,17 +146,38 @@ fn stem(target: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    const ID: [u8; 16] = [7; 16];
+
     fn all(names: &Names) -> Vec<OsString> {
-        vec![
-            names.part(),
-            names.part_temp(),
-            names.next(),
-            names.log(),
-            names.log_temp(),
-            names.log_bad(9),
-            names.probe(),
-            names.lock(),
-        ]
+        let helpers = Helper::ALL.map(|helper| [names.helper(helper, &ID), names.other_helper(helper)]);
+        let mut all = vec![names.part(), names.next(), names.log(), names.log_bad(9), names.lock(), Names::trial()];
+        all.extend(helpers.into_iter().flatten());
+        all
+    }
+
+    #[test]
+    fn all_of_them_are_on_the_one_list() {
+        for target in ["x", "a b.iso", "x.lhpart", &"y".repeat(255)] {
+            let names = Names::of(OsStr::new(target)).unwrap();
+            for name in all(&names).into_iter().filter(|name| *name != names.lock()) {
+                assert!(longhaul_core::names::is_ours(name.to_str().unwrap()), "{name:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn helpers_are_told_by_the_id_and_by_nothing_else() {
+        let (x, y) = (Names::of(OsStr::new("x")).unwrap(), Names::of(OsStr::new("y")).unwrap());
+        let name = x.helper(Helper::Log, &ID);
+        assert_eq!(name, x.helper(Helper::Log, &ID));
+        assert!(name.to_str().is_some_and(|name| name.starts_with("x.lhlog~") && name.len() == 8 + 16));
+        let others = [
+            x.helper(Helper::Log, &[8; 16]),
+            x.helper(Helper::Part, &ID),
+            y.helper(Helper::Log, &ID),
+            x.other_helper(Helper::Log),
+        ];
+        assert!(!others.contains(&name) && x.other_helper(Helper::Log) != x.other_helper(Helper::Log), "{others:?}");
     }
 
     #[test]
@@ -136,9 +186,8 @@ mod tests {
         assert_eq!(names.part(), "a b.iso.lhpart");
         assert_eq!(names.next(), "a b.iso.lhnext");
         assert_eq!(names.log(), "a b.iso.lhlog");
-        assert_eq!(names.log_temp(), "a b.iso.lhlog~");
         assert_eq!(names.log_bad(3), "a b.iso.lhlog.bad-3");
-        assert!(is_log(&names.log()) && !is_log(&names.log_temp()) && !is_log(OsStr::new(".lhlog")));
+        assert!(is_log(&names.log()) && !is_log(&names.helper(Helper::Log, &ID)) && !is_log(OsStr::new(".lhlog")));
     }
 
     #[test]
@@ -150,9 +199,9 @@ mod tests {
                 assert_ne!(name, names.target());
             }
         }
-        let name = Names::of(OsStr::from_bytes(&[b'x'; 244])).unwrap().part();
+        let name = Names::of(OsStr::from_bytes(&[b'x'; 232])).unwrap().part();
         assert_eq!(name.len(), 200 + 1 + 16 + 7);
-        assert!(Names::of(OsStr::from_bytes(&[b'x'; 243])).unwrap().part().len() == 250);
+        assert!(Names::of(OsStr::from_bytes(&[b'x'; 231])).unwrap().part().len() == 238);
     }
 
     #[test]

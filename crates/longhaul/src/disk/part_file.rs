@@ -3,6 +3,8 @@
 use super::crc::RunningCrc;
 use super::digests::Digests;
 use super::error::{DiskError, Result};
+use super::lock::Held;
+use super::names::Helper;
 use super::place::{Entry, PRIVATE, Place};
 use super::platform;
 use longhaul_core::digest::{Digest, DigestKind};
@@ -11,6 +13,7 @@ use rustix::fs::{Mode, Timespec, Timestamps};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How much is read at a time: large enough that the calls cost nothing, small enough for the memory cap.
@@ -23,14 +26,16 @@ pub(crate) struct PartFile {
     path: PathBuf,
     /// Its permissions and time are set: a sync has to carry them as well.
     sealed: AtomicBool,
+    /// That this program has its lock: known for as long as the file is open.
+    held: OnceLock<Held>,
 }
 
 impl PartFile {
-    /// Opens the file of a slot; `None` when there is none. A link, a folder, a device, or a file with a second name
-    /// (somebody else's bytes could be under it) is `Exists`.
+    /// Opens the file of a slot; `None` when there is none. `Exists` for a link, a folder, a device, a file with a second
+    /// name (somebody else's bytes could be under it), and one that another user could change, now or when it is whole.
     pub(crate) fn open(place: &Place, slot: Slot) -> Result<Option<Self>> {
         let name = place.slot(slot);
-        let Some(file) = place.folder.open_file(&name, true)? else { return Ok(None) };
+        let Some(file) = place.folder.open_own(&name, true)? else { return Ok(None) };
         let part = Self::of(file, place.folder.path_of(&name));
         let entry = part.entry()?;
         if entry.links > 1 {
@@ -43,20 +48,9 @@ impl PartFile {
         Ok(Some(part))
     }
 
-    /// Opens the file of a slot or creates an empty one (0600); with it the facts of the file as it was found, `None`
-    /// when it was created. A name that a crash took away again is created again: nothing is synced.
-    pub(crate) fn open_or_create(place: &Place, slot: Slot) -> Result<(Self, Option<FileFacts>)> {
-        if let Some(part) = Self::open(place, slot)? {
-            let facts = part.facts()?;
-            return Ok((part, Some(facts)));
-        }
-        let name = place.slot(slot);
-        let file = place.folder.create_file(&name)?;
-        Ok((Self::of(file, place.folder.path_of(&name)), None))
-    }
-
-    /// Creates the main file (0600); `Exists` when anything is there.
-    pub(super) fn create_main(place: &Place) -> Result<Self> {
+    /// Creates the main file (0600); `Exists` when anything is there. A name that a crash took away again is created again:
+    /// nothing is synced.
+    pub(crate) fn create_main(place: &Place) -> Result<Self> {
         let name = place.slot(Slot::Main);
         Ok(Self::of(place.folder.create_file(&name)?, place.folder.path_of(&name)))
     }
@@ -64,21 +58,29 @@ impl PartFile {
     /// Makes an empty file in a slot, on an inode of its own: late writes to the file that was there cannot reach it.
     /// In [`Slot::Main`] it is locked before it gets its name (`lock` says how), so the transfer is never without a
     /// lock; keep the old file open until then. Nothing is synced: sync the folder before promising anything about it.
-    pub(crate) fn create_empty(place: &Place, slot: Slot, lock: super::lock::Locking) -> Result<Self> {
+    /// `id` is that of the transfer.
+    pub(crate) fn create_empty(place: &Place, slot: Slot, lock: super::lock::Locking, id: &[u8; 16]) -> Result<Self> {
         let name = place.slot(slot);
         let path = place.folder.path_of(&name);
         if slot == Slot::Next {
             return Ok(Self::of(place.folder.create_file_anew(&name)?, path));
         }
-        let temp = place.names.part_temp();
-        let part = Self::of(place.folder.create_file_anew(&temp)?, path);
-        super::lock::take(&part, lock)?;
-        place.folder.rename(&temp, &name)?;
-        Ok(part)
+        let (file, temp) = place.create_helper(Helper::Part, id)?;
+        let part = Self::of(file, path);
+        let taken = super::lock::take(&part, lock, place).and_then(|()| place.folder.rename(&temp, &name));
+        if taken.is_err() {
+            let _ = place.folder.remove(&temp); // best effort: a start knows its name and removes it
+        }
+        taken.map(|()| part)
     }
 
     fn of(file: File, path: PathBuf) -> Self {
-        Self { file, path, sealed: AtomicBool::new(false) }
+        Self { file, path, sealed: AtomicBool::new(false), held: OnceLock::new() }
+    }
+
+    /// It is known to be locked by this program, until it is closed.
+    pub(super) fn keep(&self, held: Held) {
+        let _ = self.held.set(held);
     }
 
     /// Takes the file away from other users, if it was theirs too. Best effort: some file systems have fixed

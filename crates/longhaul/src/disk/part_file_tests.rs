@@ -5,6 +5,7 @@ use super::*;
 use std::ffi::OsStr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
+const ID: [u8; 16] = [7; 16];
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
 fn place(dir: &tempfile::TempDir) -> Place {
@@ -24,8 +25,7 @@ fn is_created_private_and_found_with_its_facts() {
     let dir = tempfile::tempdir().unwrap();
     let place = place(&dir);
     assert!(PartFile::open(&place, Slot::Main).unwrap().is_none());
-    let (part, found) = PartFile::open_or_create(&place, Slot::Main).unwrap();
-    assert_eq!(found, None);
+    let part = PartFile::create_main(&place).unwrap();
     part.write_at(10, b"abc").unwrap();
     part.sync_data().unwrap();
     let facts = part.facts().unwrap();
@@ -34,7 +34,8 @@ fn is_created_private_and_found_with_its_facts() {
     assert_eq!(facts.mtime_ns, meta.mtime() * 1_000_000_000 + meta.mtime_nsec());
     assert_eq!(facts.ctime_ns, meta.ctime() * 1_000_000_000 + meta.ctime_nsec());
     assert_eq!(meta.permissions().mode() & 0o777, 0o600);
-    assert_eq!(PartFile::open_or_create(&place, Slot::Main).unwrap().1, Some(facts));
+    assert_eq!(PartFile::open(&place, Slot::Main).unwrap().unwrap().facts().unwrap(), facts);
+    assert_eq!(PartFile::create_main(&place).unwrap_err().fault(), DiskFault::Exists);
 }
 
 #[test]
@@ -43,7 +44,7 @@ fn a_link_a_folder_or_a_second_name_is_refused() {
     let place = place(&dir);
     let (part, victim) = (dir.path().join("x.lhpart"), dir.path().join("victim"));
     std::fs::write(&victim, b"precious").unwrap();
-    let refused = || PartFile::open_or_create(&place, Slot::Main).unwrap_err().fault();
+    let refused = || PartFile::open(&place, Slot::Main).unwrap_err().fault();
     symlink(&victim, &part).unwrap();
     assert_eq!(refused(), DiskFault::Exists);
     std::fs::remove_file(&part).unwrap();
@@ -60,13 +61,45 @@ fn a_link_a_folder_or_a_second_name_is_refused() {
 }
 
 #[test]
-fn a_file_that_others_could_write_becomes_private() {
+fn a_file_that_others_could_read_becomes_private() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.lhpart");
     std::fs::write(&path, b"").unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     super::super::lock::acquire(&place(&dir), Locking::Required).unwrap();
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// Whoever opened it while others could write to it can write to it for ever, whatever its permissions become.
+#[test]
+fn a_file_that_another_user_could_change_is_refused_and_stays_as_it_is() {
+    for slot in [Slot::Main, Slot::Next] {
+        let dir = tempfile::tempdir().unwrap();
+        let place = place(&dir);
+        let path = dir.path().join(place.slot(slot));
+        std::fs::write(&path, b"").unwrap();
+        for mode in [0o666, 0o620, 0o602] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let refused = PartFile::open(&place, slot).unwrap_err();
+            assert_eq!(refused.fault(), DiskFault::Exists, "{mode:o}");
+            assert!(refused.to_string().contains(&format!("mode {mode:o}")), "{refused}");
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, mode);
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(PartFile::open(&place, slot).unwrap().is_some());
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: only root can give files away");
+            continue;
+        }
+        std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
+        let refused = PartFile::open(&place, slot).unwrap_err();
+        assert!(refused.to_string().contains("another user (number 12345)"), "{refused}");
+        if slot == Slot::Next {
+            let anew = PartFile::create_empty(&place, slot, Locking::Required, &ID);
+            assert_eq!(anew.unwrap_err().fault(), DiskFault::Exists);
+        }
+        assert_eq!(path.metadata().unwrap().uid(), 12_345);
+    }
 }
 
 #[test]
@@ -74,21 +107,21 @@ fn a_new_file_is_another_inode_and_late_writes_miss_it() {
     let dir = tempfile::tempdir().unwrap();
     let place = place(&dir);
     for (slot, name) in [(Slot::Main, "x.lhpart"), (Slot::Next, "x.lhnext")] {
-        let old = PartFile::create_empty(&place, slot, Locking::Required).unwrap();
+        let old = PartFile::create_empty(&place, slot, Locking::Required, &ID).unwrap();
         old.write_at(0, b"old").unwrap();
-        let new = PartFile::create_empty(&place, slot, Locking::Required).unwrap();
+        let new = PartFile::create_empty(&place, slot, Locking::Required, &ID).unwrap();
         assert_ne!(new.facts().unwrap().inode, old.facts().unwrap().inode);
         old.write_at(3, b"late").unwrap();
         assert_eq!(std::fs::read(dir.path().join(name)).unwrap(), b"");
     }
-    assert!(!dir.path().join("x.lhpart~").exists());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
 }
 
 #[test]
 fn a_check_finds_exactly_what_is_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let data = bytes(3 * BUFFER_LEN + 77);
-    let part = PartFile::open_or_create(&place(&dir), Slot::Main).unwrap().0;
+    let part = PartFile::create_main(&place(&dir)).unwrap();
     part.write_at(0, &data).unwrap();
     let cuts = [0, 1, 100, BUFFER_LEN, 3 * BUFFER_LEN + 5, data.len()];
     let extents: Vec<Extent> = cuts.windows(2).map(|w| extent(&data, w[0], w[1])).collect();
@@ -111,7 +144,7 @@ fn a_check_finds_exactly_what_is_damaged() {
 fn rewriting_changes_no_byte() {
     let dir = tempfile::tempdir().unwrap();
     let data = bytes(BUFFER_LEN + 9);
-    let part = PartFile::open_or_create(&place(&dir), Slot::Main).unwrap().0;
+    let part = PartFile::create_main(&place(&dir)).unwrap();
     part.write_at(0, &data).unwrap();
     let wrong = Extent { start: 4, len: 100, crc: 1 };
     part.check(&[extent(&data, 7, data.len()), wrong], true, &GO_ON).unwrap();
@@ -121,7 +154,7 @@ fn rewriting_changes_no_byte() {
 #[test]
 fn every_digest_is_the_published_check_value() {
     let dir = tempfile::tempdir().unwrap();
-    let part = PartFile::open_or_create(&place(&dir), Slot::Main).unwrap().0;
+    let part = PartFile::create_main(&place(&dir)).unwrap();
     part.write_at(0, b"123456789 and what follows does not count").unwrap();
     let found = part.digest(9, &DigestKind::ALL, &GO_ON).unwrap().unwrap();
     let want = [
@@ -143,7 +176,7 @@ fn every_digest_is_the_published_check_value() {
 fn a_digest_of_several_buffers_is_that_of_the_whole() {
     let dir = tempfile::tempdir().unwrap();
     let data = bytes(2 * BUFFER_LEN + 1);
-    let part = PartFile::open_or_create(&place(&dir), Slot::Main).unwrap().0;
+    let part = PartFile::create_main(&place(&dir)).unwrap();
     part.write_at(0, &data).unwrap();
     let found = part.digest(data.len() as u64, &[DigestKind::Crc64], &GO_ON).unwrap().unwrap();
     assert_eq!(found[0].bytes(), crc64(&data).to_be_bytes());
@@ -152,7 +185,7 @@ fn a_digest_of_several_buffers_is_that_of_the_whole() {
 #[test]
 fn a_sealed_file_has_its_length_mode_and_time() {
     let dir = tempfile::tempdir().unwrap();
-    let part = PartFile::open_or_create(&place(&dir), Slot::Main).unwrap().0;
+    let part = PartFile::create_main(&place(&dir)).unwrap();
     part.write_at(0, b"0123456789").unwrap();
     for ns in [1_700_000_000_123_456_789, -1] {
         let facts = part.seal(4, 0o644, Some(ns)).unwrap();

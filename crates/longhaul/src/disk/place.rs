@@ -2,10 +2,13 @@
 //!
 //! Every operation goes through the folder's descriptor, never through a path: whoever replaces the folder (or a part
 //! of its path) while we work finds that we still work in the old one. The path is kept for messages only.
+//!
+//! Folders are shared with other users. What stands at a name of ours is taken for ours only when no other user could
+//! change it ([`Folder::stranger`]), and removed only when it is ours.
 
 use super::error::{DiskError, Result};
 use super::group::{Volume, Volumes};
-use super::names::{Names, is_log};
+use super::names::{Helper, Names, is_log};
 use super::platform;
 use longhaul_core::journal::{self, Source};
 use longhaul_core::step::{DiskFault, FileFacts, Slot};
@@ -16,11 +19,15 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Permissions of every file while it is ours alone.
 pub(crate) const PRIVATE: u32 = 0o600;
+/// The permissions to write, of all but the owner.
+const OTHERS_WRITE: u32 = 0o022;
+/// How often another name is tried for a helper whose name is taken.
+const HELPER_TRIES: u32 = 8;
 /// How many entries of a folder are looked at when searching for journals.
 const LOOK_MAX: usize = 20_000;
 /// How much of a journal is read to see whose it is: the first record with two longest strings, and the header.
@@ -32,6 +39,7 @@ pub(crate) struct Folder {
     fd: OwnedFd,
     path: PathBuf,
     usual_mode: OnceLock<u32>,
+    new_files: OnceLock<Option<Entry>>,
     volume: OnceLock<Arc<Volume>>,
 }
 
@@ -42,6 +50,8 @@ pub(crate) struct Entry {
     pub(crate) kind: FileType,
     /// Device number.
     pub(crate) device: u64,
+    /// The user that it belongs to.
+    pub(crate) uid: u32,
     /// How many names the file has.
     pub(crate) links: u64,
     /// Permission bits.
@@ -67,6 +77,7 @@ impl Entry {
         Self {
             kind: FileType::from_raw_mode(stat.st_mode),
             device: stat.st_dev as u64,
+            uid: stat.st_uid,
             links: stat.st_nlink as u64,
             mode: Mode::from_raw_mode(stat.st_mode).bits() as u32,
             facts: FileFacts {
@@ -86,7 +97,30 @@ impl Folder {
         // An empty path is what remains of a bare file name.
         let from = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let fd = rustix::fs::open(from, flags, Mode::empty()).map_err(|e| DiskError::io("open folder", path, e))?;
-        Ok(Self { fd, path: path.into(), usual_mode: OnceLock::new(), volume: OnceLock::new() })
+        Ok(Self::of(fd, path.into()))
+    }
+
+    fn of(fd: OwnedFd, path: PathBuf) -> Self {
+        Self { fd, path, usual_mode: OnceLock::new(), new_files: OnceLock::new(), volume: OnceLock::new() }
+    }
+
+    /// Opens a folder below this one, part by part, creating those that are missing when asked. No part of it may be a
+    /// link, `.` or `..`: it lies below this folder whatever others do to it meanwhile.
+    ///
+    /// `Exists` where a link or something else that is no folder stands at a part.
+    pub(crate) fn below(&self, parts: &Path, create: bool) -> Result<Self> {
+        let mut at = self.open_again().map_err(|e| DiskError::io("open folder", &self.path, e))?;
+        let mut path = self.path.clone();
+        let mut parts = parts.components().peekable();
+        while let Some(part) = parts.next() {
+            path.push(part);
+            let Component::Normal(name) = part else {
+                let why = "it leads out of the folder that was given";
+                return Err(DiskError::said(DiskFault::Unsupported, "open folder", &path, why));
+            };
+            at = part_of(&at, name, &path, create, parts.peek().is_none())?;
+        }
+        Ok(Self::of(at, path))
     }
 
     /// Opens a folder, creating it and its parents with these permissions where they are missing.
@@ -110,7 +144,16 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty())
             .map_err(|e| DiskError::io("open folder", &path, e))?;
-        Ok(Self { fd, path, usual_mode: OnceLock::new(), volume: OnceLock::new() })
+        Ok(Self::of(fd, path))
+    }
+
+    /// The folder, when it is ours: `Denied` when it belongs to another user.
+    pub(crate) fn ours(self) -> Result<Self> {
+        let entry = Entry::of(&self.fd).map_err(|e| DiskError::io("look at", &self.path, e))?;
+        match self.other_owner(&entry) {
+            None => Ok(self),
+            Some(why) => Err(DiskError::said(DiskFault::Denied, "use folder", &self.path, why)),
+        }
     }
 
     /// Whether this path leads to it (links in the path are followed).
@@ -151,7 +194,76 @@ impl Folder {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Entry::from_stat(&stat))),
             Err(Errno::NOENT) => Ok(None),
-            Err(e) => Err(DiskError::io("look at", &self.path_of(name), e)),
+            Err(e) => Err(DiskError::named("look at", &self.path_of(name), e)),
+        }
+    }
+
+    /// Why another user could change what is in a file, as far as its owner and permissions tell; `None`: none can.
+    ///
+    /// A file that is not ours (nor root's) is its owner's to change at any time, published or not. One that others may
+    /// write to may be open in their hands, and stays so when the permissions are taken back.
+    pub(crate) fn stranger(&self, entry: &Entry) -> Option<String> {
+        let open_to = entry.mode & OTHERS_WRITE & !self.mode_of_new_files(entry);
+        self.other_owner(entry).or_else(|| {
+            (open_to != 0).then(|| {
+                let mode = entry.mode;
+                format!("other users may write to it (mode {mode:o}); if it is yours and none did: chmod 600")
+            })
+        })
+    }
+
+    fn other_owner(&self, entry: &Entry) -> Option<String> {
+        let uid = entry.uid;
+        let ours = uid == 0 || uid == rustix::process::geteuid().as_raw();
+        // Where the file system has no owners (or maps them), every new file has the same.
+        let ours = ours || self.new_file().is_some_and(|new| new.uid == uid);
+        (!ours).then(|| format!("it belongs to another user (number {uid}), who could change what is in it"))
+    }
+
+    /// The permissions for others that every file has here, where the file system keeps none.
+    fn mode_of_new_files(&self, entry: &Entry) -> u32 {
+        if entry.mode & OTHERS_WRITE == 0 { 0 } else { self.new_file().map_or(0, |new| new.mode) }
+    }
+
+    /// What a new private file of ours is here. Asked only where a file looks as if it were not ours.
+    fn new_file(&self) -> Option<Entry> {
+        *self.new_files.get_or_init(|| self.trial(PRIVATE).ok())
+    }
+
+    /// What a file is that is made here with these permissions. It has no name where the file system can do that, else
+    /// one that cannot be guessed, for a moment.
+    fn trial(&self, mode: u32) -> Result<Entry> {
+        let mode = Mode::from_raw_mode(mode as _);
+        let look = |file: OwnedFd| Entry::of(file).map_err(|e| DiskError::io("look at a file in", &self.path, e));
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Ok(file) = rustix::fs::openat(&self.fd, ".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
+            return look(file);
+        }
+        let name = Names::trial();
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.fd, &name, flags, mode)
+            .map_err(|e| DiskError::named("create", &self.path_of(&name), e))?;
+        let entry = look(file);
+        // A file that cannot be removed at once stays a moment longer.
+        if self.remove(&name).is_err() {
+            self.remove(&name)?;
+        }
+        entry
+    }
+
+    /// Opens a regular file that no other user could change, for reading (and writing); `None` when nothing stands
+    /// there. Anything else at the name is `Exists`.
+    pub(crate) fn open_own(&self, name: &OsStr, write: bool) -> Result<Option<File>> {
+        let Some(file) = self.open_file(name, write)? else { return Ok(None) };
+        self.expect_own(&file, name)?;
+        Ok(Some(file))
+    }
+
+    fn expect_own(&self, file: &File, name: &OsStr) -> Result<()> {
+        let entry = Entry::of(file).map_err(|e| DiskError::io("look at", &self.path_of(name), e))?;
+        match self.stranger(&entry) {
+            None => Ok(()),
+            Some(why) => Err(DiskError::said(DiskFault::Exists, "use", &self.path_of(name), why)),
         }
     }
 
@@ -175,7 +287,8 @@ impl Folder {
         if entry.kind == FileType::RegularFile { Ok(Some(file)) } else { Err(self.not_a_file(name)) }
     }
 
-    /// Opens a regular file for reading and appending, creating it (0600) where nothing stands when asked.
+    /// Opens a regular file that no other user could change, for reading and appending, creating it (0600) where
+    /// nothing stands when asked.
     pub(crate) fn open_to_append(&self, name: &OsStr, create: bool) -> Result<Option<File>> {
         match self.look(name)? {
             None if !create => return Ok(None),
@@ -185,9 +298,13 @@ impl Folder {
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let flags = if create { flags | OFlags::CREATE } else { flags };
         match rustix::fs::openat(&self.fd, name, flags, Mode::from_raw_mode(PRIVATE as _)) {
-            Ok(fd) => Ok(Some(File::from(fd))),
+            Ok(fd) => {
+                let file = File::from(fd);
+                self.expect_own(&file, name)?;
+                Ok(Some(file))
+            }
             Err(Errno::NOENT) if !create => Ok(None),
-            Err(e) => Err(DiskError::io("open", &self.path_of(name), e)),
+            Err(e) => Err(DiskError::named("open", &self.path_of(name), e)),
         }
     }
 
@@ -197,20 +314,29 @@ impl Folder {
 
     /// Creates a file that was not there (0600); `Exists` when anything is.
     pub(crate) fn create_file(&self, name: &OsStr) -> Result<File> {
-        self.create_with_mode(name, PRIVATE)
-    }
-
-    fn create_with_mode(&self, name: &OsStr, mode: u32) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.fd, name, flags, Mode::from_raw_mode(mode as _))
+        rustix::fs::openat(&self.fd, name, flags, Mode::from_raw_mode(PRIVATE as _))
             .map(File::from)
-            .map_err(|e| DiskError::io("create", &self.path_of(name), e))
+            .map_err(|e| DiskError::named("create", &self.path_of(name), e))
     }
 
-    /// Creates a file (0600), removing what stood at the name.
+    /// Creates a file (0600), removing one of ours that stood at the name; `Exists` for anything else there.
     pub(crate) fn create_file_anew(&self, name: &OsStr) -> Result<File> {
-        self.remove(name)?;
+        self.remove_own(name)?;
         self.create_file(name)
+    }
+
+    /// Removes a plain file that no other user could change; whether there was one. Anything else at the name is
+    /// `Exists`, and stays.
+    pub(crate) fn remove_own(&self, name: &OsStr) -> Result<bool> {
+        let Some(entry) = self.look(name)? else { return Ok(false) };
+        if entry.kind != FileType::RegularFile {
+            return Err(self.not_a_file(name));
+        }
+        match self.stranger(&entry) {
+            None => self.remove(name),
+            Some(why) => Err(DiskError::said(DiskFault::Exists, "remove", &self.path_of(name), why)),
+        }
     }
 
     /// Removes a name (a link itself, never what it points to); whether there was one. A folder is `Exists`.
@@ -230,7 +356,8 @@ impl Folder {
 
     /// Renames within the folder, replacing what stands at `to` (a link itself, never what it points to).
     pub(crate) fn rename(&self, from: &OsStr, to: &OsStr) -> Result<()> {
-        rustix::fs::renameat(&self.fd, from, &self.fd, to).map_err(|e| DiskError::io("rename to", &self.path_of(to), e))
+        rustix::fs::renameat(&self.fd, from, &self.fd, to)
+            .map_err(|e| DiskError::named("rename to", &self.path_of(to), e))
     }
 
     /// Makes all names durable.
@@ -246,22 +373,14 @@ impl Folder {
     }
 
     /// The permissions that a new file gets here when nobody asks for special ones (what `curl -o` would leave):
-    /// 0666 without the umask, or what the folder's default ACL says. Found out by creating `probe` for a moment: the
-    /// umask itself cannot be read without changing it for all threads. [`PRIVATE`] when it cannot be told. What was
-    /// found once is taken for all files of a folder that is open.
-    pub(crate) fn usual_mode(&self, probe: &OsStr) -> u32 {
-        *self.usual_mode.get_or_init(|| self.found_mode(probe))
-    }
-
-    fn found_mode(&self, probe: &OsStr) -> u32 {
-        let mode = || -> Result<u32> {
-            self.remove(probe)?;
-            let file = self.create_with_mode(probe, 0o666)?;
-            let entry = Entry::of(&file).map_err(|e| DiskError::io("look at", &self.path_of(probe), e));
-            self.remove(probe)?;
-            Ok(entry?.mode & 0o666)
-        };
-        mode().unwrap_or(PRIVATE)
+    /// 0666 without the umask, or what the folder's default ACL says. Where the system does not tell either, a file is
+    /// made for a moment. [`PRIVATE`] when it cannot be told. What was found once is taken for all files of a folder
+    /// that is open.
+    pub(crate) fn usual_mode(&self) -> u32 {
+        *self.usual_mode.get_or_init(|| match platform::usual_mode(&self.fd) {
+            Some(mode) => mode,
+            None => self.trial(0o666).map_or(PRIVATE, |entry| entry.mode & 0o666),
+        })
     }
 
     /// The names in the folder, at most `max` of them, unsorted.
@@ -282,12 +401,22 @@ impl Folder {
 
     /// The whole of a small file; `None` when nothing stands there, an error when it is longer than `max` bytes.
     pub(crate) fn read_small(&self, name: &OsStr, max: u64) -> Result<Option<Vec<u8>>> {
-        let Some(file) = self.open_file(name, false)? else { return Ok(None) };
-        let bytes = read_at_most(&file, max + 1).map_err(|e| DiskError::io("read", &self.path_of(name), e))?;
+        let file = self.open_file(name, false)?;
+        file.map(|file| self.read_whole(&file, name, max)).transpose()
+    }
+
+    /// The same of a file that no other user could change.
+    pub(crate) fn read_own(&self, name: &OsStr, max: u64) -> Result<Option<Vec<u8>>> {
+        let file = self.open_own(name, false)?;
+        file.map(|file| self.read_whole(&file, name, max)).transpose()
+    }
+
+    fn read_whole(&self, file: &File, name: &OsStr, max: u64) -> Result<Vec<u8>> {
+        let bytes = read_at_most(file, max + 1).map_err(|e| DiskError::io("read", &self.path_of(name), e))?;
         if bytes.len() as u64 > max {
             return Err(DiskError::said(DiskFault::Io, "read", &self.path_of(name), "it is larger than any of ours"));
         }
-        Ok(Some(bytes))
+        Ok(bytes)
     }
 
     /// The journals in this folder and what they are of, sorted by target name. Unreadable ones are left out: this is a
@@ -295,7 +424,7 @@ impl Folder {
     pub(crate) fn transfers(&self) -> Result<Vec<Source>> {
         let mut found = Vec::new();
         for name in self.list(LOOK_MAX)?.into_iter().filter(|name| is_log(name)) {
-            let Ok(Some(file)) = self.open_file(&name, false) else { continue };
+            let Ok(Some(file)) = self.open_own(&name, false) else { continue };
             let Ok(head) = read_at_most(&file, PEEK_LEN) else { continue };
             let Ok(recovered) = journal::decode(&head) else { continue };
             // A journal under a name that its target would not give it is not where a resume would look.
@@ -315,6 +444,36 @@ impl AsFd for Folder {
     }
 }
 
+/// Opens one part of a path, which must be a folder and no link; the last one for reading.
+fn part_of(at: &OwnedFd, name: &OsStr, path: &Path, create: bool, last: bool) -> Result<OwnedFd> {
+    // To go through a folder takes less permission than to read it.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let access = if last { OFlags::RDONLY } else { OFlags::PATH };
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let access = OFlags::RDONLY;
+    let _ = last;
+    let flags = access | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = || rustix::fs::openat(at, name, flags, Mode::empty());
+    let opened = match open() {
+        Err(Errno::NOENT) if create => match rustix::fs::mkdirat(at, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => open(),
+            Err(e) => return Err(DiskError::named("create folder", path, e)),
+        },
+        opened => opened,
+    };
+    opened.map_err(|e| match e {
+        Errno::LOOP | Errno::NOTDIR | Errno::MLINK => {
+            let stat = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW);
+            let why = match stat.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+                Ok(FileType::Symlink) => "a link stands there, and none is followed below the folder that was given",
+                _ => "what stands there is no folder",
+            };
+            DiskError::said(DiskFault::Exists, "open folder", path, why)
+        }
+        e => DiskError::named("open folder", path, e),
+    })
+}
+
 /// Reads a file from its beginning, at most `max` bytes.
 pub(crate) fn read_at_most(file: &File, max: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -329,6 +488,8 @@ pub(crate) struct Place {
     pub(crate) folder: Arc<Folder>,
     /// The names.
     pub(crate) names: Names,
+    /// What comes here, in words, for others of this program that want the same place.
+    pub(crate) whose: String,
 }
 
 impl Place {
@@ -344,7 +505,37 @@ impl Place {
                 "it is not a single file name of at most 255 bytes",
             )
         })?;
-        Ok(Self { folder, names })
+        Ok(Self { folder, names, whose: String::new() })
+    }
+
+    /// The same, for what comes from there.
+    pub(crate) fn whose(self, whose: impl Into<String>) -> Self {
+        Self { whose: whose.into(), ..self }
+    }
+
+    /// Makes a file that lives for a moment, private; with it its name. The name is the one that `id` gives, so that
+    /// the next start of the transfer finds what a crash left; where another user has it, one that cannot be guessed.
+    pub(crate) fn create_helper(&self, helper: Helper, id: &[u8; 16]) -> Result<(File, OsString)> {
+        let mut name = self.names.helper(helper, id);
+        for _ in 0..HELPER_TRIES {
+            match self.folder.create_file(&name) {
+                Err(e) if e.fault() == DiskFault::Exists => {
+                    if !self.folder.remove_own(&name).unwrap_or(false) {
+                        name = self.names.other_helper(helper);
+                    }
+                }
+                made => return Ok((made?, name)),
+            }
+        }
+        let path = self.folder.path_of(&name);
+        Err(DiskError::said(DiskFault::Exists, "create", &path, "its names are taken again and again"))
+    }
+
+    /// Removes the helpers that a crash left of the transfer with this id. Best effort: the next start tries again.
+    pub(crate) fn remove_helpers(&self, id: &[u8; 16]) {
+        for helper in Helper::ALL {
+            let _ = self.folder.remove_own(&self.names.helper(helper, id));
+        }
     }
 
     /// The file name of a slot.
@@ -362,11 +553,11 @@ impl Place {
 
     /// Removes every file of the transfer except the target: journal first, so that it never speaks of data that is
     /// gone, the locked part file last. May be called twice. Nothing is synced; sync the folder to make it last.
-    pub(crate) fn remove_all(&self) -> Result<()> {
-        let n = &self.names;
-        for name in [n.log(), n.log_temp(), n.next(), n.part_temp(), n.probe(), n.part()] {
-            self.folder.remove(&name)?;
+    pub(crate) fn remove_all(&self, id: &[u8; 16]) -> Result<()> {
+        for name in [self.names.log(), self.names.next(), self.names.part()] {
+            self.folder.remove_own(&name)?;
         }
+        self.remove_helpers(id);
         Ok(())
     }
 }
@@ -405,9 +596,12 @@ mod tests {
         assert_eq!(folder.remove(OsStr::new("dir")).unwrap_err().fault(), DiskFault::Exists);
         assert!(folder.open_file(OsStr::new("real"), false).unwrap().is_some());
         assert!(folder.open_file(OsStr::new("none"), false).unwrap().is_none());
-        folder.create_file_anew(OsStr::new("link")).unwrap();
-        assert_eq!(std::fs::read(dir.path().join("real")).unwrap(), b"1");
-        assert!(dir.path().join("link").symlink_metadata().unwrap().is_file());
+        for name in ["link", "dir", "socket"] {
+            assert_eq!(folder.create_file_anew(OsStr::new(name)).unwrap_err().fault(), DiskFault::Exists, "{name}");
+            assert!(dir.path().join(name).symlink_metadata().is_ok(), "{name} was not ours to remove");
+        }
+        folder.create_file_anew(OsStr::new("real")).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("real")).unwrap(), b"");
     }
 
     #[test]
@@ -418,8 +612,9 @@ mod tests {
         assert_eq!(Entry::of(&file).unwrap().mode, 0o600);
         std::fs::write(dir.path().join("plain"), b"").unwrap();
         let plain = dir.path().join("plain").metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!(folder.usual_mode(OsStr::new("probe")), plain);
-        assert!(!dir.path().join("probe").exists());
+        assert_eq!(folder.usual_mode(), plain);
+        assert_eq!(folder.trial(0o666).unwrap().mode, plain);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
         assert!(folder.free_bytes().is_some_and(|free| free > 0));
     }
 

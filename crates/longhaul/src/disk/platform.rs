@@ -92,6 +92,52 @@ pub(crate) fn means_unsupported(e: &io::Error) -> bool {
         })
 }
 
+/// The permissions that a new file gets in a folder when nobody asks for special ones, as far as they can be read
+/// without making one: on Linux, where the umask is told (since 4.7) and POSIX ACLs are.
+pub(crate) fn usual_mode(folder: impl AsFd) -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::io::Errno;
+        let mut acl = vec![0; ACL_LEN_MAX];
+        match rustix::fs::fgetxattr(folder, "system.posix_acl_default", &mut acl[..]) {
+            Ok(len) => mode_by_acl(acl.get(..len)?), // a default ACL takes the place of the umask (acl(5))
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => {
+                let status = std::fs::read_to_string("/proc/self/status").ok()?;
+                let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+                Some(0o666 & !u32::from_str_radix(umask.trim(), 8).ok()?)
+            }
+            Err(_) => None,
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = folder;
+        None
+    }
+}
+
+/// A header and 8 bytes an entry: more entries than ext4 or xfs keep on a file.
+#[cfg(target_os = "linux")]
+const ACL_LEN_MAX: usize = 16 << 10;
+
+/// What a default ACL makes of a new file's 0666: the permissions of owner, mask (or group) and others (acl(5), "object
+/// creation and default ACLs"). The attribute is a version, 2, and entries of tag, permissions and id
+/// (`linux/posix_acl_xattr.h`), all little-endian.
+#[cfg(target_os = "linux")]
+fn mode_by_acl(acl: &[u8]) -> Option<u32> {
+    const OWNER: u16 = 0x01;
+    const GROUP: u16 = 0x04;
+    const MASK: u16 = 0x10;
+    const OTHERS: u16 = 0x20;
+    let entries = acl.strip_prefix(&[2, 0, 0, 0])?;
+    let permissions = |tag: u16| {
+        let is_it = |entry: &&[u8]| entry.starts_with(&tag.to_le_bytes());
+        entries.chunks_exact(8).find(is_it).map(|entry| u32::from(u16::from_le_bytes([entry[2], entry[3]])) & 0o6)
+    };
+    let group = permissions(MASK).or_else(|| permissions(GROUP))?;
+    Some(permissions(OWNER)? << 6 | group << 3 | permissions(OTHERS)?)
+}
+
 /// Reserves blocks for `offset..offset + len` without changing the file's length. Best effort: a later write decides.
 pub(crate) fn reserve(file: &File, offset: u64, len: u64) {
     #[cfg(target_os = "linux")]
@@ -152,6 +198,46 @@ mod tests {
         let old = ["5.17.15", "5.8", "4.19.0", "5", "", "later", "6.x"];
         assert!(new.iter().all(|release| kernel_is_at_least(release.as_bytes(), (5, 18))));
         assert!(!old.iter().any(|release| kernel_is_at_least(release.as_bytes(), (5, 18))));
+    }
+
+    /// Held against what the kernel makes of a file in such a folder.
+    #[test]
+    fn the_usual_mode_is_what_a_new_file_gets_by_umask_or_default_acl() {
+        use std::os::unix::fs::PermissionsExt;
+        let acl = |entries: &[(u16, u16)]| {
+            let mut bytes = vec![2, 0, 0, 0];
+            for (tag, permissions) in entries {
+                bytes.extend([tag.to_le_bytes(), permissions.to_le_bytes()].concat());
+                // Named users and groups have an id; others have none.
+                let id = if matches!(tag, 2 | 8) { 1000_u32 } else { u32::MAX };
+                bytes.extend(id.to_le_bytes());
+            }
+            bytes
+        };
+        let acls = [
+            None,
+            Some(acl(&[(1, 7), (4, 5), (0x20, 0)])),
+            Some(acl(&[(1, 7), (4, 7), (0x20, 7)])),
+            Some(acl(&[(1, 6), (2, 7), (4, 0), (0x10, 7), (0x20, 4)])),
+            Some(acl(&[(1, 7), (4, 7), (8, 7), (0x10, 4), (0x20, 0)])),
+        ];
+        for acl in acls {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = std::fs::File::open(dir.path()).unwrap();
+            if let Some(acl) = &acl {
+                let set =
+                    rustix::fs::fsetxattr(&folder, "system.posix_acl_default", acl, rustix::fs::XattrFlags::empty());
+                if set == Err(rustix::io::Errno::OPNOTSUPP) {
+                    continue; // no ACLs here: the umask alone decides
+                }
+                set.unwrap();
+            }
+            std::fs::write(dir.path().join("f"), b"").unwrap();
+            let mode = dir.path().join("f").metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(usual_mode(&folder), Some(mode), "{acl:?}");
+        }
+        assert_eq!(mode_by_acl(&[2, 0, 0, 0, 1, 0]), None);
+        assert_eq!(mode_by_acl(&[1, 0, 0, 0]), None);
     }
 
     #[test]

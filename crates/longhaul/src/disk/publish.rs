@@ -6,13 +6,14 @@
 use super::error::{DiskError, Result};
 use super::lock::{self, Locking};
 use super::part_file::PartFile;
-use super::place::Place;
+use super::place::{Folder, Place};
 use super::platform;
 use longhaul_core::identity::Identity;
 use longhaul_core::step::{DiskFault, FileFacts, Target};
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
-use std::os::fd::AsFd;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// What stands at the target's name. `finished` is asked about a regular file: the identity from a receipt of this
 /// source that fits it, if there is one.
@@ -52,9 +53,9 @@ fn rename_to_free_name(place: &Place) -> Result<()> {
     let (from, to) = (place.names.part(), place.names.target());
     let path = place.folder.path_of(to);
     let dir = place.folder.as_fd();
-    match rename_exclusive(place) {
+    match rename_exclusive(dir, &from, to) {
         Err(e) if cannot(e) => {}
-        other => return other.map_err(|e| DiskError::io("publish", &path, e)),
+        other => return other.map_err(|e| DiskError::named("publish", &path, e)),
     }
     // A hard link is never made over an existing name. Between the two calls the file has both names, and both are
     // whole: `lock::acquire` tidies up after a crash there.
@@ -72,15 +73,27 @@ fn rename_to_free_name(place: &Place) -> Result<()> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn rename_exclusive(place: &Place) -> rustix::io::Result<()> {
-    let dir = place.folder.as_fd();
-    let flags = rustix::fs::RenameFlags::NOREPLACE;
-    rustix::fs::renameat_with(dir, place.names.part(), dir, place.names.target(), flags)
+fn rename_exclusive(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> rustix::io::Result<()> {
+    rustix::fs::renameat_with(dir, from, dir, to, rustix::fs::RenameFlags::NOREPLACE)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn rename_exclusive(_: &Place) -> rustix::io::Result<()> {
+fn rename_exclusive(_: BorrowedFd<'_>, _: &OsStr, _: &OsStr) -> rustix::io::Result<()> {
     Err(Errno::NOSYS)
+}
+
+/// Renames `from` in the folder to a name that is free; `Exists` when it is not.
+pub(crate) fn set_aside(folder: &Folder, from: &OsStr, to: &OsStr) -> Result<()> {
+    let path = folder.path_of(to);
+    match rename_exclusive(folder.as_fd(), from, to) {
+        Err(e) if cannot(e) => {}
+        other => return other.map_err(|e| DiskError::named("rename to", &path, e)),
+    }
+    // What another program makes there between these two lines is lost.
+    match folder.look(to)? {
+        Some(_) => Err(DiskError::said(DiskFault::Exists, "rename to", &path, "something stands there")),
+        None => folder.rename(from, to),
+    }
 }
 
 /// Whether the file system does not know the operation.
@@ -92,12 +105,12 @@ fn cannot(e: Errno) -> bool {
 /// never without a lock. Keep the old part file open until this returns. It lasts after a sync of the folder.
 pub(crate) fn promote(place: &Place, next: &PartFile, locking: Locking) -> Result<()> {
     expect_named(place, next, &place.names.next())?;
-    lock::take(next, locking)?;
+    lock::take(next, locking, place)?;
     place.folder.rename(&place.names.next(), &place.names.part())
 }
 
 /// A rename moves whatever stands at the name: it must be the file we wrote.
-fn expect_named(place: &Place, file: &PartFile, name: &std::ffi::OsStr) -> Result<()> {
+fn expect_named(place: &Place, file: &PartFile, name: &OsStr) -> Result<()> {
     let ours = file.entry()?;
     match place.folder.look(name)? {
         Some(named) if named.same_file(&ours) => Ok(()),
@@ -110,10 +123,8 @@ fn expect_named(place: &Place, file: &PartFile, name: &std::ffi::OsStr) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use super::super::place::Folder;
     use super::*;
     use longhaul_core::step::Slot;
-    use std::ffi::OsStr;
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
 
@@ -214,7 +225,7 @@ mod tests {
     #[test]
     fn a_promoted_file_is_locked_before_it_has_the_name() {
         let s = stage();
-        let next = PartFile::create_empty(&s.place, Slot::Next, Locking::Required).unwrap();
+        let next = PartFile::create_empty(&s.place, Slot::Next, Locking::Required, &[0; 16]).unwrap();
         next.write_at(0, b"next").unwrap();
         promote(&s.place, &next, Locking::Required).unwrap();
         assert_eq!(std::fs::read(s.path("x.lhpart")).unwrap(), b"next");

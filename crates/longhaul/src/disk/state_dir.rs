@@ -13,8 +13,8 @@
 //!
 //! Of downloads it never decides where bytes go: the journal beside the target must agree. So a damaged file here is
 //! skipped with a warning, and losing all of them loses no byte. Journals of uploads are here and nowhere else: they
-//! know what was left in a store. Files are 0600 in folders 0700; links are not followed; of what is read whole nothing
-//! is above 16 MiB.
+//! know what was left in a store. Files are 0600 in folders 0700; links are not followed; what another user owns or may
+//! write to is not read; of what is read whole nothing is above 16 MiB.
 
 use super::error::{DiskError, Result};
 use super::place::Folder;
@@ -49,13 +49,15 @@ pub(crate) struct StateDir {
 }
 
 impl StateDir {
-    /// Opens it, creating it (0700) and its parents where they are missing.
+    /// Opens it, creating it (0700) and its parents where they are missing. `Denied` when it, or a folder in it, belongs
+    /// to another user: what is in it would decide what is sent where.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let root = Folder::create(path, 0o700)?;
-        let shelf = |name| root.private_subfolder(name).map(|folder| Shelf { folder });
+        let root = Folder::create(path, 0o700)?.ours()?;
+        let subfolder = |name| root.private_subfolder(name).and_then(Folder::ours);
+        let shelf = |name| subfolder(name).map(|folder| Shelf { folder });
         let (transfers, receipts, hosts) = (shelf("transfers")?, shelf("receipts")?, shelf("hosts")?);
         let sent = shelf("sent")?;
-        let (uploads, spool) = (root.private_subfolder("uploads")?, root.private_subfolder("spool")?);
+        let (uploads, spool) = (subfolder("uploads")?, subfolder("spool")?);
         let (uploads, spool) = (Arc::new(uploads), Arc::new(spool));
         Ok(Self { transfers, receipts, hosts, sent, uploads, spool, receipt_log: ReceiptLog::new(root) })
     }
@@ -109,7 +111,7 @@ impl Shelf {
     /// damaged.
     pub(super) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<std::result::Result<T, Skipped>>> {
         let file = OsString::from(format!("{name}{ENDING}"));
-        let Some(bytes) = self.folder.read_small(&file, FILE_LEN_MAX)? else { return Ok(None) };
+        let Some(bytes) = self.folder.read_own(&file, FILE_LEN_MAX)? else { return Ok(None) };
         let skipped = |e: serde_json::Error| Skipped { path: self.folder.path_of(&file), why: e.to_string() };
         Ok(Some(serde_json::from_slice(&bytes).map_err(skipped)))
     }

@@ -45,6 +45,17 @@ impl Codec for Uploads {
         journal::encode(records, sequence, out)
     }
 
+    fn id(recovered: &Recovered) -> [u8; 16] {
+        recovered.intent.id
+    }
+
+    fn id_in(record: &Record) -> Option<[u8; 16]> {
+        match record {
+            Record::Intent(intent) => Some(intent.id),
+            _ => None,
+        }
+    }
+
     fn decode(file: &[u8]) -> std::result::Result<(Recovered, Whole), Problem> {
         let recovered = journal::decode(file)?;
         let (len, next_sequence, torn) = (recovered.valid_len, recovered.next_sequence, recovered.torn);
@@ -122,7 +133,7 @@ impl StateDir {
             Err(error) if error.fault() == longhaul_core::step::DiskFault::InUse => return Ok(false),
             lock => lock?,
         };
-        place.folder.remove(&place.names.log())?;
+        place.folder.remove_own(&place.names.log())?;
         Ok(true)
     }
 
@@ -152,7 +163,7 @@ impl StateDir {
     }
 
     fn read_upload(&self, name: &OsStr) -> Result<Option<std::result::Result<Recovered, Problem>>> {
-        let Some(file) = self.uploads.open_file(name, false)? else { return Ok(None) };
+        let Some(file) = self.uploads.open_own(name, false)? else { return Ok(None) };
         let bytes = read_at_most(&file, LEN_MAX + 1).unwrap_or_default();
         if bytes.len() as u64 > LEN_MAX {
             return Ok(Some(Err(Problem::Damaged)));

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
 use longhaul_core::identity::Identity;
@@ -18,7 +18,7 @@ use longhaul_core::step::{DiskFault, FileFacts, Found, FoundJournal, Heard, Rece
 
 use super::Shared;
 use crate::disk::error::DiskError;
-use crate::disk::folders::Folders;
+use crate::disk::folders::{Folders, Within};
 use crate::disk::group::{Volume, What};
 use crate::disk::journal_file::JournalFile;
 use crate::disk::lock::{self, Locking};
@@ -51,7 +51,7 @@ impl Slots {
 #[derive(Debug, Clone)]
 pub(super) struct Whereabouts {
     /// The folder.
-    pub(super) folder: PathBuf,
+    pub(super) folder: Within,
     /// The target's name in it.
     pub(super) name: OsString,
     /// Missing folders are created.
@@ -230,7 +230,7 @@ impl Desk {
                 }
             }
             Step::Create { slot } => {
-                let part = Arc::new(PartFile::create_empty(self.place()?, slot, self.locking)?);
+                let part = Arc::new(PartFile::create_empty(self.place()?, slot, self.locking, &self.id())?);
                 let mut slots = self.lock_slots();
                 match slot {
                     Slot::Main => slots.main = Some(part),
@@ -253,12 +253,11 @@ impl Desk {
             }
             Step::RemoveNext => {
                 let place = self.place()?;
-                place.folder.remove(&place.slot(Slot::Next))?;
+                place.folder.remove_own(&place.slot(Slot::Next))?;
                 self.lock_slots().next = None;
             }
             Step::Seal { length } => {
-                let place = self.place()?;
-                let mode = place.folder.usual_mode(&place.names.probe());
+                let mode = self.place()?.folder.usual_mode();
                 let part = self.part(Slot::Main)?;
                 return part.seal(length, mode, self.mtime_ns).map(Heard::Facts);
             }
@@ -274,7 +273,7 @@ impl Desk {
                 }
             }
             Step::RemoveAll => {
-                self.place()?.remove_all()?;
+                self.place()?.remove_all(&self.id())?;
                 self.journal = None;
             }
             _ => return Ok(Heard::Failed(DiskFault::Unsupported)), // not a step of the desk
@@ -304,8 +303,17 @@ impl Desk {
     }
 
     fn arrive(&self, whereabouts: &Whereabouts) -> Result<Arc<Place>, DiskError> {
-        let folder = self.folders.open(&whereabouts.folder, whereabouts.create_dirs)?;
-        Ok(Arc::new(Place::new(folder, &whereabouts.name)?))
+        let folder = self.folders.open_within(&whereabouts.folder, whereabouts.create_dirs)?;
+        let of = match self.source.window.parts().is_empty() {
+            true => self.source.url.clone(),
+            false => format!("{} of {}", super::range_text(&self.source.window), self.source.url),
+        };
+        Ok(Arc::new(Place::new(folder, &whereabouts.name)?.whose(of)))
+    }
+
+    /// The id of the transfer, as the journal has it.
+    fn id(&self) -> [u8; 16] {
+        self.journal.as_ref().and_then(JournalFile::id).unwrap_or(self.source.id)
     }
 
     fn settle_in(&mut self, place: Arc<Place>, journal: JournalFile, main: PartFile, next: Option<PartFile>) {

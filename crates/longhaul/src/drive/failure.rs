@@ -6,6 +6,7 @@ use longhaul_core::resume::Refusal;
 use longhaul_core::step::{DiskFault, Failure, NetFault, Trouble};
 
 use super::Remembered;
+use crate::disk::error::DiskError;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::http::http_date;
 
@@ -143,7 +144,13 @@ fn unmet(seen: &Identity, object: &str, kept: &str) -> Error {
 }
 
 fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, remembered: Remembered) -> Error {
+    if let Some(other) = remembered.disk.as_ref().and_then(DiskError::held_by_us) {
+        return taken(other, object, target);
+    }
     let (kind, next) = match fault {
+        _ if remembered.disk.as_ref().is_some_and(DiskError::is_for_its_name) => {
+            (ErrorKind::LocalFile, "choose another name")
+        }
         DiskFault::NoSpace => (ErrorKind::NoSpace, "make room and run the same command again"),
         DiskFault::InUse => (ErrorKind::InUse, "wait for it or stop it"),
         DiskFault::Exists => (ErrorKind::Exists, "move it away or choose another name"),
@@ -165,6 +172,20 @@ fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, reme
         }
         None => error,
     }
+}
+
+/// Another transfer of this very program works on the target: no other process is to be waited for.
+fn taken(other: &str, object: &str, target: &str) -> Error {
+    let text = if other == object {
+        format!("{target}: {object} is being saved there already, by another transfer of this program")
+    } else {
+        format!(
+            "{target}: {object} and {other} would both be saved there, and another transfer of this program is saving \
+             {other}; give one of them another name"
+        )
+    };
+    let error = Error::new(ErrorKind::InUse, Disposition::Permanent, text);
+    error.with("path", target).with("source", object).with("other", other)
 }
 
 fn refused(refusal: Refusal, object: &str, target: &str, remembered: &Remembered) -> Error {

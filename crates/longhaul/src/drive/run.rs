@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use super::desk::{Desk, Slots, Whereabouts};
 use super::reach::Reach;
 use super::stream::{Handle, Stream};
 use super::{Remembered, SeenHead, Shared, locked, range_text};
-use crate::disk::folders::Folders;
+use crate::disk::folders::{Folders, Within};
 use crate::disk::hosts::Hosts;
 use crate::disk::lock::Locking;
 use crate::disk::part_file::PartFile;
@@ -43,6 +43,36 @@ pub(crate) enum Destination {
     Folder(PathBuf),
     /// Whatever the function makes of the (safe) suggested name.
     Chosen(Arc<dyn Fn(&str) -> PathBuf + Send + Sync>),
+    /// This file below that folder, by parts that are no links.
+    Below(Below),
+}
+
+/// A file below a folder of the user's.
+#[derive(Debug, Clone)]
+pub(crate) struct Below {
+    /// The folder; it may be a link.
+    pub(crate) root: PathBuf,
+    /// The path of the file's folder below it; empty: the folder itself.
+    pub(crate) parts: PathBuf,
+    /// The file's name.
+    pub(crate) name: OsString,
+    /// All of it, for messages.
+    pub(crate) path: PathBuf,
+}
+
+impl Below {
+    /// `None` when no file below the folder is meant.
+    pub(crate) fn new(root: PathBuf, path: &Path) -> Option<Self> {
+        let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+        let name = path.file_name().filter(|_| plain)?.to_owned();
+        let parts = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        Some(Self { parts, name, path: root.join(path), root })
+    }
+
+    /// Where its folder is.
+    pub(crate) fn within(&self) -> Within {
+        Within::Below(self.root.clone(), self.parts.clone())
+    }
 }
 
 impl Destination {
@@ -51,6 +81,7 @@ impl Destination {
         match self {
             Self::File(path) | Self::Folder(path) => path,
             Self::Chosen(_) => Path::new("the file"),
+            Self::Below(below) => &below.path,
         }
     }
 }
@@ -447,7 +478,10 @@ impl Run<'_> {
             Destination::File(path) => path.clone(),
             Destination::Folder(folder) => {
                 let name = OsString::from(suggested().as_str());
-                return Some(Whereabouts { folder: folder.clone(), name, create_dirs });
+                return Some(Whereabouts { folder: Within::Path(folder.clone()), name, create_dirs });
+            }
+            Destination::Below(below) => {
+                return Some(Whereabouts { folder: below.within(), name: below.name.clone(), create_dirs });
             }
             Destination::Chosen(choose) => choose(suggested().as_str()),
         };
@@ -456,7 +490,7 @@ impl Run<'_> {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
             _ => PathBuf::from("."),
         };
-        Some(Whereabouts { folder, name, create_dirs })
+        Some(Whereabouts { folder: Within::Path(folder), name, create_dirs })
     }
 
     fn fetch(&mut self, ticket: Ticket, fetch: longhaul_core::step::Fetch) {

@@ -224,7 +224,7 @@ mod tests {
     fn carry_out(grant: &Grant, body: &[u8], step: usize) -> (Vec<u8>, Vec<Report>, u64) {
         let dir = tempfile::tempdir().unwrap();
         let place = Place::new(Folder::open(dir.path()).unwrap(), "f".as_ref()).unwrap();
-        let (file, _) = PartFile::open_or_create(&place, Slot::Main).unwrap();
+        let file = PartFile::create_main(&place).unwrap();
         let now = Instant::now();
         let reach = Arc::new(Reach::new(grant));
         let mut sink = Sink::new(Arc::new(file), grant.clone(), reach, now);
@@ -299,7 +299,7 @@ mod tests {
     fn a_sink_that_is_drawn_in_stops_there_or_where_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let place = Place::new(Folder::open(dir.path()).unwrap(), "f".as_ref()).unwrap();
-        let (file, _) = PartFile::open_or_create(&place, Slot::Main).unwrap();
+        let file = PartFile::create_main(&place).unwrap();
         let (now, mut reports) = (Instant::now(), Vec::new());
         let grant = Grant { write_end: Some(60), ..grant() };
         let reach = Arc::new(Reach::new(&grant));
@@ -319,7 +319,7 @@ mod tests {
     fn what_is_written_falls_due_even_when_nothing_more_comes() {
         let dir = tempfile::tempdir().unwrap();
         let place = Place::new(Folder::open(dir.path()).unwrap(), "f".as_ref()).unwrap();
-        let (file, _) = PartFile::open_or_create(&place, Slot::Main).unwrap();
+        let file = PartFile::create_main(&place).unwrap();
         let (now, mut reports) = (Instant::now(), Vec::new());
         let grant = Grant { block_len: 1 << 20, ..grant() };
         let reach = Arc::new(Reach::new(&grant));

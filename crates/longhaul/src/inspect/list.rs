@@ -175,6 +175,8 @@ fn look_at(note: TransferNote, path: PathBuf, state: &StateDir, warnings: &mut V
     }
     let looked = Site::exactly(&info.path).and_then(|site| Looked::at(&site, Some(state)).map(|l| (site, l)));
     match looked {
+        // A link stands where a folder was when this was noted: what it leads to is none of this transfer's.
+        Ok((site, _)) if site.absolute != info.path => info.state = TransferState::Gone,
         Ok((site, looked)) => hold_against(&mut info, &site, &looked),
         Err(error) if error.kind() == ErrorKind::NotFound => info.state = TransferState::Gone,
         Err(error) => warnings.push(error.to_string()),

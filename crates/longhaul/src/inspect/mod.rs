@@ -148,6 +148,14 @@ pub(crate) fn recorded_source(path: &Path) -> Result<Source, Error> {
     }
 }
 
+/// The source recorded in the journal of a target in an opened folder, where there is a readable one.
+pub(crate) fn recorded_in(folder: &Folder, target: &OsStr) -> Option<Source> {
+    match journal_in(folder, &Names::of(target)?.log()) {
+        Ok(FoundJournal::Read(recovered)) => Some(recovered.source),
+        _ => None,
+    }
+}
+
 /// A target and its opened folder.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -211,13 +219,13 @@ fn target_name(folder: &Folder, name: &OsStr) -> OsString {
 /// What a start makes of a journal (`disk::journal_file`), without opening it for writing.
 fn journal_in(folder: &Folder, name: &OsStr) -> Result<FoundJournal, DiskError> {
     let Some(entry) = folder.look(name)? else { return Ok(FoundJournal::Absent) };
-    if entry.kind != FileType::RegularFile || entry.links > 1 {
+    if entry.kind != FileType::RegularFile || entry.links > 1 || folder.stranger(&entry).is_some() {
         return Ok(FoundJournal::SetAside(Problem::Foreign));
     }
     if entry.facts.len > LEN_MAX {
         return Ok(FoundJournal::SetAside(Problem::Damaged));
     }
-    let Some(file) = folder.open_file(name, false)? else { return Ok(FoundJournal::Absent) };
+    let Some(file) = folder.open_own(name, false)? else { return Ok(FoundJournal::Absent) };
     let bytes = match read_at_most(&file, LEN_MAX + 1) {
         Ok(bytes) if bytes.len() as u64 <= LEN_MAX => bytes,
         _ => return Ok(FoundJournal::SetAside(Problem::Damaged)),
@@ -289,6 +297,10 @@ impl Looked {
             }
             if entry.links > 1 {
                 obstacle = Some(format!("{} has a second name (hard link); move it away", shown.display()));
+                return Ok(None);
+            }
+            if let Some(why) = site.place.folder.stranger(&entry) {
+                obstacle = Some(format!("{}: {why}; move it away", shown.display()));
                 return Ok(None);
             }
             Ok(Some(entry))

@@ -109,15 +109,15 @@ impl Prefix {
             return None;
         }
         let folder = match &get.place {
-            Place::Folder(folder) | Place::File(folder) => folder,
+            Place::Folder(folder) | Place::File(folder) | Place::Below(folder, _) => folder.clone(),
         };
         let path = match keys::path(below, object.len) {
-            Ok(path) => folder.join(path?),
+            Ok(path) => path?,
             Err(why) => return Some((get.place.clone(), refused(why))),
         };
         let clash = self.clashes.add(&object.key).err();
         let clash =
             clash.and_then(|file| refused(&format!("{file:?} is an object too, and a file cannot be a folder")));
-        Some((Place::File(path), clash))
+        Some((Place::Below(folder, path), clash))
     }
 }
