@@ -8,7 +8,7 @@ use crate::pace::Meter;
 use crate::ranges::{Range, block_len};
 use crate::reply::{Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding};
 use crate::resume::{Generation, Refusal, Restart};
-use crate::step::{Extent, Failure, Grant, Heard, NetFault, Note, Slot, Step, StreamEnd, Trouble, Verified};
+use crate::step::{Failure, Grant, Heard, NetFault, Note, Slot, Step, StreamEnd, Trouble, Verified};
 
 /// Why `require_length` refuses.
 const NO_LENGTH: &str = "the reply has no length and ends when the connection closes";
@@ -78,36 +78,6 @@ impl Download {
             }
             _ => {}
         }
-    }
-
-    /// Bytes that were held when this was granted came again: they must be the same, or the validator proves nothing. Also
-    /// when what lies on the disk was found damaged meanwhile: its checksum is that of the bytes that came first.
-    fn passed(&mut self, i: usize, extent: Extent) {
-        let known = self.streams[i].held.iter().find(|e| (e.start, e.len) == (extent.start, extent.len));
-        let differs = known.is_some_and(|e| e.crc != extent.crc);
-        if differs && !self.planted(Fault::PassedNotCompared) && !self.lied {
-            self.contradicted();
-        }
-    }
-
-    /// Law 2: before the bytes that were proven wrong are written over or left, no record may vouch for them.
-    pub(super) fn void_refuted(&mut self) -> Option<Note> {
-        let reason = if self.lied { Restart::ValidatorLied } else { Restart::NotProvable };
-        let refuted = self.refuted?;
-        let g = self.current.as_mut().filter(|g| g.begin.generation == refuted && g.held.total() > 0)?;
-        let all = Range::new(0, u64::MAX);
-        let discarded = g.held.void(&[all]);
-        self.record_void(refuted, vec![all], reason);
-        Some(Note::Restarted { reason, discarded })
-    }
-
-    /// Two replies under one validator contradict each other: only a single reply may make the file now.
-    fn contradicted(&mut self) {
-        self.lied = true;
-        self.refuted = self.current.as_ref().map(|g| g.begin.generation);
-        self.one_reply = true;
-        self.probe_next = true;
-        self.stop_all();
     }
 
     fn hear_head(&mut self, i: usize, facts: &ReplyFacts) {
@@ -365,21 +335,8 @@ impl Download {
 
     // ---- another identity --------------------------------------------------------------------------------------
 
-    /// The object is not the one we hold. Nothing is discarded yet: first ask which one it is.
-    fn changed(&mut self) {
-        self.probe_next = true;
-        self.stop_all();
-    }
-
-    /// Replies have shown another version, and now ours again: a balancer between two versions, or edges that give the
-    /// same bytes different validators. Every other connection would be shown the wrong one.
-    fn alternates(&mut self) {
-        self.alternating = true;
-        self.single = true;
-    }
-
     /// A waiting reply begins a generation: its file is made, the begin recorded, then its bytes flow.
-    fn begin_with(&mut self, i: usize, identity: Identity, body: Body, reason: Option<Restart>) {
+    pub(super) fn begin_with(&mut self, i: usize, identity: Identity, body: Body, reason: Option<Restart>) {
         let alone = self.streams.len() == 1 || self.planted(Fault::NoWaitForStop);
         // The files are changing places: whichever this reply began now would end up in the wrong one.
         let moving = self.jobs.iter().any(|(_, j)| j.blocks_all());
@@ -504,15 +461,6 @@ impl Download {
         self.record(Job::RetireNext, vec![Record::Retire { generation: left.begin.generation }], true);
     }
 
-    /// A fresh start was decided while a reply waited for the folder to be opened.
-    pub(super) fn resume_waiting_head(&mut self) {
-        if let Some(b) = self.beginning.take()
-            && let Some(i) = self.streams.iter().position(|s| s.ticket == b.stream)
-        {
-            self.begin_with(i, b.identity, b.body, self.restart);
-        }
-    }
-
     pub(super) fn hear_begin(&mut self, job: Job, heard: Heard) {
         if let Heard::Failed(fault) = heard {
             return match job {
@@ -615,30 +563,6 @@ impl Download {
 
     // ---- trouble -----------------------------------------------------------------------------------------------
 
-    fn suspect(&mut self, i: usize, why: Suspicion) {
-        self.stop(i);
-        self.suspects += 1;
-        self.fresh_connection = true;
-        if self.suspects >= self.config.suspects_max {
-            self.fail(match why {
-                Suspicion::Html => Failure::Portal,
-                why => Failure::Unusable(why),
-            });
-        } else {
-            self.failed(Trouble::Reply(why), None);
-        }
-    }
-
-    fn failed(&mut self, why: Trouble, retry_after_ms: Option<u64>) {
-        match self.retry.failed(self.now, retry_after_ms) {
-            Some(delay_ms) => {
-                let failures = self.retry.failures();
-                self.note(Note::Retry { failures, delay_ms, why });
-            }
-            None => self.fail(Failure::GaveUp(why)),
-        }
-    }
-
     fn hear_end(&mut self, stream: Stream, end: StreamEnd, at: u64) {
         match end {
             StreamEnd::Complete | StreamEnd::Reached => self.hear_whole_body(&stream, at),
@@ -701,10 +625,5 @@ impl Download {
             // Nothing new came, or nothing that can be added to: count it, or a server could keep us busy for ever.
             self.failed(self.in_vain().unwrap_or(Trouble::Short), None);
         }
-    }
-
-    /// Why a reply that was not whole did not help: where versions are shown in turn, that is the trouble.
-    fn in_vain(&self) -> Option<Trouble> {
-        self.alternating.then_some(Trouble::Reply(Suspicion::Alternating))
     }
 }

@@ -1,0 +1,128 @@
+//! What was found when the folder was opened, and how the run begins with it. What it is worth is judged in
+//! [`resume`](crate::resume).
+
+use super::{Download, Job};
+use crate::fault::Fault;
+use crate::journal::Record;
+use crate::resume::{Generation, Restart, Verdict, verdict};
+use crate::step::{Extent, Failure, Found, FoundJournal, Note, Step, Target};
+
+impl Download {
+    pub(super) fn open(&mut self, mut found: Found) {
+        self.opened = true;
+        self.free = found.free;
+        self.traceless = Self::leaves_no_trace(&found);
+        // Our own finished file may be replaced by a newer version that was begun before.
+        self.config.overwrite |= matches!(found.target, Target::File { finished: Some(_), .. });
+        if let FoundJournal::Read(recovered) = &found.journal {
+            // What earlier runs left in the journal counts as well: many short runs must not make it grow for ever.
+            self.hints_recorded = recovered.next_sequence.into();
+        }
+        if let FoundJournal::Read(recovered) = &mut found.journal
+            && self.planted(Fault::RangeOfJournalIgnored)
+        {
+            recovered.source.window = self.config.source.window.clone();
+        }
+        let verdict = match &found.journal {
+            FoundJournal::Read(r) if self.planted(Fault::PublishingTrusted) => match (r.publishing, &r.current) {
+                (Some(publishing), Some(current)) => {
+                    let current = Box::new(Generation::new(current.begin.clone()));
+                    Verdict::FinishPublish { current, publishing }
+                }
+                _ => verdict(&self.config.source, self.config.overwrite, found),
+            },
+            _ => verdict(&self.config.source, self.config.overwrite, found),
+        };
+        match verdict {
+            Verdict::Fresh(reason) => {
+                self.restart = reason;
+                self.resume_waiting_head();
+            }
+            Verdict::Continue { mut current, old, promote, gone } => {
+                self.drop_waiting_head();
+                self.source_recorded = true;
+                self.moved = true;
+                if self.planted(Fault::ResumeForgets) {
+                    current.held = Default::default();
+                    current.hints.clear();
+                }
+                if self.planted(Fault::ClaimsUnchecked) {
+                    let all: Vec<Extent> = current.held.list().iter().map(|k| k.extent).collect();
+                    current.held.mark_read(&all);
+                }
+                let older = old.as_ref().map(|g| g.begin.generation);
+                let newest = [older, gone].into_iter().flatten().fold(current.begin.generation, u32::max);
+                self.next_generation = newest + 1;
+                if !current.lost.is_empty() {
+                    let ranges = std::mem::take(&mut current.lost);
+                    self.note(Note::Damaged { ranges: ranges.clone() });
+                    self.record_void(current.begin.generation, ranges, Restart::Truncated);
+                }
+                self.current = Some(*current);
+                self.old = old.map(|g| *g);
+                if let Some(old) = self.old.as_mut().filter(|old| !old.lost.is_empty()) {
+                    let (generation, ranges) = (old.begin.generation, std::mem::take(&mut old.lost));
+                    self.record_void(generation, ranges, Restart::Truncated);
+                }
+                // What was read may be no more than what the page cache remembers of a process that was killed: nothing
+                // that a void or a retirement in it allows is done before it is on the disk (law 2).
+                if promote || self.power() {
+                    self.record(if promote { Job::Retire } else { Job::Settle }, Vec::new(), true);
+                }
+                if self.power() {
+                    // The run before may have died before it could.
+                    self.directory_synced = false;
+                    self.job(Job::BeginDir, Step::SyncDir);
+                }
+                if let Some(generation) = gone {
+                    // Or the journal would go on taking what follows for that generation's, or its number for new.
+                    self.record(Job::RetireNext, vec![Record::Retire { generation }], true);
+                }
+                self.note_held();
+            }
+            Verdict::FinishPublish { current, publishing } => {
+                self.drop_waiting_head();
+                self.moved = true;
+                self.current = Some(*current);
+                self.publishing = Some(publishing);
+                self.closing = true;
+                self.after_rename();
+            }
+            Verdict::Finished(identity) => {
+                self.drop_waiting_head();
+                self.finished = Some(*identity);
+            }
+            Verdict::Refuse(refusal) => {
+                self.drop_waiting_head();
+                self.fail(Failure::Refused(refusal));
+            }
+        }
+    }
+
+    /// The reply that told the name is not what continues the transfer: that is asked for by itself.
+    fn drop_waiting_head(&mut self) {
+        self.beginning = None;
+        self.stop_all();
+    }
+
+    fn note_held(&mut self) {
+        if let Some(g) = &self.current {
+            let held = g.on_record();
+            let (length, resumable) = (g.begin.identity.length, self.joinable(g));
+            // Bytes that cannot be joined with new ones are held, but nothing goes on from them.
+            if held > 0 && (resumable || g.is_whole()) && !self.is_unwanted(g) {
+                self.note(Note::Resumed { held });
+            }
+            self.note(Note::Started { length, held, resumable });
+        }
+    }
+
+    /// A fresh start was decided while a reply waited for the folder to be opened.
+    fn resume_waiting_head(&mut self) {
+        if let Some(b) = self.beginning.take()
+            && let Some(i) = self.streams.iter().position(|s| s.ticket == b.stream)
+        {
+            self.begin_with(i, b.identity, b.body, self.restart);
+        }
+    }
+}
