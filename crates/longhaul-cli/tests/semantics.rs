@@ -97,6 +97,39 @@ fn never_a_knowingly_mixed_file() {
     bench.assert_published(&first().content, &ran);
 }
 
+/// Ranges and conditions refused in every way, with nothing held and with a half: the file, and the half is not lost.
+/// Who asks without is refused as well: that is believed, and what is held is kept.
+#[test]
+fn a_refusal_is_believed_of_the_plainest_request() {
+    for status in [400, 403, 405, 416, 501] {
+        for field in ["Range", "If-Match"] {
+            for held in [false, true] {
+                let bench = bench();
+                if held {
+                    bench.hold(HALF);
+                }
+                bench.origin.choose("/file", move |request| match request.header(field) {
+                    Some(_) => Fault::status(status),
+                    None => Fault::Correct,
+                });
+                let ran = bench.get().retries(0).run();
+                ran.expect(&bench, 0, if held { "validator, resumed" } else { "validator" });
+                bench.assert_published(&first().content, &ran);
+            }
+        }
+        let bench = bench();
+        bench.hold(HALF);
+        bench.origin.always("/file", Fault::status(status));
+        let ran = bench.get().retries(0).run();
+        ran.expect(
+            &bench,
+            if status == 403 { 4 } else { 11 },
+            &format!("{}, kept", if status == 403 { "denied" } else { "refused" }),
+        );
+        assert_eq!(ran.held(), HALF, "{}", ran.report(&bench));
+    }
+}
+
 /// Exactly these bytes, after a cut, beside a replaced object, and again; not those of another range, and not what a server
 /// sends in their place.
 #[test]

@@ -72,6 +72,12 @@ faults! {
     DamageIgnored,
     /// A recorded `publishing` is finished without looking at the target.
     PublishingTrusted,
+    /// What is refused with a range or a condition is not asked for without.
+    RefusalBelieved,
+    /// A refusal of one more connection counts although another one is served.
+    OneMoreRefusalBelieved,
+    /// What is held stays although the source does not show its validator any more.
+    StuckWithoutValidator,
     /// Everything held is thrown away at every start.
     ResumeForgets,
     /// The journal is removed before the receipt is written.

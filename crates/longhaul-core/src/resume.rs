@@ -246,11 +246,15 @@ pub enum Restart {
     NoJournal,
     /// The version that had replaced it is gone again, or is replaced by a third one.
     Superseded,
+    /// The source does not show any more what the held bytes were joined by.
+    ValidatorGone,
+    /// The source sends the object in another encoding.
+    Encoded,
 }
 
 impl Restart {
     /// All reasons.
-    pub const ALL: [Restart; 10] = [
+    pub const ALL: [Restart; 12] = [
         Self::Changed,
         Self::NotProvable,
         Self::ValidatorLied,
@@ -261,6 +265,8 @@ impl Restart {
         Self::JournalUnusable,
         Self::NoJournal,
         Self::Superseded,
+        Self::ValidatorGone,
+        Self::Encoded,
     ];
 
     /// The code in the journal; never 0.
@@ -276,6 +282,8 @@ impl Restart {
             Self::JournalUnusable => 8,
             Self::NoJournal => 9,
             Self::Superseded => 10,
+            Self::ValidatorGone => 11,
+            Self::Encoded => 12,
         }
     }
 
@@ -297,6 +305,8 @@ impl Restart {
             Self::JournalUnusable => "the journal was unreadable and has been set aside",
             Self::NoJournal => "a partial file without its journal proves nothing",
             Self::Superseded => "a newer version took the place of one that had begun",
+            Self::ValidatorGone => "the source does not show the validator any more that the bytes were held under",
+            Self::Encoded => "the source sends the object in another encoding than the bytes that were held",
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! The budget counts failures in a row **without progress**; progress is a new high-water mark of held bytes of one
 //! identity. What is worth a second try is decided where the failure is judged ([`reply`](crate::reply),
-//! [`download`](crate::download)): connections that fail, break or stall; 408, 425, 429 and 5xx (but 501 and 505);
-//! replies that cannot be used, three times. Redirect trouble, refused TLS and every other 4xx end the run at once.
+//! [`download`](crate::download)): connections that fail, break or stall; 202, 408, 425, 429 and 5xx (but 501 and 505);
+//! replies that cannot be used, three times. Redirect trouble, refused TLS and every other 4xx end the run, those that may
+//! be of how it was asked after it was asked more plainly.
 
 use crate::step::Millis;
 
@@ -46,6 +47,11 @@ impl Retry {
     /// Failures in a row without progress.
     pub fn failures(&self) -> u32 {
         self.failures
+    }
+
+    /// The next failure ends the run.
+    pub fn is_used_up(&self) -> bool {
+        self.failures >= self.policy.failures_max
     }
 
     /// `held` bytes of one identity are held: a new high-water mark forgives earlier failures.

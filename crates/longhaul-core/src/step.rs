@@ -422,6 +422,8 @@ pub enum Note {
         connections: u32,
         /// How it was refused.
         why: Trouble,
+        /// That is this server's usual way to say so, and worth remembering of it.
+        lasting: bool,
     },
     /// A request failed and is tried again.
     Retry {
@@ -429,6 +431,13 @@ pub enum Note {
         failures: u32,
         /// The wait before the next try.
         delay_ms: u64,
+        /// Why.
+        why: Trouble,
+    },
+    /// A refusal, or replies of no use, may be of how it was asked: the same is asked again with less.
+    Plainer {
+        /// What it is asked without from now on.
+        without: Plainer,
         /// Why.
         why: Trouble,
     },
@@ -443,6 +452,15 @@ pub enum Note {
     EndNotProvable,
     /// The object is the version that the caller has already.
     NotModified,
+}
+
+/// What a request may do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plainer {
+    /// A condition: replies are compared in any case.
+    Condition,
+    /// A range: all of the object is asked for.
+    Range,
 }
 
 /// Why a request did not help.

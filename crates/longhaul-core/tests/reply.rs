@@ -60,6 +60,18 @@ whole   | -       | 200 ; content-length: 100                                   
 50-     | strong  | 206 ; content-range: bytes 0-49/100 ; etag: "a"                        | suspect BadContentRange
 50-     | strong  | 206 ; content-range: bytes 50-149/* ; etag: "a"                        | suspect BadContentRange
 
+# Content-Range that is not to the letter, and can mean but one thing
+10-     | strong  | 206 ; content-range: bytes=10-99/100 ; etag: "a"                       | use same 10..100 of 100
+10-     | strong  | 206 ; content-range: bytes: 10-99/100 ; etag: "a"                      | use same 10..100 of 100
+10-     | strong  | 206 ; content-range: bytes 10-99 / 100 ; etag: "a"                     | use same 10..100 of 100
+10-     | strong  | 206 ; content-range: bytes 10 - 99/100 ; etag: "a"                     | use same 10..100 of 100
+10-     | strong  | 206 ; content-range: Bytes10-99/100 ; etag: "a"                        | use same 10..100 of 100
+10-     | strong  | 206 ; content-range: 10-99/100 ; etag: "a"                             | use same 10..100 of 100
+10-     | strong  | 206 ; content-range: bytes 10-99 ; etag: "a"                           | use same 10..100 of ?
+10-     | strong  | 206 ; content-range: bytes=10-99/101 ; etag: "a"                       | changed
+0-      | -       | 206 ; content-range: bytes=0-99/100 ; content-length: 99               | suspect LengthContradiction
+0-      | -       | 416 ; content-range: bytes=*/0                                         | empty
+
 # Content-Range that cannot be
 10-     | strong  | 206 ; etag: "a"                                                        | suspect BadContentRange
 10-     | strong  | 206 ; content-range: bytes 10-100/100 ; etag: "a"                      | suspect BadContentRange
@@ -68,8 +80,16 @@ whole   | -       | 200 ; content-length: 100                                   
 10-     | strong  | 206 ; content-range: bytes */100 ; etag: "a"                           | suspect BadContentRange
 10-     | strong  | 206 ; content-range: bytes */* ; etag: "a"                             | suspect BadContentRange
 10-     | strong  | 206 ; content-range: items 10-99/100 ; etag: "a"                       | suspect BadContentRange
-10-     | strong  | 206 ; content-range: bytes=10-99/100 ; etag: "a"                       | suspect BadContentRange
-10-     | strong  | 206 ; content-range: bytes 10-99 ; etag: "a"                           | suspect BadContentRange
+10-     | strong  | 206 ; content-range: bytes=10-100/100 ; etag: "a"                      | suspect BadContentRange
+10-     | strong  | 206 ; content-range: bytes 10-/100 ; etag: "a"                          | suspect BadContentRange
+10-     | strong  | 206 ; content-range: bytes -99/100 ; etag: "a"                         | suspect BadContentRange
+10-     | strong  | 206 ; content-range: bytes==10-99/100 ; etag: "a"                      | suspect BadContentRange
+10-     | strong  | 206 ; content-range: =10-99/100 ; etag: "a"                            | suspect BadContentRange
+10-     | strong  | 206 ; content-range: bytes 10-99/ ; etag: "a"                          | suspect BadContentRange
+10-     | strong  | 206 ; content-range: bytes 10-99,0-5/100 ; etag: "a"                   | suspect BadContentRange
+10-     | strong  | 206 ; content-range: bytes 1 0-99/100 ; etag: "a"                      | suspect BadContentRange
+10-     | strong  | 206 ; content-range: bytes * ; etag: "a"                               | suspect BadContentRange
+10-     | strong  | 206 ; content-range: bits 10-99/100 ; etag: "a"                        | suspect BadContentRange
 10-     | strong  | 206 ; content-range: bytes +10-99/100 ; etag: "a"                      | suspect BadContentRange
 10-     | strong  | 206 ; content-range: bytes 10-18446744073709551615/* ; etag: "a"       | suspect BadContentRange
 10-     | strong  | 206 ; content-range: bytes 10-99999999999999999999/100 ; etag: "a"     | suspect BadContentRange
@@ -167,7 +187,8 @@ whole   | -       | 416                                                         
 # other statuses
 0-      | -       | 204                                                                    | suspect OddStatus(204)
 10-     | strong  | 204 ; etag: "a"                                                        | suspect OddStatus(204)
-0-      | -       | 202 ; content-length: 100                                              | suspect OddStatus(202)
+0-      | -       | 202 ; content-length: 100                                              | busy 202
+10-?    | strong  | 202 ; retry-after: 7                                                   | busy 202 after 7000
 0-      | -       | 203 ; content-length: 100                                              | suspect OddStatus(203)
 0-      | -       | 300                                                                    | suspect OddStatus(300)
 0-      | -       | 304                                                                    | suspect OddStatus(304)

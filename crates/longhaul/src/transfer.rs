@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::client::LinkSource;
 use crate::disk::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state_dir::StateDir;
-use crate::drive::failure::{error_of, trouble_text};
+use crate::drive::failure::{error_of, plainer_text, trouble_text};
 use crate::drive::run::{Destination, Ended, Request, Told, run};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress, Verified};
@@ -338,7 +338,8 @@ impl Teller {
                 let delay = Duration::from_millis(delay_ms);
                 Event::Retry { failures, delay, reason: trouble_text(&why) }
             }
-            Note::Limited { connections, why } => Event::Limited { connections, reason: trouble_text(&why) },
+            Note::Limited { connections, why, .. } => Event::Limited { connections, reason: trouble_text(&why) },
+            Note::Plainer { without, why } => Event::Warning(plainer_text(without, &why)),
             Note::Returned { held } => Event::Returned { held },
             Note::NotModified => Event::NotModified,
             Note::DigestMatched(digest) => {

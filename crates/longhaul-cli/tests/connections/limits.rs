@@ -48,6 +48,35 @@ fn a_server_that_allows_few_connections_is_no_failure_and_is_remembered() {
     }
 }
 
+/// Other ways to say so, each of which would be the end if it was said to the only request. Also on resume, where several
+/// requests go out before the first one is answered. Nothing is remembered of the host: it may have meant something else.
+#[test]
+fn a_refusal_of_one_more_is_no_end_whatever_the_status() {
+    let page = Fault::status_with(200, &[("Content-Type", "text/html")], "<html>one connection at a time</html>");
+    let mut refusals: Vec<(String, Fault)> =
+        [400, 401, 403, 404, 410, 416, 501].map(|status| (status.to_string(), Fault::status(status))).into();
+    refusals.push(("a page".into(), page));
+    for (refusal, fault) in refusals {
+        let bench = crowded(1, &fault);
+        let ran = bench.get().connections("4").retries(0).run();
+        ran.expect(&bench, 0, "validator");
+        bench.assert_published(&Object::seeded(1, LEN).content, &ran);
+        assert!(refused(&bench, "/file") > 0, "{refusal}: nothing was refused: {}", ran.report(&bench));
+        let known = std::fs::read_dir(bench.state().join("hosts")).map_or(0, Iterator::count);
+        assert_eq!(known, 0, "{refusal}: {}", ran.report(&bench));
+
+        let held = 12 << 20;
+        bench.origin.script("/next", vec![Fault::Cut { after: held }]);
+        let get = || bench.get_url(bench.origin.url("/next")).arg("--overwrite").retries(0);
+        get().alone().run().expect(&bench, 10, "network, kept");
+        bench.origin.script("/next", Vec::new());
+        bench.origin.always("/next", paced(16));
+        let ran = get().connections("4").run();
+        ran.expect(&bench, 0, "validator, resumed");
+        assert!(refused(&bench, "/next") > 0, "{refusal}: nothing was refused: {}", ran.report(&bench));
+    }
+}
+
 fn told(ran: &Ran) -> usize {
     ran.events.iter().filter(|event| event["event"] == "limited").count()
 }

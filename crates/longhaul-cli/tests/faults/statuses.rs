@@ -1,14 +1,36 @@
 //! A status that is not the one a range request hopes for.
 
-use longhaul_devstore::Fault;
+use std::time::Duration;
+
+use longhaul_devstore::{Chunks, Fault};
 
 use crate::common::{HALF, SIZE};
-use crate::table::{case, resume, run, says};
+use crate::table::{Stage, case, resume, run, says, took};
 
 const REST: u64 = SIZE - HALF;
 
 fn unsatisfied(content_range: Option<String>) -> Fault {
     Fault::NotSatisfiable { content_range }
+}
+
+/// Refuses what has a range.
+fn only_whole(status: u16) -> impl Fn(&Stage) {
+    move |stage| {
+        stage.bench.origin.choose("/file", move |request| match request.header("Range") {
+            Some(_) => Fault::status(status),
+            None => Fault::Correct,
+        });
+    }
+}
+
+/// Refuses what has a condition.
+fn no_condition(status: u16) -> impl Fn(&Stage) {
+    move |stage| {
+        stage.bench.origin.choose("/file", move |request| match request.header("If-Match") {
+            Some(_) => Fault::status(status),
+            None => Fault::Correct,
+        });
+    }
 }
 
 #[test]
@@ -44,7 +66,7 @@ fn statuses_for_a_range_request() {
                 }).ends(0, "validator, resumed"),
             resume("412 to every request").always(Fault::status(412)).ends(11, "refused, kept").served(0),
             resume("an unasked 206, once").once(Fault::UnaskedRange(0..100)).ends(0, "validator, resumed, retried").served(REST + 100),
-            resume("an unasked 206, always").always(Fault::UnaskedRange(0..100)).ends(11, "refused, kept").served_at_most(300),
+            resume("an unasked 206, always").always(Fault::UnaskedRange(0..100)).ends(11, "refused, kept").served_at_most(500),
             resume("a 206 to a request without Range").faults(vec![unsatisfied(None), Fault::UnaskedRange(0..100), Fault::UnaskedRange(0..100)]).ends(0, "validator, resumed, retried"),
             resume("203 in place of 206, once").once(Fault::Relabel(203)).ends(0, "validator, resumed, retried"),
             resume("203 in place of 206, always").always(Fault::Relabel(203)).ends(11, "refused, kept"),
@@ -54,6 +76,23 @@ fn statuses_for_a_range_request() {
             resume("early hints before the answer").once(Fault::Interim { code: 103, count: 1 }).ends(0, "validator, resumed").served(REST),
             resume("101, a protocol nobody asked for").once(Fault::status(101)).ends(0, "validator, resumed, retried"),
             resume("421, the wrong connection, once").once(Fault::status(421)).ends(0, "validator, resumed, retried").served(REST),
+            case("every range refused with 400").setup(only_whole(400)).ends(0, "validator").served(SIZE).check(says("without a range")),
+            case("every range refused with 403").setup(only_whole(403)).ends(0, "validator").served(SIZE),
+            case("every range refused with 416").setup(only_whole(416)).ends(0, "validator").served(SIZE),
+            case("every range refused with 501").setup(only_whole(501)).ends(0, "validator").served(SIZE),
+            case("every range breaks the server").setup(only_whole(500)).ends(0, "validator, retried").served(SIZE),
+            resume("every range refused with 400, where something is held").setup(only_whole(400)).ends(0, "validator, resumed").served(SIZE),
+            resume("every range breaks the server, where something is held").setup(only_whole(500)).ends(0, "validator, resumed, retried").served(SIZE),
+            resume("every range is empty").setup(|stage| stage.bench.origin.choose("/file", |request| match request.header("Range") {
+                Some(_) => Fault::Chunked(Chunks::default()).and(Fault::ShortRange { max: 0 }),
+                None => Fault::Correct,
+            })).ends(0, "validator, resumed, retried"),
+            resume("every condition refused with 400").setup(no_condition(400)).ends(0, "validator, resumed").served(REST).check(says("without a condition")),
+            resume("every condition refused with 501").setup(no_condition(501)).ends(0, "validator, resumed").served(REST),
+            case("401 to a range is of who asks").setup(only_whole(401)).ends(4, "denied"),
+            case("404 to a range is of the object").setup(only_whole(404)).ends(3, "not_found"),
+            resume("202, being prepared").faults(vec![Fault::status(202), Fault::retry_after(202, 1)]).ends(0, "validator, resumed, retried").served(REST).check(took(Duration::from_secs(1))).check(says("still being prepared")),
+            case("202, being prepared for ever").always(Fault::status(202)).ends(10, "network").check(says("still being prepared")),
             resume("404, gone").always(Fault::status(404)).ends(3, "not_found, kept").served(0),
             resume("410, gone for good").always(Fault::status(410)).ends(3, "not_found, kept").served(0),
             refused(400).ends(11, "refused, kept").served(0),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use longhaul_devstore::{DateField, Fault, Heeds, Object, Ranges};
 
 use crate::common::{HALF, SIZE};
-use crate::table::{Case, case, object, other, resume, run};
+use crate::table::{Case, case, object, other, resume, run, says};
 
 const REST: u64 = SIZE - HALF;
 
@@ -45,13 +45,15 @@ fn validators() {
         case("no validators, one run, cut").object(plain()).once(Fault::Cut { after: HALF }).ends(0, "length only, restarted (not_provable), retried").served(HALF + SIZE),
         case("no validators, cut always at the same place").object(plain()).always(Fault::Cut { after: HALF }).ends(10, "network, kept").then("length only, restarted (not_provable)"),
         resume("missing on resume, once").once(Fault::remove_header("ETag").and(Fault::remove_header("Last-Modified"))).ends(0, "validator, resumed, retried"),
-        resume("missing on resume, always").always(Fault::remove_header("ETag").and(Fault::remove_header("Last-Modified"))).ends(11, "refused, kept"),
-        resume("missing on a 200, always").always(Fault::IgnoreRange.and(Fault::remove_header("ETag")).and(Fault::remove_header("Last-Modified"))).ends(11, "refused, kept"),
+        resume("missing on resume, always").always(Fault::remove_header("ETag").and(Fault::remove_header("Last-Modified"))).ends(0, "length only, resumed, restarted (validator_gone), retried").check(says("does not show the validator any more")),
+        resume("missing and another length, always").replaced(Object::seeded(9, SIZE + 1).no_validators()).ends(11, "refused, kept").check(says("delete file.lhpart and file.lhlog")),
+        resume("missing, and nothing is to be given up").args(&["--on-change", "stop"]).always(Fault::remove_header("ETag").and(Fault::remove_header("Last-Modified"))).ends(11, "refused, kept").check(says("delete file.lhpart and file.lhlog")),
+        resume("missing on a 200, always").always(Fault::IgnoreRange.and(Fault::remove_header("ETag")).and(Fault::remove_header("Last-Modified"))).ends(0, "length only, resumed, restarted (validator_gone), retried").check(says("does not show the validator any more")),
         resume("weakened on resume, once").once(Fault::set_header("ETag", "W/\"1\"")).ends(0, "validator, resumed, retried"),
-        resume("weakened on resume, always").always(Fault::set_header("ETag", "W/\"1\"")).ends(11, "refused, kept"),
-        resume("malformed on resume, always").always(Fault::set_header("ETag", "\"1")).ends(11, "refused, kept"),
+        resume("weakened on resume, always").always(Fault::set_header("ETag", "W/\"1\"")).ends(0, "validator, resumed, restarted (validator_gone), retried").check(says("does not show the validator any more")),
+        resume("malformed on resume, always").always(Fault::set_header("ETag", "\"1")).ends(0, "validator, resumed, restarted (validator_gone), retried").check(says("does not show the validator any more")),
         resume("two ETags on resume, once").once(Fault::add_header("ETag", "\"x\"")).ends(0, "validator, resumed, retried"),
-        resume("two ETags on resume, always").always(Fault::add_header("ETag", "\"x\"")).ends(11, "refused, kept"),
+        resume("two ETags on resume, always").always(Fault::add_header("ETag", "\"x\"")).ends(0, "validator, resumed, restarted (validator_gone), retried").check(says("does not show the validator any more")),
         case("a new ETag in every answer").always(Fault::ChangingEtag).ends(0, "validator").served(SIZE),
         case("a new ETag in every answer, each cut").always(Fault::ChangingEtag.and(Fault::Cut { after: HALF })).ends(6, "changed, kept").then("validator, resumed, restarted (changed)"),
         case("the same ETag for other bytes, seen in a 200").held(HALF).replaced(object().with_content(other().content).ranges(Ranges::Ignore)).ends(0, "length only, resumed, restarted (validator_lied)").is(&other().content),

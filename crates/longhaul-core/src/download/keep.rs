@@ -26,6 +26,7 @@ impl Download {
         if self.retry.progress(total) {
             self.suspects = 0;
             self.doubts = 0;
+            (self.told, self.anew) = (None, None);
         }
         if self.small_since.is_none() {
             self.hints_recorded += 1;

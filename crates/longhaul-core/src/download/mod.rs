@@ -49,7 +49,7 @@ use crate::identity::{Identity, Validator};
 use crate::journal::{Publishing, Record};
 use crate::pace::{Meter, Pace};
 use crate::ranges::Range;
-use crate::reply::Asked;
+use crate::reply::{Asked, Suspicion};
 use crate::resume::{Generation, Restart};
 use crate::retry::Retry;
 use crate::step::{
@@ -206,6 +206,10 @@ pub struct Download {
 
     // What was learned of the source.
     ask_whole: bool,
+    /// That was the last try's way, and is not known to have helped.
+    whole_at_last: bool,
+    /// Ranges were of no use, whatever there is of the object.
+    ranges_refused: bool,
     single: bool,
     /// Two versions are shown in turn.
     alternating: bool,
@@ -239,6 +243,13 @@ pub struct Download {
 
     retry: Retry,
     suspects: u32,
+    /// The last suspicion, and how often in a row it was that.
+    last_suspicion: Option<Suspicion>,
+    agreeing: u32,
+    /// What is held cannot be added to any more: the next reply may begin anew, for this reason.
+    anew: Option<Restart>,
+    /// What a reply told of the object that could not be used for another reason.
+    told: Option<Identity>,
     /// Replies that showed another version, each refuted by the next one, without progress between.
     doubts: u32,
     changes: u32,
@@ -290,6 +301,8 @@ impl Download {
             restart: None,
             finished: None,
             ask_whole: false,
+            whole_at_last: false,
+            ranges_refused: false,
             single: false,
             alternating: false,
             shown: Vec::new(),
@@ -310,6 +323,10 @@ impl Download {
             look_again: None,
             retry,
             suspects: 0,
+            last_suspicion: None,
+            agreeing: 0,
+            anew: None,
+            told: None,
             doubts: 0,
             changes: 0,
             mismatches: 0,

@@ -9,6 +9,7 @@
 use super::stream::Body;
 use super::window::Place;
 use super::{Download, Flow, Stream};
+use crate::fault::Fault;
 use crate::pace::{Meter, Seen};
 use crate::ranges::Range;
 use crate::reply::Asked;
@@ -261,7 +262,7 @@ impl Download {
                 Flow::Waiting => free = false,
             }
         }
-        free || self.planted(crate::fault::Fault::TakeoverNotAwaited)
+        free || self.planted(Fault::TakeoverNotAwaited)
     }
 
     /// What others brought meanwhile is read and dropped: stream `i` begins where the first byte is missing. Before it is
@@ -362,9 +363,28 @@ impl Download {
         let before = self.pace.allowed();
         let connections = self.pace.refused(self.now, u32::try_from(serving).unwrap_or(u32::MAX), retry_after_ms);
         if connections < before {
-            self.note(Note::Limited { connections, why });
+            let lasting = !matches!(why, Trouble::Busy(400..=407 | 409..=424 | 501 | 505) | Trouble::Reply(_));
+            self.note(Note::Limited { connections, why, lasting });
         }
         true
+    }
+
+    /// Request `i` is refused for good, or its reply is of no use. While another one is served that is no word about the
+    /// object: the server, or somebody on the way, has its own way to say "no more of you". Nor is it one while another
+    /// one waits for its head: whichever is refused last is believed.
+    pub(super) fn refuses_one_more(&mut self, i: usize, why: Trouble) -> bool {
+        let ticket = self.streams[i].ticket;
+        if self.planted(Fault::OneMoreRefusalBelieved) {
+            return false;
+        }
+        if self.refused_one_more(ticket, why, None) {
+            return true;
+        }
+        let waiting = self.streams.iter().filter(|s| s.flow != Flow::Stopping && s.ticket != ticket).count();
+        if waiting > 0 {
+            self.pace.refused(self.now, u32::try_from(waiting).unwrap_or(u32::MAX), None);
+        }
+        waiting > 0
     }
 
     /// The head of a reply to stream `i` is here.

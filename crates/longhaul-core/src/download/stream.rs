@@ -6,7 +6,7 @@ use crate::identity::{Identity, Likeness};
 use crate::journal::{Begin, Record};
 use crate::pace::Meter;
 use crate::ranges::{Range, block_len};
-use crate::reply::{Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding};
+use crate::reply::{ContentRange, Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding};
 use crate::resume::{Generation, Refusal, Restart};
 use crate::step::{Failure, Grant, Heard, NetFault, Note, Slot, Step, StreamEnd, Trouble, Verified};
 
@@ -115,9 +115,12 @@ impl Download {
             (*body_start, *skip) = (asked.start, 0);
         }
         if self.finished.is_some() {
-            return self.hear_about_finished(i, verdict);
+            return self.hear_about_finished(i, verdict, facts);
         }
         match verdict {
+            Reply::Use { whole: true, identity, .. } if recorded.is_none() && self.contradicts_told(&identity) => {
+                self.suspect(i, Suspicion::LengthContradiction);
+            }
             Reply::Use { identity, likeness, body_start, body_end, skip, whole } => {
                 self.use_reply(i, identity, likeness, Body { start: body_start, end: body_end, skip, whole });
             }
@@ -133,8 +136,14 @@ impl Download {
                 self.ask_open = true;
                 self.stop(i);
             }
-            Reply::Suspect(why) => self.suspect(i, why),
+            Reply::Suspect(why) => {
+                if let ContentRange::Bytes { total, .. } = facts.content_range {
+                    self.told = self.told.take().or(Some(Identity { length: total, ..facts.identity.clone() }));
+                }
+                self.suspect(i, why);
+            }
             Reply::AskWhole if self.ask_whole => self.suspect(i, Suspicion::BadContentRange),
+            Reply::AskWhole if facts.status == 416 && self.refuses_one_more(i, Trouble::Busy(416)) => self.stop(i),
             Reply::AskWhole => {
                 self.ask_whole = true;
                 self.stop_all();
@@ -145,15 +154,30 @@ impl Download {
                     self.failed(Trouble::Busy(status), retry_after_ms);
                 }
             }
-            Reply::NotFound(status) => self.fail(Failure::NotFound(status)),
-            Reply::Denied(status) if self.config.link_signed => self.fail(Failure::NeedsLink(status)),
-            Reply::Denied(status) => self.fail(Failure::Denied(status)),
-            Reply::Refused(status) => self.fail(Failure::ServerRefused(status)),
+            Reply::NotFound(_) | Reply::Denied(_) | Reply::Refused(_) => self.hear_no(i, &verdict, facts),
+        }
+    }
+
+    /// A refusal that is not for a while.
+    fn hear_no(&mut self, i: usize, verdict: &Reply, facts: &ReplyFacts) {
+        let (status, signed) = (facts.status, self.config.link_signed);
+        if self.refuses_one_more(i, Trouble::Busy(status)) {
+            return self.stop(i);
+        }
+        let failure = match verdict {
+            Reply::NotFound(_) => Failure::NotFound(status),
+            Reply::Denied(_) if signed => Failure::NeedsLink(status),
+            Reply::Denied(_) => Failure::Denied(status),
+            _ => Failure::ServerRefused(status),
+        };
+        match Self::is_plain_refusal(status, facts.expired) {
+            true => self.fail(failure),
+            false => self.refused(i, status, failure),
         }
     }
 
     /// The target holds the finished object of this source: is it still the same one?
-    fn hear_about_finished(&mut self, i: usize, verdict: Reply) {
+    fn hear_about_finished(&mut self, i: usize, verdict: Reply, facts: &ReplyFacts) {
         let Some(identity) = self.finished.clone() else { return };
         self.stop(i);
         let same = match verdict {
@@ -165,10 +189,7 @@ impl Download {
             Reply::Busy { status, retry_after_ms } => {
                 return self.failed(Trouble::Busy(status), retry_after_ms);
             }
-            Reply::NotFound(status) => return self.fail(Failure::NotFound(status)),
-            Reply::Denied(status) if self.config.link_signed => return self.fail(Failure::NeedsLink(status)),
-            Reply::Denied(status) => return self.fail(Failure::Denied(status)),
-            Reply::Refused(status) => return self.fail(Failure::ServerRefused(status)),
+            Reply::NotFound(_) | Reply::Denied(_) | Reply::Refused(_) => return self.hear_no(i, &verdict, facts),
             Reply::Outside(length) => return self.fail(Failure::Outside { length }),
             Reply::Suspect(why) => return self.suspect(i, why),
             // Stores and servers that refuse a range of an empty object without a word about it.
@@ -179,20 +200,24 @@ impl Download {
             Reply::Changed | Reply::AskWhole | Reply::EndsAt(_) => false,
         };
         self.finished = None;
-        self.ask_whole = false;
-        if same {
-            if !self.is_wanted(&identity) {
-                return;
-            }
-            self.closing = true;
-            let verified = if identity.is_strong() { Verified::Validator } else { Verified::Length };
-            self.already_there(identity.length.unwrap_or(0), verified);
-        } else {
-            // Our own finished file is replaced when the new version is whole, not before.
-            self.config.overwrite = true;
-            self.probe_next = true;
-            self.note(Note::Restarted { reason: Restart::Changed, discarded: 0 });
+        self.ask_whole = self.ranges_refused; // of an object without bytes no range can be served
+        if !same {
+            return self.replace_finished(Restart::Changed);
         }
+        if !self.is_wanted(&identity) {
+            return;
+        }
+        self.closing = true;
+        let verified = if identity.is_strong() { Verified::Validator } else { Verified::Length };
+        self.already_there(identity.length.unwrap_or(0), verified);
+    }
+
+    /// Our own finished file is replaced when the new version is whole, not before.
+    pub(super) fn replace_finished(&mut self, reason: Restart) {
+        self.finished = None;
+        self.config.overwrite = true;
+        self.probe_next = true;
+        self.note(Note::Restarted { reason, discarded: 0 });
     }
 
     fn use_reply(&mut self, i: usize, identity: Identity, likeness: Likeness, body: Body) {
@@ -211,6 +236,9 @@ impl Download {
         let vouched = likeness == Likeness::Same || (likeness == Likeness::Different && identity.is_strong());
         if identity.html && !known.html && !vouched {
             return self.suspect(i, Suspicion::Html);
+        }
+        if let Some(reason) = self.may_begin_anew(&identity, likeness) {
+            return self.begin_with(i, identity, body, Some(reason));
         }
         if self.joinable(g) && identity.encoding != known.encoding && !differs_but_for_encoding(known, &identity) {
             return self.suspect(i, Suspicion::Encoded);
@@ -390,6 +418,7 @@ impl Download {
         });
         self.probe_next = false;
         self.after_412 = false;
+        self.anew = None;
         if back {
             self.stop(i);
             return self.return_to_old();

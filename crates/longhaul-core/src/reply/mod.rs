@@ -47,7 +47,7 @@ pub enum ContentRange {
     /// No such header.
     #[default]
     Absent,
-    /// Several, unparsable, or with bounds that contradict each other.
+    /// Several, unparsable, or with bounds that contradict each other. Spellings that can mean but one thing are read.
     Malformed,
     /// `bytes first-last/total`; half-open here.
     Bytes {
@@ -158,7 +158,7 @@ pub enum Verdict {
     Suspect(Suspicion),
     /// The server cannot serve ranges in a way we can use: ask without `Range`.
     AskWhole,
-    /// Try later.
+    /// Try later: busy, or still being prepared.
     Busy {
         /// The status.
         status: u16,
@@ -167,7 +167,7 @@ pub enum Verdict {
     },
     /// 404 or 410.
     NotFound(u16),
-    /// 401, 403, or 400 with an expired token.
+    /// 401, 403, 407, or 400 with an expired token.
     Denied(u16),
     /// Any other refusal.
     Refused(u16),
@@ -188,7 +188,10 @@ pub fn judge(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> V
         501 | 505 => Verdict::Refused(facts.status),
         // A network that wants a login (RFC 6585, 6).
         511 => Verdict::Suspect(Suspicion::Html),
-        408 | 425 | 429 | 500..=599 => Verdict::Busy { status: facts.status, retry_after_ms: facts.retry_after_ms },
+        // 202: being prepared, as when an archive is brought back (RFC 9110, 15.3.3): the object comes later.
+        202 | 408 | 425 | 429 | 500..=599 => {
+            Verdict::Busy { status: facts.status, retry_after_ms: facts.retry_after_ms }
+        }
         // 421: the connection was of another host (RFC 9110, 15.5.20); a suspect reply is asked again on a new one.
         100..=399 | 421 => Verdict::Suspect(Suspicion::OddStatus(facts.status)),
         status => Verdict::Refused(status),
@@ -205,6 +208,7 @@ fn whole(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdi
         ContentRange::Absent => {}
         ContentRange::Bytes { start: 0, end, total: Some(total) }
             if end == total && length.is_none_or(|length| length == total) => {}
+        ContentRange::Malformed if !asked.ranged => {}
         _ if asked.ranged => return Verdict::AskWhole,
         _ => return Verdict::Suspect(Suspicion::BadContentRange),
     }

@@ -272,21 +272,29 @@ impl Declared {
 }
 
 /// `bytes first-last/total`, `bytes first-last/*`, `bytes */total` (RFC 9110, 14.4).
+///
+/// Also what servers make of it that can mean but one thing: `bytes=` and `bytes:` (as in `Range`), no unit, blanks
+/// between the numbers, no total. What the numbers say is checked all the same.
 fn parse_content_range(raw: &str) -> Option<ContentRange> {
-    let (unit, rest) = raw.split_once([' ', '\t'])?;
-    if !unit.eq_ignore_ascii_case("bytes") {
-        return None;
-    }
-    let (range, total) = rest.trim_start_matches([' ', '\t']).split_once('/')?;
+    const BLANKS: [char; 2] = [' ', '\t'];
+    let rest = match raw.get(..5).filter(|unit| unit.eq_ignore_ascii_case("bytes")) {
+        Some(_) => raw[5..].trim_start_matches(BLANKS),
+        None => raw,
+    };
+    let rest = if rest.len() < raw.len() { rest.strip_prefix(['=', ':']).unwrap_or(rest) } else { rest };
+    let (range, total) = match rest.split_once('/') {
+        Some((range, total)) => (range.trim_matches(BLANKS), Some(total.trim_matches(BLANKS))),
+        None => (rest.trim_matches(BLANKS), None),
+    };
     let total = match total {
-        "*" => None,
-        total => Some(decimal(total).filter(|&n| n <= LENGTH_MAX)?),
+        None | Some("*") => None,
+        Some(total) => Some(decimal(total).filter(|&n| n <= LENGTH_MAX)?),
     };
     if range == "*" {
         return total.map(|total| ContentRange::Unsatisfied { total });
     }
     let (first, last) = range.split_once('-')?;
-    let (start, last) = (decimal(first)?, decimal(last)?);
+    let (start, last) = (decimal(first.trim_end_matches(BLANKS))?, decimal(last.trim_start_matches(BLANKS))?);
     let end = last.checked_add(1).filter(|&end| end <= LENGTH_MAX)?;
     let fits = start <= last && total.is_none_or(|total| end <= total);
     fits.then_some(ContentRange::Bytes { start, end, total })

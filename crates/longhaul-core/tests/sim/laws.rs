@@ -118,9 +118,10 @@ impl World {
     }
 
     /// Whether these are the bytes of a version that the caller wants; those of two versions may be equal. Where a digest
-    /// decides, replies are joined that tell no validators, and what is told later is told too late.
+    /// decides, replies are joined that tell no validators, and what is told later is told too late. Nor
+    /// can be said what a source hides.
     fn is_of_wanted_version(&self, bytes: &[u8]) -> bool {
-        if !self.expected.is_empty() {
+        if !self.expected.is_empty() || self.remote.manners.hidden {
             return true;
         }
         let ranges = || std::iter::once(&self.wanted).chain(&self.wanted_before);
@@ -455,6 +456,8 @@ impl World {
             Restart::ValidatorLied => several && (self.remote.lies || !self.witness.recorded_strong),
             Restart::DigestMismatch => !self.expected.is_empty() || self.remote.declares != Declares::Nothing,
             Restart::SyncFailed => self.witness.sync_failed,
+            Restart::ValidatorGone => self.remote.manners.hidden,
+            Restart::Encoded => self.remote.manners.hidden && self.remote.manners.encodes,
             _ => false, // damage: what is kept was intact
         }
     }
@@ -504,13 +507,15 @@ impl World {
     /// Several pieces need several replies, and nothing proves that these are of one version.
     fn cannot_be_joined(&self) -> bool {
         let remote = &self.remote;
-        let proven = remote.scheme.is_strong() && !remote.lies && !remote.alternated && !remote.edges;
+        let proven =
+            remote.scheme.is_strong() && !remote.lies && !remote.alternated && !remote.edges && !remote.manners.hidden;
         self.wanted.is_several() && !proven
     }
 
     /// Whether an undisturbed run may end like this.
     pub(crate) fn is_right_end(&self, finish: &Finish) -> bool {
         let empty = self.remote.shows_nothing();
+        let several = self.remote.versions.len() > 1;
         match finish {
             Finish::Done { length, .. } => {
                 self.remote.declares != Declares::Wrong || *length == 0 || !self.wanted.is_whole()
@@ -528,8 +533,18 @@ impl World {
                 Refusal::TargetIsDirectory => self.stand == Stand::Directory,
                 _ => false,
             },
-            Finish::NotModified | Finish::Failed(Failure::Unmet { .. }) => !self.remote.shows_wanted(&self.wish),
+            Finish::NotModified | Finish::Failed(Failure::Unmet { .. }) => {
+                !self.remote.shows_wanted(&self.wish) || self.remote.manners.hidden
+            }
             Finish::Failed(Failure::NotProvable(_)) => self.demanding || self.cannot_be_joined(),
+            // Two lengths were told, and nothing says that they are of two versions.
+            Finish::Failed(Failure::Unusable(Suspicion::LengthContradiction)) => {
+                several && (self.remote.lies || !self.remote.scheme.is_strong() || self.remote.manners.hidden)
+            }
+            // What is there now may be an error page; or the caller wants to look first.
+            Finish::Failed(Failure::Unusable(Suspicion::NoValidator | Suspicion::Encoded)) => {
+                self.remote.manners.hidden && (several || self.stops_on_change || !self.remote.always_tells_length())
+            }
             Finish::Failed(Failure::Outside { .. }) => {
                 self.remote.shown().any(|version| self.wanted.cut(&version.content).is_none())
             }
@@ -548,11 +563,12 @@ impl World {
                 | Failure::GaveUp(Trouble::Reply(Suspicion::BadContentRange)),
             ) => self.remote.lies,
             Finish::Failed(Failure::GaveUp(Trouble::Short | Trouble::Reply(Suspicion::Alternating))) => {
-                self.remote.lies || self.remote.declares == Declares::Wrong
+                let doubtful = empty && !self.remote.scheme.is_strong(); // as below
+                self.remote.lies || self.remote.declares == Declares::Wrong || doubtful
             }
             // Without a validator an empty reply is as likely a proxy's: better no file than an empty one.
             Finish::Failed(Failure::Unusable(Suspicion::Empty)) => {
-                empty && (self.remote.lies || !self.remote.scheme.is_strong())
+                empty && (self.remote.lies || !self.remote.scheme.is_strong() || self.remote.manners.hidden)
             }
             Finish::Failed(Failure::Integrity { .. }) => self.remote.declares == Declares::Wrong,
             _ => false,

@@ -95,8 +95,68 @@ pub(crate) enum Reply {
     Head(Box<ReplyFacts>, Body),
 }
 
+/// How this server takes ranges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Ranges {
+    #[default]
+    Served,
+    /// With this status, always.
+    Refused(u16),
+    /// A 206 that does not say which bytes it has.
+    Unsaid,
+    /// A 206 with another length than it says.
+    Contradicted,
+    /// A 206 of the right bytes, and none of them comes.
+    Empty,
+}
+
+/// What this server does that no server should.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Manners {
+    pub(crate) ranges: Ranges,
+    /// Requests with a condition are refused so.
+    conditions: Option<u16>,
+    /// So many are served at once; one more is refused so.
+    most: Option<(usize, u16)>,
+    /// Its validators may go away, or turn weak.
+    pub(crate) hides: bool,
+    /// They have.
+    pub(crate) hidden: bool,
+    /// In their place the encoding changes: something on the way has begun to encode.
+    pub(crate) encodes: bool,
+}
+
+impl Manners {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        let mut manners = Self::default();
+        match rng.below(20) {
+            0 | 1 => {
+                manners.ranges = rng.pick(&[
+                    Ranges::Refused(400),
+                    Ranges::Refused(403),
+                    Ranges::Refused(416),
+                    Ranges::Refused(500),
+                    Ranges::Refused(501),
+                    Ranges::Unsaid,
+                    Ranges::Contradicted,
+                    Ranges::Empty,
+                ]);
+            }
+            2 => manners.conditions = Some(rng.pick(&[400, 403, 501])),
+            3 | 4 => {
+                let status = rng.pick(&[400, 401, 403, 404, 416, 429, 503]);
+                manners.most = Some((rng.between(1, 2) as usize, status));
+            }
+            5 => (manners.hides, manners.encodes) = (true, rng.coin()),
+            _ => {}
+        }
+        manners
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Remote {
+    pub(crate) manners: Manners,
     pub(crate) versions: Vec<Version>,
     pub(crate) portal: Content,
     pub(crate) current: usize,
@@ -128,6 +188,7 @@ impl Remote {
         let scheme = if rng.percent(40) { Scheme::Etag } else { rng.pick(&Scheme::ALL) };
         let len = if rng.one_in(24) { 0 } else { rng.between(1, LEN_MAX) as usize };
         let mut remote = Self {
+            manners: Manners::default(),
             versions: Vec::with_capacity(4),
             portal: Content::new(6, rng.between(1, 40) as usize),
             current: 0,
@@ -269,6 +330,11 @@ impl Remote {
         self.declares == Declares::Right
     }
 
+    /// Whether even a reply without a range tells how long the object is.
+    pub(crate) fn always_tells_length(&self) -> bool {
+        matches!(self.framing, Framing::Length(_))
+    }
+
     fn matches(identity: &Identity, condition: &Validator) -> bool {
         match condition {
             Validator::Version(v) => identity.version.as_ref() == Some(v),
@@ -277,8 +343,21 @@ impl Remote {
         }
     }
 
-    /// Answers a request. `known`: the core has an identity to hold a portal's page or an empty body against.
-    pub(crate) fn answer(&self, fetch: &Fetch, trouble: &NetTrouble, known: bool, rng: &mut Rng) -> Reply {
+    /// Answers a request. `known`: the core has an identity to hold a portal's page or an empty body against. `serving`:
+    /// so many others are served now.
+    pub(crate) fn answer(
+        &self,
+        fetch: &Fetch,
+        trouble: &NetTrouble,
+        known: bool,
+        serving: usize,
+        rng: &mut Rng,
+    ) -> Reply {
+        if let Some((most, status)) = self.manners.most
+            && serving >= most
+        {
+            return bodyless(ReplyFacts { status, ..Default::default() });
+        }
         if rng.percent(trouble.unreachable) {
             return Reply::Dead(rng.pick(&[NetFault::Connect, NetFault::Resolve, NetFault::Cut, NetFault::Stalled]));
         }
@@ -324,7 +403,22 @@ impl Remote {
         if self.declares != Declares::Nothing && (self.declares != Declares::RightOnWhole || !fetch.ranged) {
             identity.digests.push(digest.clone());
         }
+        if self.manners.hidden && self.manners.encodes {
+            identity.encoding = Some("gzip".to_owned());
+        } else if self.manners.hidden {
+            let etag =
+                identity.etag.filter(|etag| version % 2 == 0 && !etag.starts_with('W')).map(|e| format!("W/{e}"));
+            identity = Identity { etag, version: None, modified: None, modified_is_old: false, ..identity };
+        }
         let facts = ReplyFacts { identity, ..Default::default() };
+        if let Some(status) = self.manners.conditions.filter(|_| fetch.condition.is_some() || fetch.only_if.is_some()) {
+            return bodyless(ReplyFacts { status, ..Default::default() });
+        }
+        if let Ranges::Refused(status) = self.manners.ranges
+            && fetch.ranged
+        {
+            return bodyless(ReplyFacts { status, ..Default::default() });
+        }
         let mut ranged = fetch.ranged && self.ranges;
         match fetch.only_if.as_ref().filter(|_| self.conditions).and_then(|wish| wish.judge(&facts.identity)) {
             Some(Unmet::Same) => return bodyless(ReplyFacts { status: 304, ..facts }),
@@ -386,6 +480,13 @@ impl Remote {
             },
             ..facts
         };
+        let (mut facts, mut end) = (facts, end);
+        match self.manners.ranges {
+            Ranges::Unsaid => facts.content_range = ContentRange::Absent,
+            Ranges::Contradicted => facts.framing = Framing::Length((end - start) as u64 + 1),
+            Ranges::Empty => (facts.framing, end) = (Framing::Marked, start),
+            Ranges::Served | Ranges::Refused(_) => {}
+        }
         Reply::Head(Box::new(facts), Body { of: version, start, end, broken: None })
     }
 
@@ -474,7 +575,7 @@ mod tests {
     #[test]
     fn a_calm_server_answers_what_was_asked() {
         let mut rng = Rng::new(1);
-        let Reply::Head(facts, body) = plain(3).answer(&ask(8, Some(24)), &NetTrouble::default(), true, &mut rng)
+        let Reply::Head(facts, body) = plain(3).answer(&ask(8, Some(24)), &NetTrouble::default(), true, 0, &mut rng)
         else {
             panic!("no head")
         };
@@ -491,7 +592,7 @@ mod tests {
         remote.change(&mut rng);
         remote.settle(1, false);
         let fetch = Fetch { condition, ..ask(8, None) };
-        let Reply::Head(facts, _) = remote.answer(&fetch, &NetTrouble::default(), true, &mut rng) else {
+        let Reply::Head(facts, _) = remote.answer(&fetch, &NetTrouble::default(), true, 0, &mut rng) else {
             panic!("no head")
         };
         assert_eq!(facts.status, 412);
@@ -502,7 +603,7 @@ mod tests {
         let mut rng = Rng::new(5);
         let trouble = NetTrouble { cut: 100, ..NetTrouble::default() };
         for _ in 0..100 {
-            let Reply::Head(_, body) = plain(3).answer(&ask(0, None), &trouble, true, &mut rng) else {
+            let Reply::Head(_, body) = plain(3).answer(&ask(0, None), &trouble, true, 0, &mut rng) else {
                 panic!("no head")
             };
             assert!(body.broken.is_some() && body.end < 40);

@@ -154,7 +154,10 @@ impl World {
             }
             Phase::Asking(fetch) => {
                 let known = self.witness.identity_known;
-                let reply = self.remote.answer(fetch, &self.trouble.net, known, &mut self.rng);
+                let busy = |s: &&Stream| !s.stopped && !matches!(s.phase, Phase::Asking(_));
+                let serving = self.streams.iter().filter(busy).count();
+                let Phase::Asking(fetch) = &self.streams[i].phase else { return false };
+                let reply = self.remote.answer(fetch, &self.trouble.net, known, serving, &mut self.rng);
                 match reply {
                     Reply::Dead(fault) => self.end(core, i, StreamEnd::Failed(fault)),
                     Reply::Head(facts, body) => self.head(core, i, facts, body),

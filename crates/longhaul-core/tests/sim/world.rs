@@ -16,7 +16,7 @@ use crate::coverage::Coverage;
 use crate::disk::{Disk, Id, JOURNAL, MAIN, NEXT, NONE, TARGET};
 use crate::driver::Op;
 use crate::laws::{Breach, Witness};
-use crate::remote::{NetTrouble, Remote};
+use crate::remote::{Manners, NetTrouble, Ranges, Remote};
 use crate::rng::Rng;
 use crate::stream::Stream;
 use crate::window::Wanted;
@@ -233,6 +233,7 @@ impl World {
         (self.wanted, self.wanted_before) = (Wanted::default(), None);
         // Drawn apart, so that histories without conditions are the same as ever.
         self.wish = self.remote.draw_wish(&mut Rng::new(!seed));
+        self.remote.manners = Manners::draw(&mut Rng::new(seed ^ 0x6d61_6e6e_6572_73));
     }
 
     /// Lives through the history of this seed.
@@ -243,6 +244,10 @@ impl World {
         self.wrong_main = None;
         self.draw_wanted();
         let mut config = self.draw_config(seed);
+        if !self.wanted.is_whole() {
+            self.remote.manners.ranges = Ranges::Served; // without them a part of the object cannot be had
+        }
+        self.coverage.ranges_not_served += u64::from(self.remote.manners.ranges != Ranges::Served);
         self.stand_something_at_the_target();
         tell!(self, "seed {seed}: {config:?}");
         tell!(self, "the remote: {:?}", self.remote);
@@ -543,6 +548,10 @@ impl World {
         if self.rng.one_in(4) {
             self.remote.change(&mut self.rng);
             tell!(self, "meanwhile the remote shows version {}", self.remote.current);
+        }
+        if self.remote.manners.hides {
+            self.remote.manners.hidden = true;
+            tell!(self, "the remote shows no strong validators any more");
         }
         if self.rng.one_in(8) {
             self.power_cut();

@@ -1,12 +1,15 @@
 //! From the core's verdict to the one public error: names the object, says what was tried and what to do next.
 
+use std::path::Path;
+
 use longhaul_core::identity::Identity;
 use longhaul_core::reply::Suspicion;
 use longhaul_core::resume::Refusal;
-use longhaul_core::step::{DiskFault, Failure, NetFault, Trouble};
+use longhaul_core::step::{DiskFault, Failure, NetFault, Plainer, Trouble};
 
 use super::Remembered;
 use crate::disk::error::DiskError;
+use crate::disk::names::Names;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::http::http_date;
 
@@ -112,9 +115,19 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
         Failure::Unusable(why) => error(
             ErrorKind::Refused,
             Permanent,
-            format!("{object}: the server's replies cannot be used: {}{kept}", suspicion(why)),
+            format!("{object}: the server's replies cannot be used: {}{kept}{}", suspicion(why), anew(held, target)),
         ),
     }
+}
+
+/// How to begin anew with what the source shows now, where something is held that it does not go with.
+fn anew(held: u64, target: &str) -> String {
+    if held == 0 {
+        return String::new();
+    }
+    let Some(names) = Path::new(target).file_name().and_then(Names::of) else { return String::new() };
+    let (part, journal) = (names.part(), names.log());
+    format!("; to give it up and begin anew, delete {} and {} beside the target", part.display(), journal.display())
 }
 
 /// Another object than the caller asked for.
@@ -245,6 +258,15 @@ fn gave_up(trouble: &Trouble, object: &str, held: u64, remembered: Remembered, d
     Error::new(kind, disposition, text).with("source", object)
 }
 
+/// That the same is asked in a plainer way, in words.
+pub(crate) fn plainer_text(without: Plainer, why: &Trouble) -> String {
+    let why = trouble_text(why);
+    match without {
+        Plainer::Condition => format!("{why}; asking again without a condition"),
+        Plainer::Range => format!("{why}; asking for all of it, without a range"),
+    }
+}
+
 /// Why a request did not help, in words.
 pub(crate) fn trouble_text(trouble: &Trouble) -> String {
     match trouble {
@@ -258,6 +280,7 @@ pub(crate) fn trouble_text(trouble: &Trouble) -> String {
             NetFault::Redirect => "a redirect must not be followed",
         }
         .to_owned(),
+        Trouble::Busy(202) => "the object is still being prepared (status 202)".to_owned(),
         Trouble::Busy(status) => format!("the server answered with status {status}"),
         Trouble::Reply(why) => suspicion(*why),
         Trouble::Short => "the reply brought nothing new".to_owned(),

@@ -321,7 +321,7 @@ impl Run<'_> {
                 }
                 Step::Note(note) => {
                     tracing::info!(?note);
-                    if let Note::Limited { connections, .. } = &note {
+                    if let Note::Limited { connections, lasting: true, .. } = &note {
                         self.request.hosts.learned(
                             self.request.origin.server(),
                             *connections,
