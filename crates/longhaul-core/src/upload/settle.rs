@@ -102,9 +102,10 @@ impl super::Upload {
                 }
                 self.before = Before::Object(Box::new(object));
             }
-            Ok(Some(object)) => match self.seen(object, &whole) {
+            Ok(Some(object)) => match self.seen(object.clone(), &whole) {
                 Seen::Ours(object, verified) => return self.found(*object, verified),
-                Seen::AsBefore | Seen::Already(..) => {}
+                // An earlier attempt may have made it late: the next start knows that from this record only.
+                Seen::AsBefore | Seen::Already(..) => self.before = Before::Object(Box::new(object)),
                 // Nothing to compare bytes by: a request of ours is answered late, as far as anybody can tell.
                 Seen::Perhaps(object) if self.in_doubt && self.earlier.last() == Some(&whole) => {
                     return self.stored(*object, Verified::Length, false);
