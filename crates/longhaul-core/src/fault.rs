@@ -156,4 +156,12 @@ faults! {
     ChecksumBelieved,
     /// That the store keeps checksums with an upload is not recorded with its id.
     ChecksumUnrecorded,
+    /// Parts are sent over all connections from the start.
+    AllAtOnce,
+    /// What a host took before lets an upload that was interrupted begin with more than one part.
+    MemoryBelieved,
+    /// Bytes that were handed to the network count as acknowledged where the number of parts at once is decided.
+    SentTakenForAcknowledged,
+    /// An upload of an earlier run is replaced by one of shorter parts although parts of it count.
+    ShortenedWhileHeld,
 }

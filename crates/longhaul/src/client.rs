@@ -39,11 +39,11 @@ pub use crate::store::{IpFamily, ProxyChoice};
 /// How many requests for ranges of one object are under way at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Connections {
-    /// As many as pay, up to 16: a few at the start, more while that makes it faster, fewer when the server refuses
-    /// them, which is remembered for a day.
+    /// As many as pay, up to 16, of an upload up to 4: a few at the start, of an upload one, more while that makes it
+    /// faster, fewer when the server refuses them, which is remembered for a day.
     #[default]
     Auto,
-    /// So many from the start, 1 to 64, as long as the server serves them; others are taken for the nearest of these. A source that cannot prove that two replies are of
+    /// So many from the start, of an upload so many at most, 1 to 64, as long as the server serves them; others are taken for the nearest of these. A source that cannot prove that two replies are of
     /// one version gets one all the same.
     Fixed(u32),
 }
@@ -56,6 +56,17 @@ impl Connections {
     const AUTO_START: u32 = 6;
     /// Where a line still gets faster with more than this, its losses would have to be mended instead.
     const AUTO_MAX: u32 = 16;
+
+    /// More opened cold connections on long lines, and gained nothing.
+    const AUTO_MAX_OF_UPLOAD: u32 = 4;
+
+    /// The most parts of an upload at once.
+    fn of_upload(self) -> u32 {
+        match self {
+            Self::Auto => Self::AUTO_MAX_OF_UPLOAD,
+            Self::Fixed(count) => count.clamp(1, Self::MAX),
+        }
+    }
 
     fn plan(self) -> longhaul_core::pace::Connections {
         use longhaul_core::pace::Connections as Plan;

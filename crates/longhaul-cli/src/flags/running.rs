@@ -17,7 +17,7 @@ pub(crate) struct RunningWords {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
 
-    /// Connections for each file, 1 to 64, or auto
+    /// Connections for each file, 1 to 64, or auto; an upload begins with one, and has at most so many
     #[arg(short = 'x', long, value_name = "N", default_value = "auto", help_heading = "Network")]
     connections: String,
 

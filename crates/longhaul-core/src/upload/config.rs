@@ -3,7 +3,6 @@
 use super::journal::Intent;
 use crate::digest::DigestKind;
 use crate::download::{Durability, OnChange};
-use crate::pace::Connections;
 use crate::retry::RetryPolicy;
 
 /// What a store takes.
@@ -40,6 +39,25 @@ impl Limits {
     };
 }
 
+/// How long parts are where the caller does not say: a four hundredth of the source, within these bounds. Short parts, since
+/// an interruption costs what is on the way of them; not shorter, since each costs a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartLengths {
+    /// The least, in bytes; what is not longer goes in one request.
+    pub least: u64,
+    /// Between the bounds, a multiple of this, in bytes.
+    pub step: u64,
+    /// The most, in bytes, as long as that keeps the number of parts within the store's limit.
+    pub most: u64,
+}
+
+impl PartLengths {
+    /// For OSS, which takes parts of 100 KiB.
+    pub const OSS: Self = Self { least: 1 << 20, step: 256 << 10, most: 16 << 20 };
+    /// For S3, which takes none of less than 5 MiB.
+    pub const S3: Self = Self { least: 5 << 20, step: 1 << 20, most: 16 << 20 };
+}
+
 /// Everything that one run is told at its start. All defaults stand here.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -49,17 +67,19 @@ pub struct Config {
     pub intent: Intent,
     /// What the store takes.
     pub limits: Limits,
-    /// A source of at most this many bytes is sent in one request; never more than a snapshot in memory may hold.
+    /// A source of at most this many bytes is sent in one request, unless it is longer than the part length that the
+    /// caller asks for; never more than a snapshot in memory may hold.
     pub single_max: u64,
     /// The part length that the caller asks for, in bytes.
     pub part_len: Option<u64>,
-    /// The part length where nobody asks for one, as long as it keeps the number of parts within the limits. Half a part
-    /// for each connection is what a kill costs on average.
-    pub part_len_usual: u64,
-    /// Parts in flight.
-    pub connections: Connections,
+    /// The part lengths where the caller does not ask for one.
+    pub part_lengths: PartLengths,
+    /// At most so many parts at once.
+    pub connections: u32,
     /// More than this were refused by this host the last time.
     pub connections_known: Option<u32>,
+    /// Bytes per second that this host acknowledged of an earlier upload, when that is not long ago.
+    pub goodput_known: Option<u64>,
     /// Which digests are computed of everything that is read, as long as the store is not known to keep one of ours.
     pub kinds: Vec<DigestKind>,
     /// The checksum that the store is asked to keep with an upload of several parts; one of `kinds`.
@@ -90,16 +110,16 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        const MIB: u64 = 1 << 20;
         Self {
             seed: 0,
             intent: Intent::default(),
             limits: Limits::OSS,
-            single_max: 16 * MIB,
+            single_max: PartLengths::OSS.least,
             part_len: None,
-            part_len_usual: 8 * MIB,
-            connections: Connections::Fixed(4),
+            part_lengths: PartLengths::OSS,
+            connections: 4,
             connections_known: None,
+            goodput_known: None,
             kinds: vec![DigestKind::Crc64],
             checksum: None,
             checksum_single: None,

@@ -21,7 +21,8 @@
 //! uploads that were given up are removed in a lane of their own.
 //!
 //! * [`mod@self`]: what is known, tickets, the one place where steps are chosen (`advance`).
-//! * [`config`](Config): what a run is told at its start, and all defaults. `plan`: the length of parts.
+//! * [`config`](Config): what a run is told at its start, and all defaults. `plan`: the length of parts. `ramp`: how many
+//!   of them at once.
 //! * `start`: what was found, what stands at the key, and whether anything has to be sent at all.
 //! * `parts`: who sends and reads what; the store's list; which version of the source it all is.
 //! * `settle`: the request that writes the object, its answer, and how a lost one is settled. `compare`: is it ours?
@@ -36,11 +37,12 @@ mod finish;
 pub mod journal;
 mod parts;
 mod plan;
+mod ramp;
 mod settle;
 mod start;
 pub mod step;
 
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, PartLengths};
 pub use plan::part_len;
 
 pub use crate::download::Command;
@@ -50,12 +52,12 @@ use std::collections::VecDeque;
 use crate::digest::{Digest, DigestKind};
 use crate::download::Durability;
 use crate::fault::UploadFault;
-use crate::pace::Pace;
 use crate::retry::Retry;
 use crate::step::{DiskFault, Millis, NetFault, Ticket};
 use finish::{Lane, Owed};
 use journal::{Before, Record, Whole};
 use parts::{Parts, Read, Send};
+use ramp::Ramp;
 use settle::Settle;
 use step::{Failure, Fault, Finish, Heard, Looked, Note, ObjectFacts, Ordered, Restart, SourceFacts, Step, Verified};
 
@@ -208,6 +210,8 @@ pub struct Upload {
     /// The store refused an upload because of the checksum that it was asked to keep: it is not asked again in this run.
     checksum_refused: bool,
     parts: Parts,
+    /// A new attempt has no longer parts than this: the last one had them, or longer ones did not arrive.
+    shorter: Option<u64>,
     list_after: u32,
     relists: u32,
     intent_recorded: bool,
@@ -251,10 +255,8 @@ pub struct Upload {
     /// There is a journal that has to go at the end.
     journal: bool,
 
-    pace: Pace,
-    /// Bytes handed to the network in this run; only rises.
-    sent: u64,
-    /// Of these, bytes of the one request with the whole object that is under way.
+    ramp: Ramp,
+    /// Bytes handed to the network of the one request with the whole object that is under way.
     written: u64,
     /// Parts that were ordered up to this ticket fail for a reason that is counted already.
     failed_up_to: u64,
@@ -267,7 +269,7 @@ impl Upload {
     /// A run that has not begun; its first steps wait in [`next_step`](Self::next_step).
     pub fn new(config: Config) -> Self {
         let retry = Retry::new(config.retry, config.seed);
-        let pace = Pace::new(config.connections, config.connections_known);
+        let ramp = Ramp::new(config.connections, config.connections_known, config.goodput_known);
         let mut run = Self {
             config,
             planted: None,
@@ -299,6 +301,7 @@ impl Upload {
             attempts: 0,
             checksum_refused: false,
             parts: Parts::default(),
+            shorter: None,
             list_after: 0,
             relists: 0,
             intent_recorded: false,
@@ -324,8 +327,7 @@ impl Upload {
             nameless: 0,
             lane_not_before: 0,
             journal: false,
-            pace,
-            sent: 0,
+            ramp,
             written: 0,
             failed_up_to: 0,
             retry,
@@ -432,6 +434,12 @@ impl Upload {
     /// Bytes that were handed to the network for parts (or the whole) still under way.
     pub fn in_flight(&self) -> u64 {
         self.sends.iter().map(|s| s.sent).sum::<u64>() + self.written
+    }
+
+    /// Bytes per second that the host acknowledged in this run; 0 when parts were sent and none was acknowledged; `None` when
+    /// there were too few to tell. What the next upload to this host is told as [`Config::goodput_known`].
+    pub fn goodput(&self) -> Option<u64> {
+        self.ramp.learned()
     }
 
     /// The source's length in bytes, as last seen.

@@ -19,7 +19,6 @@ use super::journal::{ETAG_MAX, PART_NUMBER_MAX, Record, RecordedPart};
 use super::step::{CompletedPart, Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
 use super::{Main, Stage, TOUCHES_MAX, UploadFault, plan};
 use crate::digest::{Digest, DigestKind};
-use crate::pace::Seen;
 use crate::step::{DiskFault, Millis, Ticket};
 
 /// Parts of the source that are read beside the sending at once: enough to keep one disk busy.
@@ -277,16 +276,14 @@ impl super::Upload {
     }
 
     fn look_at_pace(&mut self) {
+        let count = |sends: usize| u32::try_from(sends).unwrap_or(u32::MAX);
         let flowing = self.sends.iter().filter(|s| s.sent > 0).count();
-        let seen = Seen {
-            received: self.sent,
-            missing: self.parts.len.saturating_sub(self.parts.acked_bytes),
-            in_flight: u32::try_from(self.sends.len()).unwrap_or(u32::MAX),
-            flowing: u32::try_from(flowing).unwrap_or(u32::MAX),
-            throttled: false,
-            latency_ms: 0,
-        };
-        self.pace.look(self.now, seen);
+        self.ramp.look(self.now, count(self.sends.len()), count(flowing));
+    }
+
+    /// How many parts may be under way.
+    fn allowed(&self) -> u32 {
+        if self.planted(UploadFault::AllAtOnce) { self.config.connections } else { self.ramp.allowed() }
     }
 
     fn send_parts(&mut self) {
@@ -296,13 +293,14 @@ impl super::Upload {
         let Some(upload_id) = self.attempt.as_ref().and_then(|a| a.upload_id.clone()) else { return };
         let checksum = self.attempt.as_ref().and_then(|a| a.checksum);
         let attempt = self.number();
-        while self.sends.len() < self.pace.allowed() as usize {
+        while self.sends.len() < self.allowed() as usize {
             let Some(number) = self.parts.todo.pop_first() else { return };
             self.parts.reopen();
             let part = plan::part(self.parts.len, self.parts.part_len, number);
             let kinds = self.kinds();
             let ticket = self.order(Step::SendPart { upload_id: upload_id.clone(), part, kinds, checksum });
             self.law(3, self.sends.iter().all(|s| s.ticket < ticket), "a ticket was used twice");
+            self.ramp.begins();
             self.sends.push(Send { ticket, attempt, number, ordered_at: self.now, sent: 0 });
         }
     }
@@ -336,10 +334,12 @@ impl super::Upload {
         let Some(send) = self.sends.iter_mut().find(|s| s.ticket == ticket) else { return };
         let more = bytes.saturating_sub(send.sent);
         send.sent += more;
-        self.sent = self.sent.saturating_add(more);
-        let allowed = self.pace.allowed();
+        let allowed = self.allowed();
+        if self.planted(UploadFault::SentTakenForAcknowledged) {
+            self.ramp.acknowledged(self.now, more);
+        }
         self.look_at_pace();
-        if self.pace.allowed() > allowed && self.stage == Stage::Send && self.ending.is_none() {
+        if self.allowed() > allowed && self.stage == Stage::Send && self.ending.is_none() {
             self.advance();
         }
     }
@@ -384,6 +384,7 @@ impl super::Upload {
         }
         let Some(state) = self.parts.state(number) else { return };
         (state.etag, state.read, state.proven) = (part.etag, read, compared == Some(true));
+        self.ramp.acknowledged(self.now, self.parts.bytes(number));
         self.acknowledged_part(number, !firm);
     }
 
@@ -431,6 +432,9 @@ impl super::Upload {
             // Requests that were under way when another one failed say nothing new.
             _ if send.ticket.0 <= self.failed_up_to && Self::may_pass(&fault) => {}
             fault => {
+                if matches!(fault, Fault::Net { .. }) {
+                    self.ramp.interrupted(self.now);
+                }
                 self.failed_up_to = self.last_ticket;
                 self.failed(fault);
             }
@@ -460,8 +464,8 @@ impl super::Upload {
             _ => None,
         };
         let serving = u32::try_from(others().count()).unwrap_or(u32::MAX);
-        let before = self.pace.allowed();
-        let connections = self.pace.refused(self.now, serving, retry_after_ms);
+        let before = self.ramp.allowed();
+        let connections = self.ramp.refused(self.now, serving, retry_after_ms);
         if connections < before {
             self.note(Note::Limited { connections });
         }

@@ -1,17 +1,21 @@
 //! How is a source divided into parts?
 //!
-//! All parts have one length but the last, which may be shorter. The length is what the caller asks for, or the usual one
-//! as long as it keeps the number of parts within the store's limit, or the least multiple of a MiB that does.
+//! All parts have one length but the last, which may be shorter. The length is what the caller asks for, or a four hundredth
+//! of the source within the usual bounds, as long as that keeps the number of parts within the store's limit, or the least
+//! multiple of a MiB that does.
 
-use super::config::Limits;
+use super::config::{Limits, PartLengths};
 use super::journal::PART_NUMBER_MAX;
 use super::step::{Limit, Part};
 use crate::ranges::Range;
 
 const MIB: u64 = 1 << 20;
 
+/// So many parts of the usual lengths make requests cheap beside what they bring.
+const PARTS_USUAL: u64 = 400;
+
 /// The length of all parts but the last for a source of `len` bytes.
-pub fn part_len(len: u64, limits: &Limits, asked: Option<u64>, usual: u64) -> Result<u64, Limit> {
+pub fn part_len(len: u64, limits: &Limits, asked: Option<u64>, usual: PartLengths) -> Result<u64, Limit> {
     if len > limits.object_max {
         return Err(Limit::TooLong(limits.object_max));
     }
@@ -25,6 +29,7 @@ pub fn part_len(len: u64, limits: &Limits, asked: Option<u64>, usual: u64) -> Re
         };
     }
     let part_max = limits.part_max.max(1);
+    let usual = len.div_ceil(PARTS_USUAL).next_multiple_of(usual.step.max(1)).min(usual.most).max(usual.least);
     let usual = usual.clamp(limits.part_min.max(1).min(part_max), part_max);
     if len.div_ceil(usual) <= parts_max {
         return Ok(usual);
@@ -36,6 +41,18 @@ pub fn part_len(len: u64, limits: &Limits, asked: Option<u64>, usual: u64) -> Re
     } else {
         Ok(part_len)
     }
+}
+
+/// A part length of at most `wanted` bytes where the store takes that, never more than `part_len`, which it does take.
+pub(super) fn at_most(wanted: u64, part_len: u64, len: u64, limits: &Limits) -> u64 {
+    let parts_max = u64::from(limits.parts_max.clamp(1, PART_NUMBER_MAX));
+    wanted.max(limits.part_min).max(len.div_ceil(parts_max)).max(1).min(part_len)
+}
+
+/// The part length to try when no part of this one arrived before an interruption: a quarter, as far as the store takes
+/// that.
+pub(super) fn shorter(part_len: u64, len: u64, limits: &Limits) -> Option<u64> {
+    Some(at_most(part_len / 4, part_len, len, limits)).filter(|&shorter| shorter < part_len)
 }
 
 /// How many parts of this length a source has.
@@ -57,10 +74,14 @@ mod tests {
 
     #[test]
     fn parts_are_as_usual_until_there_would_be_too_many() {
-        let plan = |len| part_len(len, &Limits::OSS, None, 16 * MIB);
+        let plan = |len| part_len(len, &Limits::OSS, None, PartLengths::OSS);
         for (len, want) in [
-            (0, Ok(16 * MIB)),
-            (1, Ok(16 * MIB)),
+            (0, Ok(MIB)),
+            (1, Ok(MIB)),
+            (400 * MIB, Ok(MIB)),
+            (400 * MIB + 1, Ok(MIB + (256 << 10))),
+            (GIB, Ok(2 * MIB + (768 << 10))),
+            (6400 * MIB, Ok(16 * MIB)),
             (160_000 * MIB, Ok(16 * MIB)),
             (160_000 * MIB + 1, Ok(17 * MIB)),
             (170_000 * MIB, Ok(17 * MIB)),
@@ -76,8 +97,16 @@ mod tests {
     }
 
     #[test]
+    fn parts_for_s3_have_the_least_that_it_takes() {
+        let plan = |len| part_len(len, &Limits::S3, None, PartLengths::S3);
+        for (len, want) in [(1, 5), (2000 * MIB, 5), (2000 * MIB + 1, 6), (6001 * MIB, 16), (100_000 * MIB, 16)] {
+            assert_eq!(plan(len), Ok(want * MIB), "{len}");
+        }
+    }
+
+    #[test]
     fn what_is_asked_for_is_kept_or_refused_with_the_limit() {
-        let plan = |len, asked| part_len(len, &Limits::S3, Some(asked), 16 * MIB);
+        let plan = |len, asked| part_len(len, &Limits::S3, Some(asked), PartLengths::S3);
         for (len, asked, want) in [
             (GIB, 5 * MIB, Ok(5 * MIB)),
             (GIB, 5 * MIB + 1, Ok(5 * MIB + 1)),
@@ -91,10 +120,27 @@ mod tests {
     }
 
     #[test]
+    fn shorter_parts_are_what_the_store_takes() {
+        for (wanted, part_len, len, want) in [
+            (256 << 10, MIB, 12 * MIB, 256 << 10),
+            (64 << 10, 256 << 10, 12 * MIB, 100 << 10),
+            (25 << 10, 100 << 10, 12 * MIB, 100 << 10),
+            (4 * MIB, 16 * MIB, 100_000 * MIB, 10 * MIB),
+            (5 * MIB, 4 * MIB, MIB, 4 * MIB),
+        ] {
+            assert_eq!(at_most(wanted, part_len, len, &Limits::OSS), want, "{wanted} in place of {part_len}");
+        }
+        assert_eq!(shorter(5 * MIB, 40 * MIB, &Limits::S3), None);
+        let all = std::iter::successors(Some(MIB), |&longer| shorter(longer, 12 * MIB, &Limits::OSS));
+        assert_eq!(all.collect::<Vec<_>>(), [MIB, 256 << 10, 100 << 10]);
+    }
+
+    #[test]
     fn a_store_with_odd_limits_gets_a_clear_answer() {
         let odd = Limits { part_min: 10, part_max: 3, parts_max: 0, single_max: 0, object_max: u64::MAX };
-        assert_eq!(part_len(3, &odd, None, 100), Ok(3));
-        assert_eq!(part_len(4, &odd, None, 100), Err(Limit::TooLong(3)));
+        let usual = PartLengths { least: 100, step: 0, most: 1 };
+        assert_eq!(part_len(3, &odd, None, usual), Ok(3));
+        assert_eq!(part_len(4, &odd, None, usual), Err(Limit::TooLong(3)));
     }
 
     #[test]

@@ -51,11 +51,15 @@ impl super::Upload {
         if u64::from(recovered.next_sequence) > 2 * live as u64 + u64::from(self.config.compact_after) {
             self.main(Main::Compact, Step::Compact { records: recovered.records() });
         }
+        if !recovered.attempts.is_empty() && !self.planted(UploadFault::MemoryBelieved) {
+            self.ramp.forget();
+        }
         let last = recovered.attempts.pop();
         recovered.attempts.into_iter().for_each(|earlier| self.owe(earlier));
         let Some(last) = last else { return };
         self.next_attempt = last.attempt.saturating_add(1);
         let single = last.part_len == 0;
+        self.shorter = (!single).then_some(last.part_len);
         if last.stored {
             // Only its paperwork lacks, unless the source has changed since.
             let parts = if single { 0 } else { plan::count(last.facts.len, last.part_len) };
@@ -97,6 +101,7 @@ impl super::Upload {
             return;
         }
         self.parts = Parts::new(last.facts.len, last.part_len);
+        self.ramp.begin(self.now, last.part_len);
         if !self.planted(UploadFault::ResumeForgets) {
             self.parts.recall(last.parts);
         }
@@ -257,10 +262,11 @@ impl super::Upload {
             self.stage = Stage::Snapshot;
             return;
         }
-        let part_len = match plan::part_len(length, &limits, self.config.part_len, self.config.part_len_usual) {
-            Ok(part_len) => part_len,
+        let part_len = match plan::part_len(length, &limits, self.config.part_len, self.config.part_lengths) {
+            Ok(part_len) => self.shorter.map_or(part_len, |shorter| plan::at_most(shorter, part_len, length, &limits)),
             Err(limit) => return self.fail(Failure::Limits(limit)),
         };
+        let part_len = self.part_len_of_candidate(part_len);
         self.parts = Parts::new(length, part_len);
         let parts = self.parts.count();
         self.note(Note::Started { length, part_len: Some(part_len), parts });
@@ -274,8 +280,21 @@ impl super::Upload {
         }
     }
 
+    /// What stands at the key and tells no more than the MD5s of its parts is compared in parts of its own length, where
+    /// that is one which an interrupted upload of the source would have had.
+    fn part_len_of_candidate(&self, part_len: u64) -> u64 {
+        let object = self.candidate.as_ref().filter(|o| self.config.part_len.is_none() && self.common_crc(o).is_none());
+        let Some(composite) = object.and_then(|o| o.composite) else { return part_len };
+        let (length, limits) = (self.source.len, &self.config.limits);
+        let mut lengths = std::iter::successors(Some(part_len), |&longer| plan::shorter(longer, length, limits));
+        lengths.find(|&len| plan::count(length, len) == composite.count).unwrap_or(part_len)
+    }
+
+    /// What is longer than the parts that are asked for goes in parts, unless a request with the whole may be at work: what
+    /// it makes could not be told from what the parts make.
     pub(super) fn single_max(&self) -> u64 {
-        self.config.single_max.min(self.config.limits.single_max)
+        let asked = self.config.part_len.filter(|_| !self.in_doubt).unwrap_or(u64::MAX);
+        self.config.single_max.min(asked).min(self.config.limits.single_max)
     }
 
     /// Whether reading the source can show that it is what stands there.
@@ -365,8 +384,7 @@ impl super::Upload {
         if self.config.forbid_overwrite {
             return self.fail(Failure::OtherObject);
         }
-        self.parts = Parts::new(self.parts.len(), self.parts.part_len());
-        self.stage = Stage::Begin;
+        self.divide();
     }
 
     pub(super) fn already_there(&mut self) {
@@ -514,6 +532,7 @@ impl super::Upload {
     pub(super) fn record_created(&mut self) {
         let Some(Attempt { number, upload_id: Some(upload_id), checksum, .. }) = self.attempt.clone() else { return };
         self.parts.send_all();
+        self.ramp.begin(self.now, self.parts.part_len());
         if self.planted(UploadFault::UploadIdUnrecorded) {
             self.stage = Stage::Send;
             return;

@@ -467,11 +467,13 @@ pub enum Restart {
     ChecksumRefused,
     /// The object was stored, and has been removed or replaced before that was told.
     ObjectGone,
+    /// No part arrived before the run that sent them was interrupted: nothing is lost, and shorter ones may arrive.
+    ShorterParts,
 }
 
 impl Restart {
     /// All reasons.
-    pub const ALL: [Restart; 11] = [
+    pub const ALL: [Restart; 12] = [
         Self::SourceChanged,
         Self::UploadGone,
         Self::JournalUnusable,
@@ -483,6 +485,7 @@ impl Restart {
         Self::NotStored,
         Self::ChecksumRefused,
         Self::ObjectGone,
+        Self::ShorterParts,
     ];
 
     /// The code in the journal; never 0.
@@ -499,6 +502,7 @@ impl Restart {
             Self::NotStored => 9,
             Self::ChecksumRefused => 10,
             Self::ObjectGone => 11,
+            Self::ShorterParts => 12,
         }
     }
 
@@ -521,6 +525,7 @@ impl Restart {
             Self::NotStored => "the last request was not carried out, and its upload is gone",
             Self::ChecksumRefused => "the store refuses the checksums that it said it keeps",
             Self::ObjectGone => "the object that was stored does not stand at the key any more",
+            Self::ShorterParts => "no part arrived before the last run was interrupted, so they are made shorter",
         }
     }
 }

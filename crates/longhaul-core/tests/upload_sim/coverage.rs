@@ -40,6 +40,7 @@ counters! {
     torn_journals, torn_appends, unusable_journals, spoiled_journals, compactions,
     resumed, reads, settled, limited, aborts, vain_aborts, parts_sent_again, left_recorded, asked_again, calm,
     sums_kept, sums_ignored, sums_refused, sums_of_single, wholes_refused, known_by_sum, known_by_etag, dressed_differently,
+    interrupted_for_ever, several_at_once,
 }
 
 macro_rules! places {

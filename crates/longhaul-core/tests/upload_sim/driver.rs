@@ -24,7 +24,9 @@ pub(crate) struct Op {
     read: Bytes,
     before: Option<Looked>,
     answer: Option<Heard>,
-    stopped: bool,
+    pub(crate) stopped: bool,
+    /// Bytes of its body that went through, where the uplink is counted.
+    through: u64,
     /// What the object is to be given beside its bytes.
     dress: u8,
 }
@@ -33,6 +35,7 @@ pub(crate) struct Op {
 #[derive(Debug)]
 pub(crate) struct Late {
     at: u64,
+    ordered_at: u64,
     step: Step,
     bytes: Bytes,
     dress: u8,
@@ -41,6 +44,15 @@ pub(crate) struct Late {
 impl Op {
     fn on_journal(&self) -> bool {
         matches!(self.step, Step::Record { .. } | Step::Compact { .. } | Step::Forget)
+    }
+
+    /// All of its body may have reached the store.
+    fn is_sent(&self, uplink: Option<u64>) -> bool {
+        match self.step {
+            Step::SendPart { .. } => self.stage == 2 && (uplink.is_none() || self.through == self.read.len() as u64),
+            Step::Put { .. } => self.stage == 2,
+            _ => true,
+        }
     }
 
     fn is_request(&self) -> bool {
@@ -103,6 +115,7 @@ impl World {
                     before: None,
                     answer: None,
                     stopped: false,
+                    through: 0,
                     dress: self.dress,
                 });
             }
@@ -257,8 +270,7 @@ impl World {
         }
         if op.stopped {
             // It arrives all the same, or it does not.
-            let sent = op.stage == 2 || !matches!(op.step, Step::SendPart { .. } | Step::Put { .. });
-            if writes(&op.step) && sent && self.rng.coin() {
+            if writes(&op.step) && op.is_sent(self.uplink) && self.rng.coin() {
                 if self.rng.coin() {
                     self.carry_out_later(op);
                 } else {
@@ -278,9 +290,16 @@ impl World {
                     return if op.stage == 0 { Some(Heard::Failed(DiskFault::Io)) } else { None };
                 }
                 op.stage = 2;
-                let (ticket, sent) = (op.ticket, op.read.len() as u64);
-                self.hear(core, ticket, Heard::Sent(sent));
+                if self.uplink.is_none() {
+                    let (ticket, sent) = (op.ticket, op.read.len() as u64);
+                    self.hear(core, ticket, Heard::Sent(sent));
+                }
                 return None;
+            }
+            if let Some(left) = self.uplink
+                && op.through < op.read.len() as u64
+            {
+                return self.one_byte_through(core, op, left);
             }
         } else if let Step::Put { .. } = op.step
             && op.stage == 0
@@ -346,18 +365,36 @@ impl World {
         let at = self.now + self.rng.below(3_000);
         self.coverage.late += 1;
         tell!(self, "{} will be carried out at {at} ms", op.ticket.0);
-        self.late.push(Late { at, step: op.step.clone(), bytes: op.read, dress: op.dress });
+        self.late.push(Late { at, ordered_at: op.ordered_at, step: op.step.clone(), bytes: op.read, dress: op.dress });
+    }
+
+    /// The next byte of a part, when it is that part's turn. The last byte that is let through ends the process.
+    fn one_byte_through(&mut self, core: &mut Upload, op: &mut Op, left: u64) -> Option<Heard> {
+        let behind = |other: &Op| matches!(other.step, Step::SendPart { .. }) && !other.stopped;
+        if self.ops.iter().filter(|other| behind(other)).any(|other| other.through < op.through) {
+            return None;
+        }
+        op.through += 1;
+        self.uplink = Some(left - 1);
+        if left == 1 {
+            self.crash_in = Some(0);
+        }
+        self.hear(core, op.ticket, Heard::Sent(op.through));
+        None
     }
 
     /// What arrives late arrives now.
     pub(crate) fn land_late(&mut self) {
         while let Some(i) = self.late.iter().position(|late| late.at <= self.now) {
-            let Late { step, bytes, dress, .. } = self.late.swap_remove(i);
+            let Late { step, bytes, dress, ordered_at, .. } = self.late.swap_remove(i);
             let mangle = std::mem::take(&mut self.trouble.mangle); // once is enough
             // What arrives this late finds nothing any more of an upload that was aborted: no client could wait for it.
             let answer = self.carry_out(&step, bytes, u64::MAX, dress);
             if matches!(answer, Heard::PartStored { .. }) && self.store.vendor.tells.nothing() {
-                self.witness.met_parts += 1; // it may take the place of one that was acknowledged, under another name
+                self.witness.met += bytes.len() as u64; // it may take the place of one that was acknowledged, under another name
+            }
+            if matches!((&step, &answer), (Step::Put { .. }, Heard::Stored { .. })) {
+                self.witness.echo = Some((self.now, ordered_at));
             }
             self.trouble.mangle = mangle;
             tell!(self, "late: {step:?}: {answer:?}");
@@ -529,8 +566,7 @@ impl World {
             self.coverage.crashed_at(&op.step);
             self.left_unanswered(&op);
             if op.is_request() {
-                let sent = op.stage == 2 || !matches!(op.step, Step::SendPart { .. } | Step::Put { .. });
-                if op.answer.is_some() || !sent || !writes(&op.step) {
+                if op.answer.is_some() || !op.is_sent(self.uplink) || !writes(&op.step) {
                     continue;
                 }
                 match self.rng.below(3) {

@@ -38,11 +38,17 @@ pub(crate) struct Witness {
     /// The journal was damaged by somebody, or by a power cut without any promise: nothing can be asked of it.
     pub(crate) unsafe_journal: bool,
     pub(crate) corrupted: bool,
-    /// Parts that were ordered to be sent, and those of them that a stop or a kill met.
-    sent_parts: u64,
-    pub(crate) met_parts: u64,
+    /// Bytes of parts that were ordered to be sent, and of those of them that a stop or a kill met.
+    sent: u64,
+    pub(crate) met: u64,
+    /// The journal that this run found tells of an attempt.
+    interrupted: bool,
+    /// A part was acknowledged in this run.
+    heard: bool,
     /// A request that may have written the object was cancelled, or the journal that told of it is gone.
     forgotten: bool,
+    /// When a Put was carried out long after it was sent, and when that was.
+    pub(crate) echo: Option<(u64, u64)>,
     /// When the key was looked at last, in this run.
     last_look: Option<u64>,
     run_began: u64,
@@ -55,6 +61,7 @@ pub(crate) struct Witness {
 impl Witness {
     pub(crate) fn run_begins(&mut self, now: u64) {
         (self.last_look, self.run_began, self.acknowledged, self.explained) = (None, now, 0, false);
+        (self.interrupted, self.heard) = (false, false);
     }
 
     pub(crate) fn looked(&mut self, now: u64) {
@@ -64,6 +71,14 @@ impl Witness {
     pub(crate) fn journal_spoiled(&mut self) {
         self.unsafe_journal = true;
         self.forgotten |= self.doubt.take().is_some();
+    }
+}
+
+/// The length of a part on its way.
+fn bytes_of(op: &Op) -> u64 {
+    match &op.step {
+        Step::SendPart { part, .. } => part.range.len(),
+        _ => 0,
     }
 }
 
@@ -100,9 +115,25 @@ impl World {
             self.check_twice();
         }
         if let Step::SendPart { upload_id, part, .. } = step {
-            self.witness.sent_parts += 1;
+            self.witness.sent += part.range.len();
+            self.check_at_once(upload_id);
             self.check_part_twice(upload_id, part.number);
         }
+    }
+
+    /// More than one part at once only after one was acknowledged in this run, or as far as an earlier upload reached, unless
+    /// this one was interrupted.
+    fn check_at_once(&mut self, upload_id: &str) {
+        let under_way = |op: &&Op| matches!(&op.step, Step::SendPart { upload_id: id, .. } if id == upload_id);
+        let others = self.ops.iter().filter(under_way).filter(|op| !op.stopped).count();
+        let known = self.config.goodput_known.is_some_and(|goodput| goodput > 0) && !self.witness.interrupted;
+        if others > 0 && !self.witness.heard && !known {
+            self.broken(
+                "one part at first, more when parts are acknowledged",
+                format_args!("{others} are under way, and none was acknowledged in this run"),
+            );
+        }
+        self.coverage.several_at_once += u64::from(others > 0);
     }
 
     /// Another writer's object is never overwritten to repair ours.
@@ -172,6 +203,7 @@ impl World {
     pub(crate) fn answered(&mut self, op: &Op, heard: &Heard) {
         if let (Step::SendPart { upload_id, .. }, Heard::PartStored { part, .. }) = (&op.step, heard) {
             self.store.heard(upload_id, part.number, &part.etag);
+            self.witness.heard = true;
         }
         let doubtful = match heard {
             Heard::Refused(Fault::Net { maybe_done, .. } | Fault::Stopped { maybe_done }) => *maybe_done,
@@ -182,13 +214,13 @@ impl World {
         if doubtful {
             self.left_unanswered(op);
         } else if refused {
-            self.witness.met_parts += u64::from(matches!(op.step, Step::SendPart { .. }));
+            self.witness.met += bytes_of(op);
         }
     }
 
     /// Nobody knows what became of it.
     pub(crate) fn left_unanswered(&mut self, op: &Op) {
-        self.witness.met_parts += u64::from(matches!(op.step, Step::SendPart { .. }));
+        self.witness.met += bytes_of(op);
         if matches!(op.step, Step::Put { .. } | Step::Complete { .. }) {
             let since = self.witness.doubt.map_or(op.ordered_at, |doubt| doubt.since);
             self.witness.doubt = Some(Doubt { since, lost: self.now });
@@ -201,7 +233,8 @@ impl World {
     /// A kill met the records of parts. Where the store tells no digest of them these parts are sent again.
     pub(crate) fn records_lost(&mut self, records: &[Record]) {
         let parts = records.iter().filter(|record| matches!(record, Record::Part { .. })).count();
-        self.witness.met_parts += if self.store.vendor.tells.nothing() { parts as u64 } else { 0 };
+        let at_most = parts as u64 * self.config.part_lengths.most;
+        self.witness.met += if self.store.vendor.tells.nothing() { at_most } else { 0 };
     }
 
     // ---- what is told ------------------------------------------------------------------------------------------
@@ -209,8 +242,11 @@ impl World {
     pub(crate) fn noted(&mut self, note: &Note) {
         tell!(self, "note: {note:?}");
         match note {
-            Note::Restarted { reason, .. } => {
+            Note::Restarted { reason, discarded } => {
                 self.coverage.restarted(*reason);
+                if *reason == Restart::ShorterParts && *discarded > 0 {
+                    self.broken("parts are made shorter while none counts", format_args!("{discarded} bytes counted"));
+                }
                 self.witness.explained = true;
                 let changed = self.source.changes > 0 || self.source.versions.len() > 1;
                 if *reason == Restart::SourceChanged && !changed {
@@ -256,6 +292,7 @@ impl World {
 
     /// A new start; what an earlier one has given up is not repaired any more.
     pub(crate) fn opened(&mut self, journal: &FoundJournal) {
+        self.witness.interrupted = matches!(journal, FoundJournal::Read(read) if !read.attempts.is_empty());
         if let FoundJournal::Read(read) = journal
             && (read.attempts.iter().any(|a| a.abandoned) || read.last().is_some_and(|a| a.reason.is_some()))
         {
@@ -342,15 +379,14 @@ impl World {
     }
 
     fn check_done(&mut self, length: u64, verified: Verified) {
-        let part_len = self.config.part_len_usual;
-        let (sent, met, parts) = (self.witness.sent_parts, self.witness.met_parts, length.div_ceil(part_len));
+        let (sent, met) = (self.witness.sent, self.witness.met);
         let asked_again = self.dress > 0 || self.config.force || self.config.callback || !self.store.vendor.looks;
         // What stands at the key cannot be known for ours everywhere: then it is sent once more, as another upload.
         let recognised = !self.store.vendor.tells.nothing() || self.keeps_all_sums() || self.store.uploads.len() < 2;
-        if self.calm && recognised && !asked_again && sent > parts + met {
+        if self.calm && recognised && !asked_again && sent > length + met {
             self.broken(
                 "a kill costs at most the parts on their way",
-                format_args!("{sent} were sent of {parts}, and {met} were on their way when something ended"),
+                format_args!("{sent} bytes were sent of {length}, and {met} were on their way when something ended"),
             );
         }
         self.witness.done = true;
@@ -367,6 +403,8 @@ impl World {
                 self.broken("what is done stands at the key", format_args!("done, and {what}"));
             }
             Some(object) if self.witness.forgotten && !self.source.was(&object.bytes, since) => {} // cancelled, and late
+            // A Put of an earlier run that was sent twice and settled, and comes to stand there after the last look.
+            Some(object) if self.witness.echo.is_some_and(|(at, sent)| at == object.at && sent < since) => {}
             // A clear answer, and nobody could look, or what was seen could not be told from what was there before.
             Some(_) if self.store.mangled > 0 && matches!(verified, Verified::Answer | Verified::Parts) => {}
             // The journal went back to an attempt with checksums, and what is there was made by a later one without.
@@ -404,6 +442,7 @@ impl World {
             Failure::Unconfirmed => !self.store.vendor.looks,
             Failure::Integrity { .. } => self.store.mangled > 0 || self.witness.corrupted,
             Failure::Disk { .. } => t.journal_fails > 0 || t.read_fails > 0 || t.change > 0,
+            Failure::GaveUp(Fault::NoSuchUpload) if t.lifecycle > 0 => true,
             Failure::GaveUp(_) => {
                 t.unreachable + t.lost + t.unanswered + t.late + t.busy + t.unreadable + t.expired > 0
                     || t.corrupt + t.mangle > 0

@@ -4,12 +4,11 @@
 
 use longhaul_core::digest::DigestKind;
 use longhaul_core::download::{Durability, OnChange};
-use longhaul_core::pace::Connections;
 use longhaul_core::retry::RetryPolicy;
 use longhaul_core::step::Ticket;
 use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::step::{Finish, Heard, ObjectFacts, SourceFacts, Step};
-use longhaul_core::upload::{Command, Config, Limits, Upload};
+use longhaul_core::upload::{Command, Config, Limits, PartLengths, Upload};
 
 use crate::Fault;
 use crate::coverage::{At, Coverage};
@@ -68,7 +67,7 @@ pub(crate) struct Trouble {
     /// Per mille and tick: somebody else writes to the key.
     rival: u32,
     /// Per mille and tick: the store removes an upload.
-    lifecycle: u32,
+    pub(crate) lifecycle: u32,
     /// Per mille and tick: somebody else who has the id of an upload sends one of its parts.
     replace: u32,
 }
@@ -106,6 +105,10 @@ impl Trouble {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Plan {
     ToTheEnd,
+    /// Killed when so many bytes of parts went through, shared equally by those that are under way.
+    Uplink {
+        bytes: u64,
+    },
     Crash {
         after: u64,
         power: bool,
@@ -143,7 +146,9 @@ pub(crate) struct World {
     pub(crate) echo: Option<(Ticket, Heard)>,
     pub(crate) steps: u64,
     crash_at: Option<At>,
-    crash_in: Option<u64>,
+    pub(crate) crash_in: Option<u64>,
+    /// Bytes of parts that the run's uplink lets through yet, where they are counted.
+    pub(crate) uplink: Option<u64>,
     pub(crate) last_run: bool,
     // Of the history.
     pub(crate) config: Config,
@@ -180,6 +185,7 @@ impl World {
             steps: 0,
             crash_at: None,
             crash_in: None,
+            uplink: None,
             last_run: false,
             config: Config::default(),
             dress: 0,
@@ -235,7 +241,12 @@ impl World {
         let strange = matches!(self.store.vendor.sums, Sums::Breaks | Sums::Misjudges);
         self.calm = self.rng.one_in(8) && self.store.vendor.late_ms == 0 && !strange;
         self.coverage.calm += u64::from(self.calm);
-        for _ in 0..self.rng.between(1, 3) {
+        // Where the store tells no digests a part counts by its record, which a kill may take.
+        if self.calm && !self.store.vendor.tells.nothing() && self.rng.one_in(3) {
+            self.interrupted_for_ever(fault);
+        }
+        let runs = if self.witness.done || self.breach.is_some() { 0 } else { self.rng.between(1, 3) };
+        for _ in 0..runs {
             self.trouble = Trouble::draw(&mut self.rng);
             if !self.shows_mangling() {
                 self.trouble.mangle = 0;
@@ -275,6 +286,28 @@ impl World {
         self.breach.take()
     }
 
+    /// Interruptions without an end, each of which lets one part through, and all but the last byte of another.
+    fn interrupted_for_ever(&mut self, fault: Option<Fault>) {
+        let part_len = self.config.part_lengths.least;
+        self.config.single_max = self.config.single_max.min(part_len);
+        self.trouble = Trouble::default();
+        self.coverage.interrupted_for_ever += 1;
+        let parts = (self.source.bytes().len() as u64).div_ceil(part_len);
+        // The first may lose everything, by what was known of the host.
+        for _ in 0..parts + 3 {
+            self.run(fault, Plan::Uplink { bytes: 2 * part_len - 1 });
+            let ended = self.finish.take().is_some_and(|finish| self.is_right_end(&finish));
+            if ended || self.witness.done || self.breach.is_some() {
+                return;
+            }
+            self.between_runs();
+        }
+        self.broken(
+            "interruptions that each let a part through end in a stored object",
+            format_args!("{} interruptions of an upload of {parts} parts", parts + 3),
+        );
+    }
+
     /// A store that tells nothing of the whole may store anything.
     fn shows_mangling(&self) -> bool {
         let vendor = self.store.vendor;
@@ -290,7 +323,7 @@ impl World {
     fn draw_config(&mut self) {
         let rng = &mut self.rng;
         self.power = !rng.one_in(8);
-        let connections = rng.pick(&[1, 2, 3]);
+        let part_len = rng.pick(&[2, 3, 4]);
         let mut kinds = match (self.store.vendor.tells, rng.below(4)) {
             (Tells::Crc, 1..) => vec![DigestKind::Crc64],
             (Tells::Md5, 1..) => vec![DigestKind::Md5],
@@ -305,13 +338,10 @@ impl World {
             limits: Limits { part_min: 1, part_max: 100, parts_max: 15, single_max: 100, object_max: 1000 },
             single_max: rng.pick(&[0, 2, 2, 8]),
             part_len: None,
-            part_len_usual: rng.pick(&[2, 3, 4]),
-            connections: if rng.coin() {
-                Connections::Fixed(connections)
-            } else {
-                Connections::Auto { start: 1, most: connections }
-            },
+            part_lengths: PartLengths { least: part_len, step: 1, most: part_len },
+            connections: rng.pick(&[1, 2, 3]),
             connections_known: None,
+            goodput_known: rng.pick(&[None, Some(0), Some(u64::MAX), Some(u64::MAX)]),
             kinds,
             checksum,
             checksum_single,
@@ -351,11 +381,12 @@ impl World {
         self.coverage.runs += 1;
         self.witness.run_begins(self.now);
         (self.finish, self.sequence, self.echo) = (None, None, None);
-        (self.crash_at, self.crash_in) = (None, None);
+        (self.crash_at, self.crash_in, self.uplink) = (None, None, None);
         let mut power_cut = false;
         let mut command = None;
         match plan {
             Plan::ToTheEnd => {}
+            Plan::Uplink { bytes } => self.uplink = Some(bytes),
             Plan::Crash { after, power } => (self.crash_in, power_cut) = (Some(after), power),
             Plan::CrashNear { at, power } => (self.crash_at, power_cut) = (Some(at), power),
             Plan::Command { after, command: what } => command = Some((after, what)),

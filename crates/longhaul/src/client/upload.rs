@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use longhaul_core::digest::DigestKind;
 use longhaul_core::upload::journal::Intent;
-use longhaul_core::upload::{Config, Limits};
+use longhaul_core::upload::{Config, Limits, PartLengths};
 
 use super::{Client, Connections, Durability, OnChange, random_id, random_u64};
 use crate::credentials::{Credentials, StoreSettings};
@@ -36,6 +36,7 @@ pub struct UploadBuilder {
     /// The upload as it was begun, for one that is gone on with by its id.
     recorded: Option<Intent>,
     config: Config,
+    single_max: Option<u64>,
     connections: Connections,
     orders: Orders,
     variables: Option<String>,
@@ -92,6 +93,7 @@ impl UploadBuilder {
             destination: None,
             recorded: None,
             config: Config::default(),
+            single_max: None,
             connections: Connections::Auto,
             orders: Orders::default(),
             variables: None,
@@ -117,20 +119,25 @@ impl UploadBuilder {
     }
 
     /// The length of all parts but the last, in bytes: 100 KiB to 5 GiB on OSS, 5 MiB to 5 GiB on S3, at most 10,000
-    /// parts. By default 8 MiB, or what keeps the parts below 10,000. A journal that was begun with another length is
-    /// begun anew.
+    /// parts. By default a four hundredth of the source, 1 to 16 MiB on OSS, 5 to 16 MiB on S3, or what keeps the parts
+    /// below 10,000; a quarter of that when no part arrived before an interruption, down to what the store takes. What is
+    /// longer than this goes in parts. An upload that was begun with another length is begun anew.
     pub fn part_size(mut self, bytes: u64) -> Self {
         self.config.part_len = Some(bytes);
         self
     }
 
-    /// A source of at most this many bytes is sent in one request, from memory; 16 MiB by default, which is the most.
+    /// A source of at most this many bytes is sent in one request, from memory, unless it is longer than
+    /// [`part_size`](Self::part_size); 1 MiB on OSS and 5 MiB on S3 by default, 16 MiB at most. Nothing of a request that is
+    /// interrupted is kept.
     pub fn single_max(mut self, bytes: u64) -> Self {
-        self.config.single_max = bytes;
+        self.single_max = Some(bytes);
         self
     }
 
-    /// Parts in flight at once; [`Connections::Auto`] by default. A number is as good as [`Connections::Fixed`].
+    /// The most parts in flight at once; [`Connections::Auto`] by default, which is 4. A number is as good as
+    /// [`Connections::Fixed`]. One part comes first, and more follow as long as that makes the store acknowledge more in the
+    /// same time, never more than are sent in four seconds: what is in flight when an upload is killed is sent again.
     pub fn connections(mut self, connections: impl Into<Connections>) -> Self {
         self.connections = connections.into();
         self
@@ -297,18 +304,19 @@ impl UploadBuilder {
         config.seed = random_u64();
         config.callback = callback;
         let dialect = cloud.place().dialect();
-        config.limits = match dialect {
-            Dialect::Oss => Limits::OSS,
-            Dialect::S3 => Limits::S3,
+        (config.limits, config.part_lengths) = match dialect {
+            Dialect::Oss => (Limits::OSS, PartLengths::OSS),
+            Dialect::S3 => (Limits::S3, PartLengths::S3),
         };
-        config.single_max = config.single_max.min(u64::from(SNAPSHOTS_KIB) << 10).min(config.limits.single_max);
+        config.single_max = self.single_max.unwrap_or(config.part_lengths.least).min(u64::from(SNAPSHOTS_KIB) << 10);
         config.kinds = kinds(dialect);
         config.checksum = cloud.checksum_to_ask_for();
         config.checksum_single = cloud.checksum_to_send();
-        config.connections = self.connections.plan();
-        let host = config.intent.endpoint.clone();
+        config.connections = self.connections.of_upload();
+        let (host, now_s) = (config.intent.endpoint.clone(), crate::now_unix_ms() / 1000);
         let hosts = client.inner.hosts.clone();
-        config.connections_known = hosts.limit(&host, crate::now_unix_ms() / 1000);
+        config.connections_known = hosts.limit(&host, now_s);
+        config.goodput_known = hosts.goodput(&host, now_s);
         let request = Request {
             config,
             cloud,

@@ -1,11 +1,12 @@
-//! How many connections did a host serve? What one transfer learned, the next one begins with.
+//! What did a host take? What one transfer learned, the next one begins with.
 //!
 //! ```text
-//! hosts/HASH.json      one origin: how many connections it served when it refused more
+//! hosts/HASH.json      one origin: how many connections it served when it refused more, and how many bytes per second of
+//!                      an upload it acknowledged
 //! ```
 //!
 //! It is advice: kept in memory, and in the state directory where there is one, believed for a day. Losing it costs a
-//! few refusals.
+//! few refusals, or the first seconds of an upload.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -28,12 +29,27 @@ pub(crate) struct Hosts {
     state: Option<Arc<StateDir>>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Learned {
     origin: String,
-    connections: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connections: Option<Dated>,
+    /// Acknowledged bytes per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    goodput: Option<Dated>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Dated {
+    value: u64,
     /// Seconds since the Unix epoch.
     at: u64,
+}
+
+impl Dated {
+    fn fresh(self, now_s: u64) -> Option<u64> {
+        (now_s.saturating_sub(self.at) < BELIEVED_S).then_some(self.value)
+    }
 }
 
 impl Hosts {
@@ -43,23 +59,46 @@ impl Hosts {
 
     /// How many connections this origin served the last time that it refused more.
     pub(crate) fn limit(&self, origin: &str, now_s: u64) -> Option<u32> {
-        let fresh = |learned: &Learned| learned.origin == origin && now_s.saturating_sub(learned.at) < BELIEVED_S;
-        if let Some(learned) = locked(&self.memory).get(origin) {
-            return Some(learned.connections).filter(|_| fresh(learned));
-        }
-        let stored = self.state.as_ref()?.hosts.get::<Learned>(&name_of(origin)).ok()??.ok()?;
-        let limit = Some(stored.connections.max(1)).filter(|_| fresh(&stored));
-        self.remember(stored);
-        limit
+        let limit = self.known(origin).connections?.fresh(now_s)?;
+        Some(u32::try_from(limit).unwrap_or(u32::MAX).max(1))
+    }
+
+    /// How many bytes per second of an upload this origin acknowledged the last time.
+    pub(crate) fn goodput(&self, origin: &str, now_s: u64) -> Option<u64> {
+        self.known(origin).goodput?.fresh(now_s)
     }
 
     /// This origin serves so many, and refused more.
     pub(crate) fn learned(&self, origin: String, connections: u32, now_s: u64) {
-        let learned = Learned { origin, connections, at: now_s };
+        let connections = Some(Dated { value: connections.into(), at: now_s });
+        self.keep(Learned { connections, ..self.known(&origin) });
+    }
+
+    /// This origin acknowledged so many bytes per second of an upload.
+    pub(crate) fn learned_goodput(&self, origin: String, goodput: u64, now_s: u64) {
+        let goodput = Some(Dated { value: goodput, at: now_s });
+        self.keep(Learned { goodput, ..self.known(&origin) });
+    }
+
+    fn known(&self, origin: &str) -> Learned {
+        if let Some(learned) = locked(&self.memory).get(origin) {
+            return learned.clone();
+        }
+        let stored = self.state.as_ref().and_then(|state| state.hosts.get::<Learned>(&name_of(origin)).ok()??.ok());
+        match stored.filter(|learned| learned.origin == origin) {
+            Some(learned) => {
+                self.remember(learned.clone());
+                learned
+            }
+            None => Learned { origin: origin.to_owned(), ..Learned::default() },
+        }
+    }
+
+    fn keep(&self, learned: Learned) {
         if let Some(state) = &self.state
             && let Err(error) = state.hosts.put(&name_of(&learned.origin), &learned, false)
         {
-            tracing::debug!(%error, "what a host allows is not remembered");
+            tracing::debug!(%error, "what a host takes is not remembered");
         }
         self.remember(learned);
     }
@@ -102,6 +141,21 @@ mod tests {
         assert_eq!(Hosts::new(Some(state.clone())).limit("http://h", 6), Some(1));
         std::fs::write(dir.path().join("hosts").join(format!("{}.json", name_of("http://h"))), b"{").unwrap();
         assert_eq!(Hosts::new(Some(state)).limit("http://h", 6), None);
+    }
+
+    #[test]
+    fn the_limit_and_the_goodput_of_a_host_are_kept_side_by_side() {
+        let dir = tempfile::tempdir().unwrap();
+        let hosts = || Hosts::new(Some(Arc::new(StateDir::open(dir.path()).unwrap())));
+        hosts().learned("http://h".into(), 2, 1_000);
+        hosts().learned_goodput("http://h".into(), 5_000_000, 50_000);
+        let last = hosts();
+        assert_eq!((last.limit("http://h", 60_000), last.goodput("http://h", 60_000)), (Some(2), Some(5_000_000)));
+        assert_eq!(last.limit("http://h", 1_000 + BELIEVED_S), None);
+        assert_eq!(last.goodput("http://h", 1_000 + BELIEVED_S), Some(5_000_000));
+        assert_eq!(hosts().goodput("http://h", 50_000 + BELIEVED_S), None);
+        hosts().learned_goodput("http://h".into(), 0, 60_000);
+        assert_eq!(hosts().goodput("http://h", 60_000), Some(0), "an upload of which nothing was acknowledged");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::upload::compare::{bare, is_etag, same};
 use crate::upload::journal::ETAG_MAX;
 use crate::upload::step::{Failure, Fault, ListedPart, Note, Restart, Step};
-use crate::upload::{Main, Stage, UploadFault};
+use crate::upload::{Main, Stage, UploadFault, plan};
 
 /// Lists that were read because Complete named a part that the store has otherwise, per attempt.
 const RELISTS_MAX: u32 = 2;
@@ -147,6 +147,7 @@ impl crate::upload::Upload {
 
     fn all_listed(&mut self) {
         self.list_after = 0;
+        let empty = self.parts.unlisted.len() == self.parts.table.len();
         for number in std::mem::take(&mut self.parts.unlisted) {
             self.drop_part(number, false);
         }
@@ -156,6 +157,9 @@ impl crate::upload::Upload {
         }
         let Dropped { parts, bytes: discarded, differing } = std::mem::take(&mut self.parts.dropped);
         let again = self.relists > 0;
+        if !again && (empty && parts == 0 || self.planted(UploadFault::ShortenedWhileHeld)) && self.shorten() {
+            return;
+        }
         if parts > 0 || again {
             let reason = if differing && !again { Restart::PartsDiffer } else { Restart::InvalidPart };
             self.note(Note::Restarted { reason, discarded });
@@ -166,6 +170,19 @@ impl crate::upload::Upload {
         }
         self.retry.restart_at(self.parts.acked_bytes);
         self.stage = Stage::Send;
+    }
+
+    /// An earlier run began the attempt, and no part of it arrived before that run ended: nothing is lost by beginning anew
+    /// with shorter ones. Whether it is so.
+    fn shorten(&mut self) -> bool {
+        let (length, part_len) = (self.parts.len, self.parts.part_len);
+        let shorter = plan::shorter(part_len, length, &self.config.limits);
+        if self.config.part_len.is_some() || shorter.is_none() {
+            return false;
+        }
+        self.shorter = shorter;
+        self.new_attempt(Restart::ShorterParts, false);
+        true
     }
 
     /// Complete named a part that the store does not have, or has otherwise: what does it have?

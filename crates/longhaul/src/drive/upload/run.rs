@@ -45,7 +45,7 @@ pub(crate) struct Request {
     /// Whose pace bodies are sent at.
     pub(crate) store: Arc<HttpStore>,
     pub(crate) hosts: Arc<Hosts>,
-    /// Whose limit of connections is learned.
+    /// Whose limit of connections and goodput are learned.
     pub(crate) host: String,
     /// The MD5 of every body is sent ahead of it.
     pub(crate) part_md5: bool,
@@ -389,6 +389,10 @@ impl Run<'_> {
         self.request.buffers.trim();
         let remembered = std::mem::take(&mut *locked(&self.shared.remembered));
         let sent = self.shared.sent.load(Ordering::Relaxed);
+        if let Some(goodput) = self.core.goodput() {
+            let host = self.request.host.clone();
+            self.request.hosts.learned_goodput(host, goodput, crate::now_unix_ms() / 1000);
+        }
         Ended { finish, remembered, sent, acknowledged: self.core.acknowledged(), kept: self.journal }
     }
 }
