@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from . import kills, memory, networks, small_files, start_up, stores, streams, uploads
+from . import interrupted, kills, memory, networks, small_files, start_up, stores, streams, uploads
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ ALL = [
     Scenario("memory", "peak memory with 1, 4 and 16 connections", memory.run, 3, 0, GIB),
     Scenario("upload", "1 GiB to a server that drops it, on loopback", uploads.run, 5, 1, GIB),
     Scenario("from-stores", "1 GiB by its URL, and as an object of OSS and of S3", stores.downloads, 5, 1, GIB),
-    Scenario("upload-kills", "an upload, ten times kill -9, then left to finish", stores.kills, 3, 0, 200 * MB),
+    Scenario("upload-kills", "an upload, six times kill -9 after 3 to 6 MB, then left to finish", interrupted.kills, 3, 0, 40 * MB),
+    Scenario("upload-phone", "an upload over 2 Mbit/s, kill -9 every 15 s", interrupted.phone, 3, 0, 12 * MB),
     Scenario("long-list", "going on with an upload of 10,000 parts", stores.long_list, 3, 0, GIB),
     Scenario("start-up", "--version, and a download of one byte", start_up.run, 20, 1),
     Scenario("small-files", "5,000 files of 16 KiB", small_files.run, 5, 1, 16 << 10),

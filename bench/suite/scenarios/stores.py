@@ -1,22 +1,18 @@
-"""What do stores cost beyond plain HTTP, and what do kills cost an upload?
+"""What do stores cost beyond plain HTTP, and what does a long list of parts cost?
 
 Downloads: the same object of the same nginx, asked for by its URL and as an object of OSS and of S3; nginx does not look
-at signatures, and what is left between the rows is the cost of making them. Kills: `longhaul serve` across the emulated link,
-whose log says which bytes of parts arrived; what a client's death left in the buffers on the way arrives as well. Long
-lists: an upload of 10,000 parts is killed at four fifths of its length and started again; the store's log says what was asked and when.
+at signatures, and what is left between the rows is the cost of making them. Long lists: an upload of 10,000 parts is killed at four fifths of its length and started again; the store's log says what was asked and when.
 """
 
 import json
 import os
 import pathlib
-import random
 import signal
 import subprocess
 import tempfile
 import time
 from datetime import datetime
 
-from .. import network
 from .. import programs as p
 from .. import uploaders as u
 from ..measure import end, environment
@@ -24,7 +20,6 @@ from ..report import Report, number
 from ..rounds import interleave, median, spread
 from ..servers import Server, free_port, make_file
 from . import streams
-from .kills import PATH, kill_after
 
 GIB = 1 << 30
 BUCKET = "bkt"
@@ -79,68 +74,6 @@ class Store:
     def lines(self, since=0):
         text = self.log.read_text() if self.log.exists() else ""
         return [json.loads(line) for line in text.splitlines()[since:] if line.endswith("}")]
-
-
-def kills(bench, scenario):
-    """Bytes of parts that arrived, over the size, with ten kills; beside the SDKs that can go on."""
-    size, count = bench.size(scenario), bench.args.kills
-    wanted = [u.longhaul(bench.tools.longhaul, "oss"), u.longhaul(bench.tools.longhaul, "oss", connections=1),
-              u.longhaul(bench.tools.longhaul, "oss", connections=4, part="5M"), u.oss2(), u.oss_v2()]
-    can, left_out = u.present(wanted)
-    can = {program.name: program for program in can if not bench.args.programs or program.name in bench.args.programs}
-    why_not = network.why_not()
-    if why_not:
-        return Report(scenario.name, {}, ["", "arrived ÷ size"], [], [], {}, {"all": why_not})
-    with bench.scratch() as scratch:
-        original = scratch / "object"
-        make_file(original, size)
-        with network.Namespaces() as ns:
-
-            def run_one(name, turn):
-                with tempfile.TemporaryDirectory(dir=scratch) as folder, network.Link(bench, ns, PATH, turn + 1), \
-                        Store(bench, pathlib.Path(folder) / "store", network.SERVER, ns.server) as store:
-                    return killed(bench, can[name], store, ns.client, original, folder, count, turn)
-
-            load = bench.load()
-            runs = interleave(can, run_one, bench.rounds(scenario), 0, scenario.name)
-    rows = []
-    for name, samples in runs.items():
-        low, high = spread(samples, "arrived_to_size") or (None, None)
-        rows.append([name, number(median(samples, "arrived_to_size"), 3), f"{number(low, 3)} to {number(high, 3)}",
-                     number(median(samples, "kills"), 0), number(median(samples, "stored_twice"), 0),
-                     number(median(samples, "wall_s"), 1)])
-    settings = {"size": f"{size / 1e6:g} MB", "kills": count, "link": PATH.words(), "store": "longhaul serve"}
-    return Report(scenario.name, settings,
-                  ["", "arrived ÷ size", "min to max", "kills", "parts stored twice", "wall s"], rows, [],
-                  {name: program.shown() for name, program in can.items()}, left_out, runs, bench.rounds(scenario), load)
-
-
-def killed(bench, program, store, namespace, original, folder, count, turn):
-    size = original.stat().st_size
-    state = os.path.join(folder, "state")
-    os.mkdir(state)
-    command = program.command(u.Job(store.host, store.port, str(original), state), store.keys)
-    words = ["ip", "netns", "exec", namespace, *(str(word) for word in command)]
-    draws = random.Random(turn)
-    weights = [draws.uniform(0.2, 1.8) for _ in range(count)]
-    ideal_s = size * 8 / (PATH.rate * 1e6)
-    sample = {"kills": 0}
-    began = time.monotonic()
-    for weight in weights:
-        if not kill_after(bench, words, folder, 0.8 * ideal_s * weight / sum(weights)):
-            break  # it was done before
-        sample["kills"] += 1
-    last = bench.measure(command, timeout_s=bench.patience(size), namespace=namespace)
-    sample["wall_s"] = time.monotonic() - began
-    parts = [line for line in store.lines() if line["op"] in ("UploadPart", "PutObject")]
-    stored = [line["target"] for line in parts if line["status"] == 200]
-    sample["arrived_to_size"] = sum(line["bytes_in"] for line in parts) / size
-    sample["stored_twice"] = len(stored) - len(set(stored))
-    if "failed" in last:
-        sample["failed"] = last["failed"]
-    elif not any(line["op"] in ("CompleteMultipartUpload", "PutObject") and line["status"] == 200 for line in store.lines()):
-        sample["failed"] = "there is no object"
-    return sample
 
 
 def long_list(bench, scenario):
