@@ -1,5 +1,6 @@
 //! The client: what transfers share, and the way to start one.
 
+pub(crate) mod batch;
 pub(crate) mod ledger;
 pub(crate) mod sent;
 pub(crate) mod upload;
@@ -378,6 +379,7 @@ pub struct DownloadBuilder {
     recorded: Option<Source>,
     destination: Option<Destination>,
     create_dirs: bool,
+    batch: Option<batch::Batch>,
     config: Config,
     connections: Connections,
     retries: Option<u32>,
@@ -401,6 +403,7 @@ impl DownloadBuilder {
             recorded: None,
             destination: None,
             create_dirs: false,
+            batch: None,
             config: Config::default(),
             connections: Connections::Auto,
             retries: None,
@@ -472,6 +475,12 @@ impl DownloadBuilder {
     /// The target is chosen when the suggested name is known; it is made safe before the function sees it.
     pub fn choose(mut self, choose: impl Fn(&str) -> PathBuf + Send + Sync + 'static) -> Self {
         self.destination = Some(Destination::Chosen(Arc::new(choose)));
+        self
+    }
+
+    /// It belongs together with other downloads: see [`Batch`](crate::Batch).
+    pub fn batch(mut self, batch: &batch::Batch) -> Self {
+        self.batch = Some(batch.clone());
         self
     }
 
@@ -681,6 +690,7 @@ impl DownloadBuilder {
             config,
             destination,
             create_dirs: self.create_dirs,
+            batch: self.batch,
             locking: if self.no_lock { Locking::IfPossible } else { Locking::Required },
             remote_time: self.remote_time,
             min_rate: self.min_rate,

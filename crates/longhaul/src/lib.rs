@@ -52,6 +52,7 @@ mod threads;
 mod token;
 mod transfer;
 
+pub use client::batch::Batch;
 pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UploadStage};
 pub use client::sent::SentUpload;
 pub use client::upload::UploadBuilder;

@@ -3,11 +3,11 @@
 mod list;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
-use longhaul::{Client, DownloadBuilder, Error, ErrorKind, Event, Transfer};
+use longhaul::{Batch, Client, DownloadBuilder, Error, ErrorKind, Event, Transfer};
 use tokio::sync::watch;
 
 use self::list::{List, Wanted};
@@ -28,9 +28,16 @@ pub(crate) fn run(mut get: Get) -> Result<Exit, Failure> {
         // Nobody knows how many objects there are before the last was listed.
         let count = if get.recursive { 0 } else { get.urls.len() };
         let show = RefCell::new(Show::new(get.running.progress, get.running.json, get.running.quiet, Way::Down, count));
-        Ok(Session { get: &get, client, show, stop: watch::Sender::new(None), places: RefCell::default() }
-            .run(signals)
-            .await)
+        let session = Session {
+            get: &get,
+            client,
+            show,
+            stop: watch::Sender::new(None),
+            batch: Batch::default(),
+            at_work: RefCell::default(),
+            ended: watch::Sender::new(()),
+        };
+        Ok(session.run(signals).await)
     });
     // A name lookup or a disk that hangs must not hold up the end.
     runtime.shutdown_background();
@@ -43,8 +50,12 @@ struct Session<'a> {
     /// Borrowed for the time of one call only.
     show: RefCell<Show>,
     stop: Stop,
-    /// Where the files of those at work will be, by number, as far as that is known.
-    places: RefCell<HashMap<usize, PathBuf>>,
+    /// None of the files takes another one's place.
+    batch: Batch,
+    /// The sources at work, as they are shown: one that is listed twice waits for itself.
+    at_work: RefCell<HashSet<String>>,
+    /// Told when one of them has ended.
+    ended: watch::Sender<()>,
 }
 
 /// How one URL ended: well, or not, with what is kept (`None`: it was not begun, or nobody can tell).
@@ -79,10 +90,17 @@ impl Session<'_> {
             Some(signal) => Err((not_begun(signal, &subject), None)),
             None => match wanted.refused.clone() {
                 Some(failure) => Err((failure, None)),
-                None => self.one(&wanted, &mut subject).await,
+                None => match self.wait_for_itself(&subject).await {
+                    Err(signal) => Err((not_begun(signal, &subject), None)),
+                    Ok(()) => {
+                        let ended = self.one(&wanted, &mut subject).await;
+                        self.at_work.borrow_mut().remove(&subject.url);
+                        self.ended.send_replace(());
+                        ended
+                    }
+                },
             },
         };
-        self.places.borrow_mut().remove(&subject.number);
         let ended = match (ended, &self.get.beside.exec) {
             (Ok(finished), Some(command)) if !finished.not_modified => {
                 let mut stop = self.stop.subscribe();
@@ -104,10 +122,22 @@ impl Session<'_> {
         }
     }
 
+    /// A source that stands in the list twice is fetched once: the second is complete when the first is.
+    async fn wait_for_itself(&self, subject: &Subject) -> Result<(), Signal> {
+        let (mut stop, mut ended) = (self.stop.subscribe(), self.ended.subscribe());
+        while !self.at_work.borrow_mut().insert(subject.url.clone()) {
+            tokio::select! {
+                signal = told(&mut stop) => return Err(signal),
+                _ = ended.changed() => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn one(&self, wanted: &Wanted, subject: &mut Subject) -> Ended {
         self.show.borrow_mut().begin(subject);
         let mut stop = self.stop.subscribe();
-        let download = settings(self.get, wanted, self.client.download(&wanted.source));
+        let download = settings(self.get, wanted, self.client.download(&wanted.source).batch(&self.batch));
         let transfer = tokio::select! {
             signal = told(&mut stop) => return Err((not_begun(signal, subject), None)),
             started = download.start() => started.map_err(|error| (error.into(), None))?,
@@ -138,36 +168,29 @@ impl Session<'_> {
             }
             Err(error) => {
                 subject.path = transfer.path().or(subject.path.take());
-                Err((self.failure(&error, subject), Some(transfer.progress().received)))
+                Err((failure(&error), Some(transfer.progress().received)))
             }
         }
     }
 
     fn tell(&self, transfer: &Transfer, subject: &mut Subject, event: &Event) {
         if let Some(path) = transfer.path() {
-            self.places.borrow_mut().insert(subject.number, path.clone());
             subject.path = Some(path);
         }
         self.show.borrow_mut().event(subject, event);
     }
+}
 
-    /// What went wrong. A part file that is in use may be another URL's of this very command.
-    fn failure(&self, error: &Error, subject: &Subject) -> Failure {
-        let part = error.context().iter().find(|(key, _)| *key == "part").map(|(_, path)| path.as_str());
-        let target = part.and_then(|part| part.strip_suffix(".lhpart")).map(Path::new);
-        let taken = target.filter(|target| self.places.borrow().values().any(|place| place == target));
-        match taken.filter(|_| error.kind() == ErrorKind::InUse) {
-            Some(target) => Failure::new(
-                Exit::InUse,
-                "in_use",
-                format!(
-                    "{}: another URL of this command is being saved as {}; fetch this one by itself, with -o NAME",
-                    subject.url,
-                    text::here(target)
-                ),
-            ),
-            None => error.clone().into(),
+/// What went wrong. Where another source of this very command has the target, or is about to, no other process is to be
+/// waited for.
+fn failure(error: &Error) -> Failure {
+    let of_ours = error.context().iter().any(|(key, _)| *key == "other");
+    let failure = Failure::from(error.clone());
+    match error.kind() {
+        ErrorKind::InUse | ErrorKind::Exists if of_ours => {
+            Failure::new(Exit::LocalFile, "exists", format!("{} (fetch it by itself, with -o NAME)", failure.message))
         }
+        _ => failure,
     }
 }
 

@@ -212,3 +212,19 @@ fn a_folder_that_became_a_link_leads_no_later_run_elsewhere() {
     let ran = recursive(&shop, "p/", &[]);
     shop.expect(&ran, 0, "crc64, resumed");
 }
+
+#[test]
+fn a_prefix_that_is_given_twice_is_fetched_once() {
+    let shop = Shop::open();
+    for n in 0..20 {
+        shop.store.put_seeded("films", &format!("p/{n:02}"), n, 5000).unwrap();
+    }
+    let ran = shop.get("p/").into_dir(shop.bench.folder()).args(["-r", "-j", "8", "oss://films/p/"]).run();
+    assert_eq!(ran.code(), 0, "{}", ran.report(&shop.bench));
+    let already = ran.events.iter().filter(|event| event["already"] == true).count();
+    assert_eq!((already, files(&shop).len()), (20, 20), "{}", ran.report(&shop.bench));
+    // What is complete costs a look at one byte.
+    let fetched =
+        shop.log().iter().filter(|line| line.starts_with("GetObject") && !line.ends_with("bytes=0-0")).count();
+    assert_eq!(fetched, 20, "{:?}", shop.log());
+}

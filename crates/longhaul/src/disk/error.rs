@@ -28,6 +28,8 @@ enum Why {
     Held(Option<u32>),
     /// By a transfer of this program, of this.
     Ours(String),
+    /// By a transfer of this batch, of this, and it is whole.
+    Saved(String),
 }
 
 impl DiskError {
@@ -58,6 +60,19 @@ impl DiskError {
     /// Another transfer of this program holds the file; what that one is of.
     pub(crate) fn held_here(path: &Path, whose: String) -> Self {
         Self { fault: DiskFault::InUse, doing: "lock", path: path.into(), why: Why::Ours(whose) }
+    }
+
+    /// Another download of the same batch was saved there; from where.
+    pub(crate) fn saved_here(path: &Path, whose: String) -> Self {
+        Self { fault: DiskFault::Exists, doing: "save as", path: path.into(), why: Why::Saved(whose) }
+    }
+
+    /// Where another download of the same batch came from that was saved there.
+    pub(crate) fn saved_by_us(&self) -> Option<&str> {
+        match &self.why {
+            Why::Saved(whose) => Some(whose),
+            _ => None,
+        }
     }
 
     /// What the transfer of this program is of that holds the file.
@@ -116,6 +131,7 @@ impl fmt::Display for DiskError {
             Why::Io(error) => write!(f, "{error}"),
             Why::Said(why) => f.write_str(why),
             Why::Name(why) => f.write_str(why),
+            Why::Saved(whose) => write!(f, "{whose} was saved there just now"),
             Why::Ours(_) => f.write_str("another transfer of this program is working on it"),
             Why::Held(Some(pid)) => write!(f, "process {pid} is working on it"),
             Why::Held(None) => f.write_str("another process is working on it"),

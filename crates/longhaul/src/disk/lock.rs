@@ -43,15 +43,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    fn new(entry: &Entry, whose: &str) -> Self {
+    fn new(files: &mut HeldFiles, entry: &Entry, whose: &str) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (file, number) = ((entry.device, entry.facts.inode), COUNT.fetch_add(1, Ordering::Relaxed));
-        held().get_or_insert_default().insert(file, (number, whose.to_owned()));
+        files.insert(file, (number, whose.to_owned()));
         Self { file, number }
-    }
-
-    fn whose(entry: &Entry) -> Option<String> {
-        held().as_ref()?.get(&(entry.device, entry.facts.inode)).map(|(_, whose)| whose.clone())
     }
 }
 
@@ -115,15 +111,18 @@ pub(crate) fn acquire_fresh(place: &Place, locking: Locking) -> Result<Option<Pa
 /// Locks a part file that is already open (a new generation before it takes the main name).
 pub(crate) fn take(part: &PartFile, locking: Locking, place: &Place) -> Result<()> {
     let entry = part.entry()?;
-    let ours = |whose| DiskError::held_here(part.path(), whose);
-    match take_file(part.file(), part.path(), locking) {
+    // While the lock is tried, so that who fails finds what is known of who has it.
+    let mut held = held();
+    let files = held.get_or_insert_default();
+    let holder = files.get(&(entry.device, entry.facts.inode)).map(|(_, whose)| whose.clone());
+    let ours = |whose| DiskError::held_here(&place.folder.path_of(place.names.target()), whose);
+    match (take_file(part.file(), part.path(), locking), holder) {
         // Where nothing can be locked, at least this program does not meet itself.
-        Ok(false) => Held::whose(&entry).map_or(Ok(()), |whose| Err(ours(whose)))?,
-        Ok(true) => {}
-        Err(e) if e.fault() == DiskFault::InUse => return Err(Held::whose(&entry).map_or(e, ours)),
-        Err(e) => return Err(e),
-    }
-    part.keep(Held::new(&entry, &place.whose));
+        (Ok(false), Some(whose)) => return Err(ours(whose)),
+        (Err(e), Some(whose)) if e.fault() == DiskFault::InUse => return Err(ours(whose)),
+        (taken, _) => taken?,
+    };
+    part.keep(Held::new(files, &entry, &place.whose));
     Ok(())
 }
 

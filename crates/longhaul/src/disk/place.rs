@@ -96,7 +96,7 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         // An empty path is what remains of a bare file name.
         let from = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let fd = rustix::fs::open(from, flags, Mode::empty()).map_err(|e| DiskError::io("open folder", path, e))?;
+        let fd = rustix::fs::open(from, flags, Mode::empty()).map_err(|e| DiskError::named("open folder", path, e))?;
         Ok(Self::of(fd, path.into()))
     }
 
@@ -126,11 +126,10 @@ impl Folder {
     /// Opens a folder, creating it and its parents with these permissions where they are missing.
     pub(crate) fn create(path: &Path, mode: u32) -> Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(mode)
-            .create(path)
-            .map_err(|e| DiskError::io("create folder", path, e))?;
+        std::fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|e| match e.raw_os_error() {
+            Some(code) => DiskError::named("create folder", path, Errno::from_raw_os_error(code)),
+            None => DiskError::io("create folder", path, e),
+        })?;
         Self::open(path)
     }
 
@@ -281,7 +280,7 @@ impl Folder {
         let file = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
             Ok(fd) => File::from(fd),
             Err(Errno::NOENT) => return Ok(None),
-            Err(e) => return Err(DiskError::io("open", &self.path_of(name), e)),
+            Err(e) => return Err(DiskError::named("open", &self.path_of(name), e)),
         };
         let entry = Entry::of(&file).map_err(|e| DiskError::io("look at", &self.path_of(name), e))?;
         if entry.kind == FileType::RegularFile { Ok(Some(file)) } else { Err(self.not_a_file(name)) }

@@ -6,7 +6,7 @@
 use super::error::{DiskError, Result};
 use super::lock::{self, Locking};
 use super::part_file::PartFile;
-use super::place::{Folder, Place};
+use super::place::{Entry, Folder, Place};
 use super::platform;
 use longhaul_core::identity::Identity;
 use longhaul_core::step::{DiskFault, FileFacts, Target};
@@ -36,17 +36,18 @@ pub(crate) fn look(place: &Place, finished: impl FnOnce(&FileFacts) -> Option<Id
 ///
 /// Without `replace`, anything at the target (a dangling link too) is `Exists`, and stays. With it, a file or a link
 /// is replaced (the link itself, never what it points to); a folder never is.
-pub(crate) fn publish(place: &Place, part: &PartFile, replace: bool) -> Result<()> {
-    expect_named(place, part, &place.names.part())?;
+/// What the file is, told from before the rename.
+pub(crate) fn publish(place: &Place, part: &PartFile, replace: bool) -> Result<Entry> {
+    let ours = expect_named(place, part, &place.names.part())?;
     let (from, to) = (place.names.part(), place.names.target());
     if !replace {
-        return rename_to_free_name(place);
+        return rename_to_free_name(place).map(|()| ours);
     }
     if place.folder.look(to)?.is_some_and(|e| e.kind == FileType::Directory) {
         let why = "a folder stands there";
         return Err(DiskError::said(DiskFault::Exists, "publish", &place.folder.path_of(to), why));
     }
-    place.folder.rename(&from, to)
+    place.folder.rename(&from, to).map(|()| ours)
 }
 
 fn rename_to_free_name(place: &Place) -> Result<()> {
@@ -110,10 +111,10 @@ pub(crate) fn promote(place: &Place, next: &PartFile, locking: Locking) -> Resul
 }
 
 /// A rename moves whatever stands at the name: it must be the file we wrote.
-fn expect_named(place: &Place, file: &PartFile, name: &OsStr) -> Result<()> {
+fn expect_named(place: &Place, file: &PartFile, name: &OsStr) -> Result<Entry> {
     let ours = file.entry()?;
     match place.folder.look(name)? {
-        Some(named) if named.same_file(&ours) => Ok(()),
+        Some(named) if named.same_file(&ours) => Ok(ours),
         _ => {
             let why = "another program moved or replaced it while it was being written";
             Err(DiskError::said(DiskFault::Io, "publish", &place.folder.path_of(name), why))
@@ -147,7 +148,7 @@ mod tests {
             self.dir.path().join(name)
         }
         fn publish(&self, replace: bool) -> std::result::Result<(), DiskFault> {
-            publish(&self.place, &self.part, replace).map_err(|e| e.fault())
+            publish(&self.place, &self.part, replace).map(drop).map_err(|e| e.fault())
         }
         fn target(&self) -> Target {
             look(&self.place, |_| None).unwrap()

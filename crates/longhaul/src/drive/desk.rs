@@ -17,6 +17,7 @@ use longhaul_core::journal::{Record, Source};
 use longhaul_core::step::{DiskFault, FileFacts, Found, FoundJournal, Heard, Receipt, Slot, Step, Target, Ticket};
 
 use super::Shared;
+use crate::client::batch::Batch;
 use crate::disk::error::DiskError;
 use crate::disk::folders::{Folders, Within};
 use crate::disk::group::{Volume, What};
@@ -77,6 +78,8 @@ pub(super) struct Desk {
     syncing: Option<mpsc::Receiver<std::convert::Infallible>>,
     /// The modification time that the file gets when it is sealed, in nanoseconds since the Unix epoch.
     pub(super) mtime_ns: Option<i64>,
+    /// What it must not take the place of.
+    pub(super) batch: Option<Batch>,
 }
 
 impl Desk {
@@ -103,6 +106,7 @@ impl Desk {
             folders,
             syncing: None,
             mtime_ns: None,
+            batch: None,
         }
     }
 
@@ -126,7 +130,13 @@ impl Desk {
         }
         let Some(part) = lock::acquire_fresh(&place, self.locking)? else { return Ok(None) };
         let Some(journal) = JournalFile::absent(place.clone())? else { return Ok(None) };
-        let target = publish::look(&place, |facts| self.finished(&place, facts))?;
+        let target = match self.look_at_target(&place) {
+            Ok(target) => target,
+            Err(error) => {
+                let _ = place.folder.remove(&place.slot(Slot::Main)); // made a moment ago, and locked
+                return Err(error);
+            }
+        };
         let free = place.free_bytes();
         self.settle_in(place, journal, part, None);
         let (main, next, journal) = (None, None, FoundJournal::Absent);
@@ -263,7 +273,14 @@ impl Desk {
             }
             Step::Facts { slot } => return self.part(slot)?.facts().map(Heard::Facts),
             Step::Publish { replace } => {
-                publish::publish(self.place()?, &*self.part(Slot::Main)?, replace)?;
+                let place = self.place()?;
+                if replace {
+                    self.expect_unclaimed(place)?;
+                }
+                let published = publish::publish(place, &*self.part(Slot::Main)?, replace)?;
+                if let Some(batch) = &self.batch {
+                    batch.add(&published, &place.whose);
+                }
                 self.published = true;
             }
             Step::Receipt(receipt) => self.receipt(&receipt)?,
@@ -283,7 +300,7 @@ impl Desk {
 
     fn open(&mut self, whereabouts: Whereabouts) -> Result<Found, DiskError> {
         let place = self.arrive(&whereabouts)?;
-        let target = publish::look(&place, |facts| self.finished(&place, facts))?;
+        let target = self.look_at_target(&place)?;
         // A target that rules the transfer out is not worth a lock file beside it.
         if matches!(target, Target::Directory | Target::Other) {
             return Ok(Found { journal: FoundJournal::Absent, main: None, next: None, target, free: None });
@@ -296,7 +313,7 @@ impl Desk {
         }
         let next = PartFile::open(&place, Slot::Next)?;
         let next_facts = next.as_ref().map(PartFile::facts).transpose()?;
-        let target = publish::look(&place, |facts| self.finished(&place, facts))?;
+        let target = self.look_at_target(&place)?;
         let free = place.free_bytes();
         self.settle_in(place, journal, part, next);
         Ok(Found { journal: found, main, next: next_facts, target, free })
@@ -326,6 +343,28 @@ impl Desk {
         self.shared.opened_at(place.folder.path_of(place.names.target()));
         self.place = Some(place);
         self.journal = Some(journal);
+    }
+
+    /// What stands at the target; an error where that is what another download of the batch saved.
+    fn look_at_target(&self, place: &Place) -> Result<Target, DiskError> {
+        self.expect_unclaimed(place)?;
+        let target = publish::look(place, |facts| self.finished(place, facts))?;
+        if let (Some(batch), Target::File { finished: Some(_), .. }) = (&self.batch, &target)
+            && let Some(entry) = place.folder.look(place.names.target())?
+        {
+            batch.add(&entry, &place.whose);
+        }
+        Ok(target)
+    }
+
+    fn expect_unclaimed(&self, place: &Place) -> Result<(), DiskError> {
+        let Some(batch) = &self.batch else { return Ok(()) };
+        let name = place.names.target();
+        let Some(entry) = place.folder.look(name)? else { return Ok(()) };
+        match batch.whose(&entry).filter(|whose| *whose != place.whose) {
+            Some(whose) => Err(DiskError::saved_here(&place.folder.path_of(name), whose)),
+            None => Ok(()),
+        }
     }
 
     /// The identity of the finished object of this source, when that is what stands at the target.

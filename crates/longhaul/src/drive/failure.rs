@@ -157,8 +157,18 @@ fn unmet(seen: &Identity, object: &str, kept: &str) -> Error {
 }
 
 fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, remembered: Remembered) -> Error {
+    let mine = remembered.range.as_ref().map_or_else(|| object.to_owned(), |range| format!("{range} of {object}"));
     if let Some(other) = remembered.disk.as_ref().and_then(DiskError::held_by_us) {
-        return taken(other, object, target);
+        return taken(other, &mine, &path_of(&remembered, target));
+    }
+    if let Some(other) = remembered.disk.as_ref().and_then(DiskError::saved_by_us) {
+        let target = path_of(&remembered, target);
+        let text = format!(
+            "{target}: {mine} and {other} would both be saved there, and {other} was just now; give one of them \
+             another name"
+        );
+        let error = Error::new(ErrorKind::Exists, Disposition::Permanent, text);
+        return error.with("path", target).with("source", object).with("other", other);
     }
     let (kind, next) = match fault {
         _ if remembered.disk.as_ref().is_some_and(DiskError::is_for_its_name) => {
@@ -185,6 +195,11 @@ fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, reme
         }
         None => error,
     }
+}
+
+/// What the failure is about: the file, where only its folder was known before.
+fn path_of(remembered: &Remembered, target: &str) -> String {
+    remembered.disk.as_ref().map_or_else(|| target.to_owned(), |cause| cause.path().display().to_string())
 }
 
 /// Another transfer of this very program works on the target: no other process is to be waited for.

@@ -18,6 +18,7 @@ use super::desk::{Desk, Slots, Whereabouts};
 use super::reach::Reach;
 use super::stream::{Handle, Stream};
 use super::{Remembered, SeenHead, Shared, locked, range_text};
+use crate::client::batch::Batch;
 use crate::disk::folders::{Folders, Within};
 use crate::disk::hosts::Hosts;
 use crate::disk::lock::Locking;
@@ -92,6 +93,7 @@ pub(crate) struct Request {
     pub(crate) config: Config,
     pub(crate) destination: Destination,
     pub(crate) create_dirs: bool,
+    pub(crate) batch: Option<Batch>,
     pub(crate) locking: Locking,
     pub(crate) remote_time: bool,
     pub(crate) min_rate: u64,
@@ -173,7 +175,7 @@ pub(crate) async fn run(
     let shared = Arc::new(Shared::new(heard_tx, request.config.connections.most() as usize));
     let slots = Arc::new(Mutex::new(Slots::default()));
     let (throttle, _) = watch::channel(false);
-    let desk = Desk::new(
+    let mut desk = Desk::new(
         shared.clone(),
         slots.clone(),
         request.locking,
@@ -182,6 +184,7 @@ pub(crate) async fn run(
         request.state.clone(),
         request.folders.clone(),
     );
+    desk.batch = request.batch.clone();
     let mut run = Run {
         request,
         core: Download::new(request.config.clone()),
