@@ -124,7 +124,17 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (exit, kind) = of_kind(error.kind());
-        Self { exit, kind, message: error.to_string() }
+        let flag = flag_for(&error).map(|flag| format!(" ({flag})")).unwrap_or_default();
+        Self { exit, kind, message: format!("{error}{flag}") }
+    }
+}
+
+/// The flag that does what the library says is to be done.
+fn flag_for(error: &Error) -> Option<&'static str> {
+    let told = |key: &str| error.context().iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
+    match (told("destination"), told("status")) {
+        (Some(_), Some("413")) => Some("--part-size"),
+        _ => None,
     }
 }
 

@@ -162,6 +162,7 @@ fn error_of(place: &Place, refusal: Refusal) -> (Error, bool) {
         // What was learned from the refusal goes into the next request.
         Fault::Expired => (ErrorKind::Denied, Permanent, true),
         Fault::Skewed => (ErrorKind::Denied, Permanent, true),
+        Fault::Amended => (ErrorKind::Refused, Permanent, true),
         Fault::Net { .. } | Fault::Busy { .. } => (ErrorKind::Network, GaveUp, true),
         _ => (ErrorKind::Refused, Permanent, false),
     };

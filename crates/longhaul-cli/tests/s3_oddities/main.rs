@@ -12,5 +12,6 @@
 mod common;
 
 mod etags;
+mod refusals;
 mod stand_in;
 mod wire;

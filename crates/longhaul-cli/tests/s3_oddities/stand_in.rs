@@ -101,7 +101,7 @@ impl StandIn {
         (path, content)
     }
 
-    pub fn start(&self, args: &[&str]) -> Running {
+    fn start(&self, endpoint: &str, args: &[&str]) -> Running {
         let home = self.bench.root().join("home");
         let env = [
             ("HOME", home.to_str().unwrap()),
@@ -109,7 +109,7 @@ impl StandIn {
             ("AWS_SECRET_ACCESS_KEY", "hush-secret"),
             ("AWS_REGION", "here-1"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("AWS_ENDPOINT_URL", &self.endpoint),
+            ("AWS_ENDPOINT_URL", endpoint),
         ];
         let env: Vec<(String, String)> = env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let state = self.bench.state();
@@ -120,7 +120,19 @@ impl StandIn {
 
     /// `longhaul ARGS`; where it speaks to the store, `--proxy none` is among them.
     pub fn longhaul(&self, args: &[&str]) -> Ran {
-        self.start(args).wait()
+        self.start(&self.endpoint, args).wait()
+    }
+
+    /// The same in an environment that names another store.
+    pub fn elsewhere(&self, args: &[&str]) -> Ran {
+        self.start("http://127.0.0.1:9", args).wait()
+    }
+
+    /// `longhaul get s3://films/KEY` to the usual target.
+    pub fn get(&self, key: &str, more: &[&str]) -> Ran {
+        let (file, name) = (self.bench.file(), format!("s3://films/{key}"));
+        let args = ["get", &name, "-o", file.to_str().unwrap(), "--proxy", "none", "--json"];
+        self.longhaul(&[&args, more].concat())
     }
 
     /// `longhaul put FILE s3://films/KEY`, over one connection.

@@ -658,7 +658,7 @@ impl Upload {
     /// The request with this ticket was refused for the sake of credentials or clock, which have been renewed: it is sent
     /// again at once, a few times. Whether it was that.
     fn renewed(&mut self, ticket: Ticket, fault: &Fault) -> bool {
-        if !matches!(fault, Fault::Expired | Fault::Skewed) {
+        if !matches!(fault, Fault::Expired | Fault::Skewed | Fault::Amended) {
             return false;
         }
         if ticket.0 > self.renewed_at {

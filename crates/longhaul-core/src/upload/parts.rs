@@ -427,7 +427,9 @@ impl super::Upload {
             }
             Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
             // Nothing is lost by beginning anew without the checksums, which may be what is refused.
-            Fault::Rejected(_) if self.brings_checksums() && self.parts.acked == 0 => self.drop_checksums(),
+            Fault::Rejected(status) if status != 413 && self.brings_checksums() && self.parts.acked == 0 => {
+                self.drop_checksums();
+            }
             _ if self.refused_one_more(send, &fault) => {}
             // Requests that were under way when another one failed say nothing new.
             _ if send.ticket.0 <= self.failed_up_to && Self::may_pass(&fault) => {}

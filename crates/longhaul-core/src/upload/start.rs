@@ -168,7 +168,7 @@ impl super::Upload {
         use crate::step::NetFault;
         match fault {
             Fault::Net { fault, .. } => !matches!(fault, NetFault::Tls | NetFault::Redirect),
-            Fault::Busy { .. } | Fault::Unreadable | Fault::Skewed | Fault::Conflict(_) => true,
+            Fault::Busy { .. } | Fault::Unreadable | Fault::Skewed | Fault::Amended | Fault::Conflict(_) => true,
             _ => false,
         }
     }

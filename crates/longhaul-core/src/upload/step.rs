@@ -334,6 +334,8 @@ pub enum Fault {
     Expired,
     /// Our clock differs from the store's; it has been corrected for the next request.
     Skewed,
+    /// Refused for want of something that the next request brings.
+    Amended,
     /// The bytes did not arrive as they were sent (a digest that the store computed differs).
     Corrupted,
     /// There is no such upload (any more).

@@ -319,7 +319,11 @@ impl World {
             return net(NetFault::Cut, maybe_done);
         }
         if self.rng.percent(t.expired) {
-            return refused(if self.rng.coin() { Fault::Expired } else { Fault::Skewed });
+            return refused(match self.rng.below(3) {
+                0 => Fault::Expired,
+                1 => Fault::Skewed,
+                _ => Fault::Amended,
+            });
         }
         if self.rng.percent(t.keyless) {
             return refused(Fault::NoCredentials);

@@ -98,6 +98,15 @@ pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: Remember
             let text = format!("{object}: {why}{}{kept}; run the same command again", last(&said, &why));
             error(kind, GaveUp, text)
         }
+        Failure::Rejected(413) => error(
+            ErrorKind::Refused,
+            Permanent,
+            format!(
+                "{object}: one request was too large for the store, or for a proxy before it (status 413){said}{kept}; \
+                 send it in smaller parts"
+            ),
+        )
+        .with("status", 413),
         Failure::Rejected(status) => error(
             ErrorKind::Refused,
             Permanent,
@@ -177,6 +186,7 @@ pub(crate) fn fault_text(fault: &Fault) -> String {
         Fault::Unreadable => "the store's answer cannot be used".to_owned(),
         Fault::Expired => "the credentials have expired".to_owned(),
         Fault::Skewed => "the clock differs from the store's".to_owned(),
+        Fault::Amended => "the store wants more with each request".to_owned(),
         Fault::Corrupted => "the bytes did not arrive as they were sent".to_owned(),
         Fault::NoSuchUpload => "the store has no such upload any more".to_owned(),
         Fault::NoSuchKey => "there is no such object".to_owned(),

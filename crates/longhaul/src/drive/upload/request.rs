@@ -203,7 +203,7 @@ impl Task {
         source_len: u64,
         checksum: Option<DigestKind>,
     ) -> Result<Promised, Not> {
-        let kinds: Vec<_> = checksum.into_iter().chain(self.request.part_md5.then_some(DigestKind::Md5)).collect();
+        let kinds: Vec<_> = checksum.into_iter().chain(self.sends_md5().then_some(DigestKind::Md5)).collect();
         if kinds.is_empty() {
             return Ok(Promised::default());
         }
@@ -211,9 +211,14 @@ impl Task {
         Ok(self.promised(&digests, checksum))
     }
 
+    /// The MD5 of a body goes ahead of it: it was asked for, or the store wants it.
+    fn sends_md5(&self) -> bool {
+        self.request.part_md5 || self.request.cloud.wants_md5()
+    }
+
     fn promised(&self, digests: &[Digest], checksum: Option<DigestKind>) -> Promised {
         let md5 = digests.iter().find(|digest| digest.kind() == DigestKind::Md5);
-        let md5 = md5.filter(|_| self.request.part_md5).and_then(|digest| digest.bytes().try_into().ok());
+        let md5 = md5.filter(|_| self.sends_md5()).and_then(|digest| digest.bytes().try_into().ok());
         let checksum = digests.iter().find(|digest| checksum == Some(digest.kind())).cloned();
         Promised { md5, sha256: None, checksum }
     }
@@ -340,7 +345,7 @@ impl Task {
     /// What the core wants, and what is sent ahead.
     fn kinds_of_whole(&self, wanted: &[DigestKind]) -> Vec<DigestKind> {
         let mut kinds = wanted.to_vec();
-        if self.request.part_md5 && !kinds.contains(&DigestKind::Md5) {
+        if self.sends_md5() && !kinds.contains(&DigestKind::Md5) {
             kinds.push(DigestKind::Md5);
         }
         kinds

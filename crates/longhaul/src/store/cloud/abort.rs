@@ -3,14 +3,10 @@
 use super::request::{Request, Verb};
 use super::{Cloud, Refusal};
 
-/// The answer has no body to speak of.
-const IGNORED_LEN_MAX: usize = 64 << 10;
-
 impl Cloud {
     /// Removes the upload and the parts that have arrived. What is on its way may arrive afterwards.
     pub(crate) async fn abort(&self, upload_id: &str) -> Result<(), Refusal> {
         let answer = self.request(Request::new(Verb::Abort).with("uploadId", upload_id)).await?;
-        self.whole_body(answer, IGNORED_LEN_MAX).await?;
-        Ok(())
+        self.no_error(Verb::Abort, answer).await
     }
 }

@@ -42,8 +42,20 @@ pub(super) struct Learned {
     refuses: AtomicBool,
     /// It refuses to be asked what it keeps.
     untold: AtomicBool,
+    /// It takes no body without its MD5, or a checksum.
+    wants_md5: AtomicBool,
     /// Objects in a row of which it told no checksum, when it was asked for that alone.
     in_vain: AtomicU32,
+}
+
+impl Learned {
+    pub(super) fn wants_md5(&self) {
+        self.wants_md5.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_md5_wanted(&self) -> bool {
+        self.wants_md5.load(Ordering::Relaxed)
+    }
 }
 
 /// A store that told no checksum of this many objects is not asked for that alone any more: it keeps none.

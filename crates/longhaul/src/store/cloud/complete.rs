@@ -46,14 +46,18 @@ impl Cloud {
             let body = self.whole_body(answer, CALLBACK_LEN_MAX).await?;
             let said = Said::read(status, &headers, &body, date);
             if said.code.as_deref() == Some("CallbackFailed") {
-                let fault = said.fault(verb, dialect, 0);
+                let fault = said.fault(verb, 0);
                 let detail = said.refusal(&self.endpoint.shown(), fault, "the object is stored").detail;
                 return Ok(Stored { callback_failed: Some(detail), ..head() });
             }
             return Err(Refusal::unreadable("status 203, and not for a callback: something changed the answer"));
         }
-        if self.dress.callback || verb == Verb::Put {
+        if self.dress.callback {
             self.whole_body(answer, CALLBACK_LEN_MAX).await?;
+            return Ok(head());
+        }
+        if verb == Verb::Put {
+            self.no_error(verb, answer).await?;
             return Ok(head());
         }
         let document = self.document(verb, answer, "CompleteMultipartUploadResult").await?;

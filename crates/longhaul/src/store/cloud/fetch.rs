@@ -88,8 +88,8 @@ impl Cloud {
     async fn helps_to_sign_again(&self, replied: &Replied, refusal: &Refusal) -> bool {
         match refusal.fault {
             Fault::Skewed => true,
-            // What was asked beside the bytes is not asked any more.
-            Fault::Busy { status: 400 | 501, .. } => true,
+            // What was asked beside the bytes is not asked any more, or it is asked elsewhere.
+            Fault::Amended | Fault::Busy { status: 400 | 501, .. } => true,
             Fault::Expired | Fault::Denied(401 | 403) => match self.credentials.get().await {
                 Ok(keys) => keys.is_some() && keys != replied.keys,
                 Err(_) => false,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use longhaul_core::digest::Digest;
+use md5::{Digest as _, Md5};
 
 use super::request::{Request, Verb};
 use super::{Cloud, Promised, Refusal, Stored, checksums};
@@ -16,7 +17,28 @@ impl Cloud {
     ///
     /// For S3 the SHA-256 of the body is signed, so that other bytes are refused; unless a checksum does that, and
     /// nobody on the way can change both.
+    ///
+    /// A store that wants the body's MD5 gets it, from the second try on.
     pub(crate) async fn put(&self, body: Bytes, promised: Promised, handed: &Handed) -> Result<Stored, Refusal> {
+        let wanted = self.wants_md5();
+        let first = self.put_once(body.clone(), self.with_md5(&body, promised.clone()), handed).await;
+        if first.is_err() && !wanted && self.wants_md5() && promised.md5.is_none() {
+            return self.put_once(body.clone(), self.with_md5(&body, promised), handed).await;
+        }
+        first
+    }
+
+    /// The store wants the MD5 of every body ahead of it.
+    pub(crate) fn wants_md5(&self) -> bool {
+        self.endpoint.learned.is_md5_wanted()
+    }
+
+    fn with_md5(&self, body: &[u8], promised: Promised) -> Promised {
+        let md5 = promised.md5.or_else(|| self.wants_md5().then(|| Md5::digest(body).into()));
+        Promised { md5, ..promised }
+    }
+
+    async fn put_once(&self, body: Bytes, promised: Promised, handed: &Handed) -> Result<Stored, Refusal> {
         let checksum = promised.checksum.as_ref().map(Digest::kind);
         let request = Request::new(Verb::Put)
             .headers(self.dress.for_put())

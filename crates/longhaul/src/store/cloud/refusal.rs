@@ -12,7 +12,6 @@ use longhaul_core::upload::step::Fault;
 
 use super::clock::Told;
 use super::endpoint::Hint;
-use super::place::Dialect;
 use super::request::Verb;
 use super::xml;
 use crate::source::redact_for_display;
@@ -20,6 +19,14 @@ use crate::store::http::NetFailure;
 
 /// How much of a store's message is shown.
 const MESSAGE_CHARS_MAX: usize = 200;
+
+/// What status, or code, says that a body was too large.
+const TOO_LARGE: u16 = 413;
+/// Of objects that are read with a key of the customer's.
+const SSE_C: &str = "the object is encrypted with a key of the customer's (SSE-C), which has to be sent with every request; longhaul cannot";
+/// Why a HEAD is refused that says nothing else.
+pub(super) const UNEXPLAINED: &str = "the store does not say why: the object at the key may be encrypted with a key of \
+    the customer's (SSE-C), the keys may have expired, or the region be another one";
 
 /// The store did not do it, or nobody knows whether it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,11 +89,17 @@ impl Said {
         };
         let hidden = headers.get("x-oss-err").and_then(|value| BASE64.decode(value.as_bytes()).ok());
         said.take(hidden.as_deref().unwrap_or(body));
+        // To HEAD MinIO says the code so, and those who take after it.
+        said.code = said.code.take().or_else(|| text("x-minio-error-code"));
+        said.message = said.message.take().or_else(|| text("x-minio-error-desc"));
         said
     }
 
     fn take(&mut self, body: &[u8]) {
-        let Some(error) = xml::parse(body).filter(|root| root.name == "Error") else { return };
+        let Some(document) = xml::parse(body) else { return };
+        // As other services of Amazon's say it, and some gateways.
+        let inner = document.all("Error").next().filter(|_| document.name == "ErrorResponse");
+        let Some(error) = inner.or(Some(&document).filter(|root| root.name == "Error")) else { return };
         let text = |name: &str| error.text_of(name).map(str::to_owned);
         self.code = text("Code");
         self.message = text("Message");
@@ -136,6 +149,21 @@ impl Said {
         }
     }
 
+    /// The store wants the MD5 of a body in its head: a bucket with Object Lock.
+    ///
+    /// "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Part requests with Object Lock parameters", says
+    /// Amazon.
+    pub(super) fn wants_md5(&self) -> bool {
+        self.status == 400 && self.message().contains("Content-MD5") && self.message().contains("required")
+    }
+
+    /// The object is encrypted with a key of the customer's, which did not come along.
+    pub(super) fn is_about_sse_c(&self) -> bool {
+        let named = ["form of Server Side Encryption", "server-side-encryption-customer", "SSE-C"];
+        self.status == 400
+            && named.iter().any(|name| self.message().to_ascii_lowercase().contains(&name.to_ascii_lowercase()))
+    }
+
     fn code(&self) -> &str {
         self.code.as_deref().unwrap_or_default()
     }
@@ -145,7 +173,7 @@ impl Said {
     }
 
     /// What it means that `verb` was answered like this. `now_unix_s` is the time that was signed with.
-    pub(super) fn fault(&self, verb: Verb, dialect: Dialect, now_unix_s: i64) -> Fault {
+    pub(super) fn fault(&self, verb: Verb, now_unix_s: i64) -> Fault {
         let status = self.status;
         match self.code() {
             "NoSuchUpload" => Fault::NoSuchUpload,
@@ -166,20 +194,20 @@ impl Said {
             }
             "IncompleteBody" | "RequestTimeout" | "SlowDown" => self.busy(),
             "InvalidPart" | "InvalidPartOrder" => Fault::InvalidPart,
+            "EntityTooLarge" | "MaxMessageLengthExceeded" => Fault::Rejected(TOO_LARGE),
             "FileAlreadyExists" => Fault::Exists,
             "FileImmutable" => Fault::Rejected(status),
-            _ => self.fault_of_status(verb, dialect, now_unix_s),
+            _ => self.fault_of_status(verb, now_unix_s),
         }
     }
 
-    fn fault_of_status(&self, verb: Verb, dialect: Dialect, now_unix_s: i64) -> Fault {
+    fn fault_of_status(&self, verb: Verb, now_unix_s: i64) -> Fault {
         let coded = self.code.is_some();
         match self.status {
             // A good status with an error in the body that says nothing definite.
             200..=299 => Fault::Unreadable,
-            // HEAD at S3 says nothing but its time, for an expired token as for much else that cannot be told apart.
+            // HEAD at S3 says nothing but its time.
             400 | 403 if verb == Verb::Look && !coded && self.is_far_from(now_unix_s) => Fault::Skewed,
-            400 if verb == Verb::Look && dialect == Dialect::S3 && !coded => Fault::Expired,
             401 | 403 | 407 => Fault::Denied(self.status),
             404 if verb == Verb::Look && !self.html => Fault::NoSuchKey,
             404 | 410 if !coded => Fault::Unreadable, // not the store's word
@@ -215,6 +243,7 @@ impl Said {
             (Fault::Expired, _) => "the credentials have expired, or are not known",
             (Fault::Exists, _) => "an object is there, and is not to be replaced",
             (_, "EntityTooSmall") => "the store wants larger parts",
+            (Fault::Rejected(400), _) if self.is_about_sse_c() => SSE_C,
             (Fault::Unreadable, "") => "not an answer of a store; something stands between",
             _ => "",
         };

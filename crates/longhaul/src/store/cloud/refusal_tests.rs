@@ -9,8 +9,8 @@ fn error(code: &str, rest: &str) -> String {
 
 const NOW: i64 = 1_763_004_345;
 
-fn fault(verb: Verb, dialect: Dialect, status: u16, body: &str) -> Fault {
-    Said::read(status, &HeaderMap::new(), body.as_bytes(), Some(NOW)).fault(verb, dialect, NOW)
+fn fault(verb: Verb, status: u16, body: &str) -> Fault {
+    Said::read(status, &HeaderMap::new(), body.as_bytes(), Some(NOW)).fault(verb, NOW)
 }
 
 #[test]
@@ -54,7 +54,8 @@ fn every_code_of_the_stores_has_its_meaning() {
         (Complete, 400, "InvalidPart", InvalidPart),
         (Complete, 400, "InvalidPartOrder", InvalidPart),
         (Complete, 400, "EntityTooSmall", Rejected(400)),
-        (Put, 400, "EntityTooLarge", Rejected(400)),
+        (Put, 400, "EntityTooLarge", Rejected(413)),
+        (SendPart, 413, "RequestEntityTooLarge", Rejected(413)),
         (Put, 400, "InvalidArgument", Rejected(400)),
         (Put, 400, "InvalidObjectName", Rejected(400)),
         (Complete, 400, "MalformedXML", Rejected(400)),
@@ -73,40 +74,40 @@ fn every_code_of_the_stores_has_its_meaning() {
         (Complete, 200, "InvalidPart", InvalidPart),
         (Complete, 200, "NoSuchUpload", NoSuchUpload),
     ] {
-        for dialect in [Dialect::Oss, Dialect::S3] {
-            assert_eq!(fault(verb, dialect, status, &error(code, "")), want, "{verb:?} {status} {code}");
-        }
+        assert_eq!(fault(verb, status, &error(code, "")), want, "{verb:?} {status} {code}");
+        let inside = format!("<ErrorResponse>{}</ErrorResponse>", &error(code, "")[22..]);
+        assert_eq!(fault(verb, status, &inside), want, "{inside}");
     }
     let skewed =
         "<Error><Code>InvalidArgument</Code><Message>Invalid signing date in Authorization header.</Message></Error>";
-    assert_eq!(fault(Put, Dialect::Oss, 400, skewed), Skewed);
+    assert_eq!(fault(Put, 400, skewed), Skewed);
     let garage = "<Error><Code>InvalidRequest</Code><Message>Bad request: Date is too old</Message></Error>";
-    assert_eq!(fault(Put, Dialect::S3, 400, garage), Skewed);
+    assert_eq!(fault(Put, 400, garage), Skewed);
 }
 
 #[test]
 fn without_a_code_the_status_says_what_it_can() {
     use Verb::*;
     let busy = |status| Busy { status, retry_after_ms: None };
-    for (verb, dialect, status, want) in [
-        (Look, Dialect::S3, 404, NoSuchKey),
-        (Look, Dialect::Oss, 404, NoSuchKey),
-        (Look, Dialect::S3, 403, Denied(403)),
-        (Look, Dialect::S3, 400, Expired),
-        (Look, Dialect::Oss, 400, Rejected(400)),
+    for (verb, status, want) in [
+        (Look, 404, NoSuchKey),
+        (Look, 403, Denied(403)),
+        // Expired keys, an object under a key of the customer's: nobody knows.
+        (Look, 400, Rejected(400)),
         // Whoever says this is not the store: nothing follows for the upload.
-        (ListParts, Dialect::S3, 404, Unreadable),
-        (Complete, Dialect::Oss, 404, Unreadable),
-        (Create, Dialect::Oss, 404, Unreadable),
-        (Put, Dialect::S3, 407, Denied(407)),
-        (Put, Dialect::S3, 502, busy(502)),
-        (Put, Dialect::S3, 504, busy(504)),
-        (Put, Dialect::S3, 408, busy(408)),
-        (Put, Dialect::S3, 302, Rejected(302)),
-        (Put, Dialect::S3, 204, Unreadable),
+        (ListParts, 404, Unreadable),
+        (Complete, 404, Unreadable),
+        (Create, 404, Unreadable),
+        (Put, 407, Denied(407)),
+        (SendPart, 413, Rejected(413)),
+        (Put, 502, busy(502)),
+        (Put, 504, busy(504)),
+        (Put, 408, busy(408)),
+        (Put, 302, Rejected(302)),
+        (Put, 204, Unreadable),
     ] {
         for body in ["", "<html>not a store</html>", "{\"a\":1}", "<Error>", "<!DOCTYPE x><Error/>"] {
-            assert_eq!(fault(verb, dialect, status, body), want, "{verb:?} {status} {body}");
+            assert_eq!(fault(verb, status, body), want, "{verb:?} {status} {body}");
         }
     }
 }
@@ -137,22 +138,22 @@ fn a_head_says_it_in_its_fields() {
     headers.insert("x-oss-err", HeaderValue::from_str(&hidden).unwrap());
     headers.insert("retry-after", HeaderValue::from_static("7"));
     let said = Said::read(404, &headers, b"", None);
-    assert_eq!(said.fault(Verb::Look, Dialect::Oss, NOW), NoSuchBucket);
+    assert_eq!(said.fault(Verb::Look, NOW), NoSuchBucket);
     assert_eq!(
         said.refusal("http://h", NoSuchBucket, "").detail,
         "http://h: status 404 NoSuchBucket: Because (request 5C3D, EC 0015-00000101); check the bucket, the endpoint and the region"
     );
     headers.remove("x-oss-err");
-    let busy = Said::read(503, &headers, b"", None).fault(Verb::Look, Dialect::S3, NOW);
+    let busy = Said::read(503, &headers, b"", None).fault(Verb::Look, NOW);
     assert_eq!(busy, Busy { status: 503, retry_after_ms: Some(7000) });
     // S3 does not say that the time is wrong; its own time does.
-    let far = |date| Said::read(403, &HeaderMap::new(), b"", Some(date)).fault(Verb::Look, Dialect::S3, NOW);
+    let far = |date| Said::read(403, &HeaderMap::new(), b"", Some(date)).fault(Verb::Look, NOW);
     assert_eq!((far(NOW + 901), far(NOW - 901), far(NOW + 900)), (Skewed, Skewed, Denied(403)));
     // Garage says 400.
-    let far = |date| Said::read(400, &HeaderMap::new(), b"", Some(date)).fault(Verb::Look, Dialect::S3, NOW);
-    assert_eq!((far(NOW + 901), far(NOW - 901), far(NOW + 900)), (Skewed, Skewed, Expired));
+    let far = |date| Said::read(400, &HeaderMap::new(), b"", Some(date)).fault(Verb::Look, NOW);
+    assert_eq!((far(NOW + 901), far(NOW - 901), far(NOW + 900)), (Skewed, Skewed, Rejected(400)));
     let page = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static("text/html"))]);
-    assert_eq!(Said::read(404, &page, b"", None).fault(Verb::Look, Dialect::S3, NOW), Unreadable);
+    assert_eq!(Said::read(404, &page, b"", None).fault(Verb::Look, NOW), Unreadable);
 }
 
 #[test]
@@ -197,4 +198,38 @@ fn what_is_shown_is_one_bounded_line_without_secrets() {
     let refusal = said.refusal("http://h", Denied(403), "");
     assert!(!refusal.detail.contains("hush") && !refusal.detail.contains('\n'), "{refusal:?}");
     assert!(refusal.detail.len() < 600 && refusal.detail.ends_with("check the access key's secret and the region"));
+}
+
+#[test]
+fn what_a_refusal_is_about_is_told_by_its_words() {
+    let said = |message: &str| {
+        let body = format!("<Error><Code>InvalidRequest</Code><Message>{message}</Message></Error>");
+        Said::read(400, &HeaderMap::new(), body.as_bytes(), None)
+    };
+    for (message, md5, sse_c) in [
+        ("Content-MD5 HTTP header is required for Put Object requests with Object Lock parameters", true, false),
+        (
+            "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Part requests with Object Lock parameters",
+            true,
+            false,
+        ),
+        (
+            "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
+            false,
+            true,
+        ),
+        ("Missing X-Amz-Server-Side-Encryption-Customer-Key header", false, true),
+        ("The Content-MD5 you specified was invalid", false, false),
+        ("Because", false, false),
+    ] {
+        let said = said(message);
+        assert_eq!((said.wants_md5(), said.is_about_sse_c()), (md5, sse_c), "{message}");
+        let refusal = said.refusal("http://h", Rejected(400), "");
+        assert_eq!(refusal.detail.contains("(SSE-C), which has to be sent"), sse_c, "{refusal:?}");
+        assert!(!refusal.detail.contains("expired"), "{refusal:?}");
+    }
+    let headers = [("x-minio-error-code", "InvalidRequest"), ("x-minio-error-desc", "SSE-C \"parameters\"")];
+    let headers = headers.map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).into_iter().collect();
+    let minio = Said::read(400, &headers, b"", None);
+    assert_eq!((minio.code(), minio.is_about_sse_c()), ("InvalidRequest", true));
 }

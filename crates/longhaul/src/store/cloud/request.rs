@@ -15,7 +15,7 @@ use super::Cloud;
 use super::clock::Told;
 use super::endpoint::{Followed, Target};
 use super::place::Dialect;
-use super::refusal::{Refusal, Said, about_clock};
+use super::refusal::{Refusal, Said, UNEXPLAINED, about_clock};
 use super::xml::{self, Element};
 use crate::credentials::Keys;
 use crate::store::http::{Answer, Ask, NetFailure, Outgoing};
@@ -25,6 +25,8 @@ use crate::store::sign::{Signer, Subject, oss, s3};
 const PLACES_MAX: u32 = 3;
 /// Longest document that is read: 1000 keys of 1024 bytes, percent-encoded, and what else is told of them.
 const DOCUMENT_LEN_MAX: usize = 8 << 20;
+/// Longest body that is read where none is expected.
+const IGNORED_LEN_MAX: usize = 64 << 10;
 
 /// What is asked of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +147,8 @@ pub(super) struct Replied {
     pub(super) said: Option<(Said, Vec<u8>)>,
     /// The keys that the request was signed with.
     pub(super) keys: Option<Keys>,
+    /// The MD5 of its body went ahead of it.
+    with_md5: bool,
     /// The time that it was signed with.
     now_unix_s: i64,
 }
@@ -239,17 +243,15 @@ impl Cloud {
                 Some((said, body))
             }
         };
-        Ok(Replied { answer, said, keys, now_unix_s: now.unix_s() })
+        let with_md5 = request.headers.contains_key("content-md5");
+        Ok(Replied { answer, said, keys, with_md5, now_unix_s: now.unix_s() })
     }
 
     /// What a refusal means; takes what it says of time and keys.
     pub(super) fn refused(&self, verb: Verb, said: &Said, replied: &Replied) -> Refusal {
-        self.refused_at(verb, said, replied.keys.as_ref(), replied.now_unix_s)
-    }
-
-    fn refused_at(&self, verb: Verb, said: &Said, keys: Option<&Keys>, now_unix_s: i64) -> Refusal {
+        let (keys, now_unix_s) = (replied.keys.as_ref(), replied.now_unix_s);
         let what = self.endpoint.shown();
-        let mut fault = said.fault(verb, self.place.dialect(), now_unix_s);
+        let mut fault = said.fault(verb, now_unix_s);
         let mut more = String::new();
         match &fault {
             Fault::Skewed => {
@@ -265,6 +267,12 @@ impl Cloud {
                 keys.iter().for_each(|keys| self.credentials.refused(keys));
             }
             Fault::Conflict(412) if self.dress.forbid_overwrite => fault = Fault::Exists,
+            Fault::Rejected(400) if said.wants_md5() && !replied.with_md5 => {
+                // The next request brings it.
+                self.endpoint.learned.wants_md5();
+                fault = Fault::Amended;
+            }
+            Fault::Rejected(400) if verb == Verb::Look && said.code.is_none() => more = UNEXPLAINED.to_owned(),
             Fault::Rejected(501) if self.dress.forbid_overwrite => {
                 more = "this store cannot be told not to replace an object".to_owned();
             }
@@ -276,7 +284,7 @@ impl Cloud {
             && fault != Fault::Skewed;
         if unexplained && said.hint().is_none() && self.endpoint.stop_asking_for_checksums() {
             // Perhaps for that. The next request does not ask.
-            fault = Fault::Busy { status: said.status, retry_after_ms: Some(0) };
+            fault = Fault::Amended;
         }
         if let Some(hint) = said.hint() {
             match self.endpoint.follow(self.place.bucket(), hint) {
@@ -304,6 +312,20 @@ impl Cloud {
         Ok(all.into())
     }
 
+    /// The rest of a good answer that has no body to speak of. Whatever is there is read, so that the connection can be used
+    /// again; an error that it holds is one, whatever the status.
+    pub(super) async fn no_error(&self, verb: Verb, answer: Answer) -> Result<(), Refusal> {
+        let (status, headers, date) = (answer.status(), answer.headers().clone(), answer.date_unix_s());
+        let body = self.whole_body(answer, IGNORED_LEN_MAX).await?;
+        match Said::in_good_reply(status, &headers, &body, date) {
+            None => Ok(()),
+            Some(said) => {
+                let fault = said.fault(verb, self.endpoint.clock.now().unix_s());
+                Err(said.refusal(&self.endpoint.shown(), fault, ""))
+            }
+        }
+    }
+
     /// The document in a good answer, which has a root of that name.
     pub(super) async fn document(&self, verb: Verb, answer: Answer, root: &str) -> Result<Element, Refusal> {
         let (status, headers, date) = (answer.status(), answer.headers().clone(), answer.date_unix_s());
@@ -313,7 +335,7 @@ impl Cloud {
         }
         match Said::in_good_reply(status, &headers, &body, date) {
             Some(said) => {
-                let fault = said.fault(verb, self.place.dialect(), self.endpoint.clock.now().unix_s());
+                let fault = said.fault(verb, self.endpoint.clock.now().unix_s());
                 Err(said.refusal(&self.endpoint.shown(), fault, ""))
             }
             None => Err(Refusal::unreadable(&format!("{}: the answer is no {root}", self.endpoint.shown()))),

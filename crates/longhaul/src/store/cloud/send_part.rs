@@ -45,11 +45,7 @@ impl Cloud {
         if self.encrypted.load(Ordering::Relaxed) {
             told.digests.retain(|digest| digest.kind() != DigestKind::Md5);
         }
-        // Read to its end, so that the connection can be used again.
-        self.whole_body(answer, IGNORED_LEN_MAX).await?;
+        self.no_error(Verb::SendPart, answer).await?;
         Ok(ListedPart { number, len, etag: told.etag.unwrap_or_default(), digests: told.digests })
     }
 }
-
-/// The answer has no body to speak of.
-const IGNORED_LEN_MAX: usize = 64 << 10;
