@@ -8,7 +8,7 @@ use longhaul_core::upload::step::Fault;
 
 use crate::client::Client;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::store::cloud::{Cloud, Link, ListedObject, Orders, Place, Refusal};
+use crate::store::cloud::{Cloud, Link, ListedObject, ObjectsPage, Onward, Orders, Pages, Place, Refusal};
 
 /// So often is a page asked for that does not come.
 const TRIES: u32 = 4;
@@ -43,8 +43,11 @@ struct Listing {
     cloud: Cloud,
     place: Place,
     page: VecDeque<ListedObject>,
+    /// The last key of the page before.
+    last: Option<String>,
     /// Where the next page begins.
-    next: Option<String>,
+    next: Option<Onward>,
+    pages: Pages,
     /// The first page was asked for.
     begun: bool,
 }
@@ -101,8 +104,7 @@ impl Objects {
             None => {
                 let place = Place::parse_prefix(&self.prefix)?;
                 let cloud = self.client.stores().cloud(place.clone(), &Orders::default()).await?;
-                let begin = Listing { cloud, place, page: VecDeque::new(), next: None, begun: false };
-                self.listing.insert(begin)
+                self.listing.insert(Listing::new(cloud, place))
             }
         };
         loop {
@@ -125,19 +127,19 @@ impl Objects {
 }
 
 impl Listing {
+    fn new(cloud: Cloud, place: Place) -> Self {
+        let (page, pages) = (VecDeque::new(), Pages::default());
+        Self { cloud, place, page, last: None, next: None, pages, begun: false }
+    }
+
     /// The next page.
     async fn turn(&mut self) -> Result<(), Error> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let page = self.cloud.list_objects(self.place.key(), self.next.as_deref());
+            let page = self.cloud.list_objects(self.place.key(), self.next.as_ref());
             let (error, again) = match tokio::time::timeout(PAGE_TIMEOUT, page).await {
-                Ok(Ok(page)) => {
-                    self.begun = true;
-                    self.page = page.objects.into();
-                    self.next = page.next;
-                    return Ok(());
-                }
+                Ok(Ok(page)) => return self.take(page).map_err(|refusal| error_of(&self.place, refusal).0),
                 Ok(Err(refusal)) => error_of(&self.place, refusal),
                 Err(_) => {
                     let text = format!("{}: the store's list of objects does not come", self.place);
@@ -150,6 +152,22 @@ impl Listing {
             tracing::debug!(%error, tries, "a page of the list did not come");
             tokio::time::sleep(Duration::from_millis(200 << tries)).await;
         }
+    }
+}
+
+impl Listing {
+    fn take(&mut self, page: ObjectsPage) -> Result<(), Refusal> {
+        let mut objects: VecDeque<ListedObject> = page.objects.into();
+        // Some begin a page with the key behind which it was asked for.
+        let overlaps = objects.front().is_some_and(|object| self.last.as_ref() == Some(&object.key));
+        let again = if overlaps { objects.pop_front() } else { None };
+        let first = objects.front().or(again.as_ref()).map(|object| object.key.as_str());
+        self.pages.turn("objects", first, page.next.as_ref().map(Onward::text))?;
+        if let Some(last) = objects.back() {
+            self.last = Some(last.key.clone());
+        }
+        (self.begun, self.page, self.next) = (true, objects, page.next);
+        Ok(())
     }
 }
 

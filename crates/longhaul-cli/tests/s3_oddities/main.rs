@@ -12,6 +12,7 @@
 mod common;
 
 mod etags;
+mod listings;
 mod refusals;
 mod stand_in;
 mod wire;

@@ -21,11 +21,9 @@ use crate::disk::state_dir::StateDir;
 use crate::disk::uploads::{UploadKey, is_barren};
 use crate::drive::upload::run::Request;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::store::cloud::Refusal;
+use crate::store::cloud::{Pages, Refusal};
 use crate::transfer::upload;
 
-/// Uploads looked at in search of ours; a bucket with more unfinished ones of one key is nobody's.
-const PAGES_MAX: u32 = 100;
 /// Our clock may differ from the store's by more than this only until the store has told it.
 const CLOCKS_S: i64 = 15 * 60;
 
@@ -226,9 +224,14 @@ impl UploadBuilder {
         let mut found = Vec::new();
         let mut after = None;
         let key = request.cloud.place().key();
-        for _ in 0..PAGES_MAX {
+        let mut pages = Pages::default();
+        loop {
             let page = request.cloud.list_uploads(key, after.as_ref()).await;
             let page = page.map_err(|refusal| refused(&request, refusal))?;
+            let first = page.uploads.first().map(|upload| format!("{} {}", upload.upload_id, upload.key));
+            let next = page.next.as_ref().map(|next| format!("{} {}", next.upload_id, next.key));
+            let turned = pages.turn("uploads", first.as_deref(), next.as_deref());
+            turned.map_err(|refusal| refused(&request, refusal))?;
             found.extend(page.uploads.into_iter().filter(|upload| {
                 let too_early = upload.initiated_unix_s.zip(since).is_some_and(|(began, since)| began < since);
                 upload.key == key && !named(&upload.upload_id) && !too_early

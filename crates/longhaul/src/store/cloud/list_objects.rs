@@ -2,7 +2,7 @@
 
 use super::request::{Request, Verb};
 use super::xml::Element;
-use super::{Cloud, Refusal};
+use super::{Cloud, Dialect, Refusal};
 
 /// Objects a page: the most that both vendors give.
 const PAGE_LEN: u32 = 1000;
@@ -13,7 +13,25 @@ pub(crate) struct ObjectsPage {
     /// By key.
     pub(crate) objects: Vec<ListedObject>,
     /// Where the next page begins; `None`: this was the last.
-    pub(crate) next: Option<String>,
+    pub(crate) next: Option<Onward>,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Onward {
+    /// Where the store knows by this.
+    Token(String),
+    /// Behind this key: the store speaks the first version of the verb, which has no tokens.
+    Behind(String),
+}
+
+impl Onward {
+    /// As it is sent.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Token(text) | Self::Behind(text) => text,
+        }
+    }
 }
 
 /// An object in a list.
@@ -29,24 +47,27 @@ pub(crate) struct ListedObject {
 
 impl Cloud {
     /// One page of the objects whose keys begin with `prefix`; `after` is the `next` of the page before.
-    pub(crate) async fn list_objects(&self, prefix: &str, after: Option<&str>) -> Result<ObjectsPage, Refusal> {
+    pub(crate) async fn list_objects(&self, prefix: &str, after: Option<&Onward>) -> Result<ObjectsPage, Refusal> {
         let mut request = Request::new(Verb::ListObjects)
             .with("list-type", 2)
             .with("encoding-type", "url")
             .with("max-keys", PAGE_LEN)
             .with("prefix", prefix);
-        if let Some(after) = after {
-            request = request.with("continuation-token", after);
-        }
+        request = match after {
+            None => request,
+            Some(Onward::Token(token)) => request.with("continuation-token", token),
+            // By the names of both versions.
+            Some(Onward::Behind(key)) => request.with("start-after", key).with("marker", key),
+        };
         let answer = self.request(request).await?;
         let document = self.document(Verb::ListObjects, answer, "ListBucketResult").await?;
-        let page = read(&document).filter(|page| page.next.is_none() || page.next.as_deref() != after);
-        page.ok_or_else(|| Refusal::unreadable("the store's list of objects makes no sense"))
+        read(&document, self.place.dialect())
+            .ok_or_else(|| Refusal::unreadable("the store's list of objects makes no sense"))
     }
 }
 
-fn read(document: &Element) -> Option<ObjectsPage> {
-    let encoded = document.is_encoded();
+fn read(document: &Element, dialect: Dialect) -> Option<ObjectsPage> {
+    let encoded = document.encoding(dialect);
     let object = |object: &Element| {
         Some(ListedObject {
             key: object.key_of("Key", encoded)?,
@@ -55,11 +76,15 @@ fn read(document: &Element) -> Option<ObjectsPage> {
         })
     };
     let objects: Option<Vec<ListedObject>> = document.all("Contents").map(object).collect();
+    let objects = objects?;
+    let token = document.text_of("NextContinuationToken").map(|token| Onward::Token(token.to_owned()));
+    let marker = || document.key_of("NextMarker", encoded).filter(|key| !key.is_empty());
+    let last = || objects.last().map(|object| object.key.clone());
     let next = match document.is_truncated() {
         false => None,
-        true => Some(document.text_of("NextContinuationToken")?.to_owned()),
+        true => Some(token.or_else(|| marker().or_else(last).map(Onward::Behind))?),
     };
-    Some(ObjectsPage { objects: objects?, next })
+    Some(ObjectsPage { objects, next })
 }
 
 #[cfg(test)]
@@ -68,7 +93,7 @@ mod tests {
     use super::*;
 
     fn page(body: &str) -> Option<ObjectsPage> {
-        read(&xml::parse(format!("<R>{body}</R>").as_bytes()).unwrap())
+        read(&xml::parse(format!("<R>{body}</R>").as_bytes()).unwrap(), Dialect::S3)
     }
 
     #[test]
@@ -76,10 +101,18 @@ mod tests {
         let body = "<Contents><Key> a/%2B </Key><Size>7</Size><ETag>\"E\"</ETag></Contents>\
                     <IsTruncated>true</IsTruncated><NextContinuationToken>T==</NextContinuationToken>";
         let listed = |key: &str| ListedObject { key: key.to_owned(), len: 7, etag: "\"E\"".to_owned() };
-        assert_eq!(page(body), Some(ObjectsPage { objects: vec![listed(" a/%2B ")], next: Some("T==".into()) }));
+        assert_eq!(
+            page(body),
+            Some(ObjectsPage { objects: vec![listed(" a/%2B ")], next: Some(Onward::Token("T==".into())) })
+        );
         let encoded = page(&format!("<EncodingType>url</EncodingType>{body}")).unwrap();
         assert_eq!(encoded.objects, [listed(" a/+ ")]);
         assert_eq!(page("<IsTruncated>true</IsTruncated>"), None);
+        // Without tokens: behind the key that is named, or behind the last.
+        let old = "<IsTruncated>true</IsTruncated><Contents><Key>a</Key><Size>1</Size></Contents>";
+        assert_eq!(page(old).unwrap().next, Some(Onward::Behind("a".into())));
+        let named = format!("{old}<NextMarker>b</NextMarker>");
+        assert_eq!(page(&named).unwrap().next, Some(Onward::Behind("b".into())));
         assert_eq!(page("<Contents><Key>k</Key><Size>x</Size></Contents>"), None);
         assert_eq!(page(""), Some(ObjectsPage { objects: vec![], next: None }));
     }

@@ -50,7 +50,8 @@ fn read(document: &Element, after: u32, encrypted: bool) -> Option<PartsPage> {
         true => {
             let marker = document.text_of("NextPartNumberMarker").and_then(decimal);
             let last = parts.last().map(|part| part.number);
-            Some(marker.or(last).filter(|&next| next > after)?)
+            // Behind the last that is there, whatever a store says that begins its pages by itself.
+            Some(marker.max(last).filter(|&next| next > after)?)
         }
     };
     Some(PartsPage { parts, next })
@@ -117,6 +118,7 @@ mod tests {
             (format!("{two}{more}"), 0, Some((2, Some(2)))),
             (format!("{more}<NextPartNumberMarker>5</NextPartNumberMarker>"), 2, Some((0, Some(5)))),
             (format!("{two}{more}<NextPartNumberMarker>2</NextPartNumberMarker>"), 2, None),
+            (format!("{two}{more}<NextPartNumberMarker>0</NextPartNumberMarker>"), 0, Some((2, Some(2)))),
             (more.to_owned(), 0, None),
             (two.clone(), 1, Some((1, None))),
             (String::new(), 0, Some((0, None))),

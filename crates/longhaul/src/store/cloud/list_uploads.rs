@@ -2,7 +2,7 @@
 
 use super::request::{Request, Verb};
 use super::xml::Element;
-use super::{Cloud, Refusal};
+use super::{Cloud, Dialect, Refusal};
 
 /// Uploads a page: the most that stores give.
 const PAGE_LEN: u32 = 1000;
@@ -53,13 +53,13 @@ impl Cloud {
         }
         let answer = self.request(request).await?;
         let document = self.document(Verb::ListUploads, answer, "ListMultipartUploadsResult").await?;
-        let page = read(&document).filter(|page| page.next.is_none() || page.next.as_ref() != after);
-        page.ok_or_else(|| Refusal::unreadable("the store's list of uploads makes no sense"))
+        read(&document, self.place.dialect())
+            .ok_or_else(|| Refusal::unreadable("the store's list of uploads makes no sense"))
     }
 }
 
-fn read(document: &Element) -> Option<UploadsPage> {
-    let encoded = document.is_encoded();
+fn read(document: &Element, dialect: Dialect) -> Option<UploadsPage> {
+    let encoded = document.encoding(dialect);
     let upload = |upload: &Element| {
         let initiated = upload.text_of("Initiated").and_then(|time| time.parse::<jiff::Timestamp>().ok());
         Some(ListedUpload {
@@ -69,14 +69,19 @@ fn read(document: &Element) -> Option<UploadsPage> {
         })
     };
     let uploads: Option<Vec<ListedUpload>> = document.all("Upload").map(upload).collect();
+    let uploads = uploads?;
+    let named = || {
+        let key = document.key_of("NextKeyMarker", encoded).filter(|key| !key.is_empty())?;
+        let upload_id = document.text_of("NextUploadIdMarker").unwrap_or_default().to_owned();
+        Some(UploadsMarker { key, upload_id })
+    };
+    // A store that does not say where it goes on goes on behind the last.
+    let last = || uploads.last().map(|last| UploadsMarker { key: last.key.clone(), upload_id: last.upload_id.clone() });
     let next = match document.is_truncated() {
         false => None,
-        true => Some(UploadsMarker {
-            key: document.key_of("NextKeyMarker", encoded).filter(|key| !key.is_empty())?,
-            upload_id: document.text_of("NextUploadIdMarker").unwrap_or_default().to_owned(),
-        }),
+        true => Some(named().or_else(last)?),
     };
-    Some(UploadsPage { uploads: uploads?, next })
+    Some(UploadsPage { uploads, next })
 }
 
 #[cfg(test)]
@@ -85,7 +90,7 @@ mod tests {
     use super::*;
 
     fn page(body: &str) -> Option<UploadsPage> {
-        read(&xml::parse(format!("<R>{body}</R>").as_bytes()).unwrap())
+        read(&xml::parse(format!("<R>{body}</R>").as_bytes()).unwrap(), Dialect::Oss)
     }
 
     #[test]
@@ -109,6 +114,8 @@ mod tests {
         let marker = UploadsMarker { key: "k".into(), upload_id: "u".into() };
         assert_eq!(page(next).unwrap().next, Some(marker));
         assert_eq!(page("<IsTruncated>true</IsTruncated>"), None);
+        let last = "<Upload><Key>k</Key><UploadId>u</UploadId></Upload><IsTruncated>true</IsTruncated>";
+        assert_eq!(page(last).unwrap().next, Some(UploadsMarker { key: "k".into(), upload_id: "u".into() }));
         assert_eq!(page("<Upload><Key>k</Key></Upload>"), None);
     }
 }

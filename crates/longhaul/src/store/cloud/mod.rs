@@ -7,6 +7,7 @@
 //! checksums     which checksums of S3 are sent to whom?
 //! request       signs one request, sends it, and follows what the store itself says of a better place
 //! look put create send_part list_parts complete abort list_uploads list_objects fetch presign    the verbs
+//! pages         does a list of many pages get on?
 //! facts         what does a reply tell of an object?
 //! refusal       what does an error mean?
 //! ```
@@ -28,6 +29,7 @@ mod list_parts;
 mod list_uploads;
 mod look;
 mod orders;
+mod pages;
 mod place;
 mod presign;
 mod put;
@@ -52,9 +54,10 @@ use crate::error::Error;
 
 pub(crate) use create::Created;
 pub(crate) use endpoint::{Endpoint, EndpointOptions};
-pub(crate) use list_objects::ListedObject;
+pub(crate) use list_objects::{ListedObject, ObjectsPage, Onward};
 use orders::Dress;
 pub(crate) use orders::{Callback, Orders};
+pub(crate) use pages::Pages;
 pub(crate) use place::{Dialect, Place};
 pub(crate) use presign::Link;
 pub(crate) use refusal::Refusal;

@@ -8,6 +8,8 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 
+use super::place::Dialect;
+
 /// Deeper than any answer of the protocols.
 const DEPTH_MAX: usize = 16;
 /// A list has at most 1000 entries of about ten elements each.
@@ -29,11 +31,13 @@ impl Element {
     }
 
     /// The text of the first child of that name, every blank of it: a key.
-    pub(super) fn key_of(&self, name: &str, encoded: bool) -> Option<String> {
+    pub(super) fn key_of(&self, name: &str, encoding: Encoding) -> Option<String> {
         let text = &self.children.iter().find(|child| child.name == name)?.text;
-        match encoded {
-            true => percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned()),
-            false => Some(text.clone()),
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
+        match encoding {
+            Encoding::None => Some(text.clone()),
+            Encoding::Percent => decoded(text),
+            Encoding::Form => decoded(&text.replace('+', " ")),
         }
     }
 
@@ -42,15 +46,33 @@ impl Element {
         self.children.iter().filter(move |child| child.name == name)
     }
 
-    /// Whether keys are percent-encoded (`encoding-type=url` was asked for and heeded).
-    pub(super) fn is_encoded(&self) -> bool {
-        self.text_of("EncodingType") == Some("url")
+    /// How keys are encoded (`encoding-type=url` was asked for, and heeded or not).
+    ///
+    /// Amazon writes a blank as `+` and a plus as `%2B`; its SDKs read keys so (`unquote_plus` in botocore), and so do all
+    /// that other stores are tried with. Those of OSS do not.
+    pub(super) fn encoding(&self, dialect: Dialect) -> Encoding {
+        match (self.text_of("EncodingType"), dialect) {
+            (Some("url"), Dialect::S3) => Encoding::Form,
+            (Some("url"), Dialect::Oss) => Encoding::Percent,
+            _ => Encoding::None,
+        }
     }
 
     /// Whether another page follows.
     pub(super) fn is_truncated(&self) -> bool {
         self.text_of("IsTruncated").is_some_and(|text| text.eq_ignore_ascii_case("true"))
     }
+}
+
+/// How a key is written in a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// As it is.
+    None,
+    /// In percent.
+    Percent,
+    /// In percent, and blanks as `+`.
+    Form,
 }
 
 /// Reads a document; `None` when it is none, or beyond our bounds. Blanks before it, which stores send to keep a
@@ -133,8 +155,14 @@ mod tests {
             assert!(root.is_truncated());
         }
         let root = parse(b"<R><Key> a&amp;b%20 </Key><ETag></ETag><Empty/></R>").unwrap();
-        assert_eq!(root.key_of("Key", false).as_deref(), Some(" a&b%20 "));
-        assert_eq!(root.key_of("Key", true).as_deref(), Some(" a&b  "));
+        assert_eq!(root.key_of("Key", Encoding::None).as_deref(), Some(" a&b%20 "));
+        assert_eq!(root.key_of("Key", Encoding::Percent).as_deref(), Some(" a&b  "));
+        let root = parse(b"<R><EncodingType>url</EncodingType><Key>a+b%2Bc%20d</Key></R>").unwrap();
+        for (dialect, key) in [(Dialect::S3, "a b+c d"), (Dialect::Oss, "a+b+c d")] {
+            assert_eq!(root.key_of("Key", root.encoding(dialect)).as_deref(), Some(key));
+        }
+        let root = parse(b"<R><Key>a&amp;b%20</Key><ETag></ETag><Empty/></R>").unwrap();
+        assert_eq!(root.encoding(Dialect::S3), Encoding::None);
         assert_eq!((root.text_of("ETag"), root.text_of("Empty"), root.text_of("None")), (None, None, None));
     }
 
