@@ -8,7 +8,7 @@ use crate::exit::Failure;
 /// What is left out comes from the environment, then from the profile (docs/stores.md).
 #[derive(Args, Default)]
 pub(crate) struct StoreWords {
-    /// The store's address, as https://oss-cn-hangzhou.aliyuncs.com or http://127.0.0.1:9900
+    /// The store's address, as https://oss-cn-hangzhou.aliyuncs.com, http://127.0.0.1:9900 or https://HOST/PATH
     /// [default: OSS_ENDPOINT, or AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL, or the profile's, or the vendor's own]
     #[arg(long, value_name = "URL", help_heading = "OSS and S3")]
     pub(crate) endpoint: Option<String>,

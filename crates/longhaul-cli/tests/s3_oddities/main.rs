@@ -13,6 +13,7 @@ mod common;
 
 mod etags;
 mod listings;
+mod paths;
 mod refusals;
 mod stand_in;
 mod wire;

@@ -34,7 +34,7 @@ impl Origin {
         }
     }
 
-    /// Who serves it, as a URL without a path: what one transfer learns of a server is good for the next one.
+    /// Who serves it, as a URL (with a path where a store is below one): what one transfer learns of a server is good for the next one.
     pub(crate) fn server(&self) -> String {
         match self {
             Self::Web { url, .. } => url.origin().ascii_serialization(),

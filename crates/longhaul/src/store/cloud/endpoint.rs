@@ -5,8 +5,9 @@
 //! | virtual host | `BUCKET.ENDPOINT` | `/KEY` |
 //! | path | `ENDPOINT` | `/BUCKET/KEY` |
 //! | custom domain | `ENDPOINT` | `/KEY` |
+//! | below a path of a host | `ENDPOINT` | `/PATH/BUCKET/KEY` |
 //!
-//! What is signed is the bucket and the key in any case ([`sign`](crate::store::sign)).
+//! What is signed is the bucket and the key in any case ([`sign`](crate::store::sign)); for S3 in the path as it is sent.
 //!
 //! A bucket can be in another place than asked: the store then names a region or another endpoint. It is followed when
 //! that is the same host, one below it, or both belong to the same vendor: requests are signed anew for it, so nobody
@@ -36,7 +37,8 @@ pub(crate) struct EndpointOptions {
     /// Whose language it speaks.
     pub(crate) dialect: Dialect,
     /// `https://oss-cn-hangzhou.aliyuncs.com`, `http://127.0.0.1:9000`; https where no scheme is given. Without it the
-    /// vendor's own endpoint in the region.
+    /// vendor's own endpoint in the region. Behind the host of a store that is not the vendor's a path may follow:
+    /// `https://storage.example/s3`.
     pub(crate) endpoint: Option<String>,
     /// The region that signatures name; by itself that of the vendor's host, and `us-east-1` where S3 has none.
     pub(crate) region: Option<String>,
@@ -69,6 +71,8 @@ pub(crate) struct Endpoint {
     scheme: &'static str,
     home: Site,
     port: Option<u16>,
+    /// The path below which the store is: none, or one that begins with a slash and does not end with one.
+    below: String,
     path_style: bool,
     cname: bool,
     moved: Mutex<HashMap<String, Site>>,
@@ -89,6 +93,8 @@ pub(super) struct Target {
     pub(super) host: String,
     /// The bucket is in the path.
     pub(super) path_style: bool,
+    /// What stands in the path before it.
+    pub(super) below: String,
     /// The region to sign for.
     pub(super) region: String,
 }
@@ -150,6 +156,8 @@ impl Endpoint {
                 )));
             }
         };
+        let below = url.path().trim_end_matches('/').to_owned();
+        check_path(&below, &host, cname)?;
         let flat = !matches!(url.host(), Some(Host::Domain(name)) if name.contains('.'));
         Ok(Self {
             dialect,
@@ -159,7 +167,8 @@ impl Endpoint {
             scheme: if url.scheme() == "http" { "http" } else { "https" },
             home: Site { host, region },
             port: url.port(),
-            path_style: path_style || flat,
+            path_style: path_style || flat || !below.is_empty(),
+            below,
             cname,
             moved: Mutex::default(),
         })
@@ -167,7 +176,7 @@ impl Endpoint {
 
     /// The endpoint as it may be shown.
     pub(crate) fn shown(&self) -> String {
-        format!("{}://{}", self.scheme, self.with_port(&self.home.host))
+        format!("{}://{}{}", self.scheme, self.with_port(&self.home.host), self.below)
     }
 
     /// The region that was said, or that the endpoint's host names.
@@ -205,11 +214,12 @@ impl Endpoint {
         // are letters of a longer name, and stores take such a slash for a plain one.
         let dotted = key.split('/').any(|name| matches!(name, "." | ".."));
         let key = if dotted { encode(key) } else { encode_path(key) };
-        let path = if path_style { format!("/{bucket}/{key}") } else { format!("/{key}") };
+        let below = if path_style { self.below.clone() } else { String::new() };
+        let path = if path_style { format!("{below}/{bucket}/{key}") } else { format!("/{key}") };
         let query = query_text(query);
         let url = Url::parse(&format!("{}://{host}{path}{query}", self.scheme));
         match url.ok().filter(|url| url.path() == path) {
-            Some(url) => Ok(Target { url, host, path_style, region: site.region }),
+            Some(url) => Ok(Target { url, host, path_style, below, region: site.region }),
             None => Err(Error::usage(format!("{bucket}/{key}: no URL can hold this key"))),
         }
     }
@@ -237,7 +247,8 @@ impl Endpoint {
             Some(text) => {
                 let text = text.to_ascii_lowercase();
                 let text = text.strip_prefix(&format!("{bucket}.")).unwrap_or(&text);
-                let url = read_url(text).ok().filter(|url| url.port().is_none() || url.port() == self.port);
+                let url = read_url(text).ok().filter(|url| matches!(url.path(), "" | "/"));
+                let url = url.filter(|url| url.port().is_none() || url.port() == self.port);
                 match url.as_ref().and_then(Url::host_str) {
                     Some(host) => host.to_owned(),
                     None => return Followed::Refused(text.chars().filter(|c| c.is_ascii_graphic()).take(80).collect()),
@@ -302,21 +313,43 @@ fn query_text(query: &[(String, String)]) -> String {
     }
 }
 
-/// A scheme, a host, perhaps a port; nothing else. Does not quote what may hold a password.
+/// A scheme, a host, perhaps a port and a path; nothing else. Does not quote what may hold a password.
 fn read_url(text: &str) -> Result<Url, Error> {
     let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let wrong = || Error::usage("the endpoint is no URL of a store: https://HOST or http://HOST:PORT");
     let url = Url::parse(&text).map_err(|_| wrong())?;
-    let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    let bare = url.query().is_none() && url.fragment().is_none();
     let nobody = url.username().is_empty() && url.password().is_none();
     match url.scheme() {
         "http" | "https" if bare && nobody && url.has_host() => Ok(url),
         "http" | "https" if !nobody => {
             Err(Error::usage("an endpoint has no place for user and password; give credentials apart"))
         }
-        "http" | "https" if !bare => Err(Error::usage("an endpoint is a scheme and a host, without a path")),
+        "http" | "https" if !bare => {
+            Err(Error::usage("an endpoint is a scheme, a host and perhaps a path, without parameters"))
+        }
         _ => Err(wrong()),
     }
+}
+
+/// Whether the store can be below this path of a host.
+fn check_path(below: &str, host: &str, cname: bool) -> Result<(), Error> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'/');
+    let wrong = match () {
+        () if below.is_empty() => return Ok(()),
+        () if vendor_of(host).is_some() => format!(
+            "{host} has its buckets right below it: no path can follow in the endpoint; the bucket belongs into the \
+             object's name"
+        ),
+        () if cname => "a domain of the bucket's own (--cname) has its keys right below it: no path can follow in the \
+                        endpoint"
+            .to_owned(),
+        () if !below.bytes().all(plain) || below.contains("//") => {
+            "the path of an endpoint has letters, digits, -, ., _, ~ and single slashes only".to_owned()
+        }
+        () => return Ok(()),
+    };
+    Err(Error::usage(wrong))
 }
 
 fn is_region(text: &str) -> bool {

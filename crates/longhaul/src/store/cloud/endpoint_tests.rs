@@ -124,6 +124,32 @@ fn a_custom_domain_hides_the_bucket_and_path_style_can_be_asked_for() {
 }
 
 #[test]
+fn a_store_below_a_path_has_its_buckets_below_it() {
+    for (endpoint, want) in [
+        ("https://ref.storage.example/storage/v1/s3", "https://ref.storage.example/storage/v1/s3/films/a%20b"),
+        ("https://ref.storage.example/storage/v1/s3/", "https://ref.storage.example/storage/v1/s3/films/a%20b"),
+        ("http://127.0.0.1:9/s-3_x.y~", "http://127.0.0.1:9/s-3_x.y~/films/a%20b"),
+        ("h.example/x/../s3", "https://h.example/s3/films/a%20b"),
+    ] {
+        for dialect in [Dialect::S3, Dialect::Oss] {
+            let store = Endpoint::new(options(dialect, endpoint, "here-1")).unwrap();
+            assert_eq!(url(&store, "films", "a b"), want);
+            assert!(url(&store, "films", "").ends_with("/films/"), "the bucket itself");
+            // What is recorded of it leads there again.
+            let again = Endpoint::new(options(dialect, &store.shown(), "here-1")).unwrap();
+            assert_eq!(url(&again, "films", "a b"), want);
+            // In another region it is below the same path.
+            let moved = Hint { region: Some("there-2"), ..Hint::default() };
+            assert_eq!(store.follow("films", moved), Followed::Elsewhere);
+            let target = store.target("films", "a b", &[]).unwrap();
+            assert_eq!((target.url.as_str(), target.region.as_str()), (want, "there-2"));
+        }
+    }
+    let custom = EndpointOptions { cname: true, ..options(Dialect::S3, "https://dl.example.com/s3", "here-1") };
+    assert!(Endpoint::new(custom).unwrap_err().to_string().contains("(--cname) has its keys right below it"));
+}
+
+#[test]
 fn parameters_are_encoded_and_names_stand_alone() {
     let query = [("uploads".to_owned(), String::new()), ("a b".to_owned(), "c/d+e&f".to_owned())];
     let target = s3_at("http://h.example", "").target("films", "k", &query).unwrap();
@@ -148,8 +174,12 @@ fn what_is_no_endpoint_is_refused_with_the_reason() {
         (Dialect::Oss, "https://oss-accelerate.aliyuncs.com", "", "the region of oss-accelerate"),
         (Dialect::Oss, "", "cn hangzhou", "no name for a region"),
         (Dialect::S3, "https://id:hush@h", "", "no place for user and password"),
-        (Dialect::S3, "https://h/path", "", "without a path"),
-        (Dialect::S3, "https://h/?hush", "", "without a path"),
+        (Dialect::S3, "https://h/?hush", "", "without parameters"),
+        (Dialect::S3, "https://h/s3#hush", "", "without parameters"),
+        (Dialect::S3, "https://h/a%20b", "", "the path of an endpoint has letters"),
+        (Dialect::S3, "https://h/a//b", "", "the path of an endpoint has letters"),
+        (Dialect::S3, "https://s3.eu-west-1.amazonaws.com/films", "", "the bucket belongs into the object's name"),
+        (Dialect::Oss, "https://oss-cn-beijing.aliyuncs.com/films", "", "the bucket belongs into the object's name"),
         (Dialect::S3, "ftp://h", "", "no URL of a store"),
         (Dialect::S3, "https://", "", "no URL of a store"),
         (Dialect::S3, "h:port", "", "no URL of a store"),

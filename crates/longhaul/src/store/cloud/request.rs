@@ -345,5 +345,5 @@ impl Cloud {
 
 /// What of a target goes into a signature for S3.
 pub(super) fn address(target: &Target) -> s3::Address<'_> {
-    s3::Address { host: &target.host, path_style: target.path_style }
+    s3::Address { host: &target.host, path_style: target.path_style, below: &target.below }
 }

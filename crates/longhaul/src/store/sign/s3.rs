@@ -24,15 +24,17 @@ pub(crate) struct Address<'a> {
     pub(crate) host: &'a str,
     /// The bucket is in the path.
     pub(crate) path_style: bool,
+    /// What stands in the path before it; of letters that need no encoding.
+    pub(crate) below: &'a str,
 }
 
 impl Address<'_> {
     /// The path before it is encoded.
     fn path(&self, subject: &Subject<'_>) -> String {
         match (self.path_style, subject.bucket) {
-            (false, _) | (_, "") => format!("/{}", subject.key),
+            (false, _) | (_, "") => format!("{}/{}", self.below, subject.key),
             // The bucket itself: with the slash behind it, as it is sent.
-            (true, bucket) => format!("/{bucket}/{}", subject.key),
+            (true, bucket) => format!("{}/{bucket}/{}", self.below, subject.key),
         }
     }
 }
@@ -186,7 +188,7 @@ mod tests {
         let query: Vec<_> = query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let signer = Signer { keys: &keys, region: "us-east-1", now: Moment::at(THEN) };
         let subject = Subject { method, bucket: "examplebucket", key, query: &query, headers: &headers, additional };
-        let address = Address { host: HOST_OF_EXAMPLES, path_style: false };
+        let address = Address { host: HOST_OF_EXAMPLES, path_style: false, below: "" };
         let added = head(&signer, address, &subject, Some(Sha256::digest(body).into()));
         let authorization =
             added.iter().find(|(name, _)| *name == AUTHORIZATION).unwrap().1.to_str().unwrap().to_owned();
@@ -229,7 +231,7 @@ mod tests {
             headers: &headers,
             additional: &[],
         };
-        let added = link(&signer, Address { host: HOST_OF_EXAMPLES, path_style: false }, &subject, 86_400);
+        let added = link(&signer, Address { host: HOST_OF_EXAMPLES, path_style: false, below: "" }, &subject, 86_400);
         let value = |name: &str| added.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
         assert_eq!(value("X-Amz-Date"), Some("20130524T000000Z"));
         assert_eq!(value("X-Amz-SignedHeaders"), Some("host"));
@@ -251,14 +253,18 @@ mod tests {
             additional: &[],
         };
         let names = signed_names(&headers, &[]);
-        let made = sign(&signer, Address { host: "h:1", path_style: true }, &subject, &names, UNSIGNED_PAYLOAD);
+        let made =
+            sign(&signer, Address { host: "h:1", path_style: true, below: "" }, &subject, &names, UNSIGNED_PAYLOAD);
         assert_eq!(
             made.canonical_request,
             "PUT\n/b/a%20b/%2520/%C3%A4%2B\npartNumber=2&uploadId=a%2Fb%2Bc\nx-amz-meta-a:two words\n\nx-amz-meta-a\n\
              UNSIGNED-PAYLOAD"
         );
         assert!(made.string_to_sign.contains("\n20130524/default/s3/aws4_request\n"), "{}", made.string_to_sign);
-        let added = head(&signer, Address { host: "h:1", path_style: true }, &subject, None);
+        let below = Address { host: "h:1", path_style: true, below: "/storage/v1/s3" };
+        let made = sign(&signer, below, &subject, &names, UNSIGNED_PAYLOAD);
+        assert!(made.canonical_request.starts_with("PUT\n/storage/v1/s3/b/a%20b/%2520/%C3%A4%2B\n"));
+        let added = head(&signer, Address { host: "h:1", path_style: true, below: "" }, &subject, None);
         let all = format!("{added:?}");
         assert!(added.iter().any(|(name, value)| *name == X_AMZ_SECURITY_TOKEN && *value == "to+ken=="));
         assert!(!all.contains("to+ken") && !all.contains("Signature="), "{all}");
