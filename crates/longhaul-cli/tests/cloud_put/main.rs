@@ -12,9 +12,11 @@
 mod common;
 
 mod depot;
+mod endless;
 mod folders;
 mod interrupted;
 mod limits;
+mod line;
 mod lost;
 mod plain;
 mod refusals;
