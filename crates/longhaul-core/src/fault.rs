@@ -142,6 +142,10 @@ faults! {
     LostPutSentAgain,
     /// Another writer's object is overwritten to repair ours.
     OtherObjectOverwritten,
+    /// After a lost answer, an object of our bytes is taken for a sign that our upload is complete.
+    OursTakenForCompleted,
+    /// Another writer's object is not held against the source as it is now.
+    SourceNotCompared,
     /// Recorded parts are sent again at every start.
     ResumeForgets,
     /// Recorded parts of which the store tells no digest are sent again at every start.

@@ -58,7 +58,7 @@ use finish::{Lane, Owed};
 use journal::{Before, Record, Whole};
 use parts::{Parts, Read, Send};
 use ramp::Ramp;
-use settle::Settle;
+use settle::{Listed, Settle};
 use step::{Failure, Fault, Finish, Heard, Looked, Note, ObjectFacts, Ordered, Restart, SourceFacts, Step, Verified};
 
 /// How long after a change of the source a later one may leave its times as they are, in milliseconds.
@@ -225,6 +225,8 @@ pub struct Upload {
     look_tries: u32,
     /// What stands at the key may be what the source has.
     candidate: Option<Box<ObjectFacts>>,
+    /// It is another writer's, and must not be overwritten: it is the source as it is now, or the run fails.
+    contested: bool,
     finished: Option<Box<ObjectFacts>>,
     whole: Option<Whole>,
     /// What this upload was found to have stored before the source, or this run, went on: no second transfer, whatever
@@ -311,6 +313,7 @@ impl Upload {
             looked_at: None,
             look_tries: 0,
             candidate: None,
+            contested: false,
             finished: None,
             whole: None,
             stored_whole: None,
@@ -544,7 +547,7 @@ impl Upload {
                     self.write_refused(fault);
                 }
             }
-            (Main::Probe, Heard::Listed { .. }) => self.settle.listed = Some(true),
+            (Main::Probe, Heard::Listed { .. }) => self.settle.listed = Some(Listed::There),
             (Main::Probe, Heard::Refused(fault)) => {
                 if !self.renewed(ticket, &fault) {
                     self.probe_refused(fault);

@@ -7,7 +7,7 @@
 //! long as the store still knows the upload, Complete may be sent again; when it does not, somebody has carried it out,
 //! removed it, or is at work: waiting tells.
 
-use super::compare::{Shown, is_before, is_made_otherwise, same_write, shown};
+use super::compare::{Shown, is_before, is_made_otherwise, same, same_write, shown};
 use super::journal::{Before, Record, Whole};
 use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
 use super::{Main, Outcome, Stage, UploadFault};
@@ -43,7 +43,16 @@ pub(super) struct Settle {
     cause: Option<Fault>,
     seen: Option<Seen>,
     /// Whether the store still knows the upload.
-    pub(super) listed: Option<bool>,
+    pub(super) listed: Option<Listed>,
+}
+
+/// Whether the store still knows an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listed {
+    There,
+    Gone,
+    /// It may not be asked.
+    Untold,
 }
 
 /// What a look shows while an answer is settled.
@@ -58,7 +67,7 @@ enum Seen {
     /// What stood there before, or nothing.
     AsBefore,
     /// Another writer's object.
-    Other,
+    Other(Box<ObjectFacts>),
     /// It may not be looked at.
     Denied,
 }
@@ -96,14 +105,14 @@ impl super::Upload {
             Ok(Some(object)) if !self.guarded => {
                 if self.config.forbid_overwrite {
                     return match shown(&object, &whole) {
-                        Shown::Same(verified) => self.found(object, verified),
-                        _ => self.fail(Failure::OtherObject),
+                        Shown::Same(verified) => self.found(object, verified, false),
+                        _ => self.contest(object, true),
                     };
                 }
                 self.before = Before::Object(Box::new(object));
             }
             Ok(Some(object)) => match self.seen(object.clone(), &whole) {
-                Seen::Ours(object, verified) => return self.found(*object, verified),
+                Seen::Ours(object, verified) => return self.found(*object, verified, false),
                 // An earlier attempt may have made it late: the next start knows that from this record only.
                 Seen::AsBefore | Seen::Already(..) => self.before = Before::Object(Box::new(object)),
                 // Nothing to compare bytes by: a request of ours is answered late, as far as anybody can tell.
@@ -111,7 +120,8 @@ impl super::Upload {
                     return self.stored(*object, Verified::Length, false);
                 }
                 _ if self.planted(UploadFault::OtherObjectOverwritten) => {}
-                _ => return self.fail(Failure::OtherObject),
+                Seen::Other(object) | Seen::Perhaps(object) => return self.contest(*object, true),
+                Seen::Denied => return self.fail(Failure::Unconfirmed),
             },
         }
         self.looked_at = Some(self.now);
@@ -330,7 +340,7 @@ impl super::Upload {
         let upload_id = self.attempt.as_ref().and_then(|a| a.upload_id.clone()).filter(|_| !self.settle.gone);
         match (&self.settle.seen, self.settle.listed, upload_id) {
             (None, ..) => self.main(Main::Look, Step::Look),
-            (Some(Seen::Ours(..)), ..) | (Some(_), Some(_), _) | (Some(_), _, None) => self.settle_now(),
+            (Some(_), Some(_), _) | (Some(_), _, None) => self.settle_now(),
             (Some(_), None, Some(upload_id)) => self.main(Main::Probe, Step::ListParts { upload_id, after: 0 }),
         }
     }
@@ -349,7 +359,7 @@ impl super::Upload {
             _ if self.earlier.iter().any(|whole| matches!(shown(&object, whole), Shown::Same(_))) => Seen::AsBefore,
             Shown::Nothing if object.len.is_some() && !made_otherwise => Seen::Perhaps(Box::new(object)),
             _ if self.planted(UploadFault::OtherObjectOverwritten) => Seen::AsBefore,
-            _ => Seen::Other,
+            _ => Seen::Other(Box::new(object)),
         }
     }
 
@@ -374,20 +384,21 @@ impl super::Upload {
 
     pub(super) fn probe_refused(&mut self, fault: Fault) {
         match fault {
-            Fault::NoSuchUpload | Fault::NoSuchKey => self.settle.listed = Some(false),
+            Fault::NoSuchUpload | Fault::NoSuchKey => self.settle.listed = Some(Listed::Gone),
             Fault::Stopped { .. } => {}
             fault if Self::may_pass(&fault) => self.failed(fault),
             // Nobody was asked: that says nothing of what there is.
             Fault::NoCredentials | Fault::Expired => self.fail(Failure::NeedsCredentials),
-            // Whether the upload is still there cannot be told: as if it were not.
-            _ => self.settle.listed = Some(false),
+            _ => self.settle.listed = Some(Listed::Untold),
         }
     }
 
     fn settle_now(&mut self) {
         let Some(seen) = self.settle.seen.take() else { return };
-        let listed = self.settle.listed.take().unwrap_or(false);
         let single = self.single();
+        let gone = !single && (self.settle.gone || self.settle.listed == Some(Listed::Gone));
+        // Whether the upload is still there cannot be told: as if it were not.
+        let listed = self.settle.listed.take() == Some(Listed::There);
         let since = self.settle.since.unwrap_or(self.now);
         let waited = self.now.saturating_sub(since);
         let late = waited >= self.config.settle_ms;
@@ -395,11 +406,13 @@ impl super::Upload {
         // overwrite the newer one.
         let outdated = self.touched && !self.ready && waited < OUTDATED_MS.min(self.config.settle_ms);
         let exists = self.settle.cause == Some(Fault::Exists);
+        let current = self.ready || !self.touched && self.settled;
         match seen {
-            Seen::Ours(object, verified) => self.found(*object, verified),
-            Seen::Already(object, verified) if !listed => self.found(*object, verified),
+            Seen::Ours(object, verified) => self.found(*object, verified, gone),
+            Seen::Already(object, verified) if !listed => self.found(*object, verified, gone),
             Seen::Perhaps(object) if self.in_doubt && !listed => self.stored(*object, Verified::Length, false),
             // Overwriting is forbidden, and what is there is not ours.
+            Seen::Other(object) | Seen::Perhaps(object) if exists && !self.in_doubt => self.contest(*object, current),
             _ if exists && !self.in_doubt => self.fail(Failure::OtherObject),
             // Complete was never under way: whatever stands there, the upload is gone for another reason.
             _ if !self.in_doubt => self.upload_gone(Restart::UploadGone),
@@ -409,13 +422,16 @@ impl super::Upload {
             Seen::AsBefore if late && !single => self.upload_gone(Restart::NotStored),
             Seen::Denied if listed => self.write_again(),
             // What an earlier run left unsettled: the caller was told then, and says now that it is to be sent all the same.
-            Seen::Denied | Seen::Other | Seen::Perhaps(_) if self.config.force && !self.ready => {
+            Seen::Denied | Seen::Other(_) | Seen::Perhaps(_) if self.config.force && !self.ready => {
                 self.guarded = false;
                 self.settle = Settle::default();
                 self.new_attempt(Restart::NotStored, false);
             }
             Seen::Denied if late || waited >= DENIED_MS => self.fail(Failure::Unconfirmed),
-            Seen::Other | Seen::Perhaps(_) if late => self.fail(Failure::OtherObject),
+            // With the upload our request can have no effect any more. Two looks: the first may have been served by one who
+            // had not heard of it yet.
+            Seen::Other(object) if late || gone && self.settle.looks >= LOOKS_MIN => self.contest(*object, current),
+            Seen::Perhaps(object) if late => self.contest(*object, current),
             _ => {
                 let pause_ms = self.settle.pause_ms;
                 self.settle.pause_ms = (pause_ms * 2).min(SETTLE_PAUSE_MAX_MS);
@@ -423,6 +439,36 @@ impl super::Upload {
                 self.settle.next_at = self.now.saturating_add(pause_ms.min(left));
             }
         }
+    }
+
+    /// The whole stands at the key, seen and not answered. Unless the upload is `gone`, another writer has put the same bytes
+    /// there, or an earlier attempt has, or the store is late to forget it: what is left of it is removed.
+    fn found(&mut self, object: ObjectFacts, verified: Verified, gone: bool) {
+        let believed = gone || self.single() || self.planted(UploadFault::OursTakenForCompleted);
+        if !self.in_doubt || !believed {
+            self.leave_attempt(Some(Restart::NotStored), false);
+        }
+        self.stored(object, verified, false);
+    }
+
+    /// Another writer's object stands at the key and is not overwritten. When the source has changed meanwhile it may be what
+    /// the source has now: then there is nothing to do. `current`: the whole is of the source as it is now.
+    fn contest(&mut self, object: ObjectFacts, current: bool) {
+        let whole = self.whole.as_ref();
+        let other = current && whole.is_some_and(|whole| same(&object.digests, &whole.digests) == Some(false));
+        let fits = object.len.is_none_or(|len| len == self.source.len) && !object.dressed_differently;
+        // Somebody waits for the callback of ours.
+        if other || !fits || self.config.callback || self.planted(UploadFault::SourceNotCompared) {
+            return self.fail(Failure::OtherObject);
+        }
+        self.settle = Settle::default();
+        self.contested = true;
+        self.candidate = Some(Box::new(object));
+        let discarded = self.parts.acknowledged();
+        if discarded > 0 {
+            self.note(Note::Restarted { reason: Restart::NotStored, discarded });
+        }
+        self.stage = Stage::Replan;
     }
 
     fn upload_gone(&mut self, reason: Restart) {
@@ -456,15 +502,6 @@ impl super::Upload {
     }
 
     // ---- stored ------------------------------------------------------------------------------------------------
-
-    /// The whole stands there, seen and not answered.
-    fn found(&mut self, object: ObjectFacts, verified: Verified) {
-        if !self.in_doubt {
-            // This attempt did not make it, but an earlier one or somebody else: its upload is of no use any more.
-            self.leave_attempt(Some(Restart::NotStored), false);
-        }
-        self.stored(object, verified, false);
-    }
 
     /// The object is there and ours.
     pub(super) fn stored(&mut self, object: ObjectFacts, verified: Verified, callback_failed: bool) {

@@ -275,9 +275,20 @@ impl super::Upload {
             self.parts.read_all();
             self.proven = true; // until something is read too early
             self.stage = Stage::Compare;
-        } else if self.candidate.take().is_some() && self.config.forbid_overwrite {
+        } else {
+            let there = self.candidate.take().is_some();
+            self.is_in_the_way(there);
+        }
+    }
+
+    /// The source was not found at the key; something stands `there`, or does not. Whether that ends the run, since it must
+    /// not be overwritten.
+    fn is_in_the_way(&mut self, there: bool) -> bool {
+        let ends = self.contested || there && self.config.forbid_overwrite;
+        if ends {
             self.fail(Failure::OtherObject);
         }
+        ends
     }
 
     /// What stands at the key and tells no more than the MD5s of its parts is compared in parts of its own length, where
@@ -381,8 +392,8 @@ impl super::Upload {
     /// What stands there is not what the source has.
     fn not_the_same(&mut self) {
         self.candidate = None;
-        if self.config.forbid_overwrite {
-            return self.fail(Failure::OtherObject);
+        if self.is_in_the_way(true) {
+            return;
         }
         self.divide();
     }
@@ -391,6 +402,8 @@ impl super::Upload {
         let (Some(object), Some(whole)) = (self.candidate.take(), &self.whole) else { return };
         if let Shown::Same(verified) = shown(&object, whole) {
             let object = *object;
+            // What an attempt of ours holds in the store is of no use any more.
+            self.leave_attempt(Some(Restart::NotStored), false);
             self.done(Outcome { object, verified, already: true, callback_failed: false, receipt: true });
         }
     }
@@ -419,11 +432,12 @@ impl super::Upload {
         }
         let young = !before.settled && !digests.is_empty() && !self.planted(UploadFault::SnapshotTorn);
         if young {
-            let this = (before.facts, digests.clone());
-            let last = self.last_snapshot.replace(this.clone());
-            match last {
-                Some(last) if last == this => {}
-                Some(_) => {
+            let last = self.last_snapshot.replace((before.facts, digests.clone()));
+            // Snapshots that were digested in different ways say nothing of each other.
+            let agree = last.and_then(|(facts, last)| same(&last, &digests).map(|same| same && facts == before.facts));
+            match agree {
+                Some(true) => {}
+                Some(false) => {
                     self.change();
                     return;
                 }
@@ -433,15 +447,17 @@ impl super::Upload {
         self.read_fault = None;
         self.proven = before.settled;
         let whole = Whole { length: before.facts.len, digests, composite: None };
+        let mut there = false;
         if let Some(object) = self.candidate.take() {
             if let Shown::Same(_) = shown(&object, &whole) {
                 self.candidate = Some(object);
                 self.whole = Some(whole);
                 return self.already_there();
             }
-            if self.config.forbid_overwrite {
-                return self.fail(Failure::OtherObject);
-            }
+            there = true;
+        }
+        if self.is_in_the_way(there) {
+            return;
         }
         self.whole = Some(whole);
         if self.attempt.as_ref().is_none_or(|a| !a.single) {

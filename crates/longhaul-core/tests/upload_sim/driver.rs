@@ -421,7 +421,8 @@ impl World {
         let heard = |result: Result<Heard, Fault>| result.unwrap_or_else(Heard::Refused);
         match step {
             Step::Look => {
-                self.witness.looked(now);
+                let ours = self.store.object.as_ref().is_some_and(|object| self.source.was(&object.bytes, 0));
+                self.witness.looked(now, ours && self.store.vendor.looks);
                 if !self.store.vendor.looks {
                     return Heard::Refused(Fault::Denied(403));
                 }
@@ -550,8 +551,12 @@ impl World {
             let whole = log.live.len() - from.min(log.live.len());
             log.live.truncate(from + whole * share as usize / 16);
         }
-        if records.iter().any(|r| matches!(r, Record::Stored { .. })) {
-            self.witness.doubt = None;
+        for record in records {
+            match record {
+                Record::Stored { .. } => self.witness.settled(true),
+                Record::Abandoned { .. } => self.witness.settled(false),
+                _ => {}
+            }
         }
     }
 

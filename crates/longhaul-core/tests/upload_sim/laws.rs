@@ -51,6 +51,8 @@ pub(crate) struct Witness {
     pub(crate) echo: Option<(u64, u64)>,
     /// When the key was looked at last, in this run.
     last_look: Option<u64>,
+    /// What was seen then was the source's, at some time.
+    saw_ours: bool,
     run_began: u64,
     acknowledged: u64,
     /// A note said why acknowledged bytes do not count.
@@ -61,11 +63,18 @@ pub(crate) struct Witness {
 impl Witness {
     pub(crate) fn run_begins(&mut self, now: u64) {
         (self.last_look, self.run_began, self.acknowledged, self.explained) = (None, now, 0, false);
-        (self.interrupted, self.heard) = (false, false);
+        (self.interrupted, self.heard, self.saw_ours) = (false, false, false);
     }
 
-    pub(crate) fn looked(&mut self, now: u64) {
-        self.last_look = Some(now);
+    pub(crate) fn looked(&mut self, now: u64, ours: bool) {
+        (self.last_look, self.saw_ours) = (Some(now), ours);
+    }
+
+    /// What was sent is recorded as stored; or given up, or its journal removed, while the same bytes stand at the key.
+    pub(crate) fn settled(&mut self, stored: bool) {
+        if stored || self.saw_ours {
+            self.doubt = None;
+        }
     }
 
     pub(crate) fn journal_spoiled(&mut self) {
@@ -141,6 +150,9 @@ impl World {
         let (Some(doubt), Some(object)) = (self.witness.doubt, &self.store.object) else { return };
         if !object.other || object.at <= doubt.since || !self.store.vendor.looks || self.config.force {
             return;
+        }
+        if self.source.was(&object.bytes, 0) {
+            return; // not to be told from what we wrote, or might have
         }
         let unlooked = self.witness.last_look.is_none_or(|at| at < doubt.lost);
         if unlooked || self.witness.last_look.is_some_and(|at| at > object.at) {
@@ -325,6 +337,7 @@ impl World {
 
     pub(crate) fn forgot(&mut self) {
         self.check_known("when the journal went");
+        self.witness.settled(false);
     }
 
     /// At the very end, with nothing on its way any more.
@@ -397,7 +410,7 @@ impl World {
             // What nobody may look at is as it was recorded.
             Some(object) if object.other && !self.store.vendor.looks => {}
             None if self.store.removals > 0 && !self.store.vendor.looks => {}
-            Some(object) if object.other => {
+            Some(object) if object.other && !self.source.was(&object.bytes, since) => {
                 let (at, bytes) = (object.at, object.bytes);
                 let what = format!("another writer's {:?} stands there since {at} ms", bytes.as_slice());
                 self.broken("what is done stands at the key", format_args!("done, and {what}"));
@@ -442,6 +455,7 @@ impl World {
             Failure::Unconfirmed => !self.store.vendor.looks,
             Failure::Integrity { .. } => self.store.mangled > 0 || self.witness.corrupted,
             Failure::Disk { .. } => t.journal_fails > 0 || t.read_fails > 0 || t.change > 0,
+            // A rule of the store's removed one upload after the other.
             Failure::GaveUp(Fault::NoSuchUpload) if t.lifecycle > 0 => true,
             Failure::GaveUp(_) => {
                 t.unreachable + t.lost + t.unanswered + t.late + t.busy + t.unreadable + t.expired > 0
@@ -468,11 +482,21 @@ impl World {
             || self.store.vendor.tells.nothing()
     }
 
+    /// An object that is the source as it is now, and can be seen to be, stands in nobody's way.
+    fn is_seen_to_be_the_source(&self) -> bool {
+        let vendor = self.store.vendor;
+        let seen = vendor.looks && vendor.tells == Tells::Crc && self.config.kinds.contains(&DigestKind::Crc64);
+        let asked = self.config.callback || self.config.force;
+        let wanted = |object: &Object| object.dress == self.dress && !asked;
+        let same = |object: &Object| object.bytes == *self.source.bytes() && wanted(object);
+        seen && self.source.hidden == 0 && self.store.object.as_ref().is_some_and(same)
+    }
+
     /// Whether an undisturbed run may end like this.
     pub(crate) fn is_right_end(&self, finish: &Finish) -> bool {
         match finish {
             Finish::Done { .. } => true,
-            Finish::Failed(Failure::OtherObject) => self.may_be_anothers(),
+            Finish::Failed(Failure::OtherObject) => self.may_be_anothers() && !self.is_seen_to_be_the_source(),
             Finish::Failed(Failure::Unconfirmed) => !self.store.vendor.looks,
             Finish::Failed(Failure::SourceChanged { .. }) => {
                 self.config.on_change == longhaul_core::download::OnChange::Stop

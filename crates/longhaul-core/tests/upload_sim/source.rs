@@ -19,6 +19,8 @@ pub(crate) struct Source {
     stamp: i64,
     /// How often its facts changed.
     pub(crate) changes: u32,
+    /// How often its bytes changed and its facts did not.
+    pub(crate) hidden: u32,
 }
 
 impl Source {
@@ -26,7 +28,7 @@ impl Source {
         let seed = rng.next();
         let bytes = Bytes::new((0..len).map(|i| (seed >> (i % 8 * 8)) as u8 & 0x7f));
         let facts = SourceFacts { len: len as u64, device: 1, inode: 2, mtime_ns: 1, ctime_ns: 1 };
-        Self { versions: vec![(0, bytes)], facts, dated: now, stamp: 1, changes: 0 }
+        Self { versions: vec![(0, bytes)], facts, dated: now, stamp: 1, changes: 0, hidden: 0 }
     }
 
     pub(crate) fn bytes(&self) -> &Bytes {
@@ -79,6 +81,7 @@ impl Source {
         }
         self.put(bytes, now);
         if young && rng.percent(70) {
+            self.hidden += 1;
             return "another, and nothing shows it";
         }
         let keeps_mtime = rng.coin();

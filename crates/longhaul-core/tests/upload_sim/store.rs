@@ -194,9 +194,19 @@ impl Store {
         };
         let bytes = Bytes::new((0..len).map(|i| 0x80 | (i as u8 + self.rivals as u8)));
         self.rivals += 1;
+        self.written_by_other(bytes, 0, now);
+    }
+
+    /// Another writer sends the source as it is, by other means.
+    pub(crate) fn rival_with(&mut self, bytes: Bytes, dress: u8, now: u64) {
+        self.rivals += 1;
+        self.written_by_other(bytes, dress, now);
+    }
+
+    fn written_by_other(&mut self, bytes: Bytes, dress: u8, now: u64) {
         let etag = self.etag();
         self.object =
-            Some(Object { bytes, other: true, etag, composite: None, upload: None, sum: false, dress: 0, at: now });
+            Some(Object { bytes, other: true, etag, composite: None, upload: None, sum: false, dress, at: now });
     }
 
     /// Another writer removes what stands there. Whether anything did.

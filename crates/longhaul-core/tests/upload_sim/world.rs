@@ -489,8 +489,13 @@ impl World {
     }
 
     fn rival(&mut self) {
-        let len = self.source.bytes().len();
-        self.store.rival(&mut self.rng, len, self.now);
+        let bytes = *self.source.bytes();
+        if self.rng.one_in(3) {
+            self.store.rival_with(bytes, self.dress, self.now);
+            self.coverage.rivals_with_the_source += 1;
+        } else {
+            self.store.rival(&mut self.rng, bytes.len(), self.now);
+        }
         self.coverage.rivals += 1;
         tell!(self, "somebody else writes to the key: {:?}", self.store.object);
     }
@@ -563,7 +568,8 @@ impl World {
         if self.rng.one_in(4) {
             self.change_source();
         }
-        if self.rng.one_in(10) {
+        // Most of what is decided about other writers is decided while an answer is missing.
+        if self.rng.one_in(if self.witness.doubt.is_some() { 3 } else { 10 }) {
             self.rival();
         }
         if self.rng.one_in(10) {

@@ -73,7 +73,13 @@ async fn run_to_discard(request: &Arc<Request>) -> Ended {
 
 fn error(request: &Request, failure: Failure, kept: u64, remembered: Remembered) -> Error {
     let source = request.source.path().display().to_string();
-    error_of(failure, &About { object: &request.config.intent.destination, source: &source, kept }, remembered)
+    let about = About {
+        object: &request.config.intent.destination,
+        source: &source,
+        kept,
+        overwriting_forbidden: request.config.forbid_overwrite,
+    };
+    error_of(failure, &about, remembered)
 }
 
 /// What the runs of one handle add up to.

@@ -16,12 +16,14 @@ pub(crate) struct About<'a> {
     pub(crate) source: &'a str,
     /// Bytes that the store has acknowledged and the next start goes on from.
     pub(crate) kept: u64,
+    /// An object that is there was not to be replaced.
+    pub(crate) overwriting_forbidden: bool,
 }
 
 /// The error for a failed run.
 pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: Remembered) -> Error {
     use Disposition::{GaveUp, Permanent};
-    let About { object, source, kept } = *about;
+    let About { object, source, kept, overwriting_forbidden } = *about;
     let kept = if kept > 0 { "; the parts that are stored are kept" } else { "" };
     let said = remembered.store.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
     let error = |kind, disposition, text: String| {
@@ -57,14 +59,15 @@ pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: Remember
             ),
         )
         .with("changes", changes),
-        Failure::OtherObject => error(
-            ErrorKind::OtherObject,
-            Permanent,
-            format!(
-                "{object}: another object stands at the key and is not overwritten; look at it, then choose another key \
-                 or upload again"
-            ),
-        ),
+        Failure::OtherObject => {
+            let next = if overwriting_forbidden {
+                "choose another key, or allow it to be replaced"
+            } else {
+                "look at it; then choose another key, replace it (`put --force`), or give this upload up (`cancel`)"
+            };
+            let text = format!("{object}: another writer's object stands at the key and is not overwritten; {next}");
+            error(ErrorKind::OtherObject, Permanent, text)
+        }
         Failure::Unconfirmed => error(
             ErrorKind::Unconfirmed,
             GaveUp,
