@@ -63,6 +63,107 @@ pub fn name_from(suggested: Option<&[u8]>, url_path: &str) -> SafeName {
     safe_name(&decoded)
 }
 
+/// Endings of what nobody would serve as a web page. Others say nothing: a version, a program of the server, a word.
+const NO_PAGES: &[&str] = &[
+    "7z",
+    "aac",
+    "apk",
+    "avi",
+    "bam",
+    "bin",
+    "br",
+    "bz2",
+    "cab",
+    "csv",
+    "dat",
+    "db",
+    "deb",
+    "dll",
+    "dmg",
+    "doc",
+    "docx",
+    "epub",
+    "exe",
+    "flac",
+    "gguf",
+    "gif",
+    "gz",
+    "h5",
+    "hdf5",
+    "img",
+    "iso",
+    "jar",
+    "jpeg",
+    "jpg",
+    "json",
+    "lz4",
+    "lzma",
+    "m4a",
+    "mkv",
+    "mov",
+    "mp3",
+    "mp4",
+    "mpg",
+    "msi",
+    "nc",
+    "npy",
+    "npz",
+    "odt",
+    "ogg",
+    "onnx",
+    "parquet",
+    "pdf",
+    "pkg",
+    "png",
+    "ppt",
+    "pptx",
+    "pt",
+    "pth",
+    "qcow2",
+    "rar",
+    "rpm",
+    "safetensors",
+    "so",
+    "sqlite",
+    "tar",
+    "tbz2",
+    "tgz",
+    "tif",
+    "tiff",
+    "tsv",
+    "txz",
+    "vcf",
+    "vdi",
+    "vmdk",
+    "war",
+    "wav",
+    "webm",
+    "webp",
+    "whl",
+    "xls",
+    "xlsx",
+    "xz",
+    "zip",
+    "zst",
+];
+
+/// The ending of a name, or of the last component of a path, in lower case; its last one where there are several.
+fn ending(name: &str) -> Option<String> {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let (stem, ending) = last.rsplit_once('.')?;
+    (!stem.is_empty()).then(|| ending.to_ascii_lowercase())
+}
+
+/// Whether what is called so is no web page. Names without an ending, or with one that is not known, may be anything.
+pub fn is_no_page(name: &str) -> bool {
+    ending(name).is_some_and(|ending| NO_PAGES.contains(&ending.as_str()))
+}
+
+/// Whether both names, or the last components of two paths, end the same way.
+pub fn end_alike(a: &str, b: &str) -> bool {
+    ending(a) == ending(b)
+}
+
 /// One safe path component out of any bytes: the last component behind `/` and `\`, made harmless.
 ///
 /// Bytes that are not UTF-8 are read as ISO-8859-1, the old charset of header fields.

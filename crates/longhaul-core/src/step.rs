@@ -448,6 +448,15 @@ pub enum Note {
     },
     /// A digest matched.
     DigestMatched(Digest),
+    /// A digest that the source declares does not match, and one that the caller gave does: that decides.
+    Disputed {
+        /// What the source declares.
+        declared: Digest,
+        /// What came out.
+        actual: Digest,
+    },
+    /// A web page comes where its name says that something else was wanted.
+    PageInPlace,
     /// The end of the body cannot be proven.
     EndNotProvable,
     /// The object is the version that the caller has already.
@@ -528,6 +537,8 @@ pub enum Failure {
         expected: Digest,
         /// What came out.
         actual: Digest,
+        /// The source declared it; the caller did not give it.
+        declared: bool,
     },
     /// `require_verified` or `require_length` was asked and cannot be met.
     NotProvable(&'static str),

@@ -1,6 +1,6 @@
 //! Whatever a server suggests becomes one harmless path component: a table of hostile names, then random ones.
 
-use longhaul_core::names::{FALLBACK, NAME_LEN_MAX, name_from, safe_name};
+use longhaul_core::names::{FALLBACK, NAME_LEN_MAX, end_alike, is_no_page, name_from, safe_name};
 
 #[test]
 fn hostile_names_become_one_safe_component() {
@@ -182,4 +182,29 @@ fn random_names_are_always_safe() {
         assert_eq!(safe_name(name.as_bytes()), safe, "a safe name stays as it is: {why}");
         let _ = name_from(Some(&raw), &String::from_utf8_lossy(&raw));
     }
+}
+
+#[test]
+fn what_is_no_page_is_known_by_its_ending() {
+    for (name, no_page) in [
+        ("data.zip", true),
+        ("DATA.ZIP", true),
+        ("a.tar.gz", true),
+        ("/pub/a.tgz", true),
+        ("model.safetensors", true),
+        ("index.html", false),
+        ("index.php", false),
+        ("a.zip.html", false),
+        ("release-1.2", false),
+        ("zip", false),
+        (".zip", false),
+        ("data.", false),
+        ("data.zip/", false),
+        ("", false),
+        ("caf\u{e9}.z\u{131}p", false),
+    ] {
+        assert_eq!(is_no_page(name), no_page, "{name}");
+    }
+    assert!(end_alike("/mirror/Data.ZIP", "data.zip") && end_alike("/a/b", "c"));
+    assert!(!end_alike("/login", "data.zip") && !end_alike("/a.php", "data.zip"));
 }

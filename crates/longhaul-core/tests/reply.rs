@@ -699,3 +699,21 @@ fn hostile_heads_never_panic() {
         }
     }
 }
+
+/// For messages: whose word a digest is.
+#[test]
+fn a_digest_is_known_with_the_field_that_it_came_in() {
+    let facts = facts(&format!(
+        "200 ; content-length: 5 ; content-md5: {} ; x-oss-hash-crc64ecma: 7 ; x-amz-checksum-crc32c: AAAAAA==",
+        "XUFAKrxLKna5cZ2REBfFkg=="
+    ));
+    let fields: Vec<(DigestKind, &str)> = facts.declared_in.iter().map(|(d, f)| (d.kind(), f.as_str())).collect();
+    for want in [
+        (DigestKind::Md5, "content-md5"),
+        (DigestKind::Crc64, "x-oss-hash-crc64ecma"),
+        (DigestKind::Crc32c, "x-amz-checksum-crc32c"),
+    ] {
+        assert!(fields.contains(&want), "{want:?} of {fields:?}");
+    }
+    assert_eq!(fields.len(), facts.identity.digests.len());
+}

@@ -504,6 +504,13 @@ impl DownloadBuilder {
         self
     }
 
+    /// Digests that the source declares are not compared. For sources whose digests are known to be of other bytes; a
+    /// matching [`checksum`](Self::checksum) decides against them anyway.
+    pub fn ignore_source_digest(mut self, ignore: bool) -> Self {
+        self.config.ignore_declared = ignore;
+        self
+    }
+
     /// Only a file with a matching whole-object digest is published.
     pub fn require_verified(mut self, require: bool) -> Self {
         self.config.require_verified = require;
@@ -655,6 +662,7 @@ impl DownloadBuilder {
         config.source.version = self.version;
         config.source.window = window.unwrap_or(config.source.window);
         config.only_if = self.only_if.conditions()?;
+        config.wanted_name = wanted_name(&destination, &origin);
         let state = self.client.inner.state.clone();
         let window = &config.source.window;
         let known = |ambiguous: bool| if ambiguous { None } else { Some(config.source.url.as_str()) };
@@ -701,6 +709,16 @@ impl DownloadBuilder {
         };
         Ok(start(request, self.links))
     }
+}
+
+/// What the file is to be called, as far as that is known before it is asked for.
+fn wanted_name(destination: &Destination, origin: &Origin) -> String {
+    let given = match destination {
+        Destination::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+        Destination::Below(below) => Some(below.name.to_string_lossy().into_owned()),
+        Destination::Folder(_) | Destination::Chosen(_) => None,
+    };
+    given.unwrap_or_else(|| longhaul_core::names::name_from(None, &origin.path()).to_string())
 }
 
 /// Opens the state directory and removes what processes left there that died while writing, more than a day ago.

@@ -346,6 +346,14 @@ impl Teller {
                 self.tally.digests.push(digest.clone());
                 Event::DigestMatched(digest)
             }
+            Note::Disputed { declared, actual } => Event::Warning(format!(
+                "the source declares {declared}, and the file has {actual}; the digest that was given matches, and decides"
+            )),
+            Note::PageInPlace => Event::Warning(
+                "the source sends a web page (text/html) for a name that is none: it may be a login or a notice in place of \
+                 the file"
+                    .into(),
+            ),
             Note::EndNotProvable => Event::Warning(
                 "the reply has no length and ended when the connection closed: its end cannot be proven".into(),
             ),

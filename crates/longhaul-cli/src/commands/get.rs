@@ -219,6 +219,7 @@ fn settings(get: &Get, wanted: &Wanted, download: DownloadBuilder) -> DownloadBu
         .of(download)
         .create_dirs(wanted.create_dirs)
         .overwrite(get.overwrite)
+        .ignore_source_digest(get.ignore_source_digest)
         .require_verified(get.require_verified)
         .require_length(get.require_length)
         .on_change(get.on_change)

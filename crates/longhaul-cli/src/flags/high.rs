@@ -59,6 +59,7 @@ pub(crate) struct Get {
     pub(crate) durability: Durability,
     pub(crate) no_lock: bool,
     pub(crate) checksums: Vec<Digest>,
+    pub(crate) ignore_source_digest: bool,
     pub(crate) require_verified: bool,
     pub(crate) require_length: bool,
     pub(crate) on_change: OnChange,
@@ -256,6 +257,7 @@ fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> 
         durability: durability(words.durability),
         no_lock: words.no_lock,
         checksums,
+        ignore_source_digest: words.ignore_source_digest,
         require_verified: words.require_verified,
         require_length: words.require_length,
         on_change: match words.on_change {

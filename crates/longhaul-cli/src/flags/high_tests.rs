@@ -70,6 +70,7 @@ fn each_flag_means_what_it_says() {
         (&["--durability", "process"], |g| g.durability == Durability::Process),
         (&["--no-lock"], |g| g.no_lock),
         (&["--checksum", "crc32c:00000001", "--checksum", "crc64:0000000000000002"], |g| g.checksums.len() == 2),
+        (&["--ignore-source-digest"], |g| g.ignore_source_digest),
         (&["--require-verified"], |g| g.require_verified),
         (&["--require-length"], |g| g.require_length),
         (&["--on-change", "stop"], |g| g.on_change == OnChange::Stop),

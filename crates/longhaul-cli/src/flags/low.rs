@@ -149,6 +149,11 @@ pub(crate) struct GetWords {
     #[arg(long, value_name = "KIND:HEX", help_heading = "What is right")]
     pub(crate) checksum: Vec<String>,
 
+    /// Do not compare the digests that the server declares (a stale Content-MD5, say); a --checksum that matches decides
+    /// anyway
+    #[arg(long, help_heading = "What is right")]
+    pub(crate) ignore_source_digest: bool,
+
     /// Publish the file only if a whole-file digest was compared, given here or by the server
     #[arg(long, help_heading = "What is right")]
     pub(crate) require_verified: bool,

@@ -25,7 +25,7 @@ fn digests() {
     let unsaid = "validator, restarted (digest_mismatch)";
     run("digests", vec![
         declared("Repr-Digest, right", "Repr-Digest", &right.repr_digest()).ends(0, "sha256").served(SIZE),
-        declared("Repr-Digest, wrong", "Repr-Digest", &wrong.repr_digest()).ends(7, "integrity").served(twice).healthy(object()).then(unsaid),
+        declared("Repr-Digest, wrong", "Repr-Digest", &wrong.repr_digest()).ends(7, "integrity").served(twice).healthy(object()).then(unsaid).check(says("the server's field repr-digest")),
         declared("Repr-Digest, garbled", "Repr-Digest", "sha-256=:nonsense").served(SIZE),
         declared("Repr-Digest of an unknown kind", "Repr-Digest", "unixsum=30637").served(SIZE),
         declared("Content-MD5, right", "Content-MD5", &right.content_md5()).always(Fault::IgnoreRange).ends(0, "md5").served(SIZE),
@@ -44,7 +44,12 @@ fn digests() {
         case("--checksum twice, one wrong").object(other()).args(&["--checksum", &not_sha256, "--checksum", &crc64]).ends(7, "integrity").served(twice).then_fails(7, "integrity"),
         case("--checksum sha256, wrong").args(&["--checksum", &not_sha256]).ends(7, "integrity").served(twice).then_fails(7, "integrity"),
         resume("--checksum sha256, wrong, on resume").args(&["--checksum", &not_sha256]).ends(7, "integrity").then_fails(7, "integrity"),
-        declared("--checksum right, declared wrong", "Repr-Digest", &wrong.repr_digest()).args(&["--checksum", &sha256]).ends(7, "integrity").healthy(object()).then("sha256, restarted (digest_mismatch)"),
+        declared("--checksum right, declared wrong", "Repr-Digest", &wrong.repr_digest()).args(&["--checksum", &sha256]).ends(0, "sha256").served(SIZE).check(says("decides")),
+        declared("--checksum right, another kind declared wrong", "Content-MD5", &wrong.content_md5()).always(Fault::IgnoreRange).args(&["--checksum", &crc64]).ends(0, "crc64").served(SIZE).check(says("decides")),
+        declared("--checksum wrong, declared right", "Repr-Digest", &right.repr_digest()).args(&["--checksum", &not_sha256]).ends(7, "integrity").healthy(object()).then_fails(7, "integrity"),
+        declared("declared wrong, and not to be compared", "Repr-Digest", &wrong.repr_digest()).args(&["--ignore-source-digest"]).served(SIZE),
+        declared("declared wrong, not to be compared, resumed", "x-oss-hash-crc64ecma", &wrong.crc64_header()).held(HALF).args(&["--ignore-source-digest"]).ends(0, "validator, resumed").served(REST),
+        declared("not to be compared, and required", "Repr-Digest", &right.repr_digest()).args(&["--ignore-source-digest", "--require-verified"]).ends(7, "not_provable").then_fails(7, "not_provable"),
         case("--require-verified and a digest").args(&["--require-verified", "--checksum", &sha256]).ends(0, "sha256").served(SIZE),
         declared("--require-verified and a declared digest", "Repr-Digest", &right.repr_digest()).args(&["--require-verified"]).ends(0, "sha256").served(SIZE),
         case("--require-verified and no digest").args(&["--require-verified"]).ends(7, "not_provable").healthy(object().header("Repr-Digest", right.repr_digest())).then("sha256"),

@@ -2,7 +2,7 @@
 
 use longhaul_devstore::{Fault, Object, refuse};
 
-use crate::common::{HALF, Ran, SIZE};
+use crate::common::{Bench, Get, HALF, Ran, SIZE};
 use crate::table::{Case, Stage, case, object, resume, run, says};
 
 const REST: u64 = SIZE - HALF;
@@ -179,4 +179,72 @@ fn portals_and_error_pages() {
         resume("an HTML page that says 503").once(Fault::status_with(503, &[("Content-Type", "text/html")], "<html>maintenance</html>")).ends(0, "validator, resumed, retried"),
         resume("an HTML page that says 404").always(Fault::status_with(404, &[("Content-Type", "text/html")], "<html>no such page</html>")).ends(3, "not_found, kept"),
     ]);
+}
+
+fn get<'b>(bench: &'b Bench, path: &str) -> Get<'b> {
+    bench.get_url(bench.origin.url(path)).into_dir(bench.folder()).retries(1)
+}
+
+/// A page where a file was asked for by name: told, and refused when a redirect led to it. What may well be a page, or comes
+/// under a wrong type, is neither.
+#[test]
+fn a_page_in_place_of_a_file() {
+    let page = || Object::new(refuse::portal_page().body).content_type("text/html; charset=utf-8").no_validators();
+    let typed = || object().content_type("text/html");
+    let led = |bench: &Bench, to: &str, object: Object| {
+        bench.origin.always("/data.zip", redirect(to));
+        bench.origin.put(to.split('?').next().unwrap(), object);
+    };
+    let warns = |ran: &Ran| ran.events.iter().any(|event| event["event"] == "warning");
+
+    for (path, warned) in [
+        ("/data.zip", true),
+        ("/DATA.TAR.GZ", true),
+        ("/paper.pdf", true),
+        ("/index.html", false),
+        ("/index.htm", false),
+        ("/download.php", false),
+        ("/view.aspx", false),
+        ("/release-1.2", false),
+        ("/data", false),
+        ("/", false),
+    ] {
+        let bench = Bench::new();
+        bench.origin.put(path, page());
+        let ran = get(&bench, path).run();
+        ran.expect_code(&bench, 0);
+        assert_eq!(warns(&ran), warned, "{path}: {}", ran.report(&bench));
+    }
+
+    // The file's own name says it, whatever the address is called; or that a page is wanted.
+    let bench = Bench::new();
+    bench.origin.put("/uc", page());
+    assert!(warns(&bench.get_url(bench.origin.url("/uc?id=7")).to(bench.folder().join("model.tar.gz")).run()));
+    bench.origin.put("/notice.zip", page());
+    assert!(!warns(&bench.get_url(bench.origin.url("/notice.zip")).to(bench.folder().join("notice.html")).run()));
+
+    // Led to a page: no file, and nothing is kept.
+    let bench = Bench::new();
+    led(&bench, "/login?next=%2Fdata.zip", page());
+    let ran = get(&bench, "/data.zip").run();
+    ran.expect(&bench, 5, "portal");
+    assert!(ran.stderr.contains("HTML page"), "{}", ran.report(&bench));
+    assert!(crate::common::names(&bench.folder()).is_empty(), "{}", ran.report(&bench));
+
+    // Led to the file under another path, which the server calls a page: told, and had.
+    for (to, object) in
+        [("/mirror/data.zip", typed()), ("/get.php", typed().content_disposition("attachment; filename=\"data.zip\""))]
+    {
+        let bench = Bench::new();
+        led(&bench, to, object);
+        let ran = get(&bench, "/data.zip").run();
+        ran.expect_code(&bench, 0);
+        assert!(warns(&ran), "{to}: {}", ran.report(&bench));
+    }
+
+    // A digest decides.
+    let bench = Bench::new();
+    led(&bench, "/serve.php", typed());
+    let sum = format!("sha256:{}", object().content.sha256());
+    get(&bench, "/data.zip").args(["--checksum", &sum]).run().expect(&bench, 0, "sha256");
 }

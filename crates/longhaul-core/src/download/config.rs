@@ -34,6 +34,8 @@ pub struct Config {
     pub seed: u64,
     /// The source as recorded in the journal.
     pub source: Source,
+    /// What the file is to be called, by the caller or the URL: which kind of thing is wanted. Empty: that is not known.
+    pub wanted_name: String,
     /// The file name is known; otherwise the first reply is asked before anything is opened.
     pub named: bool,
     /// The URL carries a signature: a refusal means that a new link is needed.
@@ -79,6 +81,8 @@ pub struct Config {
     pub on_change: OnChange,
     /// Digests that the user expects.
     pub expected: Vec<Digest>,
+    /// Digests that the source declares are not compared: they are known to be of other bytes.
+    pub ignore_declared: bool,
     /// A file may only be published with a matching digest.
     pub require_verified: bool,
     /// A body whose end cannot be proven is refused.
@@ -95,6 +99,7 @@ impl Default for Config {
         Self {
             seed: 0,
             source: Source::default(),
+            wanted_name: String::new(),
             named: true,
             link_signed: false,
             connections: Connections::Fixed(1),
@@ -117,6 +122,7 @@ impl Default for Config {
             durability: Durability::Power,
             on_change: OnChange::Restart,
             expected: Vec::new(),
+            ignore_declared: false,
             require_verified: false,
             require_length: false,
             overwrite: false,

@@ -10,6 +10,7 @@
 use super::{Download, OnChange};
 use crate::fault::Fault;
 use crate::identity::{Identity, Likeness};
+use crate::names;
 use crate::ranges::Range;
 use crate::reply::{Suspicion, differs_but_for_encoding};
 use crate::resume::Restart;
@@ -86,6 +87,19 @@ impl Download {
             Suspicion::Html => Failure::Portal,
             why => Failure::Unusable(why),
         });
+    }
+
+    /// Whether the first reply is a web page (a login, a notice, a consent) in place of what the name says. Nothing is known to
+    /// compare it with, and some servers call everything a page: so it is told, and is one when a redirect led there.
+    pub(super) fn is_page_in_place(&mut self, i: usize, identity: &Identity) -> bool {
+        let page = identity.html && names::is_no_page(&self.config.wanted_name);
+        if !page || !self.config.expected.is_empty() || self.planted(Fault::PageBelieved) {
+            return false; // a digest decides
+        }
+        if !self.streams[i].led_away && !std::mem::replace(&mut self.page_told, true) {
+            self.note(Note::PageInPlace);
+        }
+        self.streams[i].led_away
     }
 
     /// A refusal that says something of the request as well as of the object: it is believed when the plainest request

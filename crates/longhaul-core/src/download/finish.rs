@@ -42,13 +42,26 @@ impl Download {
 
     /// Holds computed digests against every expected one; true when all match.
     fn digests_match(&mut self, computed: Vec<Digest>) -> bool {
+        let differs =
+            |expected: &Digest| computed.iter().find(|d| d.kind() == expected.kind() && *d != expected).cloned();
+        let mut disputed = Vec::new();
         for expected in self.expected() {
-            let Some(actual) = computed.iter().find(|d| d.kind() == expected.kind()) else { continue };
-            if *actual != expected {
-                self.digest_mismatch(expected, actual.clone());
-                return false;
+            let given = self.config.expected.contains(&expected);
+            match differs(&expected) {
+                None => {}
+                // The caller's own word decides, and stands first in the list: it matches.
+                Some(actual) if !given && !self.config.expected.is_empty() => {
+                    disputed.push(actual.kind());
+                    self.note(Note::Disputed { declared: expected, actual });
+                }
+                Some(actual) => {
+                    self.digest_mismatch(expected, actual, !given);
+                    return false;
+                }
             }
         }
+        let proves = |digest: &Digest| !disputed.contains(&digest.kind()) || self.config.expected.contains(digest);
+        let computed: Vec<Digest> = computed.into_iter().filter(proves).collect();
         for digest in computed {
             self.note(Note::DigestMatched(digest.clone()));
             self.verified.push(digest);
@@ -57,7 +70,7 @@ impl Download {
     }
 
     /// The whole is wrong, so no byte of it counts: all of it is voided, durably, and fetched once more.
-    fn digest_mismatch(&mut self, expected: Digest, actual: Digest) {
+    fn digest_mismatch(&mut self, expected: Digest, actual: Digest, declared: bool) {
         self.leave_small();
         self.closing = false;
         self.mismatches += 1;
@@ -73,7 +86,7 @@ impl Download {
         self.record_void(generation, vec![whole], Restart::DigestMismatch);
         self.retry.restart_at(0);
         if self.mismatches > 1 {
-            self.fail(Failure::Integrity { expected, actual });
+            self.fail(Failure::Integrity { expected, actual, declared });
         }
     }
 

@@ -133,6 +133,8 @@ struct Stream {
     body: Option<stream::Body>,
     whole: bool,
     close_framed: bool,
+    /// A redirect led to another path, which ends otherwise, and nothing says that a file comes from there.
+    led_away: bool,
     /// It brought bytes that were not held.
     gained: bool,
     /// It was sent on a connection of its own.
@@ -208,6 +210,8 @@ pub struct Download {
     ask_whole: bool,
     /// That was the last try's way, and is not known to have helped.
     whole_at_last: bool,
+    /// It was said that a web page comes.
+    page_told: bool,
     /// Ranges were of no use, whatever there is of the object.
     ranges_refused: bool,
     single: bool,
@@ -302,6 +306,7 @@ impl Download {
             finished: None,
             ask_whole: false,
             whole_at_last: false,
+            page_told: false,
             ranges_refused: false,
             single: false,
             alternating: false,

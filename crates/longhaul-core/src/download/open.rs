@@ -42,6 +42,9 @@ impl Download {
                 self.drop_waiting_head();
                 self.source_recorded = true;
                 self.moved = true;
+                if self.config.ignore_declared {
+                    current.begin.identity.digests.clear();
+                }
                 if self.planted(Fault::ResumeForgets) {
                     current.held = Default::default();
                     current.hints.clear();

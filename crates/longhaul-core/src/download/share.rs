@@ -46,6 +46,7 @@ impl Stream {
             body: None,
             whole: false,
             close_framed: false,
+            led_away: false,
             gained: false,
             fresh,
             probe: next.probe,

@@ -4,6 +4,7 @@ use super::{Beginning, Download, Flow, Job, OnChange, Stream};
 use crate::fault::Fault;
 use crate::identity::{Identity, Likeness};
 use crate::journal::{Begin, Record};
+use crate::names;
 use crate::pace::Meter;
 use crate::ranges::{Range, block_len};
 use crate::reply::{ContentRange, Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding};
@@ -81,10 +82,17 @@ impl Download {
     }
 
     fn hear_head(&mut self, i: usize, facts: &ReplyFacts) {
+        let mut facts = facts.clone();
+        if self.config.ignore_declared {
+            facts.identity.digests.clear();
+        }
+        let facts = &facts;
         let asked = self.streams[i].asked;
         let probe = self.streams[i].probe;
         self.head_came(i);
         self.streams[i].close_framed = facts.framing == Framing::Close;
+        self.streams[i].led_away = facts.suggested_name.is_none()
+            && facts.led_to.as_deref().is_some_and(|path| !names::end_alike(path, &self.config.wanted_name));
         if self.ending.is_some() || self.unsynced_lost {
             return self.stop(i);
         }
@@ -222,6 +230,9 @@ impl Download {
 
     fn use_reply(&mut self, i: usize, identity: Identity, likeness: Likeness, body: Body) {
         let Some(g) = &self.current else {
+            if self.is_page_in_place(i, &identity) {
+                return self.suspect(i, Suspicion::Html);
+            }
             return self.begin_with(i, identity, body, self.restart);
         };
         let known = &g.begin.identity;

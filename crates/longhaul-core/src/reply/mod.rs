@@ -15,6 +15,7 @@ mod part;
 pub use date::http_date;
 pub use part::judge_part;
 
+use crate::digest::Digest;
 use crate::identity::{Identity, Likeness};
 
 /// The facts of one reply head.
@@ -37,6 +38,11 @@ pub struct ReplyFacts {
     pub retry_after_ms: Option<u64>,
     /// The error body says that a token or link has expired (OSS and S3: `ExpiredToken`, `AccessDenied` with "expired").
     pub expired: bool,
+    /// The field that each of the identity's digests came in, in lower case.
+    pub declared_in: Vec<(Digest, String)>,
+    /// The path that a redirect led to, as in the URL, where it is another one than was asked for. Told by who sends
+    /// requests: it is not in the head.
+    pub led_to: Option<String>,
     /// The name that `Content-Disposition` suggests, raw, not yet made safe.
     pub suggested_name: Option<Vec<u8>>,
 }

@@ -44,6 +44,8 @@ impl ReplyFacts {
         let date = head.date.as_deref().and_then(http_date).unwrap_or(now_unix_s);
         let modified = head.modified.one().and_then(|raw| http_date(&raw));
         let encoding = head.encoding();
+        let digests = head.digests(status, content_range, framing, encoding.is_some());
+        let declared_in = head.declared.fields.iter().filter(|(digest, _)| digests.contains(digest)).cloned().collect();
         let identity = Identity {
             version: head.version.one().filter(|v| v != "null" && is_visible(v)),
             etag: head.etag.joined(),
@@ -51,7 +53,7 @@ impl ReplyFacts {
             modified_is_old: modified.is_some_and(|m| date.saturating_sub(m) >= OLD_ENOUGH_S),
             length: None,
             of: None,
-            digests: head.digests(status, content_range, framing, encoding.is_some()),
+            digests,
             encoding,
             html: false,
             distrusted: false,
@@ -65,6 +67,8 @@ impl ReplyFacts {
             html: matches!(head.media_type.as_str(), "text/html" | "application/xhtml+xml"),
             retry_after_ms: head.retry_after.as_deref().and_then(|raw| retry_after_ms(raw, date)),
             expired: matches!(status, 400 | 401 | 403) && error_body.is_some_and(says_expired),
+            declared_in,
+            led_to: None,
             suggested_name: head.disposition.as_deref().and_then(disposition::file_name),
         }
     }
@@ -128,6 +132,8 @@ struct Declared {
     amz_composite: bool,
     goog: Vec<Digest>,
     goog_stored_gzip: bool,
+    /// The field that each of them came in.
+    fields: Vec<(Digest, String)>,
 }
 
 impl Head {
@@ -244,6 +250,21 @@ impl Head {
 
 impl Declared {
     fn take(&mut self, name: &str, value: &[u8]) {
+        let mut new = Declared::default();
+        new.read(name, value);
+        for list in [&new.whole, &new.stored, &new.content, &new.amz, &new.goog] {
+            self.fields.extend(list.iter().map(|digest| (digest.clone(), name.to_owned())));
+        }
+        self.whole.append(&mut new.whole);
+        self.stored.append(&mut new.stored);
+        self.content.append(&mut new.content);
+        self.amz.append(&mut new.amz);
+        self.goog.append(&mut new.goog);
+        self.amz_composite |= new.amz_composite;
+        self.goog_stored_gzip |= new.goog_stored_gzip;
+    }
+
+    fn read(&mut self, name: &str, value: &[u8]) {
         match name {
             "repr-digest" => structured(value, &mut self.whole),
             "content-digest" => structured(value, &mut self.content),

@@ -180,7 +180,7 @@ impl World {
             self.broken("the target matches the digest that was given", format_args!("{when}"));
         }
         // (A 416 tells of an object without bytes, and its digest is not the object's.)
-        if self.remote.declares == Declares::Wrong && !empty && self.wanted.is_whole() {
+        if self.remote.declares == Declares::Wrong && self.expected.is_empty() && !empty && self.wanted.is_whole() {
             self.broken("the target matches the digest that was declared", format_args!("{when}"));
         }
     }
@@ -518,7 +518,8 @@ impl World {
         let several = self.remote.versions.len() > 1;
         match finish {
             Finish::Done { length, .. } => {
-                self.remote.declares != Declares::Wrong || *length == 0 || !self.wanted.is_whole()
+                let decided = !self.expected.is_empty() || !self.wanted.is_whole();
+                self.remote.declares != Declares::Wrong || *length == 0 || decided
             }
             Finish::Failed(Failure::Refused(refusal)) => match refusal {
                 // Published, and then somebody took the journal that said so.
@@ -570,7 +571,9 @@ impl World {
             Finish::Failed(Failure::Unusable(Suspicion::Empty)) => {
                 empty && (self.remote.lies || !self.remote.scheme.is_strong() || self.remote.manners.hidden)
             }
-            Finish::Failed(Failure::Integrity { .. }) => self.remote.declares == Declares::Wrong,
+            Finish::Failed(Failure::Integrity { declared, .. }) => {
+                *declared && self.remote.declares == Declares::Wrong && self.expected.is_empty()
+            }
             _ => false,
         }
     }

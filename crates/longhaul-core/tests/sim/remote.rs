@@ -120,6 +120,8 @@ pub(crate) struct Manners {
     most: Option<(usize, u16)>,
     /// Its validators may go away, or turn weak.
     pub(crate) hides: bool,
+    /// A portal that takes the place of a first reply was led to.
+    pub(crate) leads_away: bool,
     /// They have.
     pub(crate) hidden: bool,
     /// In their place the encoding changes: something on the way has begun to encode.
@@ -380,8 +382,12 @@ impl Remote {
         let broken = rng.percent(trouble.cut).then(|| if rng.coin() { NetFault::Cut } else { NetFault::Stalled });
         let mut reply = self.honest(fetch, version, rng);
         if let Reply::Head(facts, body) = &mut reply {
-            if known && rng.percent(trouble.portal) {
+            if (known || self.manners.leads_away) && rng.percent(trouble.portal) {
                 self.show_portal(facts, body);
+                if !known {
+                    // Before an identity is known, only where it was led to can tell.
+                    facts.led_to = Some("/login".to_owned());
+                }
             } else if odd {
                 self.make_odd(facts, body, known, rng);
             }

@@ -152,7 +152,7 @@ impl World {
                 }
                 self.end(core, i, StreamEnd::Stopped);
             }
-            Phase::Asking(fetch) => {
+            Phase::Asking(_) => {
                 let known = self.witness.identity_known;
                 let busy = |s: &&Stream| !s.stopped && !matches!(s.phase, Phase::Asking(_));
                 let serving = self.streams.iter().filter(busy).count();

@@ -247,6 +247,7 @@ impl World {
         if !self.wanted.is_whole() {
             self.remote.manners.ranges = Ranges::Served; // without them a part of the object cannot be had
         }
+        self.remote.manners.leads_away = self.expected.is_empty(); // else the digest tells
         self.coverage.ranges_not_served += u64::from(self.remote.manners.ranges != Ranges::Served);
         self.stand_something_at_the_target();
         tell!(self, "seed {seed}: {config:?}");
@@ -326,6 +327,8 @@ impl World {
         Config {
             seed,
             source: Source { url: "u".to_owned(), name: b"n".to_vec(), window, ..Source::default() },
+            wanted_name: "object.zip".to_owned(),
+            ignore_declared: false,
             named: !rng.one_in(8),
             link_signed: rng.one_in(4),
             connections: if rng.coin() {

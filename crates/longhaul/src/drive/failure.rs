@@ -84,7 +84,7 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
         )
         .with("changes", changes),
         Failure::Unmet { seen } => unmet(&seen, object, kept),
-        Failure::Integrity { expected, actual } => error(
+        Failure::Integrity { expected, actual, declared: false } => error(
             ErrorKind::Integrity,
             Permanent,
             format!(
@@ -92,6 +92,19 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
                  Check the expected digest, or fetch from another source"
             ),
         ),
+        Failure::Integrity { expected, actual, declared: true } => {
+            let field = remembered.declared_in.iter().find(|(digest, _)| *digest == expected);
+            let who = field.map_or("the server".to_owned(), |(_, field)| format!("the server's field {field}"));
+            error(
+                ErrorKind::Integrity,
+                Permanent,
+                format!(
+                    "{object}: {who} says that the object has {expected}, and twice {actual} came; nothing was published. \
+                     Give the right digest (--checksum), which decides; or, if the server's is known to be wrong, \
+                     --ignore-source-digest"
+                ),
+            )
+        }
         Failure::NotProvable(why) => error(
             ErrorKind::NotProvable,
             Permanent,
@@ -105,7 +118,8 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             Temporary,
             format!(
                 "{object}: an HTML page came in place of the object (a login page or a captive portal){kept}; \
-                 log in and run the same command again"
+                 log in and run the same command again{}",
+                if held == 0 { ", or name the file .html if the page is wanted" } else { "" }
             ),
         ),
         Failure::ServerRefused(status) => {

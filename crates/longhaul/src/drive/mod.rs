@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use longhaul_core::digest::Digest;
 use longhaul_core::journal::Source;
 use longhaul_core::reply::ReplyFacts;
 use longhaul_core::step::{Extent, Heard, Ticket};
@@ -42,6 +43,8 @@ pub(crate) struct Remembered {
     pub(crate) recorded_range: Option<String>,
     /// Which bytes were asked for, in words; `None`: all of them.
     pub(crate) range: Option<String>,
+    /// The fields that the source declares digests in; few, since only one of each kind counts.
+    pub(crate) declared_in: Vec<(Digest, String)>,
 }
 
 /// What the first usable head told besides the core's facts.
@@ -136,6 +139,9 @@ impl Shared {
 
     fn saw_head(&self, facts: &ReplyFacts) {
         if matches!(facts.status, 200 | 206) {
+            if !facts.declared_in.is_empty() {
+                locked(&self.remembered).declared_in.clone_from(&facts.declared_in);
+            }
             *locked(&self.head) =
                 SeenHead { suggested_name: facts.suggested_name.clone(), modified_s: facts.identity.modified };
         }

@@ -190,7 +190,9 @@ impl HttpStore {
             let headers = self.sender.headers(url, fetch, way.is_home());
             let answer = self.shared.send(Ask::get(&here, headers, fetch.fresh_connection)).await?;
             if !is_redirect(answer.status()) {
-                return Ok(answer.into_reply().await);
+                let mut reply = answer.into_reply().await;
+                reply.facts.led_to = Some(here.path()).filter(|path| *path != url.path()).map(ToOwned::to_owned);
+                return Ok(reply);
             }
             way.follow(answer.headers().get(LOCATION).map(HeaderValue::as_bytes))?;
         }
