@@ -7,7 +7,11 @@
 #[allow(unused_imports, reason = "each suite uses a part")]
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Bench, HALF, SIZE, names, tree};
 use longhaul_devstore::{Fault, Object};
@@ -15,13 +19,17 @@ use longhaul_devstore::{Fault, Object};
 const SECRET: &str = "hunter2";
 const PAGE: &str = "<html>a page of the proxy</html>";
 
-/// `longhaul get http://object.example/file` with these arguments and variables.
+/// `longhaul get http://object.example/file` with these arguments and variables, and no retries.
 fn get(bench: &Bench, args: &[&str], variables: &[(&str, String)]) -> Output {
+    get_url(bench, "http://object.example/file", "0", args, variables)
+}
+
+fn get_url(bench: &Bench, url: &str, retries: &str, args: &[&str], variables: &[(&str, String)]) -> Output {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("longhaul"));
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSL_CERT_FILE", "LONGHAUL_STATE_DIR"] {
         command.env_remove(name).env_remove(name.to_uppercase());
     }
-    command.args(["get", "http://object.example/file", "--retries", "0", "--connect-timeout", "5", "-v"]);
+    command.args(["get", url, "--retries", retries, "--connect-timeout", "5", "-v"]);
     command.args(args).arg("-o").arg(bench.file()).arg("--state-dir").arg(bench.state());
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     let output = command.stdin(Stdio::null()).output().unwrap();
@@ -117,4 +125,50 @@ fn a_proxy_that_cannot_be_used_is_refused_instead_of_gone_past() {
         assert_eq!(output.status.code(), Some(2), "{}", told(&output));
         assert!(told(&output).contains("the proxy"), "{}", told(&output));
     }
+}
+
+/// Goal: what a proxy answers to CONNECT is told with its name, what it refuses for good is asked once, and nobody is told to run
+/// the same command again. Method: the origin as a proxy that refuses every request for a tunnel.
+#[test]
+fn a_proxy_that_refuses_a_tunnel_is_named_with_its_status() {
+    for (status, requests, code, says) in
+        [(403, 1, 11, "status 403"), (405, 1, 11, "status 405"), (502, 2, 10, "status 502")]
+    {
+        let (proxy, heard) = refusing(status);
+        let bench = Bench::new();
+        let by = format!("http://me:{SECRET}@{proxy}");
+        let output = get_url(&bench, "https://object.example/file", "1", &["--proxy", &by], &[]);
+        assert_eq!(output.status.code(), Some(code), "{}", told(&output));
+        assert!(told(&output).contains(says) && told(&output).contains(&proxy), "{}", told(&output));
+        assert_eq!(told(&output).contains("run the same command"), code == 10, "{}", told(&output));
+        assert_eq!(heard.load(Ordering::Relaxed), requests, "{status}");
+    }
+    let bench = Bench::new();
+    let output = get(&bench, &["--proxy", "http://no-such-proxy.invalid:3128"], &[]);
+    assert_eq!(output.status.code(), Some(10), "{}", told(&output));
+    assert!(told(&output).contains("the name of the proxy no-such-proxy.invalid:3128"), "{}", told(&output));
+}
+
+/// A proxy on a thread that answers everything with a status; its address, and how many requests it heard.
+fn refusing(status: u16) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|got| got == 1) {
+                head.push(byte[0]);
+            }
+            counted.fetch_add(1, Ordering::Relaxed);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status} No\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{PAGE}",
+                PAGE.len()
+            );
+        }
+    });
+    (address, heard)
 }

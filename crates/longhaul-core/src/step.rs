@@ -294,6 +294,8 @@ pub enum NetFault {
     Stalled,
     /// The answer was no legal HTTP.
     Protocol,
+    /// A proxy refuses to connect us there, by policy, say: not worth a second try.
+    Proxy,
     /// A redirect that must not be followed (loop, downgrade, scheme): not worth a second try.
     Redirect,
 }

@@ -114,6 +114,11 @@ whole   | strong  | 206 ; content-range: bytes 0-99/100 ; etag: "a"             
 0-      | -       | 206 ; content-range: bytes 0-99/100 ; content-length: 1e2              | suspect BadFraming
 0-      | -       | 200 ; content-length: 100 ; transfer-encoding: chunked                 | use unknown 0..? of ? whole
 0-      | -       | 200 ; transfer-encoding: gzip, chunked                                 | suspect BadFraming
+0-      | -       | 200 ; transfer-encoding: identity ; content-length: 100                | use unknown 0..100 of 100 whole
+0-      | -       | 200 ; transfer-encoding: Identity                                      | use unknown 0..? of ? whole
+0-      | -       | 200 ; transfer-encoding: identity ; content-length: 1, 2               | suspect BadFraming
+0-      | -       | 200 ; transfer-encoding: identity, chunked ; content-length: 100       | suspect BadFraming
+0-      | -       | 200 ; transfer-encoding: chunked, identity                             | suspect BadFraming
 0-      | -       | 200 ; transfer-encoding: gzip                                          | suspect BadFraming
 10-     | strong  | 206 ; content-range: bytes 10-119/120 ; etag: "a"                      | changed
 10-     | strong  | 200 ; content-length: 120 ; etag: "a"                                  | use different 0..120 of 120 whole

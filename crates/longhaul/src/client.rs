@@ -30,7 +30,7 @@ use crate::drive::upload::body::Buffers;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::source::{self, Redacted};
 use crate::store::cloud::{Orders, Place};
-use crate::store::{HttpOptions, HttpStore, Origin};
+use crate::store::{Address, HttpOptions, HttpStore, Origin};
 use crate::stores::{Said, Stores};
 use crate::transfer::{Transfer, start};
 use wish::Wish;
@@ -323,7 +323,7 @@ impl Client {
             if version.is_some() {
                 return Err(Error::usage("a version id is for oss:// and s3:// names; a URL has it in its query"));
             }
-            let redacted = source::redact(url.as_str())
+            let redacted = source::redact(name)
                 .ok_or_else(|| Error::usage("the address cannot be used; give a whole http:// or https:// URL"))?;
             let store = self.store_with(&url, headers, auth)?;
             return Ok((Origin::Web { store, url }, redacted));
@@ -751,9 +751,9 @@ fn header_map(headers: &[(String, String)]) -> Result<http::HeaderMap, Error> {
     Ok(map)
 }
 
-pub(crate) fn parse_url(text: &str) -> Result<url::Url, Error> {
+pub(crate) fn parse_url(text: &str) -> Result<Address, Error> {
     let shown = source::redact_for_display(text);
-    let url = url::Url::parse(text)
+    let url = Address::parse(text)
         .map_err(|e| Error::usage(format!("{shown}: not a URL ({e}); give a whole http:// or https:// URL")))?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),

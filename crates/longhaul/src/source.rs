@@ -17,6 +17,7 @@ use longhaul_core::window::Window;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
+use crate::store::Address;
 use crate::store::cloud::Place;
 
 /// A URL that may be stored and shown.
@@ -38,22 +39,23 @@ pub fn redact(url: &str) -> Option<Redacted> {
     if let Some(redacted) = redact_store(url) {
         return Some(redacted);
     }
-    let mut parsed = Url::parse(url).ok().filter(|url| !url.cannot_be_a_base())?;
+    let address = Address::parse(url).ok().filter(|url| !url.cannot_be_a_base())?;
     let mut out = Redacted { url: String::new(), secrets_removed: false, signed: false, ambiguous: false };
-    out.secrets_removed |= !parsed.username().is_empty() || parsed.password().is_some();
-    // Neither can fail where there is a host, and where there is none there is no userinfo.
-    let _ = parsed.set_username("");
-    let _ = parsed.set_password(None);
-    parsed.set_fragment(None);
-    if parsed.path().contains(';') {
-        let path = redact_path(parsed.path(), &mut out);
-        parsed.set_path(&path);
+    out.secrets_removed |= !address.username().is_empty() || address.password().is_some();
+    let address = address.without_userinfo();
+    // As it is asked for, byte by byte: where that cannot be, as the parser writes it.
+    let (mut path, mut query) = match address.target() {
+        Some(target) => (target.path().to_owned(), target.query().map(str::to_owned)),
+        None => (address.path().to_owned(), address.query().map(str::to_owned)),
+    };
+    if path.contains(';') {
+        path = redact_path(&path, &mut out);
     }
-    if let Some(query) = parsed.query() {
-        let query = redact_query(query, &mut out, 0);
-        parsed.set_query(Some(query.as_str()).filter(|query| !query.is_empty()));
+    query = query.map(|query| redact_query(&query, &mut out, 0)).filter(|query| !query.is_empty());
+    out.url = format!("{}{path}", &address[..url::Position::BeforePath]);
+    if let Some(query) = query {
+        out.url += &format!("?{query}");
     }
-    out.url = parsed.into();
     Some(out)
 }
 

@@ -578,8 +578,7 @@ impl Task {
         let links = self.links.clone()?;
         let fresh = links.fresh_link(&self.request.config.source.url).await;
         let object = self.request.config.source.url.clone();
-        let fresh = fresh.and_then(|link| crate::client::parse_url(&link).ok());
-        match fresh.and_then(|url| Some((source::redact(url.as_str())?, url))) {
+        match fresh.and_then(|link| Some((source::redact(&link)?, crate::client::parse_url(&link).ok()?))) {
             Some((redacted, url)) => {
                 // Another path may name another object; bytes are joined only when its validator is the same, and the
                 // journal goes on under the name it has.

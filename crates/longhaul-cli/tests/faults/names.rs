@@ -64,9 +64,9 @@ fn names_that_servers_suggest() {
         ("/f", b"attachment; filename=\"film.mp4\"", "film.mp4"),
         ("/f", b"attachment; filename=film.mp4", "film.mp4"),
         ("/f", b"attachment; filename=\"../../x\"", "x"),
-        ("/f", b"attachment; filename=\"..\\..\\x\"", "_....x"), // in quotes, \ escapes
+        ("/f", b"attachment; filename=\"..\\..\\x\"", "x"), // in quotes, \ escapes quotes and itself alone
         ("/f", b"attachment; filename=\"/etc/passwd\"", "passwd"),
-        ("/f", b"attachment; filename=\"C:\\Windows\\x.dll\"", "C_Windowsx.dll"),
+        ("/f", b"attachment; filename=\"C:\\Windows\\x.dll\"", "x.dll"),
         ("/f", b"attachment; filename=\"..\"", "f"),
         ("/f", b"attachment; filename=\".\"", "f"),
         ("/f", b"attachment; filename=\"\"", "f"),

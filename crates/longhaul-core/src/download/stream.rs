@@ -609,7 +609,7 @@ impl Download {
             StreamEnd::Failed(NetFault::Cut) if self.planted(Fault::CutTakenForEnd) => {
                 self.hear_whole_body(&stream, at);
             }
-            StreamEnd::Failed(fault @ (NetFault::Tls | NetFault::Redirect)) => {
+            StreamEnd::Failed(fault @ (NetFault::Tls | NetFault::Proxy | NetFault::Redirect)) => {
                 self.fail(Failure::GaveUp(Trouble::Net(fault)));
             }
             StreamEnd::Failed(fault) => {

@@ -164,7 +164,9 @@ impl Head {
 
     /// How the body ends (RFC 9112, 6.3), and whether the head contradicts itself about it.
     fn framing(&self, framed: bool) -> (Framing, bool) {
-        if !self.transfer_encoding.is_empty() && !framed {
+        // `identity` was a coding that does nothing (RFC 2616, 3.6): beside it, the length counts. The driver holds to that.
+        let coded = self.transfer_encoding.iter().any(|coding| coding != "identity");
+        if coded && !framed {
             // We never send `TE`: a coding other than chunked was not asked for and would reach the file.
             let chunked = self.transfer_encoding == ["chunked"];
             let ends_chunked = self.transfer_encoding.last().is_some_and(|t| t == "chunked");

@@ -684,7 +684,9 @@ impl Upload {
             _ => None,
         };
         match fault {
-            Fault::Net { fault: NetFault::Tls | NetFault::Redirect, .. } => return self.fail(Failure::GaveUp(fault)),
+            Fault::Net { fault: NetFault::Tls | NetFault::Proxy | NetFault::Redirect, .. } => {
+                return self.fail(Failure::GaveUp(fault));
+            }
             Fault::NoSuchBucket => return self.fail(Failure::NoSuchBucket),
             Fault::Denied(status) => return self.fail(Failure::Denied(status)),
             Fault::NoCredentials | Fault::Expired => return self.fail(Failure::NeedsCredentials),

@@ -167,7 +167,7 @@ impl super::Upload {
     pub(super) fn may_pass(fault: &Fault) -> bool {
         use crate::step::NetFault;
         match fault {
-            Fault::Net { fault, .. } => !matches!(fault, NetFault::Tls | NetFault::Redirect),
+            Fault::Net { fault, .. } => !matches!(fault, NetFault::Tls | NetFault::Proxy | NetFault::Redirect),
             Fault::Busy { .. } | Fault::Unreadable | Fault::Skewed | Fault::Amended | Fault::Conflict(_) => true,
             _ => false,
         }

@@ -278,13 +278,17 @@ fn gave_up(trouble: &Trouble, object: &str, held: u64, remembered: Remembered, d
     let kept = if held > 0 { "; what is held is kept" } else { "" };
     let last = remembered.net.map(|detail| format!(" (last: {detail})")).unwrap_or_default();
     let (kind, why) = match trouble {
-        Trouble::Net(NetFault::Redirect) => (ErrorKind::Refused, "a redirect must not be followed".to_owned()),
-        Trouble::Net(NetFault::Tls) => (ErrorKind::Network, "no secure connection".to_owned()),
+        Trouble::Net(NetFault::Redirect | NetFault::Proxy) => (ErrorKind::Refused, trouble_text(trouble)),
         trouble => (ErrorKind::Network, trouble_text(trouble)),
     };
-    let text =
-        format!("{object}: {why}{last}{kept}; run the same command again{}", if held > 0 { " to go on" } else { "" });
-    Error::new(kind, disposition, text).with("source", object)
+    // What is so for good does not get better by another try.
+    let next = match trouble {
+        Trouble::Net(NetFault::Redirect | NetFault::Proxy | NetFault::Tls) => "",
+        Trouble::Net(NetFault::Resolve) => "; check the name and the network, and run the same command again",
+        _ if held > 0 => "; run the same command again to go on",
+        _ => "; run the same command again",
+    };
+    Error::new(kind, disposition, format!("{object}: {why}{last}{kept}{next}")).with("source", object)
 }
 
 /// That the same is asked in a plainer way, in words.
@@ -306,6 +310,7 @@ pub(crate) fn trouble_text(trouble: &Trouble) -> String {
             NetFault::Cut => "the connection broke",
             NetFault::Stalled => "the connection stalled",
             NetFault::Protocol => "the answer was no legal HTTP",
+            NetFault::Proxy => "the proxy refuses",
             NetFault::Redirect => "a redirect must not be followed",
         }
         .to_owned(),

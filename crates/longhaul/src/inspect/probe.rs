@@ -275,7 +275,7 @@ impl Asking {
 
     fn unreachable(&self, failure: NetFailure) -> Error {
         let (kind, disposition) = match failure.fault {
-            NetFault::Redirect => (ErrorKind::Refused, Disposition::Permanent),
+            NetFault::Redirect | NetFault::Proxy => (ErrorKind::Refused, Disposition::Permanent),
             NetFault::Tls => (ErrorKind::Network, Disposition::Permanent),
             _ => (ErrorKind::Network, Disposition::Temporary),
         };

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use longhaul_core::step::Fetch;
-use url::Url;
 
 use super::cloud::Cloud;
-use super::{HttpStore, NetFailure, Pace, Reply};
+use super::{Address, HttpStore, NetFailure, Pace, Reply};
 
 /// The source of one download. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Origin {
     /// Behind this URL.
-    Web { store: Arc<HttpStore>, url: Url },
+    Web { store: Arc<HttpStore>, url: Address },
     /// In a store whose requests are signed one by one.
     Cloud(Arc<Cloud>),
 }
@@ -56,7 +55,7 @@ impl Origin {
     }
 
     /// The same for another URL of the object.
-    pub(crate) fn moved_to(&self, url: Url) -> Self {
+    pub(crate) fn moved_to(&self, url: Address) -> Self {
         match self {
             Self::Web { store, .. } => Self::Web { store: Arc::clone(store), url },
             Self::Cloud(_) => self.clone(),

@@ -98,7 +98,15 @@ pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: Remember
                 Fault::Expired | Fault::NoCredentials | Fault::Denied(_) => ErrorKind::Denied,
                 _ => ErrorKind::Network,
             };
-            let text = format!("{object}: {why}{}{kept}; run the same command again", last(&said, &why));
+            // What is so for good does not get better by another try.
+            let next = match fault {
+                Fault::Net { fault: NetFault::Tls | NetFault::Proxy | NetFault::Redirect, .. }
+                | Fault::Expired
+                | Fault::NoCredentials
+                | Fault::Denied(_) => "",
+                _ => "; run the same command again",
+            };
+            let text = format!("{object}: {why}{}{kept}{next}", last(&said, &why));
             error(kind, GaveUp, text)
         }
         Failure::Rejected(413) => error(

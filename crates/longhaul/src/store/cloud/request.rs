@@ -170,7 +170,8 @@ impl Cloud {
             Ok(replied) => replied,
             Err(NoReply::Refused(refusal)) => return Err(refusal),
             Err(NoReply::Net(failure)) => {
-                let unsent = matches!(failure.fault, NetFault::Resolve | NetFault::Connect | NetFault::Tls);
+                let unsent =
+                    matches!(failure.fault, NetFault::Resolve | NetFault::Connect | NetFault::Tls | NetFault::Proxy);
                 let whole = body.is_none_or(|body| body.is_handed_over());
                 return Err(Refusal::of_network(failure, whole && !unsent));
             }

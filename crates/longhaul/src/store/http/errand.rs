@@ -1,8 +1,11 @@
 //! Small requests that are not for objects: keys from token and metadata services. They go the way that transfers go
 //! (proxy, certificates, IP family), unless the service must be asked directly.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
 use super::proxy::Proxies;
-use super::{BadOption, HttpOptions, client, tls};
+use super::{BadOption, HttpOptions, IpFamily, resolve, tls};
 
 /// A client for them; with `direct`, by way of no proxy. Redirects are not followed.
 pub(crate) fn errand_client(options: &HttpOptions, direct: bool) -> Result<reqwest::Client, BadOption> {
@@ -11,5 +14,27 @@ pub(crate) fn errand_client(options: &HttpOptions, direct: bool) -> Result<reqwe
         true => Proxies::default(),
         false => Proxies::choose(&options.proxy, options.no_proxy.as_deref(), |name| std::env::var(name).ok())?,
     };
-    client(options, &tls, &proxies, true, false)
+    let mut tls = tls;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(Arc::new(resolve::System))
+        .connect_timeout(options.connect_timeout)
+        .user_agent(&options.user_agent)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .tcp_nodelay(true)
+        .pool_max_idle_per_host(0)
+        .http1_only();
+    builder = proxies.set(builder)?;
+    for (host, addresses) in &options.resolve {
+        builder = builder.resolve_to_addrs(host, addresses);
+    }
+    builder = match options.ip_family {
+        IpFamily::Any => builder,
+        IpFamily::V4 => builder.local_address(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        IpFamily::V6 => builder.local_address(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+    };
+    builder.build().map_err(|_| BadOption("the user agent"))
 }

@@ -1,4 +1,4 @@
-//! From the errors of reqwest, hyper, rustls and the system to one word for the core and one line for people.
+//! From the errors of hyper, rustls, proxies and the system to one word for the core and one line for people.
 //!
 //! The line never holds a query, userinfo or header value: it is put together here from the host and from what is
 //! known of the error; no error's own text is passed on, except rustls's (names of certificates) and the system's.
@@ -7,10 +7,15 @@ use std::error::Error as StdError;
 use std::io;
 
 use longhaul_core::step::NetFault;
+use rustls::CertificateError;
 use url::Url;
+
+use super::wire::{ConnectError, SendError};
 
 /// Longest line for people.
 const DETAIL_CHARS_MAX: usize = 300;
+/// What is said of a certificate that no root vouches for. A front end that knows how a root is given looks for it.
+pub(crate) const UNTRUSTED: &str = "the certificate is from an issuer that is not trusted here";
 /// How deep a chain of sources is followed.
 const CHAIN_LEN_MAX: usize = 32;
 
@@ -46,73 +51,41 @@ impl NetFailure {
     }
 
     /// Says what a failed request means.
-    pub(super) fn of(error: &reqwest::Error, stage: Stage, url: &Url) -> Self {
+    pub(super) fn of(error: &(dyn StdError + 'static), stage: Stage, url: &Url) -> Self {
         let (fault, what) = explain(error, stage);
         Self::at(url, fault, &what)
     }
 }
 
 /// Whether the server speaks nothing of what we offered (RFC 7301, 3.2): HTTP/2 is worth a try.
-pub(super) fn wants_other_protocol(error: &reqwest::Error) -> bool {
+pub(super) fn wants_other_protocol(error: &SendError) -> bool {
     let alert = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
     chain(error).iter().any(|e| e.downcast_ref::<rustls::Error>() == Some(&alert))
 }
 
-/// Whether a proxy did not let us through for want of a user and password.
-pub(super) fn wants_proxy_credentials(error: &reqwest::Error) -> bool {
-    said_by_proxy_layer(&chain(error)).is_some_and(|said| said == "tunnel error: proxy authorization required")
+/// The status with which a proxy did not join us to the server.
+pub(super) fn refused_by_proxy(error: &SendError) -> Option<u16> {
+    match chain(error).iter().find_map(|e| e.downcast_ref::<ConnectError>()) {
+        Some(ConnectError::Refused { status, .. }) => Some(*status),
+        _ => None,
+    }
 }
 
-/// What hyper-util's connectors say of a proxy. Their types are not public; their texts are fixed sentences without
-/// anything of the URL, and a test goes through those that are told apart.
-fn said_by_proxy_layer(chain: &[&(dyn StdError + 'static)]) -> Option<String> {
-    let texts = chain.iter().map(ToString::to_string);
-    texts.into_iter().find(|text| text.starts_with("tunnel error: ") || text.starts_with("SOCKS error: "))
-}
-
-fn explain(error: &reqwest::Error, stage: Stage) -> (NetFault, String) {
+fn explain(error: &(dyn StdError + 'static), stage: Stage) -> (NetFault, String) {
     let chain = chain(error);
-    let connecting = stage == Stage::Head && error.is_connect();
+    if let Some(failed) = chain.iter().find_map(|e| e.downcast_ref::<ConnectError>()) {
+        return unconnected(failed);
+    }
     if let Some(tls) = chain.iter().find_map(|e| e.downcast_ref::<rustls::Error>()) {
         // TLS 1.3 refuses a client after the handshake: an alert before the head counts as part of it.
-        let refused = connecting || (stage == Stage::Head && matches!(tls, rustls::Error::AlertReceived(_)));
+        let refused = stage == Stage::Head && matches!(tls, rustls::Error::AlertReceived(_));
         return (if refused { NetFault::Tls } else { NetFault::Cut }, format!("TLS: {tls}"));
-    }
-    if let Some(said) = said_by_proxy_layer(&chain) {
-        let what = match said.as_str() {
-            "tunnel error: unsuccessful" => "the proxy refuses to connect there, or cannot".to_owned(),
-            "tunnel error: unexpected end of file" => "the proxy closed the connection".to_owned(),
-            _ => format!("no connection by way of the proxy: {said}"),
-        };
-        return (NetFault::Connect, what);
-    }
-    if error.is_dns() {
-        let no_thread = |e: &&(dyn StdError + 'static)| {
-            e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::WouldBlock)
-        };
-        if chain.iter().any(no_thread) {
-            return (
-                NetFault::Resolve,
-                "no thread can be started to look the host name up (ulimit -u, pids.max)".to_owned(),
-            );
-        }
-        return (NetFault::Resolve, "the host name does not resolve".to_owned());
-    }
-    let io = chain.iter().rev().find_map(|e| e.downcast_ref::<io::Error>());
-    if connecting {
-        return match io {
-            _ if error.is_timeout() => (NetFault::Connect, "connecting takes too long".to_owned()),
-            Some(io) => (NetFault::Connect, format!("no connection: {}", system_text(io))),
-            None => (NetFault::Connect, "no connection (refused by a proxy on the way, perhaps)".to_owned()),
-        };
-    }
-    if error.is_builder() {
-        return (NetFault::Redirect, "not a URL that can be asked for".to_owned());
     }
     let hyper = chain.iter().find_map(|e| e.downcast_ref::<hyper::Error>());
     if hyper.is_some_and(hyper::Error::is_parse) {
         return (NetFault::Protocol, "the reply is no legal HTTP".to_owned());
     }
+    let io = chain.iter().rev().find_map(|e| e.downcast_ref::<io::Error>());
     match io {
         // What hyper says of chunks that make no sense.
         Some(io) if matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
@@ -126,6 +99,48 @@ fn explain(error: &reqwest::Error, stage: Stage) -> (NetFault, String) {
             (NetFault::Cut, "the connection was closed before the reply was whole".to_owned())
         }
         None => (NetFault::Cut, "the connection broke".to_owned()),
+    }
+}
+
+/// Why there was no connection: the proxy's fault is told apart from the server's.
+fn unconnected(error: &ConnectError) -> (NetFault, String) {
+    match error {
+        ConnectError::NoThread => {
+            let what = "no thread can be started to look the host name up (ulimit -u, pids.max)";
+            (NetFault::Resolve, what.to_owned())
+        }
+        ConnectError::Resolve { proxy: None } => (NetFault::Resolve, "the host name does not resolve".to_owned()),
+        ConnectError::Resolve { proxy: Some(proxy) } => {
+            (NetFault::Connect, format!("the name of the proxy {proxy} does not resolve"))
+        }
+        ConnectError::TooLong => (NetFault::Connect, "connecting takes too long".to_owned()),
+        ConnectError::Io { error, proxy } => {
+            let of = proxy.as_ref().map(|proxy| format!("the proxy {proxy}: ")).unwrap_or_default();
+            match chain(error).iter().find_map(|e| e.downcast_ref::<rustls::Error>()) {
+                Some(tls) => (NetFault::Tls, format!("{of}TLS: {}", tls_text(tls))),
+                None => (NetFault::Connect, format!("{of}no connection: {}", system_text(error))),
+            }
+        }
+        ConnectError::Refused { status, proxy } => {
+            // The client's fault, as the proxy sees it, stays one: its policy, say. Some of these are about the moment
+            // (RFC 9110, 15.5.9; RFC 8470, 5.2; RFC 6585, 4).
+            let for_good = (400..500).contains(status) && !matches!(status, 408 | 425 | 429);
+            let fault = if for_good { NetFault::Proxy } else { NetFault::Connect };
+            (fault, format!("the proxy {proxy} does not connect us (status {status})"))
+        }
+        ConnectError::NoAnswer { what, proxy } => (NetFault::Connect, format!("the proxy {proxy} {what}")),
+        ConnectError::Socks { said, proxy } => {
+            (NetFault::Connect, format!("no connection by way of the proxy {proxy}: {said}"))
+        }
+        ConnectError::NoServerName => (NetFault::Tls, "TLS: no certificate can be for such a host name".to_owned()),
+    }
+}
+
+/// rustls's words, except where they are a word of its source.
+fn tls_text(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => UNTRUSTED.to_owned(),
+        error => error.to_string(),
     }
 }
 

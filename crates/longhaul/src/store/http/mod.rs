@@ -7,6 +7,7 @@
 //! Bulk data uses HTTP/1.1: one HTTP/2 connection would carry all ranges of an object and share one congestion window.
 //! A server that has only HTTP/2 refuses our ALPN offer; it is then asked again with HTTP/2, and remembered.
 
+mod address;
 mod errand;
 mod failure;
 mod outgoing;
@@ -17,27 +18,34 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod wire;
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderValue, LOCATION};
-use http::{HeaderMap, Method};
+use http::header::{CONTENT_LENGTH, HeaderValue, LOCATION, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
 use longhaul_core::reply::ReplyFacts;
 use longhaul_core::step::{Fetch, NetFault};
 use url::Url;
 
+pub(crate) use address::Address;
 pub(crate) use errand::errand_client;
-pub(crate) use failure::{NetFailure, shown};
-use failure::{Stage, wants_other_protocol, wants_proxy_credentials};
+pub(crate) use failure::{NetFailure, UNTRUSTED, shown};
+use failure::{Stage, refused_by_proxy, wants_other_protocol};
 pub(crate) use outgoing::{Handed, Outgoing};
 use proxy::Proxies;
 use redirect::{Way, is_redirect};
 use request::Sender;
 pub(crate) use request::{asking, http_date};
+use wire::{SendError, Wire};
 
 use super::Pace;
 
@@ -45,15 +53,6 @@ use super::Pace;
 const ERROR_BODY_LEN_MAX: usize = 64 * 1024;
 /// How long an error body may take.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Idle connections kept per host: as many as a batch of small files may have in use at once.
-const IDLE_CONNECTIONS_MAX: usize = 64;
-/// How long they are kept; most servers close them sooner.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// What one HTTP/2 stream may have sent that we have not read yet (RFC 9113, 5.2): how fast it can be is this much a
-/// round trip, 2 MiB at 100 ms being 20 MiB/s. More is faster on long lines, and is memory when the disk is slow.
-const HTTP2_STREAM_WINDOW: u32 = 2 << 20;
-/// The same for all streams of a connection together: with it, memory does not grow with the number of streams.
-const HTTP2_CONNECTION_WINDOW: u32 = 8 << 20;
 /// Origins remembered for having only HTTP/2.
 const HTTP2_ONLY_MAX: usize = 256;
 
@@ -138,8 +137,6 @@ struct Connections {
     /// What the server prefers of HTTP/2 and HTTP/1.1.
     any: Clients,
     prefer_http1: bool,
-    /// Some may be asked by way of a proxy.
-    proxied: bool,
     /// Origins that refused HTTP/1.1.
     http2_only: Mutex<HashSet<String>>,
     pace: Pace,
@@ -147,8 +144,8 @@ struct Connections {
 
 /// Two clients that differ in whether connections are used again.
 struct Clients {
-    pooled: reqwest::Client,
-    fresh: reqwest::Client,
+    pooled: Wire,
+    fresh: Wire,
 }
 
 impl HttpStore {
@@ -159,7 +156,6 @@ impl HttpStore {
         let shared = Connections {
             http1: Clients::new(options, &tls, &proxies, true)?,
             any: Clients::new(options, &tls, &proxies, false)?,
-            proxied: proxies.any(),
             prefer_http1: options.prefer_http1,
             http2_only: Mutex::default(),
             pace: Pace::new(options.limit_rate),
@@ -183,12 +179,12 @@ impl HttpStore {
     /// Sends the request and waits for the head of the final reply.
     ///
     /// Redirects are followed here. Dropping the future at any time is safe and closes the connection.
-    pub(crate) async fn open(&self, url: &Url, fetch: &Fetch) -> Result<Reply, NetFailure> {
+    pub(crate) async fn open(&self, url: &Address, fetch: &Fetch) -> Result<Reply, NetFailure> {
         let mut way = Way::begin(url)?;
         loop {
             let here = way.url().clone();
             let headers = self.sender.headers(url, fetch, way.is_home());
-            let answer = self.shared.send(Ask::get(&here, headers, fetch.fresh_connection)).await?;
+            let answer = self.shared.send(Ask::get(&here, headers, fetch.fresh_connection), here.uri()).await?;
             if !is_redirect(answer.status()) {
                 let mut reply = answer.into_reply().await;
                 reply.facts.led_to = Some(here.path()).filter(|path| *path != url.path()).map(ToOwned::to_owned);
@@ -201,7 +197,8 @@ impl HttpStore {
     /// Sends a request as it is, with nothing added but the user agent, and waits for the head of the reply, whatever it
     /// is. Dropping the future at any time is safe and closes the connection.
     pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, NetFailure> {
-        self.shared.send(ask).await
+        let uri = Address::from(ask.url.clone()).uri();
+        self.shared.send(ask, uri).await
     }
 }
 
@@ -227,10 +224,13 @@ impl<'a> Ask<'a> {
 }
 
 impl Connections {
-    async fn send(&self, ask: Ask<'_>) -> Result<Answer, NetFailure> {
+    async fn send(&self, ask: Ask<'_>, uri: Option<Uri>) -> Result<Answer, NetFailure> {
+        let Some(uri) = uri else {
+            return Err(NetFailure::at(ask.url, NetFault::Redirect, "not a URL that can be asked for"));
+        };
         let origin = ask.url.origin().ascii_serialization();
         if self.prefer_http1 && !self.http2_only().contains(&origin) {
-            match self.http1.send(&ask).await {
+            match self.http1.send(&ask, uri.clone()).await {
                 Err(error) if wants_other_protocol(&error) => {
                     let mut origins = self.http2_only();
                     if origins.len() >= HTTP2_ONLY_MAX {
@@ -238,30 +238,24 @@ impl Connections {
                     }
                     origins.insert(origin);
                 }
-                outcome => return self.answered(outcome, ask.url),
+                outcome => return answered(outcome, ask.url),
             }
         }
-        self.answered(self.any.send(&ask).await, ask.url)
-    }
-
-    /// A proxy that wants credentials before it lets us through to a TLS server has answered: like one that stands in
-    /// for a plain one does, with 407 (RFC 9110, 15.5.8).
-    fn answered(&self, outcome: Result<reqwest::Response, reqwest::Error>, url: &Url) -> Result<Answer, NetFailure> {
-        let made = |response| Answer { response, url: url.clone() };
-        outcome.map(made).or_else(|error| {
-            if wants_proxy_credentials(&error) {
-                return Ok(Answer::made(407, url));
-            }
-            let mut failure = NetFailure::of(&error, Stage::Head, url);
-            if self.proxied && matches!(failure.fault, NetFault::Connect | NetFault::Resolve) {
-                failure.detail += " (a proxy is set)";
-            }
-            Err(failure)
-        })
+        answered(self.any.send(&ask, uri).await, ask.url)
     }
 
     fn http2_only(&self) -> MutexGuard<'_, HashSet<String>> {
         self.http2_only.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A proxy that wants credentials before it lets us through to a TLS server has answered: like one that stands in
+/// for a plain one does, with 407 (RFC 9110, 15.5.8).
+fn answered(outcome: Result<Response<Incoming>, SendError>, url: &Url) -> Result<Answer, NetFailure> {
+    match outcome {
+        Ok(response) => Ok(Answer::of(response, url)),
+        Err(error) if refused_by_proxy(&error) == Some(407) => Ok(Answer::made(407, url)),
+        Err(error) => Err(NetFailure::of(&error, Stage::Head, url)),
     }
 }
 
@@ -272,61 +266,14 @@ impl Clients {
         proxies: &Proxies,
         http1: bool,
     ) -> Result<Self, BadOption> {
-        let client = |pooled| client(options, tls, proxies, http1, pooled);
-        Ok(Self { pooled: client(true)?, fresh: client(false)? })
+        let wire = |pooled| Wire::new(options, tls, proxies, http1, pooled);
+        Ok(Self { pooled: wire(true)?, fresh: wire(false)? })
     }
 
-    async fn send(&self, ask: &Ask<'_>) -> Result<reqwest::Response, reqwest::Error> {
-        let client = if ask.fresh { &self.fresh } else { &self.pooled };
-        let mut request = client.request(ask.method.clone(), ask.url.clone()).headers(ask.headers.clone());
-        if let Some(body) = ask.body {
-            request = request.header(CONTENT_LENGTH, body.len()).body(body.body());
-        }
-        request.send().await
+    async fn send(&self, ask: &Ask<'_>, uri: Uri) -> Result<Response<Incoming>, SendError> {
+        let wire = if ask.fresh { &self.fresh } else { &self.pooled };
+        wire.send(ask, uri).await
     }
-}
-
-fn client(
-    options: &HttpOptions,
-    tls: &rustls::ClientConfig,
-    proxies: &Proxies,
-    http1: bool,
-    pooled: bool,
-) -> Result<reqwest::Client, BadOption> {
-    let mut tls = tls.clone();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    if !http1 {
-        tls.alpn_protocols.insert(0, b"h2".to_vec());
-    }
-    let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .dns_resolver(Arc::new(resolve::System))
-        .connect_timeout(options.connect_timeout)
-        .user_agent(&options.user_agent)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .tcp_nodelay(true)
-        .pool_max_idle_per_host(if pooled { IDLE_CONNECTIONS_MAX } else { 0 })
-        .pool_idle_timeout(IDLE_TIMEOUT);
-    builder = if http1 {
-        builder.http1_only()
-    } else {
-        builder
-            .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW)
-            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
-    };
-    builder = proxies.set(builder)?;
-    for (host, addresses) in &options.resolve {
-        builder = builder.resolve_to_addrs(host, addresses);
-    }
-    // An address of one family to connect from leaves only addresses of this family to connect to.
-    builder = match options.ip_family {
-        IpFamily::Any => builder,
-        IpFamily::V4 => builder.local_address(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        IpFamily::V6 => builder.local_address(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-    };
-    builder.build().map_err(|_| BadOption("the user agent"))
 }
 
 /// The head of the final reply, and its body to be read.
@@ -345,36 +292,42 @@ pub(crate) struct Reply {
 
 /// The head of a reply as it came, and its body to be read.
 pub(crate) struct Answer {
-    response: reqwest::Response,
-    url: Url,
+    head: http::response::Parts,
+    body: Body,
 }
 
 impl Answer {
+    fn of(response: Response<Incoming>, url: &Url) -> Self {
+        let (head, body) = response.into_parts();
+        let left = identity_length(&head).filter(|_| !body.is_end_stream());
+        Self { head, body: Body { body: Some(body), left, url: url.clone() } }
+    }
+
     /// One that nobody sent: what a request would have been answered with that could not be made.
     pub(crate) fn made(status: u16, url: &Url) -> Self {
-        let mut reply = http::Response::new(Bytes::new());
-        *reply.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_REQUEST);
-        Self { response: reply.into(), url: url.clone() }
+        let (mut head, ()) = Response::new(()).into_parts();
+        head.status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        Self { head, body: Body { body: None, left: None, url: url.clone() } }
     }
 
     /// The status code.
     pub(crate) fn status(&self) -> u16 {
-        self.response.status().as_u16()
+        self.head.status.as_u16()
     }
 
     /// All fields.
     pub(crate) fn headers(&self) -> &HeaderMap {
-        self.response.headers()
+        &self.head.headers
     }
 
     /// Its body.
     pub(crate) fn into_body(self) -> Body {
-        Body { response: self.response, url: self.url }
+        self.body
     }
 
     /// What of an error body comes soon, at most [`ERROR_BODY_LEN_MAX`].
     pub(crate) async fn error_body(&mut self) -> Vec<u8> {
-        error_body(&mut self.response).await
+        error_body(&mut self.body).await
     }
 
     /// Seconds since the Unix epoch by the server's `Date` (RFC 9110, 6.6.1).
@@ -393,21 +346,42 @@ impl Answer {
 
     /// The same, when the begin of the error body was read already.
     pub(crate) fn into_reply_with(self, error_body: Option<&[u8]>) -> Reply {
-        let framed = self.response.version() >= http::Version::HTTP_2;
+        let framed = self.head.version >= Version::HTTP_2;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         let headers = self.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let facts = ReplyFacts::parse(self.status(), headers, framed, now, error_body);
         let clock_skew_s = self.date_unix_s().map(|date| date - now);
-        Reply { facts, clock_skew_s, final_url: shown(&self.url), said: None, body: self.into_body() }
+        Reply { facts, clock_skew_s, final_url: shown(&self.body.url), said: None, body: self.into_body() }
     }
 }
 
+/// How many bytes a body has by its `Content-Length`, where `Transfer-Encoding: identity` stands beside it: that was a coding
+/// that does nothing (RFC 2616, 3.6), and RFC 9112 knows it no more. hyper reads such a body until the connection closes, which
+/// a server that means the length does not do.
+fn identity_length(head: &http::response::Parts) -> Option<u64> {
+    if head.version == Version::HTTP_2 {
+        return None;
+    }
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter().peekable();
+    codings.peek()?;
+    let nothing = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    if !codings.all(|coding| nothing(coding.as_bytes().trim_ascii())) {
+        return None;
+    }
+    let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
+    let length = lengths.next()?;
+    if !lengths.all(|other| other == length) || !length.as_bytes().iter().all(u8::is_ascii_digit) {
+        return None; // refused by the core, for contradicting itself
+    }
+    length.to_str().ok()?.parse().ok()
+}
+
 /// The begin of an error body; what cannot be read in time is left out.
-async fn error_body(response: &mut reqwest::Response) -> Vec<u8> {
+async fn error_body(from: &mut Body) -> Vec<u8> {
     let mut body = Vec::new();
     let read = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
+        while let Ok(Some(chunk)) = from.chunk().await {
             let room = ERROR_BODY_LEN_MAX - body.len();
             body.extend_from_slice(&chunk[..chunk.len().min(room)]);
             if body.len() == ERROR_BODY_LEN_MAX {
@@ -421,7 +395,10 @@ async fn error_body(response: &mut reqwest::Response) -> Vec<u8> {
 
 /// A body, as it comes.
 pub(crate) struct Body {
-    response: reqwest::Response,
+    /// `None` at its end, where that is ours to find, and for a reply that nobody sent.
+    body: Option<Incoming>,
+    /// How many bytes are to come, where hyper does not count them.
+    left: Option<u64>,
     url: Url,
 }
 
@@ -430,14 +407,30 @@ impl Body {
     /// [`NetFault::Cut`](longhaul_core::step::NetFault), also a TLS connection that closes without saying so.
     ///
     /// Dropping the future loses nothing. The chunk is a piece of hyper's read buffer: that grows with what the network
-    /// delivers, from 8 KiB to about 500 KiB, and reqwest has no knob for it. While one chunk is held here, up to two
-    /// more such buffers are on their way inside hyper.
+    /// delivers, from 8 KiB to about 500 KiB. While one chunk is held here, up to two more such buffers are on their way
+    /// inside hyper.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, NetFailure> {
         loop {
-            match self.response.chunk().await {
-                Ok(Some(bytes)) if bytes.is_empty() => {}
-                Ok(chunk) => return Ok(chunk),
-                Err(error) => return Err(NetFailure::of(&error, Stage::Body, &self.url)),
+            if self.left == Some(0) {
+                self.body = None; // closes the connection: hyper would wait for more
+            }
+            let Some(body) = &mut self.body else { return Ok(None) };
+            let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await;
+            let mut bytes = match frame {
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(), // trailers tell nothing that is believed
+                Some(Err(error)) => return Err(NetFailure::of(&error, Stage::Body, &self.url)),
+                None if self.left.is_some() => {
+                    let what = "the body ended before its promised end";
+                    return Err(NetFailure::at(&self.url, NetFault::Cut, what));
+                }
+                None => return Ok(None),
+            };
+            if let Some(left) = &mut self.left {
+                bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= bytes.len() as u64;
+            }
+            if !bytes.is_empty() {
+                return Ok(Some(bytes));
             }
         }
     }

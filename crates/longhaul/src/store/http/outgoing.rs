@@ -131,12 +131,9 @@ impl Outgoing {
     }
 
     /// The body for one request.
-    pub(super) fn body(&self) -> reqwest::Body {
+    pub(super) fn body(&self) -> Counted {
         self.handed.set(0);
-        if self.len == 0 && matches!(self.from, From::Memory(_)) {
-            return Bytes::new().into();
-        }
-        reqwest::Body::wrap(Counted { all: self.clone(), at: 0 })
+        Counted { all: self.clone(), at: 0 }
     }
 }
 
@@ -147,7 +144,7 @@ impl fmt::Debug for Outgoing {
 }
 
 /// What is polled by the connection.
-struct Counted {
+pub(super) struct Counted {
     all: Outgoing,
     at: u64,
 }

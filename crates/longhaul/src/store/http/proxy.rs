@@ -6,6 +6,7 @@
 //!
 //! What cannot be understood is refused: going past a proxy that was asked for could tell somebody what was to be hidden.
 
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 use url::Url;
 
@@ -52,12 +53,13 @@ impl Proxies {
         Ok(Self { http: parse(http)?, https: parse(https)?, no: hosts.join(",") })
     }
 
-    /// Whether any URL may go by way of a proxy.
-    pub(super) fn any(&self) -> bool {
-        self.http.is_some() || self.https.is_some()
+    /// What finds the proxy of a URL.
+    pub(super) fn matcher(&self) -> Matcher {
+        let text = |url: &Option<Url>| url.as_ref().map_or_else(String::new, |url| url.to_string());
+        Matcher::builder().http(text(&self.http)).https(text(&self.https)).no(self.no.clone()).build()
     }
 
-    /// Sets them, and nothing that reqwest would find by itself.
+    /// Sets them for an errand, and nothing that reqwest would find by itself.
     pub(super) fn set(&self, builder: ClientBuilder) -> Result<ClientBuilder, BadOption> {
         let mut builder = builder.no_proxy();
         let no = || NoProxy::from_string(&self.no);

@@ -5,8 +5,8 @@
 //! RFC 6454.
 
 use longhaul_core::step::NetFault;
-use url::Url;
 
+use super::address::Address;
 use super::failure::NetFailure;
 
 /// Most redirects that are followed for one request.
@@ -22,7 +22,7 @@ pub(super) fn is_redirect(status: u16) -> bool {
 /// The way of one request through its redirects.
 pub(super) struct Way {
     /// Every URL asked so far, the current one last.
-    asked: Vec<Url>,
+    asked: Vec<Address>,
     /// No redirect has left the origin so far: what is secret may be sent. Once left, it stays off, so that no other
     /// origin can send us back with credentials.
     home: bool,
@@ -30,8 +30,8 @@ pub(super) struct Way {
 
 impl Way {
     /// The way begins. Only http and https are asked.
-    pub(super) fn begin(url: &Url) -> Result<Self, NetFailure> {
-        let url = plain(url.clone());
+    pub(super) fn begin(url: &Address) -> Result<Self, NetFailure> {
+        let url = url.clone().without_userinfo();
         if !matches!(url.scheme(), "http" | "https") {
             return Err(NetFailure::at(&url, NetFault::Redirect, "only http and https can be asked"));
         }
@@ -39,7 +39,7 @@ impl Way {
     }
 
     /// What to ask now; no userinfo, no fragment.
-    pub(super) fn url(&self) -> &Url {
+    pub(super) fn url(&self) -> &Address {
         &self.asked[self.asked.len() - 1]
     }
 
@@ -55,8 +55,7 @@ impl Way {
         let Some(location) = location.filter(|l| !l.is_empty() && l.len() <= LOCATION_LEN_MAX) else {
             return refuse("a redirect without a target");
         };
-        let target = std::str::from_utf8(location).ok().and_then(|location| here.join(location).ok());
-        let Some(target) = target.map(plain) else {
+        let Some(target) = here.join(location).map(Address::without_userinfo) else {
             return refuse("a redirect to what is no URL");
         };
         match (here.scheme(), target.scheme()) {
@@ -76,22 +75,13 @@ impl Way {
     }
 }
 
-/// Without what is not sent: userinfo (a redirect must not make up credentials) and the fragment.
-fn plain(mut url: Url) -> Url {
-    // These fail only for URLs without a host, which have no userinfo.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_fragment(None);
-    url
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Follows the redirects; gives where they lead and whether that is still home, or the refusal.
     fn walk(begin: &str, locations: &[&str]) -> Result<(String, bool), String> {
-        let mut way = Way::begin(&Url::parse(begin).unwrap()).map_err(|f| f.detail)?;
+        let mut way = Way::begin(&Address::parse(begin).unwrap()).map_err(|f| f.detail)?;
         for location in locations {
             way.follow(Some(location.as_bytes())).map_err(|f| {
                 assert_eq!(f.fault, NetFault::Redirect);

@@ -1,21 +1,28 @@
 //! Which addresses has a host? Asked of the system, on a thread of ours: hyper's own way panics where no thread can be had
 //! (see [`threads`]).
 
-use std::net::ToSocketAddrs as _;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::vec::IntoIter;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::threads;
 
-/// The system's name lookup.
+/// The addresses of a host, with port 0.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when no thread can be had, any other when there are none.
+pub(super) async fn look_up(host: String) -> io::Result<IntoIter<SocketAddr>> {
+    // A lookup may take until its servers are given up, which can be minutes.
+    threads::run_beside(move || (host, 0).to_socket_addrs()).await?
+}
+
+/// The same for errands.
 pub(super) struct System;
 
 impl Resolve for System {
     fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            // A lookup may take until its servers are given up, which can be minutes.
-            let found = threads::run_beside(move || (name.as_str(), 0).to_socket_addrs()).await??;
-            Ok(Box::new(found) as Addrs)
-        })
+        Box::pin(async move { Ok(Box::new(look_up(name.as_str().to_owned()).await?) as Addrs) })
     }
 }
