@@ -10,6 +10,7 @@
 mod address;
 mod errand;
 mod failure;
+mod jar;
 mod outgoing;
 mod proxy;
 mod redirect;
@@ -40,6 +41,7 @@ pub(crate) use address::Address;
 pub(crate) use errand::errand_client;
 pub(crate) use failure::{NetFailure, UNTRUSTED, shown};
 use failure::{Stage, refused_by_proxy, wants_other_protocol};
+use jar::Jar;
 pub(crate) use outgoing::{Handed, Outgoing};
 use proxy::Proxies;
 use redirect::{Way, is_redirect};
@@ -129,6 +131,8 @@ pub(crate) struct BadOption(pub(crate) &'static str);
 /// Sends the requests of one transfer, over connections that all transfers of a client share.
 pub(crate) struct HttpStore {
     sender: Sender,
+    /// What redirects set, for the requests that follow.
+    jar: Mutex<Jar>,
     shared: Arc<Connections>,
 }
 
@@ -160,15 +164,15 @@ impl HttpStore {
             http2_only: Mutex::default(),
             pace: Pace::new(options.limit_rate),
         };
-        Ok(Self { sender: Sender::new(HeaderMap::new(), None), shared: Arc::new(shared) })
+        Ok(Self { sender: Sender::new(HeaderMap::new(), None), jar: Mutex::default(), shared: Arc::new(shared) })
     }
 
-    /// One for another transfer, over the same connections.
+    /// One for another transfer, over the same connections; cookies are not shared.
     ///
     /// `headers` are the caller's, all taken for secret. Those that decide what a reply means (`Range`, conditions,
     /// `Accept-Encoding`, framing) are left out: they are ours. `basic_auth` is for the origin of the first URL.
     pub(crate) fn sending(&self, headers: HeaderMap, basic_auth: Option<(String, String)>) -> Self {
-        Self { sender: Sender::new(headers, basic_auth), shared: Arc::clone(&self.shared) }
+        Self { sender: Sender::new(headers, basic_auth), jar: Mutex::default(), shared: Arc::clone(&self.shared) }
     }
 
     /// How fast bodies may be read.
@@ -183,15 +187,22 @@ impl HttpStore {
         let mut way = Way::begin(url)?;
         loop {
             let here = way.url().clone();
-            let headers = self.sender.headers(url, fetch, way.is_home());
+            let mut headers = self.sender.headers(url, fetch, way.is_home());
+            self.jar().add_to(&here, &mut headers);
             let answer = self.shared.send(Ask::get(&here, headers, fetch.fresh_connection), here.uri()).await?;
             if !is_redirect(answer.status()) {
                 let mut reply = answer.into_reply().await;
                 reply.facts.led_to = Some(here.path()).filter(|path| *path != url.path()).map(ToOwned::to_owned);
                 return Ok(reply);
             }
-            way.follow(answer.headers().get(LOCATION).map(HeaderValue::as_bytes))?;
+            let mut jar = self.jar();
+            jar.take(&here, answer.headers());
+            way.follow(answer.headers().get(LOCATION).map(HeaderValue::as_bytes), &jar)?;
         }
+    }
+
+    fn jar(&self) -> MutexGuard<'_, Jar> {
+        self.jar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request as it is, with nothing added but the user agent, and waits for the head of the reply, whatever it

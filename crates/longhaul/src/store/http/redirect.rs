@@ -4,10 +4,12 @@
 //! stable URL has to stay the one that is recorded. Sources: RFC 9110, 15.4 and 10.2.2; the rule for origins is that of
 //! RFC 6454.
 
+use http::header::HeaderValue;
 use longhaul_core::step::NetFault;
 
 use super::address::Address;
 use super::failure::NetFailure;
+use super::jar::Jar;
 
 /// Most redirects that are followed for one request.
 const REDIRECTS_MAX: usize = 20;
@@ -21,8 +23,9 @@ pub(super) fn is_redirect(status: u16) -> bool {
 
 /// The way of one request through its redirects.
 pub(super) struct Way {
-    /// Every URL asked so far, the current one last.
-    asked: Vec<Address>,
+    /// Every URL asked so far with the cookies that it was sent, the current one last. The same with the same cookies is
+    /// answered the same way: that is a circle.
+    asked: Vec<(Address, Option<HeaderValue>)>,
     /// No redirect has left the origin so far: what is secret may be sent. Once left, it stays off, so that no other
     /// origin can send us back with credentials.
     home: bool,
@@ -35,12 +38,12 @@ impl Way {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(NetFailure::at(&url, NetFault::Redirect, "only http and https can be asked"));
         }
-        Ok(Self { asked: vec![url], home: true })
+        Ok(Self { asked: vec![(url, None)], home: true })
     }
 
     /// What to ask now; no userinfo, no fragment.
     pub(super) fn url(&self) -> &Address {
-        &self.asked[self.asked.len() - 1]
+        &self.asked[self.asked.len() - 1].0
     }
 
     /// Whether credentials may be sent there.
@@ -48,8 +51,8 @@ impl Way {
         self.home
     }
 
-    /// Follows a redirect to `location`, the raw field value.
-    pub(super) fn follow(&mut self, location: Option<&[u8]>) -> Result<(), NetFailure> {
+    /// Follows a redirect to `location`, the raw field value, with the cookies that are there now.
+    pub(super) fn follow(&mut self, location: Option<&[u8]>, jar: &Jar) -> Result<(), NetFailure> {
         let here = self.url();
         let refuse = |why: &str| Err(NetFailure::at(here, NetFault::Redirect, why));
         let Some(location) = location.filter(|l| !l.is_empty() && l.len() <= LOCATION_LEN_MAX) else {
@@ -63,14 +66,17 @@ impl Way {
             (_, "http" | "https") => {}
             _ => return refuse("a redirect to neither http nor https"),
         }
-        if self.asked.contains(&target) {
+        let home = target.origin() == here.origin();
+        let cookies = jar.field(&target, None);
+        let next = (target, cookies);
+        if self.asked.contains(&next) {
             return refuse("a redirect in a circle");
         }
         if self.asked.len() > REDIRECTS_MAX {
             return refuse("more than 20 redirects");
         }
-        self.home &= target.origin() == here.origin();
-        self.asked.push(target);
+        self.home &= home;
+        self.asked.push(next);
         Ok(())
     }
 }
@@ -83,7 +89,7 @@ mod tests {
     fn walk(begin: &str, locations: &[&str]) -> Result<(String, bool), String> {
         let mut way = Way::begin(&Address::parse(begin).unwrap()).map_err(|f| f.detail)?;
         for location in locations {
-            way.follow(Some(location.as_bytes())).map_err(|f| {
+            way.follow(Some(location.as_bytes()), &Jar::default()).map_err(|f| {
                 assert_eq!(f.fault, NetFault::Redirect);
                 f.detail
             })?;

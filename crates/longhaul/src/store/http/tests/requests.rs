@@ -145,3 +145,45 @@ async fn what_is_asked_for_is_what_was_given() {
         assert!(head.starts_with(&format!("get {} http/1.1\r\n", target.to_ascii_lowercase())), "{head}");
     }
 }
+
+/// Goal: an object behind a check that sets a cookie and sends us to the same place is fetched, and cookies go to no other host
+/// and no other transfer. Method: two origins, heads as they were heard.
+#[tokio::test]
+async fn cookies_of_redirects_are_sent_back_to_their_host_alone() {
+    let other = Origin::start(&[("/there", ok("content-length: 5\r\n", "bytes"))]);
+    let there = format!("http://localhost:{}/there", other.addr.port());
+    let home = Origin::serve(move |mut stream, number, heard| {
+        while let Some(head) = read_head(&mut stream) {
+            let bring = |set: &str, to: &str| {
+                moved(to).replace("content-length", &format!("set-cookie: {set}\r\ncontent-length"))
+            };
+            let reply = match head.split([' ', '?']).nth(1).unwrap_or_default() {
+                "/check" if head.contains("b=2") => ok("content-length: 5\r\n", "bytes"),
+                "/check" if head.contains("a=hush") => bring("b=2", "/check"),
+                "/check" => bring(&format!("a={SECRET}; path=/"), "/check"),
+                "/again" => bring("c=3", "/again"),
+                _ => bring("d=4; domain=localhost", &there),
+            };
+            heard.lock().unwrap().push((number, head));
+            let _ = stream.write_all(reply.as_bytes());
+        }
+    });
+    let url = |path: &str| Url::parse(&format!("http://{}{path}", home.addr)).unwrap();
+    let cookies = |head: &String| head.lines().filter_map(|line| line.strip_prefix("cookie: ")).collect::<String>();
+    let client = HttpStore::new(&direct()).unwrap();
+    let given = HeaderMap::from_iter([(http::header::COOKIE, HeaderValue::from_static("mine=1"))]);
+    let store = client.sending(given, None);
+    assert_eq!(get(&store, &url("/check"), &fetch()).await.unwrap().1, b"bytes");
+    let heard: Vec<String> = home.heads().iter().map(cookies).collect();
+    assert_eq!(heard, ["mine=1", "mine=1; a=hush", "mine=1; a=hush; b=2"]);
+    // A later request of the run brings them at once.
+    get(&store, &url("/check"), &fetch()).await.unwrap();
+    assert_eq!(home.heads().len(), 4);
+    get(&store, &url("/away"), &fetch()).await.unwrap();
+    assert_eq!(other.heads().iter().map(cookies).collect::<String>(), "");
+    // The same place with the same cookies is a circle, in one round more than without cookies.
+    let circle = client.sending(HeaderMap::new(), None);
+    assert_eq!(get(&circle, &url("/again"), &fetch()).await.err().unwrap().fault, NetFault::Redirect);
+    let heard: Vec<String> = home.heads().iter().skip(5).map(cookies).collect();
+    assert_eq!(heard, ["", "c=3"]);
+}
