@@ -131,6 +131,9 @@ impl From<Error> for Failure {
 
 /// The flag that does what the library says is to be done.
 fn flag_for(error: &Error) -> Option<&'static str> {
+    if error.is_untrusted() {
+        return Some("if it is one of yours: --ca-cert FILE, with the issuer's certificate or the server's own");
+    }
     let told = |key: &str| error.context().iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
     match (told("destination"), told("status")) {
         (Some(_), Some("413")) => Some("--part-size"),

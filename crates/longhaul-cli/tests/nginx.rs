@@ -198,7 +198,7 @@ fn tls_needs_an_authority_that_is_trusted_and_the_right_name() {
     let authority = nginx.authority();
     let trusting = ["--retries", "0", "--ca-cert", authority.to_str().unwrap()];
 
-    desk.get(&nginx.tls_url("/f/object"), &["--retries", "0"]).wait().assert_failed(10, "certificate");
+    desk.get(&nginx.tls_url("/f/object"), &["--retries", "0"]).wait().assert_failed(10, "--ca-cert FILE");
     desk.get(&nginx.tls_url_of_another_host("/f/object"), &trusting).wait().assert_failed(10, "certificate");
     desk.assert_has_nothing();
     assert!(nginx.served("/f/object").is_empty(), "something was asked over a connection that is not trusted");

@@ -116,6 +116,12 @@ impl Error {
         self.disposition
     }
 
+    /// A server's certificate is from an issuer that is not trusted here: who knows that issuer, or the server's own
+    /// certificate, gives it to [`ClientBuilder::ca_cert`](crate::ClientBuilder::ca_certificates).
+    pub fn is_untrusted(&self) -> bool {
+        self.message.contains(crate::store::http::UNTRUSTED)
+    }
+
     /// Facts about the failure as `(name, value)`: `status`, `path`, `operation`, … Free of secrets.
     pub fn context(&self) -> &[(&'static str, String)] {
         &self.context

@@ -230,7 +230,7 @@ pub(crate) struct NetworkWords {
     #[arg(long, value_name = "HOSTS", help_heading = "Network")]
     pub(crate) noproxy: Option<String>,
 
-    /// Trust the certificates in this PEM file besides the system's
+    /// Trust the certificates in this PEM file besides the system's: issuers', or a server's own
     #[arg(long, value_name = "FILE", env = "SSL_CERT_FILE", help_heading = "Network")]
     #[arg(hide_env_values = true, value_hint = ValueHint::FilePath, value_parser = path_or_nothing())]
     pub(crate) ca_cert: Option<PathBuf>,

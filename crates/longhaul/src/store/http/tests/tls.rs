@@ -66,3 +66,51 @@ async fn a_server_that_has_only_http2_is_asked_with_http2() {
     let _ = store.open(&Address::from(url.clone()), &fetch()).await;
     assert_eq!(both.heads(), ["http/1.1"]);
 }
+
+/// Goal: a server's own certificate given as trusted is trusted for its name and its time, whoever issued it. Method:
+/// certificates of an issuer that is not given, and one that is an issuer itself.
+#[tokio::test]
+async fn a_leaf_that_is_given_is_trusted_for_its_name_and_time() {
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.distinguished_name.push(rcgen::DnType::CommonName, "an issuer");
+    let namesake =
+        rcgen::Issuer::new(rcgen::CertificateParams::new(Vec::new()).unwrap(), rcgen::KeyPair::generate().unwrap());
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = rcgen::Issuer::new(ca, rcgen::KeyPair::generate().unwrap());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = |name: &str, until: i32, is_ca| {
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        params.is_ca = is_ca;
+        params
+    };
+    let leaf = |name: &str, until| params(name, until, rcgen::IsCa::NoCa).signed_by(&key, &issuer).unwrap();
+    let own_ca = |until| params("localhost", until, rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
+    for (cert, says) in [
+        (leaf("localhost", 2090), None),
+        (leaf("localhost", 2021), Some("expired")),
+        (leaf("other.example", 2090), Some("other.example")),
+        (params("localhost", 2090, rcgen::IsCa::NoCa).signed_by(&key, &namesake).unwrap(), None),
+        (own_ca(2090).self_signed(&key).unwrap(), None),
+        (own_ca(2021).self_signed(&key).unwrap(), Some("expired")),
+    ] {
+        let origin = tls_origin_with(&cert, &key, &["http/1.1"], "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nbytes");
+        let url = Url::parse(&format!("https://localhost:{}/x", origin.addr.port())).unwrap();
+        let options = HttpOptions { ca_certs: vec![pem(&cert).into_bytes()], ..direct() };
+        let got = get(&HttpStore::new(&options).unwrap(), &url, &fetch()).await.map(|(_, body)| body);
+        match (got, says) {
+            (Ok(body), None) => assert_eq!(body, b"bytes"),
+            (Err(failure), Some(says)) => {
+                assert!(failure.fault == NetFault::Tls && failure.detail.contains(says), "{failure:?}");
+            }
+            (got, says) => panic!("{says:?}: {got:?}"),
+        }
+        // Another certificate for the same name is not.
+        let stranger = leaf("localhost", 2090);
+        let options = HttpOptions { ca_certs: vec![pem(&stranger).into_bytes()], ..direct() };
+        if stranger.der() != cert.der() {
+            assert!(get(&HttpStore::new(&options).unwrap(), &url, &fetch()).await.is_err());
+        }
+    }
+}
