@@ -125,7 +125,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (exit, kind) = of_kind(error.kind());
         let flag = flag_for(&error).map(|flag| format!(" ({flag})")).unwrap_or_default();
-        Self { exit, kind, message: format!("{error}{flag}") }
+        // An error of the library is one line, whatever names are in it.
+        Self { exit, kind, message: crate::out::one_line(&format!("{error}{flag}")).into_owned() }
     }
 }
 

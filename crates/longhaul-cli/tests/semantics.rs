@@ -458,6 +458,9 @@ fn no_secrets_in_anything_we_write() {
         (Fault::reset(), 1),
         (Fault::redirect(302, format!("ftp://x:{planted}@h/{short}?sig={short}")), 0),
         (Fault::redirect(302, &away), 0),
+        // No place to look for secrets; but these were given as such.
+        (Fault::redirect(302, format!("ftp://h/{planted}/x")), 0),
+        (Fault::redirect(302, format!("/%zz{planted}")), 0),
         (Fault::redirect(302, format!("http://[{planted}?sig={planted}")), 0),
         (Fault::RawHead(format!("HTTP/1.1 {planted}\r\n\r\n").into_bytes()), 0),
     ];

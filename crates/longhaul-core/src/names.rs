@@ -196,9 +196,14 @@ fn trimmed(name: &str) -> &str {
 
 /// What could leave the folder, start something in a shell or terminal, or show another name than the real one.
 fn is_harmful(c: char) -> bool {
+    is_deceptive(c) || matches!(c, '/' | '\\' | '<' | '>' | ':' | '"' | '|' | '?' | '*')
+}
+
+/// Whether a terminal obeys a character instead of showing it, or shows other text than is there because of it: controls
+/// (C0, C1, with the line ends among them), text direction, line and paragraph separators, invisible ones.
+pub fn is_deceptive(c: char) -> bool {
     c.is_control()
-        || matches!(c, '/' | '\\' | '<' | '>' | ':' | '"' | '|' | '?' | '*')
-        // text direction, invisible, and line ends: U+061C, U+200B, U+200E-F, U+2028-E, U+2060-9, U+FEFF
+        // U+061C, U+200B, U+200E-F, U+2028-E, U+2060-9, U+FEFF, U+FFF9-B
         || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }

@@ -28,6 +28,7 @@ use crate::disk::state_dir::StateDir;
 use crate::drive::run::{Below, Destination, Request};
 use crate::drive::upload::body::Buffers;
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::secrets;
 use crate::source::{self, Redacted};
 use crate::store::cloud::{Orders, Place};
 use crate::store::{Address, HttpOptions, HttpStore, Origin};
@@ -325,6 +326,9 @@ impl Client {
             }
             let redacted = source::redact(name)
                 .ok_or_else(|| Error::usage("the address cannot be used; give a whole http:// or https:// URL"))?;
+            for (_, value) in url.query_pairs().filter(|(_, value)| !redacted.url.contains(value.as_ref())) {
+                secrets::learn(&value); // of a signed link, say
+            }
             let store = self.store_with(&url, headers, auth)?;
             return Ok((Origin::Web { store, url }, redacted));
         }
@@ -363,6 +367,10 @@ impl Client {
         let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let known = self.inner.credentials.as_ref().filter(|_| !given).and_then(|known| known(host));
         let auth = auth.cloned().or(known);
+        if let Some((user, password)) = &auth {
+            secrets::learn_login(user, password);
+        }
+        secrets::learn_login(url.username(), url.password().unwrap_or_default());
         if headers.is_empty() && auth.is_none() {
             return Ok(self.inner.store.clone());
         }
@@ -746,6 +754,7 @@ fn header_map(headers: &[(String, String)]) -> Result<http::HeaderMap, Error> {
             )));
         };
         value.set_sensitive(true);
+        secrets::learn(value.to_str().unwrap_or_default());
         map.append(parsed, value);
     }
     Ok(map)

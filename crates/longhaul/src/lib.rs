@@ -45,6 +45,7 @@ mod error;
 mod event;
 mod inspect;
 mod objects;
+mod secrets;
 pub mod source;
 mod store;
 mod stores;

@@ -13,6 +13,7 @@
 //! Everything else stays, byte for byte and in order. The path stays too, except values of secret matrix parameters
 //! (`;jsessionid=…`): it is the name. The keys of `oss://` and `s3://` sources are names to the last byte.
 
+pub use longhaul_core::names::is_deceptive;
 use longhaul_core::window::Window;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;

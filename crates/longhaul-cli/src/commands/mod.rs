@@ -127,7 +127,7 @@ fn json_lines<T: Serialize>(objects: &[T]) -> Result<(), Failure> {
         text += &serde_json::to_string(object).map_err(|e| Failure::internal(format!("cannot write JSON ({e})")))?;
         text.push('\n');
     }
-    out::stdout(&text)
+    out::json(&text)
 }
 
 /// Which version of an object, as `--json` shows it.

@@ -68,9 +68,10 @@ impl Subject {
     fn name(&self) -> String {
         let name = self.path.as_deref().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
         let name = name.unwrap_or_else(|| self.url.clone());
+        let name = out::one_line(&name);
         match self.count {
             0 => format!("[{}] {name}", self.number),
-            1 => name,
+            1 => name.into_owned(),
             count => format!("[{}/{count}] {name}", self.number),
         }
     }
@@ -331,5 +332,5 @@ impl Show {
 
 /// A reader of events that is gone, or cannot be written to, does not stop a transfer.
 fn tell_programs(line: &str) {
-    let _ = out::stdout(line);
+    let _ = out::json(line);
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use longhaul::{Event, Verified};
 
+use crate::out;
+
 use super::{Finished, Stored, Sum, Way};
 
 /// Bytes for people, in powers of 1024: `1.2 GiB`, `512 B`.
@@ -82,6 +84,10 @@ pub(crate) fn times(count: u32) -> String {
 
 /// The news in an event that people should see between progress; nothing for progress itself.
 pub(crate) fn news(event: &Event, way: Way) -> Option<String> {
+    sentence(event, way).map(|text| out::one_line(&text).into_owned())
+}
+
+fn sentence(event: &Event, way: Way) -> Option<String> {
     Some(match event {
         // A small file goes in one request: nothing can be lost that would be worth a word.
         Event::Started { .. } if way == Way::Up => return None,
@@ -219,7 +225,8 @@ pub(super) fn sum(sum: &Sum) -> String {
 /// A path as one would call it from the current folder.
 pub(crate) fn here(path: &Path) -> String {
     let inside = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
-    inside.as_deref().filter(|p| !p.as_os_str().is_empty()).unwrap_or(path).display().to_string()
+    let shown = inside.as_deref().filter(|p| !p.as_os_str().is_empty()).unwrap_or(path).display().to_string();
+    out::one_line(&shown).into_owned()
 }
 
 /// A path as an argument that can be pasted into a POSIX shell.

@@ -228,3 +228,27 @@ fn a_prefix_that_is_given_twice_is_fetched_once() {
         shop.log().iter().filter(|line| line.starts_with("GetObject") && !line.ends_with("bytes=0-0")).count();
     assert_eq!(fetched, 20, "{:?}", shop.log());
 }
+
+/// What a key makes a terminal show is not what it is called: the characters that do it are seen in its name, or replaced.
+#[test]
+fn characters_that_deceive_the_eye_do_not_reach_a_terminal() {
+    let shop = Shop::open();
+    let odd = "a\u{202e}gpj.\u{2066}b\u{200f}c\u{61c}d\u{2028}e\u{2029}f";
+    shop.store.put_seeded("films", &format!("p/{odd}"), 1, 100).unwrap();
+    shop.store.put_seeded("films", &format!("q/{odd}/"), 1, 100).unwrap();
+    for (prefix, code) in [("p/", 0), ("q/", 8)] {
+        for plain in [true, false] {
+            let get = shop.get(prefix).into_dir(shop.bench.folder()).args(["-r", "-vv"]);
+            let ran = if plain { get.plain() } else { get }.run();
+            assert_eq!(ran.code(), code, "{}", ran.report(&shop.bench));
+            for text in [&ran.stdout, &ran.stderr] {
+                let obeyed = |c: char| c != '\n' && longhaul::source::is_deceptive(c);
+                assert!(!text.contains(obeyed), "{text:?}");
+            }
+            let url = ran.events.iter().find_map(|event| event["url"].as_str());
+            let want = format!("oss://films/{prefix}{odd}{}", if code == 0 { "" } else { "/" });
+            assert!(plain || url == Some(want.as_str()), "{url:?}");
+        }
+    }
+    assert_eq!(files(&shop), set([odd]));
+}

@@ -1,6 +1,7 @@
 //! `s3://`: the same, signed in the other vendor's way. Against an origin that does not check signatures; that they are right is
 //! shown by Ceph (`scripts/servers/ceph-rgw`) and by the published examples.
 
+use base64::Engine as _;
 use longhaul_devstore::{Fault, Object, Seen};
 
 use crate::common::{Bench, HALF, SIZE};
@@ -65,5 +66,36 @@ fn what_s3_refuses_has_the_same_exit_codes() {
         let ran = bench.get_url(format!("s3://films/{code}")).envs(&env).run();
         assert_eq!(ran.code(), exit, "{code}: {}", ran.report(&bench));
         assert!(ran.stderr.contains(code) && !ran.stderr.contains("hush"), "{code}: {}", ran.stderr);
+    }
+}
+
+/// Whatever shape the store gives it in; and none of its text makes a terminal show what is not there.
+#[test]
+fn a_message_that_repeats_a_secret_or_commands_the_terminal_is_told_without_them() {
+    let bench = Bench::new();
+    let env = env(&bench);
+    let encoded = base64::engine::general_purpose::STANDARD.encode("hush-secret");
+    let message = format!(
+        "signed with hush-secret, with hush%2Dtoken, with {encoded}; \u{202e}gpj.exe\u{2066} \u{200f}\u{61c} x\u{2028}y\u{2029}z\u{85}\n\
+         longhaul: done"
+    );
+    let body = format!("<Error><Code>Access\u{202e}Denied</Code><Message>{message}</Message></Error>");
+    bench.origin.put("/films/a", Object::seeded(1, 10));
+    bench
+        .origin
+        .on("/films/a", move |_, _| longhaul_devstore::Answer::status(403).body("application/xml", body.clone()));
+    for plain in [false, true] {
+        let get = bench.get_url("s3://films/a").envs(&env).arg("-vvvv");
+        let ran = if plain { get.plain() } else { get }.run();
+        assert_eq!(ran.code(), 4, "{}", ran.report(&bench));
+        assert!(ran.stderr.contains("signed with [secret], with [secret], with [secret]; "), "{}", ran.stderr);
+        for text in [&ran.stdout, &ran.stderr] {
+            for secret in ["hush", &encoded] {
+                assert!(!text.contains(secret), "{text}");
+            }
+            let obeyed = |c: char| c != '\n' && longhaul::source::is_deceptive(c);
+            assert!(!text.contains(obeyed), "{text:?}");
+        }
+        assert!(!ran.stderr.lines().any(|line| line.starts_with("longhaul: done")), "{}", ran.stderr);
     }
 }

@@ -31,14 +31,17 @@ pub(crate) use world::World;
 /// A future behind a pointer, as a trait object has to give it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A value that is never shown.
+/// A value that is never shown. While this program runs, texts of stores and servers that repeat it are shown without it,
+/// where it has at least eight bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
     /// Takes a value into custody.
     pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+        let value = value.into();
+        crate::secrets::learn(&value);
+        Self(value)
     }
 
     /// The value, for signing.

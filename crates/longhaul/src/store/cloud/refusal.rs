@@ -14,7 +14,6 @@ use super::clock::Told;
 use super::endpoint::Hint;
 use super::request::Verb;
 use super::xml;
-use crate::source::redact_for_display;
 use crate::store::http::NetFailure;
 
 /// How much of a store's message is shown.
@@ -283,10 +282,9 @@ pub(super) fn about_clock(told: Option<Told>) -> String {
     }
 }
 
-/// A store's text as it may be shown: one line, bounded, without what looks like a secret.
+/// A store's text as it may be shown: one line, bounded, without secrets.
 fn shown(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_CHARS_MAX).collect();
-    redact_for_display(&plain)
+    crate::secrets::shown(text, MESSAGE_CHARS_MAX)
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ use crate::store::sign::{Signer, Subject, oss, s3};
 
 /// Places that are tried for one request: the store's word is followed twice.
 const PLACES_MAX: u32 = 3;
+/// How much of an error about credentials is shown; a file or a service has a say in it.
+const ERROR_CHARS_MAX: usize = 500;
 /// Longest document that is read: 1000 keys of 1024 bytes, percent-encoded, and what else is told of them.
 const DOCUMENT_LEN_MAX: usize = 8 << 20;
 /// Longest body that is read where none is expected.
@@ -199,7 +201,10 @@ impl Cloud {
 
     async fn send_once(&self, request: &Request) -> Result<Replied, NoReply> {
         let keys = self.credentials.get().await.map_err(|error| {
-            NoReply::Refused(Refusal { fault: Fault::NoCredentials, detail: format!("no credentials: {error}") })
+            NoReply::Refused(Refusal {
+                fault: Fault::NoCredentials,
+                detail: crate::secrets::shown(&format!("no credentials: {error}"), ERROR_CHARS_MAX),
+            })
         })?;
         let key = if request.verb.is_of_bucket() { "" } else { self.place.key() };
         let target = self

@@ -46,8 +46,7 @@ impl NetFailure {
     }
 
     fn new(fault: NetFault, detail: &str) -> Self {
-        let detail = detail.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DETAIL_CHARS_MAX).collect();
-        Self { fault, detail }
+        Self { fault, detail: crate::secrets::shown(detail, DETAIL_CHARS_MAX) }
     }
 
     /// Says what a failed request means.

@@ -86,6 +86,7 @@ fn parse(text: &str) -> Result<Url, BadOption> {
     if url.scheme().starts_with("socks") && url.port().is_none() {
         url.set_port(Some(1080)).map_err(|()| BAD)?;
     }
+    crate::secrets::learn_login(url.username(), url.password().unwrap_or_default());
     url.set_path("");
     url.set_query(None);
     url.set_fragment(None);
