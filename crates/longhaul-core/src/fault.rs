@@ -76,6 +76,8 @@ faults! {
     RefusalBelieved,
     /// A refusal of one more connection counts although another one is served.
     OneMoreRefusalBelieved,
+    /// A stream that ends unasked is no failure.
+    UnaskedEndForgiven,
     /// A web page that a redirect led to is taken for the object.
     PageBelieved,
     /// What is held stays although the source does not show its validator any more.

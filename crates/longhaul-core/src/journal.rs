@@ -236,6 +236,9 @@ impl Recovered {
                 if let Some(reason) = begin.reason {
                     self.history.push(reason);
                 }
+                if self.current.is_none() && begin.slot == Slot::Next {
+                    return Err(Problem::Contradiction); // a second file without a first one
+                }
                 if let Some(mut previous) = self.current.take()
                     && begin.slot == Slot::Next
                 {

@@ -116,8 +116,9 @@ pub enum Verdict {
     Refuse(Refusal),
 }
 
-/// Judges what was found. `overwrite`: the caller allows an existing target to be replaced.
-pub fn verdict(source: &Source, overwrite: bool, found: Found) -> Verdict {
+/// Judges what was found. `overwrite`: the caller allows an existing target to be replaced. `block_len_min`: no generation
+/// was ever begun with shorter blocks, in bytes.
+pub fn verdict(source: &Source, overwrite: bool, block_len_min: u64, found: Found) -> Verdict {
     let (recovered, set_aside) = match found.journal {
         FoundJournal::Read(recovered) => (Some(*recovered), false),
         FoundJournal::SetAside(_) => (None, true),
@@ -168,7 +169,11 @@ pub fn verdict(source: &Source, overwrite: bool, found: Found) -> Verdict {
             false => source.window.resolve(of).is_ok_and(|pieces| Some(pieces.len()) == length),
         }
     };
-    if ![Some(&current), recovered.old.as_ref()].into_iter().flatten().all(tells_the_range) {
+    // Numbers rise, and one more must be left; blocks that are too short would make a record of every byte.
+    let is_made_up = |g: &Folded| g.begin.block_len < block_len_min || g.begin.generation == u32::MAX;
+    let generations = || [Some(&current), recovered.old.as_ref()].into_iter().flatten();
+    let falls = recovered.old.as_ref().is_some_and(|old| old.begin.generation >= current.begin.generation);
+    if !generations().all(tells_the_range) || generations().any(is_made_up) || falls {
         return Verdict::Fresh(Some(Restart::JournalUnusable));
     }
     let mut promote = false;
@@ -351,6 +356,43 @@ mod tests {
         assert_eq!(generation.on_record(), (4 + 8) + 3 + 8 + 2);
     }
 
+    /// Records that no program of ours writes are not gone on with.
+    #[test]
+    fn a_journal_that_was_made_up_is_not_used() {
+        use crate::journal;
+        let begin = |generation, slot, block_len| {
+            let identity = Identity { length: Some(100), ..Identity::default() };
+            journal::Record::Begin(Begin { generation, slot, identity, block_len, reason: None })
+        };
+        let judged = |begins: &[journal::Record]| {
+            let mut file = journal::header().to_vec();
+            let sequence = journal::encode(&[journal::Record::Source(Source::default())], 0, &mut file);
+            journal::encode(begins, sequence, &mut file);
+            let journal = FoundJournal::Read(Box::new(journal::decode(&file).unwrap()));
+            let next = Some(FileFacts::default());
+            let found = Found { journal, main: None, next, target: Target::Absent, free: None };
+            match verdict(&Source::default(), false, 8, found) {
+                Verdict::Continue { .. } => true,
+                Verdict::Fresh(Some(Restart::JournalUnusable)) => false,
+                other => panic!("{other:?}"),
+            }
+        };
+        for (begins, want) in [
+            (&[begin(1, Slot::Main, 8)][..], true),
+            (&[begin(1, Slot::Main, 16)], true),
+            (&[begin(1, Slot::Main, 8), begin(2, Slot::Next, 8)], true),
+            (&[begin(1, Slot::Main, 4)], false),
+            (&[begin(1, Slot::Main, 1)], false),
+            (&[begin(1, Slot::Main, 1), begin(2, Slot::Next, 8)], false),
+            (&[begin(1, Slot::Main, 8), begin(2, Slot::Next, 1)], false),
+            (&[begin(u32::MAX, Slot::Main, 8)], false),
+            (&[begin(2, Slot::Main, 8), begin(1, Slot::Next, 8)], false),
+            (&[begin(2, Slot::Main, 8), begin(2, Slot::Next, 8)], false),
+        ] {
+            assert_eq!(judged(begins), want, "{begins:?}");
+        }
+    }
+
     /// What is held of other bytes of the source is refused; a journal that contradicts the range it names is not used.
     #[test]
     fn a_journal_of_another_range_is_of_another_thing() {
@@ -367,7 +409,7 @@ mod tests {
             journal::encode(&[journal::Record::Source(source(recorded)), journal::Record::Begin(begin)], 0, &mut file);
             let journal = FoundJournal::Read(Box::new(journal::decode(&file).unwrap()));
             let found = Found { journal, main: None, next: None, target: Target::Absent, free: None };
-            match verdict(&source(wanted), false, found) {
+            match verdict(&source(wanted), false, 8, found) {
                 Verdict::Continue { .. } => "continue",
                 Verdict::Fresh(Some(Restart::JournalUnusable)) => "unusable",
                 Verdict::Refuse(Refusal::PartialOfAnotherRange) => "another range",

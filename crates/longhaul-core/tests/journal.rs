@@ -168,10 +168,8 @@ fn every_reason_and_slot_comes_back() {
         let read = decode(&file(&[Record::Source(source()), Record::Begin(begin.clone()), void])).unwrap();
         assert_eq!((read.current.unwrap().begin, read.history), (begin, vec![reason, reason]));
     }
-    assert_eq!(
-        decode(&file(&[Record::Source(source()), Record::Begin(second())])).unwrap().current.unwrap().begin,
-        second()
-    );
+    let both = [Record::Source(source()), Record::Begin(first()), Record::Begin(second())];
+    assert_eq!(decode(&file(&both)).unwrap().current.unwrap().begin, second());
 }
 
 /// Every field of an identity alone, and all of them away.
@@ -328,6 +326,7 @@ fn what_is_no_journal_of_ours_has_a_reason() {
         (decode(&with(0, 1)).unwrap_err(), Problem::Newer(0)),
         (decode(&with(1, 2)).unwrap_err(), Problem::OtherKind(2)),
         (contradiction(&sample()[1..2]), Problem::Contradiction),
+        (contradiction(&[sample()[0].clone(), Record::Begin(second())]), Problem::Contradiction),
         (
             contradiction(&[sample()[0].clone(), Record::Begin(second()), Record::Begin(second())]),
             Problem::Contradiction,

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use longhaul_core::journal::{self, Begin, Record};
+use longhaul_core::step::Slot;
 use longhaul_devstore::Object;
 
 use crate::common::{Bench, Dice, HALF, Ran, SIZE, names};
@@ -32,7 +34,7 @@ fn resume_with(bench: &Bench, kept: &Kept, log: &[u8], what: &str) -> (Ran, u64)
     fs::write(bench.part(), &kept.part).unwrap();
     fs::write(bench.log(), log).unwrap();
     let before = bench.served();
-    let ran = bench.get().run();
+    let ran = bench.get().alone().run();
     let served = bench.served() - before;
     assert_eq!((ran.unsound(), ran.code()), (None, 0), "{what}: {}", ran.report(bench));
     let difference = Object::seeded(1, SIZE).content.first_difference_in_file(bench.file()).unwrap();
@@ -70,6 +72,41 @@ fn flipped_at_any_bit() {
         let what = format!("seed {}, bit {bit} flipped", SEED + 1);
         let (ran, served) = resume_with(&bench, &kept, &log, &what);
         println!("bit {bit:>6} flipped: {:<44} {served:>8} bytes", ran.verdict());
+    }
+}
+
+/// Whole records with right checksums that no program of ours writes: set aside or begun anew, with the reason, and the
+/// server is asked no more often than for a new download.
+#[test]
+fn made_up_by_somebody_who_knows_the_format() {
+    let (bench, kept) = held();
+    let recovered = journal::decode(&kept.log).unwrap();
+    let begin = recovered.current.unwrap().begin;
+    let first = Record::Begin(begin.clone());
+    let with = |change: &dyn Fn(&mut Begin)| {
+        let mut begin = begin.clone();
+        change(&mut begin);
+        Record::Begin(begin)
+    };
+    let second = |generation| {
+        with(&|begin: &mut Begin| {
+            begin.slot = Slot::Next;
+            begin.generation = generation;
+        })
+    };
+    for (what, records) in [
+        ("a second file without a first one", vec![second(1)]),
+        ("blocks of one byte", vec![with(&|begin| begin.block_len = 1)]),
+        ("the last number there is", vec![with(&|begin| begin.generation = u32::MAX)]),
+        ("two of one number", vec![first.clone(), second(begin.generation)]),
+    ] {
+        let mut log = journal::header().to_vec();
+        let sequence = journal::encode(&[Record::Source(recovered.source.clone())], 0, &mut log);
+        journal::encode(&records, sequence, &mut log);
+        let before = bench.origin.requests();
+        let (ran, _) = resume_with(&bench, &kept, &log, what);
+        assert!(bench.origin.requests() - before <= 2, "{what}: {}", ran.report(&bench));
+        assert_eq!(ran.event("restarted").unwrap()["reason"], "journal_unusable", "{what}: {}", ran.report(&bench));
     }
 }
 

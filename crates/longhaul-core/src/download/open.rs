@@ -23,15 +23,17 @@ impl Download {
         {
             recovered.source.window = self.config.source.window.clone();
         }
+        let (source, overwrite, least) = (&self.config.source, self.config.overwrite, self.config.block_len_min);
+        let judged = |found| verdict(source, overwrite, least, found);
         let verdict = match &found.journal {
             FoundJournal::Read(r) if self.planted(Fault::PublishingTrusted) => match (r.publishing, &r.current) {
                 (Some(publishing), Some(current)) => {
                     let current = Box::new(Generation::new(current.begin.clone()));
                     Verdict::FinishPublish { current, publishing }
                 }
-                _ => verdict(&self.config.source, self.config.overwrite, found),
+                _ => judged(found),
             },
-            _ => verdict(&self.config.source, self.config.overwrite, found),
+            _ => judged(found),
         };
         match verdict {
             Verdict::Fresh(reason) => {

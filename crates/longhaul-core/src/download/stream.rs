@@ -629,13 +629,21 @@ impl Download {
                 }
             }
             StreamEnd::Disk(fault) => self.fail_disk(fault, "write"),
-            StreamEnd::Stopped => {}
+            StreamEnd::Stopped => self.hear_unasked_end(&stream),
+        }
+    }
+
+    /// It was not stopped by us and brought nothing to its end: where its bytes cannot go, say. A failure like others, or
+    /// the same would be asked for at once and for ever.
+    fn hear_unasked_end(&mut self, stream: &Stream) {
+        if stream.flow != Flow::Stopping && self.ending.is_none() && !self.planted(Fault::UnaskedEndForgiven) {
+            self.failed(Trouble::Short, None);
         }
     }
 
     fn hear_whole_body(&mut self, stream: &Stream, at: u64) {
         if stream.flow != Flow::Flowing {
-            return;
+            return self.hear_unasked_end(stream);
         }
         let Some(g) = &self.current else { return };
         let length_unknown = g.begin.identity.length.is_none() && stream.whole;

@@ -13,6 +13,8 @@ macro_rules! counters {
         pub(crate) struct Coverage {
             $(pub(crate) $name: u64,)*
             pub(crate) steps_max: u64,
+            pub(crate) in_vain_max: u64,
+            pub(crate) steps_at_once_max: u64,
             crashes: [u64; PLACES.len()],
             restarts: [u64; Restart::ALL.len() + 1],
             ends: BTreeMap<&'static str, u64>,
@@ -26,6 +28,8 @@ macro_rules! counters {
             pub(crate) fn add(&mut self, other: &Self) {
                 $(self.$name += other.$name;)*
                 self.steps_max = self.steps_max.max(other.steps_max);
+                self.in_vain_max = self.in_vain_max.max(other.in_vain_max);
+                self.steps_at_once_max = self.steps_at_once_max.max(other.steps_at_once_max);
                 self.crashes.iter_mut().zip(&other.crashes).for_each(|(a, b)| *a += b);
                 self.restarts.iter_mut().zip(&other.restarts).for_each(|(a, b)| *a += b);
                 for (end, count) in &other.ends {
@@ -43,7 +47,7 @@ counters! {
     failed_syncs, no_space, late_writes, throttles,
     torn_journals, torn_appends, unusable_journals, compactions,
     spoiled_files, spoiled_journals, foreign_targets,
-    ranges_not_served,
+    ranges_not_served, dropped,
     windowed, several_pieces, windows_published, windows_outside, other_ranges, trimmed_before_a_piece,
     resumed, returned, damaged, kept_bytes, published, small_published, small_left, rivals_in_disguise, survived_after_done, asked_again_after_done,
 }
@@ -156,6 +160,8 @@ impl Coverage {
         };
         self.plain().iter().for_each(|&(name, count)| line(&name.replace('_', " "), count));
         line("steps in the longest history", self.steps_max);
+        line("requests in a row without a byte, at most", self.in_vain_max);
+        line("steps at once, at most", self.steps_at_once_max);
         PLACES.iter().zip(self.crashes).for_each(|(place, count)| line(&format!("crashes {place}"), count));
         for (reason, count) in Restart::ALL.iter().zip(self.restarts) {
             line(&format!("restarts: {reason:?}"), count);

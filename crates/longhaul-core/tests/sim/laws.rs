@@ -24,6 +24,11 @@ use crate::tell;
 use crate::window::Wanted;
 use crate::world::{Stand, World};
 
+/// Requests without a byte in one run: the budget of retries, suspicions in several ways of asking, versions that alternate.
+const REQUESTS_IN_VAIN_MAX: u32 = 60;
+/// Steps that one event from outside may lead to: a few for each stream and each generation.
+const STEPS_AT_ONCE_MAX: u64 = 16;
+
 /// A promise that was not kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Breach {
@@ -55,6 +60,8 @@ pub(crate) struct Witness {
     /// Those of them that a completed sync covers, and what each sync under way will cover.
     covered: Mask,
     covering: Vec<(Ticket, Mask)>,
+    /// Requests since the last byte came.
+    in_vain: u32,
     /// When the first byte came that no sync was ordered for.
     unsynced_since: Option<Millis>,
     /// Bytes that another stream's late writes changed.
@@ -86,7 +93,7 @@ impl Witness {
     pub(crate) fn run_begins(&mut self) {
         (self.identity_known, self.contradicted, self.left) = (false, false, false);
         (self.kept, self.kept_claims, self.claimed, self.found, self.kept_file) = (0, 0, 0, 0, NONE);
-        (self.unsynced_since, self.claimed_old) = (None, 0);
+        (self.unsynced_since, self.claimed_old, self.in_vain) = (None, 0, 0);
         (self.heard, self.heard_file, self.recorded, self.covered) = (0, NONE, 0, 0);
         self.covering.clear();
         self.overshot = 0;
@@ -329,8 +336,26 @@ impl World {
         }
     }
 
+    /// Whatever a server does, and whatever lies on the disk: it is not asked for ever without bringing a byte.
+    pub(crate) fn asked_once_more(&mut self) {
+        self.witness.in_vain += 1;
+        self.coverage.in_vain_max = self.coverage.in_vain_max.max(u64::from(self.witness.in_vain));
+        if self.witness.in_vain > REQUESTS_IN_VAIN_MAX {
+            self.broken("a server is not asked for ever", format_args!("{REQUESTS_IN_VAIN_MAX} requests, and no byte"));
+        }
+    }
+
+    /// The core has answered an event from outside with so many steps.
+    pub(crate) fn gave_steps(&mut self, count: u64) {
+        self.coverage.steps_at_once_max = self.coverage.steps_at_once_max.max(count);
+        if count > STEPS_AT_ONCE_MAX {
+            self.broken("an event leads to few steps", format_args!("{count} steps at once"));
+        }
+    }
+
     pub(crate) fn heard_wrote(&mut self, file: Id, extent: &Extent) {
         let w = &mut self.witness;
+        w.in_vain = 0;
         if w.heard_file != file {
             (w.heard_file, w.heard, w.recorded, w.covered) = (file, 0, 0, 0);
         }

@@ -71,6 +71,8 @@ pub(crate) struct NetTrouble {
     pub(crate) odd: u32,
     pub(crate) portal: u32,
     pub(crate) refused: u32,
+    /// The stream ends in the driver, for a reason that only this one knows.
+    pub(crate) dropped: u32,
     /// In a thousand, per tick.
     pub(crate) change: u32,
 }

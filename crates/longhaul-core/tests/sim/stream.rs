@@ -63,6 +63,7 @@ impl World {
     pub(crate) fn open_stream(&mut self, ticket: Ticket, fetch: Fetch) {
         tell!(self, "request {}: {fetch:?}", ticket.0);
         self.coverage.requests += 1;
+        self.asked_once_more();
         let doubled =
             |s: &&Stream| matches!(&s.grant, Some(g) if g.write_start <= fetch.start && fetch.end == g.write_end);
         self.coverage.hedges += u64::from(fetch.end.is_some() && self.streams.iter().any(|s| doubled(&s)));
@@ -164,6 +165,10 @@ impl World {
                 }
             }
             Phase::Head => return false,
+            Phase::Flowing if !stream.untold && self.rng.percent(self.trouble.net.dropped) => {
+                self.coverage.dropped += 1;
+                self.end(core, i, StreamEnd::Stopped);
+            }
             Phase::Flowing if self.throttled && !stream.stopped && !stream.untold => return false,
             Phase::Flowing => self.flow(core, i),
         }

@@ -62,7 +62,7 @@ impl Trouble {
     fn draw(rng: &mut Rng) -> Self {
         let mut t = Self::default();
         for _ in 0..rng.below(4) {
-            match rng.below(14) {
+            match rng.below(15) {
                 0 => t.net.unreachable = 30,
                 1 => t.net.busy = 30,
                 2 | 3 => t.net.cut = 60,
@@ -74,6 +74,7 @@ impl Trouble {
                 10 => t.read_fails = 20,
                 11 => t.net.portal = 70,
                 12 => t.rival = 4,
+                13 => t.net.dropped = rng.pick(&[20, 100]) as u32,
                 _ => t.full = 30,
             }
         }
@@ -493,8 +494,7 @@ impl World {
             return self.hear(core, ticket, Heard::Done);
         }
         if core.wake_at().is_some_and(|at| at <= self.now) {
-            core.wake(self.now);
-            return self.drain(core);
+            return self.wake(core);
         }
         if (!self.ops.is_empty() || !self.streams.is_empty()) && self.progress(core) {
             return;
@@ -502,14 +502,27 @@ impl World {
         match core.wake_at() {
             Some(at) => {
                 self.now = self.now.max(at);
-                core.wake(self.now);
-                self.drain(core);
+                self.wake(core);
             }
             None if self.finish.is_some() => {}
             None => {
                 let what = format!("{:?}, streams {:?}", self.ops, self.streams);
                 self.broken("liveness: no run hangs", format_args!("nothing to do, nothing to wait for: {what}"));
             }
+        }
+    }
+
+    /// The time that the core waited for has come. When that changed nothing, it waits for a later one: a driver that it
+    /// did not would wake it without rest.
+    fn wake(&mut self, core: &mut Download) {
+        let before = self.steps;
+        core.wake(self.now);
+        self.drain(core);
+        if self.steps == before
+            && let Some(at) = core.wake_at().filter(|at| *at <= self.now)
+        {
+            let now = self.now;
+            self.broken("a wake that changed nothing is not wanted again", format_args!("at {at}, and it is {now}"));
         }
     }
 

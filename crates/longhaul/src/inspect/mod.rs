@@ -25,6 +25,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use longhaul_core::download::Config;
 use longhaul_core::identity::{Identity, Validator};
 use longhaul_core::journal::{self, Problem, Source};
 use longhaul_core::resume::{self, Refusal, Verdict};
@@ -340,8 +341,9 @@ impl Looked {
             target: self.target.clone(),
             free: None,
         };
-        match resume::verdict(&source, false, found()) {
-            Verdict::Refuse(why) => (resume::verdict(&source, true, found()), Some(why)),
+        let block_len_min = Config::default().block_len_min;
+        match resume::verdict(&source, false, block_len_min, found()) {
+            Verdict::Refuse(why) => (resume::verdict(&source, true, block_len_min, found()), Some(why)),
             verdict => (verdict, None),
         }
     }
