@@ -63,3 +63,13 @@ fn a_part_that_is_gone_is_sent_again_and_the_reason_is_told() {
     store.expect(&ran, 0, "length only, resumed, restarted (invalid_part)");
     assert_eq!(store.stored("film"), Some(content.to_vec()));
 }
+
+#[test]
+fn parts_whose_answers_tell_no_etag_are_named_as_the_list_names_them() {
+    let store = StandIn::open(Oddity { etags: Etags::Untold, ..Oddity::default() });
+    let (film, content) = store.file("film", 1, SIZE);
+    let ran = store.put(&film, "film", &["--part-size", "5M"]);
+    store.expect(&ran, 0, "composite");
+    assert_eq!(store.stored("film"), Some(content.to_vec()));
+    assert_eq!(store.count("UploadPart"), 5, "none is sent twice: {}", store.report(&ran));
+}

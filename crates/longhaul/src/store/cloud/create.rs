@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use longhaul_core::digest::DigestKind;
 use longhaul_core::upload::step::Fault;
 
+use super::refusal::TOO_LARGE;
 use super::request::{Request, Verb};
 use super::{Cloud, Refusal, checksums, facts};
 
@@ -33,7 +34,8 @@ impl Cloud {
 
     /// A request with a checksum was refused. Whether for that is known when the upload works without.
     pub(super) fn perhaps_for_checksum(&self, sent: bool, refusal: &Refusal) {
-        if matches!(refusal.fault, Fault::Rejected(_) | Fault::Corrupted) {
+        let too_large = refusal.fault == Fault::Rejected(TOO_LARGE);
+        if !too_large && matches!(refusal.fault, Fault::Rejected(_) | Fault::Corrupted) {
             self.refused_checksum.fetch_or(sent, Ordering::Relaxed);
         }
     }

@@ -80,7 +80,8 @@ fn read(document: &Element, dialect: Dialect) -> Option<ObjectsPage> {
     let token = document.text_of("NextContinuationToken").map(|token| Onward::Token(token.to_owned()));
     let marker = || document.key_of("NextMarker", encoded).filter(|key| !key.is_empty());
     let last = || objects.last().map(|object| object.key.clone());
-    let next = match document.is_truncated() {
+    // A store that gives a token, and does not say that the list ends here, has more.
+    let next = match document.goes_on().unwrap_or(token.is_some()) {
         false => None,
         true => Some(token.or_else(|| marker().or_else(last).map(Onward::Behind))?),
     };
@@ -108,6 +109,9 @@ mod tests {
         let encoded = page(&format!("<EncodingType>url</EncodingType>{body}")).unwrap();
         assert_eq!(encoded.objects, [listed(" a/+ ")]);
         assert_eq!(page("<IsTruncated>true</IsTruncated>"), None);
+        let token = "<NextContinuationToken>T</NextContinuationToken>";
+        assert_eq!(page(token).unwrap().next, Some(Onward::Token("T".into())));
+        assert_eq!(page(&format!("{token}<IsTruncated>false</IsTruncated>")).unwrap().next, None);
         // Without tokens: behind the key that is named, or behind the last.
         let old = "<IsTruncated>true</IsTruncated><Contents><Key>a</Key><Size>1</Size></Contents>";
         assert_eq!(page(old).unwrap().next, Some(Onward::Behind("a".into())));

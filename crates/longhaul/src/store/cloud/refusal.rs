@@ -20,7 +20,7 @@ use crate::store::http::NetFailure;
 const MESSAGE_CHARS_MAX: usize = 200;
 
 /// What status, or code, says that a body was too large.
-const TOO_LARGE: u16 = 413;
+pub(super) const TOO_LARGE: u16 = 413;
 /// Of objects that are read with a key of the customer's.
 const SSE_C: &str = "the object is encrypted with a key of the customer's (SSE-C), which has to be sent with every request; longhaul cannot";
 /// Why a HEAD is refused that says nothing else.
@@ -66,7 +66,9 @@ pub(super) struct Said {
     date: Option<i64>,
     retry_after_ms: Option<u64>,
     /// A page, which no store sends.
-    html: bool,
+    pub(super) html: bool,
+    /// What stands there, or is asked for, is a mark that the object was deleted.
+    deleted: bool,
 }
 
 impl Said {
@@ -84,6 +86,9 @@ impl Said {
             date,
             retry_after_ms: facts.retry_after_ms,
             html: facts.html,
+            deleted: ["x-oss-delete-marker", "x-amz-delete-marker"]
+                .iter()
+                .any(|name| text(name).as_deref() == Some("true")),
             ..Self::default()
         };
         let hidden = headers.get("x-oss-err").and_then(|value| BASE64.decode(value.as_bytes()).ok());
@@ -209,6 +214,8 @@ impl Said {
             400 | 403 if verb == Verb::Look && !coded && self.is_far_from(now_unix_s) => Fault::Skewed,
             401 | 403 | 407 => Fault::Denied(self.status),
             404 if verb == Verb::Look && !self.html => Fault::NoSuchKey,
+            // Asked for by its id ("DELETE markers" in the user guides of both).
+            405 if self.deleted => Fault::NoSuchKey,
             404 | 410 if !coded => Fault::Unreadable, // not the store's word
             409 | 412 => Fault::Conflict(self.status),
             501 | 505 => Fault::Rejected(self.status),
@@ -236,6 +243,7 @@ impl Said {
                 "check the region"
             }
             (_, "InvalidAccessKeyId") => "check the access key's id",
+            (Fault::NoSuchKey, _) if self.deleted => "it was deleted; that version is a mark of it, without any bytes",
             (Fault::Denied(407), _) => "the proxy wants a user and password",
             (Fault::Denied(_), _) => "check the credentials and what they may do here",
             (Fault::NoSuchBucket, _) => "check the bucket, the endpoint and the region",

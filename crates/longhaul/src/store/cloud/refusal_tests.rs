@@ -165,6 +165,21 @@ fn the_stores_time_is_its_own_word_or_its_date() {
 }
 
 #[test]
+fn a_mark_of_deletion_is_no_object() {
+    for name in ["x-amz-delete-marker", "x-oss-delete-marker"] {
+        let headers: HeaderMap =
+            [(HeaderName::from_static(name), HeaderValue::from_static("true"))].into_iter().collect();
+        for (verb, body) in [(Verb::Look, String::new()), (Verb::Fetch, error("MethodNotAllowed", ""))] {
+            let said = Said::read(405, &headers, body.as_bytes(), None);
+            let fault = said.fault(verb, NOW);
+            assert_eq!(fault, NoSuchKey, "{verb:?}");
+            assert!(said.refusal("http://h", fault, "").detail.ends_with("without any bytes"));
+        }
+    }
+    assert_eq!(fault(Verb::Fetch, 405, &error("MethodNotAllowed", "")), Rejected(405));
+}
+
+#[test]
 fn hints_of_another_place_are_found() {
     let hint = |status, headers: &[(&'static str, &'static str)], body: &str| {
         let headers = headers.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect();

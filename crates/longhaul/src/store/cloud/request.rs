@@ -5,7 +5,7 @@
 //! asked again from here, where the body can still be sent, since it is the same request.
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, HeaderName, HeaderValue};
+use http::header::{ACCEPT_ENCODING, ETAG, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use longhaul_core::step::NetFault;
 use longhaul_core::upload::step::Fault;
@@ -323,13 +323,14 @@ impl Cloud {
     pub(super) async fn no_error(&self, verb: Verb, answer: Answer) -> Result<(), Refusal> {
         let (status, headers, date) = (answer.status(), answer.headers().clone(), answer.date_unix_s());
         let body = self.whole_body(answer, IGNORED_LEN_MAX).await?;
-        match Said::in_good_reply(status, &headers, &body, date) {
-            None => Ok(()),
-            Some(said) => {
-                let fault = said.fault(verb, self.endpoint.clock.now().unix_s());
-                Err(said.refusal(&self.endpoint.shown(), fault, ""))
-            }
+        let said = Said::read(status, &headers, &body, date);
+        // A page in place of an answer: whoever logs people in to a network gives it for everything.
+        let page = said.html && !headers.contains_key(ETAG) && verb != Verb::Abort;
+        if said.code.is_none() && !page {
+            return Ok(());
         }
+        let fault = said.fault(verb, self.endpoint.clock.now().unix_s());
+        Err(said.refusal(&self.endpoint.shown(), fault, ""))
     }
 
     /// The document in a good answer, which has a root of that name.

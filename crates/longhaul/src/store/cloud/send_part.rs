@@ -46,6 +46,18 @@ impl Cloud {
             told.digests.retain(|digest| digest.kind() != DigestKind::Md5);
         }
         self.no_error(Verb::SendPart, answer).await?;
-        Ok(ListedPart { number, len, etag: told.etag.unwrap_or_default(), digests: told.digests })
+        let part = ListedPart { number, len, etag: told.etag.unwrap_or_default(), digests: told.digests };
+        Ok(if part.etag.is_empty() { self.named(upload_id, part).await } else { part })
+    }
+
+    /// A part whose answer told no ETag, as when somebody between takes it out: Complete has to name it, and the list does.
+    async fn named(&self, upload_id: &str, part: ListedPart) -> ListedPart {
+        let Ok(page) = self.list_parts(upload_id, part.number.saturating_sub(1)).await else { return part };
+        let listed = page.parts.into_iter().find(|listed| (listed.number, listed.len) == (part.number, part.len));
+        match listed {
+            Some(listed) if part.digests.is_empty() => listed,
+            Some(listed) => ListedPart { etag: listed.etag, ..part },
+            None => part,
+        }
     }
 }

@@ -58,9 +58,14 @@ impl Element {
         }
     }
 
+    /// Whether another page follows, if the document says so.
+    pub(super) fn goes_on(&self) -> Option<bool> {
+        self.text_of("IsTruncated").map(|text| text.eq_ignore_ascii_case("true"))
+    }
+
     /// Whether another page follows.
     pub(super) fn is_truncated(&self) -> bool {
-        self.text_of("IsTruncated").is_some_and(|text| text.eq_ignore_ascii_case("true"))
+        self.goes_on() == Some(true)
     }
 }
 

@@ -412,6 +412,37 @@ async fn a_refused_head_is_explained_by_a_get() {
     }
 }
 
+#[tokio::test]
+async fn a_part_without_an_etag_is_named_by_the_list() {
+    let list = |len: u32| {
+        let part = format!("<Part><PartNumber>7</PartNumber><Size>{len}</Size><ETag>\"e7\"</ETag></Part>");
+        reply(200, "", &format!("<ListPartsResult>{part}</ListPartsResult>"))
+    };
+    for (len, etag) in [(10, "\"e7\""), (11, "")] {
+        let origin = Origin::start(move |head, _| match head.starts_with("get") {
+            true => list(len),
+            false => reply(200, "", ""),
+        });
+        let bytes = content(1, 10);
+        let object = origin.bench(Dialect::S3).object("k");
+        let part = object.send_part("U", 7, 10, Promised::default(), Pieces::of(&bytes)).await.unwrap();
+        assert_eq!((part.etag.as_str(), part.number, part.len), (etag, 7, 10));
+        assert!(origin.heard()[1].0.contains("part-number-marker=6"), "{:?}", origin.heard());
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_an_answer_stores_nothing() {
+    let page = reply(200, "content-type: text/html\r\n", "<html>log in first</html>");
+    let origin = Origin::start(move |_, _| page.clone());
+    let object = origin.bench(Dialect::S3).object("k");
+    let bytes = content(1, 10);
+    let put = object.put(bytes.clone(), Promised::default(), &Handed::default()).await;
+    assert_eq!(fault_of(put), Fault::Unreadable);
+    let part = object.send_part("U", 1, 10, Promised::default(), Pieces::of(&bytes)).await;
+    assert_eq!(fault_of(part), Fault::Unreadable);
+}
+
 fn error_body(code: &str) -> String {
     format!("<Error><Code>{code}</Code><Message>M</Message></Error>")
 }
