@@ -53,7 +53,7 @@ pub fn redact(url: &str) -> Option<Redacted> {
         path = redact_path(&path, &mut out);
     }
     query = query.map(|query| redact_query(&query, &mut out, 0)).filter(|query| !query.is_empty());
-    out.url = format!("{}{path}", &address[..url::Position::BeforePath]);
+    out.url = format!("{}{path}", address.before_path());
     if let Some(query) = query {
         out.url += &format!("?{query}");
     }

@@ -51,7 +51,7 @@ impl Origin {
 
     /// Whether it is this very URL.
     pub(crate) fn is_at(&self, text: &str) -> bool {
-        matches!(self, Self::Web { url, .. } if url.as_str() == text)
+        matches!(self, Self::Web { url, .. } if url.text() == text)
     }
 
     /// The same for another URL of the object.

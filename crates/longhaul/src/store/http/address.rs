@@ -4,12 +4,18 @@
 //! port are taken from it; path and query are sent as they were given, byte by byte, where a request line can hold them (RFC
 //! 9112, 3.2). What it cannot hold is percent-encoded: blanks, `<`, `>`, a `"` in the query and bytes above 0x7e. Plain dots (`/../`)
 //! are resolved, as curl and browsers do; written as `%2e` they are names.
+//!
+//! An IPv6 address of one link only has a zone (RFC 6874): `http://[fe80::1%25eth0]/`. [`Url`] knows none. It is kept beside, and
+//! the connector is asked for a host of a made-up name that stands for both (see [`zoned`]); the server hears the address alone.
 
 use std::ops::Deref;
 
-use http::Uri;
 use http::uri::PathAndQuery;
-use url::Url;
+use http::{HeaderValue, Uri};
+use url::{Position, Url};
+
+/// Longest name of a zone: those of interfaces are shorter.
+const ZONE_LEN_MAX: usize = 64;
 
 /// A URL, with the path and query that are asked for.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,6 +23,8 @@ pub(crate) struct Address {
     url: Url,
     /// What goes into the request line, where that is not what `url` says.
     target: Option<PathAndQuery>,
+    /// The zone of the host's IPv6 address.
+    zone: Option<String>,
 }
 
 impl Address {
@@ -25,13 +33,21 @@ impl Address {
     /// # Errors
     /// In words: what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        Url::parse(text).map(|url| Self::of(url, text.trim_ascii().as_bytes())).map_err(|error| match zone(text) {
-            Some(_) => {
-                "an IPv6 address with a zone (%) cannot be asked; give the host's name or an address without one"
-                    .to_owned()
-            }
-            None => error.to_string(),
-        })
+        let text = text.trim_ascii();
+        let Some((at, zone)) = zone_in(text) else {
+            return Url::parse(text).map(|url| Self::of(url, text.as_bytes())).map_err(|error| error.to_string());
+        };
+        let name = zone.strip_prefix("%25").or_else(|| zone.strip_prefix('%')).unwrap_or(zone);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+        if name.is_empty() || name.len() > ZONE_LEN_MAX || !name.bytes().all(plain) {
+            return Err(
+                "the zone of an IPv6 address is the name or number of a network interface, as in [fe80::1%25eth0]"
+                    .to_owned(),
+            );
+        }
+        let without = format!("{}{}", &text[..at], &text[at + zone.len()..]);
+        let url = Url::parse(&without).map_err(|error| error.to_string())?;
+        Ok(Self { zone: Some(name.to_owned()), ..Self::of(url, without.as_bytes()) })
     }
 
     /// Where a redirect leads: `location` is a whole URL or relative to this one (RFC 9110, 10.2.2), raw.
@@ -41,24 +57,50 @@ impl Address {
         let text: String =
             location.iter().map(|&b| if b < 0x80 { char::from(b).into() } else { format!("%{b:02X}") }).collect();
         let url = self.url.join(&text).ok()?;
-        if has_scheme(&text) || text.starts_with(['/', '\\']) {
-            return Some(Self::of(url, text.as_bytes()));
-        }
-        // Relative to our path (RFC 3986, 5.2.2).
-        let ours = self.target()?;
-        let folder = match text.starts_with('?') {
-            true => ours.path(),
-            false => &ours.path()[..=ours.path().rfind('/')?],
+        // The server does not know by which of our links it is reached.
+        let zone = self.zone.clone().filter(|_| url.host() == self.url.host());
+        let next = if has_scheme(&text) || text.starts_with(['/', '\\']) {
+            Self::of(url, text.as_bytes())
+        } else {
+            // Relative to our path (RFC 3986, 5.2.2).
+            let ours = self.target()?;
+            let before = match text.chars().next() {
+                None | Some('#') => ours.as_str(),
+                Some('?') => ours.path(),
+                Some(_) => &ours.path()[..=ours.path().rfind('/')?],
+            };
+            let relative = text.split('#').next().unwrap_or_default();
+            Self::at(url, target(format!("{before}{relative}").as_bytes()))
         };
-        Some(Self::of(url, format!("{folder}{text}").as_bytes()))
+        Some(Self { zone, ..next })
     }
 
-    /// The parsed URL, which `text` says, in whole or from its path on.
-    fn of(mut url: Url, text: &[u8]) -> Self {
+    /// The parsed URL, which `text` says, in whole or from its host or path on.
+    fn of(url: Url, text: &[u8]) -> Self {
+        let target = path_of(text).and_then(target);
+        Self::at(url, target)
+    }
+
+    fn at(mut url: Url, target: Option<PathAndQuery>) -> Self {
         url.set_fragment(None);
+        let target = target.filter(|target| target.as_str() != &url[Position::BeforePath..]);
+        Self { url, target, zone: None }
+    }
+
+    /// All of it as text; what a parser made of it where a request line cannot hold what was given.
+    pub(crate) fn text(&self) -> String {
         let target =
-            path_of(text).and_then(target).filter(|target| target.as_str() != &url[url::Position::BeforePath..]);
-        Self { url, target }
+            self.target().map_or_else(|| self.url[Position::BeforePath..].to_owned(), |target| target.to_string());
+        format!("{}{target}", self.before_path())
+    }
+
+    /// Scheme, userinfo, host and port.
+    pub(crate) fn before_path(&self) -> String {
+        let before = &self.url[..Position::BeforePath];
+        match (&self.zone, before.rfind(']')) {
+            (Some(zone), Some(end)) => format!("{}%25{zone}{}", &before[..end], &before[end..]),
+            _ => before.to_owned(),
+        }
     }
 
     /// The path and query that are asked for.
@@ -66,12 +108,24 @@ impl Address {
         self.target.clone().or_else(|| self.url[url::Position::BeforePath..].parse().ok())
     }
 
+    /// The field `Host`, where it is not what the URI of the request says.
+    pub(super) fn host_field(&self) -> Option<HeaderValue> {
+        self.zone.as_ref()?;
+        HeaderValue::from_str(&self.url[Position::BeforeHost..Position::AfterPort]).ok()
+    }
+
     /// What is asked for, as hyper takes it.
     pub(super) fn uri(&self) -> Option<Uri> {
-        let uri: Uri = self.url.as_str().split('#').next()?.parse().ok()?;
-        let Some(target) = &self.target else { return Some(uri) };
+        let uri: Uri = self.url.as_str().parse().ok()?;
         let mut parts = uri.into_parts();
-        parts.path_and_query = Some(target.clone());
+        if let Some(zone) = &self.zone {
+            let host = zoned::name_of(&format!("{}%{zone}", self.url.host_str()?.trim_matches(['[', ']'])));
+            let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            parts.authority = Some(format!("{host}{port}").parse().ok()?);
+        }
+        if let Some(target) = &self.target {
+            parts.path_and_query = Some(target.clone());
+        }
         Uri::from_parts(parts).ok()
     }
 
@@ -95,16 +149,41 @@ impl Deref for Address {
 impl From<Url> for Address {
     fn from(mut url: Url) -> Self {
         url.set_fragment(None);
-        Self { url, target: None }
+        Self { url, target: None, zone: None }
     }
 }
 
-/// The zone of an IPv6 address (RFC 6874), where the URL has one.
-fn zone(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("://")?;
-    let authority = rest.split(['/', '\\', '?', '#']).next()?;
-    let inside = authority.rsplit('@').next()?.strip_prefix('[')?.split(']').next()?;
-    inside.split_once('%').map(|(_, zone)| zone)
+/// The zone of an IPv6 address (RFC 6874) with its `%`, and where it stands.
+fn zone_in(text: &str) -> Option<(usize, &str)> {
+    let host = text.find("://")? + 3;
+    let end = text[host..].find(['/', '\\', '?', '#']).map_or(text.len(), |end| host + end);
+    let open = host + text[host..end].rfind('@').map_or(0, |at| at + 1);
+    let close = open + text[open..end].strip_prefix('[').and_then(|_| text[open..end].find(']'))?;
+    let at = open + text[open..close].find('%')?;
+    Some((at, &text[at..close]))
+}
+
+/// Names that stand for an address with its zone on the way to the connector: a URI can hold none.
+pub(super) mod zoned {
+    /// No name of the DNS ends so (RFC 6761, 6.4).
+    const END: &str = ".zone.invalid";
+
+    /// The name for `fe80::1%eth0`.
+    pub(super) fn name_of(address: &str) -> String {
+        let hex: String = address.bytes().map(|b| format!("{b:02x}")).collect();
+        format!("{hex}{END}")
+    }
+
+    /// What a name stands for; `None` for any other host.
+    pub(in crate::store::http) fn address_of(host: &str) -> Option<String> {
+        let hex = host.strip_suffix(END)?;
+        let digits: Option<Vec<u32>> = hex.chars().map(|c| c.to_digit(16)).collect();
+        let bytes = digits?
+            .chunks(2)
+            .map(|two| u8::try_from(two.iter().fold(0, |sum, digit| sum * 16 + digit)))
+            .collect::<Result<Vec<u8>, _>>();
+        String::from_utf8(bytes.ok()?).ok().filter(|address| address.contains('%'))
+    }
 }
 
 /// Whether this is no relative reference (RFC 3986, 4.2).
@@ -226,19 +305,44 @@ mod tests {
             (b" /a \r", "http://h/a"),
             (b"/a:b", "http://h/a:b"),
             (b"a/b:c", "http://h/x/a/b:c"),
+            (b"#z", "http://h/x/'y?z"),
         ] {
             let here = Address::parse("http://h/x/'y?z").unwrap();
             assert_eq!(asked(&here.join(location).unwrap()), want, "{}", location.escape_ascii());
         }
         assert!(Address::parse("http://h/").unwrap().join(b"http://[").is_none());
+        let slashes = Address::parse("http://h//a/b'").unwrap();
+        assert_eq!(asked(&slashes.join(b"c'").unwrap()), "http://h//a/c'");
+        assert_eq!(asked(&slashes.join(b"?c").unwrap()), "http://h//a/b'?c");
     }
 
     #[test]
-    fn a_zone_is_refused_by_name() {
-        for text in ["http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]:80/x", "http://u:p@[fe80::1%25lo]"] {
-            let why = Address::parse(text).err().unwrap();
-            assert!(why.contains("zone"), "{text}: {why}");
+    fn a_zone_is_kept_beside_the_address() {
+        for (given, zone, host, text) in [
+            ("http://[fe80::1%25eth0]/", "fe80::1%eth0", "[fe80::1]", "http://[fe80::1%25eth0]/"),
+            ("http://[fe80::1%eth0]:81/x'?y", "fe80::1%eth0", "[fe80::1]:81", "http://[fe80::1%25eth0]:81/x'?y"),
+            ("http://u:p@[FE80::1%253]?q", "fe80::1%3", "[fe80::1]", "http://u:p@[fe80::1%253]/?q"),
+        ] {
+            let address = Address::parse(given).unwrap();
+            let uri = address.uri().unwrap();
+            assert_eq!(zoned::address_of(uri.host().unwrap()).as_deref(), Some(zone), "{given}");
+            assert_eq!(address.host_field().unwrap(), host);
+            assert_eq!(address.text(), text);
+            assert_eq!(uri.path_and_query().unwrap(), &address.target().unwrap());
+            let next = address.join(format!("http://{host}/z").as_bytes()).unwrap();
+            assert_eq!(next.zone, address.zone);
+            assert_eq!(address.join(b"z").unwrap().zone, address.zone);
+            assert_eq!(address.join(b"http://[fe80::2]/").unwrap().zone, None);
+        }
+        for text in
+            ["http://[fe80::1%25]/", "http://[fe80::1%]/", "http://[fe80::1%25a%2fb]/", "http://[fe80::1%25a@b]/"]
+        {
+            assert!(Address::parse(text).is_err(), "{text}");
         }
         assert!(!Address::parse("http://[::g]/%25").err().unwrap().contains("zone"));
+        assert_eq!(Address::parse("http://h/[%25x]").unwrap().zone, None);
+        for host in ["h", "zz.zone.invalid", "68.zone.invalid", ".zone.invalid"] {
+            assert_eq!(zoned::address_of(host), None, "{host}");
+        }
     }
 }

@@ -131,6 +131,9 @@ fn unconnected(error: &ConnectError) -> (NetFault, String) {
         ConnectError::Socks { said, proxy } => {
             (NetFault::Connect, format!("no connection by way of the proxy {proxy}: {said}"))
         }
+        ConnectError::Zone { proxy } => {
+            (NetFault::Proxy, format!("the proxy {proxy} cannot be asked for an IPv6 address with a zone"))
+        }
         ConnectError::NoServerName => (NetFault::Tls, "TLS: no certificate can be for such a host name".to_owned()),
     }
 }

@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderValue, LOCATION, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -189,6 +189,9 @@ impl HttpStore {
             let here = way.url().clone();
             let mut headers = self.sender.headers(url, fetch, way.is_home());
             self.jar().add_to(&here, &mut headers);
+            if let Some(host) = here.host_field() {
+                headers.insert(HOST, host);
+            }
             let answer = self.shared.send(Ask::get(&here, headers, fetch.fresh_connection), here.uri()).await?;
             if !is_redirect(answer.status()) {
                 let mut reply = answer.into_reply().await;

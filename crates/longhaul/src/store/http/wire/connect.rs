@@ -23,6 +23,7 @@ use tower_service::Service;
 use super::error::{ConnectError, Unresolved};
 use super::tunnel;
 use super::watch::Watched;
+use crate::store::http::address::zoned;
 use crate::store::http::{HttpOptions, IpFamily, resolve};
 
 /// A connection without traffic is asked for a sign of life after this long, so that boxes on the way keep it.
@@ -113,6 +114,9 @@ impl Ways {
             return self.finish(stream, to, secure).await;
         };
         let name = name_of(proxy.uri());
+        if zoned::address_of(to.host().unwrap_or_default()).is_some() {
+            return Err(ConnectError::Zone { proxy: name }); // a link of ours is none of the proxy's
+        }
         match proxy.uri().scheme_str() {
             Some("http" | "https") => {
                 let mut stream = self.reach(proxy.uri(), Some(&name)).await?;
@@ -214,7 +218,10 @@ async fn encrypt(
     to: &Uri,
     proxy: Option<&str>,
 ) -> Result<(BoxStream, bool), ConnectError> {
-    let host = to.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let host = to.host().unwrap_or_default();
+    // A certificate is for an address, wherever that is.
+    let zoned = zoned::address_of(host).and_then(|zoned| Some(zoned.split('%').next()?.to_owned()));
+    let host = zoned.unwrap_or_else(|| host.trim_matches(['[', ']']).to_owned());
     let name = ServerName::try_from(host).map_err(|_| ConnectError::NoServerName)?;
     let connector = tokio_rustls::TlsConnector::from(Arc::clone(tls));
     let stream = connector.connect(name, stream).await;
@@ -244,6 +251,9 @@ impl Service<Name> for Names {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
+        if let Some(address) = zoned::address_of(name.as_str()) {
+            return Box::pin(async move { resolve::look_up(address).await.map_err(|_| Unresolved::Unknown) });
+        }
         let given = self.0.get(&name.as_str().to_ascii_lowercase()).cloned();
         Box::pin(async move {
             match given {

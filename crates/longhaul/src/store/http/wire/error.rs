@@ -20,6 +20,8 @@ pub(in crate::store::http) enum ConnectError {
     NoAnswer { what: &'static str, proxy: String },
     /// A SOCKS proxy said no; the text is one of fixed sentences.
     Socks { said: String, proxy: String },
+    /// A proxy cannot be asked for an address of one of our links.
+    Zone { proxy: String },
     /// A host that no certificate can be for.
     NoServerName,
 }
