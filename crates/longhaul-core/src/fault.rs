@@ -148,6 +148,10 @@ faults! {
     OtherObjectOverwritten,
     /// After a lost answer, an object of our bytes is taken for a sign that our upload is complete.
     OursTakenForCompleted,
+    /// Questions that are not answered count as failures of what carries forward.
+    QuestionsSpendTheBudget,
+    /// The request that writes the object is sent again only behind a look that was answered.
+    AlwaysOnTheBeat,
     /// Another writer's object is not held against the source as it is now.
     SourceNotCompared,
     /// Recorded parts are sent again at every start.

@@ -1,7 +1,9 @@
 //! When do we ask again? Exponential backoff with full jitter, the server's own `Retry-After`, and a budget.
 //!
 //! The budget counts failures in a row **without progress**; progress is a new high-water mark of held bytes of one
-//! identity. What is worth a second try is decided where the failure is judged ([`reply`](crate::reply),
+//! identity. Questions that carry nothing forward (what stands there, which parts are stored) are counted by themselves:
+//! in a row, until one is answered. Otherwise a source that refuses every other request would use the budget up with
+//! questions between the tries, or refill it with their answers and keep a run busy for ever. What is worth a second try is decided where the failure is judged ([`reply`](crate::reply),
 //! [`download`](crate::download)): connections that fail, break or stall; 202, 408, 425, 429 and 5xx (but 501 and 505);
 //! replies that cannot be used, three times. Redirect trouble, refused TLS and every other 4xx end the run, those that may
 //! be of how it was asked after it was asked more plainly.
@@ -33,6 +35,8 @@ pub struct Retry {
     policy: RetryPolicy,
     random: u64,
     failures: u32,
+    /// Questions in a row that were not answered.
+    unanswered: u32,
     high_water: u64,
     /// No request before this moment.
     pub not_before: Millis,
@@ -41,7 +45,7 @@ pub struct Retry {
 impl Retry {
     /// A fresh budget; `seed` feeds the jitter.
     pub fn new(policy: RetryPolicy, seed: u64) -> Self {
-        Self { policy, random: seed, failures: 0, high_water: 0, not_before: 0 }
+        Self { policy, random: seed, failures: 0, unanswered: 0, high_water: 0, not_before: 0 }
     }
 
     /// Failures in a row without progress.
@@ -64,6 +68,28 @@ impl Retry {
         progress
     }
 
+    /// A step forward that moves no byte: it forgives earlier failures. The caller bounds how many there are.
+    pub fn stepped(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Questions in a row that were not answered.
+    pub fn unanswered(&self) -> u32 {
+        self.unanswered
+    }
+
+    /// A question was answered. Failures of what carries forward are not forgiven by that.
+    pub fn answered(&mut self) {
+        self.unanswered = 0;
+    }
+
+    /// A question was not answered: the delay before it is asked again in milliseconds, or `None` when it has been asked
+    /// often enough.
+    pub fn asked_in_vain(&mut self, now: Millis, retry_after_ms: Option<u64>) -> Option<u64> {
+        self.unanswered += 1;
+        self.delay(self.unanswered, now, retry_after_ms)
+    }
+
     /// Another identity: its progress is counted from here.
     pub fn restart_at(&mut self, held: u64) {
         self.high_water = held;
@@ -72,10 +98,14 @@ impl Retry {
     /// A request failed: the delay before the next one in milliseconds, or `None` when the budget is used up.
     pub fn failed(&mut self, now: Millis, retry_after_ms: Option<u64>) -> Option<u64> {
         self.failures += 1;
-        if self.failures > self.policy.failures_max {
+        self.delay(self.failures, now, retry_after_ms)
+    }
+
+    fn delay(&mut self, failures: u32, now: Millis, retry_after_ms: Option<u64>) -> Option<u64> {
+        if failures > self.policy.failures_max {
             return None;
         }
-        let doublings = (self.failures - 1).min(32);
+        let doublings = (failures - 1).min(32);
         let bound = self.policy.backoff_ms.saturating_mul(1 << doublings).min(self.policy.backoff_max_ms);
         let jittered = if bound == 0 { 0 } else { self.next_random() % (bound + 1) };
         let delay = match retry_after_ms {
@@ -121,6 +151,26 @@ mod tests {
         assert!(retry.failed(0, None).is_some());
         assert!(!retry.progress(10));
         assert!(retry.failed(0, None).is_none());
+    }
+
+    #[test]
+    fn questions_have_a_budget_of_their_own() {
+        let mut retry = Retry::new(RetryPolicy { failures_max: 3, ..RetryPolicy::default() }, 7);
+        for _ in 0..3 {
+            // Answers between failures neither spend the budget nor refill it.
+            assert!(retry.asked_in_vain(0, None).is_some());
+            assert!(retry.asked_in_vain(0, None).is_some());
+            retry.answered();
+            assert!(retry.failed(0, None).is_some());
+        }
+        assert_eq!((retry.failures(), retry.unanswered()), (3, 0));
+        assert_eq!(retry.failed(0, None), None);
+        retry.stepped();
+        assert!(retry.failed(0, None).is_some());
+        for _ in 0..3 {
+            assert!(retry.asked_in_vain(0, None).is_some());
+        }
+        assert_eq!(retry.asked_in_vain(0, None), None);
     }
 
     #[test]

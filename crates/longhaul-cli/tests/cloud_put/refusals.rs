@@ -79,3 +79,33 @@ fn words_that_make_no_sense_are_refused_at_once() {
         }
     }
 }
+
+/// Goal: a store that refuses half of all requests slows a transfer down and does not end it, whatever stands between the
+/// tries. Method: 503 for every second request by chance, for an upload of many parts, one that is gone on with, a small
+/// one, and a download.
+#[test]
+fn a_store_that_refuses_half_of_all_requests_only_slows_down() {
+    for seed in 1..=3 {
+        let depot = Depot::with(|builder| builder.anonymous(true));
+        let (film, content) = depot.film();
+        let small = Content::seeded(seed, 5000);
+        let file = depot.file("small", &small);
+        depot.fault(&format!("kind=status status=503 code=SlowDown rate=0.5 seed={seed}"));
+        let refused = || depot.store.log_since(0).iter().filter(|line| line["status"] == 503).count();
+        // One after the other: then the same requests are refused in every run.
+        let put = |file, key| depot.put_all([file], key).args(["--part-size", "1M", "-x", "1"]).retries(10).run();
+        let ran = put(&film, "film");
+        assert_eq!((ran.code(), ran.unsound()), (0, None), "seed {seed}: {}", depot.report(&ran));
+        let ran_small = put(&file, "small");
+        assert_eq!((ran_small.code(), ran_small.unsound()), (0, None), "seed {seed}: {}", depot.report(&ran_small));
+        let out = depot.bench.folder().join("back");
+        let args = ["get", "oss://films/film", "-o", out.to_str().unwrap(), "-x", "1", "--retries", "10"];
+        let got = depot.longhaul_online(&args);
+        assert_eq!(got.code(), 0, "seed {seed}: {}", depot.report(&got));
+        assert!(refused() >= 10, "{}", refused());
+        depot.store.clear_faults();
+        depot.assert_stored("film", &content, &ran);
+        depot.assert_stored("small", &small, &ran_small);
+        assert!(std::fs::read(&out).unwrap() == content.to_vec(), "{}", depot.report(&got));
+    }
+}

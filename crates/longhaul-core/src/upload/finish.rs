@@ -9,7 +9,7 @@ use super::step::{Failure, Fault, Finish, Heard, Note, Receipt, Restart, Step};
 use super::{Ending, Main, Stage, UploadFault};
 use crate::step::{DiskFault, Millis};
 
-/// Tries to remove one upload, per run.
+/// Tries to remove one upload, per run, and requests for it in a row that are not answered.
 const ABORT_TRIES: u32 = 6;
 /// The first wait between them, in milliseconds; doubles.
 const ABORT_PAUSE_MS: Millis = 200;
@@ -36,7 +36,10 @@ pub(super) struct Owed {
     /// Its list was empty the last time.
     empty: bool,
     at: At,
+    /// Aborts that left something.
     tries: u32,
+    /// Requests in a row that were not answered.
+    unanswered: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +68,7 @@ impl Owed {
         recorded: bool,
     ) -> Self {
         let at = if recorded { At::Abandoned } else { At::Live };
-        Self { attempt, upload_id, reason, in_doubt, gone, empty: false, at, tries: 0 }
+        Self { attempt, upload_id, reason, in_doubt, gone, empty: false, at, tries: 0, unanswered: 0 }
     }
 
     /// Nothing more is done about it in this run.
@@ -130,6 +133,9 @@ impl super::Upload {
         let unconfirmed = self.planted(UploadFault::AbortUnconfirmed);
         let Some(i) = self.owed.iter().position(|o| !o.is_over()) else { return };
         let owed = &mut self.owed[i];
+        if !matches!(heard, Heard::Refused(_)) {
+            owed.unanswered = 0;
+        }
         match (lane, heard) {
             (Lane::Record, Heard::Done) => owed.at = if owed.gone { At::Aborting } else { At::Abandoned },
             (Lane::Abort, Heard::Done) if unconfirmed => owed.at = At::Clean,
@@ -146,6 +152,7 @@ impl super::Upload {
             (Lane::List, Heard::Listed { parts, .. }) => {
                 owed.empty = parts.is_empty();
                 owed.at = At::Abandoned;
+                owed.tries += 1;
                 self.abort_later(i);
             }
             (Lane::Aborted, Heard::Done) => owed.at = At::Over,
@@ -154,7 +161,10 @@ impl super::Upload {
                 owed.at = At::GivenUp;
                 self.note(Note::Aborted { clean: false });
             }
-            (_, Heard::Refused(_)) => self.abort_later(i),
+            (_, Heard::Refused(_)) => {
+                owed.unanswered += 1;
+                self.abort_later(i);
+            }
             // The journal cannot be written: nothing is removed that it still promises.
             _ => owed.at = At::GivenUp,
         }
@@ -162,12 +172,12 @@ impl super::Upload {
 
     fn abort_later(&mut self, i: usize) {
         let owed = &mut self.owed[i];
-        owed.tries += 1;
-        if owed.tries >= ABORT_TRIES {
+        let doublings = owed.tries.max(owed.unanswered);
+        if doublings >= ABORT_TRIES {
             owed.at = At::GivenUp;
             return self.note(Note::Aborted { clean: false });
         }
-        self.lane_not_before = self.now.saturating_add(ABORT_PAUSE_MS << owed.tries);
+        self.lane_not_before = self.now.saturating_add(ABORT_PAUSE_MS << doublings);
     }
 
     /// Nothing may be left in the store that only the journal knows.

@@ -511,6 +511,10 @@ impl Upload {
     }
 
     fn hear_main(&mut self, main: Main, ticket: Ticket, heard: Heard) {
+        let failed = matches!(&heard, Heard::Refused(fault) if Self::may_pass(fault));
+        if matches!(main, Main::Look | Main::List | Main::Probe) && !failed {
+            self.retry.answered();
+        }
         match (main, heard) {
             (Main::Open, Heard::Opened(found)) => self.open(*found),
             (Main::Open, Heard::Failed(fault)) => {
@@ -677,12 +681,32 @@ impl Upload {
         self.renewals = 0;
     }
 
+    /// A question that carries nothing forward was not answered: it is asked again after a while, or the run fails.
+    fn asked_in_vain(&mut self, fault: Fault) {
+        if !Self::may_pass(&fault) {
+            return self.failed(fault); // no other try helps
+        }
+        if !self.may_ask_again(&fault) {
+            self.fail(Failure::GaveUp(fault));
+        }
+    }
+
+    /// The same, where the run can do without an answer. Whether it is asked again.
+    fn may_ask_again(&mut self, fault: &Fault) -> bool {
+        let retry_after_ms = retry_after_ms(fault);
+        let again = if self.planted(UploadFault::QuestionsSpendTheBudget) {
+            self.retry.failed(self.now, retry_after_ms)
+        } else {
+            self.retry.asked_in_vain(self.now, retry_after_ms)
+        };
+        let Some(delay_ms) = again else { return false };
+        self.note(Note::Retry { failures: self.retry.unanswered(), delay_ms, why: fault.clone() });
+        true
+    }
+
     /// A request failed: it is sent again after a while, or the run fails.
     fn failed(&mut self, fault: Fault) {
-        let retry_after_ms = match &fault {
-            Fault::Busy { retry_after_ms, .. } => *retry_after_ms,
-            _ => None,
-        };
+        let retry_after_ms = retry_after_ms(&fault);
         match fault {
             Fault::Net { fault: NetFault::Tls | NetFault::Proxy | NetFault::Redirect, .. } => {
                 return self.fail(Failure::GaveUp(fault));
@@ -720,5 +744,13 @@ impl Upload {
     /// Bytes that were read at this moment can be trusted to be of the source as it shows itself now.
     fn is_firm(&self, before: &Looked, ordered_at: Millis) -> bool {
         before.facts == self.source && (before.settled || ordered_at >= self.seen_at.saturating_add(YOUNG_MS))
+    }
+}
+
+/// The wait that the store asked for.
+fn retry_after_ms(fault: &Fault) -> Option<u64> {
+    match fault {
+        Fault::Busy { retry_after_ms, .. } => *retry_after_ms,
+        _ => None,
     }
 }

@@ -27,6 +27,8 @@ const LOOKS_MIN: u32 = 2;
 /// How long a request of an earlier run for an older version is waited for, in milliseconds: longer than a store takes
 /// for a request that it has received, shorter than anybody wants to wait for a small file.
 const OUTDATED_MS: Millis = 5_000;
+/// Tries to write the object differ in how many looks come before, and begin anew after so many.
+const OFF_BEATS: u32 = 3;
 /// Looks after a clear answer until what the store shows is believed.
 const VERIFY_LOOKS: u32 = 4;
 
@@ -44,6 +46,11 @@ pub(super) struct Settle {
     seen: Option<Seen>,
     /// Whether the store still knows the upload.
     pub(super) listed: Option<Listed>,
+    /// More looks than are needed are asked before the request that writes the object is sent again; so many follow the one
+    /// that is under way. A store that refuses requests in a beat (every second one; two, then none of two) would refuse each
+    /// try, if each came after as many looks: the second try comes after one more, the third after two. What these bring
+    /// counts, and a refusal does as well.
+    off_beat: Option<u32>,
 }
 
 /// Whether the store still knows an upload.
@@ -97,7 +104,7 @@ impl super::Upload {
     pub(super) fn guard_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
         let whole = self.whole.clone().unwrap_or_default();
         match answer {
-            Err(fault) if Self::may_pass(&fault) => return self.failed(fault),
+            Err(fault) if Self::may_pass(&fault) => return self.asked_in_vain(fault),
             // What may be ours cannot be told from another writer's any more.
             Err(_) if self.guarded => return self.fail(Failure::Unconfirmed),
             Err(_) => self.before = Before::Unknown,
@@ -215,10 +222,10 @@ impl super::Upload {
         let Some((answer, callback_failed)) = self.answer.clone() else { return };
         let whole = self.whole.clone().unwrap_or_default();
         let again = self.look_tries + 1 < VERIFY_LOOKS;
-        self.look_tries += 1;
+        self.look_tries += u32::from(looked.is_ok());
         let by_parts = if self.parts.all_proven() { Verified::Parts } else { Verified::Answer };
         match looked {
-            Err(fault) if again && Self::may_pass(&fault) => self.failed(fault),
+            Err(fault) if Self::may_pass(&fault) && self.may_ask_again(&fault) => {}
             // The answer was clear; that nobody may look does not make it less so.
             Err(_) => self.stored(answer, by_parts, callback_failed),
             Ok(None) if again => self.look_later(),
@@ -327,7 +334,7 @@ impl super::Upload {
         }
         // The store has said it where it counts: what it still lists is of no use.
         self.settle.gone |= matches!(cause, Fault::NoSuchUpload | Fault::NoSuchKey);
-        (self.settle.seen, self.settle.listed) = (None, None);
+        (self.settle.seen, self.settle.listed, self.settle.off_beat) = (None, None, None);
         self.settle.cause = Some(cause);
         self.stage = Stage::Settle;
     }
@@ -376,7 +383,10 @@ impl super::Upload {
             Ok(None) => Seen::AsBefore,
             Err(fault) if Self::may_pass(&fault) => {
                 self.settle.looks -= 1;
-                return self.failed(fault);
+                return match self.settle.off_beat {
+                    Some(_) => self.write_again(), // what was seen before counts
+                    None => self.asked_in_vain(fault),
+                };
             }
             Err(_) => Seen::Denied,
         });
@@ -386,7 +396,7 @@ impl super::Upload {
         match fault {
             Fault::NoSuchUpload | Fault::NoSuchKey => self.settle.listed = Some(Listed::Gone),
             Fault::Stopped { .. } => {}
-            fault if Self::may_pass(&fault) => self.failed(fault),
+            fault if Self::may_pass(&fault) => self.asked_in_vain(fault),
             // Nobody was asked: that says nothing of what there is.
             Fault::NoCredentials | Fault::Expired => self.fail(Failure::NeedsCredentials),
             _ => self.settle.listed = Some(Listed::Untold),
@@ -433,6 +443,7 @@ impl super::Upload {
             Seen::Other(object) if late || gone && self.settle.looks >= LOOKS_MIN => self.contest(*object, current),
             Seen::Perhaps(object) if late => self.contest(*object, current),
             _ => {
+                self.settle.off_beat = None;
                 let pause_ms = self.settle.pause_ms;
                 self.settle.pause_ms = (pause_ms * 2).min(SETTLE_PAUSE_MAX_MS);
                 let left = self.config.settle_ms.saturating_sub(waited).max(1);
@@ -479,12 +490,30 @@ impl super::Upload {
     /// The request was not carried out: it is sent again, by way of what an earlier run did not leave in memory.
     fn write_again(&mut self) {
         let cause = self.settle.cause.clone().unwrap_or(Fault::Unreadable);
+        let may_be_in_a_beat = self.ready && Self::maybe_done(&cause) && !self.planted(UploadFault::AlwaysOnTheBeat);
+        let more = match self.settle.off_beat {
+            Some(more) => more,
+            None if may_be_in_a_beat => self.retry.failures() % OFF_BEATS,
+            None => 0,
+        };
+        if more == 0 {
+            return self.write_now();
+        }
+        self.settle.off_beat = Some(more - 1);
+        self.settle.listed = (!self.single()).then_some(Listed::There);
+        self.main(Main::Look, Step::Look);
+    }
+
+    fn write_now(&mut self) {
+        let cause = self.settle.cause.clone().unwrap_or(Fault::Unreadable);
+        if matches!(cause, Fault::InvalidPart | Fault::Corrupted) && !self.single() {
+            // It was answered: what is disputed are the parts, or what the store makes of their checksums.
+            let checksums = cause == Fault::Corrupted && self.relists > 0 && self.brings_checksums();
+            return if checksums { self.drop_checksums() } else { self.list_again() };
+        }
         self.failed(cause);
         if self.ending.is_some() {
             return;
-        }
-        if matches!(self.settle.cause, Some(Fault::InvalidPart | Fault::Corrupted)) && !self.single() {
-            return self.list_again();
         }
         if self.ready {
             self.stage = Stage::Write;

@@ -14,8 +14,9 @@ use crate::digest::{Digest, DigestKind};
 use crate::download::OnChange;
 use crate::step::DiskFault;
 
-/// Tries for the first look: it only spares work, so that not much is spent on it.
-const LOOK_TRIES: u32 = 3;
+/// Tries for the first look: it only spares work, so that not much is spent on it (two seconds on average). A store that
+/// refuses half of all requests answers one of these, but for once in 64 times.
+const LOOK_TRIES: u32 = 6;
 
 impl super::Upload {
     // ---- what was found ----------------------------------------------------------------------------------------
@@ -148,19 +149,24 @@ impl super::Upload {
             Err(fault) if self.paperwork.is_some() => match fault {
                 // Whoever may not look has the word of the run that found it stored.
                 Fault::Denied(_) | Fault::Rejected(_) => self.finish_paperwork(None, Verified::Answer),
-                fault => self.failed(fault),
+                fault => self.asked_in_vain(fault),
             },
             Ok(object) => {
                 self.looked_at = Some(self.now);
                 self.before = object.clone().map_or(Before::Absent, |o| Before::Object(Box::new(o)));
                 self.decide(object);
             }
-            Err(fault) if Self::may_pass(&fault) && self.look_tries + 1 < LOOK_TRIES => {
-                self.look_tries += 1;
-                self.failed(fault);
+            Err(fault) if self.may_look_again(&fault) => {}
+            Err(_) => {
+                self.retry.answered();
+                self.decide(None); // no obstacle: it is looked at again before it is written
             }
-            Err(_) => self.decide(None), // no obstacle: it is looked at again before it is written
         }
+    }
+
+    fn may_look_again(&mut self, fault: &Fault) -> bool {
+        self.look_tries += 1;
+        Self::may_pass(fault) && self.look_tries < LOOK_TRIES && self.may_ask_again(fault)
     }
 
     /// Whether another try may help.
@@ -513,6 +519,7 @@ impl super::Upload {
         {
             // It may be the checksum that is not known there.
             self.checksum_refused = true;
+            self.retry.stepped(); // it was answered; once
             return;
         }
         if Self::maybe_done(&fault) {
@@ -532,6 +539,7 @@ impl super::Upload {
 
     pub(super) fn heard_created(&mut self, upload_id: String, checksum: Option<DigestKind>) {
         self.served();
+        self.retry.stepped(); // at most once for each of `ATTEMPTS_MAX`
         let wanted = self.wanted_checksum();
         let believed = self.planted(UploadFault::ChecksumBelieved);
         let Some(attempt) = &mut self.attempt else { return };
@@ -570,6 +578,7 @@ impl super::Upload {
         (self.in_doubt, self.touched, self.doubtful) = (false, false, false);
         (self.looked_at, self.relists, self.ready) = (None, 0, false);
         self.retry.restart_at(0);
+        self.retry.stepped(); // at most `ATTEMPTS_MAX` times
         self.reason = Some(reason);
         self.attempts += 1;
         self.stage = Stage::Replan;

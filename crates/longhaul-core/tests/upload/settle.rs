@@ -251,3 +251,46 @@ fn the_same_bytes_by_another_writer_leave_no_upload_behind() {
     assert_eq!((play.completes(), play.parts), (1, None), "the upload is aborted");
     assert!(play.journal.is_empty());
 }
+
+/// Goal: answers to questions do not keep a run busy for ever. Method: a store that answers every look and every list, and
+/// refuses what writes the object.
+#[test]
+fn a_store_that_refuses_to_write_the_object_ends_the_run_however_it_answers_looks() {
+    const BUSY: Fault = Fault::Busy { status: 503, retry_after_ms: None };
+    for len in [7, 45] {
+        let mut play = Play::new(config(10), len);
+        let finish = play.play_on(&mut |_, step| {
+            matches!(step, Step::Complete { .. } | Step::Put { .. }).then_some(Heard::Refused(BUSY))
+        });
+        assert_eq!(finish, Finish::Failed(Failure::GaveUp(BUSY)));
+        assert_eq!(play.count(|s| matches!(s, Step::Complete { .. } | Step::Put { .. })), 11);
+        assert!(!play.journal.is_empty());
+    }
+}
+
+/// Goal: looks that are refused do not use up what the tries have. Method: each look is refused a few times before it is
+/// answered, and a Complete as well; more looks are refused than the budget has tries.
+#[test]
+fn looks_that_are_refused_in_between_do_not_end_the_run() {
+    const BUSY: Fault = Fault::Busy { status: 503, retry_after_ms: None };
+    let mut play = Play::new(config(10), 45);
+    let (mut looks, mut writes, mut refused) = (0, 0, 0);
+    let finish = play.play_on(&mut |_, step| {
+        let busy = match step {
+            Step::Look | Step::ListParts { .. } => {
+                looks += 1;
+                looks % 5 != 0
+            }
+            Step::Complete { .. } => {
+                writes += 1;
+                writes < 5
+            }
+            _ => false,
+        };
+        refused += u32::from(busy);
+        busy.then_some(Heard::Refused(BUSY))
+    });
+    assert!(is_done(&finish), "{finish:?}");
+    assert!(refused > 20, "{refused}");
+    assert_eq!((play.sent(), play.completes()), (5, 5));
+}

@@ -38,7 +38,7 @@ counters! {
     histories, runs, steps, ticks, kills, reboots, pauses, discards,
     changes, hidden_changes, rivals, rivals_with_the_source, removals, lifecycles, replaced_parts, late, unanswered, corrupted, wrong_parts,
     torn_journals, torn_appends, unusable_journals, spoiled_journals, compactions,
-    resumed, reads, settled, limited, aborts, vain_aborts, parts_sent_again, left_recorded, asked_again, calm,
+    resumed, reads, settled, limited, aborts, vain_aborts, parts_sent_again, left_recorded, asked_again, calm, refusing_stores, refusals,
     sums_kept, sums_ignored, sums_refused, sums_of_single, wholes_refused, known_by_sum, known_by_etag, dressed_differently,
     interrupted_for_ever, several_at_once,
 }

@@ -308,6 +308,14 @@ impl World {
             op.stage = 2;
             return None;
         }
+        let kind = std::mem::discriminant(&op.step);
+        if let Some(refuses) = &mut self.refuses
+            && refuses.next(&mut self.rng, kind)
+        {
+            self.coverage.refusals += 1;
+            let retry_after_ms = self.rng.one_in(4).then_some(300);
+            return Some(Heard::Refused(Fault::Busy { status: 503, retry_after_ms }));
+        }
         let t = self.trouble;
         let refused = |fault| Some(Heard::Refused(fault));
         let net = |fault, maybe_done| Some(Heard::Refused(Fault::Net { fault, maybe_done }));

@@ -364,6 +364,9 @@ impl World {
                 }
             }
             Finish::Paused => {}
+            Finish::Failed(Failure::GaveUp(fault)) if self.refuses.is_some() => {
+                self.broken("a store that refuses half ends no upload", format_args!("{fault:?}"));
+            }
             Finish::Failed(failure) if !self.may_fail(failure) => {
                 self.broken("no false failure", format_args!("{failure:?}"));
             }

@@ -11,6 +11,7 @@ mod laws;
 #[path = "../sim/log.rs"]
 #[allow(dead_code, reason = "the other simulation uses all of it")]
 mod log;
+mod refuses;
 #[path = "../sim/rng.rs"]
 #[allow(dead_code, reason = "the other simulation uses all of it")]
 mod rng;

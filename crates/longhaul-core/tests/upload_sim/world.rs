@@ -15,6 +15,7 @@ use crate::coverage::{At, Coverage};
 use crate::driver::{Late, Op};
 use crate::laws::{Breach, Witness};
 use crate::log::Log;
+use crate::refuses::Refuses;
 use crate::rng::Rng;
 use crate::source::Source;
 use crate::store::{Answers, Store, Sums, Tells};
@@ -157,6 +158,8 @@ pub(crate) struct World {
     pub(crate) power: bool,
     /// Nothing happens but kills.
     pub(crate) calm: bool,
+    /// The store refuses half of all requests.
+    pub(crate) refuses: Option<Refuses>,
 }
 
 impl World {
@@ -191,6 +194,7 @@ impl World {
             dress: 0,
             power: true,
             calm: false,
+            refuses: None,
         }
     }
 
@@ -240,6 +244,11 @@ impl World {
         self.coverage.histories += 1;
         let strange = matches!(self.store.vendor.sums, Sums::Breaks | Sums::Misjudges);
         self.calm = self.rng.one_in(8) && self.store.vendor.late_ms == 0 && !strange;
+        self.refuses = (!self.calm && self.rng.one_in(8)).then(|| Refuses::draw(&mut self.rng));
+        if self.refuses.is_some() {
+            self.coverage.refusing_stores += 1;
+            self.config.retry.failures_max = 10;
+        }
         self.coverage.calm += u64::from(self.calm);
         // Where the store tells no digests a part counts by its record, which a kill may take.
         if self.calm && !self.store.vendor.tells.nothing() && self.rng.one_in(3) {
@@ -252,6 +261,9 @@ impl World {
                 self.trouble.mangle = 0;
             }
             let mut plan = self.draw_plan();
+            if self.refuses.is_some() {
+                self.trouble = Trouble::default();
+            }
             if self.calm {
                 self.trouble = Trouble::default();
                 if let Plan::Crash { power, .. } | Plan::CrashNear { power, .. } = &mut plan {
@@ -613,6 +625,7 @@ impl World {
     /// Nothing disturbs these: one of the first few must bring the object.
     fn last_runs(&mut self, fault: Option<Fault>) {
         self.trouble = Trouble::default();
+        self.refuses = None;
         self.last_run = true;
         for n in 1..=LAST_RUNS {
             if self.breach.is_some() {

@@ -41,7 +41,7 @@ impl crate::upload::Upload {
                 self.settle_from(fault);
             }
             Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
-            fault => self.failed(fault),
+            fault => self.asked_in_vain(fault),
         }
     }
 
@@ -189,6 +189,7 @@ impl crate::upload::Upload {
     pub(in crate::upload) fn list_again(&mut self) {
         self.relists += 1;
         self.list_after = 0;
+        self.retry.stepped(); // Complete was answered; at most `RELISTS_MAX` times
         if self.relists > RELISTS_MAX {
             return self.new_attempt(Restart::InvalidPart, false);
         }
