@@ -94,7 +94,8 @@ pub(crate) struct GetWords {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) input_file: Option<PathBuf>,
 
-    /// Fetch all objects whose names begin with the SOURCEs, as in oss://BUCKET/FOLDER/, into --dir, keys becoming paths
+    /// Fetch all objects whose names begin with the SOURCEs, as in oss://BUCKET/FOLDER/, into --dir, keys becoming paths;
+    /// no link below it is followed
     #[arg(short, long, help_heading = "Which objects")]
     pub(crate) recursive: bool,
 

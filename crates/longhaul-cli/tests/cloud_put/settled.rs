@@ -176,3 +176,55 @@ fn parts_that_were_to_be_kept_stay_until_told_otherwise() {
     stopped(&["--force"]);
     depot.assert_nothing_left(&cancel(&[]));
 }
+
+/// What another user wrote down, or could have, would send signed requests where he likes.
+#[test]
+fn a_state_folder_or_journal_of_another_user_sends_nothing_anywhere() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    type Spoil = fn(&std::path::Path);
+    const OTHER: Option<u32> = Some(54_321);
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can give files to another user");
+        return;
+    }
+    let journals = |state: &std::path::Path| -> Vec<std::path::PathBuf> {
+        crate::common::tree(&state.join("uploads")).into_iter().filter(|path| path.is_file()).collect()
+    };
+    let table: [(&str, Spoil); 4] = [
+        ("the folder", |state| chown(state, OTHER, None).unwrap()),
+        ("the folder of journals", |state| chown(state.join("uploads"), OTHER, None).unwrap()),
+        ("a journal", |state| {
+            let files = crate::common::tree(&state.join("uploads"));
+            files.iter().filter(|path| path.is_file()).for_each(|path| chown(path, OTHER, None).unwrap());
+        }),
+        ("a journal that others may write to", |state| {
+            for path in crate::common::tree(&state.join("uploads")).iter().filter(|path| path.is_file()) {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+            }
+        }),
+    ];
+    for (what, spoil) in table {
+        let depot = Depot::open();
+        let id = left(&depot);
+        let state = depot.bench.state();
+        assert_eq!(journals(&state).len(), 1);
+        spoil(&state);
+        let before = depot.store.log_since(0).len();
+        for command in [&["cancel", &id][..], &["cancel", "--all"], &["clean", "--yes", "--older-than", "0"]] {
+            let ran = depot.longhaul_online(command);
+            assert_eq!(ran.unsound(), None, "{what}, {command:?}: {}", depot.report(&ran));
+            assert!(command[0] == "clean" || ran.code() == 8, "{what}, {command:?}: {}", depot.report(&ran));
+            assert!(ran.stderr.contains("other user"), "{what}, {command:?}: {}", depot.report(&ran));
+            assert_eq!(depot.store.log_since(0).len(), before, "{what}, {command:?}: {}", depot.report(&ran));
+        }
+        assert_eq!((journals(&state).len(), depot.unfinished()), (1, 1), "{what}");
+        for path in [state.clone(), state.join("uploads"), journals(&state).remove(0)] {
+            chown(&path, Some(0), None).unwrap();
+            let mode = if path.is_dir() { 0o700 } else { 0o600 };
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let ran = depot.longhaul_online(&["cancel", &id]);
+        assert_eq!(ran.code(), 0, "{what}: {}", depot.report(&ran));
+        depot.assert_nothing_left(&ran);
+    }
+}

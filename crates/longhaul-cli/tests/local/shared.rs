@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use longhaul_devstore::Object;
@@ -203,4 +204,56 @@ fn a_state_folder_of_another_user_is_refused_and_nothing_is_sent_anywhere() {
         assert_eq!(bench.origin.requests(), requests, "{what}");
         assert!(bench.part().exists() && bench.log().exists(), "{what}: it was removed");
     }
+}
+
+/// As in `/tmp`: everybody may make files, and remove or rename their own only.
+#[test]
+fn in_a_sticky_folder_a_user_gets_a_file_of_his_own_or_exit_code_8() {
+    const THIRD: u32 = 12_345;
+    if !is_root() {
+        return;
+    }
+    let bench = bench();
+    chmod(bench.root(), 0o755);
+    chmod(&bench.folder(), 0o1777);
+    give_away(&bench.state());
+    let binary = assert_cmd::cargo::cargo_bin!("longhaul");
+    let as_other = |args: &[&str]| {
+        let mut command = std::process::Command::new(binary);
+        command.args(args).uid(OTHER).gid(OTHER).current_dir("/").env("HOME", bench.state());
+        command.output()
+    };
+    if !as_other(&["--version"]).is_ok_and(|out| out.status.success()) {
+        println!("skipped: another user cannot run {}", binary.display());
+        return;
+    }
+    let (url, file, state) = (bench.origin.url("/file"), bench.file(), bench.state());
+    let get = || {
+        let (file, state) = (file.to_str().unwrap(), state.to_str().unwrap());
+        let out =
+            as_other(&["get", &url, "-o", file, "--proxy", "none", "--retries", "0", "--state-dir", state]).unwrap();
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    for (name, bytes, owner, mode) in [
+        ("file.lhpart", &b""[..], THIRD, 0o666),
+        ("file.lhpart", b"", 0, 0o644), // root's is trusted, and not to be written to
+        ("file.lhlog", b"nonsense", THIRD, 0o644),
+        ("file.lhlog", b"", THIRD, 0o666),
+    ] {
+        let theirs = bench.folder().join(name);
+        fs::write(&theirs, bytes).unwrap();
+        chmod(&theirs, mode);
+        chown(&theirs, Some(owner), None).unwrap();
+        let (code, said) = get();
+        assert_eq!(code, Some(8), "{name} of {owner}: {said}");
+        assert!(said.contains(name), "{name} of {owner}: {said}");
+        assert_eq!((fs::read(&theirs).unwrap().as_slice(), file.exists()), (bytes, false), "{name} of {owner}: {said}");
+        assert_eq!(bench.origin.requests(), 0, "{name} of {owner}: {said}");
+        fs::remove_file(&theirs).unwrap();
+        assert!(names(&bench.folder()).is_empty(), "{name} of {owner}: {:?}", names(&bench.folder()));
+    }
+    let (code, said) = get();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(file.metadata().unwrap().uid(), OTHER);
+    assert_eq!(Object::seeded(1, SIZE).content.first_difference_in_file(&file).unwrap(), None);
 }

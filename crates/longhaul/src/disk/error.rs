@@ -133,6 +133,9 @@ impl fmt::Display for DiskError {
             Why::Name(why) => f.write_str(why),
             Why::Saved(whose) => write!(f, "{whose} was saved there just now"),
             Why::Ours(_) => f.write_str("another transfer of this program is working on it"),
+            Why::Held(Some(pid)) if *pid == std::process::id() => {
+                f.write_str("another transfer of this program is working on it")
+            }
             Why::Held(Some(pid)) => write!(f, "process {pid} is working on it"),
             Why::Held(None) => f.write_str("another process is working on it"),
         }
@@ -237,6 +240,8 @@ mod tests {
         let path = Path::new("a/b.lhpart");
         assert_eq!(DiskError::held(path, Some(7)).to_string(), "cannot lock a/b.lhpart: process 7 is working on it");
         assert_eq!(DiskError::held(path, Some(7)).holder(), Some(7));
+        let own = DiskError::held(path, Some(std::process::id())).to_string();
+        assert_eq!(own, "cannot lock a/b.lhpart: another transfer of this program is working on it");
         assert!(
             DiskError::io("write", path, Errno::NOSPC).to_string().starts_with("cannot write a/b.lhpart: No space")
         );

@@ -617,6 +617,24 @@ mod tests {
         assert!(folder.free_bytes().is_some_and(|free| free > 0));
     }
 
+    /// A FAT volume shows every file as its mounter's, and as writable by everybody.
+    #[test]
+    fn where_every_file_has_the_same_owner_and_permissions_these_tell_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let file = folder.create_file(OsStr::new("f")).unwrap();
+        let entry = Entry::of(&file).unwrap();
+        assert_eq!(folder.stranger(&entry), None);
+        let odd = Entry { uid: entry.uid + 54_321, mode: 0o777, ..entry };
+        assert!(folder.stranger(&odd).is_some() && folder.stranger(&Entry { uid: entry.uid, ..odd }).is_some());
+        let everywhere = Folder::open(dir.path()).unwrap();
+        everywhere.new_files.set(Some(odd)).unwrap();
+        assert_eq!(everywhere.stranger(&odd), None);
+        assert_eq!(everywhere.stranger(&Entry { uid: entry.uid, ..odd }), None);
+        assert!(everywhere.stranger(&Entry { uid: odd.uid + 1, ..odd }).is_some());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "what was tried left nothing behind");
+    }
+
     #[test]
     fn journals_in_a_folder_are_found_by_what_they_are_of() {
         let dir = tempfile::tempdir().unwrap();

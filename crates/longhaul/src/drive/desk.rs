@@ -82,6 +82,15 @@ pub(super) struct Desk {
     pub(super) batch: Option<Batch>,
 }
 
+/// What lies beside a part file.
+struct Beside {
+    journal: JournalFile,
+    found: FoundJournal,
+    next: Option<PartFile>,
+    next_facts: Option<FileFacts>,
+    target: Target,
+}
+
 impl Desk {
     pub(super) fn new(
         shared: Arc<Shared>,
@@ -306,17 +315,27 @@ impl Desk {
             return Ok(Found { journal: FoundJournal::Absent, main: None, next: None, target, free: None });
         }
         let (part, main) = lock::acquire(&place, self.locking)?;
+        let beside = self.look_beside(&place);
+        if beside.is_err() && main.as_ref().is_none_or(|found| found.len == 0) {
+            let _ = place.folder.remove(&place.slot(Slot::Main)); // made to hold the lock, which we have still
+        }
+        let Beside { journal, found, next, next_facts, target } = beside?;
+        let free = place.free_bytes();
+        self.settle_in(place, journal, part, next);
+        Ok(Found { journal: found, main, next: next_facts, target, free })
+    }
+
+    /// What lies beside the part file, which is locked.
+    fn look_beside(&self, place: &Arc<Place>) -> Result<Beside, DiskError> {
         let (journal, found) = JournalFile::open(place.clone(), self.durable)?;
         let found = FoundJournal::from(found);
         if let FoundJournal::Read(recovered) = &found {
             self.shared.remember_source(&recovered.source);
         }
-        let next = PartFile::open(&place, Slot::Next)?;
+        let next = PartFile::open(place, Slot::Next)?;
         let next_facts = next.as_ref().map(PartFile::facts).transpose()?;
-        let target = self.look_at_target(&place)?;
-        let free = place.free_bytes();
-        self.settle_in(place, journal, part, next);
-        Ok(Found { journal: found, main, next: next_facts, target, free })
+        let target = self.look_at_target(place)?;
+        Ok(Beside { journal, found, next, next_facts, target })
     }
 
     fn arrive(&self, whereabouts: &Whereabouts) -> Result<Arc<Place>, DiskError> {
@@ -347,8 +366,10 @@ impl Desk {
 
     /// What stands at the target; an error where that is what another download of the batch saved.
     fn look_at_target(&self, place: &Place) -> Result<Target, DiskError> {
-        self.expect_unclaimed(place)?;
         let target = publish::look(place, |facts| self.finished(place, facts))?;
+        if !matches!(target, Target::Absent) {
+            self.expect_unclaimed(place)?;
+        }
         if let (Some(batch), Target::File { finished: Some(_), .. }) = (&self.batch, &target)
             && let Some(entry) = place.folder.look(place.names.target())?
         {
