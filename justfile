@@ -11,6 +11,10 @@ ci:
 test-long:
     scripts/test --long
 
+# Bytes that might break a decoder, looked for with libFuzzer: `just fuzz --seconds 600 store_xml`.
+fuzz *ARGS:
+    scripts/fuzz {{ ARGS }}
+
 # All tests that need nothing but Rust; those whose server is absent say so and are skipped.
 test *ARGS:
     cargo test --workspace {{ ARGS }}

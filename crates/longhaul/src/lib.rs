@@ -43,6 +43,9 @@ mod disk;
 mod drive;
 mod error;
 mod event;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod objects;
 mod secrets;

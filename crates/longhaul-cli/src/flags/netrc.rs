@@ -141,12 +141,39 @@ impl Words<'_> {
     }
 }
 
+/// What `fuzz/` feeds.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(text: &[u8]) {
+    let Ok(netrc) = Netrc::parse(&String::from_utf8_lossy(text)) else { return };
+    let lines = text.split(|&b| b == b'\n').count();
+    assert!(netrc.skipped_line().is_none_or(|line| (1..=lines).contains(&line)));
+    let _ = netrc.credentials("h.example");
+}
+
+#[cfg(test)]
+#[path = "../../../longhaul/src/fuzzing/mutate.rs"]
+mod mutate;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn of(text: &str, host: &str) -> Option<(String, String)> {
         Netrc::parse(text).unwrap_or_else(|e| panic!("{text:?}: {e}")).credentials(host)
+    }
+
+    /// The seeds of `fuzz/`, each often with a little damage, as for the decoders of the library.
+    #[test]
+    fn no_bytes_break_the_reader() {
+        let seeds = mutate::files(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/netrc"));
+        assert!(!seeds.is_empty());
+        let mut dice = mutate::Dice(7);
+        for _ in 0..4000 {
+            let (one, other) = (dice.below(seeds.len()), dice.below(seeds.len()));
+            let bytes = mutate::mutated(&seeds[one], &seeds[other], &mut dice);
+            let whole = std::panic::catch_unwind(|| fuzz(&bytes));
+            assert!(whole.is_ok(), "broke on: {}", bytes.escape_ascii());
+        }
     }
 
     #[test]

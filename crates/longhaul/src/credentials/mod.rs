@@ -145,3 +145,15 @@ fn pair<'a>(
         (None, Some(_)) => Err(Error::usage(format!("{secret_name} is there and {id_name} is not"))),
     }
 }
+
+/// For [`fuzzing`](crate::fuzzing).
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let ini = ini::Ini::parse(&text);
+    for name in ["default", "profile x", "Credentials"] {
+        let _ = ini.section(name);
+    }
+    let _ = oss::ossutil_section(&ini, None);
+    let _ = oss::ossutil_section(&ini, Some("x"));
+}

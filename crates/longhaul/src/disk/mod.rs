@@ -44,3 +44,10 @@ pub(crate) mod sent;
 pub(crate) mod spool;
 pub(crate) mod state_dir;
 pub(crate) mod uploads;
+
+/// For [`fuzzing`](crate::fuzzing).
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(json: &[u8]) {
+    receipt::fuzz(json);
+    sent::fuzz(json);
+}

@@ -275,6 +275,12 @@ fn verified_from(text: &str) -> Option<Verified> {
     }
 }
 
+/// For [`fuzzing`](crate::fuzzing).
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(json: &[u8]) {
+    let _ = serde_json::from_slice::<Stored>(json).ok().and_then(Stored::into_receipt);
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::crc::crc64;

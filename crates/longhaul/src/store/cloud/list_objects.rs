@@ -66,7 +66,7 @@ impl Cloud {
     }
 }
 
-fn read(document: &Element, dialect: Dialect) -> Option<ObjectsPage> {
+pub(super) fn read(document: &Element, dialect: Dialect) -> Option<ObjectsPage> {
     let encoded = document.encoding(dialect);
     let object = |object: &Element| {
         Some(ListedObject {

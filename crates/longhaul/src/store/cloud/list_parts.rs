@@ -36,7 +36,7 @@ impl Cloud {
 }
 
 /// Parts by number, all behind `after`; a list that says that it goes on has to get on.
-fn read(document: &Element, after: u32, encrypted: bool) -> Option<PartsPage> {
+pub(super) fn read(document: &Element, after: u32, encrypted: bool) -> Option<PartsPage> {
     let parts: Option<Vec<ListedPart>> = document.all("Part").map(|part| read_part(part, encrypted)).collect();
     let mut parts = parts?;
     // Whoever ignores the marker begins from the first again.

@@ -58,7 +58,7 @@ impl Cloud {
     }
 }
 
-fn read(document: &Element, dialect: Dialect) -> Option<UploadsPage> {
+pub(super) fn read(document: &Element, dialect: Dialect) -> Option<UploadsPage> {
     let encoded = document.encoding(dialect);
     let upload = |upload: &Element| {
         let initiated = upload.text_of("Initiated").and_then(|time| time.parse::<jiff::Timestamp>().ok());

@@ -24,6 +24,8 @@ mod create;
 mod endpoint;
 mod facts;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod list_objects;
 mod list_parts;
 mod list_uploads;

@@ -10,6 +10,8 @@
 mod address;
 mod errand;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod jar;
 mod outgoing;
 mod proxy;
