@@ -14,6 +14,7 @@ mod common;
 mod depot;
 mod endless;
 mod folders;
+mod injected;
 mod interrupted;
 mod limits;
 mod line;
