@@ -171,7 +171,7 @@ fn what_was_stored_and_deleted_since_is_stored_again() {
         fs::remove_dir(&receipt).unwrap();
         match deleted {
             true => depot.delete("film"),
-            false => drop(depot.store.put_seeded("films", "film", 1, 10).unwrap()),
+            false => depot.store.put_seeded("films", "film", 1, 10).unwrap(),
         }
         let sent = depot.part_bytes();
         let ran = depot.put(&film, "film").run();
