@@ -77,16 +77,15 @@ pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: Remember
             ),
         ),
         Failure::Integrity { expected, actual } => {
-            let shown = |digest: Option<longhaul_core::digest::Digest>| digest.map_or("none".into(), |d| d.to_string());
-            error(
-                ErrorKind::Integrity,
-                Permanent,
-                format!(
-                    "{object}: the store has {} where {source} has {}, twice; check the disk, the memory and the network",
-                    shown(actual),
-                    shown(expected)
+            let differs = match expected.zip(actual) {
+                Some((expected, actual)) => format!("the store has {actual} where {source} has {expected}"),
+                None => format!(
+                    "what the store has is not what was sent of {source}: its length is another one, or its ETag is not \
+                     that of its parts"
                 ),
-            )
+            };
+            let text = format!("{object}: {differs}, twice; check the disk, the memory and the network");
+            error(ErrorKind::Integrity, Permanent, text)
         }
         Failure::Disk { fault, during } => disk(fault, during, about, remembered),
         Failure::Limits(limit) => error(ErrorKind::Usage, Permanent, format!("{source}: {}", limits(limit))),
