@@ -151,6 +151,7 @@ impl Bench {
             place,
             state: self.state(),
             retries: 2,
+            connections: "1".to_owned(),
             proxy,
             args: Vec::new(),
             env: Vec::new(),
@@ -231,6 +232,7 @@ pub struct Get<'b> {
     place: Vec<OsString>,
     state: PathBuf,
     retries: u32,
+    connections: String,
     proxy: Option<String>,
     args: Vec<OsString>,
     env: Vec<(String, String)>,
@@ -248,13 +250,15 @@ impl Get<'_> {
         self
     }
 
-    /// Over so many connections; `auto` is the default.
-    pub fn connections(self, connections: &str) -> Self {
-        self.args(["-x", connections])
+    /// Over so many connections, or `auto`.
+    pub fn connections(mut self, connections: &str) -> Self {
+        connections.clone_into(&mut self.connections);
+        self
     }
 
-    /// Over one connection: bytes come in order, a body that is held back is not asked for by somebody else, and a
-    /// request follows the end of the one before.
+    /// Over one connection, which is the default here: bytes come in order, a body that is held back is not asked for by
+    /// somebody else, and a request follows the end of the one before. With more of them it depends on the machine which
+    /// request meets which fault: a reply that is slow on a busy one is asked for a second time.
     pub fn alone(self) -> Self {
         self.connections("1")
     }
@@ -311,6 +315,9 @@ impl Get<'_> {
             args.extend(["--proxy".into(), proxy.into()]);
         }
         args.extend(["--retries".into(), self.retries.to_string().into()]);
+        if !self.args.iter().any(|arg| arg == "-x" || arg == "--connections") {
+            args.extend(["-x".into(), self.connections.into()]);
+        }
         args.extend(["--state-dir".into(), self.state.into()]);
         if self.json {
             args.push("--json".into());

@@ -70,7 +70,7 @@ fn what_came_out_of_order_survives_kills_with_another_number_of_connections_at_e
         }
         assert!(several >= 4, "seed {seed}: never more than {several} at once");
         let requests = bench.origin.requests();
-        let ran = bench.get().run();
+        let ran = bench.get().connections("auto").run();
         ran.expect(&bench, 0, "validator, resumed");
         bench.assert_published(&Content::seeded(seed, LEN), &ran);
         assert!(covered(bench.origin.log()[requests..].iter().map(asked).collect()) <= LEN - held);

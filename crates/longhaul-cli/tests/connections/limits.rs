@@ -87,7 +87,7 @@ fn a_refusal_of_the_only_request_is_no_limit() {
     let bench = Bench::new();
     bench.origin.put("/file", Object::seeded(1, SIZE));
     bench.origin.script("/file", vec![Fault::status(503), Fault::reset()]);
-    let ran = bench.get().run();
+    let ran = bench.get().connections("auto").run();
     ran.expect(&bench, 0, "validator, retried");
     assert_eq!(told(&ran), 0, "{}", ran.report(&bench));
 }

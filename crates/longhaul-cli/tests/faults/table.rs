@@ -275,8 +275,8 @@ fn command(case: &Case, stage: &Stage, retries: u32) -> Ran {
     let target = case.target.replace("ELSEWHERE", &stage.elsewhere.address().to_string());
     let url = if target.starts_with('/') { stage.bench.origin.url(&target) } else { target };
     let url = url.replace("ORIGIN", &stage.bench.origin.address().to_string());
-    // Alone: which request meets which fault is then the case's to say, and not that of who is faster. What several
-    // connections make of faults is told in `connections`.
+    // Alone, so that the case says which request meets which fault. What several connections make of faults is told in
+    // `connections`.
     let mut get = stage.bench.get_url(url).retries(retries).alone().args(&case.args);
     if case.old {
         get = get.arg("--overwrite");
