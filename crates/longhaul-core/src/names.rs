@@ -154,14 +154,11 @@ fn ending(name: &str) -> Option<String> {
     (!stem.is_empty()).then(|| ending.to_ascii_lowercase())
 }
 
-/// Whether what is called so is no web page. Names without an ending, or with one that is not known, may be anything.
-pub fn is_no_page(name: &str) -> bool {
-    ending(name).is_some_and(|ending| NO_PAGES.contains(&ending.as_str()))
-}
-
-/// Whether both names, or the last components of two paths, end the same way.
-pub fn end_alike(a: &str, b: &str) -> bool {
-    ending(a) == ending(b)
+/// The ending of a name, or of a path's last component, where it is known to be of no web page. Names without an ending, or with
+/// one that is not known, may be anything. What is given back is ours: nothing of a path that may hold secrets.
+pub fn ending_of_no_page(name: &str) -> Option<&'static str> {
+    let ending = ending(name)?;
+    NO_PAGES.iter().copied().find(|known| *known == ending)
 }
 
 /// One safe path component out of any bytes: the last component behind `/` and `\`, made harmless.

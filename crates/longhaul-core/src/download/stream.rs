@@ -92,7 +92,7 @@ impl Download {
         self.head_came(i);
         self.streams[i].close_framed = facts.framing == Framing::Close;
         self.streams[i].led_away = facts.suggested_name.is_none()
-            && facts.led_to.as_deref().is_some_and(|path| !names::end_alike(path, &self.config.wanted_name));
+            && facts.led_to.is_some_and(|ending| ending != names::ending_of_no_page(&self.config.wanted_name));
         if self.ending.is_some() || self.unsynced_lost {
             return self.stop(i);
         }

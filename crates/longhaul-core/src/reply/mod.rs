@@ -40,9 +40,9 @@ pub struct ReplyFacts {
     pub expired: bool,
     /// The field that each of the identity's digests came in, in lower case.
     pub declared_in: Vec<(Digest, String)>,
-    /// The path that a redirect led to, as in the URL, where it is another one than was asked for. Told by who sends
-    /// requests: it is not in the head.
-    pub led_to: Option<String>,
+    /// A redirect led to another path than was asked for; the path's
+    /// [ending](crate::names::ending_of_no_page), or nothing. Told by who sends requests: it is not in the head.
+    pub led_to: Option<Option<&'static str>>,
     /// The name that `Content-Disposition` suggests, raw, not yet made safe.
     pub suggested_name: Option<Vec<u8>>,
 }

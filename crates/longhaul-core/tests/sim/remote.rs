@@ -388,7 +388,7 @@ impl Remote {
                 self.show_portal(facts, body);
                 if !known {
                     // Before an identity is known, only where it was led to can tell.
-                    facts.led_to = Some("/login".to_owned());
+                    facts.led_to = Some(None);
                 }
             } else if odd {
                 self.make_odd(facts, body, known, rng);

@@ -35,6 +35,7 @@ use http::header::{CONTENT_LENGTH, HOST, HeaderValue, LOCATION, TRANSFER_ENCODIN
 use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use longhaul_core::names::ending_of_no_page;
 use longhaul_core::reply::ReplyFacts;
 use longhaul_core::step::{Fetch, NetFault};
 use url::Url;
@@ -197,7 +198,7 @@ impl HttpStore {
             let answer = self.shared.send(Ask::get(&here, headers, fetch.fresh_connection), here.uri()).await?;
             if !is_redirect(answer.status()) {
                 let mut reply = answer.into_reply().await;
-                reply.facts.led_to = Some(here.path()).filter(|path| *path != url.path()).map(ToOwned::to_owned);
+                reply.facts.led_to = (here.path() != url.path()).then(|| ending_of_no_page(here.path()));
                 return Ok(reply);
             }
             let mut jar = self.jar();
