@@ -81,6 +81,8 @@ fn nothing_that_a_proxy_says_of_itself_gets_into_the_file() {
             let output = get(&bench, &["--proxy", &address(&bench)], &[]);
             assert_eq!(output.status.code(), Some(code), "{status}: {}", told(&output));
             assert!(told(&output).contains(says), "{}", told(&output));
+            let named = told(&output).contains(&bench.origin.address().to_string());
+            assert_eq!(named, status == 407, "who wants a password is named: {}", told(&output));
             assert!(!bench.file().exists(), "{:?}", names(&bench.folder()));
             if held > 0 {
                 bench.origin.script("/file", Vec::new());

@@ -245,9 +245,16 @@ impl Connections {
         let Some(uri) = uri else {
             return Err(NetFailure::at(ask.url, NetFault::Redirect, "not a URL that can be asked for"));
         };
+        let proxy = self.any.pooled.proxy_of(&uri);
+        let mut answer = self.send_to(&ask, uri).await?;
+        answer.proxy = proxy.filter(|_| answer.status() == 407);
+        Ok(answer)
+    }
+
+    async fn send_to(&self, ask: &Ask<'_>, uri: Uri) -> Result<Answer, NetFailure> {
         let origin = ask.url.origin().ascii_serialization();
         if self.prefer_http1 && !self.http2_only().contains(&origin) {
-            match self.http1.send(&ask, uri.clone()).await {
+            match self.http1.send(ask, uri.clone()).await {
                 Err(error) if wants_other_protocol(&error) => {
                     let mut origins = self.http2_only();
                     if origins.len() >= HTTP2_ONLY_MAX {
@@ -258,7 +265,7 @@ impl Connections {
                 outcome => return answered(outcome, ask.url),
             }
         }
-        answered(self.any.send(&ask, uri).await, ask.url)
+        answered(self.any.send(ask, uri).await, ask.url)
     }
 
     fn http2_only(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -301,7 +308,7 @@ pub(crate) struct Reply {
     pub(crate) clock_skew_s: Option<i64>,
     /// Where the reply came from, fit to be shown.
     pub(crate) final_url: String,
-    /// What an object store said of its refusal, fit to be shown.
+    /// What an object store or a proxy said of its refusal, fit to be shown.
     pub(crate) said: Option<String>,
     /// The body. That of an error reply may have been read in part or whole.
     pub(crate) body: Body,
@@ -311,20 +318,22 @@ pub(crate) struct Reply {
 pub(crate) struct Answer {
     head: http::response::Parts,
     body: Body,
+    /// The proxy that wants to know who we are.
+    proxy: Option<String>,
 }
 
 impl Answer {
     fn of(response: Response<Incoming>, url: &Url) -> Self {
         let (head, body) = response.into_parts();
         let left = identity_length(&head).filter(|_| !body.is_end_stream());
-        Self { head, body: Body { body: Some(body), left, url: url.clone() } }
+        Self { head, body: Body { body: Some(body), left, url: url.clone() }, proxy: None }
     }
 
     /// One that nobody sent: what a request would have been answered with that could not be made.
     pub(crate) fn made(status: u16, url: &Url) -> Self {
         let (mut head, ()) = Response::new(()).into_parts();
         head.status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-        Self { head, body: Body { body: None, left: None, url: url.clone() } }
+        Self { head, body: Body { body: None, left: None, url: url.clone() }, proxy: None }
     }
 
     /// The status code.
@@ -369,7 +378,10 @@ impl Answer {
         let headers = self.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let facts = ReplyFacts::parse(self.status(), headers, framed, now, error_body);
         let clock_skew_s = self.date_unix_s().map(|date| date - now);
-        Reply { facts, clock_skew_s, final_url: shown(&self.body.url), said: None, body: self.into_body() }
+        let said = self.proxy.as_ref().map(|proxy| {
+            format!("the proxy wants a user and password (status 407); give them in its URL: it is {proxy}")
+        });
+        Reply { facts, clock_skew_s, final_url: shown(&self.body.url), said, body: self.into_body() }
     }
 }
 

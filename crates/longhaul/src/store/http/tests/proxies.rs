@@ -36,6 +36,7 @@ async fn tls_goes_through_a_proxy_unseen_and_certificates_are_still_verified() {
     // Nothing of the proxy's page is taken for the object.
     let (reply, body) = get(&HttpStore::new(&trusting(by(""))).unwrap(), &url, &fetch()).await.unwrap();
     assert_eq!((reply.facts.status, body.as_slice()), (407, &b""[..]));
+    assert!(reply.said.is_some_and(|said| said.contains(&proxy.addr.to_string())));
     let wrong = HttpStore::new(&trusting(by(&format!("u:{SECRET}@")))).unwrap();
     assert_eq!(get(&wrong, &url, &fetch()).await.unwrap().0.facts.status, 407);
 }

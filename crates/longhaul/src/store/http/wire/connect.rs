@@ -187,7 +187,7 @@ impl Ways {
 }
 
 /// Host and port of a proxy, as people know it.
-fn name_of(proxy: &Uri) -> String {
+pub(super) fn name_of(proxy: &Uri) -> String {
     let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}", proxy.host().unwrap_or("?"))
 }

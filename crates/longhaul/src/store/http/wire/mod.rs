@@ -74,6 +74,11 @@ impl Wire {
         Ok(Self { client, proxies: proxies.matcher(), user_agent })
     }
 
+    /// Host and port of the proxy by way of which a URI is asked.
+    pub(super) fn proxy_of(&self, uri: &Uri) -> Option<String> {
+        self.proxies.intercept(uri).map(|proxy| connect::name_of(proxy.uri()))
+    }
+
     /// Sends the request to `uri` and waits for the head of the reply.
     pub(super) async fn send(&self, ask: &Ask<'_>, uri: Uri) -> Result<Response<Incoming>, SendError> {
         let body = ask.body.cloned().unwrap_or_else(Outgoing::none).body();
