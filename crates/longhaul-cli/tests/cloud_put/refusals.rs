@@ -109,3 +109,37 @@ fn a_store_that_refuses_half_of_all_requests_only_slows_down() {
         assert!(std::fs::read(&out).unwrap() == content.to_vec(), "{}", depot.report(&got));
     }
 }
+
+/// Goal: what is told is why a part was refused, and not that its siblings were stopped for it; credentials are blamed where
+/// they are the matter. Method: one part of many is refused while others are slow on their way.
+#[test]
+fn the_refusal_that_ended_it_is_the_one_that_is_told() {
+    for (code, exit, verdict, about_access) in [
+        ("QuotaExceeded", 11, "refused, kept", false),
+        ("UserDisable", 11, "refused, kept", false),
+        ("AccessDenied", 4, "denied, kept", true),
+    ] {
+        let depot = Depot::open();
+        let (film, _) = depot.film();
+        depot.fault(&format!("kind=status op=UploadPart status=403 code={code} skip=8 times=1"));
+        depot.fault("kind=bandwidth op=UploadPart bytes_per_second=2097152");
+        let ran = depot.put(&film, "film").run();
+        depot.expect(&ran, exit, verdict);
+        assert!(ran.stderr.contains(code) && !ran.stderr.contains("was stopped"), "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains("credentials"), about_access, "{}", ran.stderr);
+        depot.store.clear_faults();
+        depot.expect(&depot.put(&film, "film").run(), 0, "crc64, resumed");
+    }
+}
+
+#[test]
+fn an_archived_object_is_no_matter_of_credentials() {
+    let depot = Depot::open();
+    depot.store.put_seeded("films", "film", 1, 1000).unwrap();
+    depot.fault("kind=status op=GetObject status=403 code=InvalidObjectState");
+    let out = depot.bench.folder().join("film");
+    let ran = depot.longhaul_online(&["get", "oss://films/film", "-o", out.to_str().unwrap(), "--json"]);
+    depot.expect(&ran, 11, "refused");
+    assert!(ran.stderr.contains("InvalidObjectState") && ran.stderr.contains("archived"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("credentials"), "{}", ran.stderr);
+}

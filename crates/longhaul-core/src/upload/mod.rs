@@ -426,6 +426,11 @@ impl Upload {
         self.advance();
     }
 
+    /// Whether the end is decided: what is heard from now on changes nothing of it.
+    pub fn is_ending(&self) -> bool {
+        self.over || self.ending.is_some() || self.outcome.is_some()
+    }
+
     /// Bytes of the source that the store has acknowledged and that count; for progress displays.
     pub fn acknowledged(&self) -> u64 {
         match &self.outcome {

@@ -427,7 +427,7 @@ impl super::Upload {
             }
             Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
             // Nothing is lost by beginning anew without the checksums, which may be what is refused.
-            Fault::Rejected(status) if status != 413 && self.brings_checksums() && self.parts.acked == 0 => {
+            _ if Self::may_be_about_checksums(&fault) && self.brings_checksums() && self.parts.acked == 0 => {
                 self.drop_checksums();
             }
             _ if self.refused_one_more(send, &fault) => {}

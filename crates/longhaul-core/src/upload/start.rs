@@ -513,7 +513,7 @@ impl super::Upload {
     }
 
     pub(super) fn create_refused(&mut self, fault: Fault) {
-        if matches!(fault, Fault::Rejected(_))
+        if Self::may_be_about_checksums(&fault)
             && self.wanted_checksum().is_some()
             && !self.planted(UploadFault::ChecksumRefusalFatal)
         {
@@ -535,6 +535,12 @@ impl super::Upload {
         if !matches!(fault, Fault::Stopped { .. }) {
             self.failed(fault);
         }
+    }
+
+    /// Whether this may be how a store says that it does not take a checksum: not with 403, which is a quota or a disabled
+    /// account, nor with 413.
+    pub(super) fn may_be_about_checksums(fault: &Fault) -> bool {
+        matches!(fault, Fault::Rejected(status) if !matches!(status, 403 | 413))
     }
 
     pub(super) fn heard_created(&mut self, upload_id: String, checksum: Option<DigestKind>) {

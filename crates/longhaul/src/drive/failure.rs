@@ -26,7 +26,8 @@ pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, 
             error(ErrorKind::NotFound, Permanent, format!("{object}: {said}")).with("status", status)
         }
         (Failure::Denied(status), Some(said)) => {
-            error(ErrorKind::Denied, Permanent, format!("{object}: {said}{kept}")).with("status", status)
+            let kind = if remembered.beside_access { ErrorKind::Refused } else { ErrorKind::Denied };
+            error(kind, Permanent, format!("{object}: {said}{kept}")).with("status", status)
         }
         (Failure::ServerRefused(status), Some(said)) => {
             error(ErrorKind::Refused, Permanent, format!("{object}: {said}{kept}")).with("status", status)

@@ -37,6 +37,8 @@ pub(crate) struct Remembered {
     pub(crate) net: Option<String>,
     /// What an object store said of its last refusal.
     pub(crate) refusal: Option<String>,
+    /// It has nothing to do with who asks, whatever its status.
+    pub(crate) beside_access: bool,
     /// The source that the partial file found at the place belongs to.
     pub(crate) recorded_source: Option<String>,
     /// Which bytes of it, in words.
@@ -126,9 +128,10 @@ impl Shared {
         locked(&self.remembered).net = Some(detail);
     }
 
-    fn remember_refusal(&self, said: String) {
+    fn remember_refusal(&self, said: String, beside_access: bool) {
         tracing::debug!(%said, "refusal");
-        locked(&self.remembered).refusal = Some(said);
+        let mut remembered = locked(&self.remembered);
+        (remembered.refusal, remembered.beside_access) = (Some(said), beside_access);
     }
 
     fn remember_source(&self, recorded: &Source) {

@@ -108,9 +108,9 @@ impl Stream {
             () = stop.cancelled() => return Err(Stop::Told),
             reply = stall.guard(self.origin.open(&fetch)) => reply??,
         };
-        let Reply { facts, said, mut body, .. } = reply;
+        let Reply { facts, said, beside_access, mut body, .. } = reply;
         if let Some(said) = said {
-            self.shared.remember_refusal(said);
+            self.shared.remember_refusal(said, beside_access);
         }
         self.shared.saw_head(&facts);
         self.shared.tell(self.ticket, Heard::Head(Box::new(facts))).await;

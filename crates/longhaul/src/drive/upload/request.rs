@@ -130,7 +130,7 @@ impl Task {
     fn stored(&self, stored: Stored) -> Heard {
         let callback_failed = stored.callback_failed.is_some();
         if let Some(detail) = stored.callback_failed {
-            self.shared.remember_store(detail);
+            self.shared.remember_store(self.sent.ticket, detail);
         }
         Heard::Stored { object: Box::new(stored.object), callback_failed }
     }
@@ -377,7 +377,7 @@ impl Task {
         let heard = match outcome {
             Ok(heard) => heard,
             Err(Not::Refused(refusal)) => {
-                self.shared.remember_store(refusal.detail);
+                self.shared.remember_store(self.sent.ticket, refusal.detail);
                 Heard::Refused(refusal.fault)
             }
             Err(Not::Disk(error)) => self.shared.failed(error),

@@ -82,6 +82,8 @@ pub(super) struct Shared {
     heard: mpsc::Sender<(Ticket, Heard)>,
     sent: AtomicU64,
     remembered: Mutex<Remembered>,
+    /// What the store said to steps whose answers the core has not heard yet.
+    details: Mutex<HashMap<Ticket, String>>,
     pub(super) snapshot: Mutex<Option<Snapshot>>,
 }
 
@@ -90,7 +92,7 @@ impl Shared {
     #[cfg(test)]
     pub(super) fn unheard() -> Self {
         let (sent, remembered, snapshot) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
-        Self { heard: mpsc::channel(1).0, sent, remembered, snapshot }
+        Self { heard: mpsc::channel(1).0, sent, remembered, details: Mutex::default(), snapshot }
     }
 
     /// Tells the run, from a task. A run that is over hears nothing.
@@ -115,9 +117,18 @@ impl Shared {
         Heard::Failed(fault)
     }
 
-    pub(super) fn remember_store(&self, detail: String) {
-        tracing::debug!(%detail, "store");
-        locked(&self.remembered).store = Some(detail);
+    /// What the store said to a step, for the error text; told before the answer.
+    pub(super) fn remember_store(&self, ticket: Ticket, detail: String) {
+        tracing::debug!(step = ticket.0, %detail, "store");
+        locked(&self.details).insert(ticket, detail);
+    }
+
+    /// The core is about to hear the answer to a step: what was said to it is the last word, unless the end is decided.
+    fn take_detail(&self, ticket: Ticket, ending: bool) {
+        let detail = locked(&self.details).remove(&ticket);
+        if let Some(detail) = detail.filter(|_| !ending) {
+            locked(&self.remembered).store = Some(detail);
+        }
     }
 }
 
@@ -148,6 +159,7 @@ pub(crate) async fn run(
         heard: heard_tx,
         sent: AtomicU64::new(0),
         remembered: Mutex::default(),
+        details: Mutex::default(),
         snapshot: Mutex::default(),
     });
     let mut run = Run {
@@ -238,6 +250,7 @@ impl Run<'_> {
             what => {
                 tracing::debug!(step = ticket.0, ?what, "heard");
                 self.tasks.remove(&ticket);
+                self.shared.take_detail(ticket, self.core.is_ending());
             }
         }
         if let Heard::Opened(found) = &what

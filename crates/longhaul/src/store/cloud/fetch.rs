@@ -113,5 +113,6 @@ fn given(answer: Answer, body: &[u8], refusal: Refusal) -> Result<Reply, NetFail
     if matches!(answer.status(), 300..=399) {
         return Err(NetFailure { fault: NetFault::Redirect, detail: refusal.detail });
     }
-    Ok(Reply { said: Some(refusal.detail), ..answer.into_reply_with(Some(body)) })
+    let beside_access = matches!(refusal.fault, Fault::Rejected(_));
+    Ok(Reply { said: Some(refusal.detail), beside_access, ..answer.into_reply_with(Some(body)) })
 }

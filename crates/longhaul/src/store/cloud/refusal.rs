@@ -16,6 +16,9 @@ use super::request::Verb;
 use super::xml;
 use crate::store::http::NetFailure;
 
+const ARCHIVED: &str = "the object is archived: have it restored, then run the same command again";
+const USED_UP: &str = "a limit of the bucket or the account is used up: make room there, or have it raised";
+const DISABLED: &str = "the account or the bucket is disabled at the store";
 /// How much of a store's message is shown.
 const MESSAGE_CHARS_MAX: usize = 200;
 
@@ -148,7 +151,7 @@ impl Said {
         match self.code() {
             // Garage has one code for keys that it does not know, for wrong signatures and for missing permissions.
             "AccessDenied" => ["Invalid signature", "No such key"].iter().any(|why| self.message().contains(why)),
-            "InvalidObjectState" | "UserDisable" | "QuotaExceeded" => false,
+            _ if self.beside_access().is_some() => false,
             _ => self.code.is_some() || self.status != 403,
         }
     }
@@ -166,6 +169,23 @@ impl Said {
         let named = ["form of Server Side Encryption", "server-side-encryption-customer", "SSE-C"];
         self.status == 400
             && named.iter().any(|name| self.message().to_ascii_lowercase().contains(&name.to_ascii_lowercase()))
+    }
+
+    /// What helps where neither keys nor permissions are the matter, although the status is the one of access denied.
+    ///
+    /// The codes are those of the error references of OSS and S3 and of Ceph; Backblaze says `AccessDenied` of a cap.
+    fn beside_access(&self) -> Option<&'static str> {
+        let limit = ["quota", "cap exceeded"].iter().any(|word| self.message().to_ascii_lowercase().contains(word));
+        match self.code() {
+            "InvalidObjectState" => Some(ARCHIVED),
+            "QuotaExceeded" | "StorageCapExceeded" => Some(USED_UP),
+            "AccessDenied" if limit => Some(USED_UP),
+            "UserDisable" | "AccountProblem" | "AllAccessDisabled" | "NotSignedUp" => Some(DISABLED),
+            "KmsServiceNotEnabled" => {
+                Some("enable the key service (KMS) for the account, or choose another encryption")
+            }
+            _ => None,
+        }
     }
 
     fn code(&self) -> &str {
@@ -208,6 +228,7 @@ impl Said {
     fn fault_of_status(&self, verb: Verb, now_unix_s: i64) -> Fault {
         let coded = self.code.is_some();
         match self.status {
+            403 if self.beside_access().is_some() => Fault::Rejected(403),
             // A good status with an error in the body that says nothing definite.
             200..=299 => Fault::Unreadable,
             // HEAD at S3 says nothing but its time.
@@ -244,6 +265,7 @@ impl Said {
             }
             (_, "InvalidAccessKeyId") => "check the access key's id",
             (Fault::NoSuchKey, _) if self.deleted => "it was deleted; that version is a mark of it, without any bytes",
+            (Fault::Rejected(403), _) => self.beside_access().unwrap_or_default(),
             (Fault::Denied(407), _) => "the proxy wants a user and password",
             (Fault::Denied(_), _) => "check the credentials and what they may do here",
             (Fault::NoSuchBucket, _) => "check the bucket, the endpoint and the region",

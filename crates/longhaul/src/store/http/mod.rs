@@ -310,6 +310,8 @@ pub(crate) struct Reply {
     pub(crate) final_url: String,
     /// What an object store or a proxy said of its refusal, fit to be shown.
     pub(crate) said: Option<String>,
+    /// That refusal has nothing to do with who asks, whatever its status: an archived object, a quota.
+    pub(crate) beside_access: bool,
     /// The body. That of an error reply may have been read in part or whole.
     pub(crate) body: Body,
 }
@@ -381,7 +383,14 @@ impl Answer {
         let said = self.proxy.as_ref().map(|proxy| {
             format!("the proxy wants a user and password (status 407); give them in its URL: it is {proxy}")
         });
-        Reply { facts, clock_skew_s, final_url: shown(&self.body.url), said, body: self.into_body() }
+        Reply {
+            facts,
+            clock_skew_s,
+            final_url: shown(&self.body.url),
+            said,
+            beside_access: false,
+            body: self.into_body(),
+        }
     }
 }
 
