@@ -104,7 +104,7 @@ async fn uploads_keep_to_the_rate_limit() {
     client.set_limit_rate(1 << 20);
     for single_max in [PART, 16 * PART] {
         let begun = std::time::Instant::now();
-        let builder = small_parts(client.upload(&file)).single_max(single_max).force(true);
+        let builder = small_parts(client.upload(&file)).part_size(single_max).single_max(single_max).force(true);
         let outcome = end(&builder.to(format!("oss://{BUCKET}/k")).start().await.unwrap()).await.unwrap();
         assert_eq!(outcome.upload.unwrap().parts > 0, single_max == PART);
         assert!(begun.elapsed().as_secs_f64() > 0.7, "{:?}", begun.elapsed());
