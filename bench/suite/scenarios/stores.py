@@ -1,7 +1,8 @@
 """What do stores cost beyond plain HTTP, and what does a long list of parts cost?
 
 Downloads: the same object of the same nginx, asked for by its URL and as an object of OSS and of S3; nginx does not look
-at signatures, and what is left between the rows is the cost of making them. Long lists: an upload of 10,000 parts is killed at four fifths of its length and started again; the store's log says what was asked and when.
+at signatures, and what is left between the rows is the cost of making them. Long lists: an upload of 10,000 parts is killed at
+four fifths of its length and started again; the store's log says what was asked and when.
 """
 
 import json
