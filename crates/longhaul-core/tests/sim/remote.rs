@@ -414,8 +414,10 @@ impl Remote {
         if self.manners.hidden && self.manners.encodes {
             identity.encoding = Some("gzip".to_owned());
         } else if self.manners.hidden {
-            let etag =
-                identity.etag.filter(|etag| version % 2 == 0 && !etag.starts_with('W')).map(|e| format!("W/{e}"));
+            let etag = identity
+                .etag
+                .filter(|etag| version.is_multiple_of(2) && !etag.starts_with('W'))
+                .map(|e| format!("W/{e}"));
             identity = Identity { etag, version: None, modified: None, modified_is_old: false, ..identity };
         }
         let facts = ReplyFacts { identity, ..Default::default() };

@@ -234,7 +234,7 @@ impl World {
         (self.wanted, self.wanted_before) = (Wanted::default(), None);
         // Drawn apart, so that histories without conditions are the same as ever.
         self.wish = self.remote.draw_wish(&mut Rng::new(!seed));
-        self.remote.manners = Manners::draw(&mut Rng::new(seed ^ 0x6d61_6e6e_6572_73));
+        self.remote.manners = Manners::draw(&mut Rng::new(seed ^ 0x006d_616e_6e65_7273));
     }
 
     /// Lives through the history of this seed.
