@@ -39,9 +39,9 @@ impl Refuses {
     pub(crate) fn next(&mut self, rng: &mut Rng, kind: Discriminant<Step>) -> bool {
         self.count += 1;
         let refused = match self.beat {
-            Beat::EverySecond => self.count % 2 == 0,
+            Beat::EverySecond => self.count.is_multiple_of(2),
             Beat::AtRandom => rng.coin(),
-            Beat::Bursts(len) => self.count / len % 2 == 0,
+            Beat::Bursts(len) => (self.count / len).is_multiple_of(2),
         };
         let i = self.in_a_row.iter().position(|(k, _)| *k == kind).unwrap_or_else(|| {
             self.in_a_row.push((kind, 0));
