@@ -7,16 +7,18 @@ use longhaul::{Client, Event, Transfer};
 use longhaul_devstore::{Fault, Object, Origin};
 
 const LEN: u64 = 70_000_000;
-/// A connection that is taken over from is cut: what was under way on it then is dropped, and the slower the machine,
-/// the more often somebody looks slow.
+/// A connection that is taken over from is cut: what was under way on it then is dropped. The slower the machine, the
+/// more often a connection looks slow.
 const CUT_MAX: u64 = 4 << 20;
+/// What a connection that looks slow still has to bring may be asked for twice, up to this many bytes a run.
+const TWICE_MAX: u64 = 16 << 20;
 
 async fn start(origin: &Origin, file: &std::path::Path, connections: u32) -> Transfer {
     let client = Client::builder().build().unwrap();
     client.download(origin.url("/f")).to(file).connections(connections).start().await.unwrap()
 }
 
-/// Goal: ranges that arrive out of order make the right file, each byte asked for once. Method: four ranges in flight.
+/// Goal: ranges that arrive out of order make the right file, without more than the promised bytes twice. Method: four ranges in flight.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_ranges_make_one_file() {
     let (origin, folder) = (Origin::start(), tempfile::tempdir().unwrap());
@@ -25,7 +27,7 @@ async fn four_ranges_make_one_file() {
     let file = folder.path().join("f");
     let outcome = start(&origin, &file, 4).await.finished().await.unwrap();
     assert_eq!(object.content.first_difference_in_file(&file).unwrap(), None);
-    assert!(outcome.fetched <= LEN + CUT_MAX, "{} bytes came", outcome.fetched);
+    assert!(outcome.fetched <= LEN + CUT_MAX + TWICE_MAX, "{} bytes came", outcome.fetched);
     let ranged = origin.log().iter().filter(|seen| seen.status == Some(206)).count();
     assert!(ranged >= 4, "only {ranged} ranges were asked for");
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::single_range_in_vec_init, reason = "lists of byte ranges often have one")]
 
+use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::disk::listing::{Kind, State, TransferNote, id_text};
 
 const URL: &str = "https://h/x.iso";
 const ID: [u8; 16] = [7; 16];
+/// What extents, lengths and part files are told in: eight make the shortest block that there is.
+const UNIT: u64 = 1 << 17;
 
 /// A target folder and a state directory.
 struct Stage {
@@ -54,8 +57,9 @@ impl Stage {
         bytes
     }
 
-    fn part(&self, len: usize) -> FileFacts {
-        std::fs::write(self.path("x.iso.lhpart"), vec![0; len]).unwrap();
+    fn part(&self, units: u64) -> FileFacts {
+        let part = std::fs::File::create(self.path("x.iso.lhpart")).unwrap();
+        part.set_len(units * UNIT).unwrap();
         self.facts("x.iso.lhpart")
     }
 
@@ -156,11 +160,15 @@ fn identity(length: Option<u64>) -> Identity {
 }
 
 fn begin(identity: Identity) -> Record {
-    Record::Begin(Begin { generation: 1, slot: Slot::Main, identity, block_len: 8, reason: None })
+    Record::Begin(Begin { generation: 1, slot: Slot::Main, identity, block_len: 8 * UNIT, reason: None })
 }
 
 fn extent(start: u64, len: u64) -> Extent {
-    Extent { start, len, crc: 0 }
+    Extent { start: start * UNIT, len: len * UNIT, crc: 0 }
+}
+
+fn units(range: Range<u64>) -> Range<u64> {
+    range.start * UNIT..range.end * UNIT
 }
 
 fn claim(extents: &[Extent]) -> Record {
@@ -172,22 +180,22 @@ fn hint(start: u64, len: u64) -> Record {
 }
 
 fn fetch(start: u64, end: u64, reason: FetchReason) -> FetchRange {
-    FetchRange { start, end: Some(end), reason }
+    FetchRange { start: start * UNIT, end: Some(end * UNIT), reason }
 }
 
 #[test]
 fn after_a_kill_claims_are_safe_hints_are_read_back_and_gaps_are_fetched() {
     let s = stage();
-    s.journal(&[begin(identity(Some(100))), claim(&[extent(0, 8), extent(8, 8)]), hint(16, 4), hint(32, 8)]);
+    s.journal(&[begin(identity(Some(100 * UNIT))), claim(&[extent(0, 8), extent(8, 8)]), hint(16, 4), hint(32, 8)]);
     s.part(40);
     let u = s.unfinished();
     assert_eq!((u.next_start.clone(), u.resumable, u.clean_stop), (NextStart::Continues, true, false));
-    assert_eq!((u.claimed, u.hinted, u.voided), (vec![0..16], vec![16..20, 32..40], vec![]));
+    assert_eq!((u.claimed, u.hinted, u.voided), (vec![units(0..16)], vec![units(16..20), units(32..40)], vec![]));
     assert_eq!(u.fetch, [fetch(20, 32, FetchReason::NotReceived), fetch(40, 100, FetchReason::NotReceived)]);
-    assert_eq!((u.reread, u.generation, u.id), (28, Some(1), Some(id_text(ID))));
+    assert_eq!((u.reread, u.generation, u.id), (28 * UNIT, Some(1), Some(id_text(ID))));
     assert_eq!((u.source.as_deref(), u.needs_link, u.needs_headers), (Some(URL), true, false));
     assert!(u.resumable_why.contains("\"a\""), "{}", u.resumable_why);
-    assert_eq!((u.part.unwrap().len, u.next, u.holder), (40, None, None));
+    assert_eq!((u.part.unwrap().len, u.next, u.holder), (40 * UNIT, None, None));
     assert!(matches!(u.journal, JournalHealth::Readable { torn: 0, .. }));
 }
 
@@ -195,31 +203,31 @@ fn after_a_kill_claims_are_safe_hints_are_read_back_and_gaps_are_fetched() {
 fn after_a_clean_stop_nothing_is_read_again_unless_the_file_was_touched() {
     let s = stage();
     let facts = s.part(16);
-    s.journal(&[begin(identity(Some(32))), claim(&[extent(0, 16)]), Record::CleanStop { generation: 1, facts }]);
+    s.journal(&[begin(identity(Some(32 * UNIT))), claim(&[extent(0, 16)]), Record::CleanStop { generation: 1, facts }]);
     let u = s.unfinished();
     assert_eq!((u.clean_stop, u.reread), (true, 0));
     s.part(16);
     let u = s.unfinished();
-    assert_eq!((u.clean_stop, u.reread), (false, 16));
+    assert_eq!((u.clean_stop, u.reread), (false, 16 * UNIT));
 }
 
 #[test]
 fn what_the_part_file_is_too_short_for_is_given_up_and_fetched_again() {
     let s = stage();
-    s.journal(&[begin(identity(Some(32))), claim(&[extent(0, 8), extent(8, 8)]), hint(16, 8)]);
+    s.journal(&[begin(identity(Some(32 * UNIT))), claim(&[extent(0, 8), extent(8, 8)]), hint(16, 8)]);
     s.part(12);
     let u = s.unfinished();
-    assert_eq!((u.claimed, u.hinted, u.voided), (vec![0..8], vec![], vec![8..24]));
+    assert_eq!((u.claimed, u.hinted, u.voided), (vec![units(0..8)], vec![], vec![units(8..24)]));
     assert_eq!(u.fetch, [fetch(8, 24, FetchReason::Lost), fetch(24, 32, FetchReason::NotReceived)]);
     std::fs::remove_file(s.path("x.iso.lhpart")).unwrap();
     let u = s.unfinished();
-    assert_eq!((u.claimed, u.voided, u.part), (vec![], vec![0..24], None));
+    assert_eq!((u.claimed, u.voided, u.part), (vec![], vec![units(0..24)], None));
 }
 
 #[test]
 fn without_a_strong_validator_everything_comes_again() {
     let s = stage();
-    let weak = Identity { etag: Some("W/\"a\"".into()), ..identity(Some(32)) };
+    let weak = Identity { etag: Some("W/\"a\"".into()), ..identity(Some(32 * UNIT)) };
     s.journal(&[begin(weak.clone()), claim(&[extent(0, 8)])]);
     s.part(8);
     let u = s.unfinished();
@@ -236,7 +244,7 @@ fn an_unknown_length_is_fetched_to_the_end() {
     let s = stage();
     s.journal(&[begin(identity(None)), claim(&[extent(0, 8)])]);
     s.part(8);
-    assert_eq!(s.unfinished().fetch, [FetchRange { start: 8, end: None, reason: FetchReason::NotReceived }]);
+    assert_eq!(s.unfinished().fetch, [FetchRange { start: 8 * UNIT, end: None, reason: FetchReason::NotReceived }]);
 }
 
 #[test]
@@ -245,20 +253,20 @@ fn the_older_version_its_reason_and_a_pending_promotion_are_shown() {
     let begin_next = Record::Begin(Begin {
         generation: 2,
         slot: Slot::Next,
-        identity: Identity { etag: Some("\"b\"".into()), ..identity(Some(64)) },
-        block_len: 8,
+        identity: Identity { etag: Some("\"b\"".into()), ..identity(Some(64 * UNIT)) },
+        block_len: 8 * UNIT,
         reason: Some(Restart::Changed),
     });
     let newer = Record::Claim { generation: 2, extents: vec![extent(0, 8)] };
-    let mut records = vec![begin(identity(Some(32))), claim(&[extent(0, 16)]), begin_next, newer];
+    let mut records = vec![begin(identity(Some(32 * UNIT))), claim(&[extent(0, 16)]), begin_next, newer];
     s.journal(&records);
     s.part(16);
-    std::fs::write(s.path("x.iso.lhnext"), [0; 8]).unwrap();
+    std::fs::write(s.path("x.iso.lhnext"), vec![0; 8 * UNIT as usize]).unwrap();
     let u = s.unfinished();
     let old = u.old.unwrap();
-    assert_eq!((old.generation, old.held, old.object.etag.as_deref()), (1, 16, Some("\"a\"")));
-    assert_eq!((u.generation, u.claimed, u.promotion_pending), (Some(2), vec![0..8], false));
-    assert_eq!((u.restarts, u.next.unwrap().len), (vec![Restart::Changed], 8));
+    assert_eq!((old.generation, old.held, old.object.etag.as_deref()), (1, 16 * UNIT, Some("\"a\"")));
+    assert_eq!((u.generation, u.claimed, u.promotion_pending), (Some(2), vec![units(0..8)], false));
+    assert_eq!((u.restarts, u.next.unwrap().len), (vec![Restart::Changed], 8 * UNIT));
     records.push(Record::Retire { generation: 1 });
     s.journal(&records);
     let u = s.unfinished();
@@ -274,7 +282,7 @@ fn a_journal_that_cannot_be_used_is_explained_and_stays() {
     assert_eq!(u.journal, JournalHealth::Unusable("the file is not a longhaul journal".into()));
     assert_eq!(u.next_start, NextStart::StartsOver(Some(Restart::JournalUnusable)));
     assert_eq!((u.id, u.source), (None, None));
-    let bytes = s.journal(&[begin(identity(Some(32))), claim(&[extent(0, 8)])]);
+    let bytes = s.journal(&[begin(identity(Some(32 * UNIT))), claim(&[extent(0, 8)])]);
     std::fs::write(s.path("x.iso.lhlog"), [&bytes[..], b"torn"].concat()).unwrap();
     let len = bytes.len() as u64 + 4;
     let u = s.unfinished();
@@ -287,12 +295,12 @@ fn a_journal_that_cannot_be_used_is_explained_and_stays() {
 #[test]
 fn what_keeps_a_start_from_starting_is_told_with_what_is_held() {
     let s = stage();
-    s.journal(&[begin(identity(Some(32))), claim(&[extent(0, 8)])]);
+    s.journal(&[begin(identity(Some(32 * UNIT))), claim(&[extent(0, 8)])]);
     s.part(8);
     std::fs::write(s.path("x.iso"), b"somebody's").unwrap();
     let u = s.unfinished();
     assert!(matches!(&u.next_start, NextStart::Refused(why) if why.contains("--overwrite")), "{:?}", u.next_start);
-    assert_eq!(u.claimed, [0..8]);
+    assert_eq!(u.claimed, [units(0..8)]);
     std::fs::remove_file(s.path("x.iso")).unwrap();
     std::fs::hard_link(s.path("x.iso.lhpart"), s.path("second")).unwrap();
     let u = s.unfinished();
@@ -304,7 +312,7 @@ fn a_publish_that_was_cut_is_finished_by_the_next_start() {
     let s = stage();
     let facts = s.part(8);
     s.journal(&[
-        begin(identity(Some(8))),
+        begin(identity(Some(8 * UNIT))),
         claim(&[extent(0, 8)]),
         Record::Publishing(Publishing { generation: 1, facts }),
     ]);
@@ -313,7 +321,7 @@ fn a_publish_that_was_cut_is_finished_by_the_next_start() {
     assert_eq!(s.unfinished().next_start, NextStart::FinishesPublishing);
     std::fs::remove_file(s.path("x.iso.lhpart")).unwrap();
     let u = s.unfinished();
-    assert_eq!((u.next_start, u.claimed, u.fetch), (NextStart::FinishesPublishing, vec![0..8], vec![]));
+    assert_eq!((u.next_start, u.claimed, u.fetch), (NextStart::FinishesPublishing, vec![units(0..8)], vec![]));
 }
 
 #[test]
@@ -384,11 +392,11 @@ fn the_recorded_source_is_not_found_without_a_usable_journal_and_nothing_is_set_
 #[test]
 fn the_list_believes_the_journal_and_the_lock() {
     let s = stage();
-    s.journal(&[begin(identity(Some(100))), claim(&[extent(0, 8)]), hint(0, 12)]);
+    s.journal(&[begin(identity(Some(100 * UNIT))), claim(&[extent(0, 8)]), hint(0, 12)]);
     s.part(16);
     s.note(State::Running);
     let t = s.listed();
-    assert_eq!((t.state, t.held, t.total), (TransferState::Interrupted, 12, Some(100)));
+    assert_eq!((t.state, t.held, t.total), (TransferState::Interrupted, 12 * UNIT, Some(100 * UNIT)));
     assert_eq!((t.kind, t.source.as_str(), t.needs_link), (TransferKind::Download, URL, true));
     assert_eq!(t.updated, UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     for (noted, want) in [
