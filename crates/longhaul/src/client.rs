@@ -1,6 +1,7 @@
 //! The client: what transfers share, and the way to start one.
 
 pub(crate) mod batch;
+mod download;
 pub(crate) mod ledger;
 pub(crate) mod sent;
 pub(crate) mod upload;
@@ -11,21 +12,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use longhaul_core::digest::Digest;
-use longhaul_core::download::Config;
+pub use download::DownloadBuilder;
 pub use longhaul_core::download::{Durability, OnChange};
-use longhaul_core::journal::Source;
 
 use crate::credentials::{Credentials, Environment, StoreSettings};
 use crate::disk::folders::Folders;
 use crate::disk::hosts::Hosts;
-use crate::disk::lock::Locking;
-use crate::disk::names::Names;
 use crate::disk::search::Search;
 use crate::disk::state_dir::StateDir;
-use crate::drive::run::{Below, Destination, Request};
 use crate::drive::upload::body::Buffers;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::secrets;
@@ -33,8 +29,6 @@ use crate::source::{self, Redacted};
 use crate::store::cloud::{Orders, Place};
 use crate::store::{Address, HttpOptions, HttpStore, Origin};
 use crate::stores::{Said, Stores};
-use crate::transfer::{Transfer, start};
-use wish::Wish;
 
 pub use crate::store::{IpFamily, ProxyChoice};
 
@@ -296,10 +290,7 @@ impl Client {
         let path = path.as_ref();
         let recorded = crate::inspect::recorded_source(path)?;
         let target = crate::inspect::Site::of(path)?.path;
-        let mut builder = DownloadBuilder::new(self.clone(), recorded.url.clone()).to(target);
-        builder.version = recorded.version.clone();
-        builder.recorded = Some(recorded);
-        Ok(builder)
+        Ok(DownloadBuilder::reopened(self.clone(), recorded, target))
     }
 
     pub(crate) fn state(&self) -> Option<&Arc<StateDir>> {
@@ -378,357 +369,6 @@ impl Client {
     }
 }
 
-/// Settings of one download.
-pub struct DownloadBuilder {
-    client: Client,
-    url: String,
-    version: Option<String>,
-    range: Option<String>,
-    recorded: Option<Source>,
-    destination: Option<Destination>,
-    create_dirs: bool,
-    batch: Option<batch::Batch>,
-    config: Config,
-    connections: Connections,
-    retries: Option<u32>,
-    headers: Vec<(String, String)>,
-    basic_auth: Option<(String, String)>,
-    remote_time: bool,
-    no_lock: bool,
-    min_rate: u64,
-    stall_timeout: Duration,
-    links: Option<Arc<dyn LinkSource>>,
-    only_if: Wish,
-}
-
-impl DownloadBuilder {
-    fn new(client: Client, url: String) -> Self {
-        Self {
-            client,
-            url,
-            version: None,
-            range: None,
-            recorded: None,
-            destination: None,
-            create_dirs: false,
-            batch: None,
-            config: Config::default(),
-            connections: Connections::Auto,
-            retries: None,
-            headers: Vec::new(),
-            basic_auth: None,
-            remote_time: false,
-            no_lock: false,
-            min_rate: 1024,
-            stall_timeout: Duration::from_secs(30),
-            links: None,
-            only_if: Wish::default(),
-        }
-    }
-
-    /// The link to use now, in place of the recorded one ([`Client::open`]).
-    pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.url = url.into();
-        self
-    }
-
-    /// The id of the download that is gone on with.
-    pub(crate) fn recorded_id(&self) -> Option<[u8; 16]> {
-        self.recorded.as_ref().map(|recorded| recorded.id)
-    }
-
-    /// This version of an object in a store, in place of the latest.
-    pub fn version_id(mut self, id: impl Into<String>) -> Self {
-        self.version = Some(id.into());
-        self
-    }
-
-    /// Only these bytes of the object: `100-199` (both included, counted from 0), `100-` (to its end), `-100` (the last
-    /// 100, or all when it has no more), or several of them separated by commas; `bytes=` may stand before them (RFC 9110,
-    /// 14.1.2). The file holds the pieces one after the other, in the order given; they may overlap. At most 1,000.
-    ///
-    /// An end behind the object's is clipped. A piece of which the object has no byte is [`ErrorKind::Refused`] with the
-    /// object's length in the context (`length`), and so is a server that does not serve ranges. Digests given with
-    /// [`checksum`](Self::checksum) are of the file; those that the source declares are of the object, and compared only
-    /// when the file is all of it. Several pieces need a strong validator, or a digest.
-    pub fn range(mut self, range: impl Into<String>) -> Self {
-        self.range = Some(range.into());
-        self
-    }
-
-    /// The target file.
-    pub fn to(mut self, file: impl Into<PathBuf>) -> Self {
-        self.destination = Some(Destination::File(file.into()));
-        self
-    }
-
-    /// The target folder; the name comes from the reply (`Content-Disposition`, RFC 6266), else from the URL, and is
-    /// always one safe path component.
-    pub fn into_dir(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.destination = Some(Destination::Folder(folder.into()));
-        self
-    }
-
-    /// The target file is at `path` below the folder `root`, which may be a link. No link below it is followed, at no
-    /// time: a part of `path` that is a link, or no folder, ends the transfer with [`ErrorKind::Exists`]. A `path` that is
-    /// empty or absolute, or has `.` or `..` in it, is [`ErrorKind::Usage`] at the start.
-    pub fn below(mut self, root: impl Into<PathBuf>, path: impl AsRef<Path>) -> Self {
-        self.destination = Some(match Below::new(root.into(), path.as_ref()) {
-            Some(below) => Destination::Below(below),
-            None => Destination::File(PathBuf::new()), // refused by `start`
-        });
-        self
-    }
-
-    /// The target is chosen when the suggested name is known; it is made safe before the function sees it.
-    pub fn choose(mut self, choose: impl Fn(&str) -> PathBuf + Send + Sync + 'static) -> Self {
-        self.destination = Some(Destination::Chosen(Arc::new(choose)));
-        self
-    }
-
-    /// It belongs together with other downloads: see [`Batch`](crate::Batch).
-    pub fn batch(mut self, batch: &batch::Batch) -> Self {
-        self.batch = Some(batch.clone());
-        self
-    }
-
-    /// Missing folders are created.
-    pub fn create_dirs(mut self, create: bool) -> Self {
-        self.create_dirs = create;
-        self
-    }
-
-    /// An existing target that is not this download's may be replaced, when the new file is whole. A symbolic link is
-    /// replaced itself, never followed; a folder is never replaced.
-    pub fn overwrite(mut self, overwrite: bool) -> Self {
-        self.config.overwrite = overwrite;
-        self
-    }
-
-    /// A digest that the finished file must have. May be called several times; all must match. With a digest, bytes of
-    /// several replies may be joined without a strong validator: the digest decides.
-    pub fn checksum(mut self, digest: Digest) -> Self {
-        self.config.expected.push(digest);
-        self
-    }
-
-    /// Digests that the source declares are not compared. For sources whose digests are known to be of other bytes; a
-    /// matching [`checksum`](Self::checksum) decides against them anyway.
-    pub fn ignore_source_digest(mut self, ignore: bool) -> Self {
-        self.config.ignore_declared = ignore;
-        self
-    }
-
-    /// Only a file with a matching whole-object digest is published.
-    pub fn require_verified(mut self, require: bool) -> Self {
-        self.config.require_verified = require;
-        self
-    }
-
-    /// A reply whose end cannot be proven (no length, ended by closing the connection) is refused.
-    pub fn require_length(mut self, require: bool) -> Self {
-        self.config.require_length = require;
-        self
-    }
-
-    /// What to do when the object changes while bytes of an older version are held.
-    pub fn on_change(mut self, on_change: OnChange) -> Self {
-        self.config.on_change = on_change;
-        self
-    }
-
-    /// What a power cut may cost. [`Durability::Power`] by default.
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.config.durability = durability;
-        self
-    }
-
-    /// Ranges in flight at once; [`Connections::Auto`] by default. A number is as good as [`Connections::Fixed`].
-    pub fn connections(mut self, connections: impl Into<Connections>) -> Self {
-        self.connections = connections.into();
-        self
-    }
-
-    /// Failures in a row without progress before giving up; 10 by default.
-    pub fn retries(mut self, retries: u32) -> Self {
-        self.retries = Some(retries);
-        self
-    }
-
-    /// A connection that is slower than this many bytes per second, averaged over this time, counts as stalled;
-    /// 1 KiB/s over 30 seconds by default. It covers everything from connecting to the last byte.
-    pub fn stall(mut self, min_bytes_per_s: u64, timeout: Duration) -> Self {
-        self.min_rate = min_bytes_per_s;
-        self.stall_timeout = timeout;
-        self
-    }
-
-    /// A header to send. Values are never stored, and never sent to another origin after a redirect.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// User and password for the source's origin (RFC 7617). Never stored.
-    pub fn basic_auth(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.basic_auth = Some((user.into(), password.into()));
-        self
-    }
-
-    /// The finished file gets the source's `Last-Modified` as its modification time.
-    pub fn remote_time(mut self, remote_time: bool) -> Self {
-        self.remote_time = remote_time;
-        self
-    }
-
-    /// Goes on where the file system cannot lock. Two processes at the same transfer are then not noticed.
-    pub fn no_lock(mut self, no_lock: bool) -> Self {
-        self.no_lock = no_lock;
-        self
-    }
-
-    /// Where fresh links come from when a signed one is refused.
-    pub fn link_source(mut self, links: Arc<dyn LinkSource>) -> Self {
-        self.links = Some(links);
-        self
-    }
-
-    /// Only the version with this ETag (or `*`: any); quotes may be left out. Another one is
-    /// [`ErrorKind::ConditionFailed`], and nothing of it is fetched.
-    ///
-    /// This and the other three conditions (RFC 9110, 13.1) say which version may be *begun*. What an earlier run began of
-    /// a version that meets them is gone on with as always; otherwise the source is asked which version there is now, and
-    /// what is held stays when that one is not wanted either. Servers that do not look at conditions are held to them by
-    /// what their replies show.
-    pub fn if_match(mut self, etag: impl Into<String>) -> Self {
-        self.only_if.if_match = Some(etag.into());
-        self
-    }
-
-    /// Only a version with another ETag than this one, which the caller has already. Otherwise the transfer ends well at
-    /// once, without one byte, and with [`Outcome::not_modified`](crate::Outcome::not_modified).
-    pub fn if_none_match(mut self, etag: impl Into<String>) -> Self {
-        self.only_if.if_none_match = Some(etag.into());
-        self
-    }
-
-    /// Only a version that was modified after this time, which is cut to whole seconds; otherwise as
-    /// [`if_none_match`](Self::if_none_match), beside which it does not count. A source that tells no time is fetched.
-    pub fn if_modified_since(mut self, time: SystemTime) -> Self {
-        self.only_if.modified_since = Some(time);
-        self
-    }
-
-    /// Only a version that was not modified after this time, which is cut to whole seconds; otherwise as
-    /// [`if_match`](Self::if_match), beside which it does not count. A source that tells no time is fetched.
-    pub fn if_unmodified_since(mut self, time: SystemTime) -> Self {
-        self.only_if.unmodified_since = Some(time);
-        self
-    }
-
-    /// Starts (or resumes: whatever lies in the folder decides). Must be called inside a tokio runtime.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`] for a URL, header, range, ETag or target that cannot be used, [`ErrorKind::NeedsLink`] when the
-    /// recorded link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
-    pub async fn start(self) -> Result<Transfer, Error> {
-        let window = self.range.as_deref().map(source::window).transpose()?;
-        let (headers, auth) = (&self.headers, self.basic_auth.as_ref());
-        let (origin, redacted) = self.client.origin(&self.url, self.version.as_deref(), headers, auth).await?;
-        if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && origin.is_at(&r.url)) {
-            return Err(Error::new(
-                ErrorKind::NeedsLink,
-                Disposition::Permanent,
-                format!("{}: the link had secrets, which are never stored; give a fresh one", recorded.url),
-            ));
-        }
-        let destination = self.destination.unwrap_or_else(|| Destination::Folder(PathBuf::from(".")));
-        if let Destination::File(path) = &destination {
-            check_target(path)?;
-        }
-        let mut config = self.config;
-        config.connections = self.connections.plan();
-        let hosts = self.client.inner.hosts.clone();
-        config.connections_known = hosts.limit(&origin.server(), crate::now_unix_ms() / 1000);
-        if let Some(retries) = self.retries {
-            config.retry.failures_max = retries;
-        }
-        if self.client.inner.state.is_none() {
-            config.small_max = 0; // without receipts a crash behind the rename would leave a file that nobody knows
-        }
-        config.link_signed = redacted.signed;
-        config.seed = random_u64();
-        config.source = self.recorded.unwrap_or_else(|| Source {
-            id: random_id(),
-            url: redacted.url.clone(),
-            name: Vec::new(),
-            needs_link: redacted.secrets_removed,
-            needs_headers: !self.headers.is_empty() || self.basic_auth.is_some(),
-            ..Source::default()
-        });
-        config.source.endpoint = origin.endpoint();
-        config.source.version = self.version;
-        config.source.window = window.unwrap_or(config.source.window);
-        config.only_if = self.only_if.conditions()?;
-        config.wanted_name = wanted_name(&destination, &origin);
-        let state = self.client.inner.state.clone();
-        let window = &config.source.window;
-        let known = |ambiguous: bool| if ambiguous { None } else { Some(config.source.url.as_str()) };
-        let destination = match destination {
-            // What lies in the folder already may be this very transfer, under the name it got then.
-            Destination::Folder(folder) => {
-                match known(redacted.ambiguous)
-                    .and_then(|url| self.client.inner.search.find(&folder, url, window, state.as_deref()))
-                {
-                    Some(file) => Destination::File(file),
-                    None => Destination::Folder(folder),
-                }
-            }
-            other => other,
-        };
-        config.named = matches!(destination, Destination::File(_) | Destination::Below(_));
-        let recorded = match &destination {
-            Destination::File(path) if has_journal(path) => crate::inspect::recorded_source(path).ok(),
-            Destination::Below(below) => {
-                let folder = self.client.inner.folders.open_within(&below.within(), false).ok();
-                folder.and_then(|folder| crate::inspect::recorded_in(&folder, &below.name))
-            }
-            _ => None,
-        };
-        if let Some(recorded) = recorded
-            && recorded.url == config.source.url
-            && recorded.window == config.source.window
-        {
-            config.source.id = recorded.id; // one transfer keeps one name
-        }
-        let request = Request {
-            origin,
-            config,
-            destination,
-            create_dirs: self.create_dirs,
-            batch: self.batch,
-            locking: if self.no_lock { Locking::IfPossible } else { Locking::Required },
-            remote_time: self.remote_time,
-            min_rate: self.min_rate,
-            stall_timeout: self.stall_timeout,
-            state,
-            hosts,
-            folders: self.client.inner.folders.clone(),
-        };
-        Ok(start(request, self.links))
-    }
-}
-
-/// What the file is to be called, as far as that is known before it is asked for.
-fn wanted_name(destination: &Destination, origin: &Origin) -> String {
-    let given = match destination {
-        Destination::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
-        Destination::Below(below) => Some(below.name.to_string_lossy().into_owned()),
-        Destination::Folder(_) | Destination::Chosen(_) => None,
-    };
-    given.unwrap_or_else(|| longhaul_core::names::name_from(None, &origin.path()).to_string())
-}
-
 /// Opens the state directory and removes what processes left there that died while writing, more than a day ago.
 fn open_state(dir: &Path) -> crate::disk::error::Result<StateDir> {
     const DAY_NS: u128 = 24 * 3600 * 1_000_000_000;
@@ -770,23 +410,6 @@ pub(crate) fn parse_url(text: &str) -> Result<Address, Error> {
             "{shown}: {scheme}:// cannot be fetched; http://, https://, oss:// and s3:// can"
         ))),
     }
-}
-
-fn check_target(path: &Path) -> Result<(), Error> {
-    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir() {
-        return Err(Error::usage(format!(
-            "{} is a folder; name a file, or give the folder with --dir",
-            path.display()
-        ))
-        .with("path", path.display()));
-    }
-    Ok(())
-}
-
-/// Whether it is worth looking at the journal of this target: most targets have none.
-fn has_journal(path: &Path) -> bool {
-    let log = path.file_name().and_then(Names::of).map(|names| path.with_file_name(names.log()));
-    log.is_some_and(|log| log.symlink_metadata().is_ok())
 }
 
 fn random_id() -> [u8; 16] {
