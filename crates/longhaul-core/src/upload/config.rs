@@ -39,7 +39,7 @@ impl Limits {
     };
 }
 
-/// How long parts are where the caller does not say: a four hundredth of the source, within these bounds. Short parts, since
+/// How long parts are where the caller does not say: a two hundredth of the source, within these bounds. Short parts, since
 /// an interruption costs what is on the way of them; not shorter, since each costs a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartLengths {
