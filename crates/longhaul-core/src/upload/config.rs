@@ -39,23 +39,22 @@ impl Limits {
     };
 }
 
-/// How long parts are where the caller does not say: a two hundredth of the source, within these bounds. Short parts, since
+/// How long parts are where the caller does not say: a two hundredth of the source, rounded up to a power of two, within these
+/// bounds. Short parts, since
 /// an interruption costs what is on the way of them; not shorter, since each costs a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartLengths {
     /// The least, in bytes; what is not longer goes in one request.
     pub least: u64,
-    /// Between the bounds, a multiple of this, in bytes.
-    pub step: u64,
     /// The most, in bytes, as long as that keeps the number of parts within the store's limit.
     pub most: u64,
 }
 
 impl PartLengths {
     /// For OSS, which takes parts of 100 KiB.
-    pub const OSS: Self = Self { least: 1 << 20, step: 256 << 10, most: 16 << 20 };
+    pub const OSS: Self = Self { least: 1 << 20, most: 16 << 20 };
     /// For S3, which takes none of less than 5 MiB.
-    pub const S3: Self = Self { least: 5 << 20, step: 1 << 20, most: 16 << 20 };
+    pub const S3: Self = Self { least: 5 << 20, most: 16 << 20 };
 }
 
 /// Everything that one run is told at its start. All defaults stand here.

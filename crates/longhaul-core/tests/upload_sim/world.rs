@@ -350,7 +350,7 @@ impl World {
             limits: Limits { part_min: 1, part_max: 100, parts_max: 15, single_max: 100, object_max: 1000 },
             single_max: rng.pick(&[0, 2, 2, 8]),
             part_len: None,
-            part_lengths: PartLengths { least: part_len, step: 1, most: part_len },
+            part_lengths: PartLengths { least: part_len, most: part_len },
             connections: rng.pick(&[1, 2, 3]),
             connections_known: None,
             goodput_known: rng.pick(&[None, Some(0), Some(u64::MAX), Some(u64::MAX)]),

@@ -119,7 +119,8 @@ impl UploadBuilder {
     }
 
     /// The length of all parts but the last, in bytes: 100 KiB to 5 GiB on OSS, 5 MiB to 5 GiB on S3, at most 10,000
-    /// parts. By default a two hundredth of the source, 1 to 16 MiB on OSS, 5 to 16 MiB on S3, or what keeps the parts
+    /// parts. By default a two hundredth of the source, rounded up to a power of two, 1 to 16 MiB on OSS, 5 to 16
+    /// MiB on S3, or what keeps the parts
     /// below 10,000; a quarter of that when no part arrived before an interruption, down to what the store takes. What is
     /// longer than this goes in parts. An upload that was begun with another length is begun anew.
     pub fn part_size(mut self, bytes: u64) -> Self {
