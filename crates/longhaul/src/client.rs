@@ -7,6 +7,7 @@ pub(crate) mod sent;
 pub(crate) mod upload;
 mod wish;
 
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -104,6 +105,13 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state_dir = self.inner.state.is_some();
+        f.debug_struct("Client").field("has_state_dir", &state_dir).finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     store: Arc<HttpStore>,
     state: Option<Arc<StateDir>>,
@@ -119,6 +127,7 @@ struct Inner {
 type Logins = Arc<dyn Fn(&str) -> Option<(String, String)> + Send + Sync>;
 
 /// Settings of a [`Client`].
+#[must_use = "there is no client before build()"]
 #[derive(Default)]
 pub struct ClientBuilder {
     http: HttpOptions,
@@ -127,6 +136,12 @@ pub struct ClientBuilder {
     environment: Option<Environment>,
     oss: Said,
     s3: Said,
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("state_dir", &self.state_dir).finish_non_exhaustive()
+    }
 }
 
 impl ClientBuilder {

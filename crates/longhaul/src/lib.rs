@@ -37,6 +37,8 @@
 //!
 //! What to do next is decided in `longhaul-core`; here are the files, the stores and the drivers that carry it out.
 
+#![warn(missing_debug_implementations)]
+
 mod client;
 pub mod credentials;
 mod disk;
@@ -91,3 +93,18 @@ pub(crate) fn now_unix_ns() -> u128 {
 pub(crate) fn now_unix_ms() -> u64 {
     u64::try_from(now_unix_ns() / 1_000_000).unwrap_or(u64::MAX)
 }
+
+/// What programs hand from thread to thread can be handed: checked when this is compiled.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Client>();
+    is_send_and_sync::<Transfer>();
+    is_send_and_sync::<Error>();
+    is_send_and_sync::<Event>();
+    is_send_and_sync::<Outcome>();
+    is_send_and_sync::<DownloadBuilder>();
+    is_send::<Events>();
+    is_send::<Objects>();
+    is_send::<UploadBuilder>(); // of a stream that only one thread may read
+};

@@ -2,6 +2,7 @@
 //! page, however long it is; and signed links.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use longhaul_core::upload::step::Fault;
@@ -37,6 +38,12 @@ pub struct Objects {
     client: Client,
     prefix: String,
     listing: Option<Listing>,
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
 }
 
 struct Listing {

@@ -57,6 +57,8 @@ enum Kind {
 }
 
 /// A transfer found again; settings may be added before it is started.
+#[must_use = "nothing is transferred before start()"]
+#[derive(Debug)]
 pub enum Reopened {
     /// A download.
     Download(Box<DownloadBuilder>),

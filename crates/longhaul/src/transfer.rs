@@ -2,6 +2,7 @@
 
 pub(crate) mod upload;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,9 +41,17 @@ pub enum Cancel {
 
 /// A transfer that was started. Cloning gives another handle on the same one; when the last is dropped, the transfer
 /// stops in order, with everything received kept.
+#[must_use = "dropping the last handle stops the transfer"]
 #[derive(Clone)]
 pub struct Transfer {
     inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, id, .. } = &*self.inner;
+        f.debug_struct("Transfer").field("kind", kind).field("id", id).finish_non_exhaustive()
+    }
 }
 
 struct Inner {
@@ -64,6 +73,7 @@ enum Wish {
 }
 
 /// The events of a transfer, from the moment this was made.
+#[derive(Debug)]
 pub struct Events {
     /// `None` when the transfer was over already.
     receiver: Option<broadcast::Receiver<Event>>,

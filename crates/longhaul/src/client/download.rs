@@ -1,5 +1,6 @@
 //! One download before it starts: what it is told, and what is looked at before the first request.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,7 +19,8 @@ use crate::source;
 use crate::store::Origin;
 use crate::transfer::{Transfer, start};
 
-/// Settings of one download.
+/// Settings of one download. Nothing happens before [`start`](Self::start).
+#[must_use = "nothing is downloaded before start()"]
 pub struct DownloadBuilder {
     client: Client,
     url: String,
@@ -39,6 +41,14 @@ pub struct DownloadBuilder {
     stall_timeout: Duration,
     links: Option<Arc<dyn LinkSource>>,
     only_if: Wish,
+}
+
+/// Without what may be secret.
+impl fmt::Debug for DownloadBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = source::redact_for_display(&self.url);
+        f.debug_struct("DownloadBuilder").field("url", &url).field("range", &self.range).finish_non_exhaustive()
+    }
 }
 
 impl DownloadBuilder {
@@ -389,4 +399,22 @@ fn check_target(path: &Path) -> Result<(), Error> {
 fn has_journal(path: &Path) -> bool {
     let log = path.file_name().and_then(Names::of).map(|names| path.with_file_name(names.log()));
     log.is_some_and(|log| log.symlink_metadata().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ProxyChoice;
+
+    #[test]
+    fn debug_tells_no_secrets() {
+        let client = Client::builder().proxy(ProxyChoice::Direct).build().unwrap();
+        let download = client.download("https://me:SECRET@h/x?Signature=SECRET").header("Cookie", "SECRET");
+        let probe = client.probe("https://h/x?token=SECRET").header("Cookie", "SECRET");
+        let upload = client.upload("x").to("oss://b/k").callback_variables("SECRET");
+        let proxy = ProxyChoice::Url("http://me:SECRET@p".to_owned());
+        let download = download.basic_auth("me", "SECRET");
+        let shown = format!("{client:?} {download:?} {probe:?} {upload:?} {proxy:?}");
+        assert!(!shown.contains("SECRET") && shown.contains("oss://b/k") && shown.contains("h/x"), "{shown}");
+    }
 }

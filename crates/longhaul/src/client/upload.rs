@@ -1,6 +1,7 @@
 //! The settings of one upload, and how it is started.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use crate::threads;
 use crate::transfer::{Transfer, upload};
 
 /// Settings of one upload. Nothing happens before [`start`](Self::start).
+#[must_use = "nothing is uploaded before start()"]
 pub struct UploadBuilder {
     client: Client,
     from: From,
@@ -52,6 +54,18 @@ pub struct UploadBuilder {
 enum From {
     File(PathBuf),
     Input { input: Box<dyn Read + Send>, expected: Option<u64> },
+}
+
+/// Without what may be secret.
+impl fmt::Debug for UploadBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = match &self.from {
+            From::File(file) => Some(file),
+            From::Input { .. } => None,
+        };
+        let to = &self.destination;
+        f.debug_struct("UploadBuilder").field("file", &file).field("destination", to).finish_non_exhaustive()
+    }
 }
 
 impl Client {

@@ -6,6 +6,7 @@
 //!
 //! Replies are judged by the core as those of a download are.
 
+use std::fmt;
 use std::time::Duration;
 
 use longhaul_core::identity::{Identity, Likeness, Validator};
@@ -63,6 +64,14 @@ pub struct ProbeBuilder {
     version: Option<String>,
     headers: Vec<(String, String)>,
     basic_auth: Option<(String, String)>,
+}
+
+/// Without what may be secret.
+impl fmt::Debug for ProbeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = crate::source::redact_for_display(&self.url);
+        f.debug_struct("ProbeBuilder").field("url", &url).finish_non_exhaustive()
+    }
 }
 
 impl Client {

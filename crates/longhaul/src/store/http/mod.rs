@@ -24,6 +24,7 @@ mod tls;
 mod wire;
 
 use std::collections::HashSet;
+use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -103,7 +104,7 @@ impl Default for HttpOptions {
     }
 }
 
-/// Which proxy.
+/// Which proxy. The URL of one may hold a password, and is not told by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ProxyChoice {
     /// What `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` say, read when the client is built. Upper case names
@@ -114,6 +115,16 @@ pub enum ProxyChoice {
     /// This one for everything: an `http`, `https`, `socks5` (names are looked up here) or `socks5h` (by the proxy) URL,
     /// with userinfo if the proxy asks for it. Without a scheme it is an `http` proxy.
     Url(String),
+}
+
+impl fmt::Debug for ProxyChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Environment => "Environment",
+            Self::Direct => "Direct",
+            Self::Url(_) => "Url(..)",
+        })
+    }
 }
 
 /// Which IP versions.
