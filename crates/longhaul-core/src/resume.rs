@@ -297,6 +297,24 @@ impl Restart {
         Self::ALL.into_iter().find(|r| r.code() == code)
     }
 
+    /// The word for programs, as in `--json`: it does not change.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::NotProvable => "not_provable",
+            Self::ValidatorLied => "validator_lied",
+            Self::DigestMismatch => "digest_mismatch",
+            Self::Damaged => "damaged",
+            Self::Truncated => "truncated",
+            Self::SyncFailed => "sync_failed",
+            Self::JournalUnusable => "journal_unusable",
+            Self::NoJournal => "no_journal",
+            Self::Superseded => "superseded",
+            Self::ValidatorGone => "validator_gone",
+            Self::Encoded => "encoded",
+        }
+    }
+
     /// A sentence for people.
     pub fn explain(self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ use super::{json_lines, offline_client, since_epoch};
 use crate::exit::{Exit, Failure};
 use crate::flags::high::List;
 use crate::out;
-use crate::show::{path_fields, snake, text};
+use crate::show::{path_fields, text};
 
 pub(crate) fn run(list: &List) -> Result<Exit, Failure> {
     let listing = offline_client(&list.state)?.list()?;
@@ -54,7 +54,7 @@ impl From<&TransferInfo> for Row {
         Self {
             id: info.id.clone(),
             kind: info.kind.name(),
-            state: snake(info.state.name()),
+            state: info.state.name().replace(' ', "_"),
             path,
             path_hex,
             url: info.source.clone(),

@@ -59,14 +59,12 @@ fn fields(event: &Event, way: Way) -> Option<(&'static str, Value)> {
             }),
         ),
         Event::Limited { connections, reason } => ("limited", json!({"connections": connections, "reason": reason})),
-        Event::Restarted { reason, discarded } => (
-            "restarted",
-            json!({"reason": snake(&format!("{reason:?}")), "message": reason.explain(), "discarded": discarded}),
-        ),
-        Event::UploadRestarted { reason, discarded } => (
-            "restarted",
-            json!({"reason": snake(&format!("{reason:?}")), "message": reason.explain(), "discarded": discarded}),
-        ),
+        Event::Restarted { reason, discarded } => {
+            ("restarted", json!({"reason": reason.name(), "message": reason.explain(), "discarded": discarded}))
+        }
+        Event::UploadRestarted { reason, discarded } => {
+            ("restarted", json!({"reason": reason.name(), "message": reason.explain(), "discarded": discarded}))
+        }
         Event::WrongPart { number } => ("wrong_part", json!({"part": number})),
         Event::Settling => ("settling", json!({})),
         Event::Aborted { clean } => ("aborted", json!({"clean": clean})),
@@ -157,18 +155,6 @@ pub(crate) fn path_fields(path: Option<&Path>) -> (Option<String>, Option<String
         bytes.iter().map(|b| format!("{b:02x}")).collect()
     });
     (Some(path.to_string_lossy().into_owned()), exact)
-}
-
-/// `SyncFailed` and `sync failed` become `sync_failed`.
-pub(crate) fn snake(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !out.is_empty() {
-            out.push('_');
-        }
-        out.push(if c == ' ' { '_' } else { c.to_ascii_lowercase() });
-    }
-    out
 }
 
 #[cfg(test)]

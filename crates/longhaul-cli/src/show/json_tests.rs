@@ -135,6 +135,11 @@ fn a_path_that_is_no_text_is_told_exactly() {
 }
 
 #[test]
-fn names_become_snake_case() {
-    assert_eq!((snake("NoJournal"), snake("Changed")), ("no_journal".into(), "changed".into()));
+fn every_reason_of_a_restart_is_documented_under_its_name() {
+    let document = include_str!("../../../../docs/json-events.md");
+    let downloads = longhaul::Restart::ALL.map(longhaul::Restart::name);
+    let uploads = longhaul::UploadRestart::ALL.map(longhaul::UploadRestart::name);
+    for name in downloads.into_iter().chain(uploads) {
+        assert!(document.contains(&format!("`{name}`")), "{name} is not in docs/json-events.md");
+    }
 }

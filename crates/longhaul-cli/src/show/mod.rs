@@ -8,7 +8,7 @@ mod json;
 mod plain;
 pub(crate) mod text;
 
-pub(crate) use json::{path_fields, snake};
+pub(crate) use json::path_fields;
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
@@ -117,7 +117,7 @@ impl From<Outcome> for Finished {
             verified: outcome.verified,
             digests: outcome.digests,
             resumed: outcome.resumed,
-            restarts: outcome.restarts.iter().map(|r| snake(&format!("{r:?}"))).collect(),
+            restarts: outcome.restarts.iter().map(|r| r.name().to_owned()).collect(),
             retries: outcome.retries,
             moved: outcome.fetched,
             already: outcome.already,
@@ -126,7 +126,7 @@ impl From<Outcome> for Finished {
             stored: None,
         };
         if let Some(uploaded) = outcome.upload {
-            finished.restarts = uploaded.restarts.iter().map(|r| snake(&format!("{r:?}"))).collect();
+            finished.restarts = uploaded.restarts.iter().map(|r| r.name().to_owned()).collect();
             finished.moved = uploaded.sent;
             finished.stored = Some(Stored {
                 destination: uploaded.destination,

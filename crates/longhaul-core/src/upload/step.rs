@@ -513,6 +513,24 @@ impl Restart {
         Self::ALL.into_iter().find(|r| r.code() == code)
     }
 
+    /// The word for programs, as in `--json`: it does not change.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SourceChanged => "source_changed",
+            Self::UploadGone => "upload_gone",
+            Self::JournalUnusable => "journal_unusable",
+            Self::IntentOnly => "intent_only",
+            Self::PartsDiffer => "parts_differ",
+            Self::InvalidPart => "invalid_part",
+            Self::WholeDiffers => "whole_differs",
+            Self::OtherPartLength => "other_part_length",
+            Self::NotStored => "not_stored",
+            Self::ChecksumRefused => "checksum_refused",
+            Self::ObjectGone => "object_gone",
+            Self::ShorterParts => "shorter_parts",
+        }
+    }
+
     /// A sentence for people.
     pub fn explain(self) -> &'static str {
         match self {

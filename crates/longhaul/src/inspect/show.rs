@@ -154,6 +154,16 @@ pub enum FetchReason {
 }
 
 impl FetchReason {
+    /// The word for programs, as in `--json`: it does not change.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotReceived => "not_received",
+            Self::Lost => "lost",
+            Self::NotProvable => "not_provable",
+            Self::StartsOver => "starts_over",
+        }
+    }
+
     /// A few words for people.
     pub fn explain(self) -> &'static str {
         match self {

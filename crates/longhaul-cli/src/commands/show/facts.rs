@@ -4,7 +4,7 @@ use longhaul::{FetchRange, Finished, Inspection, JournalHealth, NextStart, Objec
 use serde::Serialize;
 
 use crate::commands::{Object, since_epoch};
-use crate::show::{path_fields, snake, text};
+use crate::show::{path_fields, text};
 
 /// One of the two, told apart by `state`.
 #[derive(Debug, Serialize)]
@@ -134,7 +134,7 @@ impl From<&Unfinished> for Partial {
             restarts: u
                 .restarts
                 .iter()
-                .map(|r| Restarted { reason: snake(&format!("{r:?}")), message: r.explain() })
+                .map(|r| Restarted { reason: r.name().to_owned(), message: r.explain() })
                 .collect(),
             kept_older: u.old.as_ref().map(|old| old.held),
             journal,
@@ -148,7 +148,7 @@ impl From<&Unfinished> for Partial {
 
 impl From<&FetchRange> for Fetch {
     fn from(range: &FetchRange) -> Self {
-        let reason = snake(&format!("{:?}", range.reason));
+        let reason = range.reason.name().to_owned();
         Self { start: range.start, end: range.end, reason, message: range.reason.explain() }
     }
 }
