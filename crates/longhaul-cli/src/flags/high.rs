@@ -306,7 +306,7 @@ pub(super) fn durability(word: DurabilityWord) -> Durability {
     }
 }
 
-/// How progress is shown; `silent`: to people not at all, unless they ask.
+/// Where what is downloaded is to lie.
 fn place(output: Option<PathBuf>, dir: Option<PathBuf>, urls: usize) -> Result<Place, Failure> {
     let Some(output) = output else {
         return match dir {
