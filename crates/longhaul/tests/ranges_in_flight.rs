@@ -18,7 +18,8 @@ async fn start(origin: &Origin, file: &std::path::Path, connections: u32) -> Tra
     client.download(origin.url("/f")).to(file).connections(connections).start().await.unwrap()
 }
 
-/// Goal: ranges that arrive out of order make the right file, without more than the promised bytes twice. Method: four ranges in flight.
+/// Goal: ranges that arrive out of order make the right file, without more than the promised bytes twice. Method: four
+/// ranges in flight.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_ranges_make_one_file() {
     let (origin, folder) = (Origin::start(), tempfile::tempdir().unwrap());
