@@ -26,9 +26,9 @@ use crate::disk::state_dir::StateDir;
 use crate::drive::upload::body::Buffers;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::secrets;
-use crate::source::{self, Redacted};
-use crate::store::cloud::{Orders, Place};
-use crate::store::{Address, HttpOptions, HttpStore, Origin};
+use crate::source::{self, Address, ObjectName, Redacted};
+use crate::store::cloud::Orders;
+use crate::store::{HttpOptions, HttpStore, Origin};
 use crate::stores::{Said, Stores};
 
 pub use crate::store::{IpFamily, ProxyChoice};
@@ -325,7 +325,7 @@ impl Client {
         headers: &[(String, String)],
         auth: Option<&(String, String)>,
     ) -> Result<(Origin, Redacted), Error> {
-        if !Place::is_meant(name) {
+        if !ObjectName::is_meant(name) {
             let url = parse_url(name)?;
             if version.is_some() {
                 return Err(Error::usage("a version id is for oss:// and s3:// names; a URL has it in its query"));
@@ -338,7 +338,7 @@ impl Client {
             let store = self.store_with(&url, headers, auth)?;
             return Ok((Origin::Web { store, url }, redacted));
         }
-        let place = Place::parse(name)?;
+        let place = ObjectName::parse(name)?;
         if auth.is_some() || !headers.is_empty() {
             return Err(Error::usage(format!(
                 "{place}: headers and users are for http:// and https://; requests to a store are signed"

@@ -9,7 +9,8 @@ use longhaul_core::upload::step::Fault;
 
 use crate::client::Client;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::store::cloud::{Cloud, Link, ListedObject, ObjectsPage, Onward, Orders, Pages, Place, Refusal};
+use crate::source::ObjectName;
+use crate::store::cloud::{Cloud, Link, ListedObject, ObjectsPage, Onward, Orders, Pages, Refusal};
 
 /// So often is a page asked for that does not come.
 const TRIES: u32 = 4;
@@ -48,7 +49,7 @@ impl fmt::Debug for Objects {
 
 struct Listing {
     cloud: Cloud,
-    place: Place,
+    place: ObjectName,
     page: VecDeque<ListedObject>,
     /// The last key of the page before.
     last: Option<String>,
@@ -88,7 +89,7 @@ impl Client {
     /// [`ErrorKind::Usage`] for a name of no object, and for a life of nothing or of more than 7 days;
     /// [`ErrorKind::Denied`] without keys.
     pub async fn presign(&self, object: &str, method: LinkMethod, life: Duration) -> Result<String, Error> {
-        let cloud = self.stores().cloud(Place::parse(object)?, &Orders::default()).await?;
+        let cloud = self.stores().cloud(ObjectName::parse(object)?, &Orders::default()).await?;
         let link = match method {
             LinkMethod::Get => Link::Get,
             LinkMethod::Head => Link::Head,
@@ -109,7 +110,7 @@ impl Objects {
         let listing = match &mut self.listing {
             Some(listing) => listing,
             None => {
-                let place = Place::parse_prefix(&self.prefix)?;
+                let place = ObjectName::parse_prefix(&self.prefix)?;
                 let cloud = self.client.stores().cloud(place.clone(), &Orders::default()).await?;
                 self.listing.insert(Listing::new(cloud, place))
             }
@@ -134,7 +135,7 @@ impl Objects {
 }
 
 impl Listing {
-    fn new(cloud: Cloud, place: Place) -> Self {
+    fn new(cloud: Cloud, place: ObjectName) -> Self {
         let (page, pages) = (VecDeque::new(), Pages::default());
         Self { cloud, place, page, last: None, next: None, pages, begun: false }
     }
@@ -179,7 +180,7 @@ impl Listing {
 }
 
 /// The error, and whether the same request may bring another answer.
-fn error_of(place: &Place, refusal: Refusal) -> (Error, bool) {
+fn error_of(place: &ObjectName, refusal: Refusal) -> (Error, bool) {
     use Disposition::{GaveUp, Permanent};
     let (kind, disposition, again) = match &refusal.fault {
         Fault::NoSuchBucket | Fault::NoSuchKey => (ErrorKind::NotFound, Permanent, false),

@@ -10,7 +10,8 @@ use tokio::sync::OnceCell;
 use crate::client::bad_option;
 use crate::credentials::{Credentials, Environment, Static, StoreSettings, World, of_environment, settings_of};
 use crate::error::Error;
-use crate::store::cloud::{Cloud, Dialect, Endpoint, Orders, Place};
+use crate::source::{Dialect, ObjectName};
+use crate::store::cloud::{Cloud, Endpoint, Orders};
 use crate::store::{HttpOptions, HttpStore};
 
 /// What was said of the stores of one kind.
@@ -58,7 +59,7 @@ impl Stores {
     /// # Errors
     /// `Usage` for settings that cannot be and for keys that the endpoint cannot be asked for, `LocalFile` for files of
     /// the environment that cannot be read.
-    pub(crate) async fn cloud(&self, place: Place, orders: &Orders) -> Result<Cloud, Error> {
+    pub(crate) async fn cloud(&self, place: ObjectName, orders: &Orders) -> Result<Cloud, Error> {
         let Known { endpoint, credentials } = self.known(place.dialect()).await?.clone();
         Cloud::new(&self.http, endpoint, place, orders, credentials)
     }
@@ -67,7 +68,7 @@ impl Stores {
     ///
     /// # Errors
     /// As [`cloud`](Self::cloud).
-    pub(crate) async fn cloud_of(&self, said: &Said, place: Place, orders: Orders) -> Result<Cloud, Error> {
+    pub(crate) async fn cloud_of(&self, said: &Said, place: ObjectName, orders: Orders) -> Result<Cloud, Error> {
         let Known { endpoint, credentials } = self.find_out(place.dialect(), said).await?;
         Cloud::new(&self.http, endpoint, place, &orders, credentials)
     }

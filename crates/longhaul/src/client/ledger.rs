@@ -223,7 +223,7 @@ impl UploadBuilder {
         let since = attempts.iter().filter(|a| a.is_nameless()).map(began_after).min();
         let mut found = Vec::new();
         let mut after = None;
-        let key = request.cloud.place().key();
+        let key = request.cloud.object().key();
         let mut pages = Pages::default();
         loop {
             let page = request.cloud.list_uploads(key, after.as_ref()).await;

@@ -24,7 +24,8 @@ use crate::drive::upload::failure::AS_A_STREAM;
 use crate::drive::upload::run::Request;
 use crate::drive::upload::source::Source;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::store::cloud::{Callback, Cloud, Dialect, Orders, Place};
+use crate::source::{Dialect, ObjectName};
+use crate::store::cloud::{Callback, Cloud, Orders};
 use crate::stores::Said;
 use crate::threads;
 use crate::transfer::{Transfer, upload};
@@ -300,8 +301,8 @@ impl UploadBuilder {
             .destination
             .take()
             .ok_or_else(|| Error::usage("an upload needs a destination: oss://BUCKET/KEY or s3://BUCKET/KEY"))?;
-        let cloud = self.cloud(Place::parse(&destination)?).await?;
-        let (destination, endpoint) = (cloud.place().to_string(), cloud.endpoint());
+        let cloud = self.cloud(ObjectName::parse(&destination)?).await?;
+        let (destination, endpoint) = (cloud.object().to_string(), cloud.endpoint());
         let (source, spooled) = open(self.from, &state, &destination, &endpoint, sourceless).await?;
         // The journal keeps the name that it got when the upload was begun, wherever the source is now.
         let recorded = self.recorded.filter(|r| (&r.destination, &r.endpoint) == (&destination, &endpoint));
@@ -318,7 +319,7 @@ impl UploadBuilder {
         config.intent = Intent { id, path, destination, endpoint, region, callback, keep_parts };
         config.seed = random_u64();
         config.callback = callback;
-        let dialect = cloud.place().dialect();
+        let dialect = cloud.object().dialect();
         (config.limits, config.part_lengths) = match dialect {
             Dialect::Oss => (Limits::OSS, PartLengths::OSS),
             Dialect::S3 => (Limits::S3, PartLengths::S3),
@@ -352,7 +353,7 @@ impl UploadBuilder {
     }
 
     /// The object in its store.
-    async fn cloud(&mut self, place: Place) -> Result<Cloud, Error> {
+    async fn cloud(&mut self, place: ObjectName) -> Result<Cloud, Error> {
         let mut orders = std::mem::take(&mut self.orders);
         match (&mut orders.callback, self.variables.take()) {
             (Some(callback), variables) => callback.variables = variables,

@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::store::cloud::Dialect;
+use crate::source::Dialect;
 use chain::{Chain, Found, Times};
 pub use environment::Environment;
 pub(crate) use settings::settings_of;

@@ -4,7 +4,8 @@ use super::oss;
 use super::s3;
 use super::world::{Look, World};
 use crate::error::Error;
-use crate::store::cloud::{Dialect, EndpointOptions};
+use crate::source::Dialect;
+use crate::store::cloud::EndpointOptions;
 
 /// What a caller says of a kind of store. What it leaves open is looked for in the environment, when the client may.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

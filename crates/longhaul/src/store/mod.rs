@@ -8,7 +8,7 @@ pub(crate) mod pace;
 pub(crate) mod sign;
 pub(crate) mod stall;
 
-pub(crate) use http::{Address, BadOption, Body, Handed, HttpOptions, HttpStore, NetFailure, Reply, errand_client};
+pub(crate) use http::{BadOption, Body, Handed, HttpOptions, HttpStore, NetFailure, Reply, errand_client};
 pub use http::{IpFamily, ProxyChoice};
 pub(crate) use origin::Origin;
 pub(crate) use pace::Pace;

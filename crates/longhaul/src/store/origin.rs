@@ -5,7 +5,8 @@ use std::sync::Arc;
 use longhaul_core::step::Fetch;
 
 use super::cloud::Cloud;
-use super::{Address, HttpStore, NetFailure, Pace, Reply};
+use super::{HttpStore, NetFailure, Pace, Reply};
+use crate::source::Address;
 
 /// The source of one download. Cheap to clone.
 #[derive(Clone)]
@@ -66,7 +67,7 @@ impl Origin {
     pub(crate) fn path(&self) -> String {
         match self {
             Self::Web { url, .. } => url.path().to_owned(),
-            Self::Cloud(cloud) => super::sign::encode_path(cloud.place().key()),
+            Self::Cloud(cloud) => super::sign::encode_path(cloud.object().key()),
         }
     }
 }

@@ -17,7 +17,7 @@ use http::header::{HeaderName, HeaderValue};
 use longhaul_core::digest::{Digest, DigestKind};
 
 use super::endpoint::Endpoint;
-use super::place::Dialect;
+use crate::source::Dialect;
 
 /// What a store is asked to keep.
 pub(super) const OURS: DigestKind = DigestKind::Crc64Nvme;

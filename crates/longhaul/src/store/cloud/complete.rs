@@ -39,7 +39,7 @@ impl Cloud {
 
     /// What an answer to a request that stores says.
     pub(super) async fn stored(&self, verb: Verb, answer: Answer) -> Result<Stored, Refusal> {
-        let dialect = self.place.dialect();
+        let dialect = self.object.dialect();
         let (status, headers, date) = (answer.status(), answer.headers().clone(), answer.date_unix_s());
         let head = || Stored { object: facts::stored(dialect, &headers), callback_failed: None };
         if status == 203 {

@@ -20,8 +20,8 @@ use url::{Host, Url};
 
 use super::checksums::Learned;
 use super::clock::Clock;
-use super::place::Dialect;
 use crate::error::Error;
+use crate::source::Dialect;
 use crate::store::sign::{encode, encode_path, oss};
 
 /// Buckets of which it is remembered where they are.

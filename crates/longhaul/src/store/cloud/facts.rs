@@ -12,8 +12,8 @@ use longhaul_core::reply::{Framing, ReplyFacts};
 use longhaul_core::upload::step::{Composite, ObjectFacts};
 
 use super::checksums;
-use super::place::Dialect;
 use super::xml::Element;
+use crate::source::Dialect;
 
 /// What of a reply is about the object, when the reply is not the object's own (HEAD, GET) but to a request that stores.
 /// There `Content-MD5` and its like could mean the reply's own body.

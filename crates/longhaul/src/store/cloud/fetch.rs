@@ -10,7 +10,8 @@ use longhaul_core::upload::step::Fault;
 
 use super::refusal::Refusal;
 use super::request::{NoReply, Replied, Request, Verb};
-use super::{Cloud, Dialect, checksums};
+use super::{Cloud, checksums};
+use crate::source::Dialect;
 use crate::store::http::{Answer, NetFailure, Reply, asking};
 
 /// How long a download waits for the checksum of what it begins to fetch; without, it goes on.
@@ -45,7 +46,7 @@ impl Cloud {
     fn fetching(&self, fetch: &Fetch) -> Request {
         let mut request =
             Request::new(Verb::Fetch).query(self.versioned()).headers(asking(fetch)).fresh(fetch.fresh_connection);
-        if self.place.dialect() == Dialect::Oss && fetch.ranged {
+        if self.object.dialect() == Dialect::Oss && fetch.ranged {
             // Otherwise a range that reaches beyond the end is answered with the whole object.
             let name = HeaderName::from_static("x-oss-range-behavior");
             request = request.header(name, HeaderValue::from_static("standard"));

@@ -2,10 +2,10 @@
 
 use http::HeaderMap;
 
-use super::place::Dialect;
 use super::refusal::Said;
 use super::request::Verb;
 use super::{facts, list_objects, list_parts, list_uploads, xml};
+use crate::source::Dialect;
 
 /// Every document that a good reply may hold.
 pub(crate) fn documents(body: &[u8]) {

@@ -2,7 +2,8 @@
 
 use super::request::{Request, Verb};
 use super::xml::Element;
-use super::{Cloud, Dialect, Refusal};
+use super::{Cloud, Refusal};
+use crate::source::Dialect;
 
 /// Objects a page: the most that both vendors give.
 const PAGE_LEN: u32 = 1000;
@@ -61,7 +62,7 @@ impl Cloud {
         };
         let answer = self.request(request).await?;
         let document = self.document(Verb::ListObjects, answer, "ListBucketResult").await?;
-        read(&document, self.place.dialect())
+        read(&document, self.object.dialect())
             .ok_or_else(|| Refusal::unreadable("the store's list of objects makes no sense"))
     }
 }

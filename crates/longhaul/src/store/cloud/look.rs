@@ -4,7 +4,8 @@ use http::header::{self, HeaderValue};
 use longhaul_core::upload::step::{Fault, ObjectFacts};
 
 use super::request::{Request, Verb};
-use super::{Cloud, Dialect, Refusal, facts};
+use super::{Cloud, Refusal, facts};
+use crate::source::Dialect;
 
 impl Cloud {
     /// What stands at the key. An object that is not there is
@@ -17,14 +18,14 @@ impl Cloud {
             Ok(answer) => answer,
             Err(refusal) => return Err(self.explained(refusal).await),
         };
-        let object = facts::standing(self.place.dialect(), answer.headers());
+        let object = facts::standing(self.object.dialect(), answer.headers());
         Ok(ObjectFacts { dressed_differently: self.dress.differs(answer.headers()), ..object })
     }
 
     /// S3 does not say why it refuses a HEAD, which has no body: a 400 stands for keys that have expired as well as for an
     /// object that is encrypted with a key of the customer's ("HeadObject" in its API reference). A GET of one byte says it.
     async fn explained(&self, refusal: Refusal) -> Refusal {
-        if self.place.dialect() != Dialect::S3 || refusal.fault != Fault::Rejected(400) {
+        if self.object.dialect() != Dialect::S3 || refusal.fault != Fault::Rejected(400) {
             return refusal;
         }
         let byte = (header::RANGE, HeaderValue::from_static("bytes=0-0"));

@@ -1,7 +1,6 @@
 //! Objects in OSS and S3-compatible stores: what can be asked of one, a file for each verb.
 //!
 //! ```text
-//! place         which bucket and key does a name mean?
 //! endpoint      where is the store, and what goes into the URL of a request? (clock: what time is it there?)
 //! orders        what shall an object be given beside its bytes?
 //! checksums     which checksums of S3 are sent to whom?
@@ -32,7 +31,6 @@ mod list_uploads;
 mod look;
 mod orders;
 mod pages;
-mod place;
 mod presign;
 mod put;
 mod refusal;
@@ -53,6 +51,7 @@ use super::Pace;
 use super::http::HttpStore;
 use crate::credentials::Credentials;
 use crate::error::Error;
+use crate::source::ObjectName;
 
 pub(crate) use create::Created;
 pub(crate) use endpoint::{Endpoint, EndpointOptions};
@@ -60,7 +59,6 @@ pub(crate) use list_objects::{ListedObject, ObjectsPage, Onward};
 use orders::Dress;
 pub(crate) use orders::{Callback, Orders};
 pub(crate) use pages::Pages;
-pub(crate) use place::{Dialect, Place};
 pub(crate) use presign::Link;
 pub(crate) use refusal::Refusal;
 
@@ -68,7 +66,7 @@ pub(crate) use refusal::Refusal;
 pub(crate) struct Cloud {
     http: HttpStore,
     endpoint: Arc<Endpoint>,
-    place: Place,
+    object: ObjectName,
     /// Where the object is, as far as it was known at first.
     url: Url,
     /// The version that is meant, where it is not the newest.
@@ -109,18 +107,18 @@ impl Cloud {
     pub(crate) fn new(
         http: &HttpStore,
         endpoint: Arc<Endpoint>,
-        place: Place,
+        object: ObjectName,
         orders: &Orders,
         credentials: Arc<dyn Credentials>,
     ) -> Result<Self, Error> {
-        if endpoint.dialect != place.dialect() {
-            return Err(Error::usage(format!("{place} is not in the store at {}", endpoint.shown())));
+        if endpoint.dialect != object.dialect() {
+            return Err(Error::usage(format!("{object} is not in the store at {}", endpoint.shown())));
         }
-        let url = endpoint.target(place.bucket(), place.key(), &[])?.url;
-        let dress = Dress::new(orders, place.dialect())?;
+        let url = endpoint.target(object.bucket(), object.key(), &[])?.url;
+        let dress = Dress::new(orders, object.dialect())?;
         let http = http.sending(http::HeaderMap::new(), None);
         let (encrypted, refused_checksum) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { http, endpoint, place, url, version: None, dress, credentials, encrypted, refused_checksum })
+        Ok(Self { http, endpoint, object, url, version: None, dress, credentials, encrypted, refused_checksum })
     }
 
     /// This version of the object, whatever the newest is: for looking, fetching, and links to do so.
@@ -139,8 +137,8 @@ impl Cloud {
     }
 
     /// Which object this is.
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
+    pub(crate) fn object(&self) -> &ObjectName {
+        &self.object
     }
 
     /// The region that requests are signed for.

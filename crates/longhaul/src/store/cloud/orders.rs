@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
-use super::place::Dialect;
 use crate::error::Error;
+use crate::source::Dialect;
 
 /// What a caller asks for an upload. Nothing is asked by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,9 +2,10 @@
 
 use http::HeaderMap;
 
+use super::Cloud;
 use super::request::address;
-use super::{Cloud, Dialect};
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::source::Dialect;
 use crate::store::sign::{LINK_LIFE_MAX_S, Signer, Subject, oss, s3};
 
 /// What a link is for.
@@ -39,27 +40,27 @@ impl Cloud {
             return Err(Error::usage(format!("a link works for 1 to {LINK_LIFE_MAX_S} seconds, not for {life_s}")));
         }
         let Some(keys) = self.credentials.get().await? else {
-            let what = format!("{}: a link cannot be signed without credentials", self.place);
+            let what = format!("{}: a link cannot be signed without credentials", self.object);
             return Err(Error::new(ErrorKind::Denied, Disposition::Permanent, what));
         };
         let mut query = if link == Link::Put { Vec::new() } else { self.versioned() };
-        let target = self.endpoint.target(self.place.bucket(), self.place.key(), &[])?;
+        let target = self.endpoint.target(self.object.bucket(), self.object.key(), &[])?;
         let headers = HeaderMap::new();
         let subject = Subject {
             method: link.method(),
-            bucket: self.place.bucket(),
-            key: self.place.key(),
+            bucket: self.object.bucket(),
+            key: self.object.key(),
             query: &query,
             headers: &headers,
             additional: &[],
         };
         let signer = Signer { keys: &keys, region: &target.region, now: self.endpoint.clock.now() };
-        let added = match self.place.dialect() {
+        let added = match self.object.dialect() {
             Dialect::Oss => oss::link(self.endpoint.version, &signer, &subject, life_s),
             Dialect::S3 => s3::link(&signer, address(&target), &subject, life_s),
         };
         query.extend(added);
-        let signed = self.endpoint.target(self.place.bucket(), self.place.key(), &query)?;
+        let signed = self.endpoint.target(self.object.bucket(), self.object.key(), &query)?;
         Ok(signed.url.into())
     }
 }

@@ -14,10 +14,10 @@ use sha2::{Digest as _, Sha256};
 use super::Cloud;
 use super::clock::Told;
 use super::endpoint::{Followed, Target};
-use super::place::Dialect;
 use super::refusal::{Refusal, Said, UNEXPLAINED, about_clock};
 use super::xml::{self, Element};
 use crate::credentials::Keys;
+use crate::source::Dialect;
 use crate::store::http::{Answer, Ask, NetFailure, Outgoing};
 use crate::store::sign::{Signer, Subject, oss, s3};
 
@@ -192,7 +192,7 @@ impl Cloud {
             let again = places < PLACES_MAX && request.body.as_ref().is_none_or(Outgoing::can_be_sent);
             let hint = replied.said.as_ref().and_then(|(said, _)| said.hint());
             let Some(hint) = hint.filter(|_| again) else { return Ok(replied) };
-            if self.endpoint.follow(self.place.bucket(), hint) != Followed::Elsewhere {
+            if self.endpoint.follow(self.object.bucket(), hint) != Followed::Elsewhere {
                 return Ok(replied);
             }
             places += 1;
@@ -206,10 +206,10 @@ impl Cloud {
                 detail: crate::secrets::shown(&format!("no credentials: {error}"), ERROR_CHARS_MAX),
             })
         })?;
-        let key = if request.verb.is_of_bucket() { "" } else { self.place.key() };
+        let key = if request.verb.is_of_bucket() { "" } else { self.object.key() };
         let target = self
             .endpoint
-            .target(self.place.bucket(), key, &request.query)
+            .target(self.object.bucket(), key, &request.query)
             .map_err(|error| NoReply::Refused(Refusal { fault: Fault::Rejected(0), detail: error.to_string() }))?;
         let mut headers = request.headers.clone();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -218,14 +218,14 @@ impl Cloud {
             let method = request.verb.method();
             let subject = Subject {
                 method: method.as_str(),
-                bucket: self.place.bucket(),
+                bucket: self.object.bucket(),
                 key,
                 query: &request.query,
                 headers: &headers,
                 additional: &[],
             };
             let signer = Signer { keys, region: &target.region, now };
-            let added = match self.place.dialect() {
+            let added = match self.object.dialect() {
                 Dialect::Oss => oss::head(self.endpoint.version, &signer, &subject),
                 Dialect::S3 => s3::head(&signer, address(&target), &subject, request.payload_sum()),
             };
@@ -293,7 +293,7 @@ impl Cloud {
             fault = Fault::Amended;
         }
         if let Some(hint) = said.hint() {
-            match self.endpoint.follow(self.place.bucket(), hint) {
+            match self.endpoint.follow(self.object.bucket(), hint) {
                 Followed::Refused(there) => {
                     more = format!("the bucket is at {there}; give it as the endpoint if you trust it");
                 }

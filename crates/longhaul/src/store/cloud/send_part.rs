@@ -41,7 +41,7 @@ impl Cloud {
         if facts::is_encrypted(answer.headers()) {
             self.encrypted.store(true, Ordering::Relaxed);
         }
-        let mut told = facts::stored(self.place.dialect(), answer.headers());
+        let mut told = facts::stored(self.object.dialect(), answer.headers());
         if self.encrypted.load(Ordering::Relaxed) {
             told.digests.retain(|digest| digest.kind() != DigestKind::Md5);
         }

@@ -8,7 +8,7 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 
-use super::place::Dialect;
+use crate::source::Dialect;
 
 /// Deeper than any answer of the protocols.
 const DEPTH_MAX: usize = 16;

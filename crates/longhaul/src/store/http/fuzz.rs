@@ -2,9 +2,9 @@
 
 use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 
-use super::address::Address;
 use super::jar::Jar;
 use super::redirect::Way;
+use crate::source::Address;
 
 /// Redirects one after the other, a line each, which is a cookie as well.
 pub(crate) fn location(lines: &[u8]) {

@@ -7,7 +7,6 @@
 //! Bulk data uses HTTP/1.1: one HTTP/2 connection would carry all ranges of an object and share one congestion window.
 //! A server that has only HTTP/2 refuses our ALPN offer; it is then asked again with HTTP/2, and remembered.
 
-mod address;
 mod errand;
 mod failure;
 #[cfg(any(test, fuzzing))]
@@ -41,7 +40,7 @@ use longhaul_core::reply::ReplyFacts;
 use longhaul_core::step::{Fetch, NetFault};
 use url::Url;
 
-pub(crate) use address::Address;
+use crate::source::Address;
 pub(crate) use errand::errand_client;
 pub(crate) use failure::{NetFailure, UNTRUSTED, shown};
 use failure::{Stage, refused_by_proxy, wants_other_protocol};

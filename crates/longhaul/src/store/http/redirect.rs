@@ -7,9 +7,9 @@
 use http::header::HeaderValue;
 use longhaul_core::step::NetFault;
 
-use super::address::Address;
 use super::failure::NetFailure;
 use super::jar::Jar;
+use crate::source::Address;
 
 /// Most redirects that are followed for one request.
 const REDIRECTS_MAX: usize = 20;

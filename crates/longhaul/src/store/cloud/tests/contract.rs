@@ -195,7 +195,7 @@ async fn what_is_not_there(bench: &Bench) {
 }
 
 async fn who_may_not(bench: &Bench) {
-    let place = bench.place("secret/object");
+    let place = bench.object_name("secret/object");
     for keys in [keys(&bench.keys.id, "hush-wrong-secret"), keys("nobodys-key-0001", "hush")] {
         let credentials = Changing::new(vec![keys]);
         let object = bench.with(place.clone(), &Orders::default(), credentials.clone());
@@ -306,7 +306,8 @@ async fn clocks(bench: &Bench) {
         let endpoint = bench.endpoint();
         let credentials = || Arc::new(Static::new(bench.keys.clone()));
         let object = |key: &str| {
-            Cloud::new(&bench.http, endpoint.clone(), bench.place(key), &Orders::default(), credentials()).unwrap()
+            Cloud::new(&bench.http, endpoint.clone(), bench.object_name(key), &Orders::default(), credentials())
+                .unwrap()
         };
         let wrong = || assert!(matches!(endpoint.clock.told(machine + off), super::super::clock::Told::Corrected(_)));
         wrong();

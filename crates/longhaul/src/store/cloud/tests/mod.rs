@@ -22,6 +22,7 @@ use super::list_objects::ObjectsPage;
 use super::list_parts::PartsPage;
 use super::*;
 use crate::credentials::{BoxFuture, Keys, Secret, Static};
+use crate::source::{Dialect, ObjectName};
 use crate::store::http::{Ask, Handed, HttpOptions, NetFailure, Outgoing, ProxyChoice};
 
 /// A store that runs, as its clients see it.
@@ -67,8 +68,8 @@ impl Bench {
         Arc::new(Endpoint::new(self.options.clone()).unwrap())
     }
 
-    fn place(&self, key: &str) -> Place {
-        Place::parse(&format!("{}{}/{key}", self.options.dialect.scheme(), self.bucket)).unwrap()
+    fn object_name(&self, key: &str) -> ObjectName {
+        ObjectName::parse(&format!("{}{}/{key}", self.options.dialect.scheme(), self.bucket)).unwrap()
     }
 
     fn object(&self, key: &str) -> Cloud {
@@ -76,11 +77,11 @@ impl Bench {
     }
 
     fn dressed(&self, key: &str, orders: &Orders) -> Cloud {
-        self.with(self.place(key), orders, Arc::new(Static::new(self.keys.clone())))
+        self.with(self.object_name(key), orders, Arc::new(Static::new(self.keys.clone())))
     }
 
-    fn with(&self, place: Place, orders: &Orders, credentials: Arc<dyn Credentials>) -> Cloud {
-        Cloud::new(&self.http, self.endpoint(), place, orders, credentials).unwrap()
+    fn with(&self, object: ObjectName, orders: &Orders, credentials: Arc<dyn Credentials>) -> Cloud {
+        Cloud::new(&self.http, self.endpoint(), object, orders, credentials).unwrap()
     }
 
     /// A request that nobody signed.

@@ -318,7 +318,7 @@ async fn without_credentials_that_should_be_there_nothing_is_asked() {
     }
     let origin = Origin::start(|_, _| reply(200, "", ""));
     let bench = origin.bench(Dialect::Oss);
-    let object = bench.with(bench.place("k"), &Orders::default(), Arc::new(Broken));
+    let object = bench.with(bench.object_name("k"), &Orders::default(), Arc::new(Broken));
     let refusal = object.begin().await.unwrap_err();
     assert_eq!(refusal.fault, Fault::NoCredentials);
     assert!(refusal.detail.contains("the profile is missing"), "{refusal:?}");
@@ -375,11 +375,11 @@ async fn a_version_is_looked_at_and_fetched_by_its_id() {
 async fn names_and_stores_of_two_kinds_do_not_mix() {
     let origin = Origin::start(|_, _| reply(200, "", ""));
     let bench = origin.bench(Dialect::S3);
-    let place = Place::parse("oss://films/k").unwrap();
+    let place = ObjectName::parse("oss://films/k").unwrap();
     let credentials = || Arc::new(Static::anonymous());
     let outcome = Cloud::new(&bench.http, bench.endpoint(), place, &Orders::default(), credentials());
     assert!(outcome.err().unwrap().to_string().contains("is not in the store at"));
-    let outcome = Cloud::new(&bench.http, bench.endpoint(), bench.place(".."), &Orders::default(), credentials());
+    let outcome = Cloud::new(&bench.http, bench.endpoint(), bench.object_name(".."), &Orders::default(), credentials());
     assert!(outcome.err().unwrap().to_string().contains("no URL can hold"));
 }
 

@@ -118,7 +118,7 @@ async fn an_expired_token_is_replaced_and_the_upload_goes_on() {
     let bench = local.bench();
     let first = local.session(&bench).await;
     let changing = Changing::new(vec![first, bench.keys.clone()]);
-    let object = bench.with(bench.place("k"), &Orders::default(), changing.clone());
+    let object = bench.with(bench.object_name("k"), &Orders::default(), changing.clone());
     let id = object.begin().await.unwrap();
     local.server.fault("kind=expire-token op=UploadPart times=1").unwrap();
     let bytes = content(1, 10);

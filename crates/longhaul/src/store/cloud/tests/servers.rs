@@ -114,7 +114,7 @@ fn start(kind: &'static Kind) -> Option<(Server, Bench)> {
 
 /// Makes a bucket: no verb of ours.
 async fn make_bucket(bench: &Bench) {
-    let place = Place::parse_prefix(&format!("s3://{}", bench.bucket)).unwrap();
+    let place = ObjectName::parse_prefix(&format!("s3://{}", bench.bucket)).unwrap();
     let bucket = bench.with(place, &Orders::default(), Arc::new(Static::new(bench.keys.clone())));
     bucket.put(Bytes::new(), Promised::default(), &Handed::default()).await.unwrap();
 }
@@ -154,7 +154,7 @@ async fn keeps_the_contract_by_path_and_virtual_host(kind: &'static Kind) {
     let mut endpoint = Endpoint::new(bench.options.clone()).unwrap();
     endpoint.be_virtual_host();
     let credentials = Arc::new(Static::new(bench.keys.clone()));
-    let place = bench.place("by/virtual host");
+    let place = bench.object_name("by/virtual host");
     let object = Cloud::new(&bench.http, Arc::new(endpoint), place, &Orders::default(), credentials).unwrap();
     assert!(object.url.as_str().starts_with("http://films.localhost:"));
     object.put(content(1, 10), Promised::default(), &Handed::default()).await.unwrap();

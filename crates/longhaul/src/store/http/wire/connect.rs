@@ -23,7 +23,7 @@ use tower_service::Service;
 use super::error::{ConnectError, Unresolved};
 use super::tunnel;
 use super::watch::Watched;
-use crate::store::http::address::zoned;
+use crate::source::zoned;
 use crate::store::http::{HttpOptions, IpFamily, resolve};
 
 /// A connection without traffic is asked for a sign of life after this long, so that boxes on the way keep it.

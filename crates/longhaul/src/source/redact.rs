@@ -13,13 +13,12 @@
 //! Everything else stays, byte for byte and in order. The path stays too, except values of secret matrix parameters
 //! (`;jsessionid=…`): it is the name. The keys of `oss://` and `s3://` sources are names to the last byte.
 
-pub use longhaul_core::names::is_deceptive;
 use longhaul_core::window::Window;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
-use crate::store::Address;
-use crate::store::cloud::Place;
+use super::Address;
+use super::ObjectName;
 
 /// A URL that may be stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,13 +65,13 @@ pub fn redact(url: &str) -> Option<Redacted> {
 /// # Errors
 /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), saying what is missing or impossible.
 pub fn is_store_name(text: &str, prefix: bool) -> Result<bool, crate::Error> {
-    if !Place::is_meant(text) {
+    if !ObjectName::is_meant(text) {
         return Ok(false);
     }
     if prefix {
-        Place::parse_prefix(text)?
+        ObjectName::parse_prefix(text)?
     } else {
-        Place::parse(text)?
+        ObjectName::parse(text)?
     };
     Ok(true)
 }
@@ -386,5 +385,5 @@ fn piece_looks_random(piece: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "source_tests.rs"]
+#[path = "redact_tests.rs"]
 mod tests;

@@ -51,7 +51,7 @@ impl Address {
     }
 
     /// Where a redirect leads: `location` is a whole URL or relative to this one (RFC 9110, 10.2.2), raw.
-    pub(super) fn join(&self, location: &[u8]) -> Option<Self> {
+    pub(crate) fn join(&self, location: &[u8]) -> Option<Self> {
         let location = location.trim_ascii();
         // Bytes above 0x7f are of one charset or another: percent-encoded as they are, they name what the server means.
         let text: String =
@@ -109,13 +109,13 @@ impl Address {
     }
 
     /// The field `Host`, where it is not what the URI of the request says.
-    pub(super) fn host_field(&self) -> Option<HeaderValue> {
+    pub(crate) fn host_field(&self) -> Option<HeaderValue> {
         self.zone.as_ref()?;
         HeaderValue::from_str(&self.url[Position::BeforeHost..Position::AfterPort]).ok()
     }
 
     /// What is asked for, as hyper takes it.
-    pub(super) fn uri(&self) -> Option<Uri> {
+    pub(crate) fn uri(&self) -> Option<Uri> {
         let uri: Uri = self.url.as_str().parse().ok()?;
         let mut parts = uri.into_parts();
         if let Some(zone) = &self.zone {
@@ -164,18 +164,18 @@ fn zone_in(text: &str) -> Option<(usize, &str)> {
 }
 
 /// Names that stand for an address with its zone on the way to the connector: a URI can hold none.
-pub(super) mod zoned {
+pub(crate) mod zoned {
     /// No name of the DNS ends so (RFC 6761, 6.4).
     const END: &str = ".zone.invalid";
 
     /// The name for `fe80::1%eth0`.
-    pub(super) fn name_of(address: &str) -> String {
+    pub(crate) fn name_of(address: &str) -> String {
         let hex: String = address.bytes().map(|b| format!("{b:02x}")).collect();
         format!("{hex}{END}")
     }
 
     /// What a name stands for; `None` for any other host.
-    pub(in crate::store::http) fn address_of(host: &str) -> Option<String> {
+    pub(crate) fn address_of(host: &str) -> Option<String> {
         let hex = host.strip_suffix(END)?;
         let digits: Option<Vec<u32>> = hex.chars().map(|c| c.to_digit(16)).collect();
         let bytes = digits?

@@ -31,13 +31,13 @@ impl Dialect {
 
 /// An object's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
+pub(crate) struct ObjectName {
     dialect: Dialect,
     bucket: String,
     key: String,
 }
 
-impl Place {
+impl ObjectName {
     /// Whether a source or destination is meant to be in a store of ours.
     pub(crate) fn is_meant(name: &str) -> bool {
         dialect_of(name).is_some()
@@ -105,7 +105,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}/{}", self.dialect.scheme(), self.bucket, self.key)
     }
@@ -155,12 +155,12 @@ mod tests {
             ("s3://my.old_Bucket/k", "my.old_Bucket", "k"),
             ("oss://films/user@host", "films", "user@host"),
         ] {
-            let place = Place::parse(name).unwrap();
+            let place = ObjectName::parse(name).unwrap();
             assert_eq!((place.bucket(), place.key()), (bucket, key), "{name}");
             assert!(place.to_string().ends_with(&format!("://{bucket}/{key}")));
         }
-        assert_eq!(Place::parse_prefix("oss://films").unwrap().key(), "");
-        assert_eq!(Place::parse_prefix("oss://films/").unwrap().key(), "");
+        assert_eq!(ObjectName::parse_prefix("oss://films").unwrap().key(), "");
+        assert_eq!(ObjectName::parse_prefix("oss://films/").unwrap().key(), "");
     }
 
     #[test]
@@ -182,10 +182,10 @@ mod tests {
             ("s3://id:hush@films/a", "no place for user and password"),
             (long.as_str(), "the key has 1024 bytes"),
         ] {
-            let error = Place::parse(name).unwrap_err().to_string();
+            let error = ObjectName::parse(name).unwrap_err().to_string();
             assert!(error.contains(says) && !error.contains("hush"), "{name}: {error}");
         }
-        assert!(Place::parse(&format!("s3://films/{}", "k".repeat(1024))).is_ok());
-        assert!(Place::is_meant("S3://x") && !Place::is_meant("https://x"));
+        assert!(ObjectName::parse(&format!("s3://films/{}", "k".repeat(1024))).is_ok());
+        assert!(ObjectName::is_meant("S3://x") && !ObjectName::is_meant("https://x"));
     }
 }
