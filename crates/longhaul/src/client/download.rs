@@ -13,7 +13,7 @@ use super::wish::Wish;
 use super::{Client, Connections, LinkSource, batch, random_id, random_u64};
 use crate::disk::lock::Locking;
 use crate::disk::names::Names;
-use crate::drive::run::{Below, Destination, Request};
+use crate::drive::download::run::{Below, Destination, Request};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::source;
 use crate::store::Origin;

@@ -16,7 +16,7 @@ use longhaul_core::step::{Fetch, NetFault, Trouble};
 
 use super::{ObjectIdentity, joinable};
 use crate::client::Client;
-use crate::drive::failure::trouble_text;
+use crate::drive::download::failure::trouble_text;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::{NetFailure, Origin, Reply, StallWatch};
 

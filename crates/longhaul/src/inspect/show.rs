@@ -14,7 +14,7 @@ use crate::disk::listing::id_text;
 use crate::disk::place::Entry;
 use crate::disk::platform;
 use crate::disk::receipt::Receipt;
-use crate::drive::failure::error_of;
+use crate::drive::download::failure::error_of;
 use crate::error::Error;
 use crate::event::{Digest, Verified};
 

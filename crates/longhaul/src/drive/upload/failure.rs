@@ -5,7 +5,7 @@ use longhaul_core::step::{DiskFault, NetFault};
 use longhaul_core::upload::step::{Failure, Fault, Limit};
 
 use super::Remembered;
-use crate::drive::failure::trouble_text;
+use crate::drive::download::failure::trouble_text;
 use crate::error::{Disposition, Error, ErrorKind};
 
 /// What an error is about.

@@ -459,7 +459,7 @@ impl Desk {
     }
 
     fn lock_slots(&self) -> MutexGuard<'_, Slots> {
-        super::locked(&self.slots)
+        crate::drive::locked(&self.slots)
     }
 }
 

@@ -31,7 +31,7 @@ use crate::threads;
 /// Reports that may wait for the run at once: streams wait when the run is behind.
 const HEARD_MAX: usize = 256;
 /// How often progress is told.
-pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+pub(in crate::drive) const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// The rate is averaged over this time.
 const RATE_OVER: Duration = Duration::from_secs(4);
 
@@ -146,7 +146,7 @@ struct Run<'a> {
 }
 
 /// Stack of a desk's thread, in bytes.
-pub(super) const DESK_STACK: usize = 512 << 10;
+pub(in crate::drive) const DESK_STACK: usize = 512 << 10;
 
 /// Where the desk's work is done.
 enum Seat {
@@ -243,7 +243,7 @@ pub(super) fn is_hint(records: &[Record]) -> bool {
     matches!(records, [Record::Hint { .. }])
 }
 
-pub(super) async fn sleep_until(at: Option<Instant>) {
+pub(in crate::drive) async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
@@ -589,16 +589,16 @@ impl Run<'_> {
 }
 
 /// Bytes per second over the last few seconds.
-pub(super) struct Rate {
+pub(in crate::drive) struct Rate {
     samples: std::collections::VecDeque<(Instant, u64)>,
 }
 
 impl Rate {
-    pub(super) fn new() -> Self {
+    pub(in crate::drive) fn new() -> Self {
         Self { samples: std::collections::VecDeque::new() }
     }
 
-    pub(super) fn sample(&mut self, bytes: u64) -> u64 {
+    pub(in crate::drive) fn sample(&mut self, bytes: u64) -> u64 {
         let now = Instant::now();
         self.samples.push_back((now, bytes));
         while self.samples.len() > 2 && now.duration_since(self.samples[0].0) > RATE_OVER {
