@@ -19,13 +19,13 @@ fuzz *ARGS:
 test *ARGS:
     cargo test --workspace {{ ARGS }}
 
-# One history of the simulation, told as a story.
+# One history of the simulated downloads, told as a story.
 story SEED:
-    LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test sim a_million_histories -- --nocapture
+    LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test sim download::runner::a_million_histories -- --nocapture
 
-# The same for uploads.
+# One of the simulated uploads.
 upload-story SEED:
-    LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test upload_sim a_million_histories -- --nocapture
+    LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test sim upload::runner::a_million_histories -- --nocapture
 
 # Install what the tests need beside Rust.
 setup:

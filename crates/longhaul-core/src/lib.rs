@@ -1,8 +1,8 @@
 //! longhaul-core **decides**: what a download or an upload does next, whether two replies may be joined, what a
 //! checkpoint is worth after a crash. It knows no clock, socket, file, thread or async runtime, and bytes never pass
 //! through it: it says the next [`Step`](step::Step), each with a [`Ticket`](step::Ticket), and hears what happened
-//! ([`Heard`](step::Heard)). That is why correct resuming can be replayed a million times from a seed (`tests/sim/`,
-//! `tests/upload_sim/`).
+//! ([`Heard`](step::Heard)). That is why correct resuming can be replayed a million times from a seed
+//! (`tests/sim/`).
 //!
 //! # The six laws
 //!

@@ -1,19 +1,18 @@
-//! The simulation of the deciding core: histories from a seed, with a disk that forgets, a remote that changes, cuts and
-//! lies, and crashes anywhere. See `world.rs` for what a history is, `laws.rs` for what must never happen.
+//! The simulation of the deciding core: histories from a seed, in a world of downloads and a world of uploads.
 //!
 //! `LONGHAUL_SIM_SEED=N` tells the story of one history; `LONGHAUL_SIM_HISTORIES=N` changes how many are lived through.
 
-mod content;
-mod coverage;
-mod disk;
-mod driver;
-mod laws;
-mod log;
-mod remote;
-mod rng;
-mod runner;
-mod stream;
-mod window;
-mod world;
+/// A line of the story, when one is told.
+macro_rules! tell {
+    ($world:expr, $($arg:tt)*) => {
+        if $world.story.is_some() {
+            let line = format!($($arg)*);
+            $world.line(&line);
+        }
+    };
+}
 
-use longhaul_core::fault::Fault;
+mod download;
+mod log;
+mod rng;
+mod upload;

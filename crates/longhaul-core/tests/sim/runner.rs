@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::Fault;
-use crate::coverage::Coverage;
-use crate::laws::Breach;
-use crate::world::World;
+use super::Fault;
+use super::coverage::Coverage;
+use super::laws::Breach;
+use super::world::World;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.replace('_', "").parse().ok()

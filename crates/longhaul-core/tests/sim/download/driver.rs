@@ -8,10 +8,9 @@ use longhaul_core::step::{
     DiskFault, Extent, FileFacts, Found, FoundJournal, Heard, Ordered, Slot, Step, Target, Ticket,
 };
 
-use crate::content::{CAP, crc64, digest};
-use crate::disk::{Id, JOURNAL, MAIN, NEXT, Name, Receipt, TARGET};
-use crate::tell;
-use crate::world::{Stand, World};
+use super::content::{CAP, crc64, digest};
+use super::disk::{Id, JOURNAL, MAIN, NEXT, Name, Receipt, TARGET};
+use super::world::{Stand, World};
 
 // What a step touches; steps that share a bit keep their order.
 const MAIN_FILE: u8 = 1;

@@ -11,29 +11,18 @@ use longhaul_core::pace::Connections;
 use longhaul_core::retry::RetryPolicy;
 use longhaul_core::step::{Finish, Heard, Millis, Step, Ticket};
 
-use crate::content::{CAP, LEN_MAX, byte};
-use crate::coverage::Coverage;
-use crate::disk::{Disk, Id, JOURNAL, MAIN, NEXT, NONE, TARGET};
-use crate::driver::Op;
-use crate::laws::{Breach, Witness};
-use crate::remote::{Manners, NetTrouble, Ranges, Remote};
+use super::content::{CAP, LEN_MAX, byte};
+use super::coverage::Coverage;
+use super::disk::{Disk, Id, JOURNAL, MAIN, NEXT, NONE, TARGET};
+use super::driver::Op;
+use super::laws::{Breach, Witness};
+use super::remote::{Manners, NetTrouble, Ranges, Remote};
+use super::stream::Stream;
+use super::window::Wanted;
 use crate::rng::Rng;
-use crate::stream::Stream;
-use crate::window::Wanted;
 
 /// Moves of the world in one run after which something must be wrong.
 const TICKS_MAX: u64 = 4_000;
-
-/// A line of the story, when one is told.
-#[macro_export]
-macro_rules! tell {
-    ($world:expr, $($arg:tt)*) => {
-        if $world.story.is_some() {
-            let line = format!($($arg)*);
-            $world.line(&line);
-        }
-    };
-}
 
 /// What stands at the target name besides files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

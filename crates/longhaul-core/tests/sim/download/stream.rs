@@ -5,11 +5,10 @@ use longhaul_core::download::Download;
 use longhaul_core::reply::ReplyFacts;
 use longhaul_core::step::{DiskFault, Extent, Fetch, Grant, Heard, StreamEnd, Ticket};
 
-use crate::content::{CAP, Mask, crc64, mask};
-use crate::disk::Id;
-use crate::remote::{Body, PORTAL, Reply};
-use crate::tell;
-use crate::world::World;
+use super::content::{CAP, Mask, crc64, mask};
+use super::disk::Id;
+use super::remote::{Body, PORTAL, Reply};
+use super::world::World;
 
 #[derive(Debug)]
 enum Phase {

@@ -4,7 +4,7 @@
 use longhaul_core::digest::Digest;
 use longhaul_core::upload::step::{CompletedPart, Composite, Fault, ListedPart, ObjectFacts, Step};
 
-use crate::content::{Bytes, composite_of, crc, md5, nvme};
+use super::content::{Bytes, composite_of, crc, md5, nvme};
 use crate::rng::Rng;
 
 /// What a store tells of bytes.

@@ -6,11 +6,10 @@ use longhaul_core::upload::Upload;
 use longhaul_core::upload::journal::{self, Record};
 use longhaul_core::upload::step::{Fault, Found, FoundJournal, Heard, Looked, Ordered, Step};
 
-use crate::content::{Bytes, combine, digests, nvme};
+use super::content::{Bytes, combine, digests, nvme};
+use super::store::Sums;
+use super::world::World;
 use crate::log::Log;
-use crate::store::Sums;
-use crate::tell;
-use crate::world::World;
 
 /// A step under way.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use longhaul_core::identity::{Identity, Validator};
 use longhaul_core::reply::{ContentRange, Framing, ReplyFacts};
 use longhaul_core::step::{Fetch, NetFault};
 
-use crate::content::{CAP, Content, LEN_MAX, digest};
+use super::content::{CAP, Content, LEN_MAX, digest};
 use crate::rng::Rng;
 
 /// What the server shows of a version.

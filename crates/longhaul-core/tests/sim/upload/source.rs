@@ -3,7 +3,7 @@
 use longhaul_core::ranges::Range;
 use longhaul_core::upload::step::{Looked, SourceFacts};
 
-use crate::content::Bytes;
+use super::content::Bytes;
 use crate::rng::Rng;
 
 /// How long after a change another one may leave all facts as they are, in milliseconds.

@@ -15,14 +15,13 @@ use longhaul_core::reply::Suspicion;
 use longhaul_core::resume::{Refusal, Restart};
 use longhaul_core::step::{Extent, Failure, Finish, Heard, Millis, Note, Slot, Step, Ticket, Trouble, Verified};
 
-use crate::content::{CAP, Mask, crc64, mask, mask_of};
-use crate::disk::{Id, MAIN, NEXT, NONE, Name, TARGET};
-use crate::driver::name_of;
-use crate::remote::Declares;
-use crate::stream::Stream;
-use crate::tell;
-use crate::window::Wanted;
-use crate::world::{Stand, World};
+use super::content::{CAP, Mask, crc64, mask, mask_of};
+use super::disk::{Id, MAIN, NEXT, NONE, Name, TARGET};
+use super::driver::name_of;
+use super::remote::Declares;
+use super::stream::Stream;
+use super::window::Wanted;
+use super::world::{Stand, World};
 
 /// Requests without a byte in one run: the budget of retries, suspicions in several ways of asking, versions that alternate.
 const REQUESTS_IN_VAIN_MAX: u32 = 60;
@@ -181,7 +180,7 @@ impl World {
             Some(_) => {}
         }
         let bytes = self.disk.files[usize::from(id)].bytes();
-        let wrong = self.expected.iter().any(|d| crate::content::digest(d.kind(), bytes) != *d);
+        let wrong = self.expected.iter().any(|d| super::content::digest(d.kind(), bytes) != *d);
         let empty = bytes.is_empty();
         if wrong {
             self.broken("the target matches the digest that was given", format_args!("{when}"));

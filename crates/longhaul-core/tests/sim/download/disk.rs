@@ -11,7 +11,7 @@
 
 use longhaul_core::step::{Extent, FileFacts};
 
-use crate::content::{CAP, Mask, mask};
+use super::content::{CAP, Mask, mask};
 use crate::log::Log;
 use crate::rng::Rng;
 

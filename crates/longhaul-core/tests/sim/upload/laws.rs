@@ -8,11 +8,10 @@ use longhaul_core::upload::Upload;
 use longhaul_core::upload::journal::{self, Record};
 use longhaul_core::upload::step::{Failure, Fault, Finish, FoundJournal, Heard, Note, Restart, Step, Verified};
 
-use crate::content::Bytes;
-use crate::driver::Op;
-use crate::store::{Object, State, Sums, Tells};
-use crate::tell;
-use crate::world::World;
+use super::content::Bytes;
+use super::driver::Op;
+use super::store::{Object, State, Sums, Tells};
+use super::world::World;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Breach {

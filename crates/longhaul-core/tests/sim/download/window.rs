@@ -3,7 +3,7 @@
 
 use longhaul_core::window::Window;
 
-use crate::content::{CAP, Content};
+use super::content::{CAP, Content};
 use crate::rng::Rng;
 
 #[derive(Debug, Clone, Copy)]

@@ -10,31 +10,20 @@ use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::step::{Finish, Heard, ObjectFacts, SourceFacts, Step};
 use longhaul_core::upload::{Command, Config, Limits, PartLengths, Upload};
 
-use crate::Fault;
-use crate::coverage::{At, Coverage};
-use crate::driver::{Late, Op};
-use crate::laws::{Breach, Witness};
+use super::Fault;
+use super::coverage::{At, Coverage};
+use super::driver::{Late, Op};
+use super::laws::{Breach, Witness};
+use super::refuses::Refuses;
+use super::source::Source;
+use super::store::{Answers, Store, Sums, Tells};
 use crate::log::Log;
-use crate::refuses::Refuses;
 use crate::rng::Rng;
-use crate::source::Source;
-use crate::store::{Answers, Store, Sums, Tells};
 
 /// Moves of the world in one run after which something must be wrong.
 const TICKS_MAX: u64 = 4_000;
 /// Starts that nothing disturbs, within which an upload has to end.
 const LAST_RUNS: u32 = 3;
-
-/// A line of the story, when one is told.
-#[macro_export]
-macro_rules! tell {
-    ($world:expr, $($arg:tt)*) => {
-        if $world.story.is_some() {
-            let line = format!($($arg)*);
-            $world.line(&line);
-        }
-    };
-}
 
 /// What goes wrong in a run, in percent per operation; in a thousand per tick where it says so.
 #[derive(Debug, Clone, Copy, Default)]
