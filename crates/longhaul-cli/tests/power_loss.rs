@@ -261,7 +261,7 @@ impl<'a> Story<'a> {
         let mut get = self.get(name, false);
         real::until(PATIENCE, || self.origin.bytes_served() >= before + step || !get.runs());
         let ended = self.cut(get);
-        assert!(self.origin.settled(Duration::from_secs(20)));
+        assert!(self.origin.settled(Duration::from_secs(90)));
         self.hold_to_its_word(requests);
         let target = self.folder.join(name);
         if target.exists() {

@@ -39,7 +39,7 @@ fn faults_clock_and_log_are_given_by_flags() {
     assert!((86_300..86_500).contains(&behind), "{behind}");
     // A line is written when its request is over, which the client knows a little earlier.
     let lines = || std::fs::read_to_string(&log).unwrap();
-    assert!(real::until(std::time::Duration::from_secs(20), || lines().lines().count() == 2), "{}", lines());
+    assert!(real::until(std::time::Duration::from_secs(90), || lines().lines().count() == 2), "{}", lines());
     let lines: Vec<serde_json::Value> = lines().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let first = lines.iter().find(|line| line["status"] == 503).unwrap();
     assert_eq!((&first["op"], &first["faults"][0]), (&"GetObject".into(), &"status".into()));

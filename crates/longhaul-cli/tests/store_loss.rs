@@ -79,7 +79,7 @@ fn suffer(
                     scope.spawn(move || work(writers, chance))
                 });
                 let enough = || writers.answers.load(Ordering::Relaxed) >= until;
-                assert!(real::until(Duration::from_secs(20), enough), "the store does not answer");
+                assert!(real::until(Duration::from_secs(90), enough), "the store does not answer");
                 std::thread::sleep(after); // any moment is as good
                 writers.ending.store(true, Ordering::SeqCst);
                 strike(&store);

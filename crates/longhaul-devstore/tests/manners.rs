@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{End, ask, connect, exactly, get, get_range, head, rest, send};
 use longhaul_devstore::{Content, DateField, Fault, Gate, Heeds, Object, Origin, Ranges};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const OLD: &str = "Wed, 01 Jan 2020 00:00:00 GMT";
 const OLDER: &str = "Tue, 01 Jan 2019 00:00:00 GMT";
 const NEWER: &str = "Fri, 01 Jan 2021 00:00:00 GMT";

@@ -108,7 +108,7 @@ fn dropping_the_origin_ends_whatever_it_is_doing() {
         assert!(origin.wait_for(|log| log.len() == 1 && (!head_comes || log[0].status.is_some()), SOON));
         let begun = Instant::now();
         drop(origin);
-        assert!(begun.elapsed() < Duration::from_secs(3), "{fault:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{fault:?}");
         drop((stream, silent));
     }
 }

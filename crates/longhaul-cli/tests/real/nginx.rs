@@ -14,7 +14,7 @@ use super::place::{certificates, free_ports};
 use super::{tool, until};
 
 /// How long it may take to come up, or to notice that a client is gone.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(90);
 
 /// A running nginx. One process, so that killing it is killing it.
 pub(crate) struct Nginx {

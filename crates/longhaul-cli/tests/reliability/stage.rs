@@ -17,7 +17,7 @@ use crate::real::until;
 /// No run may take longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// For what takes a moment.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(90);
 /// How long a client that is to be killed has to write down what it received.
 const WRITING: Duration = Duration::from_secs(3);
 /// What it may still have in its buffers then.

@@ -69,14 +69,14 @@ impl<'b> Ordeal<'b> {
         let part = connections * MIB;
         wire.plan([(2 * part, Deed::Reset), (5 * part, Deed::Close), (8 * part, Deed::Hold)]);
         let running = get().start();
-        wire.wait_until_holding();
+        wire.wait_until_holding(|| running.told());
         far.kill();
         wire.release();
         // Not the first failure in a row: a connection to nobody.
         assert!(eventually(|| running.failures() >= 2), "{name}: nobody is missed: {}", running.told());
         wire.plan([(19 * part, Deed::Hold), (22 * part, Deed::Reset)]);
         far.start_again();
-        wire.wait_until_holding();
+        wire.wait_until_holding(|| running.told());
         // What passed has arrived when it has nothing new to tell: only then is a kill what the promise is about.
         let before = running.progress().len();
         let arrived = || matches!(running.progress()[before..], [.., last, again] if last == again);

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::common::SOON;
@@ -90,14 +90,18 @@ impl Wire {
         self.shared.state.lock().unwrap().passed
     }
 
-    /// Waits until it holds.
+    /// Waits until it holds. Should it not, the test fails with what the client says.
     #[track_caller]
-    pub(crate) fn wait_until_holding(&self) {
+    pub(crate) fn wait_until_holding(&self, told: impl Fn() -> String) {
         let deadline = Instant::now() + SOON;
         let mut state = self.shared.state.lock().unwrap();
         while !state.holding {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(left > Duration::ZERO, "only {} bytes passed; still to come: {:?}", state.passed, state.plan);
+            if left.is_zero() {
+                let (passed, plan) = (state.passed, state.plan.clone());
+                drop(state);
+                panic!("only {passed} bytes passed; still to come: {plan:?}; the client: {}", told());
+            }
             state = self.shared.changed.wait_timeout(state, left).unwrap().0;
         }
     }
@@ -111,7 +115,8 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        self.shared.state.lock().unwrap().gone = true;
+        // Also when a test failed with the lock held: a second panic would end all tests.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).gone = true;
         self.shared.changed.notify_all();
         // For the thread that waits for connections; when it is gone already there is nobody to wake.
         let _ = TcpStream::connect(("127.0.0.1", self.port));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use longhaul_devstore::{Control, Headers};
 
 /// For waits that should not be needed.
-pub const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// How the server ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
