@@ -11,9 +11,10 @@ mod real;
 use std::ffi::OsString;
 use std::fs::{self, File};
 
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::journal::{self, Begin, Record, Source};
 use longhaul_core::identity::Identity;
-use longhaul_core::journal::{self, Begin, Record, Source};
-use longhaul_core::step::{Extent, Slot};
+use longhaul_core::words::Extent;
 use longhaul_devstore::{Content, Object, Origin};
 use real::program::{Ended, Get};
 

@@ -11,7 +11,7 @@ mod real;
 use std::path::Path;
 use std::time::Duration;
 
-use longhaul_core::journal;
+use longhaul_core::download::journal;
 use longhaul_devstore::{Fault, Gate, Object, Origin, Seen};
 use real::program::{Get, PATIENCE};
 use real::seeds::{Chance, seeds};

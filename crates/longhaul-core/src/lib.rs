@@ -1,8 +1,7 @@
 //! longhaul-core **decides**: what a download or an upload does next, whether two replies may be joined, what a
 //! checkpoint is worth after a crash. It knows no clock, socket, file, thread or async runtime, and bytes never pass
-//! through it: it says the next [`Step`](step::Step), each with a [`Ticket`](step::Ticket), and hears what happened
-//! ([`Heard`](step::Heard)). That is why correct resuming can be replayed a million times from a seed
-//! (`tests/sim/`).
+//! through it: it says the next step ([`download::step`], [`upload::step`]), each with a [`Ticket`](words::Ticket), and
+//! hears what happened. That is why correct resuming can be replayed a million times from a seed (`tests/sim/`).
 //!
 //! # The six laws
 //!
@@ -26,15 +25,17 @@
 //!
 //! | question | room |
 //! |---|---|
-//! | What happens next in a download? | [`download`], in the words of [`step`] |
+//! | What happens next in a download? | [`download`], in the words of [`download::step`] |
 //! | What happens next in an upload? | [`upload`], in the words of [`upload::step`] |
-//! | What is what we found on disk worth? | [`resume`] |
+//! | Which words do both machines speak? | [`words`] |
+//! | What is what we found on disk worth? | [`download::resume`] |
 //! | Are these the same bytes? | [`identity`] |
 //! | Is it a version that the caller wants? | [`conditions`] |
 //! | What did the server answer, and may we use it? | [`reply`] |
 //! | Which bytes of the object are wanted? | [`window`] |
-//! | Which bytes do we hold, in which state? | [`held`], [`ranges`] |
-//! | What is in the checkpoint? | [`journal`], [`upload::journal`]; framed by `frame` |
+//! | Which bytes do we hold, in which state? | [`download::held`], [`ranges`] |
+//! | What is in the checkpoint? | [`download::journal`], [`upload::journal`]; framed by `frame` |
+//! | Why do held bytes not count any more? | [`download::restart`] |
 //! | When do we ask again? | [`retry`] |
 //! | How many connections at once? | [`pace`] |
 //! | What may a server call our file? | [`names`] |
@@ -46,15 +47,12 @@ pub mod digest;
 pub mod download;
 pub mod fault;
 mod frame;
-pub mod held;
 pub mod identity;
-pub mod journal;
 pub mod names;
 pub mod pace;
 pub mod ranges;
 pub mod reply;
-pub mod resume;
 pub mod retry;
-pub mod step;
 pub mod upload;
 pub mod window;
+pub mod words;

@@ -7,7 +7,7 @@
 //!
 //! The rate of one connection is [`Meter`]'s to tell. Who fetches what is decided in [`download`](crate::download).
 
-use crate::step::Millis;
+use crate::words::Millis;
 
 /// Goodput is compared over at least this time, in milliseconds: shorter ones compare the luck of single packets.
 const EPOCH_MIN_MS: Millis = 250;

@@ -8,7 +8,7 @@
 //! replies that cannot be used, three times. Redirect trouble, refused TLS and every other 4xx end the run, those that may
 //! be of how it was asked after it was asked more plainly.
 
-use crate::step::Millis;
+use crate::words::Millis;
 
 /// The numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

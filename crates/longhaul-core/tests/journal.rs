@@ -6,13 +6,15 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use longhaul_core::digest::{Digest, DigestKind};
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::journal::{
+    Begin, Folded, HEADER_LEN, Problem, Publishing, Record, Recovered, Source, decode, encode, header,
+};
+use longhaul_core::download::restart::Restart;
 use longhaul_core::identity::Identity;
-use longhaul_core::journal::{Begin, Folded, HEADER_LEN, Problem, Publishing, Record, Recovered, Source};
-use longhaul_core::journal::{decode, encode, header};
 use longhaul_core::ranges::Range;
-use longhaul_core::resume::Restart;
-use longhaul_core::step::{Extent, FileFacts, Slot};
 use longhaul_core::window::Window;
+use longhaul_core::words::{Extent, FileFacts};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/journal-v1.bin");
 const MIB: u64 = 1 << 20;

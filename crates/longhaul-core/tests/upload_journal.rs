@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use longhaul_core::digest::{Digest, DigestKind};
-use longhaul_core::journal::{self as download, HEADER_LEN, Problem};
+use longhaul_core::download::journal::{self as download, HEADER_LEN, Problem};
 use longhaul_core::upload::journal::{
     Attempt, Before, Intent, PART_NUMBER_MAX, Record, RecordedPart, Recovered, Whole, decode, encode, header,
 };

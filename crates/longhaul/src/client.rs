@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use download::DownloadBuilder;
-pub use longhaul_core::download::{Durability, OnChange};
+pub use longhaul_core::words::{Durability, OnChange};
 
 use crate::credentials::{Credentials, Environment, StoreSettings};
 use crate::disk::folders::Folders;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use longhaul_core::digest::{Digest, DigestKind};
-pub use longhaul_core::resume::Restart;
+pub use longhaul_core::download::restart::Restart;
 pub use longhaul_core::upload::step::Restart as UploadRestart;
 
 /// Something happened in a transfer.
@@ -157,9 +157,9 @@ impl Verified {
     }
 }
 
-impl From<longhaul_core::step::Verified> for Verified {
-    fn from(verified: longhaul_core::step::Verified) -> Self {
-        use longhaul_core::step::Verified as Core;
+impl From<longhaul_core::download::step::Verified> for Verified {
+    fn from(verified: longhaul_core::download::step::Verified) -> Self {
+        use longhaul_core::download::step::Verified as Core;
         match verified {
             Core::Digest(kind) => Self::Digest(kind),
             Core::Validator => Self::Validator,

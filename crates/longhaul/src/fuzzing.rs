@@ -12,14 +12,14 @@ pub(crate) mod mutate;
 #[cfg(test)]
 mod tests;
 
+use longhaul_core::download::journal::{self, Source};
+use longhaul_core::download::resume;
+use longhaul_core::download::resume::{Found, FoundJournal, Target};
 use longhaul_core::identity::Identity;
-use longhaul_core::journal::{self, Source};
-use longhaul_core::names;
 use longhaul_core::reply::{Asked, ReplyFacts, Verdict, judge, judge_part};
-use longhaul_core::resume;
-use longhaul_core::step::{FileFacts, Found, FoundJournal, Target};
-use longhaul_core::upload;
 use longhaul_core::window::Window;
+use longhaul_core::words::FileFacts;
+use longhaul_core::{names, upload};
 
 use crate::token::Token;
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use longhaul_core::download::Command;
-use longhaul_core::journal::Source;
-use longhaul_core::step::{Failure, Finish, Note};
+use longhaul_core::download::journal::Source;
+use longhaul_core::download::step::{Failure, Finish, Note};
+use longhaul_core::words::Command;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::client::LinkSource;
@@ -229,7 +229,7 @@ pub(crate) fn start(request: Request, links: Option<Arc<dyn LinkSource>>) -> Tra
 #[derive(Debug, Default)]
 struct Tally {
     resumed: u32,
-    restarts: Vec<longhaul_core::resume::Restart>,
+    restarts: Vec<longhaul_core::download::restart::Restart>,
     retries: u32,
     fetched: u64,
     digests: Vec<longhaul_core::digest::Digest>,

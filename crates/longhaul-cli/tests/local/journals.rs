@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use longhaul_core::journal::{self, Begin, Record};
-use longhaul_core::step::Slot;
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::journal::{self, Begin, Record};
 use longhaul_devstore::Object;
 
 use crate::common::{Bench, Dice, HALF, Ran, SIZE, names};

@@ -1,31 +1,12 @@
 //! What a run is told at its start; all defaults stand here.
 
+use super::journal::Source;
+use super::resume::EARLY_RECEIPT_MAX;
 use crate::conditions::Conditions;
 use crate::digest::Digest;
-use crate::journal::Source;
 use crate::pace::Connections;
-use crate::resume::EARLY_RECEIPT_MAX;
 use crate::retry::RetryPolicy;
-
-/// How much a power cut may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// What was synced survives a power cut; so does a finished file.
-    #[default]
-    Power,
-    /// No syncs: a killed process loses nothing, a power cut may cost the transfer.
-    Process,
-}
-
-/// What to do when the source shows another version while bytes of an older one are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnChange {
-    /// Fetch the new version.
-    #[default]
-    Restart,
-    /// End with [`Failure::Changed`](crate::step::Failure::Changed) and keep what is held.
-    Stop,
-}
+use crate::words::{Durability, OnChange};
 
 /// Everything that one run is told at its start. All defaults stand here.
 #[derive(Debug, Clone)]

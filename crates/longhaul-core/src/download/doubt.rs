@@ -7,14 +7,15 @@
 //!                                                       └──► begin anew, with the reason
 //! ```
 
-use super::{Download, OnChange};
+use super::Download;
+use super::restart::Restart;
+use super::step::{Failure, Note, Plainer, Trouble};
 use crate::fault::Fault;
 use crate::identity::{Identity, Likeness};
 use crate::names;
 use crate::ranges::Range;
 use crate::reply::{Suspicion, differs_but_for_encoding};
-use crate::resume::Restart;
-use crate::step::{Extent, Failure, Note, Plainer, Trouble};
+use crate::words::{Extent, OnChange};
 
 impl Download {
     /// Bytes that were held when this was granted came again: they must be the same, or the validator proves nothing. Also

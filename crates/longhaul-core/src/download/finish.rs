@@ -1,12 +1,15 @@
 //! Publishing what is whole, and winding down what is not.
 
+use super::held::Slot;
+use super::journal::{Publishing, Record};
+use super::restart::Restart;
+use super::resume::{Generation, Refusal};
+use super::step::{Failure, Finish, Heard, Note, Step, Verified};
 use super::{Download, Ending, Job};
 use crate::digest::Digest;
 use crate::fault::Fault;
-use crate::journal::{Publishing, Record};
 use crate::ranges::Range;
-use crate::resume::{Generation, Refusal, Restart};
-use crate::step::{DiskFault, Failure, FileFacts, Finish, Heard, Note, Slot, Step, Verified};
+use crate::words::{DiskFault, FileFacts};
 
 impl Download {
     // ---- publishing --------------------------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 
+use super::held::Slot;
+use super::journal::Record;
+use super::restart::Restart;
+use super::resume::Generation;
+use super::step::{Failure, Heard, Note, Step};
 use super::{Download, Job};
 use crate::fault::Fault;
-use crate::journal::Record;
 use crate::ranges::Range;
-use crate::resume::{Generation, Restart};
-use crate::step::{DiskFault, Extent, Failure, Heard, Note, Slot, Step};
+use crate::words::{DiskFault, Durability, Extent};
 
 /// Failed syncs in one run before giving up on the disk.
 const SYNC_FAILURES_MAX: u32 = 2;
@@ -188,11 +191,8 @@ impl Download {
                 return true;
             }
             let (slot, generation) = (g.begin.slot, g.begin.generation);
-            let step = Step::Check {
-                slot,
-                extents: hints.clone(),
-                rewrite: self.config.durability == super::Durability::Power,
-            };
+            let step =
+                Step::Check { slot, extents: hints.clone(), rewrite: self.config.durability == Durability::Power };
             self.job(Job::Check { asked: hints, hints: true, generation }, step);
         } else if !self.partials_asked && !self.jobs.iter().any(|(_, j)| matches!(j, Job::Check { .. })) {
             self.partials_asked = true;

@@ -31,39 +31,36 @@
 mod config;
 mod doubt;
 mod finish;
+pub mod held;
+pub mod journal;
 mod keep;
 mod open;
+pub mod restart;
+pub mod resume;
 mod share;
 mod small;
+pub mod step;
 mod stream;
 mod wanted;
 mod window;
 
-pub use config::{Config, Durability, OnChange};
+pub use config::Config;
 
 use std::collections::VecDeque;
 
 use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::identity::{Identity, Validator};
-use crate::journal::{Publishing, Record};
 use crate::pace::{Meter, Pace};
 use crate::ranges::Range;
 use crate::reply::{Asked, Suspicion};
-use crate::resume::{Generation, Restart};
 use crate::retry::Retry;
-use crate::step::{
-    DiskFault, Extent, Failure, Finish, Heard, Millis, Note, Ordered, Receipt, Slot, Step, Ticket, Verified,
-};
-
-/// What the caller may ask at any time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// Stop with everything durable.
-    Pause,
-    /// Stop and remove everything of this transfer. Too late once the file is being published.
-    Discard,
-}
+use crate::words::{Command, DiskFault, Durability, Extent, Millis, Ticket};
+use held::Slot;
+use journal::{Publishing, Record};
+use restart::Restart;
+use resume::Generation;
+use step::{Failure, Finish, Heard, Note, Ordered, Receipt, Step, Verified};
 
 /// A step whose answer is awaited (streams are kept apart).
 #[derive(Debug, Clone, PartialEq)]

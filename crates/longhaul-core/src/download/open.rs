@@ -1,11 +1,13 @@
 //! What was found when the folder was opened, and how the run begins with it. What it is worth is judged in
-//! [`resume`](crate::resume).
+//! [`resume`](crate::download::resume).
 
+use super::journal::Record;
+use super::restart::Restart;
+use super::resume::{Found, FoundJournal, Generation, Target, Verdict, verdict};
+use super::step::{Failure, Note, Step};
 use super::{Download, Job};
 use crate::fault::Fault;
-use crate::journal::Record;
-use crate::resume::{Generation, Restart, Verdict, verdict};
-use crate::step::{Extent, Failure, Found, FoundJournal, Note, Step, Target};
+use crate::words::Extent;
 
 impl Download {
     pub(super) fn open(&mut self, mut found: Found) {

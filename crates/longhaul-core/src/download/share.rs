@@ -6,6 +6,7 @@
 //! alone until the head of the new reply is here: then it is drawn in ([`Step::Narrow`]), and the bytes flow from where
 //! it really stopped. So a refusal costs nothing, whoever is faster wins, and no byte is written twice.
 
+use super::step::{Fetch, Grant, Note, Step, Trouble};
 use super::stream::Body;
 use super::window::Place;
 use super::{Download, Flow, Stream};
@@ -13,7 +14,7 @@ use crate::fault::Fault;
 use crate::pace::{Meter, Seen};
 use crate::ranges::Range;
 use crate::reply::Asked;
-use crate::step::{Extent, Fetch, Grant, Millis, Note, Step, Ticket, Trouble};
+use crate::words::{Extent, Millis, Ticket};
 
 /// A bounded piece has at most four times the least length: longer ones are shared badly, shorter ones wait for the
 /// next head more often.
@@ -249,7 +250,7 @@ impl Download {
                 Flow::Flowing => {
                     other.narrowing = true;
                     let (ticket, end) = (other.ticket, mine.start);
-                    self.out.push_back(crate::step::Ordered { ticket, step: Step::Narrow { end } });
+                    self.out.push_back(crate::download::step::Ordered { ticket, step: Step::Narrow { end } });
                     free = false;
                 }
                 // It may have been told to stop in the middle of a write.

@@ -19,11 +19,13 @@
 //! It is taken only where a crash leaves nothing to explain: no journal, an empty part file, nothing at the target
 //! (whose own receipt would be lost), no restart with a reason.
 
+use super::held::Slot;
+use super::journal::Record;
+use super::restart::Restart;
+use super::resume::{Found, FoundJournal, Target};
+use super::step::{Finish, Step, Verified};
 use super::{Download, Flow, Job, keep};
 use crate::fault::Fault;
-use crate::journal::Record;
-use crate::resume::Restart;
-use crate::step::{Finish, Found, FoundJournal, Slot, Step, Target, Verified};
 
 impl Download {
     /// Whether what was found leaves the short way open.

@@ -1,15 +1,18 @@
 //! Reply heads, the ends of bodies, and the begin of a generation with a reply.
 
-use super::{Beginning, Download, Flow, Job, OnChange, Stream};
+use super::held::Slot;
+use super::journal::{Begin, Record};
+use super::restart::Restart;
+use super::resume::{Generation, Refusal};
+use super::step::{Failure, Grant, Heard, Note, Step, StreamEnd, Trouble, Verified};
+use super::{Beginning, Download, Flow, Job, Stream};
 use crate::fault::Fault;
 use crate::identity::{Identity, Likeness};
-use crate::journal::{Begin, Record};
 use crate::names;
 use crate::pace::Meter;
 use crate::ranges::{Range, block_len};
 use crate::reply::{ContentRange, Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding};
-use crate::resume::{Generation, Refusal, Restart};
-use crate::step::{Failure, Grant, Heard, NetFault, Note, Slot, Step, StreamEnd, Trouble, Verified};
+use crate::words::{NetFault, OnChange};
 
 /// Why `require_length` refuses.
 const NO_LENGTH: &str = "the reply has no length and ends when the connection closes";
@@ -52,7 +55,7 @@ impl Download {
         if self.streams[i].flow != Flow::Stopping {
             self.streams[i].flow = Flow::Stopping;
             let ticket = self.streams[i].ticket;
-            self.out.push_back(crate::step::Ordered { ticket, step: Step::Stop });
+            self.out.push_back(crate::download::step::Ordered { ticket, step: Step::Stop });
         }
     }
 
@@ -369,7 +372,7 @@ impl Download {
     pub(super) fn flow(&mut self, i: usize, grant: Grant) {
         self.streams[i].flow = Flow::Flowing;
         let ticket = self.streams[i].ticket;
-        self.out.push_back(crate::step::Ordered { ticket, step: Step::Flow(grant) });
+        self.out.push_back(crate::download::step::Ordered { ticket, step: Step::Flow(grant) });
     }
 
     // ---- another identity --------------------------------------------------------------------------------------

@@ -4,13 +4,13 @@
 //! says more. A 304 ends the run at once. After a 412 the same is asked without them: the reply shows which version there
 //! is, and is judged here like that of a server that does not look at conditions.
 
+use super::resume::Generation;
+use super::step::{Failure, Note};
 use super::{Download, Ending};
 use crate::conditions::{Conditions, Unmet};
 use crate::fault::Fault;
 use crate::identity::Identity;
 use crate::reply::ReplyFacts;
-use crate::resume::Generation;
-use crate::step::{Failure, Note};
 
 impl Download {
     /// The conditions that the next request carries.

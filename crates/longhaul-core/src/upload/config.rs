@@ -2,8 +2,8 @@
 
 use super::journal::Intent;
 use crate::digest::DigestKind;
-use crate::download::{Durability, OnChange};
 use crate::retry::RetryPolicy;
+use crate::words::{Durability, OnChange};
 
 /// What a store takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use super::journal::{self, Record};
 use super::step::{Failure, Fault, Finish, Heard, Note, Receipt, Restart, Step};
 use super::{Ending, Main, Stage, UploadFault};
-use crate::step::{DiskFault, Millis};
+use crate::words::{DiskFault, Millis};
 
 /// Tries to remove one upload, per run, and requests for it in a row that are not answered.
 const ABORT_TRIES: u32 = 6;

@@ -45,15 +45,12 @@ pub mod step;
 pub use config::{Config, Limits, PartLengths};
 pub use plan::part_len;
 
-pub use crate::download::Command;
-
 use std::collections::VecDeque;
 
 use crate::digest::{Digest, DigestKind};
-use crate::download::Durability;
 use crate::fault::UploadFault;
 use crate::retry::Retry;
-use crate::step::{DiskFault, Millis, NetFault, Ticket};
+use crate::words::{Command, DiskFault, Durability, Millis, NetFault, Ticket};
 use finish::{Lane, Owed};
 use journal::{Before, Record, Whole};
 use parts::{Parts, Read, Send};

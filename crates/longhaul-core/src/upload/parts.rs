@@ -19,7 +19,7 @@ use super::journal::{ETAG_MAX, PART_NUMBER_MAX, Record, RecordedPart};
 use super::step::{CompletedPart, Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
 use super::{Main, Stage, TOUCHES_MAX, UploadFault, plan};
 use crate::digest::{Digest, DigestKind};
-use crate::step::{DiskFault, Millis, Ticket};
+use crate::words::{DiskFault, Millis, Ticket};
 
 /// Parts of the source that are read beside the sending at once: enough to keep one disk busy.
 const READS_MAX: usize = 2;

@@ -13,7 +13,7 @@
 //! same parts for ever.
 
 use crate::pace::{Connections, Pace, Seen};
-use crate::step::Millis;
+use crate::words::Millis;
 
 /// An interruption costs at most what is sent in this time, and half of that on average.
 const AT_RISK_MS: Millis = 4_000;

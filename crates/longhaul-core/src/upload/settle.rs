@@ -11,7 +11,7 @@ use super::compare::{Shown, is_before, is_made_otherwise, same, same_write, show
 use super::journal::{Before, Record, Whole};
 use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
 use super::{Main, Outcome, Stage, UploadFault};
-use crate::step::Millis;
+use crate::words::Millis;
 
 /// What was seen at the key this long ago, in milliseconds, is still what stands there as far as we care: older news is
 /// asked for again before the object is written.

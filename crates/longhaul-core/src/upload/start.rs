@@ -11,8 +11,7 @@ use super::parts::Parts;
 use super::step::{Composite, Failure, Fault, Found, FoundJournal, Looked, Note, ObjectFacts, Restart, Step, Verified};
 use super::{ATTEMPTS_MAX, Attempt, Main, Outcome, Stage, UploadFault, plan};
 use crate::digest::{Digest, DigestKind};
-use crate::download::OnChange;
-use crate::step::DiskFault;
+use crate::words::{DiskFault, OnChange};
 
 /// Tries for the first look: it only spares work, so that not much is spent on it (two seconds on average). A store that
 /// refuses half of all requests answers one of these, but for once in 64 times.
@@ -171,7 +170,7 @@ impl super::Upload {
 
     /// Whether another try may help.
     pub(super) fn may_pass(fault: &Fault) -> bool {
-        use crate::step::NetFault;
+        use crate::words::NetFault;
         match fault {
             Fault::Net { fault, .. } => !matches!(fault, NetFault::Tls | NetFault::Proxy | NetFault::Redirect),
             Fault::Busy { .. } | Fault::Unreadable | Fault::Skewed | Fault::Amended | Fault::Conflict(_) => true,

@@ -24,7 +24,7 @@
 use super::journal::{Record, Recovered};
 use crate::digest::{Digest, DigestKind};
 use crate::ranges::Range;
-use crate::step::{DiskFault, NetFault, Ticket};
+use crate::words::{DiskFault, NetFault, Ticket};
 
 /// What tells one state of the source from another without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -70,7 +70,7 @@ pub enum FoundJournal {
     /// Readable, up to the last whole record.
     Read(Box<Recovered>),
     /// Unreadable: the driver has set it aside under another name.
-    SetAside(crate::journal::Problem),
+    SetAside(crate::frame::Problem),
 }
 
 /// A stretch of the source that is sent as one part.

@@ -2,10 +2,10 @@
 
 pub(super) use longhaul_core::digest::{Digest, DigestKind};
 pub(super) use longhaul_core::ranges::Range;
-pub(super) use longhaul_core::step::{DiskFault, NetFault, Ticket};
 pub(super) use longhaul_core::upload::journal::{Intent, Record, Recovered, decode, encode, header};
 pub(super) use longhaul_core::upload::step::*;
-pub(super) use longhaul_core::upload::{Command, Config, Limits, Upload};
+pub(super) use longhaul_core::upload::{Config, Limits, Upload};
+pub(super) use longhaul_core::words::{Command, DiskFault, NetFault, Ticket};
 
 pub(super) const KEY: &str = "oss://bucket/key";
 

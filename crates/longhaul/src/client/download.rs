@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use longhaul_core::digest::Digest;
-use longhaul_core::download::{Config, Durability, OnChange};
-use longhaul_core::journal::Source;
+use longhaul_core::download::Config;
+use longhaul_core::download::journal::Source;
+use longhaul_core::words::{Durability, OnChange};
 
 use super::wish::Wish;
 use super::{Client, Connections, LinkSource, batch, random_id, random_u64};

@@ -10,9 +10,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use longhaul_core::step::DiskFault;
 use longhaul_core::upload::journal::{Attempt, Recovered};
 use longhaul_core::upload::step::Fault;
+use longhaul_core::words::DiskFault;
 
 use super::Client;
 use super::upload::{UploadBuilder, no_state_dir};

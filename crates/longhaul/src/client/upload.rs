@@ -456,7 +456,7 @@ async fn open_file(path: PathBuf) -> Result<Source, Error> {
 
 /// A source that cannot be used.
 fn local(path: &Path, error: DiskError) -> Error {
-    use longhaul_core::step::DiskFault;
+    use longhaul_core::words::DiskFault;
     let (kind, next) = match error.fault() {
         DiskFault::NoSpace => (ErrorKind::NoSpace, "make room in the state directory"),
         DiskFault::InUse => (ErrorKind::InUse, "wait for it or stop it"),

@@ -1,6 +1,6 @@
 //! What went wrong on the disk: one error that names the file and what was tried, and the core's word for it.
 
-use longhaul_core::step::DiskFault;
+use longhaul_core::words::DiskFault;
 use rustix::io::Errno;
 use std::borrow::Cow;
 use std::fmt;

@@ -85,7 +85,7 @@ fn remember(open: &mut HashMap<PathBuf, Weak<Folder>>, path: PathBuf, folder: &A
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longhaul_core::step::DiskFault;
+    use longhaul_core::words::DiskFault;
     use std::os::unix::fs::symlink;
 
     #[test]

@@ -1,7 +1,7 @@
 use super::super::place::Folder;
 use super::*;
-use longhaul_core::journal::{Record, Recovered, Source};
-use longhaul_core::step::Extent;
+use longhaul_core::download::journal::{Record, Recovered, Source};
+use longhaul_core::words::Extent;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

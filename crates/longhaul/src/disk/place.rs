@@ -10,8 +10,9 @@ use super::error::{DiskError, Result};
 use super::group::{Volume, Volumes};
 use super::names::{Helper, Names, is_log};
 use super::platform;
-use longhaul_core::journal::{self, Source};
-use longhaul_core::step::{DiskFault, FileFacts, Slot};
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::journal::{self, Source};
+use longhaul_core::words::{DiskFault, FileFacts};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -564,7 +565,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longhaul_core::journal::Record;
+    use longhaul_core::download::journal::Record;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]

@@ -8,8 +8,9 @@ use super::lock::{self, Locking};
 use super::part_file::PartFile;
 use super::place::{Entry, Folder, Place};
 use super::platform;
+use longhaul_core::download::resume::Target;
 use longhaul_core::identity::Identity;
-use longhaul_core::step::{DiskFault, FileFacts, Target};
+use longhaul_core::words::{DiskFault, FileFacts};
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -125,7 +126,7 @@ fn expect_named(place: &Place, file: &PartFile, name: &OsStr) -> Result<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longhaul_core::step::Slot;
+    use longhaul_core::download::held::Slot;
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
 

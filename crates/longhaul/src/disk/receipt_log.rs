@@ -17,7 +17,7 @@
 use super::error::{DiskError, Result};
 use super::place::{Entry, Folder};
 use super::platform;
-use longhaul_core::step::DiskFault;
+use longhaul_core::words::DiskFault;
 use rustix::fs::FileType;
 use sha2::Digest as _;
 use std::collections::HashMap;

@@ -99,7 +99,7 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longhaul_core::journal::{self, Record, Source};
+    use longhaul_core::download::journal::{self, Record, Source};
 
     #[test]
     fn an_unfinished_transfer_is_found_by_its_source_for_as_long_as_the_folder_is_the_same() {

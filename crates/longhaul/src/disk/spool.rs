@@ -11,7 +11,7 @@ use super::error::{DiskError, Result};
 use super::lock::{LockFile, Locking};
 use super::place::Folder;
 use super::state_dir::{StateDir, hex};
-use longhaul_core::step::DiskFault;
+use longhaul_core::words::DiskFault;
 use rustix::fs::FileType;
 use sha2::Digest as _;
 use std::ffi::{OsStr, OsString};

@@ -14,7 +14,7 @@ use super::lock::{LockFile, Locking};
 use super::names::{Names, is_log};
 use super::place::{Place, read_at_most};
 use super::state_dir::{Skipped, StateDir, hex};
-use longhaul_core::journal::Problem;
+use longhaul_core::download::journal::Problem;
 use longhaul_core::upload::journal::{self, Intent, Record, Recovered};
 use longhaul_core::upload::step::FoundJournal;
 use sha2::Digest as _;
@@ -130,7 +130,7 @@ impl StateDir {
     pub(crate) fn forget_upload(&self, key: &UploadKey) -> Result<bool> {
         let place = self.upload_place(key)?;
         let _lock = match LockFile::acquire(&place.folder, &place.names.lock(), Locking::IfPossible) {
-            Err(error) if error.fault() == longhaul_core::step::DiskFault::InUse => return Ok(false),
+            Err(error) if error.fault() == longhaul_core::words::DiskFault::InUse => return Ok(false),
             lock => lock?,
         };
         place.folder.remove_own(&place.names.log())?;
@@ -223,7 +223,7 @@ mod tests {
         let state = StateDir::open(dir.path()).unwrap();
         let key = UploadKey::of_intent(&intent("/a"));
         let place = state.upload_place(&key).unwrap();
-        std::fs::write(place.folder.path_of(&place.names.log()), longhaul_core::journal::header()).unwrap();
+        std::fs::write(place.folder.path_of(&place.names.log()), longhaul_core::download::journal::header()).unwrap();
         let (_, found) = UploadJournal::open(place, false).unwrap();
         assert!(matches!(found, OnDisk::SetAside(Problem::OtherKind(1))), "{found:?}");
         assert!(!state.is_uploading(&key));

@@ -47,7 +47,7 @@ fn no_bytes_break_a_decoder() {
 #[test]
 fn seeds_of_records_are_journals_again() {
     for (name, header) in [
-        ("journal-v1.bin", longhaul_core::journal::header()),
+        ("journal-v1.bin", longhaul_core::download::journal::header()),
         ("upload-journal-v1.bin", longhaul_core::upload::journal::header()),
     ] {
         let golden = std::fs::read(root().join("crates/longhaul-core/tests/data").join(name)).unwrap();

@@ -8,8 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use longhaul_core::resume::Verdict;
-use longhaul_core::step::Target;
+use longhaul_core::download::resume::{Target, Verdict};
 use longhaul_core::upload::journal::Recovered;
 
 use super::show::asked;

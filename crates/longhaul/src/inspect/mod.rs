@@ -26,10 +26,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use longhaul_core::download::Config;
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::journal::{self, Problem, Source};
+use longhaul_core::download::resume::{self, Found, FoundJournal, Refusal, Target, Verdict};
 use longhaul_core::identity::{Identity, Validator};
-use longhaul_core::journal::{self, Problem, Source};
-use longhaul_core::resume::{self, Refusal, Verdict};
-use longhaul_core::step::{DiskFault, FileFacts, Found, FoundJournal, Slot, Target};
+use longhaul_core::words::{DiskFault, FileFacts};
 use rustix::fs::FileType;
 
 use crate::disk::error::DiskError;

@@ -9,10 +9,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use longhaul_core::download::step::{Fetch, Trouble};
 use longhaul_core::identity::{Identity, Likeness, Validator};
 use longhaul_core::names;
 use longhaul_core::reply::{Asked, Framing, Verdict, judge};
-use longhaul_core::step::{Fetch, NetFault, Trouble};
+use longhaul_core::words::NetFault;
 
 use super::{ObjectIdentity, joinable};
 use crate::client::Client;

@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use longhaul_core::resume::{Generation, Refusal, Restart, Verdict};
-use longhaul_core::step::{Failure, FoundJournal, Target};
+use longhaul_core::download::restart::Restart;
+use longhaul_core::download::resume::{FoundJournal, Generation, Refusal, Target, Verdict};
+use longhaul_core::download::step::Failure;
 use longhaul_core::window::Window;
 
 use super::{Looked, ObjectIdentity, Site, joinable, not_found, unix_time};

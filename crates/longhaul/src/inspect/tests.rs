@@ -8,9 +8,10 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::time::Duration;
 
 use longhaul_core::digest::DigestKind;
-use longhaul_core::journal::{Begin, Publishing, Record};
-use longhaul_core::resume::Restart;
-use longhaul_core::step::{self, Extent};
+use longhaul_core::download::journal::{Begin, Publishing, Record};
+use longhaul_core::download::restart::Restart;
+use longhaul_core::download::step;
+use longhaul_core::words::Extent;
 use tempfile::TempDir;
 
 use super::list::{TransferKind, TransferState};

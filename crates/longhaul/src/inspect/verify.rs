@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use longhaul_core::digest::DigestKind;
-use longhaul_core::step::Extent;
+use longhaul_core::words::Extent;
 use sha2::digest::DynDigest;
 use tokio::sync::watch;
 

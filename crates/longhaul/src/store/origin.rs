@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use longhaul_core::step::Fetch;
+use longhaul_core::download::step::Fetch;
 
 use super::cloud::Cloud;
 use super::{HttpStore, NetFailure, Pace, Reply};

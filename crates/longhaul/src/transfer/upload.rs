@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use longhaul_core::upload::Command;
 use longhaul_core::upload::step::{Failure, Finish, Note};
+use longhaul_core::words::Command;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::{Asked, Cancel, Ends, Transfer, Wish, attend, cancelled, handle};

@@ -2,7 +2,7 @@
 //! with another on purpose. No byte is 0, so that a hole is never taken for data.
 
 use longhaul_core::digest::{Digest, DigestKind};
-use longhaul_core::step::Extent;
+use longhaul_core::words::Extent;
 
 use crate::rng::Rng;
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use longhaul_core::journal::Record;
-use longhaul_core::resume::Restart;
-use longhaul_core::step::{Failure, Finish, Step};
+use longhaul_core::download::journal::Record;
+use longhaul_core::download::restart::Restart;
+use longhaul_core::download::step::{Failure, Finish, Step};
 
 macro_rules! counters {
     ($($name:ident,)*) => {

@@ -9,7 +9,7 @@
 //!   prefix of the changes (rarely out of order, but never two of the same name), each change whole.
 //! * Journals (`log.rs`) are append-only files with the same rules for their tail.
 
-use longhaul_core::step::{Extent, FileFacts};
+use longhaul_core::words::{Extent, FileFacts};
 
 use super::content::{CAP, Mask, mask};
 use crate::log::Log;

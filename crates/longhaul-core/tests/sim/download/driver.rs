@@ -2,11 +2,11 @@
 //! order that a real driver may show. Steps on the same file keep their order; everything else interleaves by chance.
 
 use longhaul_core::download::Download;
-use longhaul_core::journal::{self, Record, Recovered};
-use longhaul_core::resume::{Fit, fit};
-use longhaul_core::step::{
-    DiskFault, Extent, FileFacts, Found, FoundJournal, Heard, Ordered, Slot, Step, Target, Ticket,
-};
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::journal::{self, Record, Recovered};
+use longhaul_core::download::resume::{Fit, Found, FoundJournal, Target, fit};
+use longhaul_core::download::step::{Heard, Ordered, Step};
+use longhaul_core::words::{DiskFault, Extent, FileFacts, Ticket};
 
 use super::content::{CAP, crc64, digest};
 use super::disk::{Id, JOURNAL, MAIN, NEXT, Name, Receipt, TARGET};

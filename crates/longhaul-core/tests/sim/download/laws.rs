@@ -10,10 +10,13 @@
 
 use std::fmt;
 
-use longhaul_core::journal::{Folded, Record, Recovered};
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::journal::{Folded, Record, Recovered};
+use longhaul_core::download::restart::Restart;
+use longhaul_core::download::resume::Refusal;
+use longhaul_core::download::step::{Failure, Finish, Heard, Note, Step, Trouble, Verified};
 use longhaul_core::reply::Suspicion;
-use longhaul_core::resume::{Refusal, Restart};
-use longhaul_core::step::{Extent, Failure, Finish, Heard, Millis, Note, Slot, Step, Ticket, Trouble, Verified};
+use longhaul_core::words::{Extent, Millis, Ticket};
 
 use super::content::{CAP, Mask, crc64, mask, mask_of};
 use super::disk::{Id, MAIN, NEXT, NONE, Name, TARGET};

@@ -5,9 +5,10 @@
 
 use longhaul_core::conditions::{Conditions, Unmet};
 use longhaul_core::digest::{Digest, DigestKind};
+use longhaul_core::download::step::Fetch;
 use longhaul_core::identity::{Identity, Validator};
 use longhaul_core::reply::{ContentRange, Framing, ReplyFacts};
-use longhaul_core::step::{Fetch, NetFault};
+use longhaul_core::words::NetFault;
 
 use super::content::{CAP, Content, LEN_MAX, digest};
 use crate::rng::Rng;

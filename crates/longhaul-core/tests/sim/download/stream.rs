@@ -2,8 +2,9 @@
 //! the core a little later. A stopped stream may go on writing for a while.
 
 use longhaul_core::download::Download;
+use longhaul_core::download::step::{Fetch, Grant, Heard, StreamEnd};
 use longhaul_core::reply::ReplyFacts;
-use longhaul_core::step::{DiskFault, Extent, Fetch, Grant, Heard, StreamEnd, Ticket};
+use longhaul_core::words::{DiskFault, Extent, Ticket};
 
 use super::content::{CAP, Mask, crc64, mask};
 use super::disk::Id;

@@ -4,12 +4,13 @@
 
 use longhaul_core::conditions::Conditions;
 use longhaul_core::digest::Digest;
-use longhaul_core::download::{Command, Config, Download, Durability, OnChange};
+use longhaul_core::download::journal::{self, Record, Source};
+use longhaul_core::download::step::{Finish, Heard, Step};
+use longhaul_core::download::{Config, Download};
 use longhaul_core::fault::Fault;
-use longhaul_core::journal::{self, Record, Source};
 use longhaul_core::pace::Connections;
 use longhaul_core::retry::RetryPolicy;
-use longhaul_core::step::{Finish, Heard, Millis, Step, Ticket};
+use longhaul_core::words::{Command, Durability, Millis, OnChange, Ticket};
 
 use super::content::{CAP, LEN_MAX, byte};
 use super::coverage::Coverage;

@@ -1,10 +1,10 @@
 //! The driver half of the simulation: carries out the core's steps against source, store and journal, late and in any
 //! order that a real driver may show. Steps on the journal keep their order; everything else interleaves by chance.
 
-use longhaul_core::step::{DiskFault, NetFault, Ticket};
 use longhaul_core::upload::Upload;
 use longhaul_core::upload::journal::{self, Record};
 use longhaul_core::upload::step::{Fault, Found, FoundJournal, Heard, Looked, Ordered, Step};
+use longhaul_core::words::{DiskFault, NetFault, Ticket};
 
 use super::content::{Bytes, combine, digests, nvme};
 use super::store::Sums;

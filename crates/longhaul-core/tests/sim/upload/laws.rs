@@ -501,7 +501,7 @@ impl World {
             Finish::Failed(Failure::OtherObject) => self.may_be_anothers() && !self.is_seen_to_be_the_source(),
             Finish::Failed(Failure::Unconfirmed) => !self.store.vendor.looks,
             Finish::Failed(Failure::SourceChanged { .. }) => {
-                self.config.on_change == longhaul_core::download::OnChange::Stop
+                self.config.on_change == longhaul_core::words::OnChange::Stop
             }
             _ => false,
         }

@@ -3,12 +3,11 @@
 //! from one seed.
 
 use longhaul_core::digest::DigestKind;
-use longhaul_core::download::{Durability, OnChange};
 use longhaul_core::retry::RetryPolicy;
-use longhaul_core::step::Ticket;
 use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::step::{Finish, Heard, ObjectFacts, SourceFacts, Step};
-use longhaul_core::upload::{Command, Config, Limits, PartLengths, Upload};
+use longhaul_core::upload::{Config, Limits, PartLengths, Upload};
+use longhaul_core::words::{Command, Durability, OnChange, Ticket};
 
 use super::Fault;
 use super::coverage::{At, Coverage};

@@ -12,9 +12,12 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::journal::{Record, Source};
+use longhaul_core::download::resume::{Found, FoundJournal, Target};
+use longhaul_core::download::step::{Heard, Receipt, Step};
 use longhaul_core::identity::Identity;
-use longhaul_core::journal::{Record, Source};
-use longhaul_core::step::{DiskFault, FileFacts, Found, FoundJournal, Heard, Receipt, Slot, Step, Target, Ticket};
+use longhaul_core::words::{DiskFault, FileFacts, Ticket};
 
 use super::Shared;
 use crate::client::batch::Batch;

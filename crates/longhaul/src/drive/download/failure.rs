@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use longhaul_core::download::resume::Refusal;
+use longhaul_core::download::step::{Failure, Plainer, Trouble};
 use longhaul_core::identity::Identity;
 use longhaul_core::reply::Suspicion;
-use longhaul_core::resume::Refusal;
-use longhaul_core::step::{DiskFault, Failure, NetFault, Plainer, Trouble};
+use longhaul_core::words::{DiskFault, NetFault};
 
 use super::Remembered;
 use crate::disk::error::DiskError;

@@ -19,10 +19,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use longhaul_core::digest::Digest;
-use longhaul_core::journal::Source;
+use longhaul_core::download::journal::Source;
+use longhaul_core::download::step::Heard;
 use longhaul_core::reply::ReplyFacts;
-use longhaul_core::step::{Extent, Heard, Ticket};
 use longhaul_core::window::Window;
+use longhaul_core::words::{Extent, Ticket};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::locked;

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use longhaul_core::step::Grant;
+use longhaul_core::download::step::Grant;
 
 use super::locked;
 

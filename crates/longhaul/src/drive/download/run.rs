@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use longhaul_core::download::{Command, Config, Download};
-use longhaul_core::journal::Record;
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::journal::Record;
+use longhaul_core::download::resume::FoundJournal;
+use longhaul_core::download::step::{Finish, Grant, Heard, Note, Ordered, Step};
+use longhaul_core::download::{Config, Download};
 use longhaul_core::names;
-use longhaul_core::step::{DiskFault, Finish, FoundJournal, Grant, Heard, Note, Ordered, Slot, Step, Ticket};
+use longhaul_core::words::{Command, DiskFault, Ticket};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -179,7 +182,7 @@ pub(crate) async fn run(
         shared.clone(),
         slots.clone(),
         request.locking,
-        request.config.durability == longhaul_core::download::Durability::Power,
+        request.config.durability == longhaul_core::words::Durability::Power,
         request.config.source.clone(),
         request.state.clone(),
         request.folders.clone(),
@@ -496,7 +499,7 @@ impl Run<'_> {
         Some(Whereabouts { folder: Within::Path(folder), name, create_dirs })
     }
 
-    fn fetch(&mut self, ticket: Ticket, fetch: longhaul_core::step::Fetch) {
+    fn fetch(&mut self, ticket: Ticket, fetch: longhaul_core::download::step::Fetch) {
         let (start, end, last) = (fetch.start, fetch.end, fetch.last);
         tracing::debug!(request = ticket.0, start, end, last, condition = ?fetch.condition, "ask");
         let (grant_tx, grant) = oneshot::channel();

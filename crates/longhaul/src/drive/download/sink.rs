@@ -11,7 +11,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use longhaul_core::step::{Extent, Grant};
+use longhaul_core::download::step::Grant;
+use longhaul_core::words::Extent;
 
 use super::reach::Reach;
 use crate::disk::crc::RunningCrc;
@@ -199,7 +200,7 @@ mod tests {
     use super::*;
     use crate::disk::crc::crc64;
     use crate::disk::place::{Folder, Place};
-    use longhaul_core::step::Slot;
+    use longhaul_core::download::held::Slot;
 
     const BODY: &[u8] = b"The quick brown fox jumps over the lazy dog, twice, and once more for luck.";
 

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use longhaul_core::step::{Fetch, Grant, Heard, NetFault, StreamEnd, Ticket};
+use longhaul_core::download::step::{Fetch, Grant, Heard, StreamEnd};
+use longhaul_core::words::{NetFault, Ticket};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 

@@ -273,7 +273,7 @@ mod tests {
     use std::io::Write;
 
     use http_body::Body;
-    use longhaul_core::step::Ticket;
+    use longhaul_core::words::Ticket;
 
     use super::*;
     use crate::drive::upload::run::Shared;

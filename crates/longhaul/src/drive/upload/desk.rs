@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use longhaul_core::step::{DiskFault, Ticket};
 use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::step::{Found, Heard, Looked, Receipt, SourceFacts, Step};
+use longhaul_core::words::{DiskFault, Ticket};
 
 use super::run::Shared;
 use super::source::Source;

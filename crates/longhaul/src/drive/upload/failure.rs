@@ -1,8 +1,8 @@
 //! From the core's verdict on an upload to the one public error: names the object, says what was tried and what to do
 //! next.
 
-use longhaul_core::step::{DiskFault, NetFault};
 use longhaul_core::upload::step::{Failure, Fault, Limit};
+use longhaul_core::words::{DiskFault, NetFault};
 
 use super::Remembered;
 use crate::drive::download::failure::trouble_text;
@@ -190,8 +190,8 @@ fn limits(limit: Limit) -> String {
 /// Why a request did not help, in words.
 pub(crate) fn fault_text(fault: &Fault) -> String {
     match fault {
-        Fault::Net { fault, .. } => trouble_text(&longhaul_core::step::Trouble::Net(*fault)),
-        Fault::Stopped { .. } => trouble_text(&longhaul_core::step::Trouble::Net(NetFault::Cut)),
+        Fault::Net { fault, .. } => trouble_text(&longhaul_core::download::step::Trouble::Net(*fault)),
+        Fault::Stopped { .. } => trouble_text(&longhaul_core::download::step::Trouble::Net(NetFault::Cut)),
         Fault::Busy { status, .. } => format!("the store answered with status {status}"),
         Fault::Unreadable => "the store's answer cannot be used".to_owned(),
         Fault::Expired => "the credentials have expired".to_owned(),

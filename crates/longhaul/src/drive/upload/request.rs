@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::ranges::Range;
-use longhaul_core::step::{DiskFault, NetFault, Ticket};
 use longhaul_core::upload::step::{CompletedPart, Fault, Heard, Looked, Part};
+use longhaul_core::words::{DiskFault, NetFault, Ticket};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 

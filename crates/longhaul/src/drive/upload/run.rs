@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use longhaul_core::download::Command;
-use longhaul_core::step::{DiskFault, Ticket};
 use longhaul_core::upload::{Config, Upload};
+use longhaul_core::words::{Command, DiskFault, Ticket};
 
 use longhaul_core::upload::step::{Finish, FoundJournal, Heard, Note, Ordered, Step};
 use tokio::sync::{mpsc, oneshot};
@@ -226,7 +225,7 @@ fn desk_of(request: &Request, shared: &Arc<Shared>) -> Desk {
         intent: request.config.intent.clone(),
         key: request.key.clone(),
         locking: request.locking,
-        durable: request.config.durability == longhaul_core::download::Durability::Power,
+        durable: request.config.durability == longhaul_core::words::Durability::Power,
         sourceless: request.sourceless,
         open: Open::default(),
     }

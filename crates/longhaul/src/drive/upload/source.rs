@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use longhaul_core::ranges::Range;
-use longhaul_core::step::DiskFault;
 use longhaul_core::upload::step::{Looked, SourceFacts};
+use longhaul_core::words::DiskFault;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use crate::disk::error::{DiskError, Result};

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 use longhaul_core::digest::DigestKind;
+use longhaul_core::download::step::Fetch;
 use longhaul_core::reply::ContentRange;
-use longhaul_core::step::{Fetch, NetFault};
 use longhaul_core::upload::step::Fault;
+use longhaul_core::words::NetFault;
 
 use super::refusal::Refusal;
 use super::request::{NoReply, Replied, Request, Verb};

@@ -7,8 +7,8 @@
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, ETAG, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
-use longhaul_core::step::NetFault;
 use longhaul_core::upload::step::Fault;
+use longhaul_core::words::NetFault;
 use sha2::{Digest as _, Sha256};
 
 use super::Cloud;

@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::io;
 
-use longhaul_core::step::NetFault;
+use longhaul_core::words::NetFault;
 use rustls::CertificateError;
 use url::Url;
 

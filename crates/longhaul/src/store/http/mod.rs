@@ -35,9 +35,10 @@ use http::header::{CONTENT_LENGTH, HOST, HeaderValue, LOCATION, TRANSFER_ENCODIN
 use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use longhaul_core::download::step::Fetch;
 use longhaul_core::names::ending_of_no_page;
 use longhaul_core::reply::ReplyFacts;
-use longhaul_core::step::{Fetch, NetFault};
+use longhaul_core::words::NetFault;
 use url::Url;
 
 use crate::source::Address;
@@ -452,7 +453,7 @@ pub(crate) struct Body {
 
 impl Body {
     /// The next bytes, never empty; `None` at the end that the framing promises. An end before that is a
-    /// [`NetFault::Cut`](longhaul_core::step::NetFault), also a TLS connection that closes without saying so.
+    /// [`NetFault::Cut`](longhaul_core::words::NetFault), also a TLS connection that closes without saying so.
     ///
     /// Dropping the future loses nothing. The chunk is a piece of hyper's read buffer: that grows with what the network
     /// delivers, from 8 KiB to about 500 KiB. While one chunk is held here, up to two more such buffers are on their way

@@ -5,7 +5,7 @@
 //! RFC 6454.
 
 use http::header::HeaderValue;
-use longhaul_core::step::NetFault;
+use longhaul_core::words::NetFault;
 
 use super::failure::NetFailure;
 use super::jar::Jar;

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use longhaul_core::conditions::Conditions;
+use longhaul_core::download::step::Fetch;
 use longhaul_core::identity::Validator;
-use longhaul_core::step::Fetch;
 use percent_encoding::percent_decode_str;
 use url::Url;
 

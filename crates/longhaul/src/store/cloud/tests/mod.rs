@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::Method;
 use longhaul_core::digest::{Digest, DigestKind};
-use longhaul_core::step::Fetch;
+use longhaul_core::download::step::Fetch;
 use longhaul_core::upload::step::{CompletedPart, Fault};
 use md5::Md5;
 use sha2::Digest as _;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-use longhaul_core::step::NetFault;
+use longhaul_core::words::NetFault;
 
 use super::*;
 

@@ -15,7 +15,7 @@ use base64::Engine as _;
 use longhaul_core::conditions::Conditions;
 use longhaul_core::identity::Validator;
 use longhaul_core::reply::{ContentRange, Framing};
-use longhaul_core::step::NetFault;
+use longhaul_core::words::NetFault;
 
 use super::*;
 

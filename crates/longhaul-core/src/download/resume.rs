@@ -1,15 +1,62 @@
 //! What is what we found on disk worth?
 //!
-//! [`verdict`] reads what the driver found in the folder and says how to begin. A journal is a witness, not a judge:
+//! [`verdict`] reads what the driver [`Found`] in the folder and says how to begin. A journal is a witness, not a judge:
 //! hints count only after their bytes were read back, claims beyond the end of the file are void, claims are read
 //! again unless the file looks exactly as at a clean stop, and a journal of another source is refused by name. What it
 //! can never do is block the next start: a journal that cannot be read means starting over, with the reason.
 
-use crate::held::Held;
+use super::held::{Held, Slot};
+use super::journal::{Begin, Folded, Problem, Publishing, Recovered, Source};
+use super::restart::Restart;
 use crate::identity::Identity;
-use crate::journal::{Begin, Folded, Publishing, Source};
 use crate::ranges::Range;
-use crate::step::{Extent, FileFacts, Found, FoundJournal, Slot, Target};
+use crate::words::{Extent, FileFacts};
+
+/// What stands at the target name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// Its facts.
+        facts: FileFacts,
+        /// The identity from a receipt of this source that still fits the file (path, length, mtime), if there is one.
+        finished: Option<Box<Identity>>,
+    },
+    /// A symbolic link, whatever it points to.
+    Symlink,
+    /// A directory.
+    Directory,
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// What the driver found in the folder when it opened the transfer, after it took the lock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The journal.
+    pub journal: FoundJournal,
+    /// `NAME.lhpart`, as it was before the driver created it to lock it.
+    pub main: Option<FileFacts>,
+    /// `NAME.lhnext`.
+    pub next: Option<FileFacts>,
+    /// The target name.
+    pub target: Target,
+    /// Free bytes for this user on the file system; `None` when it cannot be told.
+    pub free: Option<u64>,
+}
+
+/// The journal as found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FoundJournal {
+    /// There is none.
+    Absent,
+    /// Readable, up to the last whole record.
+    Read(Box<Recovered>),
+    /// Unreadable: the driver has set it aside under another name.
+    SetAside(Problem),
+}
 
 /// One generation as it can be taken up again.
 #[derive(Debug, Clone, PartialEq)]
@@ -227,113 +274,6 @@ pub fn fit(then: &FileFacts, now: &FileFacts) -> Fit {
     }
 }
 
-/// Why held bytes were discarded. Stored in the journal by code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Restart {
-    /// The source shows another version.
-    Changed,
-    /// The source has no strong validator: bytes of two replies cannot be joined.
-    NotProvable,
-    /// The validator is the same but bytes that came again differ: it proves nothing.
-    ValidatorLied,
-    /// The whole-object digest does not match.
-    DigestMismatch,
-    /// Bytes on disk do not match their checksums.
-    Damaged,
-    /// The part file is missing or shorter than what was recorded.
-    Truncated,
-    /// A sync failed: what was written since the last good one may not be on disk.
-    SyncFailed,
-    /// The journal was unreadable and has been set aside.
-    JournalUnusable,
-    /// A part file without a journal.
-    NoJournal,
-    /// The version that had replaced it is gone again, or is replaced by a third one.
-    Superseded,
-    /// The source does not show any more what the held bytes were joined by.
-    ValidatorGone,
-    /// The source sends the object in another encoding.
-    Encoded,
-}
-
-impl Restart {
-    /// All reasons.
-    pub const ALL: [Restart; 12] = [
-        Self::Changed,
-        Self::NotProvable,
-        Self::ValidatorLied,
-        Self::DigestMismatch,
-        Self::Damaged,
-        Self::Truncated,
-        Self::SyncFailed,
-        Self::JournalUnusable,
-        Self::NoJournal,
-        Self::Superseded,
-        Self::ValidatorGone,
-        Self::Encoded,
-    ];
-
-    /// The code in the journal; never 0.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Changed => 1,
-            Self::NotProvable => 2,
-            Self::ValidatorLied => 3,
-            Self::DigestMismatch => 4,
-            Self::Damaged => 5,
-            Self::Truncated => 6,
-            Self::SyncFailed => 7,
-            Self::JournalUnusable => 8,
-            Self::NoJournal => 9,
-            Self::Superseded => 10,
-            Self::ValidatorGone => 11,
-            Self::Encoded => 12,
-        }
-    }
-
-    /// The reason with that code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|r| r.code() == code)
-    }
-
-    /// The word for programs, as in `--json`: it does not change.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Changed => "changed",
-            Self::NotProvable => "not_provable",
-            Self::ValidatorLied => "validator_lied",
-            Self::DigestMismatch => "digest_mismatch",
-            Self::Damaged => "damaged",
-            Self::Truncated => "truncated",
-            Self::SyncFailed => "sync_failed",
-            Self::JournalUnusable => "journal_unusable",
-            Self::NoJournal => "no_journal",
-            Self::Superseded => "superseded",
-            Self::ValidatorGone => "validator_gone",
-            Self::Encoded => "encoded",
-        }
-    }
-
-    /// A sentence for people.
-    pub fn explain(self) -> &'static str {
-        match self {
-            Self::Changed => "the source shows another version of the object",
-            Self::NotProvable => "the source gives no strong validator, so bytes of two replies cannot be joined",
-            Self::ValidatorLied => "the source sent other bytes under the same validator",
-            Self::DigestMismatch => "the whole object did not match its digest",
-            Self::Damaged => "bytes on disk do not match their checksums",
-            Self::Truncated => "the partial file is missing or shorter than what was recorded",
-            Self::SyncFailed => "the disk failed to sync, so unsynced bytes are fetched again",
-            Self::JournalUnusable => "the journal was unreadable and has been set aside",
-            Self::NoJournal => "a partial file without its journal proves nothing",
-            Self::Superseded => "a newer version took the place of one that had begun",
-            Self::ValidatorGone => "the source does not show the validator any more that the bytes were held under",
-            Self::Encoded => "the source sends the object in another encoding than the bytes that were held",
-        }
-    }
-}
-
 /// A target or partial that is not ours to touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -377,7 +317,7 @@ mod tests {
     /// Records that no program of ours writes are not gone on with.
     #[test]
     fn a_journal_that_was_made_up_is_not_used() {
-        use crate::journal;
+        use super::super::journal;
         let begin = |generation, slot, block_len| {
             let identity = Identity { length: Some(100), ..Identity::default() };
             journal::Record::Begin(Begin { generation, slot, identity, block_len, reason: None })
@@ -414,7 +354,7 @@ mod tests {
     /// What is held of other bytes of the source is refused; a journal that contradicts the range it names is not used.
     #[test]
     fn a_journal_of_another_range_is_of_another_thing() {
-        use crate::journal;
+        use super::super::journal;
         use crate::window::Window;
         let source = |range: &str| match range {
             "" => Source::default(),

@@ -4,15 +4,16 @@
 //!
 //! Two kinds of record speak of bytes. A **claim** follows a completed sync. A **hint** was written without one, and
 //! counts only after its bytes were read back, matched and synced. This module encodes, decodes and folds records into
-//! [`Recovered`]; what that is worth is decided in [`resume`](crate::resume).
+//! [`Recovered`]; what that is worth is decided in [`resume`](crate::download::resume).
 
+use super::held::Slot;
+use super::restart::Restart;
 use crate::frame::{self, KIND_DOWNLOAD, Reader, TEXT_MAX, Writer};
 pub use crate::frame::{HEADER_LEN, Problem, VERSION};
 use crate::identity::Identity;
 use crate::ranges::Range;
-use crate::resume::Restart;
-use crate::step::{Extent, FileFacts, Slot};
 use crate::window::{Part, Window};
+use crate::words::{Extent, FileFacts};
 
 /// Extents in one claim, ranges in one void; more are split over several records.
 const LIST_MAX: usize = 4096;

@@ -8,7 +8,16 @@
 //! number of blocks (8192) plus the number of gaps.
 
 use crate::ranges::Range;
-use crate::step::Extent;
+use crate::words::Extent;
+
+/// Which of the two files that may hold data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// `NAME.lhpart`.
+    Main,
+    /// `NAME.lhnext`: a new generation, until the old one may go.
+    Next,
+}
 
 /// One extent and its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,111 +15,16 @@
 //! | `Throttle`, `Note`, `Finish` | none |
 //! | all others | `Done` or `Failed` |
 
+use super::held::Slot;
+use super::journal::Record;
+use super::restart::Restart;
+use super::resume::{Found, Refusal};
 use crate::conditions::Conditions;
 use crate::digest::{Digest, DigestKind};
 use crate::identity::Validator;
-use crate::journal::{Record, Recovered};
 use crate::ranges::Range;
 use crate::reply::ReplyFacts;
-use crate::resume::Restart;
-
-/// Names one step. Tickets are never used twice within one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
-
-/// Milliseconds on a clock that never goes back and stands still for nobody; only differences matter.
-pub type Millis = u64;
-
-/// Which of the two files that may hold data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Slot {
-    /// `NAME.lhpart`.
-    Main,
-    /// `NAME.lhnext`: a new generation, until the old one may go.
-    Next,
-}
-
-/// A stretch of written bytes and the CRC-64 of exactly these bytes. It never crosses a block boundary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Extent {
-    /// Offset of the first byte in the file.
-    pub start: u64,
-    /// How many bytes; never 0.
-    pub len: u64,
-    /// CRC-64 of the bytes.
-    pub crc: u64,
-}
-
-impl Extent {
-    /// One past the last byte.
-    pub fn end(self) -> u64 {
-        self.start.saturating_add(self.len)
-    }
-
-    /// The bytes it covers.
-    pub fn range(self) -> Range {
-        Range::new(self.start, self.end())
-    }
-}
-
-/// What tells one state of a file from another without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct FileFacts {
-    /// Length in bytes.
-    pub len: u64,
-    /// Inode number (0 where there is none).
-    pub inode: u64,
-    /// Modification time in nanoseconds since the Unix epoch.
-    pub mtime_ns: i64,
-    /// Change time in nanoseconds since the Unix epoch.
-    pub ctime_ns: i64,
-}
-
-/// What stands at the target name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// Nothing.
-    Absent,
-    /// A regular file.
-    File {
-        /// Its facts.
-        facts: FileFacts,
-        /// The identity from a receipt of this source that still fits the file (path, length, mtime), if there is one.
-        finished: Option<Box<crate::identity::Identity>>,
-    },
-    /// A symbolic link, whatever it points to.
-    Symlink,
-    /// A directory.
-    Directory,
-    /// A device, socket or pipe.
-    Other,
-}
-
-/// What the driver found in the folder when it opened the transfer, after it took the lock.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Found {
-    /// The journal.
-    pub journal: FoundJournal,
-    /// `NAME.lhpart`, as it was before the driver created it to lock it.
-    pub main: Option<FileFacts>,
-    /// `NAME.lhnext`.
-    pub next: Option<FileFacts>,
-    /// The target name.
-    pub target: Target,
-    /// Free bytes for this user on the file system; `None` when it cannot be told.
-    pub free: Option<u64>,
-}
-
-/// The journal as found.
-#[derive(Debug, Clone, PartialEq)]
-pub enum FoundJournal {
-    /// There is none.
-    Absent,
-    /// Readable, up to the last whole record.
-    Read(Box<Recovered>),
-    /// Unreadable: the driver has set it aside under another name.
-    SetAside(crate::journal::Problem),
-}
+use crate::words::{DiskFault, Extent, FileFacts, NetFault, Ticket};
 
 /// A step together with its ticket.
 #[derive(Debug, Clone, PartialEq)]
@@ -277,48 +182,6 @@ pub enum StreamEnd {
     Disk(DiskFault),
     /// It was stopped by `Step::Stop`.
     Stopped,
-}
-
-/// How the network failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NetFault {
-    /// The host name did not resolve.
-    Resolve,
-    /// No connection.
-    Connect,
-    /// TLS refused: not worth a second try.
-    Tls,
-    /// The connection broke or the body ended before its promised end.
-    Cut,
-    /// Slower than the least rate over the stall time.
-    Stalled,
-    /// The answer was no legal HTTP.
-    Protocol,
-    /// A proxy refuses to connect us there, by policy, say: not worth a second try.
-    Proxy,
-    /// A redirect that must not be followed (loop, downgrade, scheme): not worth a second try.
-    Redirect,
-}
-
-/// How the disk failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DiskFault {
-    /// No space, or a quota.
-    NoSpace,
-    /// Read-only file system.
-    ReadOnly,
-    /// Permission denied.
-    Denied,
-    /// Something stands at the name.
-    Exists,
-    /// Another process holds the transfer.
-    InUse,
-    /// The file system cannot lock, or a name is unusable.
-    Unsupported,
-    /// The work was cut short because the run is ending; nothing was found wrong.
-    Interrupted,
-    /// Any other I/O error.
-    Io,
 }
 
 /// What the driver tells the core.
@@ -552,7 +415,7 @@ pub enum Failure {
         during: &'static str,
     },
     /// A target or partial that is not ours to touch.
-    Refused(crate::resume::Refusal),
+    Refused(Refusal),
     /// The network gave up.
     GaveUp(Trouble),
     /// HTML in place of the object: a portal or a login page.
