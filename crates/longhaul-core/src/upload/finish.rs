@@ -237,7 +237,7 @@ impl super::Upload {
     fn finish_done(&mut self) {
         let Some(outcome) = self.outcome.clone() else { return };
         self.finish(Finish::Done {
-            length: self.source.len,
+            length: self.source.len(),
             verified: outcome.verified,
             already: outcome.already,
             object: Box::new(outcome.object),

@@ -39,6 +39,7 @@ mod parts;
 mod plan;
 mod ramp;
 mod settle;
+mod source;
 mod start;
 pub mod step;
 
@@ -47,7 +48,7 @@ pub use plan::part_len;
 
 use std::collections::VecDeque;
 
-use crate::digest::{Digest, DigestKind};
+use crate::digest::DigestKind;
 use crate::fault::UploadFault;
 use crate::retry::Retry;
 use crate::words::{Command, DiskFault, Durability, Millis, NetFault, Ticket};
@@ -56,16 +57,13 @@ use journal::{Before, Record, Whole};
 use parts::{Parts, Read, Send};
 use ramp::Ramp;
 use settle::{Listed, Settle};
-use step::{Failure, Fault, Finish, Heard, Looked, Note, ObjectFacts, Ordered, Restart, SourceFacts, Step, Verified};
+use source::Source;
+use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Ordered, Restart, SourceFacts, Step, Verified};
 
-/// How long after a change of the source a later one may leave its times as they are, in milliseconds.
-const YOUNG_MS: Millis = 2_000;
 /// Renewals of credentials or clock in a row that are not counted as failures.
 const RENEWALS_MAX: u32 = 2;
 /// Attempts per run, for whatever reasons, before giving up.
 const ATTEMPTS_MAX: u32 = 12;
-/// Changes of the source's facts without a change of its bytes, per run: each means reading what was sent.
-const TOUCHES_MAX: u32 = 32;
 
 /// Where the run is; named after what is to be done next, or is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,20 +181,7 @@ pub struct Upload {
     /// Everything has stopped, and the uploads are being removed.
     discarding: bool,
 
-    // The source.
-    source: SourceFacts,
-    settled: bool,
-    /// Since when the source has been seen with these facts.
-    seen_at: Millis,
-    /// Something was read under other facts than these: look again.
-    doubtful: bool,
-    /// A read of the source failed.
-    read_fault: Option<DiskFault>,
-    /// The facts have changed since they were recorded.
-    touched: bool,
-    touches: u32,
-    changes: u32,
-    last_snapshot: Option<(SourceFacts, Vec<Digest>)>,
+    source: Source,
     /// What the last record says is about to be sent was read in this run, and can be sent again as it is.
     ready: bool,
 
@@ -268,6 +253,7 @@ impl Upload {
     /// A run that has not begun; its first steps wait in [`next_step`](Self::next_step).
     pub fn new(config: Config) -> Self {
         let retry = Retry::new(config.retry, config.seed);
+        let source = Source::new(config.on_change, config.changes_max);
         let ramp = Ramp::new(config.connections, config.connections_known, config.goodput_known);
         let mut run = Self {
             config,
@@ -285,15 +271,7 @@ impl Upload {
             over: false,
             ending: None,
             discarding: false,
-            source: SourceFacts::default(),
-            settled: false,
-            seen_at: 0,
-            doubtful: false,
-            read_fault: None,
-            touched: false,
-            touches: 0,
-            changes: 0,
-            last_snapshot: None,
+            source,
             ready: false,
             attempt: None,
             next_attempt: 1,
@@ -431,7 +409,7 @@ impl Upload {
     /// Bytes of the source that the store has acknowledged and that count; for progress displays.
     pub fn acknowledged(&self) -> u64 {
         match &self.outcome {
-            Some(_) => self.source.len,
+            Some(_) => self.source.len(),
             None => self.parts.acknowledged(),
         }
     }
@@ -449,7 +427,7 @@ impl Upload {
 
     /// The source's length in bytes, as last seen.
     pub fn length(&self) -> u64 {
-        self.source.len
+        self.source.len()
     }
 
     /// The length of all parts but the last, once the source is divided; `None` while, or because, it is one request.
@@ -632,6 +610,11 @@ impl Upload {
         }
     }
 
+    /// What an organ decided, unless it is that the run fails.
+    fn go_on<T>(&mut self, verdict: Result<T, Failure>) -> Option<T> {
+        verdict.map_err(|failure| self.fail(failure)).ok()
+    }
+
     fn fail_disk(&mut self, fault: DiskFault, during: &'static str) {
         self.fail(Failure::Disk { fault, during });
     }
@@ -739,13 +722,8 @@ impl Upload {
 
     /// The source's facts as they are written down with the whole: without times while these prove nothing.
     fn proven_facts(&self) -> SourceFacts {
-        let facts = self.source;
+        let facts = self.source.facts();
         if self.proven { facts } else { SourceFacts { mtime_ns: 0, ctime_ns: 0, ..facts } }
-    }
-
-    /// Bytes that were read at this moment can be trusted to be of the source as it shows itself now.
-    fn is_firm(&self, before: &Looked, ordered_at: Millis) -> bool {
-        before.facts == self.source && (before.settled || ordered_at >= self.seen_at.saturating_add(YOUNG_MS))
     }
 }
 

@@ -16,8 +16,9 @@ use std::collections::BTreeSet;
 
 use super::compare::{is_etag, same};
 use super::journal::{ETAG_MAX, PART_NUMBER_MAX, Record, RecordedPart};
+use super::source::Look;
 use super::step::{CompletedPart, Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
-use super::{Main, Stage, TOUCHES_MAX, UploadFault, plan};
+use super::{Main, Stage, UploadFault, plan};
 use crate::digest::{Digest, DigestKind};
 use crate::words::{DiskFault, Millis, Ticket};
 
@@ -243,7 +244,7 @@ impl super::Upload {
 
     /// Keeps parts flowing; goes on when all are there and of one version of the source.
     pub(super) fn share(&mut self) {
-        if self.doubtful && self.main.is_none() {
+        if self.source.is_doubtful() && self.main.is_none() {
             self.main(Main::CheckSource, Step::CheckSource);
         }
         self.look_at_pace();
@@ -260,9 +261,9 @@ impl super::Upload {
         if busy || !self.parts.todo.is_empty() || !self.parts.unread.is_empty() {
             return;
         }
-        if self.touched && self.parts.young.is_empty() && self.parts.closing.is_empty() {
-            self.touched = false;
-            self.record_beside(vec![Record::Touched { attempt: self.number(), facts: self.source }]);
+        if self.source.is_touched() && self.parts.young.is_empty() && self.parts.closing.is_empty() {
+            self.source.recorded();
+            self.record_beside(vec![Record::Touched { attempt: self.number(), facts: self.source.facts() }]);
         }
         if !self.parts.young.is_empty() && !self.planted(UploadFault::YoungTrusted) {
             self.parts.unread = std::mem::take(&mut self.parts.young);
@@ -287,7 +288,7 @@ impl super::Upload {
     }
 
     fn send_parts(&mut self) {
-        if self.now < self.retry.not_before || self.ending.is_some() || self.read_fault.is_some() {
+        if self.now < self.retry.not_before || self.ending.is_some() || self.source.is_unreadable() {
             return;
         }
         let Some(upload_id) = self.attempt.as_ref().and_then(|a| a.upload_id.clone()) else { return };
@@ -306,7 +307,7 @@ impl super::Upload {
     }
 
     pub(super) fn read_parts(&mut self, attempt: u32) {
-        if self.read_fault.is_some() || self.ending.is_some() {
+        if self.source.is_unreadable() || self.ending.is_some() {
             return;
         }
         let closing = self.parts.closes;
@@ -373,11 +374,11 @@ impl super::Upload {
         if (compared == Some(false) || !right_len) && !self.planted(UploadFault::WrongPartAccepted) {
             return self.wrong_part(number, &read, &part.digests);
         }
-        let firm = self.is_firm(&before, send.ordered_at);
+        let firm = self.source.is_firm(&before, send.ordered_at);
         if self.planted(UploadFault::SourceChangeIgnored) {
             // Whatever it was read from.
-        } else if before.facts != self.source {
-            self.doubtful = true;
+        } else if !self.source.is_as_in(&before) {
+            self.source.doubt();
             self.parts.unread.insert(number);
         } else if !firm {
             self.parts.young.insert(number);
@@ -485,8 +486,8 @@ impl super::Upload {
         }
         match heard {
             Heard::PartRead { digests, before } if read.attempt == 0 => {
-                self.proven &= self.is_firm(&before, read.ordered_at);
-                if before.facts != self.source {
+                self.proven &= self.source.is_firm(&before, read.ordered_at);
+                if !self.source.is_as_in(&before) {
                     self.comparison_disturbed();
                 } else if let Some(state) = self.parts.state(read.number) {
                     state.read = digests;
@@ -496,7 +497,7 @@ impl super::Upload {
             Heard::Failed(fault) if read.attempt == 0 => {
                 if fault != DiskFault::Interrupted {
                     self.stop_reads();
-                    self.read_fault = Some(fault);
+                    self.source.unreadable(fault);
                     self.stage = Stage::Replan;
                 } else {
                     self.parts.unread.insert(read.number);
@@ -512,12 +513,12 @@ impl super::Upload {
 
     fn part_read(&mut self, read: &Read, digests: Vec<Digest>, before: Looked) {
         let number = read.number;
-        if before.facts != self.source {
-            self.doubtful = true;
+        if !self.source.is_as_in(&before) {
+            self.source.doubt();
             self.parts.unread.insert(number);
             return;
         }
-        let firm = self.is_firm(&before, read.ordered_at);
+        let firm = self.source.is_firm(&before, read.ordered_at);
         let Some(state) = self.parts.state(number) else { return };
         let acked = state.acked;
         if acked {
@@ -548,7 +549,7 @@ impl super::Upload {
         }
         if !acked {
             self.acknowledged_part(number, !firm);
-        } else if firm && self.parts.state(number).is_some_and(|s| s.recorded_young) && !self.touched {
+        } else if firm && self.parts.state(number).is_some_and(|s| s.recorded_young) && !self.source.is_touched() {
             self.acknowledged_part(number, false);
         }
     }
@@ -556,8 +557,7 @@ impl super::Upload {
     /// A read of the source failed: because it has changed, or because it cannot be read?
     fn source_unreadable(&mut self, fault: DiskFault) {
         if fault != DiskFault::Interrupted && self.ending.is_none() {
-            self.read_fault = Some(fault);
-            self.doubtful = true;
+            self.source.unreadable(fault);
         }
     }
 
@@ -567,41 +567,28 @@ impl super::Upload {
     pub(super) fn heard_source(&mut self, looked: Looked) {
         match self.stage {
             Stage::Replan => return self.replan(looked),
-            Stage::CompareCheck if looked.facts == self.source => return self.already_there(),
+            Stage::CompareCheck if self.source.is_as_in(&looked) => return self.already_there(),
             Stage::CompareCheck => return self.comparison_disturbed(),
             _ => {}
         }
-        self.doubtful = false;
-        self.settled = looked.settled;
-        if looked.facts != self.source {
-            self.read_fault = None;
-            self.stage = Stage::Send;
-            return self.facts_changed(looked);
+        let verdict = self.source.look(self.now, looked, self.parts.len);
+        match self.go_on(verdict) {
+            None => {}
+            Some(Look::Same) if self.stage == Stage::Check => self.stage = Stage::Combine,
+            Some(Look::Same) => {}
+            Some(_) if self.planted(UploadFault::SourceChangeIgnored) => {
+                self.source.recorded();
+                self.stage = Stage::Send;
+            }
+            Some(Look::Changed) => {
+                self.stage = Stage::Send;
+                self.source_changed();
+            }
+            Some(Look::Touched) => {
+                self.stage = Stage::Send;
+                self.parts.doubt_all();
+            }
         }
-        if let Some(fault) = self.read_fault.take() {
-            return self.fail_disk(fault, "read the source");
-        }
-        if self.stage == Stage::Check {
-            self.stage = Stage::Combine;
-        }
-    }
-
-    /// The source shows other facts than those that its parts were read under: has it changed, or was it only touched?
-    fn facts_changed(&mut self, looked: Looked) {
-        self.source = looked.facts;
-        self.seen_at = self.now;
-        if self.planted(UploadFault::SourceChangeIgnored) {
-            return;
-        }
-        if looked.facts.len != self.parts.len {
-            return self.source_changed();
-        }
-        self.touches += 1;
-        if self.touches > TOUCHES_MAX {
-            return self.fail(Failure::SourceChanged { changes: self.changes + 1 });
-        }
-        self.touched = true;
-        self.parts.doubt_all();
     }
 
     pub(super) fn read_failed_for_good(&mut self, fault: DiskFault) {

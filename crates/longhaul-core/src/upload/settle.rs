@@ -149,7 +149,7 @@ impl super::Upload {
         if !single && !self.proven {
             // Should the next start find it stored, or not, it must not believe the facts that the parts began with.
             records.push(Record::Touched { attempt: number, facts });
-            self.touched = true;
+            self.source.recorded_unproven();
         }
         records.push(if single {
             Record::Putting { attempt: number, facts, digests, before }
@@ -188,7 +188,11 @@ impl super::Upload {
         }
         let Some(upload_id) = attempt.upload_id.clone() else { return };
         self.law(6, self.parts.is_whole(), "Complete with parts missing");
-        self.law(4, !self.doubtful && self.parts.is_one_version(), "Complete for two versions of the source");
+        self.law(
+            4,
+            !self.source.is_doubtful() && self.parts.is_one_version(),
+            "Complete for two versions of the source",
+        );
         self.law(5, self.sends.is_empty(), "Complete while parts are on their way");
         let checksum = attempt.checksum;
         let parts = self.parts.completed(checksum);
@@ -414,9 +418,9 @@ impl super::Upload {
         let late = waited >= self.config.settle_ms;
         // The request of an earlier run, for what may be another version: should it be carried out late, it would
         // overwrite the newer one.
-        let outdated = self.touched && !self.ready && waited < OUTDATED_MS.min(self.config.settle_ms);
+        let outdated = self.source.is_touched() && !self.ready && waited < OUTDATED_MS.min(self.config.settle_ms);
         let exists = self.settle.cause == Some(Fault::Exists);
-        let current = self.ready || !self.touched && self.settled;
+        let current = self.ready || !self.source.is_touched() && self.source.is_settled();
         match seen {
             Seen::Ours(object, verified) => self.found(*object, verified, gone),
             Seen::Already(object, verified) if !listed => self.found(*object, verified, gone),
@@ -467,7 +471,7 @@ impl super::Upload {
     fn contest(&mut self, object: ObjectFacts, current: bool) {
         let whole = self.whole.as_ref();
         let other = current && whole.is_some_and(|whole| same(&object.digests, &whole.digests) == Some(false));
-        let fits = object.len.is_none_or(|len| len == self.source.len) && !object.dressed_differently;
+        let fits = object.len.is_none_or(|len| len == self.source.len()) && !object.dressed_differently;
         // Somebody waits for the callback of ours.
         if other || !fits || self.config.callback || self.planted(UploadFault::SourceNotCompared) {
             return self.fail(Failure::OtherObject);
@@ -537,7 +541,7 @@ impl super::Upload {
         self.settle = Settle::default();
         self.retry.not_before = self.now;
         // An earlier run sent it, and the source may have changed since.
-        if !self.ready && (self.touched || !self.settled) {
+        if !self.ready && (self.source.is_touched() || !self.source.is_settled()) {
             // That is written down, and the source is compared with what is there now.
             self.before = Before::Object(Box::new(object));
             self.stage = Stage::Stored;
@@ -555,7 +559,8 @@ impl super::Upload {
         }
         self.parts = super::parts::Parts::default();
         self.stored_whole = self.whole.take();
-        (self.whole, self.in_doubt, self.guarded, self.touched) = (None, false, false, false);
+        self.source.recorded();
+        (self.whole, self.in_doubt, self.guarded) = (None, false, false);
         self.looked_at = Some(self.now);
         let object = match &self.before {
             Before::Object(object) => Some((**object).clone()),

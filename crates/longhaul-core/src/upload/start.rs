@@ -8,10 +8,11 @@ use super::compare::{Shown, is_made_otherwise, same, same_write, shown};
 use super::finish::Owed;
 use super::journal::{self, Before, Record, Recovered, Whole};
 use super::parts::Parts;
+use super::source::Snapshot;
 use super::step::{Composite, Failure, Fault, Found, FoundJournal, Looked, Note, ObjectFacts, Restart, Step, Verified};
 use super::{ATTEMPTS_MAX, Attempt, Main, Outcome, Stage, UploadFault, plan};
 use crate::digest::{Digest, DigestKind};
-use crate::words::{DiskFault, OnChange};
+use crate::words::DiskFault;
 
 /// Tries for the first look: it only spares work, so that not much is spent on it (two seconds on average). A store that
 /// refuses half of all requests answers one of these, but for once in 64 times.
@@ -21,9 +22,7 @@ impl super::Upload {
     // ---- what was found ----------------------------------------------------------------------------------------
 
     pub(super) fn open(&mut self, found: Found) {
-        self.source = found.source.facts;
-        self.settled = found.source.settled;
-        self.seen_at = self.now;
+        self.source.open(self.now, found.source);
         self.finished = found.finished;
         self.stage = Stage::Look;
         match found.journal {
@@ -63,7 +62,7 @@ impl super::Upload {
         if last.stored {
             // Only its paperwork lacks, unless the source has changed since.
             let parts = if single { 0 } else { plan::count(last.facts.len, last.part_len) };
-            self.paperwork = (last.facts == self.source && self.settled).then_some(parts);
+            self.paperwork = (last.facts == self.source.facts() && self.source.is_settled()).then_some(parts);
             self.stored_whole = last.sending.clone();
             self.whole = last.sending.filter(|_| self.paperwork.is_some());
         } else if last.aborted || last.abandoned || single && last.sending.is_none() {
@@ -96,7 +95,7 @@ impl super::Upload {
             create_doubt: false,
             checksum: last.checksum,
         });
-        self.touched = last.facts != self.source;
+        self.source.recorded_as(last.facts);
         if single {
             return;
         }
@@ -105,13 +104,13 @@ impl super::Upload {
         if !self.planted(UploadFault::ResumeForgets) {
             self.parts.recall(last.parts);
         }
-        let (length, parts) = (self.source.len, self.parts.count());
+        let (length, parts) = (self.source.len(), self.parts.count());
         self.note(Note::Started { length, part_len: Some(last.part_len), parts });
     }
 
     /// Whether the attempt from an earlier run can still become the object that is wanted; otherwise a new one begins.
     pub(super) fn check_resumed(&mut self) {
-        if self.parts.len() != self.source.len && !self.planted(UploadFault::SourceChangeIgnored) {
+        if self.parts.len() != self.source.len() && !self.planted(UploadFault::SourceChangeIgnored) {
             return self.source_changed();
         }
         let (part_len, limits) = (self.parts.part_len(), self.config.limits);
@@ -190,15 +189,15 @@ impl super::Upload {
             let ours = self.stored_whole.take().is_some_and(|whole| matches!(shown(&object, &whole), Shown::Same(_)));
             let asked = self.config.force || self.config.callback || object.dressed_differently;
             let wanted = ours || !asked;
-            let fits = object.len.is_none_or(|len| len == self.source.len);
+            let fits = object.len.is_none_or(|len| len == self.source.len());
             if wanted
                 && fits
-                && self.settled
+                && self.source.is_settled()
                 && let Some(finished) = self.finished.take()
             {
                 let by_digest = same(&finished.digests, &object.digests);
                 if by_digest == Some(true) || by_digest.is_none() && same_write(&finished, &object) == Some(true) {
-                    let whole = Whole { length: self.source.len, digests: finished.digests, composite: None };
+                    let whole = Whole { length: self.source.len(), digests: finished.digests, composite: None };
                     let verified = match shown(&object, &whole) {
                         Shown::Same(verified) => verified,
                         _ => Verified::Length,
@@ -245,7 +244,7 @@ impl super::Upload {
         self.proven = true; // by the facts that were recorded with it
         let object = object.unwrap_or_else(|| {
             let digests = self.whole.as_ref().map(|whole| whole.digests.clone()).unwrap_or_default();
-            ObjectFacts { len: Some(self.source.len), digests, ..ObjectFacts::default() }
+            ObjectFacts { len: Some(self.source.len()), digests, ..ObjectFacts::default() }
         });
         self.done(Outcome { object, verified, already: false, callback_failed: false, receipt: true });
     }
@@ -259,7 +258,7 @@ impl super::Upload {
 
     /// One request or several?
     fn divide(&mut self) {
-        let length = self.source.len;
+        let length = self.source.len();
         let limits = self.config.limits;
         if length <= self.single_max() {
             self.parts = Parts::default();
@@ -301,7 +300,7 @@ impl super::Upload {
     fn part_len_of_candidate(&self, part_len: u64) -> u64 {
         let object = self.candidate.as_ref().filter(|o| self.config.part_len.is_none() && self.common_crc(o).is_none());
         let Some(composite) = object.and_then(|o| o.composite) else { return part_len };
-        let (length, limits) = (self.source.len, &self.config.limits);
+        let (length, limits) = (self.source.len(), &self.config.limits);
         let mut lengths = std::iter::successors(Some(part_len), |&longer| plan::shorter(longer, length, limits));
         lengths.find(|&len| plan::count(length, len) == composite.count).unwrap_or(part_len)
     }
@@ -375,7 +374,7 @@ impl super::Upload {
 
     pub(super) fn heard_combined(&mut self, digests: Vec<Digest>, composite: Option<Composite>) {
         let holes = self.planted(UploadFault::CompletedWithHoles) && self.stage == Stage::Combine;
-        let length = if holes { self.parts.acknowledged() } else { self.source.len };
+        let length = if holes { self.parts.acknowledged() } else { self.source.len() };
         let composite = composite.filter(|_| !self.parts.has_opaque_etags());
         let whole = Whole { length, digests, composite };
         if self.stage != Stage::CompareCombine {
@@ -415,42 +414,23 @@ impl super::Upload {
 
     // ---- a small source ----------------------------------------------------------------------------------------
 
-    /// The snapshot is one version of the source when the facts before and after it are the same and old enough, or when
-    /// two in a row are the same.
     pub(super) fn heard_snapshot(&mut self, before: Looked, after: Looked, digests: Vec<Digest>) {
-        let torn = before.facts != after.facts && !self.planted(UploadFault::SnapshotTorn);
-        if before.facts != self.source || torn {
-            self.source = after.facts;
-            self.seen_at = self.now;
-        }
-        self.settled = before.settled;
-        if torn {
-            self.last_snapshot = None;
-            if !self.change() && after.facts.len > self.single_max() {
-                self.stage = Stage::Replan;
-            }
-            return;
-        }
-        if before.facts.len > self.single_max() {
-            self.stage = Stage::Replan;
-            return;
-        }
-        let young = !before.settled && !digests.is_empty() && !self.planted(UploadFault::SnapshotTorn);
-        if young {
-            let last = self.last_snapshot.replace((before.facts, digests.clone()));
-            // Snapshots that were digested in different ways say nothing of each other.
-            let agree = last.and_then(|(facts, last)| same(&last, &digests).map(|same| same && facts == before.facts));
-            match agree {
-                Some(true) => {}
-                Some(false) => {
-                    self.change();
-                    return;
+        // A planted fault: both looks are taken for one at a settled source.
+        let (before, after) = match self.planted(UploadFault::SnapshotTorn) {
+            true => (Looked { settled: true, ..before }, Looked { facts: before.facts, ..after }),
+            false => (before, after),
+        };
+        match self.source.snapshot(self.now, before, after, &digests, self.single_max()) {
+            Snapshot::OneVersion { proven } => self.proven = proven,
+            Snapshot::TooLong => return self.stage = Stage::Replan,
+            Snapshot::Unproven => return,
+            Snapshot::Changed => {
+                if !self.change() && self.source.len() > self.single_max() {
+                    self.stage = Stage::Replan;
                 }
-                None => return,
+                return;
             }
         }
-        self.read_fault = None;
-        self.proven = before.settled;
         let whole = Whole { length: before.facts.len, digests, composite: None };
         let mut there = false;
         if let Some(object) = self.candidate.take() {
@@ -474,7 +454,7 @@ impl super::Upload {
 
     pub(super) fn snapshot_failed(&mut self, fault: DiskFault) {
         if fault != DiskFault::Interrupted {
-            self.read_fault = Some(fault);
+            self.source.unreadable(fault);
             self.stage = Stage::Replan;
         }
     }
@@ -497,9 +477,9 @@ impl super::Upload {
             return;
         }
         let mut records = self.intent();
-        let (facts, part_len) = (self.source, self.parts.part_len());
+        let (facts, part_len) = (self.source.facts(), self.parts.part_len());
         records.push(Record::Begin { attempt: number, facts, part_len, reason });
-        self.touched = false;
+        self.source.recorded();
         self.record(records, true);
     }
 
@@ -579,9 +559,9 @@ impl super::Upload {
         self.leave_attempt(Some(reason), gone);
         self.earlier.extend(self.whole.take().filter(|_| self.in_doubt));
         self.parts = Parts::default();
-        (self.whole, self.last_snapshot, self.candidate, self.answer) = (None, None, None, None);
-        (self.in_doubt, self.touched, self.doubtful) = (false, false, false);
-        (self.looked_at, self.relists, self.ready) = (None, 0, false);
+        self.source.start_over();
+        (self.whole, self.candidate, self.answer, self.looked_at) = (None, None, None, None);
+        (self.in_doubt, self.relists, self.ready) = (false, 0, false);
         self.retry.restart_at(0);
         self.retry.stepped(); // at most `ATTEMPTS_MAX` times
         self.reason = Some(reason);
@@ -614,30 +594,17 @@ impl super::Upload {
 
     /// Counts a change of the source. True when it was one too many.
     pub(super) fn change(&mut self) -> bool {
-        self.changes += 1;
-        let stop = self.config.on_change == OnChange::Stop || self.changes > self.config.changes_max;
-        if stop {
-            self.fail(Failure::SourceChanged { changes: self.changes });
-        }
-        stop
+        let change = self.source.change();
+        self.go_on(change).is_none()
     }
 
     /// The answer to a look at the source before it is divided anew.
     pub(super) fn replan(&mut self, looked: Looked) {
-        if let Some(fault) = self.read_fault.take() {
-            if looked.facts == self.source {
-                return self.fail_disk(fault, "read the source");
-            }
-            if self.change() {
-                return;
-            }
-        }
-        if looked.facts != self.source {
-            self.source = looked.facts;
-            self.seen_at = self.now;
+        let verdict = self.source.look_anew(self.now, looked);
+        let Some(other) = self.go_on(verdict) else { return };
+        if other {
             self.candidate = self.candidate.take().filter(|o| o.len == Some(looked.facts.len));
         }
-        self.settled = looked.settled;
         self.divide();
     }
 }

@@ -68,7 +68,7 @@ impl crate::upload::Upload {
         if !self.parts.unlisted.remove(&number) {
             return; // none of ours, or listed twice
         }
-        let (touched, settled) = (self.touched, self.settled);
+        let (touched, settled) = (self.source.is_touched(), self.source.is_settled());
         let trusted = self.planted(UploadFault::ListedPartTrusted);
         let unchecked = self.planted(UploadFault::SourceChangeIgnored);
         let Weighed { agrees, compared, told } = self.weigh(&part);
