@@ -31,6 +31,7 @@
 //!
 //! It does not know what a request looks like, how it is signed, or where files are.
 
+mod budget;
 mod compare;
 mod config;
 mod finish;
@@ -50,8 +51,8 @@ use std::collections::VecDeque;
 
 use crate::digest::DigestKind;
 use crate::fault::UploadFault;
-use crate::retry::Retry;
-use crate::words::{Command, DiskFault, Durability, Millis, NetFault, Ticket};
+use crate::words::{Command, DiskFault, Durability, Millis, Ticket};
+use budget::Budget;
 use finish::{Lane, Owed};
 use journal::{Before, Record, Whole};
 use parts::{Parts, Read, Send};
@@ -60,8 +61,6 @@ use settle::{Listed, Settle};
 use source::Source;
 use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Ordered, Restart, SourceFacts, Step, Verified};
 
-/// Renewals of credentials or clock in a row that are not counted as failures.
-const RENEWALS_MAX: u32 = 2;
 /// Attempts per run, for whatever reasons, before giving up.
 const ATTEMPTS_MAX: u32 = 12;
 
@@ -242,17 +241,13 @@ pub struct Upload {
     ramp: Ramp,
     /// Bytes handed to the network of the one request with the whole object that is under way.
     written: u64,
-    /// Parts that were ordered up to this ticket fail for a reason that is counted already.
-    failed_up_to: u64,
-    retry: Retry,
-    renewals: u32,
-    renewed_at: u64,
+    budget: Budget,
 }
 
 impl Upload {
     /// A run that has not begun; its first steps wait in [`next_step`](Self::next_step).
     pub fn new(config: Config) -> Self {
-        let retry = Retry::new(config.retry, config.seed);
+        let budget = Budget::new(&config);
         let source = Source::new(config.on_change, config.changes_max);
         let ramp = Ramp::new(config.connections, config.connections_known, config.goodput_known);
         let mut run = Self {
@@ -307,10 +302,7 @@ impl Upload {
             journal: false,
             ramp,
             written: 0,
-            failed_up_to: 0,
-            retry,
-            renewals: 0,
-            renewed_at: 0,
+            budget,
         };
         run.main(Main::Open, Step::Open);
         run
@@ -339,8 +331,8 @@ impl Upload {
         }
         let main = match self.stage {
             _ if self.main.is_some() && self.stage != Stage::Send => None,
-            Stage::Settle => later(self.settle.next_at.max(self.retry.not_before)),
-            _ => later(self.retry.not_before),
+            Stage::Settle => later(self.settle.next_at.max(self.budget.not_before())),
+            _ => later(self.budget.not_before()),
         };
         [main, lane()].into_iter().flatten().min()
     }
@@ -465,7 +457,7 @@ impl Upload {
 
     /// The next main step. Orders it, goes on to another stage, or leaves both as they are to wait.
     fn choose(&mut self) {
-        if self.now < self.retry.not_before {
+        if self.now < self.budget.not_before() {
             return;
         }
         match self.stage {
@@ -491,9 +483,9 @@ impl Upload {
     }
 
     fn hear_main(&mut self, main: Main, ticket: Ticket, heard: Heard) {
-        let failed = matches!(&heard, Heard::Refused(fault) if Self::may_pass(fault));
+        let failed = matches!(&heard, Heard::Refused(fault) if fault.may_pass());
         if matches!(main, Main::Look | Main::List | Main::Probe) && !failed {
-            self.retry.answered();
+            self.budget.answered();
         }
         match (main, heard) {
             (Main::Open, Heard::Opened(found)) => self.open(*found),
@@ -647,76 +639,38 @@ impl Upload {
 
     // ---- failures ----------------------------------------------------------------------------------------------
 
-    /// The request with this ticket was refused for the sake of credentials or clock, which have been renewed: it is sent
-    /// again at once, a few times. Whether it was that.
+    /// The request with this ticket was refused for the sake of credentials or clock, and is sent again at once.
     fn renewed(&mut self, ticket: Ticket, fault: &Fault) -> bool {
-        if !matches!(fault, Fault::Expired | Fault::Skewed | Fault::Amended) {
-            return false;
-        }
-        if ticket.0 > self.renewed_at {
-            // Requests that were sent before the last renewal say nothing about it.
-            self.renewals += 1;
-            self.renewed_at = self.last_ticket;
-        }
-        self.renewals <= RENEWALS_MAX
-    }
-
-    /// A request was answered as it should be.
-    fn served(&mut self) {
-        self.renewals = 0;
+        self.budget.renewed(ticket, Ticket(self.last_ticket), fault)
     }
 
     /// A question that carries nothing forward was not answered: it is asked again after a while, or the run fails.
     fn asked_in_vain(&mut self, fault: Fault) {
-        if !Self::may_pass(&fault) {
-            return self.failed(fault); // no other try helps
+        if self.planted(UploadFault::QuestionsSpendTheBudget) {
+            return self.failed(fault);
         }
-        if !self.may_ask_again(&fault) {
-            self.fail(Failure::GaveUp(fault));
+        let verdict = self.budget.unanswered(self.now, fault);
+        if let Some(note) = self.go_on(verdict) {
+            self.note(note);
         }
     }
 
     /// The same, where the run can do without an answer. Whether it is asked again.
     fn may_ask_again(&mut self, fault: &Fault) -> bool {
-        let retry_after_ms = retry_after_ms(fault);
-        let again = if self.planted(UploadFault::QuestionsSpendTheBudget) {
-            self.retry.failed(self.now, retry_after_ms)
-        } else {
-            self.retry.asked_in_vain(self.now, retry_after_ms)
+        let note = match self.planted(UploadFault::QuestionsSpendTheBudget) {
+            true => self.budget.failed(self.now, fault.clone()).ok(),
+            false => self.budget.ask_again(self.now, fault),
         };
-        let Some(delay_ms) = again else { return false };
-        self.note(Note::Retry { failures: self.retry.unanswered(), delay_ms, why: fault.clone() });
-        true
+        let again = note.is_some();
+        note.into_iter().for_each(|note| self.note(note));
+        again
     }
 
     /// A request failed: it is sent again after a while, or the run fails.
     fn failed(&mut self, fault: Fault) {
-        let retry_after_ms = retry_after_ms(&fault);
-        match fault {
-            Fault::Net { fault: NetFault::Tls | NetFault::Proxy | NetFault::Redirect, .. } => {
-                return self.fail(Failure::GaveUp(fault));
-            }
-            Fault::NoSuchBucket => return self.fail(Failure::NoSuchBucket),
-            Fault::Denied(status) => return self.fail(Failure::Denied(status)),
-            Fault::NoCredentials | Fault::Expired => return self.fail(Failure::NeedsCredentials),
-            Fault::Rejected(status) => return self.fail(Failure::Rejected(status)),
-            Fault::Exists => return self.fail(Failure::OtherObject),
-            _ => {}
-        }
-        match self.retry.failed(self.now, retry_after_ms) {
-            Some(delay_ms) => {
-                self.note(Note::Retry { failures: self.retry.failures(), delay_ms, why: fault });
-            }
-            None => self.fail(Failure::GaveUp(fault)),
-        }
-    }
-
-    /// Whether the whole request may have reached the store.
-    fn maybe_done(fault: &Fault) -> bool {
-        match fault {
-            Fault::Net { maybe_done, .. } | Fault::Stopped { maybe_done } => *maybe_done,
-            Fault::Busy { .. } | Fault::Unreadable | Fault::Conflict(_) => true,
-            _ => false,
+        let verdict = self.budget.failed(self.now, fault);
+        if let Some(note) = self.go_on(verdict) {
+            self.note(note);
         }
     }
 
@@ -724,13 +678,5 @@ impl Upload {
     fn proven_facts(&self) -> SourceFacts {
         let facts = self.source.facts();
         if self.proven { facts } else { SourceFacts { mtime_ns: 0, ctime_ns: 0, ..facts } }
-    }
-}
-
-/// The wait that the store asked for.
-fn retry_after_ms(fault: &Fault) -> Option<u64> {
-    match fault {
-        Fault::Busy { retry_after_ms, .. } => *retry_after_ms,
-        _ => None,
     }
 }

@@ -288,7 +288,7 @@ impl super::Upload {
     }
 
     fn send_parts(&mut self) {
-        if self.now < self.retry.not_before || self.ending.is_some() || self.source.is_unreadable() {
+        if self.now < self.budget.not_before() || self.ending.is_some() || self.source.is_unreadable() {
             return;
         }
         let Some(upload_id) = self.attempt.as_ref().and_then(|a| a.upload_id.clone()) else { return };
@@ -364,7 +364,7 @@ impl super::Upload {
     }
 
     fn part_stored(&mut self, send: &Send, read: Vec<Digest>, part: ListedPart, before: Looked) {
-        self.served();
+        self.budget.served();
         let number = send.number;
         if part.etag.len() > ETAG_MAX {
             return self.fail(Failure::Unusable);
@@ -398,7 +398,7 @@ impl super::Upload {
             let (etag, digests) = (state.etag.clone(), state.read.clone());
             self.record_beside(vec![Record::Part { attempt, number, etag, digests, young }]);
         }
-        self.retry.progress(self.parts.acked_bytes);
+        self.budget.progress(self.parts.acked_bytes);
         self.note(Note::Acknowledged { bytes: self.parts.acked_bytes });
     }
 
@@ -428,17 +428,15 @@ impl super::Upload {
             }
             Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
             // Nothing is lost by beginning anew without the checksums, which may be what is refused.
-            _ if Self::may_be_about_checksums(&fault) && self.brings_checksums() && self.parts.acked == 0 => {
+            _ if fault.may_be_about_checksums() && self.brings_checksums() && self.parts.acked == 0 => {
                 self.drop_checksums();
             }
             _ if self.refused_one_more(send, &fault) => {}
-            // Requests that were under way when another one failed say nothing new.
-            _ if send.ticket.0 <= self.failed_up_to && Self::may_pass(&fault) => {}
+            _ if self.budget.is_counted(send.ticket, Ticket(self.last_ticket), &fault) => {}
             fault => {
                 if matches!(fault, Fault::Net { .. }) {
                     self.ramp.interrupted(self.now);
                 }
-                self.failed_up_to = self.last_ticket;
                 self.failed(fault);
             }
         }
@@ -462,13 +460,9 @@ impl super::Upload {
         if !refusal || !others().any(|s| s.sent > 0) {
             return false;
         }
-        let retry_after_ms = match fault {
-            Fault::Busy { retry_after_ms, .. } => *retry_after_ms,
-            _ => None,
-        };
         let serving = u32::try_from(others().count()).unwrap_or(u32::MAX);
         let before = self.ramp.allowed();
-        let connections = self.ramp.refused(self.now, serving, retry_after_ms);
+        let connections = self.ramp.refused(self.now, serving, fault.retry_after_ms());
         if connections < before {
             self.note(Note::Limited { connections });
         }

@@ -104,7 +104,7 @@ impl super::Upload {
     pub(super) fn guard_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
         let whole = self.whole.clone().unwrap_or_default();
         match answer {
-            Err(fault) if Self::may_pass(&fault) => return self.asked_in_vain(fault),
+            Err(fault) if fault.may_pass() => return self.asked_in_vain(fault),
             // What may be ours cannot be told from another writer's any more.
             Err(_) if self.guarded => return self.fail(Failure::Unconfirmed),
             Err(_) => self.before = Before::Unknown,
@@ -204,7 +204,7 @@ impl super::Upload {
     // ---- a clear answer ----------------------------------------------------------------------------------------
 
     pub(super) fn heard_stored(&mut self, object: ObjectFacts, callback_failed: bool) {
-        self.served();
+        self.budget.served();
         self.settle = Settle::default();
         if self.planted(UploadFault::WholeNotCompared) {
             return self.stored(object, Verified::Length, callback_failed);
@@ -229,7 +229,7 @@ impl super::Upload {
         self.look_tries += u32::from(looked.is_ok());
         let by_parts = if self.parts.all_proven() { Verified::Parts } else { Verified::Answer };
         match looked {
-            Err(fault) if Self::may_pass(&fault) && self.may_ask_again(&fault) => {}
+            Err(fault) if fault.may_pass() && self.may_ask_again(&fault) => {}
             // The answer was clear; that nobody may look does not make it less so.
             Err(_) => self.stored(answer, by_parts, callback_failed),
             Ok(None) if again => self.look_later(),
@@ -266,7 +266,7 @@ impl super::Upload {
     }
 
     fn look_later(&mut self) {
-        self.retry.not_before = self.now.saturating_add(SETTLE_PAUSE_MS);
+        self.budget.wait_until(self.now.saturating_add(SETTLE_PAUSE_MS));
     }
 
     /// The object that we wrote is not what its parts were. Once, everything is sent again; it may overwrite that object
@@ -296,12 +296,12 @@ impl super::Upload {
         let single = self.single();
         let taken = match &fault {
             Fault::NoSuchUpload | Fault::NoSuchKey => self.planted(UploadFault::GoneTakenForStored),
-            fault => self.planted(UploadFault::LostAnswerTakenForStored) && Self::maybe_done(fault),
+            fault => self.planted(UploadFault::LostAnswerTakenForStored) && fault.maybe_done(),
         };
         if taken {
             return self.stored(ObjectFacts::default(), Verified::Answer, false);
         }
-        if Self::maybe_done(&fault) {
+        if fault.maybe_done() {
             if !single && self.planted(UploadFault::LostCompleteTakenForFailed) {
                 return self.new_attempt(Restart::UploadGone, false);
             }
@@ -385,7 +385,7 @@ impl super::Upload {
         self.settle.seen = Some(match answer {
             Ok(Some(object)) => self.seen(object, &whole),
             Ok(None) => Seen::AsBefore,
-            Err(fault) if Self::may_pass(&fault) => {
+            Err(fault) if fault.may_pass() => {
                 self.settle.looks -= 1;
                 return match self.settle.off_beat {
                     Some(_) => self.write_again(), // what was seen before counts
@@ -400,7 +400,7 @@ impl super::Upload {
         match fault {
             Fault::NoSuchUpload | Fault::NoSuchKey => self.settle.listed = Some(Listed::Gone),
             Fault::Stopped { .. } => {}
-            fault if Self::may_pass(&fault) => self.asked_in_vain(fault),
+            fault if fault.may_pass() => self.asked_in_vain(fault),
             // Nobody was asked: that says nothing of what there is.
             Fault::NoCredentials | Fault::Expired => self.fail(Failure::NeedsCredentials),
             _ => self.settle.listed = Some(Listed::Untold),
@@ -494,10 +494,10 @@ impl super::Upload {
     /// The request was not carried out: it is sent again, by way of what an earlier run did not leave in memory.
     fn write_again(&mut self) {
         let cause = self.settle.cause.clone().unwrap_or(Fault::Unreadable);
-        let may_be_in_a_beat = self.ready && Self::maybe_done(&cause) && !self.planted(UploadFault::AlwaysOnTheBeat);
+        let may_be_in_a_beat = self.ready && cause.maybe_done() && !self.planted(UploadFault::AlwaysOnTheBeat);
         let more = match self.settle.off_beat {
             Some(more) => more,
-            None if may_be_in_a_beat => self.retry.failures() % OFF_BEATS,
+            None if may_be_in_a_beat => self.budget.failures() % OFF_BEATS,
             None => 0,
         };
         if more == 0 {
@@ -539,7 +539,7 @@ impl super::Upload {
     /// The object is there and ours.
     pub(super) fn stored(&mut self, object: ObjectFacts, verified: Verified, callback_failed: bool) {
         self.settle = Settle::default();
-        self.retry.not_before = self.now;
+        self.budget.wait_until(self.now);
         // An earlier run sent it, and the source may have changed since.
         if !self.ready && (self.source.is_touched() || !self.source.is_settled()) {
             // That is written down, and the source is compared with what is there now.

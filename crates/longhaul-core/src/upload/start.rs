@@ -131,7 +131,7 @@ impl super::Upload {
             Err(Fault::NoSuchBucket) => return self.fail(Failure::NoSuchBucket),
             Err(Fault::NoCredentials | Fault::Expired) => return self.fail(Failure::NeedsCredentials),
             Err(Fault::Stopped { .. }) => return,
-            Ok(_) => self.served(),
+            Ok(_) => self.budget.served(),
             Err(_) => {}
         }
         match self.stage {
@@ -156,7 +156,7 @@ impl super::Upload {
             }
             Err(fault) if self.may_look_again(&fault) => {}
             Err(_) => {
-                self.retry.answered();
+                self.budget.answered();
                 self.decide(None); // no obstacle: it is looked at again before it is written
             }
         }
@@ -164,17 +164,7 @@ impl super::Upload {
 
     fn may_look_again(&mut self, fault: &Fault) -> bool {
         self.look_tries += 1;
-        Self::may_pass(fault) && self.look_tries < LOOK_TRIES && self.may_ask_again(fault)
-    }
-
-    /// Whether another try may help.
-    pub(super) fn may_pass(fault: &Fault) -> bool {
-        use crate::words::NetFault;
-        match fault {
-            Fault::Net { fault, .. } => !matches!(fault, NetFault::Tls | NetFault::Proxy | NetFault::Redirect),
-            Fault::Busy { .. } | Fault::Unreadable | Fault::Skewed | Fault::Amended | Fault::Conflict(_) => true,
-            _ => false,
-        }
+        fault.may_pass() && self.look_tries < LOOK_TRIES && self.may_ask_again(fault)
     }
 
     /// Nothing of an earlier run is to be gone on with: is there anything to send?
@@ -492,16 +482,16 @@ impl super::Upload {
     }
 
     pub(super) fn create_refused(&mut self, fault: Fault) {
-        if Self::may_be_about_checksums(&fault)
+        if fault.may_be_about_checksums()
             && self.wanted_checksum().is_some()
             && !self.planted(UploadFault::ChecksumRefusalFatal)
         {
             // It may be the checksum that is not known there.
             self.checksum_refused = true;
-            self.retry.stepped(); // it was answered; once
+            self.budget.stepped(); // it was answered; once
             return;
         }
-        if Self::maybe_done(&fault) {
+        if fault.maybe_done() {
             // There may be an upload now that nobody knows the id of: it is remembered, and another one is begun.
             self.attempt = None;
             self.nameless += 1;
@@ -516,15 +506,9 @@ impl super::Upload {
         }
     }
 
-    /// Whether this may be how a store says that it does not take a checksum: not with 403, which is a quota or a disabled
-    /// account, nor with 413.
-    pub(super) fn may_be_about_checksums(fault: &Fault) -> bool {
-        matches!(fault, Fault::Rejected(status) if !matches!(status, 403 | 413))
-    }
-
     pub(super) fn heard_created(&mut self, upload_id: String, checksum: Option<DigestKind>) {
-        self.served();
-        self.retry.stepped(); // at most once for each of `ATTEMPTS_MAX`
+        self.budget.served();
+        self.budget.stepped(); // at most once for each of `ATTEMPTS_MAX`
         let wanted = self.wanted_checksum();
         let believed = self.planted(UploadFault::ChecksumBelieved);
         let Some(attempt) = &mut self.attempt else { return };
@@ -562,8 +546,8 @@ impl super::Upload {
         self.source.start_over();
         (self.whole, self.candidate, self.answer, self.looked_at) = (None, None, None, None);
         (self.in_doubt, self.relists, self.ready) = (false, 0, false);
-        self.retry.restart_at(0);
-        self.retry.stepped(); // at most `ATTEMPTS_MAX` times
+        self.budget.restart_at(0);
+        self.budget.stepped(); // at most `ATTEMPTS_MAX` times
         self.reason = Some(reason);
         self.attempts += 1;
         self.stage = Stage::Replan;

@@ -358,6 +358,40 @@ pub enum Fault {
     Rejected(u16),
 }
 
+impl Fault {
+    /// Whether another try may help.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Net { fault, .. } => !matches!(fault, NetFault::Tls | NetFault::Proxy | NetFault::Redirect),
+            Self::Busy { .. } | Self::Unreadable | Self::Skewed | Self::Amended | Self::Conflict(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the whole request may have reached the store.
+    pub fn maybe_done(&self) -> bool {
+        match self {
+            Self::Net { maybe_done, .. } | Self::Stopped { maybe_done } => *maybe_done,
+            Self::Busy { .. } | Self::Unreadable | Self::Conflict(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The wait that the store asked for, in milliseconds.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Busy { retry_after_ms, .. } => *retry_after_ms,
+            _ => None,
+        }
+    }
+
+    /// Whether this may be how a store says that it does not take a checksum: not with 403, which is a quota or a disabled
+    /// account, nor with 413.
+    pub fn may_be_about_checksums(&self) -> bool {
+        matches!(self, Self::Rejected(status) if !matches!(status, 403 | 413))
+    }
+}
+
 /// What a receipt says; the driver adds source, destination and time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receipt {

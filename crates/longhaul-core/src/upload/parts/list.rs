@@ -46,7 +46,7 @@ impl crate::upload::Upload {
     }
 
     pub(in crate::upload) fn heard_list(&mut self, parts: Vec<ListedPart>, next: Option<u32>) {
-        self.served();
+        self.budget.served();
         for part in parts {
             self.listed(part);
         }
@@ -168,7 +168,7 @@ impl crate::upload::Upload {
             let (parts, bytes) = (self.parts.acked, self.parts.acked_bytes);
             self.note(Note::Resumed { parts, bytes });
         }
-        self.retry.restart_at(self.parts.acked_bytes);
+        self.budget.restart_at(self.parts.acked_bytes);
         self.stage = Stage::Send;
     }
 
@@ -189,7 +189,7 @@ impl crate::upload::Upload {
     pub(in crate::upload) fn list_again(&mut self) {
         self.relists += 1;
         self.list_after = 0;
-        self.retry.stepped(); // Complete was answered; at most `RELISTS_MAX` times
+        self.budget.stepped(); // Complete was answered; at most `RELISTS_MAX` times
         if self.relists > RELISTS_MAX {
             return self.new_attempt(Restart::InvalidPart, false);
         }
