@@ -21,11 +21,11 @@ test *ARGS:
 
 # One history of the simulated downloads, told as a story.
 story SEED:
-    LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test sim download::runner::a_million_histories -- --nocapture
+    LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test sim download::a_million_histories -- --nocapture
 
 # One of the simulated uploads.
 upload-story SEED:
-    LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test sim upload::runner::a_million_histories -- --nocapture
+    LONGHAUL_SIM_SEED={{ SEED }} cargo test -p longhaul-core --test sim upload::a_million_histories -- --nocapture
 
 # Install what the tests need beside Rust.
 setup:

@@ -1,18 +1,15 @@
-//! The simulation of the deciding core: histories from a seed, in a world of downloads and a world of uploads.
+//! The simulation of the deciding core: histories from a seed, in a world of downloads and a world of uploads. `world.rs`
+//! says what a world is, `runner.rs` how histories are lived through, `coverage.rs` what they must have gone through.
 //!
-//! `LONGHAUL_SIM_SEED=N` tells the story of one history; `LONGHAUL_SIM_HISTORIES=N` changes how many are lived through.
+//! `LONGHAUL_SIM_HISTORIES=N` changes how many histories each world lives through, `LONGHAUL_SIM_FIRST=N` the first seed;
+//! `LONGHAUL_SIM_SEED=N` tells the story of one history instead.
 
-/// A line of the story, when one is told.
-macro_rules! tell {
-    ($world:expr, $($arg:tt)*) => {
-        if $world.story.is_some() {
-            let line = format!($($arg)*);
-            $world.line(&line);
-        }
-    };
-}
-
+#[macro_use]
+mod coverage;
+#[macro_use]
+mod world;
 mod download;
 mod log;
 mod rng;
+mod runner;
 mod upload;

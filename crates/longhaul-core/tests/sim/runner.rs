@@ -1,86 +1,119 @@
-//! Lives through histories and tells of the shortest that broke a promise. Both simulations use it: each has a `World`
-//! that lives through the history of a seed, a `Coverage`, and a list of planted faults.
+//! Lives through the histories of a world, on all cores, and tells of the shortest that broke a promise.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::Fault;
-use super::coverage::Coverage;
-use super::laws::Breach;
-use super::world::World;
+use crate::coverage::Table;
+use crate::world::{Breach, World};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.replace('_', "").parse().ok()
 }
 
+thread_local! {
+    /// This thread's panics are told by the runner.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What it answers; or the message of its panic, which is not printed.
+fn quietly<T>(what: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = catch_unwind(AssertUnwindSafe(what));
+    QUIET.set(false);
+    result.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or(panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default()
+    })
+}
+
 /// The story of one history, whatever its end.
-fn story(seed: u64, fault: Option<Fault>) -> String {
-    let mut world = World::new();
-    world.story = Some(String::new());
-    let end = match catch_unwind(AssertUnwindSafe(|| world.history(seed, fault))) {
+fn story<W: World>(seed: u64) -> String {
+    let mut world = W::new();
+    *world.story() = Some(String::new());
+    let end = match quietly(|| world.history(seed, None)) {
         Ok(None) => "all promises were kept".to_owned(),
         Ok(Some(breach)) => format!("BROKEN: {}: {}", breach.law, breach.what),
-        Err(_) => "the core or the simulation panicked".to_owned(),
+        Err(panic) => format!("the core or the simulation panicked: {panic}"),
     };
-    format!("{}{end}\n", world.story.unwrap_or_default())
+    format!("{}{end}\n", world.story().take().unwrap_or_default())
 }
 
 /// The shortest history that broke a law, and how many did.
 #[derive(Debug, Clone)]
 struct Broken {
-    law: &'static str,
-    what: String,
+    breach: Breach,
     seed: u64,
     steps: u64,
     count: u64,
 }
 
+impl Broken {
+    fn line(&self) -> String {
+        format!("{} x {} (seed {}): {}", self.count, self.breach.law, self.seed, self.breach.what)
+    }
+}
+
 /// Broken promises seen before the rest is not worth looking at.
 const BROKEN_MAX: u64 = 200;
 
-/// Lives through `count` histories from `first` on, on all threads.
-fn live(first: u64, count: u64) -> (Coverage, Vec<Broken>) {
+/// What all threads made of the work; each is given the function that does it.
+fn on_all_cores<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
+/// Lives through `count` histories from `first` on.
+fn live<W: World>(first: u64, count: u64) -> (W::Coverage, Vec<Broken>) {
     let next = AtomicU64::new(0);
     let seen = AtomicU64::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let work = || {
-        let mut world = World::new();
+    let parts = on_all_cores(|| {
+        let mut world = W::new();
         let mut broken = Vec::new();
         loop {
             let begin = next.fetch_add(256, Ordering::Relaxed);
             if begin >= count || seen.load(Ordering::Relaxed) > BROKEN_MAX {
-                return (world.coverage, broken);
+                return (world.into_coverage(), broken);
             }
             for seed in first + begin..first + count.min(begin + 256) {
-                let (law, what) = match catch_unwind(AssertUnwindSafe(|| world.history(seed, None))) {
+                let breach = match quietly(|| world.history(seed, None)) {
                     Ok(None) => continue,
-                    Ok(Some(breach)) => (breach.law, breach.what),
-                    Err(panic) => {
+                    Ok(Some(breach)) => breach,
+                    Err(what) => {
                         world.clear();
-                        let text = panic.downcast_ref::<String>().cloned();
-                        ("no panic", text.or(panic.downcast_ref::<&str>().map(|s| s.to_string())).unwrap_or_default())
+                        Breach { law: "no panic", what }
                     }
                 };
                 seen.fetch_add(1, Ordering::Relaxed);
-                merge(&mut broken, Broken { law, what, seed, steps: world.steps, count: 1 });
+                merge(&mut broken, Broken { breach, seed, steps: world.steps(), count: 1 });
             }
         }
-    };
-    std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut coverage = Coverage::default();
-        let mut broken = Vec::new();
-        for (part, ends) in handles.into_iter().filter_map(|h| h.join().ok()) {
-            coverage.add(&part);
-            ends.into_iter().for_each(|b| merge(&mut broken, b));
-        }
-        (coverage, broken)
-    })
+    });
+    let mut coverage = W::Coverage::default();
+    let mut broken = Vec::new();
+    for (part, ends) in parts {
+        coverage.add(&part);
+        ends.into_iter().for_each(|b| merge(&mut broken, b));
+    }
+    (coverage, broken)
 }
 
 fn merge(all: &mut Vec<Broken>, one: Broken) {
-    match all.iter_mut().find(|b| b.law == one.law) {
+    match all.iter_mut().find(|b| b.breach.law == one.breach.law) {
         Some(b) => {
             let count = b.count + one.count;
             if one.steps < b.steps {
@@ -92,63 +125,73 @@ fn merge(all: &mut Vec<Broken>, one: Broken) {
     }
 }
 
-/// Goal: every promise holds in every history. Method: a million of them, each from its seed; the first that breaks one
-/// is told as a story.
-#[test]
-fn a_million_histories() {
-    let quiet = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
+/// What a test prints, and what it complains about: nothing, if all is well.
+pub(crate) struct Outcome {
+    pub(crate) report: String,
+    pub(crate) wrong: String,
+}
+
+/// Every promise holds in every history: a million of them, each from its seed; the shortest that breaks one is told as a
+/// story.
+pub(crate) fn a_million_histories<W: World>() -> Outcome {
     if let Some(seed) = number("LONGHAUL_SIM_SEED") {
-        println!("{}", story(seed, None));
-        return;
+        return Outcome { report: story::<W>(seed), wrong: String::new() };
     }
     let count = number("LONGHAUL_SIM_HISTORIES").unwrap_or(1_000_000);
     let begun = Instant::now();
-    let (coverage, broken) = live(number("LONGHAUL_SIM_FIRST").unwrap_or(0), count);
-    std::panic::set_hook(quiet);
-    let elapsed = begun.elapsed();
-    println!("{}", coverage.report());
-    println!(
-        "{:>12}  steps per history\n{:>12.1}  us per history and thread",
-        coverage.steps / coverage.histories.max(1),
-        elapsed.as_micros() as f64 / coverage.histories.max(1) as f64
+    let (coverage, broken) = live::<W>(number("LONGHAUL_SIM_FIRST").unwrap_or(0), count);
+    let (elapsed, histories) = (begun.elapsed(), coverage.sum("histories").max(1));
+    let report = format!(
+        "{}{:>12}  steps per history\n{:>12.1}  us per history",
+        coverage.report(),
+        coverage.sum("steps") / histories,
+        elapsed.as_micros() as f64 / histories as f64
     );
-    if let Some(shortest) = broken.iter().min_by_key(|b| b.steps) {
-        let all: Vec<String> =
-            broken.iter().map(|b| format!("{} x {} (seed {}): {}", b.count, b.law, b.seed, b.what)).collect();
-        panic!("{}\n\nthe shortest:\n{}\n{}", all.join("\n"), story(shortest.seed, None), all.join("\n"));
-    }
     let rare = coverage.too_rare();
-    assert!(rare.is_empty(), "the histories went through too little: {rare:#?}");
+    let wrong = if let Some(shortest) = broken.iter().min_by_key(|b| b.steps) {
+        let all: Vec<String> = broken.iter().map(Broken::line).collect();
+        format!("{0}\n\nthe shortest:\n{1}\n{0}", all.join("\n"), story::<W>(shortest.seed))
+    } else if !rare.is_empty() {
+        format!("the histories went through too little: {rare:#?}")
+    } else {
+        String::new()
+    };
+    Outcome { report, wrong }
 }
 
-/// Goal: the oracle is not blind. Method: break each rule of the core on purpose; on each of three seeds, within 20,000
+/// The laws are not blind: each rule of the core is broken on purpose, and on each of three seeds, within 20,000
 /// histories, some promise must be seen broken by its outcome. A panic does not count.
-#[test]
-fn every_planted_fault_is_caught() {
-    let quiet = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let mut missed = Vec::new();
-    for &fault in Fault::ALL {
-        for seed in [1_u64, 2, 3] {
-            let caught = catch(fault, seed << 40, 20_000);
-            match caught {
-                Some((after, breach)) => println!("{fault:?}, seed {seed}: after {after} histories: {}", breach.law),
-                None => missed.push(format!("{fault:?} on seed {seed}")),
-            }
+pub(crate) fn every_planted_fault_is_caught<W: World>() -> Outcome {
+    const SEEDS: [u64; 3] = [1, 2, 3];
+    let next = AtomicUsize::new(0);
+    let parts = on_all_cores(|| {
+        let mut found = Vec::new();
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&fault) = W::FAULTS.get(n / SEEDS.len()) else { return found };
+            let seed = SEEDS[n % SEEDS.len()];
+            let caught = catch::<W>(fault, seed << 40, 20_000);
+            let how = caught.as_ref().map(|(after, breach)| format!("after {after} histories: {}", breach.law));
+            let line = format!("{fault:?}, seed {seed}: {}", how.as_deref().unwrap_or("not caught"));
+            found.push((n, line, caught.is_some()));
         }
-    }
-    std::panic::set_hook(quiet);
-    assert!(missed.is_empty(), "not caught: {missed:#?}");
+    });
+    let mut found: Vec<_> = parts.into_iter().flatten().collect();
+    found.sort_unstable();
+    let lines = |which: &dyn Fn(bool) -> bool| {
+        let lines = found.iter().filter(|(.., caught)| which(*caught)).map(|(_, line, _)| line.as_str());
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    Outcome { report: lines(&|_| true), wrong: lines(&|caught| !caught) }
 }
 
 /// How the laws begin that a run can break without harm to a byte.
 const LIVENESS: &str = "liveness:";
 
-fn catch(fault: Fault, first: u64, count: u64) -> Option<(u64, Breach)> {
-    let mut world = World::new();
+fn catch<W: World>(fault: W::Fault, first: u64, count: u64) -> Option<(u64, Breach)> {
+    let mut world = W::new();
     for n in 0..count {
-        match catch_unwind(AssertUnwindSafe(|| world.history(first + n, Some(fault)))) {
+        match quietly(|| world.history(first + n, Some(fault))) {
             // A run that hangs is broken, but not by what it did to the bytes: look on.
             Ok(Some(breach)) if !breach.law.starts_with(LIVENESS) => return Some((n, breach)),
             Ok(_) => {}

@@ -1,46 +1,10 @@
-//! What the histories went through, and how often: a simulation that never tears a journal proves nothing about torn
-//! journals.
-
-use std::collections::BTreeMap;
+//! What the histories of downloads went through, and how often.
 
 use longhaul_core::download::journal::Record;
 use longhaul_core::download::restart::Restart;
 use longhaul_core::download::step::{Failure, Finish, Step};
 
-macro_rules! counters {
-    ($($name:ident,)*) => {
-        #[derive(Debug, Default, Clone)]
-        pub(crate) struct Coverage {
-            $(pub(crate) $name: u64,)*
-            pub(crate) steps_max: u64,
-            pub(crate) in_vain_max: u64,
-            pub(crate) steps_at_once_max: u64,
-            crashes: [u64; PLACES.len()],
-            restarts: [u64; Restart::ALL.len() + 1],
-            ends: BTreeMap<&'static str, u64>,
-        }
-
-        impl Coverage {
-            fn plain(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name),)*]
-            }
-
-            pub(crate) fn add(&mut self, other: &Self) {
-                $(self.$name += other.$name;)*
-                self.steps_max = self.steps_max.max(other.steps_max);
-                self.in_vain_max = self.in_vain_max.max(other.in_vain_max);
-                self.steps_at_once_max = self.steps_at_once_max.max(other.steps_at_once_max);
-                self.crashes.iter_mut().zip(&other.crashes).for_each(|(a, b)| *a += b);
-                self.restarts.iter_mut().zip(&other.restarts).for_each(|(a, b)| *a += b);
-                for (end, count) in &other.ends {
-                    *self.ends.entry(end).or_default() += count;
-                }
-            }
-        }
-    };
-}
-
-counters! {
+coverage! {
     histories, runs, steps, ticks, requests,
     takeovers, hedges, limited, kills, reboots, pauses, discards,
     changes, alternating, portals, contradictions, excused_mixtures,
@@ -49,7 +13,8 @@ counters! {
     spoiled_files, spoiled_journals, foreign_targets,
     ranges_not_served, dropped,
     windowed, several_pieces, windows_published, windows_outside, other_ranges, trimmed_before_a_piece,
-    resumed, returned, damaged, kept_bytes, published, small_published, small_left, rivals_in_disguise, survived_after_done, asked_again_after_done,
+    resumed, returned, damaged, kept_bytes, published, small_published, small_left, rivals_in_disguise, survived_after_done, asked_again_after_done;
+    steps_at_most, requests_in_vain_at_most, steps_at_once_at_most;
 }
 
 /// Where a crash can fall: the step that was under way, and whether it had begun.
@@ -116,12 +81,11 @@ impl Coverage {
             Step::Check { .. } => 22,
             _ => 30,
         };
-        self.crashes[place] += 1;
+        self.crashes.count(PLACES[place]);
     }
 
     pub(crate) fn restarted(&mut self, reason: Restart) {
-        let i = Restart::ALL.iter().position(|r| *r == reason).unwrap_or(Restart::ALL.len());
-        self.restarts[i] += 1;
+        self.restarts.count(reason.name());
     }
 
     pub(crate) fn ended(&mut self, finish: &Finish) {
@@ -148,63 +112,31 @@ impl Coverage {
                 Failure::Unusable(_) => "Failed: Unusable",
             },
         };
-        *self.ends.entry(end).or_default() += 1;
-    }
-
-    /// Everything, a line each.
-    pub(crate) fn report(&self) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::new();
-        let mut line = |name: &str, count: u64| {
-            let _ = writeln!(out, "{count:>12}  {name}");
-        };
-        self.plain().iter().for_each(|&(name, count)| line(&name.replace('_', " "), count));
-        line("steps in the longest history", self.steps_max);
-        line("requests in a row without a byte, at most", self.in_vain_max);
-        line("steps at once, at most", self.steps_at_once_max);
-        PLACES.iter().zip(self.crashes).for_each(|(place, count)| line(&format!("crashes {place}"), count));
-        for (reason, count) in Restart::ALL.iter().zip(self.restarts) {
-            line(&format!("restarts: {reason:?}"), count);
-        }
-        self.ends.iter().for_each(|(end, &count)| line(&format!("ends: {end}"), count));
-        out
-    }
-
-    /// What a million histories must have gone through, in proportion to how many there were: names of what was rare.
-    pub(crate) fn too_rare(&self) -> Vec<String> {
-        let floor = self.histories / 2_000;
-        let mut rare = Vec::new();
-        let mut need = |name: &str, count: u64| {
-            if count < floor {
-                rare.push(format!("{name}: {count} of {floor}"));
-            }
-        };
-
-        self.plain().iter().for_each(|&(name, count)| need(name, count));
-        PLACES.iter().zip(self.crashes).for_each(|(place, count)| need(place, count));
-        for (reason, count) in Restart::ALL.iter().zip(self.restarts) {
-            if !matches!(reason, Restart::Damaged | Restart::Truncated) {
-                need(&format!("{reason:?}"), count); // these two are told as `Note::Damaged`
-            }
-        }
-        for end in [
-            "Done",
-            "Done, already",
-            "NotModified",
-            "Paused",
-            "Discarded",
-            "Failed: Changed",
-            "Failed: Unmet",
-            "Failed: Integrity",
-            "Failed: Disk",
-            "Failed: Refused",
-            "Failed: GaveUp",
-            "Failed: Portal",
-            "Failed: NotFound",
-            "Failed: Denied",
-        ] {
-            need(end, self.ends.get(end).copied().unwrap_or(0));
-        }
-        rare
+        self.ends.count(end);
     }
 }
+
+/// What must be met often enough: places of crashes, reasons, ends.
+fn needed() -> [Vec<&'static str>; 3] {
+    // These two are told as `Note::Damaged`.
+    let told = |reason: &Restart| !matches!(reason, Restart::Damaged | Restart::Truncated);
+    let restarts = Restart::ALL.into_iter().filter(told).map(Restart::name).collect();
+    [PLACES.to_vec(), restarts, ENDS.to_vec()]
+}
+
+const ENDS: [&str; 14] = [
+    "Done",
+    "Done, already",
+    "NotModified",
+    "Paused",
+    "Discarded",
+    "Failed: Changed",
+    "Failed: Unmet",
+    "Failed: Integrity",
+    "Failed: Disk",
+    "Failed: Refused",
+    "Failed: GaveUp",
+    "Failed: Portal",
+    "Failed: NotFound",
+    "Failed: Denied",
+];

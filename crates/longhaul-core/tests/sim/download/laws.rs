@@ -25,18 +25,12 @@ use super::remote::Declares;
 use super::stream::Stream;
 use super::window::Wanted;
 use super::world::{Stand, World};
+use crate::world::Breach;
 
 /// Requests without a byte in one run: the budget of retries, suspicions in several ways of asking, versions that alternate.
 const REQUESTS_IN_VAIN_MAX: u32 = 60;
 /// Steps that one event from outside may lead to: a few for each stream and each generation.
 const STEPS_AT_ONCE_MAX: u64 = 16;
-
-/// A promise that was not kept.
-#[derive(Debug, Clone)]
-pub(crate) struct Breach {
-    pub(crate) law: &'static str,
-    pub(crate) what: String,
-}
 
 /// The oracle's own account.
 #[derive(Debug, Default)]
@@ -341,7 +335,8 @@ impl World {
     /// Whatever a server does, and whatever lies on the disk: it is not asked for ever without bringing a byte.
     pub(crate) fn asked_once_more(&mut self) {
         self.witness.in_vain += 1;
-        self.coverage.in_vain_max = self.coverage.in_vain_max.max(u64::from(self.witness.in_vain));
+        let longest = &mut self.coverage.requests_in_vain_at_most;
+        *longest = (*longest).max(u64::from(self.witness.in_vain));
         if self.witness.in_vain > REQUESTS_IN_VAIN_MAX {
             self.broken("a server is not asked for ever", format_args!("{REQUESTS_IN_VAIN_MAX} requests, and no byte"));
         }
@@ -349,7 +344,8 @@ impl World {
 
     /// The core has answered an event from outside with so many steps.
     pub(crate) fn gave_steps(&mut self, count: u64) {
-        self.coverage.steps_at_once_max = self.coverage.steps_at_once_max.max(count);
+        let most = &mut self.coverage.steps_at_once_at_most;
+        *most = (*most).max(count);
         if count > STEPS_AT_ONCE_MAX {
             self.broken("an event leads to few steps", format_args!("{count} steps at once"));
         }

@@ -7,10 +7,25 @@ mod disk;
 mod driver;
 mod laws;
 mod remote;
-#[path = "../runner.rs"]
-mod runner;
 mod stream;
 mod window;
 mod world;
 
-use longhaul_core::fault::Fault;
+use crate::runner::{self, Outcome};
+use world::World;
+
+/// Goal: every promise holds in every history. Method: a million of them, each from its seed.
+#[test]
+fn a_million_histories() {
+    let Outcome { report, wrong } = runner::a_million_histories::<World>();
+    println!("{report}");
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Goal: the laws are not blind. Method: each rule of the core is broken on purpose, and must be seen broken.
+#[test]
+fn every_planted_fault_is_caught() {
+    let Outcome { report, wrong } = runner::every_planted_fault_is_caught::<World>();
+    println!("{report}");
+    assert!(wrong.is_empty(), "not caught:\n{wrong}");
+}

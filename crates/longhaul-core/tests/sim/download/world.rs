@@ -16,11 +16,12 @@ use super::content::{CAP, LEN_MAX, byte};
 use super::coverage::Coverage;
 use super::disk::{Disk, Id, JOURNAL, MAIN, NEXT, NONE, TARGET};
 use super::driver::Op;
-use super::laws::{Breach, Witness};
+use super::laws::Witness;
 use super::remote::{Manners, NetTrouble, Ranges, Remote};
 use super::stream::Stream;
 use super::window::Wanted;
 use crate::rng::Rng;
+use crate::world::Breach;
 
 /// Moves of the world in one run after which something must be wrong.
 const TICKS_MAX: u64 = 4_000;
@@ -144,8 +145,12 @@ pub(crate) struct World {
     pub(crate) published: bool,
 }
 
-impl World {
-    pub(crate) fn new() -> Self {
+impl crate::world::World for World {
+    type Fault = Fault;
+    const FAULTS: &'static [Fault] = Fault::ALL;
+    type Coverage = Coverage;
+
+    fn new() -> Self {
         let mut rng = Rng::new(0);
         let remote = Remote::new(&mut rng);
         Self {
@@ -193,42 +198,7 @@ impl World {
         }
     }
 
-    /// After a panic: what it left half done does not count.
-    pub(crate) fn clear(&mut self) {
-        let coverage = std::mem::take(&mut self.coverage);
-        let steps = self.steps;
-        *self = Self { coverage, steps, ..Self::new() };
-    }
-
-    pub(crate) fn line(&mut self, line: &str) {
-        if let Some(story) = &mut self.story {
-            use std::fmt::Write as _;
-            let _ = writeln!(story, "{:>7} ms  {line}", self.now);
-        }
-    }
-
-    fn reset(&mut self, seed: u64) {
-        self.rng = Rng::new(seed);
-        self.disk.reset();
-        self.remote = Remote::new(&mut self.rng);
-        self.ops.clear();
-        self.streams.clear();
-        self.witness.forget_all();
-        self.breach = None;
-        self.now = 0;
-        self.steps = 0;
-        self.stand = Stand::Free;
-        (self.older, self.published) = (NONE, false);
-        self.older_bytes.clear();
-        self.expected.clear();
-        (self.wanted, self.wanted_before) = (Wanted::default(), None);
-        // Drawn apart, so that histories without conditions are the same as ever.
-        self.wish = self.remote.draw_wish(&mut Rng::new(!seed));
-        self.remote.manners = Manners::draw(&mut Rng::new(seed ^ 0x006d_616e_6e65_7273));
-    }
-
-    /// Lives through the history of this seed.
-    pub(crate) fn history(&mut self, seed: u64, fault: Option<Fault>) -> Option<Breach> {
+    fn history(&mut self, seed: u64, fault: Option<Fault>) -> Option<Breach> {
         self.reset(seed);
         self.careless_lock = fault == Some(Fault::LockOnWrongFile);
         self.careless_receipt = fault == Some(Fault::ReceiptOfAnotherFile);
@@ -278,8 +248,56 @@ impl World {
         }
         self.coverage.changes += u64::from(self.remote.changes);
         self.coverage.steps += self.steps;
-        self.coverage.steps_max = self.coverage.steps_max.max(self.steps);
+        let longest = &mut self.coverage.steps_at_most;
+        *longest = (*longest).max(self.steps);
         self.breach.take()
+    }
+
+    fn clear(&mut self) {
+        let coverage = std::mem::take(&mut self.coverage);
+        let steps = self.steps;
+        *self = Self { coverage, steps, ..Self::new() };
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn story(&mut self) -> &mut Option<String> {
+        &mut self.story
+    }
+
+    fn into_coverage(self) -> Coverage {
+        self.coverage
+    }
+}
+
+impl World {
+    pub(crate) fn line(&mut self, line: &str) {
+        if let Some(story) = &mut self.story {
+            use std::fmt::Write as _;
+            let _ = writeln!(story, "{:>7} ms  {line}", self.now);
+        }
+    }
+
+    fn reset(&mut self, seed: u64) {
+        self.rng = Rng::new(seed);
+        self.disk.reset();
+        self.remote = Remote::new(&mut self.rng);
+        self.ops.clear();
+        self.streams.clear();
+        self.witness.forget_all();
+        self.breach = None;
+        self.now = 0;
+        self.steps = 0;
+        self.stand = Stand::Free;
+        (self.older, self.published) = (NONE, false);
+        self.older_bytes.clear();
+        self.expected.clear();
+        (self.wanted, self.wanted_before) = (Wanted::default(), None);
+        // Drawn apart, so that histories without conditions are the same as ever.
+        self.wish = self.remote.draw_wish(&mut Rng::new(!seed));
+        self.remote.manners = Manners::draw(&mut Rng::new(seed ^ 0x006d_616e_6e65_7273));
     }
 
     fn draw_wanted(&mut self) {

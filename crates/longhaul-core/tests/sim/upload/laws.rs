@@ -12,12 +12,7 @@ use super::content::Bytes;
 use super::driver::Op;
 use super::store::{Object, State, Sums, Tells};
 use super::world::World;
-
-#[derive(Debug, Clone)]
-pub(crate) struct Breach {
-    pub(crate) law: &'static str,
-    pub(crate) what: String,
-}
+use crate::world::Breach;
 
 /// A request that may have written the object, and whose answer was lost.
 #[derive(Debug, Clone, Copy)]

@@ -12,12 +12,13 @@ use longhaul_core::words::{Command, Durability, OnChange, Ticket};
 use super::Fault;
 use super::coverage::{At, Coverage};
 use super::driver::{Late, Op};
-use super::laws::{Breach, Witness};
+use super::laws::Witness;
 use super::refuses::Refuses;
 use super::source::Source;
 use super::store::{Answers, Store, Sums, Tells};
 use crate::log::Log;
 use crate::rng::Rng;
+use crate::world::Breach;
 
 /// Moves of the world in one run after which something must be wrong.
 const TICKS_MAX: u64 = 4_000;
@@ -150,8 +151,12 @@ pub(crate) struct World {
     pub(crate) refuses: Option<Refuses>,
 }
 
-impl World {
-    pub(crate) fn new() -> Self {
+impl crate::world::World for World {
+    type Fault = Fault;
+    const FAULTS: &'static [Fault] = Fault::ALL;
+    type Coverage = Coverage;
+
+    fn new() -> Self {
         let mut rng = Rng::new(0);
         let source = Source::new(&mut rng, 0, 0);
         let store = Store::new(&mut rng);
@@ -186,38 +191,7 @@ impl World {
         }
     }
 
-    /// After a panic: what it left half done does not count.
-    pub(crate) fn clear(&mut self) {
-        let coverage = std::mem::take(&mut self.coverage);
-        let steps = self.steps;
-        *self = Self { coverage, steps, ..Self::new() };
-    }
-
-    pub(crate) fn line(&mut self, line: &str) {
-        if let Some(story) = &mut self.story {
-            use std::fmt::Write as _;
-            let _ = writeln!(story, "{:>7} ms  {line}", self.now);
-        }
-    }
-
-    fn reset(&mut self, seed: u64) {
-        self.rng = Rng::new(seed);
-        self.now = self.rng.pick(&[10, 3_000]);
-        let len = self.rng.pick(&[0, 3, 5, 7, 8, 9, 11, 12, 13]);
-        self.source = Source::new(&mut self.rng, len, 0);
-        self.store = Store::new(&mut self.rng);
-        (self.log, self.ghost, self.receipt) = (None, None, None);
-        self.ops.clear();
-        self.late.clear();
-        self.witness = Witness::default();
-        self.breach = None;
-        self.steps = 0;
-        self.last_run = false;
-        self.dress = 0;
-    }
-
-    /// Lives through the history of this seed.
-    pub(crate) fn history(&mut self, seed: u64, fault: Option<Fault>) -> Option<Breach> {
+    fn history(&mut self, seed: u64, fault: Option<Fault>) -> Option<Breach> {
         self.reset(seed);
         self.draw_config();
         if self.rng.one_in(4) {
@@ -282,8 +256,52 @@ impl World {
             self.last_runs(fault);
         }
         self.coverage.steps += self.steps;
-        self.coverage.steps_max = self.coverage.steps_max.max(self.steps);
+        let longest = &mut self.coverage.steps_at_most;
+        *longest = (*longest).max(self.steps);
         self.breach.take()
+    }
+
+    fn clear(&mut self) {
+        let coverage = std::mem::take(&mut self.coverage);
+        let steps = self.steps;
+        *self = Self { coverage, steps, ..Self::new() };
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn story(&mut self) -> &mut Option<String> {
+        &mut self.story
+    }
+
+    fn into_coverage(self) -> Coverage {
+        self.coverage
+    }
+}
+
+impl World {
+    pub(crate) fn line(&mut self, line: &str) {
+        if let Some(story) = &mut self.story {
+            use std::fmt::Write as _;
+            let _ = writeln!(story, "{:>7} ms  {line}", self.now);
+        }
+    }
+
+    fn reset(&mut self, seed: u64) {
+        self.rng = Rng::new(seed);
+        self.now = self.rng.pick(&[10, 3_000]);
+        let len = self.rng.pick(&[0, 3, 5, 7, 8, 9, 11, 12, 13]);
+        self.source = Source::new(&mut self.rng, len, 0);
+        self.store = Store::new(&mut self.rng);
+        (self.log, self.ghost, self.receipt) = (None, None, None);
+        self.ops.clear();
+        self.late.clear();
+        self.witness = Witness::default();
+        self.breach = None;
+        self.steps = 0;
+        self.last_run = false;
+        self.dress = 0;
     }
 
     /// Interruptions without an end, each of which lets one part through, and all but the last byte of another.
