@@ -20,9 +20,9 @@ pub use longhaul_core::words::{Durability, OnChange};
 
 use crate::credentials::{Credentials, Environment, StoreSettings};
 use crate::disk::folders::Folders;
-use crate::disk::hosts::Hosts;
-use crate::disk::search::Search;
-use crate::disk::state_dir::StateDir;
+use crate::disk::state::hosts::Hosts;
+use crate::disk::state::search::Search;
+use crate::disk::state::state_dir::StateDir;
 use crate::drive::upload::body::Buffers;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::secrets;

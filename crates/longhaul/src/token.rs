@@ -23,7 +23,7 @@ use crc_fast::CrcAlgorithm;
 
 use crate::client::upload::UploadBuilder;
 use crate::client::{Client, DownloadBuilder};
-use crate::disk::listing::{id_of, id_text};
+use crate::disk::state::listing::{id_of, id_text};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::inspect::list::TransferKind;
 use crate::transfer::Transfer;

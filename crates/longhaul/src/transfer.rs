@@ -13,8 +13,8 @@ use longhaul_core::words::Command;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::client::LinkSource;
-use crate::disk::listing::{Kind, State, TransferNote, id_text};
-use crate::disk::state_dir::StateDir;
+use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
+use crate::disk::state::state_dir::StateDir;
 use crate::drive::download::failure::{error_of, plainer_text, trouble_text};
 use crate::drive::download::run::{Destination, Ended, Request, Told, run};
 use crate::error::{Disposition, Error, ErrorKind};

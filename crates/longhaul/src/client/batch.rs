@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::place::Entry;
+use crate::disk::beside::place::Entry;
 
 /// Files that are remembered, so that memory has a bound however long a list is: about 10 MiB. Two sources of one name
 /// further apart than this are told apart only where `overwrite` is not set.

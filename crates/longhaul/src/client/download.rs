@@ -12,8 +12,8 @@ use longhaul_core::words::{Durability, OnChange};
 
 use super::wish::Wish;
 use super::{Client, Connections, LinkSource, batch, random_id, random_u64};
-use crate::disk::lock::Locking;
-use crate::disk::names::Names;
+use crate::disk::beside::lock::Locking;
+use crate::disk::beside::names::Names;
 use crate::drive::download::run::{Below, Destination, Request};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::source;

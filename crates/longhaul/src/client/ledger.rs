@@ -16,9 +16,9 @@ use longhaul_core::words::DiskFault;
 
 use super::Client;
 use super::upload::{UploadBuilder, no_state_dir};
-use crate::disk::listing::id_text;
-use crate::disk::state_dir::StateDir;
-use crate::disk::uploads::{UploadKey, is_barren};
+use crate::disk::state::listing::id_text;
+use crate::disk::state::state_dir::StateDir;
+use crate::disk::state::uploads::{UploadKey, is_barren};
 use crate::drive::upload::run::Request;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::cloud::{Pages, Refusal};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Client;
-use crate::disk::sent::SentReceipt;
+use crate::disk::state::sent::SentReceipt;
 use crate::drive::upload::source::Source;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Digest, Verified};

@@ -14,11 +14,11 @@ use longhaul_core::upload::{Config, Limits, PartLengths};
 
 use super::{Client, Connections, Durability, OnChange, random_id, random_u64};
 use crate::credentials::{Credentials, StoreSettings};
+use crate::disk::beside::lock::Locking;
 use crate::disk::error::DiskError;
-use crate::disk::lock::Locking;
-use crate::disk::spool::{Reading, Spooled};
-use crate::disk::state_dir::StateDir;
-use crate::disk::uploads::UploadKey;
+use crate::disk::state::spool::{Reading, Spooled};
+use crate::disk::state::state_dir::StateDir;
+use crate::disk::state::uploads::UploadKey;
 use crate::drive::upload::body::SNAPSHOTS_KIB;
 use crate::drive::upload::failure::AS_A_STREAM;
 use crate::drive::upload::run::Request;

@@ -6,7 +6,7 @@
 
 use super::error::{DiskError, Result};
 use super::group::Volumes;
-use super::place::{Entry, Folder};
+use crate::disk::beside::place::{Entry, Folder};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};

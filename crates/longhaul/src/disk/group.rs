@@ -16,9 +16,9 @@
 //! * It writes what everybody has dirtied. When it took long, the next rounds go without.
 
 use super::error::{DiskError, Result};
-use super::part_file::PartFile;
-use super::place::Folder;
 use super::platform;
+use crate::disk::beside::part_file::PartFile;
+use crate::disk::beside::place::Folder;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -204,9 +204,9 @@ impl Volumes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lock::{Locking, acquire};
-    use super::super::place::Place;
     use super::*;
+    use crate::disk::beside::lock::{Locking, acquire};
+    use crate::disk::beside::place::Place;
     use std::sync::mpsc;
 
     struct Stage {

@@ -15,10 +15,10 @@ use super::show::asked;
 use super::{Looked, Site, disk_error};
 use crate::client::Client;
 use crate::client::ledger::stored;
-use crate::disk::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::platform;
-use crate::disk::state_dir::StateDir;
-use crate::disk::uploads::{UploadKey, is_barren};
+use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
+use crate::disk::state::state_dir::StateDir;
+use crate::disk::state::uploads::{UploadKey, is_barren};
 use crate::error::{Error, ErrorKind};
 
 /// The known transfers.

@@ -33,13 +33,13 @@ use longhaul_core::identity::{Identity, Validator};
 use longhaul_core::words::{DiskFault, FileFacts};
 use rustix::fs::FileType;
 
+use crate::disk::beside::journal_file::LEN_MAX;
+use crate::disk::beside::names::Names;
+use crate::disk::beside::place::{Entry, Folder, Place, read_at_most};
+use crate::disk::beside::publish;
 use crate::disk::error::DiskError;
-use crate::disk::journal_file::LEN_MAX;
-use crate::disk::names::Names;
-use crate::disk::place::{Entry, Folder, Place, read_at_most};
-use crate::disk::publish;
-use crate::disk::receipt::{self, Receipt};
-use crate::disk::state_dir::StateDir;
+use crate::disk::state::receipt::{self, Receipt};
+use crate::disk::state::state_dir::StateDir;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::Digest;
 

@@ -11,10 +11,10 @@ use longhaul_core::window::Window;
 
 use super::{Looked, ObjectIdentity, Site, joinable, not_found, unix_time};
 use crate::client::Client;
-use crate::disk::listing::id_text;
-use crate::disk::place::Entry;
+use crate::disk::beside::place::Entry;
 use crate::disk::platform;
-use crate::disk::receipt::Receipt;
+use crate::disk::state::listing::id_text;
+use crate::disk::state::receipt::Receipt;
 use crate::drive::download::failure::error_of;
 use crate::error::Error;
 use crate::event::{Digest, Verified};

@@ -20,7 +20,7 @@ use super::verify::Verification;
 use super::*;
 use crate::client::{Client, ProxyChoice};
 use crate::disk::crc::RunningCrc;
-use crate::disk::listing::{Kind, State, TransferNote, id_text};
+use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 
 const URL: &str = "https://h/x.iso";
 const ID: [u8; 16] = [7; 16];

@@ -11,9 +11,9 @@ use longhaul_core::words::Command;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::{Asked, Cancel, Ends, Transfer, Wish, attend, cancelled, handle};
-use crate::disk::listing::{Kind, State, TransferNote, id_text};
-use crate::disk::spool::Spooled;
-use crate::disk::uploads::is_barren;
+use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
+use crate::disk::state::spool::Spooled;
+use crate::disk::state::uploads::is_barren;
 use crate::drive::upload::Remembered;
 use crate::drive::upload::failure::{About, error_of, fault_text};
 use crate::drive::upload::run::{Ended, Request, Told, run};

@@ -21,15 +21,16 @@ use longhaul_core::words::{DiskFault, FileFacts, Ticket};
 
 use super::Shared;
 use crate::client::batch::Batch;
+use crate::disk::beside::journal_file::JournalFile;
+use crate::disk::beside::lock::{self, Locking};
+use crate::disk::beside::part_file::PartFile;
+use crate::disk::beside::place::Place;
+use crate::disk::beside::publish;
 use crate::disk::error::DiskError;
 use crate::disk::folders::{Folders, Within};
 use crate::disk::group::{Volume, What};
-use crate::disk::journal_file::JournalFile;
-use crate::disk::lock::{self, Locking};
-use crate::disk::part_file::PartFile;
-use crate::disk::place::Place;
-use crate::disk::state_dir::StateDir;
-use crate::disk::{publish, receipt};
+use crate::disk::state::receipt;
+use crate::disk::state::state_dir::StateDir;
 use crate::threads;
 
 /// Stack of the thread that syncs a claim, in bytes.

@@ -9,8 +9,8 @@ use longhaul_core::reply::Suspicion;
 use longhaul_core::words::{DiskFault, NetFault};
 
 use super::Remembered;
+use crate::disk::beside::names::Names;
 use crate::disk::error::DiskError;
-use crate::disk::names::Names;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::http::http_date;
 

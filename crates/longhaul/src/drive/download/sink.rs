@@ -15,9 +15,9 @@ use longhaul_core::download::step::Grant;
 use longhaul_core::words::Extent;
 
 use super::reach::Reach;
+use crate::disk::beside::part_file::PartFile;
 use crate::disk::crc::RunningCrc;
 use crate::disk::error::DiskError;
-use crate::disk::part_file::PartFile;
 
 /// On a slow line, a report once this many bytes came …
 const REPORT_SMALL: u64 = 64 << 10;
@@ -198,8 +198,8 @@ impl Sink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::beside::place::{Folder, Place};
     use crate::disk::crc::crc64;
-    use crate::disk::place::{Folder, Place};
     use longhaul_core::download::held::Slot;
 
     const BODY: &[u8] = b"The quick brown fox jumps over the lazy dog, twice, and once more for luck.";

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::reach::Reach;
 use super::sink::{Report, Sink};
-use crate::disk::part_file::PartFile;
+use crate::disk::beside::part_file::PartFile;
 use crate::store::{Body, NetFailure, Origin, Reply, StallWatch, Stalled};
 
 /// How long the end of a body is waited for when all wanted bytes are here: it lies in the same buffer, or comes with the

@@ -11,11 +11,11 @@ use longhaul_core::words::{DiskFault, Ticket};
 
 use super::run::Shared;
 use super::source::Source;
+use crate::disk::beside::lock::{LockFile, Locking};
 use crate::disk::error::DiskError;
-use crate::disk::lock::{LockFile, Locking};
-use crate::disk::sent::SentReceipt;
-use crate::disk::state_dir::StateDir;
-use crate::disk::uploads::{UploadJournal, UploadKey};
+use crate::disk::state::sent::SentReceipt;
+use crate::disk::state::state_dir::StateDir;
+use crate::disk::state::uploads::{UploadJournal, UploadKey};
 
 /// A step, or the end.
 pub(super) enum Order {

@@ -19,8 +19,8 @@ use longhaul_core::upload::step::{Looked, SourceFacts};
 use longhaul_core::words::DiskFault;
 use rustix::fs::{FileType, Mode, OFlags};
 
+use crate::disk::beside::place::Entry;
 use crate::disk::error::{DiskError, Result};
-use crate::disk::place::Entry;
 use crate::drive::locked;
 
 /// A change is seen in times that are older than this: file systems keep time in steps of up to two seconds.

@@ -16,10 +16,10 @@
 //! know what was left in a store. Files are 0600 in folders 0700; links are not followed; what another user owns or may
 //! write to is not read; of what is read whole nothing is above 16 MiB.
 
-use super::error::{DiskError, Result};
-use super::place::Folder;
-use super::platform;
 use super::receipt_log::ReceiptLog;
+use crate::disk::beside::place::Folder;
+use crate::disk::error::{DiskError, Result};
+use crate::disk::platform;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};

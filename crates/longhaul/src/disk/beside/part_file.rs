@@ -1,12 +1,12 @@
 //! The file that holds a transfer's bytes until they are whole: written at offsets, synced, read back, sealed.
 
-use super::crc::RunningCrc;
-use super::digests::Digests;
-use super::error::{DiskError, Result};
 use super::lock::Held;
 use super::names::Helper;
 use super::place::{Entry, PRIVATE, Place};
-use super::platform;
+use crate::disk::crc::RunningCrc;
+use crate::disk::digests::Digests;
+use crate::disk::error::{DiskError, Result};
+use crate::disk::platform;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::download::held::Slot;
 use longhaul_core::words::{DiskFault, Extent, FileFacts};

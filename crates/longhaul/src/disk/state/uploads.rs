@@ -8,12 +8,12 @@
 //! KEY is a hash of the source's canonical path, the destination and the endpoint: the same command again finds its
 //! journal. Together these journals are the ledger: what was begun in a store and is neither finished nor removed.
 
-use super::error::Result;
-use super::journal_file::{Codec, JournalFile, LEN_MAX, OnDisk, Whole};
-use super::lock::{LockFile, Locking};
-use super::names::{Names, is_log};
-use super::place::{Place, read_at_most};
 use super::state_dir::{Skipped, StateDir, hex};
+use crate::disk::beside::journal_file::{Codec, JournalFile, LEN_MAX, OnDisk, Whole};
+use crate::disk::beside::lock::{LockFile, Locking};
+use crate::disk::beside::names::{Names, is_log};
+use crate::disk::beside::place::{Place, read_at_most};
+use crate::disk::error::Result;
 use longhaul_core::download::journal::Problem;
 use longhaul_core::upload::journal::{self, Intent, Record, Recovered};
 use longhaul_core::upload::step::FoundJournal;

@@ -7,10 +7,10 @@
 //! spool/HASH.lock  held from the first byte of the input to the end of its upload
 //! ```
 
-use super::error::{DiskError, Result};
-use super::lock::{LockFile, Locking};
-use super::place::Folder;
 use super::state_dir::{StateDir, hex};
+use crate::disk::beside::lock::{LockFile, Locking};
+use crate::disk::beside::place::Folder;
+use crate::disk::error::{DiskError, Result};
 use longhaul_core::words::DiskFault;
 use rustix::fs::FileType;
 use sha2::Digest as _;

@@ -5,10 +5,10 @@
 //! name may be replaced between our opening and our locking it (another process promoted a new generation, published,
 //! or cleaned up): after locking, the name must still lead to the locked file, else we begin again.
 
-use super::error::{DiskError, Result};
 use super::part_file::PartFile;
 use super::place::{Entry, Folder, Place};
-use super::platform;
+use crate::disk::error::{DiskError, Result};
+use crate::disk::platform;
 use longhaul_core::download::held::Slot;
 use longhaul_core::words::{DiskFault, FileFacts};
 use std::collections::HashMap;

@@ -5,9 +5,9 @@
 //! ended meanwhile is then not found, which costs nothing but a request: the reply tells the name, and what lies under
 //! that name is always looked at.
 
-use super::place::{Entry, Folder};
 use super::receipt::{self, Receipt};
 use super::state_dir::StateDir;
+use crate::disk::beside::place::{Entry, Folder};
 use longhaul_core::window::Window;
 use rustix::fs::FileType;
 use std::collections::HashMap;

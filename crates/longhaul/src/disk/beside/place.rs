@@ -6,10 +6,10 @@
 //! Folders are shared with other users. What stands at a name of ours is taken for ours only when no other user could
 //! change it ([`Folder::stranger`]), and removed only when it is ours.
 
-use super::error::{DiskError, Result};
-use super::group::{Volume, Volumes};
 use super::names::{Helper, Names, is_log};
-use super::platform;
+use crate::disk::error::{DiskError, Result};
+use crate::disk::group::{Volume, Volumes};
+use crate::disk::platform;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{self, Source};
 use longhaul_core::words::{DiskFault, FileFacts};

@@ -3,11 +3,11 @@
 //! The order of a publish is the core's (data synced, intent recorded, rename, folder synced, receipt, journal
 //! removed). Here is what each rename promises.
 
-use super::error::{DiskError, Result};
 use super::lock::{self, Locking};
 use super::part_file::PartFile;
 use super::place::{Entry, Folder, Place};
-use super::platform;
+use crate::disk::error::{DiskError, Result};
+use crate::disk::platform;
 use longhaul_core::download::resume::Target;
 use longhaul_core::identity::Identity;
 use longhaul_core::words::{DiskFault, FileFacts};

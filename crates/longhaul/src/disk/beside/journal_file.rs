@@ -9,10 +9,11 @@
 //!   the next durable append first writes the whole journal to a new file.
 //! - Compaction gives the old journal or the new one, never a mixture.
 
-use super::error::{DiskError, Result};
 use super::names::{BAD_MAX, Helper};
 use super::place::{Entry, Place, read_at_most};
-use super::{platform, publish};
+use super::publish;
+use crate::disk::error::{DiskError, Result};
+use crate::disk::platform;
 use longhaul_core::download::journal::{self, Problem};
 use longhaul_core::download::resume::FoundJournal;
 use longhaul_core::words::DiskFault;

@@ -4,13 +4,13 @@
 //! A receipt speaks of one absolute path and lies under the hash of it, or, of a small file, in the log of those. It is believed only while it fits the file
 //! ([`is_of`]); then it still proves nothing to a server, which is asked with its validators.
 
-use super::crc::RunningCrc;
-use super::error::{DiskError, Result};
-use super::group::{Volume, Volumes};
-use super::place::Folder;
-use super::platform;
 use super::receipt_log::LINE_LEN_MAX;
 use super::state_dir::{Skipped, StateDir, StoredPath, hex};
+use crate::disk::beside::place::Folder;
+use crate::disk::crc::RunningCrc;
+use crate::disk::error::{DiskError, Result};
+use crate::disk::group::{Volume, Volumes};
+use crate::disk::platform;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::download::resume::{EARLY_RECEIPT_MAX, Fit, fit};
 use longhaul_core::download::step::{self, Verified};
@@ -278,14 +278,14 @@ fn verified_from(text: &str) -> Option<Verified> {
 
 /// For [`fuzzing`](crate::fuzzing).
 #[cfg(any(test, fuzzing))]
-pub(super) fn fuzz(json: &[u8]) {
+pub(crate) fn fuzz(json: &[u8]) {
     let _ = serde_json::from_slice::<Stored>(json).ok().and_then(Stored::into_receipt);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::crc::crc64;
     use super::*;
+    use crate::disk::crc::crc64;
 
     fn receipt(path: &str) -> Receipt {
         let digest = |kind: DigestKind| Digest::new(kind, vec![0xab; kind.len()]).unwrap();

@@ -14,9 +14,9 @@
 //!
 //! Nothing of it is held in memory but 16 bytes or so for each path, and these only once a receipt is looked for.
 
-use super::error::{DiskError, Result};
-use super::place::{Entry, Folder};
-use super::platform;
+use crate::disk::beside::place::{Entry, Folder};
+use crate::disk::error::{DiskError, Result};
+use crate::disk::platform;
 use longhaul_core::words::DiskFault;
 use rustix::fs::FileType;
 use sha2::Digest as _;
@@ -259,7 +259,7 @@ fn key(path: &[u8]) -> u64 {
 }
 
 fn crc64(bytes: &[u8]) -> u64 {
-    let mut crc = super::crc::RunningCrc::new();
+    let mut crc = crate::disk::crc::RunningCrc::new();
     crc.update(bytes);
     crc.value()
 }

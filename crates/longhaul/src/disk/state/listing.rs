@@ -3,8 +3,8 @@
 //! A note says where to look; what is true is in the journal beside the target. It holds no secret: the source is
 //! stored as [`redact`](crate::source::redact) leaves it.
 
-use super::error::Result;
 use super::state_dir::{Skipped, StateDir, StoredPath};
+use crate::disk::error::Result;
 use serde::{Deserialize, Serialize};
 
 /// What kind of transfer.

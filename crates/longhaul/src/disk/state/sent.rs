@@ -5,9 +5,9 @@
 //! sent, the core has left out the times: such a receipt fits no file); then it still proves nothing of the store, which
 //! is asked. Losing one costs reading the source again, so none is synced.
 
-use super::error::Result;
 use super::state_dir::{StateDir, StoredPath, hex};
 use super::uploads::UploadKey;
+use crate::disk::error::Result;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::upload::step::{Composite, ObjectFacts, SourceFacts, Verified};
 use serde::{Deserialize, Serialize};
@@ -169,7 +169,7 @@ fn verified_from(text: &str) -> Option<Verified> {
 
 /// For [`fuzzing`](crate::fuzzing).
 #[cfg(any(test, fuzzing))]
-pub(super) fn fuzz(json: &[u8]) {
+pub(crate) fn fuzz(json: &[u8]) {
     let _ = serde_json::from_slice::<Stored>(json).ok().and_then(Stored::into_receipt);
 }
 
