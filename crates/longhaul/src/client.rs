@@ -426,19 +426,3 @@ pub(crate) fn parse_url(text: &str) -> Result<Address, Error> {
         ))),
     }
 }
-
-fn random_id() -> [u8; 16] {
-    let mut id = [0; 16];
-    id[..8].copy_from_slice(&random_u64().to_le_bytes());
-    id[8..].copy_from_slice(&random_u64().to_le_bytes());
-    id
-}
-
-/// Names and jitter need spread, not secrecy: the standard library's hasher keys are random per process and instance.
-pub(crate) fn random_u64() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
-    hasher.write_u128(crate::now_unix_ns());
-    hasher.write_u32(std::process::id());
-    hasher.finish()
-}

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::drive::locked;
+use crate::sync::locked;
 
 /// Threads at once for work that can be done without one. It costs address space, hardly memory; more would not make
 /// disks faster.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::beside::place::Entry;
+use crate::disk::folder::FileStat;
 
 /// Files that are remembered, so that memory has a bound however long a list is: about 10 MiB. Two sources of one name
 /// further apart than this are told apart only where `overwrite` is not set.
@@ -29,12 +29,12 @@ struct Saved {
 
 impl Batch {
     /// What a file was saved from by a download of this batch.
-    pub(crate) fn whose(&self, file: &Entry) -> Option<String> {
+    pub(crate) fn whose(&self, file: &FileStat) -> Option<String> {
         self.saved().whose.get(&key(file)).map(|whose| whose.as_ref().to_owned())
     }
 
     /// A file was saved, or found complete.
-    pub(crate) fn add(&self, file: &Entry, whose: &str) {
+    pub(crate) fn add(&self, file: &FileStat, whose: &str) {
         let (mut saved, file) = (self.saved(), key(file));
         if saved.whose.insert(file, whose.into()).is_none() {
             saved.order.push_back(file);
@@ -51,7 +51,7 @@ impl Batch {
     }
 }
 
-fn key(file: &Entry) -> (u64, u64) {
+fn key(file: &FileStat) -> (u64, u64) {
     (file.device, file.facts.inode)
 }
 
@@ -65,7 +65,7 @@ mod tests {
         let (a, b) = (dir.path().join("a"), dir.path().join("A"));
         std::fs::write(&a, b"").unwrap();
         std::fs::hard_link(&a, &b).unwrap();
-        let entry = |path| Entry::of(std::fs::File::open(path).unwrap()).unwrap();
+        let entry = |path| FileStat::of(std::fs::File::open(path).unwrap()).unwrap();
         let batch = Batch::default();
         assert_eq!(batch.whose(&entry(&a)), None);
         batch.add(&entry(&a), "one");

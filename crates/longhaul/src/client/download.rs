@@ -11,11 +11,12 @@ use longhaul_core::download::journal::Source;
 use longhaul_core::words::{Durability, OnChange};
 
 use super::wish::Wish;
-use super::{Client, Connections, LinkSource, batch, random_id, random_u64};
+use super::{Client, Connections, LinkSource, batch};
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::names::Names;
 use crate::drive::download::run::{Below, Destination, Request};
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::random::{random_id, random_u64};
 use crate::source;
 use crate::store::Origin;
 use crate::transfer::{Transfer, start};

@@ -12,7 +12,7 @@ use longhaul_core::digest::DigestKind;
 use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::{Config, Limits, PartLengths};
 
-use super::{Client, Connections, Durability, OnChange, random_id, random_u64};
+use super::{Client, Connections, Durability, OnChange};
 use crate::credentials::{Credentials, StoreSettings};
 use crate::disk::beside::lock::Locking;
 use crate::disk::error::DiskError;
@@ -24,6 +24,7 @@ use crate::drive::upload::failure::AS_A_STREAM;
 use crate::drive::upload::run::Request;
 use crate::drive::upload::source::Source;
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::random::{random_id, random_u64};
 use crate::source::{Dialect, ObjectName};
 use crate::store::cloud::{Callback, Cloud, Orders};
 use crate::stores::Said;

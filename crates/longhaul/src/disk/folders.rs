@@ -6,10 +6,11 @@
 
 use super::error::{DiskError, Result};
 use super::group::Volumes;
-use crate::disk::beside::place::{Entry, Folder};
+use crate::disk::folder::{FileStat, Folder};
+use crate::sync::locked;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 /// Paths remembered before those whose folder nobody holds any more are looked for.
 const REMEMBERED_MAX: usize = 64;
@@ -43,7 +44,7 @@ impl Folders {
         // Receipts and lists speak of absolute paths.
         let canonical = std::fs::canonicalize(path).map_err(|e| DiskError::io("find the folder", path, e))?;
         let folder = Arc::new(Folder::open(&canonical)?);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&self.open);
         remember(&mut open, path.into(), &folder);
         Ok(folder)
     }
@@ -57,9 +58,9 @@ impl Folders {
         let root = self.open(root, create)?;
         let folder = root.below(parts, create)?;
         let key = root.path().join(parts);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&self.open);
         if let Some(shared) = open.get(&key).and_then(Weak::upgrade) {
-            let (a, b) = (Entry::of(&folder), Entry::of(&shared));
+            let (a, b) = (FileStat::of(&folder), FileStat::of(&shared));
             if a.is_ok_and(|a| b.is_ok_and(|b| a.same_file(&b))) {
                 return Ok(shared);
             }
@@ -70,7 +71,7 @@ impl Folders {
     }
 
     fn shared(&self, path: &Path) -> Option<Arc<Folder>> {
-        let folder = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(path)?.upgrade()?;
+        let folder = locked(&self.open).get(path)?.upgrade()?;
         folder.is_at(path).then_some(folder)
     }
 }

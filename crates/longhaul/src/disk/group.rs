@@ -17,14 +17,14 @@
 
 use super::error::{DiskError, Result};
 use super::platform;
-use crate::disk::beside::part_file::PartFile;
-use crate::disk::beside::place::Folder;
+use crate::disk::folder::Folder;
+use crate::sync::locked;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// From this many requests on one call for all is cheaper than one for each.
@@ -35,17 +35,17 @@ const SLOW: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(30);
 
 /// What is to be durable.
-pub(crate) enum What {
-    /// A file: data, length, permissions and times.
-    File(Arc<PartFile>),
+pub(crate) enum SyncTarget {
+    /// A file (data, length, permissions and times), by what syncs it alone.
+    File(Box<dyn FnOnce() -> Result<()> + Send>),
     /// The names in a folder.
     Folder(Arc<Folder>),
     /// An open file that several append to, and its path for messages.
     Log(Arc<File>, PathBuf),
 }
 
-struct Request {
-    what: What,
+struct SyncRequest {
+    what: SyncTarget,
     /// How many failures there were when the file was opened.
     since: u64,
     done: Box<dyn FnOnce(Result<()>) + Send>,
@@ -62,7 +62,7 @@ pub(crate) struct Volume {
 
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<Request>,
+    waiting: Vec<SyncRequest>,
     /// Somebody carries out rounds.
     busy: bool,
     /// No `syncfs` before this time.
@@ -91,9 +91,9 @@ impl Volume {
     /// nobody carries out rounds: the caller must then see to it that [`carry_out`](Self::carry_out) runs, on a thread
     /// that may block.
     #[must_use]
-    pub(crate) fn ask(&self, what: What, since: u64, done: impl FnOnce(Result<()>) + Send + 'static) -> bool {
+    pub(crate) fn ask(&self, what: SyncTarget, since: u64, done: impl FnOnce(Result<()>) + Send + 'static) -> bool {
         let mut queue = self.queue();
-        queue.waiting.push(Request { what, since, done: Box::new(done) });
+        queue.waiting.push(SyncRequest { what, since, done: Box::new(done) });
         !std::mem::replace(&mut queue.busy, true)
     }
 
@@ -113,30 +113,30 @@ impl Volume {
         }
     }
 
-    fn round(&self, round: Vec<Request>, may_group: bool) {
+    fn round(&self, round: Vec<SyncRequest>, may_group: bool) {
         let grouped = round.len() >= MANY && may_group && self.sync_whole();
         let failures = self.failures();
         let mut synced: Vec<(*const (), io::Result<()>)> = Vec::new();
-        for Request { what, since, done } in round {
+        for SyncRequest { what, since, done } in round {
             if grouped && since == failures {
                 done(Ok(()));
                 continue;
             }
-            let (doing, path, result) = match &what {
-                What::File(part) => {
-                    done(part.sync_data());
+            let (doing, path, result) = match what {
+                SyncTarget::File(sync) => {
+                    done(sync());
                     continue;
                 }
-                What::Folder(folder) => {
-                    let result = once(&mut synced, Arc::as_ptr(folder).cast(), || platform::sync_dir(&**folder));
-                    ("sync folder", folder.path(), result)
+                SyncTarget::Folder(folder) => {
+                    let result = once(&mut synced, Arc::as_ptr(&folder).cast(), || platform::sync_dir(&*folder));
+                    ("sync folder", folder.path().to_owned(), result)
                 }
-                What::Log(file, path) => {
-                    let result = once(&mut synced, Arc::as_ptr(file).cast(), || platform::sync_data(file));
-                    ("sync", path.as_path(), result)
+                SyncTarget::Log(file, path) => {
+                    let result = once(&mut synced, Arc::as_ptr(&file).cast(), || platform::sync_data(&file));
+                    ("sync", path, result)
                 }
             };
-            done(result.map_err(|e| DiskError::io(doing, path, e)));
+            done(result.map_err(|e| DiskError::io(doing, &path, e)));
         }
     }
 
@@ -158,7 +158,7 @@ impl Volume {
     }
 
     fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.queue)
     }
 }
 
@@ -191,7 +191,7 @@ impl Volumes {
     /// The volume that a folder is on, shared by all who use it now.
     pub(crate) fn of(&self, folder: &Folder) -> Arc<Volume> {
         let Some(device) = folder.device() else { return Volume::of(folder) };
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = locked(&self.used);
         used.retain(|(_, volume)| volume.strong_count() > 0);
         if let Some(volume) = used.iter().find(|(of, _)| *of == device).and_then(|(_, volume)| volume.upgrade()) {
             return volume;
@@ -206,6 +206,7 @@ impl Volumes {
 mod tests {
     use super::*;
     use crate::disk::beside::lock::{Locking, acquire};
+    use crate::disk::beside::part_file::PartFile;
     use crate::disk::beside::place::Place;
     use std::sync::mpsc;
 
@@ -223,13 +224,17 @@ mod tests {
         Stage { dir, volume, told, heard }
     }
 
+    fn file(part: Arc<PartFile>) -> SyncTarget {
+        SyncTarget::File(Box::new(move || part.sync_data()))
+    }
+
     impl Stage {
         fn part(&self, name: &str) -> Arc<PartFile> {
             let place = Place::new(Folder::open(self.dir.path()).unwrap(), name.as_ref()).unwrap();
             Arc::new(acquire(&place, Locking::Required).unwrap().0)
         }
 
-        fn ask(&self, n: usize, what: What) -> bool {
+        fn ask(&self, n: usize, what: SyncTarget) -> bool {
             let told = self.told.clone();
             self.volume.ask(what, self.volume.failures(), move |result| {
                 told.send((n, result.is_ok())).unwrap();
@@ -248,16 +253,16 @@ mod tests {
         let log = Arc::new(File::create(s.dir.path().join("log")).unwrap());
         for n in 0..20 {
             let what = match n % 3 {
-                0 => What::File(s.part(&n.to_string())),
-                1 => What::Folder(folder.clone()),
-                _ => What::Log(log.clone(), s.dir.path().join("log")),
+                0 => file(s.part(&n.to_string())),
+                1 => SyncTarget::Folder(folder.clone()),
+                _ => SyncTarget::Log(log.clone(), s.dir.path().join("log")),
             };
             assert_eq!(s.ask(n, what), n == 0, "only the first has to see to it");
         }
         assert_eq!(s.heard(), []);
         s.volume.carry_out();
         assert_eq!(s.heard(), (0..20).map(|n| (n, true)).collect::<Vec<_>>());
-        assert!(s.ask(20, What::Folder(folder)), "when all is done somebody has to begin again");
+        assert!(s.ask(20, SyncTarget::Folder(folder)), "when all is done somebody has to begin again");
         s.volume.carry_out();
         assert_eq!(s.heard(), [(20, true)]);
     }
@@ -269,12 +274,12 @@ mod tests {
         let (volume, told, late) = (s.volume.clone(), s.told.clone(), s.part("late"));
         let during = move |_| {
             let since = volume.failures();
-            let began = volume.ask(What::File(late), since, move |result| told.send((2, result.is_ok())).unwrap());
+            let began = volume.ask(file(late), since, move |result| told.send((2, result.is_ok())).unwrap());
             assert!(!began);
         };
         let since = s.volume.failures();
-        assert!(s.volume.ask(What::File(s.part("early")), since, during));
-        let _ = s.ask(1, What::File(s.part("with-it")));
+        assert!(s.volume.ask(file(s.part("early")), since, during));
+        let _ = s.ask(1, file(s.part("with-it")));
         s.volume.carry_out();
         assert_eq!(s.heard(), [(1, true), (2, true)], "the one that came during the round is last");
     }
@@ -292,7 +297,7 @@ mod tests {
             let told = s.told.clone();
             let done = move |result: Result<()>| told.send((n, result.is_ok())).unwrap();
             let since = if n == 0 { s.volume.failures() } else { before };
-            let _ = s.volume.ask(What::Log(unsyncable(), "log".into()), since, done);
+            let _ = s.volume.ask(SyncTarget::Log(unsyncable(), "log".into()), since, done);
         }
         s.volume.carry_out();
         let grouped = s.volume.whole.is_some();

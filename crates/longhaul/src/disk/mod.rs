@@ -3,7 +3,7 @@
 //! The driver carries out the core's steps with these; no room here decides what a transfer does next. Everything
 //! found on disk is hostile until checked:
 //!
-//! - every name is resolved against an opened folder ([`Folder`](beside::place::Folder)), so a folder that is swapped while we
+//! - every name is resolved against an opened folder ([`Folder`](folder::Folder)), so a folder that is swapped while we
 //!   work cannot redirect us;
 //! - no symbolic link is followed for a file of ours or for the target;
 //! - what is opened must be a regular file with one name;
@@ -25,6 +25,7 @@ pub(crate) mod beside;
 pub(crate) mod crc;
 pub(crate) mod digests;
 pub(crate) mod error;
+pub(crate) mod folder;
 pub(crate) mod folders;
 pub(crate) mod group;
 pub(crate) mod platform;

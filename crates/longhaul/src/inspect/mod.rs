@@ -35,9 +35,10 @@ use rustix::fs::FileType;
 
 use crate::disk::beside::journal_file::LEN_MAX;
 use crate::disk::beside::names::Names;
-use crate::disk::beside::place::{Entry, Folder, Place, read_at_most};
+use crate::disk::beside::place::Place;
 use crate::disk::beside::publish;
 use crate::disk::error::DiskError;
+use crate::disk::folder::{FileStat, Folder, read_at_most};
 use crate::disk::state::receipt::{self, Receipt};
 use crate::disk::state::state_dir::StateDir;
 use crate::error::{Disposition, Error, ErrorKind};
@@ -198,7 +199,7 @@ impl Site {
         journal_in(&self.place.folder, &self.place.names.log()).map_err(|e| disk_error(&self.path, e))
     }
 
-    fn entry(&self, name: &OsStr) -> Result<Option<Entry>, Error> {
+    fn entry(&self, name: &OsStr) -> Result<Option<FileStat>, Error> {
         self.place.folder.look(name).map_err(|e| disk_error(&self.path, e))
     }
 }
@@ -243,8 +244,8 @@ struct Looked {
     journal: FoundJournal,
     /// Length of the journal file in bytes.
     journal_len: u64,
-    main: Option<Entry>,
-    next: Option<Entry>,
+    main: Option<FileStat>,
+    next: Option<FileStat>,
     /// What at a part file's name keeps a start from using it.
     obstacle: Option<String>,
     /// `finished` is filled in when its source is the recorded one.
@@ -267,7 +268,7 @@ impl Looked {
         }
     }
 
-    fn once(site: &Site, state: Option<&StateDir>, log: Option<Entry>) -> Result<Self, Error> {
+    fn once(site: &Site, state: Option<&StateDir>, log: Option<FileStat>) -> Result<Self, Error> {
         // The journal first: it never promises what was not there before it was read.
         let journal = site.journal()?;
         let receipt = state.and_then(|state| state.receipt(&site.absolute).ok().flatten());

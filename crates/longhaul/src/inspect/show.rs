@@ -11,7 +11,7 @@ use longhaul_core::window::Window;
 
 use super::{Looked, ObjectIdentity, Site, joinable, not_found, unix_time};
 use crate::client::Client;
-use crate::disk::beside::place::Entry;
+use crate::disk::folder::FileStat;
 use crate::disk::platform;
 use crate::disk::state::listing::id_text;
 use crate::disk::state::receipt::Receipt;
@@ -370,7 +370,7 @@ impl Unfinished {
     }
 }
 
-fn part_state(entry: Entry) -> PartState {
+fn part_state(entry: FileStat) -> PartState {
     let ns = entry.facts.mtime_ns;
     let modified = unix_time(ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000) as u32);
     PartState { len: entry.facts.len, modified }

@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use super::show::{merged, minus, whole};
 use super::{Site, disk_error, not_found};
 use crate::client::Client;
-use crate::disk::beside::place::Entry;
 use crate::disk::crc::RunningCrc;
 use crate::disk::error::DiskError;
+use crate::disk::folder::FileStat;
 use crate::disk::state::receipt::Receipt;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Digest, Verified};
@@ -127,7 +127,7 @@ fn compare(
     stopped: &AtomicBool,
     mut told: impl FnMut(u64, u64),
 ) -> Result<Verification, Error> {
-    let entry = || Entry::of(file).map_err(|e| disk_error(&site.path, DiskError::io("look at", &site.path, e)));
+    let entry = || FileStat::of(file).map_err(|e| disk_error(&site.path, DiskError::io("look at", &site.path, e)));
     let (before, expected_len) = (entry()?, receipt.of.length);
     let len = before.facts.len;
     let blocks = merged(receipt.of.extents.iter().map(|e| e.start..e.end()));

@@ -10,9 +10,10 @@
 //! - Compaction gives the old journal or the new one, never a mixture.
 
 use super::names::{BAD_MAX, Helper};
-use super::place::{Entry, Place, read_at_most};
+use super::place::Place;
 use super::publish;
 use crate::disk::error::{DiskError, Result};
+use crate::disk::folder::{FileStat, read_at_most};
 use crate::disk::platform;
 use longhaul_core::download::journal::{self, Problem};
 use longhaul_core::download::resume::FoundJournal;
@@ -184,7 +185,7 @@ impl<C: Codec> JournalFile<C> {
         self.sync_name()
     }
 
-    fn read(&self, entry: Entry) -> Result<std::result::Result<(Open, C::Recovered), Problem>> {
+    fn read(&self, entry: FileStat) -> Result<std::result::Result<(Open, C::Recovered), Problem>> {
         // A second name means that somebody else's file would grow with ours.
         let folder = &self.place.folder;
         if entry.kind != FileType::RegularFile || entry.links > 1 || folder.stranger(&entry).is_some() {
@@ -328,7 +329,8 @@ impl<C: Codec> JournalFile<C> {
     fn set_aside(&self) -> Result<()> {
         let (folder, names) = (&self.place.folder, &self.place.names);
         let log = names.log();
-        let is_empty = |e: &Entry| e.kind == FileType::RegularFile && e.facts.len == 0 && folder.stranger(e).is_none();
+        let is_empty =
+            |e: &FileStat| e.kind == FileType::RegularFile && e.facts.len == 0 && folder.stranger(e).is_none();
         if folder.look(&log)?.is_some_and(|e| is_empty(&e)) {
             return folder.remove(&log).map(drop);
         }
@@ -354,7 +356,7 @@ impl<C: Codec> JournalFile<C> {
 
     /// Whether a file was set aside here, and not made by another program: nobody else could have written it, and it
     /// begins as journals do, or with the zeros that a power cut leaves.
-    fn was_journal(&self, name: &OsStr, entry: &Entry) -> bool {
+    fn was_journal(&self, name: &OsStr, entry: &FileStat) -> bool {
         const BEGINNING: usize = 8;
         if entry.kind != FileType::RegularFile || entry.links > 1 {
             return false;

@@ -1,5 +1,5 @@
-use super::super::place::Folder;
 use super::*;
+use crate::disk::folder::Folder;
 use longhaul_core::download::journal::{Record, Recovered, Source};
 use longhaul_core::words::Extent;
 use std::ffi::OsStr;

@@ -6,9 +6,11 @@
 //! or cleaned up): after locking, the name must still lead to the locked file, else we begin again.
 
 use super::part_file::PartFile;
-use super::place::{Entry, Folder, Place};
+use super::place::Place;
 use crate::disk::error::{DiskError, Result};
+use crate::disk::folder::{FileStat, Folder};
 use crate::disk::platform;
+use crate::sync::locked;
 use longhaul_core::download::held::Slot;
 use longhaul_core::words::{DiskFault, FileFacts};
 use std::collections::HashMap;
@@ -16,7 +18,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// How often a file that was replaced under us is tried again; each time somebody else must have renamed in between.
 const TRIES: u32 = 10;
@@ -44,7 +46,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    fn new(files: &mut HeldFiles, entry: &Entry, whose: &str) -> Self {
+    fn new(files: &mut HeldFiles, entry: &FileStat, whose: &str) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (file, number) = ((entry.device, entry.facts.inode), COUNT.fetch_add(1, Ordering::Relaxed));
         files.insert(file, (number, whose.to_owned()));
@@ -64,7 +66,7 @@ impl Drop for Held {
 }
 
 fn held() -> MutexGuard<'static, Option<HeldFiles>> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+    locked(&HELD)
 }
 
 /// Opens (or creates) the main part file and locks it; with it its facts as found, `None` when it was created.
@@ -132,7 +134,7 @@ fn take_file(file: &File, path: &Path, locking: Locking) -> Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => {
-            let holder = Entry::of(file).ok().and_then(|e| platform::lock_holder(e.device, e.facts.inode));
+            let holder = FileStat::of(file).ok().and_then(|e| platform::lock_holder(e.device, e.facts.inode));
             Err(DiskError::held(path, holder))
         }
         Err(TryLockError::Error(e)) if platform::means_unsupported(&e) => match locking {
@@ -170,7 +172,7 @@ impl LockFile {
             };
             let path = folder.path_of(name);
             take_file(&file, &path, locking)?;
-            let locked = Entry::of(&file).map_err(|e| DiskError::io("look at", &path, e))?;
+            let locked = FileStat::of(&file).map_err(|e| DiskError::io("look at", &path, e))?;
             if folder.look(name)?.is_some_and(|named| named.same_file(&locked)) {
                 return Ok(Self { folder: folder.clone(), name: name.to_owned(), _file: file });
             }
@@ -214,7 +216,7 @@ mod tests {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
     fn alone() -> impl Drop {
-        ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        locked(&ONE_AT_A_TIME)
     }
 
     fn place(dir: &std::path::Path) -> Place {

@@ -11,7 +11,7 @@
 //! begin instead with the first 200 bytes of `NAME` (fewer, when that would cut a UTF-8 character), `~`, and 16 hex
 //! digits of the CRC-64/XZ of the whole name: the same target always has the same files.
 
-use longhaul_core::names::{ASIDE, HELPER, LOG, MODE, NEXT, PART};
+use longhaul_core::names::{ASIDE, HELPER, LOG, NEXT, PART};
 use sha2::Digest as _;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -106,12 +106,7 @@ impl Names {
 
     /// The same under a name that nothing leads to.
     pub(crate) fn other_helper(&self, helper: Helper) -> OsString {
-        self.with(&format!("{}{HELPER}{:016x}", helper.ending(), crate::client::random_u64()))
-    }
-
-    /// A file that lives for a moment, to see what new files are in a folder.
-    pub(crate) fn trial() -> OsString {
-        format!("{MODE}{HELPER}{:016x}", crate::client::random_u64()).into()
+        self.with(&format!("{}{HELPER}{:016x}", helper.ending(), crate::random::random_u64()))
     }
 
     fn with(&self, ending: &str) -> OsString {
@@ -150,7 +145,7 @@ mod tests {
 
     fn all(names: &Names) -> Vec<OsString> {
         let helpers = Helper::ALL.map(|helper| [names.helper(helper, &ID), names.other_helper(helper)]);
-        let mut all = vec![names.part(), names.next(), names.log(), names.log_bad(9), names.lock(), Names::trial()];
+        let mut all = vec![names.part(), names.next(), names.log(), names.log_bad(9), names.lock()];
         all.extend(helpers.into_iter().flatten());
         all
     }

@@ -2,10 +2,11 @@
 
 use super::lock::Held;
 use super::names::Helper;
-use super::place::{Entry, PRIVATE, Place};
+use super::place::Place;
 use crate::disk::crc::RunningCrc;
 use crate::disk::digests::Digests;
 use crate::disk::error::{DiskError, Result};
+use crate::disk::folder::{FileStat, PRIVATE};
 use crate::disk::platform;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::download::held::Slot;
@@ -103,8 +104,8 @@ impl PartFile {
     }
 
     /// What it is now.
-    pub(crate) fn entry(&self) -> Result<Entry> {
-        Entry::of(&self.file).map_err(|e| self.failed("look at", e))
+    pub(crate) fn entry(&self) -> Result<FileStat> {
+        FileStat::of(&self.file).map_err(|e| self.failed("look at", e))
     }
 
     /// Its length, inode and times now.
@@ -128,7 +129,7 @@ impl PartFile {
     }
 
     /// Makes the file what will be published: cut (or extended by zeros) to `length`, with the permissions `mode`
-    /// ([`usual_mode`](super::place::Folder::usual_mode)) and, when given, this modification time (nanoseconds since
+    /// ([`usual_mode`](crate::disk::folder::Folder::usual_mode)) and, when given, this modification time (nanoseconds since
     /// the Unix epoch). It survives a power cut after the next [`sync_data`](Self::sync_data). May be called twice; tells
     /// the facts after it.
     pub(crate) fn seal(&self, length: u64, mode: u32, mtime_ns: Option<i64>) -> Result<FileFacts> {

@@ -1,7 +1,7 @@
 use super::super::lock::Locking;
-use super::super::place::Folder;
 use super::*;
 use crate::disk::crc::crc64;
+use crate::disk::folder::Folder;
 use std::ffi::OsStr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 

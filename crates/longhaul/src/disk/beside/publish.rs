@@ -5,8 +5,9 @@
 
 use super::lock::{self, Locking};
 use super::part_file::PartFile;
-use super::place::{Entry, Folder, Place};
+use super::place::Place;
 use crate::disk::error::{DiskError, Result};
+use crate::disk::folder::{FileStat, Folder};
 use crate::disk::platform;
 use longhaul_core::download::resume::Target;
 use longhaul_core::identity::Identity;
@@ -38,7 +39,7 @@ pub(crate) fn look(place: &Place, finished: impl FnOnce(&FileFacts) -> Option<Id
 /// Without `replace`, anything at the target (a dangling link too) is `Exists`, and stays. With it, a file or a link
 /// is replaced (the link itself, never what it points to); a folder never is.
 /// What the file is, told from before the rename.
-pub(crate) fn publish(place: &Place, part: &PartFile, replace: bool) -> Result<Entry> {
+pub(crate) fn publish(place: &Place, part: &PartFile, replace: bool) -> Result<FileStat> {
     let ours = expect_named(place, part, &place.names.part())?;
     let (from, to) = (place.names.part(), place.names.target());
     if !replace {
@@ -112,7 +113,7 @@ pub(crate) fn promote(place: &Place, next: &PartFile, locking: Locking) -> Resul
 }
 
 /// A rename moves whatever stands at the name: it must be the file we wrote.
-fn expect_named(place: &Place, file: &PartFile, name: &OsStr) -> Result<Entry> {
+fn expect_named(place: &Place, file: &PartFile, name: &OsStr) -> Result<FileStat> {
     let ours = file.entry()?;
     match place.folder.look(name)? {
         Some(named) if named.same_file(&ours) => Ok(ours),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use super::state_dir::{StateDir, hex};
-use crate::drive::locked;
+use crate::sync::locked;
 
 /// A host may have been given more room since: after this time it is asked again.
 const BELIEVED_S: u64 = 24 * 3600;

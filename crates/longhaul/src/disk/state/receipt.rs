@@ -6,9 +6,9 @@
 
 use super::receipt_log::LINE_LEN_MAX;
 use super::state_dir::{Skipped, StateDir, StoredPath, hex};
-use crate::disk::beside::place::Folder;
 use crate::disk::crc::RunningCrc;
 use crate::disk::error::{DiskError, Result};
+use crate::disk::folder::Folder;
 use crate::disk::group::{Volume, Volumes};
 use crate::disk::platform;
 use longhaul_core::digest::{Digest, DigestKind};

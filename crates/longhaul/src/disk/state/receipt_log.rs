@@ -14,9 +14,10 @@
 //!
 //! Nothing of it is held in memory but 16 bytes or so for each path, and these only once a receipt is looked for.
 
-use crate::disk::beside::place::{Entry, Folder};
 use crate::disk::error::{DiskError, Result};
+use crate::disk::folder::{FileStat, Folder};
 use crate::disk::platform;
+use crate::sync::locked;
 use longhaul_core::words::DiskFault;
 use rustix::fs::FileType;
 use sha2::Digest as _;
@@ -27,7 +28,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 const NAME: &str = "receipts.log";
 const TEMP: &str = "receipts.log~";
@@ -74,7 +75,7 @@ impl ReceiptLog {
         line.push(b'\n');
         let _ = write!(line, "{:016x} ", crc64(json)); // a vector takes everything
         line.extend_from_slice(json);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&self.open);
         let file = self.opened(&mut open, true)?.map(|open| open.file.clone());
         let Some(file) = file else {
             return Err(DiskError::said(DiskFault::Io, "open", &self.path(), "it could not be created"));
@@ -89,7 +90,7 @@ impl ReceiptLog {
 
     /// The JSON of the last whole line about a path, for `is_of` to look whether it really is.
     pub(super) fn get(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&self.open);
         let Some(open) = self.opened(&mut open, false)? else { return Ok(None) };
         open.read_on().map_err(|e| DiskError::io("read", &self.path(), e))?;
         let found = open.index.lines.get(&key(path.as_os_str().as_bytes())).copied();
@@ -98,7 +99,7 @@ impl ReceiptLog {
 
     /// The JSON of the last whole line of every path, in no order.
     pub(super) fn all(&self) -> Result<Vec<Vec<u8>>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&self.open);
         let Some(open) = self.opened(&mut open, false)? else { return Ok(Vec::new()) };
         open.read_on().map_err(|e| DiskError::io("read", &self.path(), e))?;
         Ok(open.index.lines.values().filter_map(|&at| line_at(&open.file, at)).collect())
@@ -134,7 +135,7 @@ impl ReceiptLog {
                 Err(TryLockError::Error(e)) if platform::means_unsupported(&e) => false, // never rewritten, then
                 Err(TryLockError::Error(e)) => return Err(failed(e)),
             };
-            let entry = Entry::of(&file).map_err(|e| DiskError::io("look at", &self.path(), e))?;
+            let entry = FileStat::of(&file).map_err(|e| DiskError::io("look at", &self.path(), e))?;
             if entry.kind != FileType::RegularFile || entry.links > 1 {
                 return Err(DiskError::said(DiskFault::Exists, "open", &self.path(), "it is not a file of ours"));
             }

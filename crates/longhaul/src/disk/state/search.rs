@@ -7,14 +7,16 @@
 
 use super::receipt::{self, Receipt};
 use super::state_dir::StateDir;
-use crate::disk::beside::place::{Entry, Folder};
+use crate::disk::beside::place::journals_in;
+use crate::disk::folder::{FileStat, Folder};
+use crate::sync::locked;
 use longhaul_core::window::Window;
 use rustix::fs::FileType;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// How long a look is believed.
@@ -32,7 +34,7 @@ pub(crate) struct Search {
 struct Look {
     path: PathBuf,
     until: Instant,
-    entry: Entry,
+    entry: FileStat,
     /// File names by source and range.
     unfinished: HashMap<Key, Vec<u8>>,
     finished: HashMap<Key, Vec<Receipt>>,
@@ -54,9 +56,9 @@ impl Search {
         range: &Window,
         state: Option<&StateDir>,
     ) -> Option<PathBuf> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = locked(&self.last);
         let opened = Folder::open(folder).ok()?; // not kept open: nobody may be at work in it
-        let entry = Entry::of(&opened).ok()?;
+        let entry = FileStat::of(&opened).ok()?;
         let fresh = |look: &Look| look.path == folder && look.entry.same_file(&entry) && Instant::now() < look.until;
         if !last.as_ref().is_some_and(fresh) {
             *last = Look::at(folder, &opened, entry, state);
@@ -66,10 +68,10 @@ impl Search {
 }
 
 impl Look {
-    fn at(path: &Path, folder: &Folder, entry: Entry, state: Option<&StateDir>) -> Option<Self> {
+    fn at(path: &Path, folder: &Folder, entry: FileStat, state: Option<&StateDir>) -> Option<Self> {
         let begun = Instant::now();
         let mut unfinished = HashMap::new();
-        for found in folder.transfers().ok()? {
+        for found in journals_in(folder).ok()? {
             unfinished.entry(key(&found.url, &found.window)).or_insert(found.name);
         }
         let absolute = std::fs::canonicalize(path).ok()?;

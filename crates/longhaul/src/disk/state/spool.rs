@@ -9,8 +9,9 @@
 
 use super::state_dir::{StateDir, hex};
 use crate::disk::beside::lock::{LockFile, Locking};
-use crate::disk::beside::place::Folder;
 use crate::disk::error::{DiskError, Result};
+use crate::disk::folder::Folder;
+use crate::sync::locked;
 use longhaul_core::words::DiskFault;
 use rustix::fs::FileType;
 use sha2::Digest as _;
@@ -18,7 +19,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// How much is read at a time.
 const BUFFER_LEN: usize = 256 << 10;
@@ -90,7 +91,7 @@ impl Reading {
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.stage)
     }
 
     fn nobody_waits(&self) -> DiskError {

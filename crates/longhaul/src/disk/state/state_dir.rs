@@ -17,8 +17,8 @@
 //! write to is not read; of what is read whole nothing is above 16 MiB.
 
 use super::receipt_log::ReceiptLog;
-use crate::disk::beside::place::Folder;
 use crate::disk::error::{DiskError, Result};
+use crate::disk::folder::Folder;
 use crate::disk::platform;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

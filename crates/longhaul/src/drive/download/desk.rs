@@ -28,7 +28,7 @@ use crate::disk::beside::place::Place;
 use crate::disk::beside::publish;
 use crate::disk::error::DiskError;
 use crate::disk::folders::{Folders, Within};
-use crate::disk::group::{Volume, What};
+use crate::disk::group::{SyncTarget, Volume};
 use crate::disk::state::receipt;
 use crate::disk::state::state_dir::StateDir;
 use crate::threads;
@@ -158,19 +158,22 @@ impl Desk {
 
     /// What has to be durable for a step that a group can be asked for: the volume, what, and since when its failures
     /// matter. `None`: it is done like any other step.
-    pub(super) fn to_sync(&self, step: &Step) -> Result<Option<(Arc<Volume>, What, u64)>, DiskError> {
+    pub(super) fn to_sync(&self, step: &Step) -> Result<Option<(Arc<Volume>, SyncTarget, u64)>, DiskError> {
         let unjournalled = self.journal.as_ref().is_some_and(|journal| !journal.exists());
         let Some(place) = self.place.as_ref().filter(|_| self.durable && unjournalled) else { return Ok(None) };
         let volume = || place.folder.volume(&self.folders.volumes);
         Ok(match step {
-            Step::Sync { slot } => Some((volume(), What::File(self.part(*slot)?), self.failures_before)),
-            Step::SyncDir => Some((volume(), What::Folder(place.folder.clone()), self.failures_before)),
+            Step::Sync { slot } => {
+                let part = self.part(*slot)?;
+                Some((volume(), SyncTarget::File(Box::new(move || part.sync_data())), self.failures_before))
+            }
+            Step::SyncDir => Some((volume(), SyncTarget::Folder(place.folder.clone()), self.failures_before)),
             Step::Receipt(of) => {
                 let Some(state) = &self.state else { return Ok(None) };
                 let receipt = self.receipt_of(of, place);
                 let volume = state.receipt_volume(&self.folders.volumes);
                 let since = volume.failures(); // before it is appended
-                state.append_receipt(&receipt)?.map(|log| (volume, What::Log(log, receipt.path), since))
+                state.append_receipt(&receipt)?.map(|log| (volume, SyncTarget::Log(log, receipt.path), since))
             }
             _ => None,
         })
@@ -463,7 +466,7 @@ impl Desk {
     }
 
     fn lock_slots(&self) -> MutexGuard<'_, Slots> {
-        crate::drive::locked(&self.slots)
+        crate::sync::locked(&self.slots)
     }
 }
 

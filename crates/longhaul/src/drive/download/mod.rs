@@ -26,8 +26,8 @@ use longhaul_core::window::Window;
 use longhaul_core::words::{Extent, Ticket};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::locked;
 use crate::disk::error::DiskError;
+use crate::sync::locked;
 
 /// Reports of one stream that may be on their way to the journal at once.
 const REPORTS_PER_STREAM: usize = 2;

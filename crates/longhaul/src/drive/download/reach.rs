@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use longhaul_core::download::step::Grant;
 
-use super::locked;
+use crate::sync::locked;
 
 /// A stream takes bytes from here before it writes them, so that an end once told is never written over.
 pub(crate) struct Reach(Mutex<Inner>);

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::desk::{Desk, Slots, Whereabouts};
 use super::reach::Reach;
 use super::stream::{Handle, Stream};
-use super::{Remembered, SeenHead, Shared, locked, range_text};
+use super::{Remembered, SeenHead, Shared, range_text};
 use crate::client::batch::Batch;
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::part_file::PartFile;
@@ -29,6 +29,7 @@ use crate::disk::state::hosts::Hosts;
 use crate::disk::state::state_dir::StateDir;
 use crate::event::Progress;
 use crate::store::Origin;
+use crate::sync::locked;
 use crate::threads;
 
 /// Reports that may wait for the run at once: streams wait when the run is behind.

@@ -198,8 +198,9 @@ impl Sink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::beside::place::{Folder, Place};
+    use crate::disk::beside::place::Place;
     use crate::disk::crc::crc64;
+    use crate::disk::folder::Folder;
     use longhaul_core::download::held::Slot;
 
     const BODY: &[u8] = b"The quick brown fox jumps over the lazy dog, twice, and once more for luck.";

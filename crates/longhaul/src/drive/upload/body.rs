@@ -25,8 +25,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::request::Sent;
 use super::source::{next_len, read_end, read_exact};
 use crate::disk::digests::Digests;
-use crate::drive::locked;
 use crate::store::{Pace, StallWatch, Stalled};
+use crate::sync::locked;
 use crate::threads;
 
 /// The length of a buffer: large enough that its turns cost little, small enough to stay in a processor's cache from

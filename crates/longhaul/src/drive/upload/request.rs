@@ -18,9 +18,9 @@ use super::run::{Request, Shared};
 use super::source::{read_end, read_exact};
 use crate::disk::digests::Digests;
 use crate::disk::error::DiskError;
-use crate::drive::locked;
 use crate::store::cloud::{Created, Promised, Refusal, Stored};
 use crate::store::{Handed, StallWatch, Stalled};
+use crate::sync::locked;
 use crate::threads;
 
 /// A store that has all bytes of a part or an object may take longer than the network may between two of them: it

@@ -23,10 +23,10 @@ use crate::disk::state::hosts::Hosts;
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::UploadKey;
 use crate::drive::download::run::{DESK_STACK, PROGRESS_EVERY, Rate, sleep_until};
-use crate::drive::locked;
 use crate::event::Progress;
 use crate::store::HttpStore;
 use crate::store::cloud::Cloud;
+use crate::sync::locked;
 use crate::threads;
 
 /// Reports that may wait for the run at once: requests wait when the run is behind.

@@ -19,9 +19,9 @@ use longhaul_core::upload::step::{Looked, SourceFacts};
 use longhaul_core::words::DiskFault;
 use rustix::fs::{FileType, Mode, OFlags};
 
-use crate::disk::beside::place::Entry;
 use crate::disk::error::{DiskError, Result};
-use crate::drive::locked;
+use crate::disk::folder::FileStat;
+use crate::sync::locked;
 
 /// A change is seen in times that are older than this: file systems keep time in steps of up to two seconds.
 const SETTLED_NS: i128 = 2_000_000_000;
@@ -80,7 +80,7 @@ impl Source {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file =
             rustix::fs::open(&self.path, flags, Mode::empty()).map_err(|e| DiskError::io("open", &self.path, e))?;
-        let entry = Entry::of(&file).map_err(|e| DiskError::io("look at", &self.path, e))?;
+        let entry = FileStat::of(&file).map_err(|e| DiskError::io("look at", &self.path, e))?;
         if entry.kind == FileType::RegularFile { Ok(File::from(file)) } else { Err(self.no_file()) }
     }
 
@@ -170,11 +170,11 @@ pub(crate) fn next_len(range: Range, at: u64, buffer_len: usize) -> usize {
 }
 
 fn is_file(file: &File, device: u64, inode: u64) -> bool {
-    Entry::of(file).is_ok_and(|entry| entry.device == device && entry.facts.inode == inode)
+    FileStat::of(file).is_ok_and(|entry| entry.device == device && entry.facts.inode == inode)
 }
 
 fn facts_of(file: &File) -> std::io::Result<SourceFacts> {
-    let entry = Entry::of(file)?;
+    let entry = FileStat::of(file)?;
     let facts = entry.facts;
     let (mtime_ns, ctime_ns) = (facts.mtime_ns, facts.ctime_ns);
     Ok(SourceFacts { len: facts.len, device: entry.device, inode: facts.inode, mtime_ns, ctime_ns })
