@@ -27,6 +27,7 @@
 //! |---|---|
 //! | What happens next in a download? | [`download`], in the words of [`download::step`] |
 //! | What happens next in an upload? | [`upload`], in the words of [`upload::step`] |
+//! | What is every run made of? | [`run`]: tickets, steps to give, answers to await |
 //! | Which words do both machines speak? | [`words`] |
 //! | What is what we found on disk worth? | [`download::resume`] |
 //! | Are these the same bytes? | [`identity`] |
@@ -53,6 +54,7 @@ pub mod pace;
 pub mod ranges;
 pub mod reply;
 pub mod retry;
+pub mod run;
 pub mod upload;
 pub mod window;
 pub mod words;

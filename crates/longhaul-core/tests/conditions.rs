@@ -7,10 +7,11 @@ use longhaul_core::conditions::{Conditions, Unmet};
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{self, Begin, Record, Source};
 use longhaul_core::download::resume::{Found, FoundJournal, Target};
-use longhaul_core::download::step::{Failure, Fetch, Finish, Heard, Note, Ordered, Step, StreamEnd};
+use longhaul_core::download::step::{Failure, Fetch, Finish, Heard, Note, Step, StreamEnd};
 use longhaul_core::download::{Config, Download};
 use longhaul_core::identity::Identity;
 use longhaul_core::reply::{ContentRange, Framing, ReplyFacts};
+use longhaul_core::run::{Machine, Ordered};
 use longhaul_core::words::{Extent, FileFacts};
 
 const LEN: u64 = 100;

@@ -208,7 +208,7 @@ impl Download {
         // (An orderly end without bytes is told as what else is known to be wrong.)
         let ranges_suspect =
             matches!(why, Trouble::Short | Trouble::Reply(Suspicion::Alternating) | Trouble::Busy(500));
-        match self.retry.failed(self.now, retry_after_ms) {
+        match self.retry.failed(self.run.now(), retry_after_ms) {
             Some(delay_ms) => {
                 let failures = self.retry.failures();
                 self.note(Note::Retry { failures, delay_ms, why });

@@ -22,7 +22,7 @@ impl Download {
         }
         let Some(g) = &self.current else { return };
         let unread = g.held.list().iter().any(|k| !k.read);
-        if !self.jobs.is_empty() || unread || g.begin.slot == Slot::Next {
+        if !self.run.is_idle() || unread || g.begin.slot == Slot::Next {
             return;
         }
         let length = g.begin.identity.length.unwrap_or(0);
@@ -265,7 +265,7 @@ impl Download {
     /// file is recorded, so that the next start need not read it all.
     pub(super) fn wind_down(&mut self) {
         self.stop_all();
-        if !self.streams.is_empty() || !self.jobs.is_empty() {
+        if !self.streams.is_empty() || !self.run.is_idle() {
             return;
         }
         if self.ending != Some(Ending::Discard) {
@@ -275,7 +275,7 @@ impl Download {
         if let Some(note) = self.void_refuted() {
             self.note(note);
         }
-        if !self.jobs.is_empty() {
+        if !self.run.is_idle() {
             return;
         }
         self.closing = true;

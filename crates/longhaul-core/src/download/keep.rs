@@ -24,7 +24,7 @@ impl Download {
         let (total, generation) = (g.held.total(), g.begin.generation);
         self.law(4, fits, "a stream wrote over bytes that are held already");
         self.moved = true;
-        self.dirty_since.get_or_insert(self.now);
+        self.dirty_since.get_or_insert(self.run.now());
         self.dirty_bytes += total.saturating_sub(before);
         if self.retry.progress(total) {
             self.suspects = 0;
@@ -74,12 +74,12 @@ impl Download {
             && self.current.as_ref().is_some_and(|g| !g.is_whole())
             // One at a time: when two overlap, the kernel may report a lost page to one of them and success to the
             // other, so neither would prove anything.
-            && !self.jobs.iter().any(|(_, j)| matches!(j, Job::Sync { .. }))
+            && !self.run.any(|j| matches!(j, Job::Sync { .. }))
     }
 
     pub(super) fn sync_if_due(&mut self) {
         let Some(since) = self.dirty_since else { return };
-        let due = self.dirty_bytes >= self.config.sync_bytes || self.now >= since + self.config.sync_every_ms;
+        let due = self.dirty_bytes >= self.config.sync_bytes || self.run.now() >= since + self.config.sync_every_ms;
         let Some(g) = &self.current else { return };
         if !due || !self.may_sync() {
             return;
@@ -117,12 +117,12 @@ impl Download {
     /// What no earlier sync covered is given up, durably, and fetched again once all streams have stopped.
     fn sync_failed(&mut self, generation: u32, fault: DiskFault) {
         if self.planted(Fault::SyncRetriedAfterFailure) {
-            self.dirty_since.get_or_insert(self.now);
+            self.dirty_since.get_or_insert(self.run.now());
             return;
         }
         self.sync_failures += 1;
         // Syncs under way saw the same error or were begun after it: their success would prove nothing either.
-        self.jobs.retain(|(_, j)| !matches!(j, Job::Sync { generation: g, .. } if *g == generation));
+        self.run.forget(|j| matches!(j, Job::Sync { generation: g, .. } if *g == generation));
         if self.current.as_ref().is_some_and(|g| g.begin.generation == generation) {
             // Also bytes that landed before the failure and are told of after it are in doubt: given up once all is
             // told.
@@ -167,7 +167,7 @@ impl Download {
         let wanted = self.power() && unsynced >= self.config.unsynced_bytes_max;
         if wanted != self.throttled {
             self.throttled = wanted;
-            self.order(Step::Throttle(wanted));
+            self.run.order(Step::Throttle(wanted));
         }
     }
 
@@ -187,14 +187,14 @@ impl Download {
                 hints.iter().for_each(|&h| {
                     g.held.grow(h);
                 });
-                self.dirty_since.get_or_insert(self.now);
+                self.dirty_since.get_or_insert(self.run.now());
                 return true;
             }
             let (slot, generation) = (g.begin.slot, g.begin.generation);
             let step =
                 Step::Check { slot, extents: hints.clone(), rewrite: self.config.durability == Durability::Power };
             self.job(Job::Check { asked: hints, hints: true, generation }, step);
-        } else if !self.partials_asked && !self.jobs.iter().any(|(_, j)| matches!(j, Job::Check { .. })) {
+        } else if !self.partials_asked && !self.run.any(|j| matches!(j, Job::Check { .. })) {
             self.partials_asked = true;
             let block = g.begin.block_len;
             let length = g.begin.identity.length;
@@ -207,7 +207,7 @@ impl Download {
                 self.job(Job::Check { asked, hints: true, generation }, step);
             }
         }
-        !self.jobs.iter().any(|(_, j)| matches!(j, Job::Check { hints: true, .. }))
+        !self.run.any(|j| matches!(j, Job::Check { hints: true, .. }))
     }
 
     fn checked(&mut self, asked: Vec<Extent>, bad: Vec<Extent>, first: bool) {
@@ -228,7 +228,7 @@ impl Download {
         }
         let more = g.held.unclaimed().saturating_sub(before);
         if more > 0 {
-            self.dirty_since.get_or_insert(self.now);
+            self.dirty_since.get_or_insert(self.run.now());
             self.dirty_bytes += more;
         }
         if unsynced_claims && more > 0 {
@@ -267,7 +267,7 @@ impl Download {
 
     /// Claims that were not read back since an unclean stop are read beside the download, some at a time.
     pub(super) fn check_beside(&mut self) {
-        let under_way = self.jobs.iter().any(|(_, j)| matches!(j, Job::Check { .. }));
+        let under_way = self.run.any(|j| matches!(j, Job::Check { .. }));
         let Some(g) = self.current.as_ref().filter(|_| !under_way) else { return };
         let mut bytes = 0;
         let asked: Vec<Extent> = g
@@ -299,7 +299,7 @@ impl Download {
         let dear = old.held.total() > self.config.keep_old_above && self.joinable(old);
         let due = g.is_whole() || (safe >= first_block && !dear);
         // Syncs in flight name a slot; it must not change under them.
-        let quiet = !self.jobs.iter().any(|(_, j)| !matches!(j, Job::Hint));
+        let quiet = !self.run.any(|j| !matches!(j, Job::Hint));
         if due && quiet {
             let generation = old.begin.generation;
             if self.planted(Fault::RetireUnrecorded) {
@@ -311,7 +311,7 @@ impl Download {
     }
 
     fn promoted(&mut self) {
-        let voiding = self.jobs.iter().any(|(_, j)| matches!(j, Job::Retire));
+        let voiding = self.run.any(|j| matches!(j, Job::Retire));
         self.law(2, !voiding, "a file was replaced before the retirement of its generation was recorded");
         self.old = None;
         if let Some(g) = &mut self.current {

@@ -1,8 +1,8 @@
 //! What happens next in a download?
 //!
 //! [`Download`] is one run: from a start (fresh or after any kind of end) to one [`Finish`]. A driver drains
-//! [`Download::next_step`] after everything it tells ([`hear`](Download::hear), [`wake`](Download::wake),
-//! [`command`](Download::command)). Nothing here waits: each event updates what is known, then `advance` looks at all
+//! [`next_step`](Machine::next_step) after everything it tells ([`hear`](Machine::hear), [`wake`](Machine::wake),
+//! [`command`](Machine::command)). Nothing here waits: each event updates what is known, then `advance` looks at all
 //! of it and gives the steps that may go now.
 //!
 //! ```text
@@ -46,8 +46,6 @@ mod window;
 
 pub use config::Config;
 
-use std::collections::VecDeque;
-
 use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::identity::{Identity, Validator};
@@ -55,12 +53,13 @@ use crate::pace::{Meter, Pace};
 use crate::ranges::Range;
 use crate::reply::{Asked, Suspicion};
 use crate::retry::Retry;
+use crate::run::{Machine, Ordered, Run};
 use crate::words::{Command, DiskFault, Durability, Extent, Millis, Ticket};
 use held::Slot;
 use journal::{Publishing, Record};
 use restart::Restart;
 use resume::Generation;
-use step::{Failure, Finish, Heard, Note, Ordered, Receipt, Step, Verified};
+use step::{Failure, Finish, Heard, Note, Receipt, Step, Verified};
 
 /// A step whose answer is awaited (streams are kept apart).
 #[derive(Debug, Clone, PartialEq)]
@@ -176,10 +175,7 @@ enum Ending {
 pub struct Download {
     config: Config,
     planted: Option<Fault>,
-    now: Millis,
-    last_ticket: u64,
-    out: VecDeque<Ordered>,
-    jobs: Vec<(Ticket, Job)>,
+    run: Run<Step, Job>,
     streams: Vec<Stream>,
 
     opened: bool,
@@ -274,17 +270,14 @@ pub struct Download {
 }
 
 impl Download {
-    /// A run that has not begun; its first steps wait in [`next_step`](Self::next_step).
+    /// A run that has not begun; its first steps wait in [`next_step`](Machine::next_step).
     pub fn new(config: Config) -> Self {
         let retry = Retry::new(config.retry, config.seed);
         let pace = Pace::new(config.connections, config.connections_known);
         let mut run = Self {
             config,
             planted: None,
-            now: 0,
-            last_ticket: 0,
-            out: VecDeque::new(),
-            jobs: Vec::new(),
+            run: Run::new(),
             streams: Vec::new(),
             opened: false,
             over: false,
@@ -345,7 +338,7 @@ impl Download {
             moved: false,
         };
         if run.config.named {
-            run.job(Job::Open, Step::Open);
+            run.run.begin(Job::Open, Step::Open);
         } else {
             run.advance();
         }
@@ -358,76 +351,13 @@ impl Download {
         self.planted = Some(fault);
     }
 
-    /// The next step to do, until there is none for now.
-    pub fn next_step(&mut self) -> Option<Ordered> {
-        self.out.pop_front()
-    }
-
-    /// When [`wake`](Self::wake) is wanted at the latest.
-    pub fn wake_at(&self) -> Option<Millis> {
-        let proving = self.jobs.iter().any(|(_, j)| j.blocks_all() || matches!(j, Job::Check { hints: true, .. }));
-        if self.over || self.closing || self.ending.is_some() || self.unsynced_lost || proving {
-            return None; // something else will be heard first
-        }
-        let small = self.small_until().filter(|_| !self.current.as_ref().is_some_and(|g| self.is_ready(g)));
-        let retry = (self.retry.not_before > self.now).then_some(self.retry.not_before);
-        let sync = self.dirty_since.filter(|_| self.may_sync()).map(|since| since + self.config.sync_every_ms);
-        [retry, sync, small, self.look_again].into_iter().flatten().min()
-    }
-
-    /// Time has passed.
-    pub fn wake(&mut self, now: Millis) {
-        self.now = self.now.max(now);
-        self.advance();
-    }
-
-    /// The caller wants something.
-    pub fn command(&mut self, now: Millis, command: Command) {
-        self.now = self.now.max(now);
-        if self.over || self.publishing.is_some() {
-            return;
-        }
-        match (command, &self.ending) {
-            (Command::Pause, None) => self.ending = Some(Ending::Pause),
-            (Command::Discard, _) if !self.closing => self.ending = Some(Ending::Discard),
-            _ => {}
-        }
-        self.advance();
-    }
-
-    /// A step was answered. An answer with a ticket that nobody waits for changes nothing (law 3).
-    pub fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {
-        self.now = self.now.max(now);
-        if self.over {
-            return;
-        }
-        if let Some(i) = self.streams.iter().position(|s| s.ticket == ticket) {
-            self.hear_stream(i, heard);
-        } else if let Some(i) = self.jobs.iter().position(|(t, _)| *t == ticket) {
-            let (_, job) = self.jobs.remove(i);
-            self.hear_job(job, heard);
-        } else if self.planted(Fault::StaleTicketAccepted) {
-            match heard {
-                Heard::Wrote(extent) => {
-                    self.wrote(extent);
-                }
-                heard if !self.jobs.is_empty() => {
-                    let (_, job) = self.jobs.remove(0);
-                    self.hear_job(job, heard);
-                }
-                _ => {}
-            }
-        }
-        self.advance();
-    }
-
     /// The received bytes that count, for progress displays: held, and of these claimed by a record that is on disk.
     /// None, from the moment on when a new generation was decided upon: nothing is added to the old one's any more.
     pub fn held(&self) -> (u64, u64) {
         if self.beginning.is_some() && self.opened {
             return (0, 0);
         }
-        let under_way = self.jobs.iter().map(|(_, job)| match job {
+        let under_way = self.run.jobs().map(|job| match job {
             Job::Claim { bytes } | Job::LastClaim { bytes } => *bytes,
             _ => 0,
         });
@@ -457,7 +387,7 @@ impl Download {
             return;
         }
         self.throttle();
-        if !self.opened && self.config.named || self.jobs.iter().any(|(_, j)| j.blocks_all()) {
+        if !self.opened && self.config.named || self.run.any(|j| j.blocks_all()) {
             return;
         }
         if !self.prove() || self.advance_small() {
@@ -465,7 +395,7 @@ impl Download {
         }
         if self.beginning.is_none() {
             self.promote_if_due();
-            if self.jobs.iter().any(|(_, j)| j.blocks_all()) {
+            if self.run.any(|j| j.blocks_all()) {
                 return;
             }
         }
@@ -507,16 +437,8 @@ impl Download {
 
     // ---- small words -------------------------------------------------------------------------------------------
 
-    fn order(&mut self, step: Step) -> Ticket {
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        self.out.push_back(Ordered { ticket, step });
-        ticket
-    }
-
     fn job(&mut self, job: Job, step: Step) {
-        let ticket = self.order(step);
-        self.jobs.push((ticket, job));
+        self.run.begin(job, step);
     }
 
     fn record(&mut self, job: Job, records: Vec<Record>, durable: bool) {
@@ -525,7 +447,7 @@ impl Download {
     }
 
     fn note(&mut self, note: Note) {
-        self.order(Step::Note(note));
+        self.run.order(Step::Note(note));
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -540,7 +462,7 @@ impl Download {
 
     fn finish(&mut self, finish: Finish) {
         self.over = true;
-        self.order(Step::Finish(finish));
+        self.run.order(Step::Finish(finish));
     }
 
     fn power(&self) -> bool {
@@ -584,6 +506,70 @@ impl Download {
             facts: publishing.facts,
             extents: g.held.list().iter().map(|k| k.extent).collect(),
         })
+    }
+}
+
+impl Machine for Download {
+    type Step = Step;
+    type Heard = Heard;
+    type Note = Note;
+    type Finish = Finish;
+
+    fn next_step(&mut self) -> Option<Ordered<Step>> {
+        self.run.next_step()
+    }
+
+    fn wake_at(&self) -> Option<Millis> {
+        let proving = self.run.any(|j| j.blocks_all() || matches!(j, Job::Check { hints: true, .. }));
+        if self.over || self.closing || self.ending.is_some() || self.unsynced_lost || proving {
+            return None; // something else will be heard first
+        }
+        let small = self.small_until().filter(|_| !self.current.as_ref().is_some_and(|g| self.is_ready(g)));
+        let retry = (self.retry.not_before > self.run.now()).then_some(self.retry.not_before);
+        let sync = self.dirty_since.filter(|_| self.may_sync()).map(|since| since + self.config.sync_every_ms);
+        [retry, sync, small, self.look_again].into_iter().flatten().min()
+    }
+
+    fn wake(&mut self, now: Millis) {
+        self.run.tick(now);
+        self.advance();
+    }
+
+    fn command(&mut self, now: Millis, command: Command) {
+        self.run.tick(now);
+        if self.over || self.publishing.is_some() {
+            return;
+        }
+        match (command, &self.ending) {
+            (Command::Pause, None) => self.ending = Some(Ending::Pause),
+            (Command::Discard, _) if !self.closing => self.ending = Some(Ending::Discard),
+            _ => {}
+        }
+        self.advance();
+    }
+
+    fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {
+        self.run.tick(now);
+        if self.over {
+            return;
+        }
+        if let Some(i) = self.streams.iter().position(|s| s.ticket == ticket) {
+            self.hear_stream(i, heard);
+        } else if let Some(job) = self.run.answered(ticket) {
+            self.hear_job(job, heard);
+        } else if self.planted(Fault::StaleTicketAccepted) {
+            match heard {
+                Heard::Wrote(extent) => {
+                    self.wrote(extent);
+                }
+                heard => {
+                    if let Some(job) = self.run.oldest() {
+                        self.hear_job(job, heard);
+                    }
+                }
+            }
+        }
+        self.advance();
     }
 }
 

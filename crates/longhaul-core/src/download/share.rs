@@ -73,7 +73,7 @@ impl Download {
 
     /// Sends as many requests as may be under way now.
     pub(super) fn fetch_more(&mut self) {
-        if self.is_voiding() || self.beginning.is_some() || self.now < self.retry.not_before {
+        if self.is_voiding() || self.beginning.is_some() || self.run.now() < self.retry.not_before {
             return;
         }
         while let Some(next) = self.next_request() {
@@ -90,12 +90,12 @@ impl Download {
             let wished = only_if.is_some();
             let fetch = Fetch { start, end, last, ranged: asked.ranged, condition, fresh_connection, only_if };
             self.law(2, !self.is_voiding(), "bytes are fetched again before their claim is voided");
-            let ticket = self.order(Step::Fetch(fetch));
+            let ticket = self.run.order(Step::Fetch(fetch));
             self.law(3, self.streams.iter().all(|s| s.ticket < ticket), "a ticket was used twice");
             if let (Some(_), Some(end)) = (next.hedges, asked.end) {
                 self.hedged_bytes += end - asked.start;
             }
-            let stream = Stream::new(self.now, ticket, next, asked, fresh_connection);
+            let stream = Stream::new(self.run.now(), ticket, next, asked, fresh_connection);
             self.streams.push(Stream { wished, ..stream });
         }
     }
@@ -138,7 +138,7 @@ impl Download {
         }
         let taken = self.take_over();
         if taken.is_none() {
-            self.look_again = Some(self.now.saturating_add(LOOK_EVERY_MS));
+            self.look_again = Some(self.run.now().saturating_add(LOOK_EVERY_MS));
         }
         let (range, hedges) = taken?;
         Some(Next { asked: ask(range.start, Some(range.end)), probe: false, hedges })
@@ -176,7 +176,7 @@ impl Download {
     /// Everything is being fetched: which part of it would be here sooner if somebody else fetched it? Gives the stream
     /// as well, when it is all that this one still has to bring.
     fn take_over(&self) -> Option<(Range, Option<Ticket>)> {
-        let rates: Vec<u64> = self.streams.iter().filter_map(|s| s.meter.rate(self.now)).collect();
+        let rates: Vec<u64> = self.streams.iter().filter_map(|s| s.meter.rate(self.run.now())).collect();
         let usual = rates.iter().sum::<u64>() / (rates.len() as u64).max(1);
         let mut slowest: Option<(u64, &Stream, Range)> = None;
         for s in &self.streams {
@@ -192,14 +192,14 @@ impl Download {
             if rest.is_empty() {
                 continue;
             }
-            let rate = s.meter.rate(self.now).unwrap_or(usual);
+            let rate = s.meter.rate(self.run.now()).unwrap_or(usual);
             let time_ms = rest.len().saturating_mul(1000) / rate.max(1);
             if slowest.as_ref().is_none_or(|(longest, ..)| time_ms > *longest) {
                 slowest = Some((time_ms, s, rest));
             }
         }
         let (time_ms, s, rest) = slowest?;
-        let rate = s.meter.rate(self.now).unwrap_or(usual);
+        let rate = s.meter.rate(self.run.now()).unwrap_or(usual);
         if rest.len() >= 2 * self.config.piece_min && time_ms > self.config.share_after_ms + 6 * self.latency_ms {
             // It keeps what it brings while the other one brings the rest, but not more than half.
             let keeps = (u128::from(rest.len()) * u128::from(rate) / u128::from((rate + usual).max(1))) as u64;
@@ -210,7 +210,7 @@ impl Download {
                 return Some((range, None));
             }
         }
-        let waits_ms = self.now.saturating_sub(s.asked_at);
+        let waits_ms = self.run.now().saturating_sub(s.asked_at);
         let budget = (self.current.as_ref()?.begin.identity.length? / HEDGED_SHARE).max(self.config.range_len);
         let patience_ms = self.config.hedge_after_ms.max(4 * self.latency_ms);
         let slow = rate < self.usual_rate / SLOW_SHARE || rate == 0;
@@ -223,7 +223,7 @@ impl Download {
 
     /// The head of a reply is here and its bytes are wanted: they flow as soon as nobody else writes there.
     pub(super) fn settle_takeovers(&mut self) {
-        if self.jobs.iter().any(|(_, j)| j.blocks_all()) {
+        if self.run.any(|j| j.blocks_all()) {
             return; // the files are changing places: into which one, is known when that is over
         }
         for i in 0..self.streams.len() {
@@ -250,7 +250,7 @@ impl Download {
                 Flow::Flowing => {
                     other.narrowing = true;
                     let (ticket, end) = (other.ticket, mine.start);
-                    self.out.push_back(crate::download::step::Ordered { ticket, step: Step::Narrow { end } });
+                    self.run.act_on(ticket, Step::Narrow { end });
                     free = false;
                 }
                 // It may have been told to stop in the middle of a write.
@@ -309,7 +309,7 @@ impl Download {
         }
         let range = stream.range;
         stream.at = range.start;
-        stream.meter = Meter::new(self.now);
+        stream.meter = Meter::new(self.run.now());
         let write_end = Some(range.end).filter(|&end| end != u64::MAX);
         // The stream before, if it is still there, may tell of the extent that ends here once more.
         let told = self.streams.iter().any(|s| s.range.end == range.start && s.flow != Flow::Asked);
@@ -341,7 +341,7 @@ impl Download {
         let Some(g) = &self.current else { return };
         let flowing = self.streams.iter().filter(|s| s.flow == Flow::Flowing).count();
         let in_flight = self.streams.iter().filter(|s| s.flow != Flow::Stopping).count();
-        let rates = || self.streams.iter().filter_map(|s| s.meter.rate(self.now));
+        let rates = || self.streams.iter().filter_map(|s| s.meter.rate(self.run.now()));
         self.usual_rate = self.usual_rate.max(rates().sum::<u64>() / (rates().count() as u64).max(1));
         let seen = Seen {
             received: g.held.total(),
@@ -351,7 +351,7 @@ impl Download {
             throttled: self.throttled,
             latency_ms: self.latency_ms,
         };
-        self.pace.look(self.now, seen);
+        self.pace.look(self.run.now(), seen);
     }
 
     /// A request failed before it brought anything. While others are served, that is no failure of the transfer: the
@@ -363,7 +363,7 @@ impl Download {
         }
         let serving = others().count(); // those that wait for their heads are not refused yet
         let before = self.pace.allowed();
-        let connections = self.pace.refused(self.now, u32::try_from(serving).unwrap_or(u32::MAX), retry_after_ms);
+        let connections = self.pace.refused(self.run.now(), u32::try_from(serving).unwrap_or(u32::MAX), retry_after_ms);
         if connections < before {
             let lasting = !matches!(why, Trouble::Busy(400..=407 | 409..=424 | 501 | 505) | Trouble::Reply(_));
             self.note(Note::Limited { connections, why, lasting });
@@ -384,14 +384,14 @@ impl Download {
         }
         let waiting = self.streams.iter().filter(|s| s.flow != Flow::Stopping && s.ticket != ticket).count();
         if waiting > 0 {
-            self.pace.refused(self.now, u32::try_from(waiting).unwrap_or(u32::MAX), None);
+            self.pace.refused(self.run.now(), u32::try_from(waiting).unwrap_or(u32::MAX), None);
         }
         waiting > 0
     }
 
     /// The head of a reply to stream `i` is here.
     pub(super) fn head_came(&mut self, i: usize) {
-        let took = self.now.saturating_sub(self.streams[i].asked_at);
+        let took = self.run.now().saturating_sub(self.streams[i].asked_at);
         self.latency_ms = if self.answered { self.latency_ms.min(took) } else { took };
         self.answered = true;
     }

@@ -45,7 +45,7 @@ impl Download {
         if !small || !first || !self.traceless || reason.is_some() {
             return false;
         }
-        self.small_since = Some(self.now);
+        self.small_since = Some(self.run.now());
         self.begun(); // the part file is there since it was locked, and empty
         true
     }
@@ -63,7 +63,7 @@ impl Download {
             return true;
         }
         let flowing = self.streams.iter().any(|s| s.flow == Flow::Flowing);
-        if flowing && self.now < until {
+        if flowing && self.run.now() < until {
             return true;
         }
         self.leave_small();
@@ -118,7 +118,7 @@ impl Download {
 
     /// Once both are done, the file gets its name.
     pub(super) fn publish_small(&mut self) {
-        if self.small_since.is_none() || self.publishing.is_none() || !self.jobs.is_empty() {
+        if self.small_since.is_none() || self.publishing.is_none() || !self.run.is_idle() {
             return; // left meanwhile, or not yet
         }
         let whole = self.current.as_ref().is_some_and(|g| g.is_whole());

@@ -1,6 +1,6 @@
 //! The words between the core and its driver: the steps to do, and what is heard of them.
 //!
-//! A driver does each [`Step`] and answers with [`Heard`], quoting the step's [`Ticket`]. Steps on the same file are
+//! A driver does each [`Step`] and answers with [`Heard`], quoting the step's [`Ticket`](crate::words::Ticket). Steps on the same file are
 //! done in the order they were given; requests, syncs and checks may overlap. Which answer belongs to which step:
 //!
 //! | step | answers |
@@ -24,16 +24,7 @@ use crate::digest::{Digest, DigestKind};
 use crate::identity::Validator;
 use crate::ranges::Range;
 use crate::reply::ReplyFacts;
-use crate::words::{DiskFault, Extent, FileFacts, NetFault, Ticket};
-
-/// A step together with its ticket.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ordered {
-    /// The ticket that every answer quotes.
-    pub ticket: Ticket,
-    /// What to do.
-    pub step: Step,
-}
+use crate::words::{DiskFault, Extent, FileFacts, NetFault};
 
 /// What the driver is to do next.
 #[derive(Debug, Clone, PartialEq)]

@@ -42,7 +42,7 @@ impl Download {
     }
 
     pub(super) fn is_voiding(&self) -> bool {
-        self.jobs.iter().any(|(_, j)| matches!(j, Job::Void))
+        self.run.any(|j| matches!(j, Job::Void))
     }
 
     pub(super) fn stop_all(&mut self) {
@@ -55,7 +55,7 @@ impl Download {
         if self.streams[i].flow != Flow::Stopping {
             self.streams[i].flow = Flow::Stopping;
             let ticket = self.streams[i].ticket;
-            self.out.push_back(crate::download::step::Ordered { ticket, step: Step::Stop });
+            self.run.act_on(ticket, Step::Stop);
         }
     }
 
@@ -67,7 +67,7 @@ impl Download {
             Heard::Wrote(extent) => {
                 let flow = self.streams[i].flow;
                 if matches!(flow, Flow::Flowing | Flow::Stopping) && self.beginning.is_none() {
-                    let (now, stream) = (self.now, &mut self.streams[i]);
+                    let (now, stream) = (self.run.now(), &mut self.streams[i]);
                     stream.gained = true;
                     stream.meter.came(now, extent.end().saturating_sub(stream.at.max(extent.start)));
                     stream.at = stream.at.max(extent.end());
@@ -331,7 +331,7 @@ impl Download {
             return self.stop(i);
         }
         let alone = self.streams.len() == 1;
-        let voiding = self.jobs.iter().any(|(_, j)| matches!(j, Job::Void));
+        let voiding = self.run.any(|j| matches!(j, Job::Void));
         if body.whole && (!alone || voiding) {
             // One reply that carries everything would write where others do, or where a claim is not voided yet (law 2):
             // it waits for its turn.
@@ -372,7 +372,7 @@ impl Download {
     pub(super) fn flow(&mut self, i: usize, grant: Grant) {
         self.streams[i].flow = Flow::Flowing;
         let ticket = self.streams[i].ticket;
-        self.out.push_back(crate::download::step::Ordered { ticket, step: Step::Flow(grant) });
+        self.run.act_on(ticket, Step::Flow(grant));
     }
 
     // ---- another identity --------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ impl Download {
     pub(super) fn begin_with(&mut self, i: usize, identity: Identity, body: Body, reason: Option<Restart>) {
         let alone = self.streams.len() == 1 || self.planted(Fault::NoWaitForStop);
         // The files are changing places: whichever this reply began now would end up in the wrong one.
-        let moving = self.jobs.iter().any(|(_, j)| j.blocks_all());
+        let moving = self.run.any(|j| j.blocks_all());
         if body.start != 0 || !alone || moving {
             return self.changed();
         }
@@ -499,7 +499,7 @@ impl Download {
         self.alternates();
         self.note(Note::Returned { held });
         self.partials_asked = false;
-        self.dirty_since = Some(self.now);
+        self.dirty_since = Some(self.run.now());
         self.retry.restart_at(held);
         self.record(Job::RetireNext, vec![Record::Retire { generation: left.begin.generation }], true);
     }
@@ -590,7 +590,7 @@ impl Download {
         let write_end = b.body.end;
         let stream = &mut self.streams[i];
         stream.range = Range::new(0, write_end.unwrap_or(u64::MAX));
-        stream.meter = Meter::new(self.now);
+        stream.meter = Meter::new(self.run.now());
         let grant = Grant {
             slot: b.slot,
             skip: b.body.skip,

@@ -1,8 +1,8 @@
 //! What happens next in an upload?
 //!
 //! [`Upload`] is one run: from a start (fresh or after any kind of end) to one [`Finish`]. A driver drains
-//! [`Upload::next_step`] after everything it tells ([`hear`](Upload::hear), [`wake`](Upload::wake),
-//! [`command`](Upload::command)). Nothing here waits: each event updates what is known, then `advance` looks at all of
+//! [`next_step`](Machine::next_step) after everything it tells ([`hear`](Machine::hear), [`wake`](Machine::wake),
+//! [`command`](Machine::command)). Nothing here waits: each event updates what is known, then `advance` looks at all of
 //! it and gives the steps that may go now.
 //!
 //! ```text
@@ -51,6 +51,7 @@ use std::collections::VecDeque;
 
 use crate::digest::DigestKind;
 use crate::fault::UploadFault;
+use crate::run::{Machine, Ordered};
 use crate::words::{Command, DiskFault, Durability, Millis, Ticket};
 use budget::Budget;
 use finish::{Lane, Owed};
@@ -59,7 +60,7 @@ use parts::{Parts, Read, Send};
 use ramp::Ramp;
 use settle::{Listed, Settle};
 use source::Source;
-use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Ordered, Restart, SourceFacts, Step, Verified};
+use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Restart, SourceFacts, Step, Verified};
 
 /// Attempts per run, for whatever reasons, before giving up.
 const ATTEMPTS_MAX: u32 = 12;
@@ -164,7 +165,7 @@ pub struct Upload {
     planted: Option<UploadFault>,
     now: Millis,
     last_ticket: u64,
-    out: VecDeque<Ordered>,
+    out: VecDeque<Ordered<Step>>,
 
     stage: Stage,
     main: Option<(Ticket, Main)>,
@@ -245,7 +246,7 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// A run that has not begun; its first steps wait in [`next_step`](Self::next_step).
+    /// A run that has not begun; its first steps wait in [`next_step`](Machine::next_step).
     pub fn new(config: Config) -> Self {
         let budget = Budget::new(&config);
         let source = Source::new(config.on_change, config.changes_max);
@@ -312,85 +313,6 @@ impl Upload {
     #[cfg(feature = "planted-faults")]
     pub fn plant(&mut self, fault: UploadFault) {
         self.planted = Some(fault);
-    }
-
-    /// The next step to do, until there is none for now.
-    pub fn next_step(&mut self) -> Option<Ordered> {
-        self.out.pop_front()
-    }
-
-    /// When [`wake`](Self::wake) is wanted at the latest.
-    pub fn wake_at(&self) -> Option<Millis> {
-        if self.over {
-            return None;
-        }
-        let later = |at: Millis| (at > self.now).then_some(at);
-        let lane = || if self.lane_wants() { later(self.lane_not_before) } else { None };
-        if self.ending.is_some() {
-            return if self.discarding { lane() } else { None };
-        }
-        let main = match self.stage {
-            _ if self.main.is_some() && self.stage != Stage::Send => None,
-            Stage::Settle => later(self.settle.next_at.max(self.budget.not_before())),
-            _ => later(self.budget.not_before()),
-        };
-        [main, lane()].into_iter().flatten().min()
-    }
-
-    /// Time has passed.
-    pub fn wake(&mut self, now: Millis) {
-        self.now = self.now.max(now);
-        self.advance();
-    }
-
-    /// The caller wants something. Nothing is heeded any more once the object is known to be stored.
-    pub fn command(&mut self, now: Millis, command: Command) {
-        self.now = self.now.max(now);
-        if self.over || self.outcome.is_some() {
-            return;
-        }
-        match (command, &self.ending) {
-            (Command::Pause, None) => self.ending = Some(Ending::Pause),
-            (Command::Discard, _) => self.ending = Some(Ending::Discard),
-            _ => {}
-        }
-        self.advance();
-    }
-
-    /// A step was answered. An answer with a ticket that nobody waits for changes nothing (law 3).
-    pub fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {
-        self.now = self.now.max(now);
-        if self.over {
-            return;
-        }
-        if let Heard::Sent(bytes) = heard {
-            if self.main == Some((ticket, Main::Write)) {
-                self.written = bytes;
-            }
-            self.heard_sent(ticket, bytes);
-            return;
-        }
-        self.stopped.retain(|t| *t != ticket);
-        if let Some(i) = self.sends.iter().position(|s| s.ticket == ticket) {
-            let send = self.sends.remove(i);
-            self.hear_send(send, heard);
-        } else if let Some(i) = self.reads.iter().position(|r| r.ticket == ticket) {
-            let read = self.reads.remove(i);
-            self.hear_read(read, heard);
-        } else if let Some(i) = self.records.iter().position(|t| *t == ticket) {
-            self.records.remove(i);
-            if let Heard::Failed(fault) = heard {
-                self.fail_disk(fault, "write the journal");
-            }
-        } else if let Some((_, lane)) = self.lane.take_if(|(t, _)| *t == ticket) {
-            self.hear_lane(lane, heard);
-        } else if let Some((_, main)) = self.main.take_if(|(t, _)| *t == ticket) {
-            self.written = 0;
-            self.hear_main(main, ticket, heard);
-        } else if self.planted(UploadFault::StaleTicketAccepted) {
-            self.hear_stale(heard);
-        }
-        self.advance();
     }
 
     /// Whether the end is decided: what is heard from now on changes nothing of it.
@@ -678,5 +600,87 @@ impl Upload {
     fn proven_facts(&self) -> SourceFacts {
         let facts = self.source.facts();
         if self.proven { facts } else { SourceFacts { mtime_ns: 0, ctime_ns: 0, ..facts } }
+    }
+}
+
+impl Machine for Upload {
+    type Step = Step;
+    type Heard = Heard;
+    type Note = Note;
+    type Finish = Finish;
+
+    fn next_step(&mut self) -> Option<Ordered<Step>> {
+        self.out.pop_front()
+    }
+
+    fn wake_at(&self) -> Option<Millis> {
+        if self.over {
+            return None;
+        }
+        let later = |at: Millis| (at > self.now).then_some(at);
+        let lane = || if self.lane_wants() { later(self.lane_not_before) } else { None };
+        if self.ending.is_some() {
+            return if self.discarding { lane() } else { None };
+        }
+        let main = match self.stage {
+            _ if self.main.is_some() && self.stage != Stage::Send => None,
+            Stage::Settle => later(self.settle.next_at.max(self.budget.not_before())),
+            _ => later(self.budget.not_before()),
+        };
+        [main, lane()].into_iter().flatten().min()
+    }
+
+    fn wake(&mut self, now: Millis) {
+        self.now = self.now.max(now);
+        self.advance();
+    }
+
+    /// The caller wants something. Nothing is heeded any more once the object is known to be stored.
+    fn command(&mut self, now: Millis, command: Command) {
+        self.now = self.now.max(now);
+        if self.over || self.outcome.is_some() {
+            return;
+        }
+        match (command, &self.ending) {
+            (Command::Pause, None) => self.ending = Some(Ending::Pause),
+            (Command::Discard, _) => self.ending = Some(Ending::Discard),
+            _ => {}
+        }
+        self.advance();
+    }
+
+    fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {
+        self.now = self.now.max(now);
+        if self.over {
+            return;
+        }
+        if let Heard::Sent(bytes) = heard {
+            if self.main == Some((ticket, Main::Write)) {
+                self.written = bytes;
+            }
+            self.heard_sent(ticket, bytes);
+            return;
+        }
+        self.stopped.retain(|t| *t != ticket);
+        if let Some(i) = self.sends.iter().position(|s| s.ticket == ticket) {
+            let send = self.sends.remove(i);
+            self.hear_send(send, heard);
+        } else if let Some(i) = self.reads.iter().position(|r| r.ticket == ticket) {
+            let read = self.reads.remove(i);
+            self.hear_read(read, heard);
+        } else if let Some(i) = self.records.iter().position(|t| *t == ticket) {
+            self.records.remove(i);
+            if let Heard::Failed(fault) = heard {
+                self.fail_disk(fault, "write the journal");
+            }
+        } else if let Some((_, lane)) = self.lane.take_if(|(t, _)| *t == ticket) {
+            self.hear_lane(lane, heard);
+        } else if let Some((_, main)) = self.main.take_if(|(t, _)| *t == ticket) {
+            self.written = 0;
+            self.hear_main(main, ticket, heard);
+        } else if self.planted(UploadFault::StaleTicketAccepted) {
+            self.hear_stale(heard);
+        }
+        self.advance();
     }
 }

@@ -1,6 +1,6 @@
 //! The words between the upload machine and its driver.
 //!
-//! A driver does each [`Step`] and answers with [`Heard`], quoting the step's [`Ticket`]. Steps on the journal are done
+//! A driver does each [`Step`] and answers with [`Heard`], quoting the step's [`Ticket`](crate::words::Ticket). Steps on the journal are done
 //! in the order they were given; requests and reads may overlap. Which answer belongs to which step:
 //!
 //! | step | answers |
@@ -24,7 +24,7 @@
 use super::journal::{Record, Recovered};
 use crate::digest::{Digest, DigestKind};
 use crate::ranges::Range;
-use crate::words::{DiskFault, NetFault, Ticket};
+use crate::words::{DiskFault, NetFault};
 
 /// What tells one state of the source from another without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -91,15 +91,6 @@ pub struct CompletedPart {
     pub etag: String,
     /// Its digest, where the upload was created with a checksum.
     pub checksum: Option<Digest>,
-}
-
-/// A step together with its ticket.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ordered {
-    /// The ticket that every answer quotes.
-    pub ticket: Ticket,
-    /// What to do.
-    pub step: Step,
 }
 
 /// What the driver is to do next.

@@ -2,6 +2,7 @@
 
 pub(super) use longhaul_core::digest::{Digest, DigestKind};
 pub(super) use longhaul_core::ranges::Range;
+pub(super) use longhaul_core::run::{Machine, Ordered};
 pub(super) use longhaul_core::upload::journal::{Intent, Record, Recovered, decode, encode, header};
 pub(super) use longhaul_core::upload::step::*;
 pub(super) use longhaul_core::upload::{Config, Limits, Upload};

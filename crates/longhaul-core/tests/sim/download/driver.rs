@@ -5,7 +5,8 @@ use longhaul_core::download::Download;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{self, Record, Recovered};
 use longhaul_core::download::resume::{Fit, Found, FoundJournal, Target, fit};
-use longhaul_core::download::step::{Heard, Ordered, Step};
+use longhaul_core::download::step::{Heard, Step};
+use longhaul_core::run::{Machine, Ordered};
 use longhaul_core::words::{DiskFault, Extent, FileFacts, Ticket};
 
 use super::content::{CAP, crc64, digest};
@@ -80,7 +81,7 @@ impl World {
         self.drain(core);
     }
 
-    fn accept(&mut self, ordered: Ordered) {
+    fn accept(&mut self, ordered: Ordered<Step>) {
         let Ordered { ticket, step } = ordered;
         match step {
             Step::Note(note) => self.noted(&note),

@@ -10,6 +10,7 @@ use longhaul_core::download::{Config, Download};
 use longhaul_core::fault::Fault;
 use longhaul_core::pace::Connections;
 use longhaul_core::retry::RetryPolicy;
+use longhaul_core::run::Machine;
 use longhaul_core::words::{Command, Durability, Millis, OnChange, Ticket};
 
 use super::content::{CAP, LEN_MAX, byte};

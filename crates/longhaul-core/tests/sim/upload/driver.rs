@@ -1,9 +1,10 @@
 //! The driver half of the simulation: carries out the core's steps against source, store and journal, late and in any
 //! order that a real driver may show. Steps on the journal keep their order; everything else interleaves by chance.
 
+use longhaul_core::run::{Machine, Ordered};
 use longhaul_core::upload::Upload;
 use longhaul_core::upload::journal::{self, Record};
-use longhaul_core::upload::step::{Fault, Found, FoundJournal, Heard, Looked, Ordered, Step};
+use longhaul_core::upload::step::{Fault, Found, FoundJournal, Heard, Looked, Step};
 use longhaul_core::words::{DiskFault, NetFault, Ticket};
 
 use super::content::{Bytes, combine, digests, nvme};
@@ -88,7 +89,7 @@ impl World {
         self.drain(core);
     }
 
-    fn accept(&mut self, ordered: Ordered) {
+    fn accept(&mut self, ordered: Ordered<Step>) {
         let Ordered { ticket, step } = ordered;
         match step {
             Step::Note(note) => self.noted(&note),

@@ -4,6 +4,7 @@
 
 use longhaul_core::digest::DigestKind;
 use longhaul_core::retry::RetryPolicy;
+use longhaul_core::run::Machine;
 use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::step::{Finish, Heard, ObjectFacts, SourceFacts, Step};
 use longhaul_core::upload::{Config, Limits, PartLengths, Upload};

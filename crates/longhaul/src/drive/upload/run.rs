@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use longhaul_core::run::{Machine, Ordered};
 use longhaul_core::upload::{Config, Upload};
 use longhaul_core::words::{Command, DiskFault, Ticket};
 
-use longhaul_core::upload::step::{Finish, FoundJournal, Heard, Note, Ordered, Step};
+use longhaul_core::upload::step::{Finish, FoundJournal, Heard, Note, Step};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
