@@ -26,7 +26,7 @@ use crate::disk::state::state_dir::StateDir;
 use crate::drive::upload::body::Buffers;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::secrets;
-use crate::source::{self, Address, ObjectName, Redacted};
+use crate::source::Source;
 use crate::store::cloud::Orders;
 use crate::store::{HttpOptions, HttpStore, Origin};
 use crate::stores::{Said, Stores};
@@ -292,8 +292,14 @@ impl Client {
     /// A download of an `http://` or `https://` URL, or of an object in a store: `oss://BUCKET/KEY`, `s3://BUCKET/KEY`,
     /// where everything behind the bucket is the key, byte for byte. Nothing happens before
     /// [`start`](DownloadBuilder::start).
-    pub fn download(&self, url: impl Into<String>) -> DownloadBuilder {
-        DownloadBuilder::new(self.clone(), url.into())
+    ///
+    /// A text is parsed at once, and what is wrong with it is told by `start`; a [`Source`] is taken as it is.
+    pub fn download<S>(&self, source: S) -> DownloadBuilder
+    where
+        S: TryInto<Source>,
+        Error: From<S::Error>,
+    {
+        DownloadBuilder::new(self.clone(), source.try_into().map_err(Error::from))
     }
 
     /// The interrupted download of the file at `path`, from what lies in its folder alone: the source and everything
@@ -317,40 +323,30 @@ impl Client {
         &self.inner.stores
     }
 
-    /// Where the object behind a name is, with what a request for it needs; and what of the name may be written down.
+    /// Where a source is, with what a request for it needs.
     pub(crate) async fn origin(
         &self,
-        name: &str,
-        version: Option<&str>,
+        source: &Source,
         headers: &[(String, String)],
         auth: Option<&(String, String)>,
-    ) -> Result<(Origin, Redacted), Error> {
-        if !ObjectName::is_meant(name) {
-            let url = parse_url(name)?;
-            if version.is_some() {
-                return Err(Error::usage("a version id is for oss:// and s3:// names; a URL has it in its query"));
+    ) -> Result<Origin, Error> {
+        match source {
+            Source::Web(link) => {
+                let (url, shown) = (link.address().clone(), link.to_string());
+                for (_, value) in url.query_pairs().filter(|(_, value)| !shown.contains(value.as_ref())) {
+                    secrets::learn(&value); // of a signed link, say
+                }
+                let store = self.store_with(&url, headers, auth)?;
+                Ok(Origin::Web { store, url })
             }
-            let redacted = source::redact(name)
-                .ok_or_else(|| Error::usage("the address cannot be used; give a whole http:// or https:// URL"))?;
-            for (_, value) in url.query_pairs().filter(|(_, value)| !redacted.url.contains(value.as_ref())) {
-                secrets::learn(&value); // of a signed link, say
+            Source::Object(name) if auth.is_some() || !headers.is_empty() => Err(Error::usage(format!(
+                "{name}: headers and users are for http:// and https://; requests to a store are signed"
+            ))),
+            Source::Object(name) => {
+                let cloud = self.stores().cloud(name.clone(), &Orders::default()).await?;
+                Ok(Origin::Cloud(Arc::new(cloud)))
             }
-            let store = self.store_with(&url, headers, auth)?;
-            return Ok((Origin::Web { store, url }, redacted));
         }
-        let place = ObjectName::parse(name)?;
-        if auth.is_some() || !headers.is_empty() {
-            return Err(Error::usage(format!(
-                "{place}: headers and users are for http:// and https://; requests to a store are signed"
-            )));
-        }
-        let stored = place.to_string();
-        let mut cloud = self.stores().cloud(place, &Orders::default()).await?;
-        if let Some(id) = version {
-            cloud = cloud.of_version(id);
-        }
-        let redacted = Redacted { url: stored, secrets_removed: false, signed: false, ambiguous: false };
-        Ok((Origin::Cloud(Arc::new(cloud)), redacted))
     }
 
     /// Another rate limit from now on, for transfers under way too; see [`ClientBuilder::limit_rate`].
@@ -413,16 +409,4 @@ fn header_map(headers: &[(String, String)]) -> Result<http::HeaderMap, Error> {
         map.append(parsed, value);
     }
     Ok(map)
-}
-
-pub(crate) fn parse_url(text: &str) -> Result<Address, Error> {
-    let shown = source::redact_for_display(text);
-    let url = Address::parse(text)
-        .map_err(|e| Error::usage(format!("{shown}: not a URL ({e}); give a whole http:// or https:// URL")))?;
-    match url.scheme() {
-        "http" | "https" if url.has_host() => Ok(url),
-        scheme => Err(Error::usage(format!(
-            "{shown}: {scheme}:// cannot be fetched; http://, https://, oss:// and s3:// can"
-        ))),
-    }
 }

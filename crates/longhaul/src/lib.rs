@@ -77,6 +77,7 @@ pub use inspect::show::{
 pub use inspect::verify::Verification;
 pub use inspect::{ObjectIdentity, ValidatorKind};
 pub use objects::{LinkMethod, ObjectInfo, Objects};
+pub use source::{ByteRange, ObjectName, ObjectPrefix, Source, WebUrl};
 pub use token::{Reopened, Token};
 pub use transfer::{Cancel, Events, Transfer};
 

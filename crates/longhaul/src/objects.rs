@@ -9,7 +9,7 @@ use longhaul_core::upload::step::Fault;
 
 use crate::client::Client;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::source::ObjectName;
+use crate::source::{ObjectName, ObjectPrefix};
 use crate::store::cloud::{Cloud, Link, ListedObject, ObjectsPage, Onward, Orders, Pages, Refusal};
 
 /// So often is a page asked for that does not come.
@@ -21,11 +21,9 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectInfo {
-    /// Its name, `oss://BUCKET/KEY` or `s3://BUCKET/KEY`: what [`Client::download`] takes.
-    pub name: String,
-    /// Its key. Keys are names that somebody else chose: nothing keeps them from holding `..`, line ends, or two slashes in
-    /// a row.
-    pub key: String,
+    /// Its name, which [`Client::download`] takes. Anybody may have chosen its key: nothing keeps keys from holding `..`,
+    /// line ends, or two slashes in a row.
+    pub name: ObjectName,
     /// Its length in bytes.
     pub len: u64,
     /// Its ETag, as the store writes it; empty when it tells none.
@@ -37,7 +35,7 @@ pub struct ObjectInfo {
 /// At most one page of the store's list (1000 objects) is held at a time.
 pub struct Objects {
     client: Client,
-    prefix: String,
+    prefix: Result<ObjectPrefix, Error>,
     listing: Option<Listing>,
 }
 
@@ -49,7 +47,7 @@ impl fmt::Debug for Objects {
 
 struct Listing {
     cloud: Cloud,
-    place: ObjectName,
+    prefix: ObjectPrefix,
     page: VecDeque<ListedObject>,
     /// The last key of the page before.
     last: Option<String>,
@@ -63,8 +61,12 @@ struct Listing {
 impl Client {
     /// The objects whose names begin with `prefix`: `oss://BUCKET`, `oss://BUCKET/`, `oss://BUCKET/some/begin`. Nothing is
     /// asked before [`next`](Objects::next).
-    pub fn objects(&self, prefix: impl Into<String>) -> Objects {
-        Objects { client: self.clone(), prefix: prefix.into(), listing: None }
+    pub fn objects<P>(&self, prefix: P) -> Objects
+    where
+        P: TryInto<ObjectPrefix>,
+        Error: From<P::Error>,
+    {
+        Objects { client: self.clone(), prefix: prefix.try_into().map_err(Error::from), listing: None }
     }
 }
 
@@ -88,8 +90,12 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Usage`] for a name of no object, and for a life of nothing or of more than 7 days;
     /// [`ErrorKind::Denied`] without keys.
-    pub async fn presign(&self, object: &str, method: LinkMethod, life: Duration) -> Result<String, Error> {
-        let cloud = self.stores().cloud(ObjectName::parse(object)?, &Orders::default()).await?;
+    pub async fn presign<O>(&self, object: O, method: LinkMethod, life: Duration) -> Result<String, Error>
+    where
+        O: TryInto<ObjectName>,
+        Error: From<O::Error>,
+    {
+        let cloud = self.stores().cloud(object.try_into()?, &Orders::default()).await?;
         let link = match method {
             LinkMethod::Get => Link::Get,
             LinkMethod::Head => Link::Head,
@@ -110,21 +116,21 @@ impl Objects {
         let listing = match &mut self.listing {
             Some(listing) => listing,
             None => {
-                let place = ObjectName::parse_prefix(&self.prefix)?;
-                let cloud = self.client.stores().cloud(place.clone(), &Orders::default()).await?;
-                self.listing.insert(Listing::new(cloud, place))
+                let prefix = self.prefix.clone()?;
+                let cloud = self.client.stores().cloud_of_bucket(&prefix).await?;
+                self.listing.insert(Listing::new(cloud, prefix))
             }
         };
         loop {
             if let Some(object) = listing.page.pop_front() {
                 let ListedObject { key, len, etag } = object;
-                if !key.starts_with(listing.place.key()) {
+                if !key.starts_with(listing.prefix.key()) {
                     // A store that lists what was not asked for is not one to be taken at its word.
-                    let text = format!("{}: the store lists {key:?}, which does not begin so", listing.place);
+                    let text = format!("{}: the store lists {key:?}, which does not begin so", listing.prefix);
                     return Err(Error::new(ErrorKind::Refused, Disposition::Permanent, text));
                 }
-                let name = listing.place.with_key(key.as_str()).to_string();
-                return Ok(Some(ObjectInfo { name, key, len, etag }));
+                let name = listing.prefix.with_key(key);
+                return Ok(Some(ObjectInfo { name, len, etag }));
             }
             if listing.begun && listing.next.is_none() {
                 return Ok(None);
@@ -135,9 +141,9 @@ impl Objects {
 }
 
 impl Listing {
-    fn new(cloud: Cloud, place: ObjectName) -> Self {
+    fn new(cloud: Cloud, prefix: ObjectPrefix) -> Self {
         let (page, pages) = (VecDeque::new(), Pages::default());
-        Self { cloud, place, page, last: None, next: None, pages, begun: false }
+        Self { cloud, prefix, page, last: None, next: None, pages, begun: false }
     }
 
     /// The next page.
@@ -145,12 +151,12 @@ impl Listing {
         let mut tries = 0;
         loop {
             tries += 1;
-            let page = self.cloud.list_objects(self.place.key(), self.next.as_ref());
+            let page = self.cloud.list_objects(self.prefix.key(), self.next.as_ref());
             let (error, again) = match tokio::time::timeout(PAGE_TIMEOUT, page).await {
-                Ok(Ok(page)) => return self.take(page).map_err(|refusal| error_of(&self.place, refusal).0),
-                Ok(Err(refusal)) => error_of(&self.place, refusal),
+                Ok(Ok(page)) => return self.take(page).map_err(|refusal| error_of(&self.prefix, refusal).0),
+                Ok(Err(refusal)) => error_of(&self.prefix, refusal),
                 Err(_) => {
-                    let text = format!("{}: the store's list of objects does not come", self.place);
+                    let text = format!("{}: the store's list of objects does not come", self.prefix);
                     (Error::new(ErrorKind::Network, Disposition::GaveUp, text), true)
                 }
             };
@@ -180,7 +186,7 @@ impl Listing {
 }
 
 /// The error, and whether the same request may bring another answer.
-fn error_of(place: &ObjectName, refusal: Refusal) -> (Error, bool) {
+fn error_of(prefix: &ObjectPrefix, refusal: Refusal) -> (Error, bool) {
     use Disposition::{GaveUp, Permanent};
     let (kind, disposition, again) = match &refusal.fault {
         Fault::NoSuchBucket | Fault::NoSuchKey => (ErrorKind::NotFound, Permanent, false),
@@ -192,5 +198,5 @@ fn error_of(place: &ObjectName, refusal: Refusal) -> (Error, bool) {
         Fault::Net { .. } | Fault::Busy { .. } => (ErrorKind::Network, GaveUp, true),
         _ => (ErrorKind::Refused, Permanent, false),
     };
-    (Error::new(kind, disposition, format!("{place}: {}", refusal.detail)), again)
+    (Error::new(kind, disposition, format!("{prefix}: {}", refusal.detail)), again)
 }

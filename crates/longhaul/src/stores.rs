@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use crate::client::bad_option;
 use crate::credentials::{Credentials, Environment, Static, StoreSettings, World, of_environment, settings_of};
 use crate::error::Error;
-use crate::source::{Dialect, ObjectName};
+use crate::source::{Dialect, ObjectName, ObjectPrefix};
 use crate::store::cloud::{Cloud, Endpoint, Orders};
 use crate::store::{HttpOptions, HttpStore};
 
@@ -59,18 +59,27 @@ impl Stores {
     /// # Errors
     /// `Usage` for settings that cannot be and for keys that the endpoint cannot be asked for, `LocalFile` for files of
     /// the environment that cannot be read.
-    pub(crate) async fn cloud(&self, place: ObjectName, orders: &Orders) -> Result<Cloud, Error> {
-        let Known { endpoint, credentials } = self.known(place.dialect()).await?.clone();
-        Cloud::new(&self.http, endpoint, place, orders, credentials)
+    pub(crate) async fn cloud(&self, object: ObjectName, orders: &Orders) -> Result<Cloud, Error> {
+        let Known { endpoint, credentials } = self.known(object.dialect()).await?.clone();
+        Cloud::new(&self.http, endpoint, object, orders, credentials)
+    }
+
+    /// What can be asked about the objects that a prefix begins the names of; nothing is connected yet.
+    ///
+    /// # Errors
+    /// As [`cloud`](Self::cloud).
+    pub(crate) async fn cloud_of_bucket(&self, prefix: &ObjectPrefix) -> Result<Cloud, Error> {
+        // Requests about a bucket have the name of no object in their URL.
+        self.cloud(prefix.with_key(prefix.key()), &Orders::default()).await
     }
 
     /// The same for a store of which this was said, and not what was said to the client's builder.
     ///
     /// # Errors
     /// As [`cloud`](Self::cloud).
-    pub(crate) async fn cloud_of(&self, said: &Said, place: ObjectName, orders: Orders) -> Result<Cloud, Error> {
-        let Known { endpoint, credentials } = self.find_out(place.dialect(), said).await?;
-        Cloud::new(&self.http, endpoint, place, &orders, credentials)
+    pub(crate) async fn cloud_of(&self, said: &Said, object: ObjectName, orders: Orders) -> Result<Cloud, Error> {
+        let Known { endpoint, credentials } = self.find_out(object.dialect(), said).await?;
+        Cloud::new(&self.http, endpoint, object, &orders, credentials)
     }
 
     /// What was said to the client's builder.

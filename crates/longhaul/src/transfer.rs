@@ -21,7 +21,7 @@ use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress, Verified};
 use crate::inspect::list::TransferKind;
 use crate::inspect::show::asked;
-use crate::source;
+use crate::source::WebUrl;
 
 /// Events that a slow reader may fall behind before the oldest are dropped.
 const EVENTS_MAX: usize = 256;
@@ -588,12 +588,12 @@ impl Task {
         let links = self.links.clone()?;
         let fresh = links.fresh_link(&self.request.config.source.url).await;
         let object = self.request.config.source.url.clone();
-        match fresh.and_then(|link| Some((source::redact(&link)?, crate::client::parse_url(&link).ok()?))) {
-            Some((redacted, url)) => {
+        match fresh.and_then(|link| link.parse::<WebUrl>().ok()) {
+            Some(link) => {
                 // Another path may name another object; bytes are joined only when its validator is the same, and the
                 // journal goes on under the name it has.
-                self.request.config.link_signed = redacted.signed;
-                self.request.origin = self.request.origin.moved_to(url);
+                self.request.config.link_signed = link.is_signed();
+                self.request.origin = self.request.origin.moved_to(link.address().clone());
                 None
             }
             None => Some(Err(error_of(failure, &object, &self.target(), held, Default::default()))),

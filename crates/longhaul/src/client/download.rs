@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use longhaul_core::digest::Digest;
-use longhaul_core::download::Config;
-use longhaul_core::download::journal::Source;
+use longhaul_core::download::{Config, journal};
 use longhaul_core::words::{Durability, OnChange};
 
 use super::wish::Wish;
@@ -17,7 +16,7 @@ use crate::disk::beside::names::Names;
 use crate::drive::download::run::{Below, Destination, Request};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::random::{random_id, random_u64};
-use crate::source;
+use crate::source::{ByteRange, Source};
 use crate::store::Origin;
 use crate::transfer::{Transfer, start};
 
@@ -25,10 +24,10 @@ use crate::transfer::{Transfer, start};
 #[must_use = "nothing is downloaded before start()"]
 pub struct DownloadBuilder {
     client: Client,
-    url: String,
+    source: Result<Source, Error>,
     version: Option<String>,
-    range: Option<String>,
-    recorded: Option<Source>,
+    range: Result<Option<ByteRange>, Error>,
+    recorded: Option<journal::Source>,
     destination: Option<Destination>,
     create_dirs: bool,
     batch: Option<batch::Batch>,
@@ -48,24 +47,24 @@ pub struct DownloadBuilder {
 /// Without what may be secret.
 impl fmt::Debug for DownloadBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = source::redact_for_display(&self.url);
-        f.debug_struct("DownloadBuilder").field("url", &url).field("range", &self.range).finish_non_exhaustive()
+        let (source, range) = (&self.source, &self.range);
+        f.debug_struct("DownloadBuilder").field("source", source).field("range", range).finish_non_exhaustive()
     }
 }
 
 impl DownloadBuilder {
     /// The download that was interrupted, of the source that its journal names.
-    pub(super) fn reopened(client: Client, recorded: Source, target: PathBuf) -> Self {
-        let builder = Self::new(client, recorded.url.clone()).to(target);
+    pub(super) fn reopened(client: Client, recorded: journal::Source, target: PathBuf) -> Self {
+        let builder = Self::new(client, recorded.url.parse()).to(target);
         Self { version: recorded.version.clone(), recorded: Some(recorded), ..builder }
     }
 
-    pub(super) fn new(client: Client, url: String) -> Self {
+    pub(super) fn new(client: Client, source: Result<Source, Error>) -> Self {
         Self {
             client,
-            url,
+            source,
             version: None,
-            range: None,
+            range: Ok(None),
             recorded: None,
             destination: None,
             create_dirs: false,
@@ -85,8 +84,12 @@ impl DownloadBuilder {
     }
 
     /// The link to use now, in place of the recorded one ([`Client::open`]).
-    pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.url = url.into();
+    pub fn url<S>(mut self, link: S) -> Self
+    where
+        S: TryInto<Source>,
+        Error: From<S::Error>,
+    {
+        self.source = link.try_into().map_err(Error::from);
         self
     }
 
@@ -109,8 +112,12 @@ impl DownloadBuilder {
     /// object's length in the context (`length`), and so is a server that does not serve ranges. Digests given with
     /// [`checksum`](Self::checksum) are of the file; those that the source declares are of the object, and compared only
     /// when the file is all of it. Several pieces need a strong validator, or a digest.
-    pub fn range(mut self, range: impl Into<String>) -> Self {
-        self.range = Some(range.into());
+    pub fn range<R>(mut self, range: R) -> Self
+    where
+        R: TryInto<ByteRange>,
+        Error: From<R::Error>,
+    {
+        self.range = range.try_into().map(Some).map_err(Error::from);
         self
     }
 
@@ -290,10 +297,12 @@ impl DownloadBuilder {
     /// [`ErrorKind::Usage`] for a URL, header, range, ETag or target that cannot be used, [`ErrorKind::NeedsLink`] when the
     /// recorded link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
     pub async fn start(self) -> Result<Transfer, Error> {
-        let window = self.range.as_deref().map(source::window).transpose()?;
-        let (headers, auth) = (&self.headers, self.basic_auth.as_ref());
-        let (origin, redacted) = self.client.origin(&self.url, self.version.as_deref(), headers, auth).await?;
-        if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && origin.is_at(&r.url)) {
+        let window = self.range?.map(ByteRange::into_window);
+        let source = self.source?.with_version(self.version.as_deref())?;
+        let shown = source.to_string();
+        let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref()).await?;
+        let is_recorded = |url: &str| url == shown && !source.has_secrets();
+        if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && is_recorded(&r.url)) {
             return Err(Error::new(
                 ErrorKind::NeedsLink,
                 Disposition::Permanent,
@@ -314,18 +323,18 @@ impl DownloadBuilder {
         if self.client.inner.state.is_none() {
             config.small_max = 0; // without receipts a crash behind the rename would leave a file that nobody knows
         }
-        config.link_signed = redacted.signed;
+        config.link_signed = source.is_signed();
         config.seed = random_u64();
-        config.source = self.recorded.unwrap_or_else(|| Source {
+        config.source = self.recorded.unwrap_or_else(|| journal::Source {
             id: random_id(),
-            url: redacted.url.clone(),
+            url: shown,
             name: Vec::new(),
-            needs_link: redacted.secrets_removed,
+            needs_link: source.has_secrets(),
             needs_headers: !self.headers.is_empty() || self.basic_auth.is_some(),
-            ..Source::default()
+            ..journal::Source::default()
         });
         config.source.endpoint = origin.endpoint();
-        config.source.version = self.version;
+        config.source.version = source.version().map(str::to_owned);
         config.source.window = window.unwrap_or(config.source.window);
         config.only_if = self.only_if.conditions()?;
         config.wanted_name = wanted_name(&destination, &origin);
@@ -335,7 +344,7 @@ impl DownloadBuilder {
         let destination = match destination {
             // What lies in the folder already may be this very transfer, under the name it got then.
             Destination::Folder(folder) => {
-                match known(redacted.ambiguous)
+                match known(source.is_ambiguous())
                     .and_then(|url| self.client.inner.search.find(&folder, url, window, state.as_deref()))
                 {
                     Some(file) => Destination::File(file),
@@ -413,10 +422,10 @@ mod tests {
         let client = Client::builder().proxy(ProxyChoice::Direct).build().unwrap();
         let download = client.download("https://me:SECRET@h/x?Signature=SECRET").header("Cookie", "SECRET");
         let probe = client.probe("https://h/x?token=SECRET").header("Cookie", "SECRET");
-        let upload = client.upload("x").to("oss://b/k").callback_variables("SECRET");
+        let upload = client.upload("x").to("oss://films/k").callback_variables("SECRET");
         let proxy = ProxyChoice::Url("http://me:SECRET@p".to_owned());
         let download = download.basic_auth("me", "SECRET");
         let shown = format!("{client:?} {download:?} {probe:?} {upload:?} {proxy:?}");
-        assert!(!shown.contains("SECRET") && shown.contains("oss://b/k") && shown.contains("h/x"), "{shown}");
+        assert!(!shown.contains("SECRET") && shown.contains("oss://films/k") && shown.contains("h/x"), "{shown}");
     }
 }

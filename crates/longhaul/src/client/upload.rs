@@ -35,8 +35,8 @@ use crate::transfer::{Transfer, upload};
 #[must_use = "nothing is uploaded before start()"]
 pub struct UploadBuilder {
     client: Client,
-    from: From,
-    destination: Option<String>,
+    from: UploadInput,
+    destination: Option<Result<ObjectName, Error>>,
     /// The upload as it was begun, for one that is gone on with by its id.
     recorded: Option<Intent>,
     config: Config,
@@ -53,7 +53,7 @@ pub struct UploadBuilder {
 }
 
 /// Where the bytes come from.
-enum From {
+enum UploadInput {
     File(PathBuf),
     Input { input: Box<dyn Read + Send>, expected: Option<u64> },
 }
@@ -62,8 +62,8 @@ enum From {
 impl fmt::Debug for UploadBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = match &self.from {
-            From::File(file) => Some(file),
-            From::Input { .. } => None,
+            UploadInput::File(file) => Some(file),
+            UploadInput::Input { .. } => None,
         };
         let to = &self.destination;
         f.debug_struct("UploadBuilder").field("file", &file).field("destination", to).finish_non_exhaustive()
@@ -73,7 +73,7 @@ impl fmt::Debug for UploadBuilder {
 impl Client {
     /// An upload of a file. A link is followed once, at the start; anything but a regular file is refused.
     pub fn upload(&self, file: impl Into<PathBuf>) -> UploadBuilder {
-        UploadBuilder::new(self.clone(), From::File(file.into()))
+        UploadBuilder::new(self.clone(), UploadInput::File(file.into()))
     }
 
     /// An upload of what can be read only once: a pipe, standard input.
@@ -84,7 +84,7 @@ impl Client {
     /// destination (parts are compared by their digests), or by [`open_upload`](Self::open_upload). The private file is
     /// removed when the object is stored, or the upload cancelled with [`Cancel::Discard`](crate::Cancel::Discard).
     pub fn upload_reader(&self, input: impl Read + Send + 'static, expected: Option<u64>) -> UploadBuilder {
-        UploadBuilder::new(self.clone(), From::Input { input: Box::new(input), expected })
+        UploadBuilder::new(self.clone(), UploadInput::Input { input: Box::new(input), expected })
     }
 
     /// The unfinished upload with this id ([`Transfer::id`], [`Client::list`]): source, destination and endpoint come from
@@ -95,14 +95,14 @@ impl Client {
     pub fn open_upload(&self, id: &str) -> Result<UploadBuilder, Error> {
         let intent = self.recorded_upload(id)?.intent;
         let path = PathBuf::from(std::ffi::OsString::from_vec(intent.path.clone()));
-        let builder = UploadBuilder::new(self.clone(), From::File(path)).to(intent.destination.clone());
+        let builder = UploadBuilder::new(self.clone(), UploadInput::File(path)).to(intent.destination.as_str());
         let builder = builder.keep_parts(intent.keep_parts);
         Ok(UploadBuilder { recorded: Some(intent), ..builder })
     }
 }
 
 impl UploadBuilder {
-    fn new(client: Client, from: From) -> Self {
+    fn new(client: Client, from: UploadInput) -> Self {
         Self {
             client,
             from,
@@ -124,13 +124,17 @@ impl UploadBuilder {
 
     /// The source of an upload that is gone on with, where that is now.
     pub(crate) fn reading(mut self, path: PathBuf) -> Self {
-        self.from = From::File(path);
+        self.from = UploadInput::File(path);
         self
     }
 
     /// Where to: `oss://BUCKET/KEY` or `s3://BUCKET/KEY`. Behind the bucket's `/` everything is the key, byte for byte.
-    pub fn to(mut self, destination: impl Into<String>) -> Self {
-        self.destination = Some(destination.into());
+    pub fn to<O>(mut self, destination: O) -> Self
+    where
+        O: TryInto<ObjectName>,
+        Error: From<O::Error>,
+    {
+        self.destination = Some(destination.try_into().map_err(Error::from));
         self
     }
 
@@ -302,7 +306,7 @@ impl UploadBuilder {
             .destination
             .take()
             .ok_or_else(|| Error::usage("an upload needs a destination: oss://BUCKET/KEY or s3://BUCKET/KEY"))?;
-        let cloud = self.cloud(ObjectName::parse(&destination)?).await?;
+        let cloud = self.cloud(destination?).await?;
         let (destination, endpoint) = (cloud.object().to_string(), cloud.endpoint());
         let (source, spooled) = open(self.from, &state, &destination, &endpoint, sourceless).await?;
         // The journal keeps the name that it got when the upload was begun, wherever the source is now.
@@ -354,7 +358,7 @@ impl UploadBuilder {
     }
 
     /// The object in its store.
-    async fn cloud(&mut self, place: ObjectName) -> Result<Cloud, Error> {
+    async fn cloud(&mut self, object: ObjectName) -> Result<Cloud, Error> {
         let mut orders = std::mem::take(&mut self.orders);
         match (&mut orders.callback, self.variables.take()) {
             (Some(callback), variables) => callback.variables = variables,
@@ -364,9 +368,9 @@ impl UploadBuilder {
         self.orders = orders.clone();
         let stores = self.client.stores();
         if self.store.is_none() && self.credentials.is_none() && self.recorded.is_none() {
-            return stores.cloud(place, &orders).await;
+            return stores.cloud(object, &orders).await;
         }
-        let mut said: Said = stores.said(place.dialect()).clone();
+        let mut said: Said = stores.said(object.dialect()).clone();
         if let Some(settings) = self.store.take() {
             said.settings = settings;
         } else if let Some(recorded) = &self.recorded {
@@ -377,7 +381,7 @@ impl UploadBuilder {
         if let Some(credentials) = self.credentials.take() {
             said.credentials = Some(credentials);
         }
-        stores.cloud_of(&said, place, orders).await
+        stores.cloud_of(&said, object, orders).await
     }
 }
 
@@ -393,16 +397,16 @@ fn kinds(dialect: Dialect) -> Vec<DigestKind> {
 
 /// Finds the source, or keeps the input.
 async fn open(
-    from: From,
+    from: UploadInput,
     state: &Arc<StateDir>,
     destination: &str,
     endpoint: &str,
     sourceless: bool,
 ) -> Result<(Source, Option<Spooled>), Error> {
     let (mut input, expected) = match from {
-        From::File(path) if sourceless => return Ok((named(path), None)),
-        From::File(path) => return Ok((open_file(path).await?, None)),
-        From::Input { input, expected } => (input, expected),
+        UploadInput::File(path) if sourceless => return Ok((named(path), None)),
+        UploadInput::File(path) => return Ok((open_file(path).await?, None)),
+        UploadInput::Input { input, expected } => (input, expected),
     };
     let reading = Arc::new(state.reading(destination, endpoint));
     let _until_read = GivenUp(reading.clone());

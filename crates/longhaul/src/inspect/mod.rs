@@ -288,7 +288,7 @@ impl Looked {
         let mut obstacle = None;
         let mut slot = |slot| {
             let name = site.place.slot(slot);
-            let Some(entry) = site.entry(&name)? else { return Ok(None) };
+            let Some(entry) = site.entry(&name)? else { return Ok::<_, Error>(None) };
             let shown = site.place.folder.path_of(&name);
             if entry.kind != FileType::RegularFile {
                 obstacle = Some(format!("{} is not a regular file; move it away", shown.display()));

@@ -19,6 +19,7 @@ use super::{ObjectIdentity, joinable};
 use crate::client::Client;
 use crate::drive::download::failure::trouble_text;
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::source::Source;
 use crate::store::{NetFailure, Origin, Reply, StallWatch};
 
 /// Longest wait for one reply head, redirects and connecting included.
@@ -61,7 +62,7 @@ pub struct Probe {
 #[derive(Clone)]
 pub struct ProbeBuilder {
     client: Client,
-    url: String,
+    source: Result<Source, Error>,
     version: Option<String>,
     headers: Vec<(String, String)>,
     basic_auth: Option<(String, String)>,
@@ -70,16 +71,20 @@ pub struct ProbeBuilder {
 /// Without what may be secret.
 impl fmt::Debug for ProbeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = crate::source::redact_for_display(&self.url);
-        f.debug_struct("ProbeBuilder").field("url", &url).finish_non_exhaustive()
+        f.debug_struct("ProbeBuilder").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
 impl Client {
     /// Asks whether downloads of this URL, or of this object in a store (`oss://`, `s3://`), can be resumed; nothing
     /// happens before `run`.
-    pub fn probe(&self, url: impl Into<String>) -> ProbeBuilder {
-        ProbeBuilder { client: self.clone(), url: url.into(), version: None, headers: Vec::new(), basic_auth: None }
+    pub fn probe<S>(&self, source: S) -> ProbeBuilder
+    where
+        S: TryInto<Source>,
+        Error: From<S::Error>,
+    {
+        let source = source.try_into().map_err(Error::from);
+        ProbeBuilder { client: self.clone(), source, version: None, headers: Vec::new(), basic_auth: None }
     }
 }
 
@@ -109,9 +114,9 @@ impl ProbeBuilder {
     /// [`ErrorKind::Denied`], [`ErrorKind::NeedsLink`] or [`ErrorKind::Refused`] when the first request brings no
     /// object. What goes wrong with the others is told in [`Probe::problems`].
     pub async fn run(self) -> Result<Probe, Error> {
-        let (headers, auth) = (&self.headers, self.basic_auth.as_ref());
-        let (origin, redacted) = self.client.origin(&self.url, self.version.as_deref(), headers, auth).await?;
-        let asking = Asking { origin, source: redacted.url, signed: redacted.signed };
+        let source = self.source?.with_version(self.version.as_deref())?;
+        let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref()).await?;
+        let asking = Asking { origin, signed: source.is_signed(), source: source.to_string() };
         asking.probe().await
     }
 }

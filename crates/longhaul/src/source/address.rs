@@ -87,13 +87,6 @@ impl Address {
         Self { url, target, zone: None }
     }
 
-    /// All of it as text; what a parser made of it where a request line cannot hold what was given.
-    pub(crate) fn text(&self) -> String {
-        let target =
-            self.target().map_or_else(|| self.url[Position::BeforePath..].to_owned(), |target| target.to_string());
-        format!("{}{target}", self.before_path())
-    }
-
     /// Scheme, userinfo, host and port.
     pub(crate) fn before_path(&self) -> String {
         let before = &self.url[..Position::BeforePath];
@@ -327,7 +320,7 @@ mod tests {
             let uri = address.uri().unwrap();
             assert_eq!(zoned::address_of(uri.host().unwrap()).as_deref(), Some(zone), "{given}");
             assert_eq!(address.host_field().unwrap(), host);
-            assert_eq!(address.text(), text);
+            assert_eq!(format!("{}{}", address.before_path(), address.target().unwrap()), text);
             assert_eq!(uri.path_and_query().unwrap(), &address.target().unwrap());
             let next = address.join(format!("http://{host}/z").as_bytes()).unwrap();
             assert_eq!(next.zone, address.zone);

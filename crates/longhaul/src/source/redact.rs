@@ -13,12 +13,11 @@
 //! Everything else stays, byte for byte and in order. The path stays too, except values of secret matrix parameters
 //! (`;jsessionid=…`): it is the name. The keys of `oss://` and `s3://` sources are names to the last byte.
 
-use longhaul_core::window::Window;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
 use super::Address;
-use super::ObjectName;
+use super::Dialect;
 
 /// A URL that may be stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +39,14 @@ pub fn redact(url: &str) -> Option<Redacted> {
         return Some(redacted);
     }
     let address = Address::parse(url).ok().filter(|url| !url.cannot_be_a_base())?;
+    Some(redact_address(&address))
+}
+
+/// The form of a URL of a hierarchical scheme that is stored.
+pub(super) fn redact_address(address: &Address) -> Redacted {
     let mut out = Redacted { url: String::new(), secrets_removed: false, signed: false, ambiguous: false };
     out.secrets_removed |= !address.username().is_empty() || address.password().is_some();
-    let address = address.without_userinfo();
+    let address = address.clone().without_userinfo();
     // As it is asked for, byte by byte: where that cannot be, as the parser writes it.
     let (mut path, mut query) = match address.target() {
         Some(target) => (target.path().to_owned(), target.query().map(str::to_owned)),
@@ -56,7 +60,7 @@ pub fn redact(url: &str) -> Option<Redacted> {
     if let Some(query) = query {
         out.url += &format!("?{query}");
     }
-    Some(out)
+    out
 }
 
 /// Whether this is meant to be a name in a store (`oss://…`, `s3://…`), and what is wrong with it if it is none: of an object, or
@@ -65,15 +69,11 @@ pub fn redact(url: &str) -> Option<Redacted> {
 /// # Errors
 /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), saying what is missing or impossible.
 pub fn is_store_name(text: &str, prefix: bool) -> Result<bool, crate::Error> {
-    if !ObjectName::is_meant(text) {
-        return Ok(false);
+    match (Dialect::of(text), prefix) {
+        (None, _) => Ok(false),
+        (Some(_), true) => text.parse::<super::ObjectPrefix>().map(|_| true),
+        (Some(_), false) => text.parse::<super::ObjectName>().map(|_| true),
     }
-    if prefix {
-        ObjectName::parse_prefix(text)?
-    } else {
-        ObjectName::parse(text)?
-    };
-    Ok(true)
 }
 
 /// Whether this is a range as [`DownloadBuilder::range`](crate::DownloadBuilder::range) takes it.
@@ -81,11 +81,7 @@ pub fn is_store_name(text: &str, prefix: bool) -> Result<bool, crate::Error> {
 /// # Errors
 /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), saying what is wrong with it.
 pub fn check_range(text: &str) -> Result<(), crate::Error> {
-    window(text).map(|_| ())
-}
-
-pub(crate) fn window(text: &str) -> Result<Window, crate::Error> {
-    Window::parse(text).map_err(|why| crate::Error::usage(format!("the range cannot be used: {why}")))
+    text.parse::<super::ByteRange>().map(|_| ())
 }
 
 /// Any text (a message that may quote URLs, a URL that is none) without the secrets in it. Never fails: what cannot be
@@ -106,8 +102,7 @@ pub fn redact_for_display(text: &str) -> String {
 
 /// `oss://BUCKET/KEY` and `s3://BUCKET/KEY`: all of the key is a name. Only userinfo, which has no place here, goes.
 fn redact_store(url: &str) -> Option<Redacted> {
-    let scheme =
-        ["oss://", "s3://"].into_iter().find(|s| url.get(..s.len()).is_some_and(|u| u.eq_ignore_ascii_case(s)))?;
+    let scheme = Dialect::of(url)?.scheme();
     let rest = &url[scheme.len()..];
     let bucket_end = rest.find('/').unwrap_or(rest.len());
     let kept = rest[..bucket_end].rfind('@').map_or(0, |at| at + 1);

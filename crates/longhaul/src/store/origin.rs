@@ -50,11 +50,6 @@ impl Origin {
         }
     }
 
-    /// Whether it is this very URL.
-    pub(crate) fn is_at(&self, text: &str) -> bool {
-        matches!(self, Self::Web { url, .. } if url.text() == text)
-    }
-
     /// The same for another URL of the object.
     pub(crate) fn moved_to(&self, url: Address) -> Self {
         match self {

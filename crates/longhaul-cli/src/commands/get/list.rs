@@ -66,7 +66,7 @@ impl<'a> List<'a> {
                 };
                 match object {
                     Ok(Some(object)) => match prefix.take(self.get, &object) {
-                        Some((place, refused)) => break (object.name, place, true, refused),
+                        Some((place, refused)) => break (object.name.to_string(), place, true, refused),
                         None => continue,
                     },
                     Ok(None) => self.prefix = None,
@@ -86,7 +86,7 @@ impl<'a> List<'a> {
             let key = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, key)| key);
             self.prefix = Some(Prefix {
                 name: url.clone(),
-                objects: self.client.objects(url),
+                objects: self.client.objects(url.as_str()),
                 base_len: keys::base(key).len(),
                 clashes: Clashes::default(),
             });
@@ -104,7 +104,7 @@ impl Prefix {
             let message = format!("{}: cannot be saved under its name: {why}; {hint}", object.name);
             Some(Failure::new(Exit::LocalFile, "local_file", message))
         };
-        let below = object.key.get(self.base_len..).unwrap_or_default();
+        let below = object.name.key().get(self.base_len..).unwrap_or_default();
         if !get.globs.take(below) {
             return None;
         }
@@ -115,7 +115,7 @@ impl Prefix {
             Ok(path) => path?,
             Err(why) => return Some((get.place.clone(), refused(why))),
         };
-        let clash = self.clashes.add(&object.key).err();
+        let clash = self.clashes.add(object.name.key()).err();
         let clash =
             clash.and_then(|file| refused(&format!("{file:?} is an object too, and a file cannot be a folder")));
         Some((Place::Below(folder, path), clash))

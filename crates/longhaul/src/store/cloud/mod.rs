@@ -69,8 +69,6 @@ pub(crate) struct Cloud {
     object: ObjectName,
     /// Where the object is, as far as it was known at first.
     url: Url,
-    /// The version that is meant, where it is not the newest.
-    version: Option<String>,
     dress: Dress,
     credentials: Arc<dyn Credentials>,
     /// The store said that it encrypts this upload: the ETags of its parts are no digests.
@@ -118,17 +116,12 @@ impl Cloud {
         let dress = Dress::new(orders, object.dialect())?;
         let http = http.sending(http::HeaderMap::new(), None);
         let (encrypted, refused_checksum) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { http, endpoint, object, url, version: None, dress, credentials, encrypted, refused_checksum })
+        Ok(Self { http, endpoint, object, url, dress, credentials, encrypted, refused_checksum })
     }
 
-    /// This version of the object, whatever the newest is: for looking, fetching, and links to do so.
-    pub(crate) fn of_version(self, id: impl Into<String>) -> Self {
-        Self { version: Some(id.into()), ..self }
-    }
-
-    /// The parameter that names the version.
+    /// The parameter that names the version that is meant: for looking, fetching, and links to do so.
     fn versioned(&self) -> Vec<(String, String)> {
-        self.version.iter().map(|id| ("versionId".to_owned(), id.clone())).collect()
+        self.object.version().map(|id| ("versionId".to_owned(), id.to_owned())).into_iter().collect()
     }
 
     /// How fast bodies may be read.

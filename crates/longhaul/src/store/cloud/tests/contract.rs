@@ -195,10 +195,10 @@ async fn what_is_not_there(bench: &Bench) {
 }
 
 async fn who_may_not(bench: &Bench) {
-    let place = bench.object_name("secret/object");
+    let name = bench.object_name("secret/object");
     for keys in [keys(&bench.keys.id, "hush-wrong-secret"), keys("nobodys-key-0001", "hush")] {
         let credentials = Changing::new(vec![keys]);
-        let object = bench.with(place.clone(), &Orders::default(), credentials.clone());
+        let object = bench.with(name.clone(), &Orders::default(), credentials.clone());
         assert_eq!(fault_of(object.look().await), Fault::Denied(403));
         assert_eq!(fault_of(object.begin().await), Fault::Denied(403));
         assert_eq!(
@@ -209,7 +209,7 @@ async fn who_may_not(bench: &Bench) {
         let told = if bench.options.dialect == Dialect::Oss { 3 } else { 2 };
         assert_eq!(credentials.refusals(), told, "whoever gives keys is told that they are refused");
     }
-    let nobody = bench.with(place.clone(), &Orders::default(), Arc::new(Static::anonymous()));
+    let nobody = bench.with(name.clone(), &Orders::default(), Arc::new(Static::anonymous()));
     let refused = fault_of(nobody.begin().await);
     // What is not signed is no S3 to Swift, but a request of its own API with a bad path.
     let strange = bench.once == Once::Refused && refused == Fault::Rejected(400);
@@ -219,7 +219,7 @@ async fn who_may_not(bench: &Bench) {
     let object = bench.object("secret/object");
     object.put(content(1, 10), Promised::default(), &Handed::default()).await.unwrap();
     let changing = Changing::new(vec![keys(&bench.keys.id, "hush-old"), bench.keys.clone()]);
-    let reply = bench.with(place, &Orders::default(), changing).open(&from(0, None)).await.unwrap();
+    let reply = bench.with(name, &Orders::default(), changing).open(&from(0, None)).await.unwrap();
     assert_eq!(reply.facts.status, 206);
 }
 

@@ -22,7 +22,7 @@ use super::list_objects::ObjectsPage;
 use super::list_parts::PartsPage;
 use super::*;
 use crate::credentials::{BoxFuture, Keys, Secret, Static};
-use crate::source::{Dialect, ObjectName};
+use crate::source::{Dialect, ObjectName, ObjectPrefix};
 use crate::store::http::{Ask, Handed, HttpOptions, NetFailure, Outgoing, ProxyChoice};
 
 /// A store that runs, as its clients see it.
@@ -69,7 +69,7 @@ impl Bench {
     }
 
     fn object_name(&self, key: &str) -> ObjectName {
-        ObjectName::parse(&format!("{}{}/{key}", self.options.dialect.scheme(), self.bucket)).unwrap()
+        format!("{}{}/{key}", self.options.dialect.scheme(), self.bucket).parse().unwrap()
     }
 
     fn object(&self, key: &str) -> Cloud {

@@ -357,7 +357,9 @@ async fn an_error_that_comes_before_the_body_was_read_is_heard() {
 async fn a_version_is_looked_at_and_fetched_by_its_id() {
     for dialect in [Dialect::Oss, Dialect::S3] {
         let origin = Origin::start(|_, _| reply(200, "x-oss-version-id: v/1\r\nx-amz-version-id: v/1\r\n", ""));
-        let object = origin.bench(dialect).object("k").of_version("v/1");
+        let bench = origin.bench(dialect);
+        let version = bench.object_name("k").with_version("v/1");
+        let object = bench.with(version, &Orders::default(), Arc::new(Static::new(bench.keys.clone())));
         assert_eq!(object.look().await.unwrap().version.as_deref(), Some("v/1"));
         let whole = Fetch { ranged: false, ..from(0, None) };
         assert_eq!(object.open(&whole).await.unwrap().facts.identity.version.as_deref(), Some("v/1"));
@@ -375,9 +377,9 @@ async fn a_version_is_looked_at_and_fetched_by_its_id() {
 async fn names_and_stores_of_two_kinds_do_not_mix() {
     let origin = Origin::start(|_, _| reply(200, "", ""));
     let bench = origin.bench(Dialect::S3);
-    let place = ObjectName::parse("oss://films/k").unwrap();
+    let object = "oss://films/k".parse().unwrap();
     let credentials = || Arc::new(Static::anonymous());
-    let outcome = Cloud::new(&bench.http, bench.endpoint(), place, &Orders::default(), credentials());
+    let outcome = Cloud::new(&bench.http, bench.endpoint(), object, &Orders::default(), credentials());
     assert!(outcome.err().unwrap().to_string().contains("is not in the store at"));
     let outcome = Cloud::new(&bench.http, bench.endpoint(), bench.object_name(".."), &Orders::default(), credentials());
     assert!(outcome.err().unwrap().to_string().contains("no URL can hold"));

@@ -114,8 +114,8 @@ fn start(kind: &'static Kind) -> Option<(Server, Bench)> {
 
 /// Makes a bucket: no verb of ours.
 async fn make_bucket(bench: &Bench) {
-    let place = ObjectName::parse_prefix(&format!("s3://{}", bench.bucket)).unwrap();
-    let bucket = bench.with(place, &Orders::default(), Arc::new(Static::new(bench.keys.clone())));
+    let prefix: ObjectPrefix = format!("s3://{}", bench.bucket).parse().unwrap();
+    let bucket = bench.with(prefix.with_key(""), &Orders::default(), Arc::new(Static::new(bench.keys.clone())));
     bucket.put(Bytes::new(), Promised::default(), &Handed::default()).await.unwrap();
 }
 
@@ -154,8 +154,8 @@ async fn keeps_the_contract_by_path_and_virtual_host(kind: &'static Kind) {
     let mut endpoint = Endpoint::new(bench.options.clone()).unwrap();
     endpoint.be_virtual_host();
     let credentials = Arc::new(Static::new(bench.keys.clone()));
-    let place = bench.object_name("by/virtual host");
-    let object = Cloud::new(&bench.http, Arc::new(endpoint), place, &Orders::default(), credentials).unwrap();
+    let name = bench.object_name("by/virtual host");
+    let object = Cloud::new(&bench.http, Arc::new(endpoint), name, &Orders::default(), credentials).unwrap();
     assert!(object.url.as_str().starts_with("http://films.localhost:"));
     object.put(content(1, 10), Promised::default(), &Handed::default()).await.unwrap();
     assert_eq!(object.look().await.unwrap().len, Some(10));
