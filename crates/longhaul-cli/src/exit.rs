@@ -124,21 +124,8 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (exit, kind) = of_kind(error.kind());
-        let flag = flag_for(&error).map(|flag| format!(" ({flag})")).unwrap_or_default();
         // An error of the library is one line, whatever names are in it.
-        Self { exit, kind, message: crate::out::one_line(&format!("{error}{flag}")).into_owned() }
-    }
-}
-
-/// The flag that does what the library says is to be done.
-fn flag_for(error: &Error) -> Option<&'static str> {
-    if error.is_untrusted() {
-        return Some("if it is one of yours: --ca-cert FILE, with the issuer's certificate or the server's own");
-    }
-    let told = |key: &str| error.context().iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
-    match (told("destination"), told("status")) {
-        (Some(_), Some("413")) => Some("--part-size"),
-        _ => None,
+        Self { exit, kind, message: crate::out::one_line(&crate::advice::in_full(&error)).into_owned() }
     }
 }
 

@@ -10,6 +10,7 @@
 //! Nothing about transfers is decided here: what a flag means goes to the library, what the library tells goes to
 //! people ([`show`]) or programs (`--json`), and how it ended becomes an exit code ([`exit`]).
 
+mod advice;
 mod commands;
 mod exit;
 mod flags;

@@ -1,10 +1,14 @@
 //! The one error type of the library.
 //!
-//! Callers act on the [`ErrorKind`]; the [`Disposition`] says whether trying again can help. The one-line `Display`
-//! names the object, what was tried and what to do next, and never contains a signed query, userinfo or a header value.
+//! Callers act on the [`ErrorKind`]; the [`Disposition`] says whether trying again can help, the [`Advice`] what to do.
+//! The one-line `Display` names the object and what happened, and never contains a signed query, userinfo or a header
+//! value. It names no option of a command line: a front end says the advice in its own words.
 
 use std::fmt;
 use std::sync::Arc;
+
+use crate::advice::Advice;
+use crate::store::http::UNTRUSTED;
 
 /// What went wrong, in terms that a caller can act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,18 +70,36 @@ pub enum Disposition {
 }
 
 /// An error of a transfer.
+///
+/// `Display` says what happened, in one line and without secrets; [`advice`](Self::advice) is what helps:
+///
+/// ```
+/// # fn show(error: longhaul::Error) {
+/// match error.advice() {
+///     Some(advice) => eprintln!("{error}; {advice}"),
+///     None => eprintln!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Error {
     kind: ErrorKind,
     disposition: Disposition,
     message: String,
+    advice: Option<Advice>,
     context: Vec<(&'static str, String)>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, disposition: Disposition, message: impl Into<String>) -> Self {
-        Self { kind, disposition, message: message.into(), context: Vec::new(), source: None }
+        Self { kind, disposition, message: message.into(), advice: None, context: Vec::new(), source: None }
+    }
+
+    /// What helps, where it is known.
+    pub(crate) fn advise(mut self, advice: impl Into<Option<Advice>>) -> Self {
+        self.advice = advice.into();
+        self
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -90,10 +112,8 @@ impl Error {
 
     /// The system gave no thread for what cannot be done without one.
     pub(crate) fn no_thread(what: &str, error: std::io::Error) -> Self {
-        let text = format!(
-            "{what}: no thread can be started; end other programs, or allow more of them (ulimit -u, pids.max of the container)"
-        );
-        Self::new(ErrorKind::LocalFile, Disposition::Temporary, text).caused_by(error)
+        let text = format!("{what}: no thread can be started");
+        Self::new(ErrorKind::LocalFile, Disposition::Temporary, text).advise(Advice::AllowMoreThreads).caused_by(error)
     }
 
     pub(crate) fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
@@ -116,10 +136,18 @@ impl Error {
         self.disposition
     }
 
-    /// A server's certificate is from an issuer that is not trusted here: who knows that issuer, or the server's own
-    /// certificate, gives it to [`ClientBuilder::ca_cert`](crate::ClientBuilder::ca_certificates).
-    pub fn is_untrusted(&self) -> bool {
-        self.message.contains(crate::store::http::UNTRUSTED)
+    /// What helps, where there is something: a front end says it in its own words, or with the `Display` of [`Advice`].
+    pub fn advice(&self) -> Option<Advice> {
+        // The failure comes from below in words, by several ways: the network's own sentence is the one sign of it.
+        if self.message.contains(UNTRUSTED) { Some(Advice::TrustIssuer) } else { self.advice }
+    }
+
+    /// The error and its advice in one line, for what is written down to be read by a person later.
+    pub(crate) fn in_full(&self) -> String {
+        match self.advice() {
+            Some(advice) => format!("{self}; {advice}"),
+            None => self.to_string(),
+        }
     }
 
     /// Facts about the failure as `(name, value)`: `status`, `path`, `operation`, … Free of secrets.
@@ -144,6 +172,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.kind)
             .field("disposition", &self.disposition)
             .field("message", &self.message)
+            .field("advice", &self.advice())
             .field("context", &self.context)
             .field("source", &self.source)
             .finish()

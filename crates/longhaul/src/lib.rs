@@ -39,6 +39,7 @@
 
 #![warn(missing_debug_implementations)]
 
+mod advice;
 mod client;
 pub mod credentials;
 mod disk;
@@ -60,6 +61,7 @@ mod threads;
 mod token;
 mod transfer;
 
+pub use advice::Advice;
 pub use client::batch::Batch;
 pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UploadStage};
 pub use client::sent::SentUpload;

@@ -198,5 +198,6 @@ fn error_of(prefix: &ObjectPrefix, refusal: Refusal) -> (Error, bool) {
         Fault::Net { .. } | Fault::Busy { .. } => (ErrorKind::Network, GaveUp, true),
         _ => (ErrorKind::Refused, Permanent, false),
     };
-    (Error::new(kind, disposition, format!("{prefix}: {}", refusal.detail)), again)
+    let error = Error::new(kind, disposition, format!("{prefix}: {}", refusal.detail));
+    (error.advise(refusal.advice()), again)
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(show: &Show) -> Result<Exit, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound && !(uploads.is_empty() && sent.is_empty()) => None,
         // Nothing was asked of a source: what is not found is a matter of this machine.
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(Failure::new(Exit::LocalFile, "local_file", error.to_string()));
+            return Err(Failure::new(Exit::LocalFile, "local_file", crate::advice::in_full(&error)));
         }
         Err(error) => return Err(error.into()),
     };

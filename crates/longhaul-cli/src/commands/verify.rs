@@ -28,7 +28,7 @@ pub(crate) fn run(verify: &Verify) -> Result<Exit, Failure> {
     };
     let found = runtime.block_on(reading).map_err(|error| match error.kind() {
         // Nothing was asked of a source: what is not found is a matter of this machine.
-        ErrorKind::NotFound => Failure::new(Exit::LocalFile, "local_file", error.to_string()),
+        ErrorKind::NotFound => Failure::new(Exit::LocalFile, "local_file", crate::advice::in_full(&error)),
         _ => error.into(),
     });
     bar.finish_and_clear();

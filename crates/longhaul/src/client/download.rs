@@ -11,6 +11,7 @@ use longhaul_core::words::{Durability, OnChange};
 
 use super::wish::Wish;
 use super::{Client, Connections, LinkSource, batch};
+use crate::advice::Advice;
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::names::Names;
 use crate::drive::download::run::{Below, Destination, Request};
@@ -306,8 +307,9 @@ impl DownloadBuilder {
             return Err(Error::new(
                 ErrorKind::NeedsLink,
                 Disposition::Permanent,
-                format!("{}: the link had secrets, which are never stored; give a fresh one", recorded.url),
-            ));
+                format!("{}: the link had secrets, which are never stored", recorded.url),
+            )
+            .advise(Advice::FreshLink));
         }
         let destination = self.destination.unwrap_or_else(|| Destination::Folder(PathBuf::from(".")));
         if let Destination::File(path) = &destination {
@@ -397,11 +399,8 @@ fn wanted_name(destination: &Destination, origin: &Origin) -> String {
 }
 fn check_target(path: &Path) -> Result<(), Error> {
     if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir() {
-        return Err(Error::usage(format!(
-            "{} is a folder; name a file, or give the folder with --dir",
-            path.display()
-        ))
-        .with("path", path.display()));
+        let error = Error::usage(format!("{} is a folder", path.display())).with("path", path.display());
+        return Err(error.advise(Advice::ChooseFile));
     }
     Ok(())
 }

@@ -331,5 +331,7 @@ fn refused(request: &Request, refusal: Refusal) -> Error {
         Fault::Net { .. } | Fault::Busy { .. } | Fault::Stopped { .. } => ErrorKind::Network,
         _ => ErrorKind::Refused,
     };
-    Error::new(kind, Disposition::Temporary, format!("{object}: {}", refusal.detail)).with("destination", object)
+    Error::new(kind, Disposition::Temporary, format!("{object}: {}", refusal.detail))
+        .with("destination", object)
+        .advise(refusal.advice())
 }

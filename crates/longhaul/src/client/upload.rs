@@ -13,6 +13,7 @@ use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::{Config, Limits, PartLengths};
 
 use super::{Client, Connections, Durability, OnChange};
+use crate::advice::Advice;
 use crate::credentials::{Credentials, StoreSettings};
 use crate::disk::beside::lock::Locking;
 use crate::disk::error::DiskError;
@@ -20,7 +21,6 @@ use crate::disk::state::spool::{Reading, Spooled};
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::UploadKey;
 use crate::drive::upload::body::SNAPSHOTS_KIB;
-use crate::drive::upload::failure::AS_A_STREAM;
 use crate::drive::upload::run::Request;
 use crate::drive::upload::source::Source;
 use crate::error::{Disposition, Error, ErrorKind};
@@ -454,7 +454,7 @@ async fn open_file(path: PathBuf) -> Result<Source, Error> {
     });
     match looked.await {
         Ok(Some(source)) => Ok(source),
-        Ok(None) => Err(Error::usage(format!("{} is a folder; name a file", shown.display()))),
+        Ok(None) => Err(Error::usage(format!("{} is a folder", shown.display())).advise(Advice::ChooseFile)),
         Err(error) => Err(local(&shown, error)),
     }
 }
@@ -462,16 +462,17 @@ async fn open_file(path: PathBuf) -> Result<Source, Error> {
 /// A source that cannot be used.
 fn local(path: &Path, error: DiskError) -> Error {
     use longhaul_core::words::DiskFault;
-    let (kind, next) = match error.fault() {
-        DiskFault::NoSpace => (ErrorKind::NoSpace, "make room in the state directory"),
-        DiskFault::InUse => (ErrorKind::InUse, "wait for it or stop it"),
-        DiskFault::Denied => (ErrorKind::LocalFile, "check the permissions"),
-        DiskFault::Unsupported => (ErrorKind::LocalFile, AS_A_STREAM),
-        _ => (ErrorKind::LocalFile, "check the file and its disk"),
+    let (kind, advice) = match error.fault() {
+        DiskFault::NoSpace => (ErrorKind::NoSpace, Advice::MakeRoom),
+        DiskFault::InUse => (ErrorKind::InUse, Advice::WaitForOther),
+        DiskFault::Denied => (ErrorKind::LocalFile, Advice::CheckPermissions),
+        DiskFault::Unsupported => (ErrorKind::LocalFile, Advice::SendAsStream),
+        _ => (ErrorKind::LocalFile, Advice::CheckSource),
     };
     let holder = error.holder();
-    let text = format!("{}: {error}; {}", path.display(), error.advice().unwrap_or(next));
-    let error = Error::new(kind, Disposition::Permanent, text).with("source", path.display());
+    let advice = error.advice().unwrap_or(advice);
+    let text = format!("{}: {error}", path.display());
+    let error = Error::new(kind, Disposition::Permanent, text).with("source", path.display()).advise(advice);
     match holder {
         Some(holder) => error.with("holder", holder),
         None => error,

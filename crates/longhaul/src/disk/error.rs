@@ -7,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::advice::Advice;
+
 /// The result of every call of the disk half.
 pub(crate) type Result<T> = std::result::Result<T, DiskError>;
 
@@ -26,6 +28,8 @@ enum Why {
     /// The name is none that a file can have there.
     Name(String),
     Held(Option<u32>),
+    /// The file system cannot lock, and going on without was not allowed.
+    Unlockable,
     /// By a transfer of this program, of this.
     Ours(String),
     /// By a transfer of this batch, of this, and it is whole.
@@ -45,6 +49,11 @@ impl DiskError {
             Some(why) => Self { fault: DiskFault::Unsupported, doing, path: path.into(), why: Why::Name(why) },
             None => Self::io(doing, path, error),
         }
+    }
+
+    /// The file system has no locks.
+    pub(crate) fn unlockable(path: &Path) -> Self {
+        Self { fault: DiskFault::Unsupported, doing: "lock", path: path.into(), why: Why::Unlockable }
     }
 
     /// We refuse, for a reason in words.
@@ -98,19 +107,16 @@ impl DiskError {
         &self.path
     }
 
-    /// What helps against a limit that was met, where the fault alone does not say it.
-    pub(crate) fn advice(&self) -> Option<&'static str> {
-        use rustix::io::Errno;
-        let Why::Io(error) = &self.why else { return None };
+    /// What helps, where the fault alone does not say it: against a limit that was met, and against a missing lock.
+    pub(crate) fn advice(&self) -> Option<Advice> {
+        let error = match &self.why {
+            Why::Io(error) => error,
+            Why::Unlockable => return Some(Advice::GoUnlocked),
+            _ => return None,
+        };
         match Errno::from_raw_os_error(error.raw_os_error()?) {
-            Errno::FBIG => Some(
-                "no file may become that long here: raise the limit (ulimit -f), or choose a file system that allows it \
-                 (vfat ends at 4 GiB)",
-            ),
-            Errno::MFILE => Some("allow more open files (ulimit -n), or transfer fewer at once"),
-            Errno::NFILE => {
-                Some("the system has no more open files to give; end other programs, or transfer fewer at once")
-            }
+            Errno::FBIG => Some(Advice::AllowLongerFiles),
+            Errno::MFILE | Errno::NFILE => Some(Advice::AllowMoreFiles),
             _ => None,
         }
     }
@@ -130,6 +136,7 @@ impl fmt::Display for DiskError {
         match &self.why {
             Why::Io(error) => write!(f, "{error}"),
             Why::Said(why) => f.write_str(why),
+            Why::Unlockable => f.write_str("the file system cannot lock"),
             Why::Name(why) => f.write_str(why),
             Why::Saved(whose) => write!(f, "{whose} was saved there just now"),
             Why::Ours(_) => f.write_str("another transfer of this program is working on it"),

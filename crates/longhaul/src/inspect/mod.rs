@@ -291,7 +291,7 @@ impl Looked {
             let Some(entry) = site.entry(&name)? else { return Ok::<_, Error>(None) };
             let shown = site.place.folder.path_of(&name);
             if entry.kind != FileType::RegularFile {
-                obstacle = Some(format!("{} is not a regular file; move it away", shown.display()));
+                obstacle = Some(format!("{} is not a regular file", shown.display()));
                 return Ok(None);
             }
             // A publish that was cut between linking and unlinking: a start removes this second name of the target.
@@ -299,11 +299,11 @@ impl Looked {
                 return Ok(None);
             }
             if entry.links > 1 {
-                obstacle = Some(format!("{} has a second name (hard link); move it away", shown.display()));
+                obstacle = Some(format!("{} has a second name (hard link)", shown.display()));
                 return Ok(None);
             }
             if let Some(why) = site.place.folder.stranger(&entry) {
-                obstacle = Some(format!("{}: {why}; move it away", shown.display()));
+                obstacle = Some(format!("{}: {why}", shown.display()));
                 return Ok(None);
             }
             Ok(Some(entry))
@@ -362,7 +362,7 @@ fn disk_error(path: &Path, error: DiskError) -> Error {
         DiskFault::Unsupported => ErrorKind::Usage,
         _ => ErrorKind::LocalFile,
     };
-    Error::new(kind, Disposition::Permanent, error.to_string()).with("path", path.display())
+    Error::new(kind, Disposition::Permanent, error.to_string()).with("path", path.display()).advise(error.advice())
 }
 
 /// Seconds and nanoseconds since the Unix epoch, either side of it; `None` when the system's clock has no such time.

@@ -16,6 +16,7 @@ use longhaul_core::reply::{Asked, Framing, Verdict, judge};
 use longhaul_core::words::NetFault;
 
 use super::{ObjectIdentity, joinable};
+use crate::advice::Advice;
 use crate::client::Client;
 use crate::drive::download::failure::trouble_text;
 use crate::error::{Disposition, Error, ErrorKind};
@@ -302,23 +303,21 @@ impl Asking {
         use Disposition::{Permanent, Temporary};
         let error = match verdict {
             Verdict::NotFound(_) => {
-                self.error(ErrorKind::NotFound, Permanent, &format!("not found (status {status}); check the address"))
+                let text = format!("not found (status {status})");
+                self.error(ErrorKind::NotFound, Permanent, &text).advise(Advice::CheckAddress)
             }
-            Verdict::Denied(_) if self.signed => self.error(
-                ErrorKind::NeedsLink,
-                Permanent,
-                &format!("the signed link is not accepted (status {status}); ask for a fresh one"),
-            ),
-            Verdict::Denied(_) => self.error(
-                ErrorKind::Denied,
-                Permanent,
-                &format!("access denied (status {status}); credentials or a header may be needed"),
-            ),
-            Verdict::Busy { .. } => self.error(
-                ErrorKind::Network,
-                Temporary,
-                &format!("the server is busy (status {status}); try again later"),
-            ),
+            Verdict::Denied(_) if self.signed => {
+                let text = format!("the signed link is not accepted (status {status})");
+                self.error(ErrorKind::NeedsLink, Permanent, &text).advise(Advice::FreshLink)
+            }
+            Verdict::Denied(_) => {
+                let text = format!("access denied (status {status})");
+                self.error(ErrorKind::Denied, Permanent, &text).advise(Advice::GiveCredentials)
+            }
+            Verdict::Busy { .. } => {
+                let text = format!("the server is busy (status {status})");
+                self.error(ErrorKind::Network, Temporary, &text).advise(Advice::TryLater)
+            }
             Verdict::Suspect(why) => {
                 let why = trouble_text(&Trouble::Reply(why));
                 self.error(ErrorKind::Refused, Permanent, &format!("the reply cannot be used: {why}"))

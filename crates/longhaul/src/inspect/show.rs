@@ -10,6 +10,7 @@ use longhaul_core::download::step::Failure;
 use longhaul_core::window::Window;
 
 use super::{Looked, ObjectIdentity, Site, joinable, not_found, unix_time};
+use crate::advice::Advice;
 use crate::client::Client;
 use crate::disk::folder::FileStat;
 use crate::disk::platform;
@@ -124,8 +125,13 @@ pub enum NextStart {
     StartsOver(Option<Restart>),
     /// The whole file stands at the target: only the last steps are missing.
     FinishesPublishing,
-    /// Is refused; why, and what helps, in words.
-    Refused(String),
+    /// Is refused.
+    Refused {
+        /// Why, in words.
+        why: String,
+        /// What helps.
+        advice: Option<Advice>,
+    },
 }
 
 /// A range that would be fetched.
@@ -342,10 +348,10 @@ fn unfinished(site: &Site, looked: &Looked, verdict: Verdict, refusal: Option<Re
         let object = out.source.as_deref().unwrap_or("this source");
         let target = site.path.display().to_string();
         let error = error_of(Failure::Refused(refusal), object, &target, 0, Default::default());
-        out.next_start = NextStart::Refused(error.to_string());
+        out.next_start = NextStart::Refused { why: error.to_string(), advice: error.advice() };
     }
     if let Some(obstacle) = &looked.obstacle {
-        out.next_start = NextStart::Refused(obstacle.clone());
+        out.next_start = NextStart::Refused { why: obstacle.clone(), advice: Some(Advice::MoveAway) };
     }
     out
 }

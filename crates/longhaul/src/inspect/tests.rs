@@ -18,6 +18,7 @@ use super::list::{TransferKind, TransferState};
 use super::show::{FetchRange, FetchReason, Inspection, JournalHealth, NextStart, Unfinished};
 use super::verify::Verification;
 use super::*;
+use crate::advice::Advice;
 use crate::client::{Client, ProxyChoice};
 use crate::disk::crc::RunningCrc;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
@@ -300,12 +301,14 @@ fn what_keeps_a_start_from_starting_is_told_with_what_is_held() {
     s.part(8);
     std::fs::write(s.path("x.iso"), b"somebody's").unwrap();
     let u = s.unfinished();
-    assert!(matches!(&u.next_start, NextStart::Refused(why) if why.contains("--overwrite")), "{:?}", u.next_start);
+    let NextStart::Refused { why, advice } = &u.next_start else { panic!("{:?}", u.next_start) };
+    assert!(why.contains("exists") && *advice == Some(Advice::AllowOverwrite), "{why}, {advice:?}");
     assert_eq!(u.claimed, [units(0..8)]);
     std::fs::remove_file(s.path("x.iso")).unwrap();
     std::fs::hard_link(s.path("x.iso.lhpart"), s.path("second")).unwrap();
     let u = s.unfinished();
-    assert!(matches!(&u.next_start, NextStart::Refused(why) if why.contains("hard link")), "{:?}", u.next_start);
+    let NextStart::Refused { why, advice } = &u.next_start else { panic!("{:?}", u.next_start) };
+    assert!(why.contains("hard link") && *advice == Some(Advice::MoveAway), "{why}, {advice:?}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::show::{merged, minus, whole};
 use super::{Site, disk_error, not_found};
+use crate::advice::Advice;
 use crate::client::Client;
 use crate::disk::crc::RunningCrc;
 use crate::disk::error::DiskError;
@@ -145,7 +146,11 @@ fn compare(
         let mut at = range.start;
         while at < range.end && at < len {
             if stopped.load(Ordering::Relaxed) {
-                return Err(Error::new(ErrorKind::Cancelled, Disposition::Permanent, "nobody waits for the answer"));
+                return Err(Error::new(
+                    ErrorKind::Cancelled,
+                    Disposition::Permanent,
+                    "the answer is not waited for any more",
+                ));
             }
             let wanted = usize::try_from(range.end.min(len) - at).unwrap_or(usize::MAX).min(BUFFER_LEN);
             let chunk = &mut buffer[..wanted];
@@ -162,8 +167,9 @@ fn compare(
         }
     }
     if entry()?.facts != before.facts {
-        let text = format!("{} was changed while it was read; run it again", site.path.display());
-        return Err(Error::new(ErrorKind::LocalFile, Disposition::Temporary, text).with("path", site.path.display()));
+        let text = format!("{} was changed while it was read", site.path.display());
+        let error = Error::new(ErrorKind::LocalFile, Disposition::Temporary, text).with("path", site.path.display());
+        return Err(error.advise(Advice::RunAgain));
     }
     // Bytes that differ make every digest differ: only what the blocks do not explain is told.
     let (same, differing): (Vec<_>, Vec<_>) = hashers.into_iter().partition(|(d, h)| bad.is_empty() && h.is(d));

@@ -11,6 +11,7 @@ use longhaul_core::words::Command;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::{Asked, Cancel, Ends, Transfer, Wish, attend, cancelled, handle};
+use crate::advice::Advice;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state::spool::Spooled;
 use crate::disk::state::uploads::is_barren;
@@ -296,7 +297,7 @@ impl Task {
                 let kept = ended.kept && begun();
                 let error = error(&self.request, failure, stored, ended.remembered);
                 if kept {
-                    self.teller.entry.write(state, stored, total, Some(error.to_string()));
+                    self.teller.entry.write(state, stored, total, Some(error.in_full()));
                 } else {
                     self.teller.entry.remove();
                 }
@@ -349,10 +350,10 @@ impl Task {
     fn callback_failed(&self, said: Option<String>) -> Error {
         let object = &self.request.config.intent.destination;
         let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
-        let text = format!(
-            "{object}: stored, but its callback failed{said}; do not upload it again, tell whoever waits for the callback"
-        );
-        Error::new(ErrorKind::CallbackFailed, Disposition::Permanent, text).with("destination", object)
+        let text = format!("{object}: stored, but its callback failed{said}");
+        Error::new(ErrorKind::CallbackFailed, Disposition::Permanent, text)
+            .with("destination", object)
+            .advise(Advice::TellReceiver)
     }
 
     /// Input that was spooled is not needed any more.

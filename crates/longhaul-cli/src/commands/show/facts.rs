@@ -98,7 +98,10 @@ impl From<&Unfinished> for Partial {
             NextStart::Continues => ("continues", None),
             NextStart::StartsOver(reason) => ("starts_over", reason.map(|r| r.explain().to_owned())),
             NextStart::FinishesPublishing => ("finishes_publishing", None),
-            NextStart::Refused(why) => ("refused", Some(why.clone())),
+            NextStart::Refused { why, advice } => {
+                let helps = advice.map(|advice| format!("; {}", crate::advice::words(advice, |_| None)));
+                ("refused", Some(format!("{why}{}", helps.unwrap_or_default())))
+            }
             _ => ("unknown", None),
         };
         let (journal, journal_problem) = match &u.journal {

@@ -139,10 +139,7 @@ fn take_file(file: &File, path: &Path, locking: Locking) -> Result<bool> {
         }
         Err(TryLockError::Error(e)) if platform::means_unsupported(&e) => match locking {
             Locking::IfPossible => Ok(false),
-            Locking::Required => {
-                let why = "the file system cannot lock (--no-lock goes on without)";
-                Err(DiskError::said(DiskFault::Unsupported, "lock", path, why))
-            }
+            Locking::Required => Err(DiskError::unlockable(path)),
         },
         Err(TryLockError::Error(e)) => Err(DiskError::io("lock", path, e)),
     }

@@ -1,4 +1,5 @@
-//! From the core's verdict to the one public error: names the object, says what was tried and what to do next.
+//! From the core's verdict to the one public error: the text names the object and says what happened, the advice what
+//! helps.
 
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use longhaul_core::reply::Suspicion;
 use longhaul_core::words::{DiskFault, NetFault};
 
 use super::Remembered;
+use crate::advice::Advice;
 use crate::disk::beside::names::Names;
 use crate::disk::error::DiskError;
 use crate::error::{Disposition, Error, ErrorKind};
@@ -23,12 +25,16 @@ pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, 
     // A store knows better than its status why it refuses, and what helps.
     let store_says = remembered.refusal.clone();
     match (failure, store_says) {
-        (Failure::NotFound(status), Some(said)) => {
-            error(ErrorKind::NotFound, Permanent, format!("{object}: {said}")).with("status", status)
-        }
+        (Failure::NotFound(status), Some(said)) => error(ErrorKind::NotFound, Permanent, format!("{object}: {said}"))
+            .with("status", status)
+            .advise(Advice::CheckStore),
         (Failure::Denied(status), Some(said)) => {
-            let kind = if remembered.beside_access { ErrorKind::Refused } else { ErrorKind::Denied };
-            error(kind, Permanent, format!("{object}: {said}{kept}")).with("status", status)
+            let (kind, advice) = match status {
+                _ if remembered.beside_access => (ErrorKind::Refused, None),
+                407 => (ErrorKind::Denied, Some(Advice::GiveProxyCredentials)),
+                _ => (ErrorKind::Denied, Some(Advice::CheckStoreKeys)),
+            };
+            error(kind, Permanent, format!("{object}: {said}{kept}")).with("status", status).advise(advice)
         }
         (Failure::ServerRefused(status), Some(said)) => {
             error(ErrorKind::Refused, Permanent, format!("{object}: {said}{kept}")).with("status", status)
@@ -43,8 +49,9 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
     let error = |kind, disposition, text: String| Error::new(kind, disposition, text).with("source", object);
     match failure {
         Failure::NotFound(status) => {
-            error(ErrorKind::NotFound, Permanent, format!("{object}: not found (status {status}); check the address"))
+            error(ErrorKind::NotFound, Permanent, format!("{object}: not found (status {status})"))
                 .with("status", status)
+                .advise(Advice::CheckAddress)
         }
         Failure::Outside { length } => {
             let range = remembered.range.as_deref().unwrap_or("the range");
@@ -58,42 +65,39 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
         Failure::Denied(status @ 407) | Failure::NeedsLink(status @ 407) => error(
             ErrorKind::Denied,
             Permanent,
-            format!("{object}: the proxy wants a user and password (status 407); give them in its URL{kept}"),
+            format!("{object}: the proxy wants a user and password (status 407){kept}"),
         )
-        .with("status", status),
-        Failure::Denied(status) => error(
-            ErrorKind::Denied,
-            Permanent,
-            format!("{object}: access denied (status {status}); give credentials (--user, --header){kept}"),
-        )
-        .with("status", status),
+        .with("status", status)
+        .advise(Advice::GiveProxyCredentials),
+        Failure::Denied(status) => {
+            error(ErrorKind::Denied, Permanent, format!("{object}: access denied (status {status}){kept}"))
+                .with("status", status)
+                .advise(Advice::GiveCredentials)
+        }
         Failure::NeedsLink(status) => error(
             ErrorKind::NeedsLink,
             Permanent,
-            format!(
-                "{object}: the signed link is not accepted any more (status {status}); \
-                 run the same command with a fresh link{kept}"
-            ),
+            format!("{object}: the signed link is not accepted any more (status {status}){kept}"),
         )
-        .with("status", status),
+        .with("status", status)
+        .advise(Advice::FreshLink),
         Failure::Changed { changes } => error(
             ErrorKind::Changed,
             Permanent,
             format!(
-                "{object}: the object changed while it was fetched ({changes} times in this run){kept}; \
-                 run again to fetch the version of then"
+                "{object}: the object changed while it was fetched ({changes} times in this run){kept}; the next run \
+                 fetches the version of then"
             ),
         )
-        .with("changes", changes),
+        .with("changes", changes)
+        .advise(Advice::RunAgain),
         Failure::Unmet { seen } => unmet(&seen, object, kept),
         Failure::Integrity { expected, actual, declared: false } => error(
             ErrorKind::Integrity,
             Permanent,
-            format!(
-                "{object}: the finished object has {actual} instead of {expected}, twice; nothing was published. \
-                 Check the expected digest, or fetch from another source"
-            ),
-        ),
+            format!("{object}: the finished object has {actual} instead of {expected}, twice; nothing was published"),
+        )
+        .advise(Advice::CheckDigest),
         Failure::Integrity { expected, actual, declared: true } => {
             let field = remembered.declared_in.iter().find(|(digest, _)| *digest == expected);
             let who = field.map_or("the server".to_owned(), |(_, field)| format!("the server's field {field}"));
@@ -101,11 +105,10 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
                 ErrorKind::Integrity,
                 Permanent,
                 format!(
-                    "{object}: {who} says that the object has {expected}, and twice {actual} came; nothing was published. \
-                     Give the right digest (--checksum), which decides; or, if the server's is known to be wrong, \
-                     --ignore-source-digest"
+                    "{object}: {who} says that the object has {expected}, and twice {actual} came; nothing was published"
                 ),
             )
+            .advise(Advice::GiveDigest)
         }
         Failure::NotProvable(why) => error(
             ErrorKind::NotProvable,
@@ -119,31 +122,30 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             ErrorKind::Portal,
             Temporary,
             format!(
-                "{object}: an HTML page came in place of the object (a login page or a captive portal){kept}; \
-                 log in and run the same command again{}",
-                if held == 0 { ", or name the file .html if the page is wanted" } else { "" }
+                "{object}: an HTML page came in place of the object (a login page or a captive portal{}){kept}",
+                if held == 0 { "; a page is taken for a file whose name ends in .html" } else { "" }
             ),
-        ),
+        )
+        .advise(Advice::LogIn),
         Failure::ServerRefused(status) => {
             error(ErrorKind::Refused, Permanent, format!("{object}: the server refuses with status {status}"))
                 .with("status", status)
         }
-        Failure::Unusable(why) => error(
-            ErrorKind::Refused,
-            Permanent,
-            format!("{object}: the server's replies cannot be used: {}{kept}{}", suspicion(why), anew(held, target)),
-        ),
+        Failure::Unusable(why) => {
+            let text = format!("{object}: the server's replies cannot be used: {}{kept}", suspicion(why));
+            anew(error(ErrorKind::Refused, Permanent, text), held, target)
+        }
     }
 }
 
-/// How to begin anew with what the source shows now, where something is held that it does not go with.
-fn anew(held: u64, target: &str) -> String {
-    if held == 0 {
-        return String::new();
+/// What is held and does not go with what the source shows now can be given up: where it lies.
+fn anew(error: Error, held: u64, target: &str) -> Error {
+    match Path::new(target).file_name().and_then(Names::of).filter(|_| held > 0) {
+        Some(names) => {
+            error.with("part", names.part().display()).with("journal", names.log().display()).advise(Advice::BeginAnew)
+        }
+        None => error,
     }
-    let Some(names) = Path::new(target).file_name().and_then(Names::of) else { return String::new() };
-    let (part, journal) = (names.part(), names.log());
-    format!("; to give it up and begin anew, delete {} and {} beside the target", part.display(), journal.display())
 }
 
 /// Another object than the caller asked for.
@@ -179,31 +181,28 @@ fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, reme
     }
     if let Some(other) = remembered.disk.as_ref().and_then(DiskError::saved_by_us) {
         let target = path_of(&remembered, target);
-        let text = format!(
-            "{target}: {mine} and {other} would both be saved there, and {other} was just now; give one of them \
-             another name"
-        );
-        let error = Error::new(ErrorKind::Exists, Disposition::Permanent, text);
+        let text = format!("{target}: {mine} and {other} would both be saved there, and {other} was just now");
+        let error = Error::new(ErrorKind::Exists, Disposition::Permanent, text).advise(Advice::ChooseNames);
         return error.with("path", target).with("source", object).with("other", other);
     }
-    let (kind, next) = match fault {
+    let (kind, advice) = match fault {
         _ if remembered.disk.as_ref().is_some_and(DiskError::is_for_its_name) => {
-            (ErrorKind::LocalFile, "choose another name")
+            (ErrorKind::LocalFile, Advice::ChooseName)
         }
-        DiskFault::NoSpace => (ErrorKind::NoSpace, "make room and run the same command again"),
-        DiskFault::InUse => (ErrorKind::InUse, "wait for it or stop it"),
-        DiskFault::Exists => (ErrorKind::Exists, "move it away or choose another name"),
-        DiskFault::ReadOnly => (ErrorKind::LocalFile, "choose a folder that can be written"),
-        DiskFault::Denied => (ErrorKind::LocalFile, "check the permissions of the folder"),
-        DiskFault::Unsupported | DiskFault::Interrupted | DiskFault::Io => {
-            (ErrorKind::LocalFile, "check the disk and the path")
-        }
+        DiskFault::NoSpace => (ErrorKind::NoSpace, Advice::MakeRoom),
+        DiskFault::InUse => (ErrorKind::InUse, Advice::WaitForOther),
+        DiskFault::Exists => (ErrorKind::Exists, Advice::MoveAway),
+        DiskFault::ReadOnly => (ErrorKind::LocalFile, Advice::ChooseFolder),
+        DiskFault::Denied => (ErrorKind::LocalFile, Advice::CheckPermissions),
+        DiskFault::Unsupported | DiskFault::Interrupted | DiskFault::Io => (ErrorKind::LocalFile, Advice::CheckDisk),
     };
+    let advice = remembered.disk.as_ref().and_then(DiskError::advice).unwrap_or(advice);
     let text = match &remembered.disk {
-        Some(error) => format!("{target}: {error}; {}", error.advice().unwrap_or(next)),
-        None => format!("{target}: cannot {during} (while fetching {object}); {next}"),
+        Some(error) => format!("{target}: {error}"),
+        None => format!("{target}: cannot {during} (while fetching {object})"),
     };
-    let error = Error::new(kind, Disposition::Permanent, text).with("path", target).with("operation", during);
+    let error =
+        Error::new(kind, Disposition::Permanent, text).advise(advice).with("path", target).with("operation", during);
     match remembered.disk.filter(|cause| cause.fault() == DiskFault::InUse) {
         Some(cause) => {
             let error = error.with("part", cause.path().display());
@@ -220,60 +219,53 @@ fn path_of(remembered: &Remembered, target: &str) -> String {
 
 /// Another transfer of this very program works on the target: no other process is to be waited for.
 fn taken(other: &str, object: &str, target: &str) -> Error {
-    let text = if other == object {
-        format!("{target}: {object} is being saved there already, by another transfer of this program")
+    let (text, advice) = if other == object {
+        (format!("{target}: {object} is being saved there already, by another transfer of this program"), None)
     } else {
-        format!(
+        let text = format!(
             "{target}: {object} and {other} would both be saved there, and another transfer of this program is saving \
-             {other}; give one of them another name"
-        )
+             {other}"
+        );
+        (text, Some(Advice::ChooseNames))
     };
-    let error = Error::new(ErrorKind::InUse, Disposition::Permanent, text);
+    let error = Error::new(ErrorKind::InUse, Disposition::Permanent, text).advise(advice);
     error.with("path", target).with("source", object).with("other", other)
 }
 
 fn refused(refusal: Refusal, object: &str, target: &str, remembered: &Remembered) -> Error {
-    let error = |kind, text: String| Error::new(kind, Disposition::Permanent, text).with("path", target);
-    match refusal {
-        Refusal::TargetExists => error(
-            ErrorKind::Exists,
-            format!(
-                "{target} exists and is not a finished download of {}{object}; move it away, choose another name, or allow --overwrite",
-                remembered.range.as_ref().map(|range| format!("{range} of ")).unwrap_or_default()
-            ),
-        ),
-        Refusal::TargetIsSymlink => error(
-            ErrorKind::Exists,
-            format!("{target} is a symbolic link, which is never followed; remove it, or replace it with --overwrite"),
-        ),
-        Refusal::TargetIsDirectory => {
-            error(ErrorKind::Usage, format!("{target} is a folder; name a file, or give the folder with --dir"))
+    let (kind, advice, text) = match refusal {
+        Refusal::TargetExists => {
+            let range = remembered.range.as_ref().map(|range| format!("{range} of ")).unwrap_or_default();
+            let text = format!("{target} exists and is not a finished download of {range}{object}");
+            (ErrorKind::Exists, Advice::AllowOverwrite, text)
         }
+        Refusal::TargetIsSymlink => {
+            let text = format!("{target} is a symbolic link, which is never followed");
+            (ErrorKind::Exists, Advice::AllowOverwrite, text)
+        }
+        Refusal::TargetIsDirectory => (ErrorKind::Usage, Advice::ChooseFile, format!("{target} is a folder")),
         Refusal::TargetIsSpecial => {
-            error(ErrorKind::Exists, format!("{target} is a device, pipe or socket; name a file"))
+            (ErrorKind::Exists, Advice::ChooseName, format!("{target} is a device, pipe or socket"))
         }
-        Refusal::PartialOfAnotherSource => error(
-            ErrorKind::Exists,
-            format!(
-                "the partial file of {target} belongs to {}, not to {object}; finish or remove that one, or choose another name",
-                remembered.recorded_source.as_deref().unwrap_or("another source")
-            ),
-        ),
-        Refusal::PartialOfAnotherRange => error(
-            ErrorKind::Exists,
-            format!(
-                "the partial file of {target} holds another range of {object}: {}, not {}; finish or remove that one, or choose another name",
+        Refusal::PartialOfAnotherSource => {
+            let other = remembered.recorded_source.as_deref().unwrap_or("another source");
+            let text = format!("the partial file of {target} belongs to {other}, not to {object}");
+            (ErrorKind::Exists, Advice::FinishOther, text)
+        }
+        Refusal::PartialOfAnotherRange => {
+            let text = format!(
+                "the partial file of {target} holds another range of {object}: {}, not {}",
                 remembered.recorded_range.as_deref().unwrap_or("other bytes"),
                 remembered.range.as_deref().unwrap_or("all of it")
-            ),
-        ),
-        Refusal::NoSpaceAhead { needed, free } => error(
-            ErrorKind::NoSpace,
-            format!(
-                "{target}: {needed} bytes are needed and {free} are free; make room and run the same command again"
-            ),
-        ),
-    }
+            );
+            (ErrorKind::Exists, Advice::FinishOther, text)
+        }
+        Refusal::NoSpaceAhead { needed, free } => {
+            let text = format!("{target}: {needed} bytes are needed and {free} are free");
+            (ErrorKind::NoSpace, Advice::MakeRoom, text)
+        }
+    };
+    Error::new(kind, Disposition::Permanent, text).with("path", target).advise(advice)
 }
 
 fn gave_up(trouble: &Trouble, object: &str, held: u64, remembered: Remembered, disposition: Disposition) -> Error {
@@ -284,13 +276,12 @@ fn gave_up(trouble: &Trouble, object: &str, held: u64, remembered: Remembered, d
         trouble => (ErrorKind::Network, trouble_text(trouble)),
     };
     // What is so for good does not get better by another try.
-    let next = match trouble {
-        Trouble::Net(NetFault::Redirect | NetFault::Proxy | NetFault::Tls) => "",
-        Trouble::Net(NetFault::Resolve) => "; check the name and the network, and run the same command again",
-        _ if held > 0 => "; run the same command again to go on",
-        _ => "; run the same command again",
+    let advice = match trouble {
+        Trouble::Net(NetFault::Redirect | NetFault::Proxy | NetFault::Tls) => None,
+        Trouble::Net(NetFault::Resolve) => Some(Advice::CheckNetwork),
+        _ => Some(Advice::RunAgain),
     };
-    Error::new(kind, disposition, format!("{object}: {why}{last}{kept}{next}")).with("source", object)
+    Error::new(kind, disposition, format!("{object}: {why}{last}{kept}")).with("source", object).advise(advice)
 }
 
 /// That the same is asked in a plainer way, in words.

@@ -1,10 +1,12 @@
-//! From the core's verdict on an upload to the one public error: names the object, says what was tried and what to do
-//! next.
+//! From the core's verdict on an upload to the one public error: the text names the object and says what happened, the
+//! advice what helps.
 
 use longhaul_core::upload::step::{Failure, Fault, Limit};
 use longhaul_core::words::{DiskFault, NetFault};
 
 use super::Remembered;
+use crate::advice::Advice;
+use crate::disk::error::DiskError;
 use crate::drive::download::failure::trouble_text;
 use crate::error::{Disposition, Error, ErrorKind};
 
@@ -30,52 +32,37 @@ pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: Remember
         Error::new(kind, disposition, text).with("destination", object).with("source", source)
     };
     match failure {
-        Failure::NoSuchBucket => error(
-            ErrorKind::NotFound,
-            Permanent,
-            format!("{object}: there is no such bucket{said}; check the name, the region and the endpoint"),
-        ),
-        Failure::Denied(status) => error(
-            ErrorKind::Denied,
-            Permanent,
-            format!(
-                "{object}: access denied (status {status}){said}; check the credentials and their permissions{kept}"
-            ),
-        )
-        .with("status", status),
+        Failure::NoSuchBucket => {
+            error(ErrorKind::NotFound, Permanent, format!("{object}: there is no such bucket{said}"))
+                .advise(Advice::CheckStore)
+        }
+        Failure::Denied(status) => {
+            error(ErrorKind::Denied, Permanent, format!("{object}: access denied (status {status}){said}{kept}"))
+                .with("status", status)
+                .advise(Advice::CheckStoreKeys)
+        }
         Failure::NeedsCredentials => error(
             ErrorKind::Denied,
             Permanent,
-            format!(
-                "{object}: there are no credentials, or they have expired{said}; bring new ones and run it again{kept}"
-            ),
-        ),
+            format!("{object}: there are no credentials, or they have expired{said}{kept}"),
+        )
+        .advise(Advice::GiveStoreKeys),
         Failure::SourceChanged { changes } => error(
             ErrorKind::Changed,
             Permanent,
-            format!(
-                "{source}: the file changed while it was uploaded to {object} ({changes} times in this run); \
-                 run again when nobody writes to it"
-            ),
+            format!("{source}: the file changed while it was uploaded to {object} ({changes} times in this run)"),
         )
-        .with("changes", changes),
+        .with("changes", changes)
+        .advise(Advice::LeaveSourceAlone),
         Failure::OtherObject => {
-            let next = if overwriting_forbidden {
-                "choose another key, or allow it to be replaced"
-            } else {
-                "look at it; then choose another key, replace it (`put --force`), or give this upload up (`cancel`)"
-            };
-            let text = format!("{object}: another writer's object stands at the key and is not overwritten; {next}");
-            error(ErrorKind::OtherObject, Permanent, text)
+            let advice = if overwriting_forbidden { Advice::ChooseKey } else { Advice::JudgeObject };
+            let text = format!("{object}: another writer's object stands at the key and is not overwritten");
+            error(ErrorKind::OtherObject, Permanent, text).advise(advice)
         }
-        Failure::Unconfirmed => error(
-            ErrorKind::Unconfirmed,
-            GaveUp,
-            format!(
-                "{object}: it may be stored, but that cannot be found out{said}; the same command again tries once \
-                 more, with the permission to read the object if possible"
-            ),
-        ),
+        Failure::Unconfirmed => {
+            let text = format!("{object}: it may be stored, but that cannot be found out{said}");
+            error(ErrorKind::Unconfirmed, GaveUp, text).advise(Advice::AllowReading)
+        }
         Failure::Integrity { expected, actual } => {
             let differs = match expected.zip(actual) {
                 Some((expected, actual)) => format!("the store has {actual} where {source} has {expected}"),
@@ -84,11 +71,14 @@ pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: Remember
                      that of its parts"
                 ),
             };
-            let text = format!("{object}: {differs}, twice; check the disk, the memory and the network");
-            error(ErrorKind::Integrity, Permanent, text)
+            let text = format!("{object}: {differs}, twice");
+            error(ErrorKind::Integrity, Permanent, text).advise(Advice::CheckMachine)
         }
         Failure::Disk { fault, during } => disk(fault, during, about, remembered),
-        Failure::Limits(limit) => error(ErrorKind::Usage, Permanent, format!("{source}: {}", limits(limit))),
+        Failure::Limits(limit) => {
+            let (text, advice) = limits(limit);
+            error(ErrorKind::Usage, Permanent, format!("{source}: {text}")).advise(advice)
+        }
         Failure::GaveUp(fault) => {
             let why = fault_text(&fault);
             let kind = match fault {
@@ -98,36 +88,35 @@ pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: Remember
                 _ => ErrorKind::Network,
             };
             // What is so for good does not get better by another try.
-            let next = match fault {
+            let advice = match fault {
                 Fault::Net { fault: NetFault::Tls | NetFault::Proxy | NetFault::Redirect, .. }
                 | Fault::Expired
                 | Fault::NoCredentials
-                | Fault::Denied(_) => "",
-                _ => "; run the same command again",
+                | Fault::Denied(_) => None,
+                _ => Some(Advice::RunAgain),
             };
-            let text = format!("{object}: {why}{}{kept}{next}", last(&said, &why));
-            error(kind, GaveUp, text)
+            let text = format!("{object}: {why}{}{kept}", last(&said, &why));
+            error(kind, GaveUp, text).advise(advice)
         }
         Failure::Rejected(413) => error(
             ErrorKind::Refused,
             Permanent,
             format!(
-                "{object}: one request was too large for the store, or for a proxy before it (status 413){said}{kept}; \
-                 send it in smaller parts"
+                "{object}: one request was too large for the store, or for a proxy before it (status 413){said}{kept}"
             ),
         )
-        .with("status", 413),
+        .with("status", 413)
+        .advise(Advice::SmallerParts),
         Failure::Rejected(status) => error(
             ErrorKind::Refused,
             Permanent,
             format!("{object}: the store refuses with status {status}{said}{kept}"),
         )
         .with("status", status),
-        Failure::Unusable => error(
-            ErrorKind::Refused,
-            Permanent,
-            format!("{object}: the store's answers cannot be used{said}{kept}; check the endpoint"),
-        ),
+        Failure::Unusable => {
+            error(ErrorKind::Refused, Permanent, format!("{object}: the store's answers cannot be used{said}{kept}"))
+                .advise(Advice::CheckStore)
+        }
     }
 }
 
@@ -140,22 +129,24 @@ fn last(said: &str, why: &str) -> String {
 }
 
 fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: Remembered) -> Error {
-    let (kind, next) = match fault {
-        DiskFault::NoSpace => (ErrorKind::NoSpace, "make room and run the same command again"),
-        DiskFault::InUse => (ErrorKind::InUse, "wait for it or stop it"),
-        DiskFault::Denied => (ErrorKind::LocalFile, "check the permissions"),
-        DiskFault::Unsupported if is_about(&remembered, about.source) => (ErrorKind::LocalFile, AS_A_STREAM),
-        DiskFault::ReadOnly => (ErrorKind::LocalFile, "choose a state directory that can be written"),
+    let (kind, advice) = match fault {
+        DiskFault::NoSpace => (ErrorKind::NoSpace, Advice::MakeRoom),
+        DiskFault::InUse => (ErrorKind::InUse, Advice::WaitForOther),
+        DiskFault::Denied => (ErrorKind::LocalFile, Advice::CheckPermissions),
+        DiskFault::Unsupported if is_about(&remembered, about.source) => (ErrorKind::LocalFile, Advice::SendAsStream),
+        DiskFault::ReadOnly => (ErrorKind::LocalFile, Advice::ChooseStateDir),
         DiskFault::Exists | DiskFault::Unsupported | DiskFault::Interrupted | DiskFault::Io => {
-            (ErrorKind::LocalFile, "check the file, its disk and the state directory")
+            (ErrorKind::LocalFile, Advice::CheckSource)
         }
     };
+    let advice = remembered.disk.as_ref().and_then(DiskError::advice).unwrap_or(advice);
     let About { object, source, .. } = *about;
     let text = match &remembered.disk {
-        Some(error) => format!("{source}: {error}; {}", error.advice().unwrap_or(next)),
-        None => format!("{source}: cannot {during} (while uploading to {object}); {next}"),
+        Some(error) => format!("{source}: {error}"),
+        None => format!("{source}: cannot {during} (while uploading to {object})"),
     };
     let error = Error::new(kind, Disposition::Permanent, text)
+        .advise(advice)
         .with("source", source)
         .with("destination", object)
         .with("operation", during);
@@ -165,25 +156,25 @@ fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: R
     }
 }
 
-/// What to do with a source that cannot be sent as a file.
-pub(crate) const AS_A_STREAM: &str = "send it as a stream: `put -` (in a program, `Client::upload_reader`)";
-
 fn is_about(remembered: &Remembered, source: &str) -> bool {
     remembered.disk.as_ref().is_some_and(|error| error.path().display().to_string() == source)
 }
 
-fn limits(limit: Limit) -> String {
+fn limits(limit: Limit) -> (String, Option<Advice>) {
     match limit {
         Limit::PartTooSmall(least) => {
-            format!("the store takes no parts below {least} bytes; choose a larger part size")
+            (format!("the store takes no parts below {least} bytes"), Some(Advice::LargerParts))
         }
-        Limit::PartTooLarge(most) => format!("the store takes no parts above {most} bytes; choose a smaller part size"),
+        Limit::PartTooLarge(most) => {
+            (format!("the store takes no parts above {most} bytes"), Some(Advice::SmallerParts))
+        }
         Limit::TooManyParts(most) => {
-            format!(
-                "with this part size there would be more than the {most} parts that the store takes; choose a larger one"
-            )
+            let text = format!("with this part size there would be more than the {most} parts that the store takes");
+            (text, Some(Advice::LargerParts))
         }
-        Limit::TooLong(most) => format!("it is longer than the longest object that the store takes, {most} bytes"),
+        Limit::TooLong(most) => {
+            (format!("it is longer than the longest object that the store takes, {most} bytes"), None)
+        }
     }
 }
 

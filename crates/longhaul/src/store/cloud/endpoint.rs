@@ -20,6 +20,7 @@ use url::{Host, Url};
 
 use super::checksums::Learned;
 use super::clock::Clock;
+use crate::advice::Advice;
 use crate::error::Error;
 use crate::source::Dialect;
 use crate::store::sign::{encode, encode_path, oss};
@@ -140,7 +141,7 @@ impl Endpoint {
             (None, Some(region), _) => vendors_host(dialect, region),
             (None, None, Dialect::S3) => vendors_host(dialect, "us-east-1"),
             (None, None, Dialect::Oss) => {
-                return Err(Error::usage("OSS needs an endpoint or a region (--endpoint, --region)"));
+                return Err(Error::usage("OSS needs an endpoint or a region").advise(Advice::GiveEndpoint));
             }
         };
         let url = read_url(&text)?;
@@ -151,9 +152,8 @@ impl Endpoint {
             (None, Dialect::S3) => "us-east-1".to_owned(),
             (None, Dialect::Oss) if sign_v1 => String::new(),
             (None, Dialect::Oss) => {
-                return Err(Error::usage(format!(
-                    "the region of {host} is needed for signing (--region, such as cn-hangzhou), or version 1 of it"
-                )));
+                let text = format!("the region of {host}, such as cn-hangzhou, is needed for signing with version 4");
+                return Err(Error::usage(text).advise(Advice::GiveRegion));
             }
         };
         let below = url.path().trim_end_matches('/').to_owned();
@@ -341,7 +341,7 @@ fn check_path(below: &str, host: &str, cname: bool) -> Result<(), Error> {
             "{host} has its buckets right below it: no path can follow in the endpoint; the bucket belongs into the \
              object's name"
         ),
-        () if cname => "a domain of the bucket's own (--cname) has its keys right below it: no path can follow in the \
+        () if cname => "a domain of the bucket's own has its keys right below it: no path can follow in the \
                         endpoint"
             .to_owned(),
         () if !below.bytes().all(plain) || below.contains("//") => {

@@ -146,7 +146,7 @@ fn a_store_below_a_path_has_its_buckets_below_it() {
         }
     }
     let custom = EndpointOptions { cname: true, ..options(Dialect::S3, "https://dl.example.com/s3", "here-1") };
-    assert!(Endpoint::new(custom).unwrap_err().to_string().contains("(--cname) has its keys right below it"));
+    assert!(Endpoint::new(custom).unwrap_err().to_string().contains("of the bucket's own has its keys right below it"));
 }
 
 #[test]

@@ -14,9 +14,10 @@ use super::clock::Told;
 use super::endpoint::Hint;
 use super::request::Verb;
 use super::xml;
+use crate::advice::Advice;
 use crate::store::http::NetFailure;
 
-const ARCHIVED: &str = "the object is archived: have it restored, then run the same command again";
+const ARCHIVED: &str = "the object is archived, and has to be restored first";
 const USED_UP: &str = "a limit of the bucket or the account is used up: make room there, or have it raised";
 const DISABLED: &str = "the account or the bucket is disabled at the store";
 /// How much of a store's message is shown.
@@ -35,11 +36,23 @@ pub(super) const UNEXPLAINED: &str = "the store does not say why: the object at 
 pub(crate) struct Refusal {
     /// What it means, for the core.
     pub(crate) fault: Fault,
-    /// What happened and what can be done, for people: one line, no secrets.
+    /// What happened, for people: one line, no secrets.
     pub(crate) detail: String,
 }
 
 impl Refusal {
+    /// What helps where the next request does not.
+    pub(crate) fn advice(&self) -> Option<Advice> {
+        match self.fault {
+            Fault::Denied(407) => Some(Advice::GiveProxyCredentials),
+            Fault::Denied(_) => Some(Advice::CheckStoreKeys),
+            Fault::Expired | Fault::NoCredentials => Some(Advice::GiveStoreKeys),
+            Fault::NoSuchBucket => Some(Advice::CheckStore),
+            Fault::Net { .. } | Fault::Busy { .. } => Some(Advice::RunAgain),
+            _ => None,
+        }
+    }
+
     /// The network failed; `maybe_done` when the whole request may have arrived.
     pub(super) fn of_network(failure: NetFailure, maybe_done: bool) -> Self {
         Self { fault: Fault::Net { fault: failure.fault, maybe_done }, detail: failure.detail }
@@ -255,7 +268,7 @@ impl Said {
         self.date.is_some_and(|date| date.abs_diff(now_unix_s) > SKEW_MAX_S)
     }
 
-    /// The whole of it as a refusal, with what can be done.
+    /// The whole of it as a refusal, with what the store's code means where its name does not say it.
     pub(super) fn refusal(&self, what: &str, fault: Fault, more: &str) -> Refusal {
         let hint = match (&fault, self.code()) {
             _ if !more.is_empty() => more,
@@ -267,9 +280,6 @@ impl Said {
             (Fault::NoSuchKey, _) if self.deleted => "it was deleted; that version is a mark of it, without any bytes",
             (Fault::Rejected(403), _) => self.beside_access().unwrap_or_default(),
             (Fault::Denied(407), _) => "the proxy wants a user and password",
-            (Fault::Denied(_), _) => "check the credentials and what they may do here",
-            (Fault::NoSuchBucket, _) => "check the bucket, the endpoint and the region",
-            (Fault::Expired, _) => "the credentials have expired, or are not known",
             (Fault::Exists, _) => "an object is there, and is not to be replaced",
             (_, "EntityTooSmall") => "the store wants larger parts",
             (Fault::Rejected(400), _) if self.is_about_sse_c() => SSE_C,
