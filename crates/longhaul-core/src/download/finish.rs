@@ -231,9 +231,8 @@ impl Download {
     }
 
     fn sync_failed_at_seal(&mut self, fault: DiskFault) {
-        self.sync_failures += 1;
         self.give_up_unclaimed();
-        if self.sync_failures > 1 {
+        if self.disk.sync_failed() {
             self.fail(Failure::Disk { fault, during: "sync" });
         }
     }
@@ -282,9 +281,7 @@ impl Download {
         if self.ending == Some(Ending::Discard) {
             return if self.opened { self.job(Job::RemoveAll, Step::RemoveAll) } else { self.finish_ending() };
         }
-        // Without its name on the disk the file is as good as lost: then nothing of it can be claimed.
-        let can_claim = !self.journal_broken && self.directory_synced && self.power();
-        let Some(g) = self.current.as_ref().filter(|_| can_claim) else {
+        let Some(g) = self.current.as_ref().filter(|_| self.disk.can_claim()) else {
             return self.finish_ending();
         };
         let covered = g.held.dirty();

@@ -12,9 +12,6 @@ use crate::fault::Fault;
 use crate::ranges::Range;
 use crate::words::{DiskFault, Durability, Extent};
 
-/// Failed syncs in one run before giving up on the disk.
-const SYNC_FAILURES_MAX: u32 = 2;
-
 impl Download {
     /// Bytes reached the file: keep them in mind, and leave a hint.
     pub(super) fn wrote(&mut self, extent: Extent) {
@@ -24,15 +21,14 @@ impl Download {
         let (total, generation) = (g.held.total(), g.begin.generation);
         self.law(4, fits, "a stream wrote over bytes that are held already");
         self.moved = true;
-        self.dirty_since.get_or_insert(self.run.now());
-        self.dirty_bytes += total.saturating_sub(before);
+        self.disk.wrote(self.run.now(), total.saturating_sub(before));
         if self.retry.progress(total) {
             self.suspects = 0;
             self.doubts = 0;
             (self.told, self.anew) = (None, None);
         }
         if self.small_since.is_none() {
-            self.hints_recorded += 1;
+            self.disk.hint_recorded();
             self.record(Job::Hint, vec![Record::Hint { generation, extent }], false);
         }
     }
@@ -61,7 +57,7 @@ impl Download {
     }
 
     pub(super) fn journal_failed(&mut self, fault: DiskFault) {
-        self.journal_broken = true;
+        self.disk.journal_failed();
         self.fail_disk(fault, "write the journal");
     }
 
@@ -69,7 +65,7 @@ impl Download {
 
     pub(super) fn may_sync(&self) -> bool {
         self.power()
-            && self.directory_synced
+            && self.disk.is_folder_synced()
             && self.beginning.is_none()
             && self.current.as_ref().is_some_and(|g| !g.is_whole())
             // One at a time: when two overlap, the kernel may report a lost page to one of them and success to the
@@ -78,15 +74,12 @@ impl Download {
     }
 
     pub(super) fn sync_if_due(&mut self) {
-        let Some(since) = self.dirty_since else { return };
-        let due = self.dirty_bytes >= self.config.sync_bytes || self.run.now() >= since + self.config.sync_every_ms;
         let Some(g) = &self.current else { return };
-        if !due || !self.may_sync() {
+        if !self.disk.is_sync_due(self.run.now()) || !self.may_sync() {
             return;
         }
         let (covered, slot, generation) = (g.held.dirty(), g.begin.slot, g.begin.generation);
-        self.dirty_since = None;
-        self.dirty_bytes = 0;
+        self.disk.is_clean_from_here();
         if self.planted(Fault::ClaimBeforeSync) {
             self.claim(covered.clone());
         }
@@ -117,43 +110,41 @@ impl Download {
     /// What no earlier sync covered is given up, durably, and fetched again once all streams have stopped.
     fn sync_failed(&mut self, generation: u32, fault: DiskFault) {
         if self.planted(Fault::SyncRetriedAfterFailure) {
-            self.dirty_since.get_or_insert(self.run.now());
+            self.disk.wrote(self.run.now(), 0);
             return;
         }
-        self.sync_failures += 1;
+        let too_often = self.disk.sync_failed();
         // Syncs under way saw the same error or were begun after it: their success would prove nothing either.
         self.run.forget(|j| matches!(j, Job::Sync { generation: g, .. } if *g == generation));
         if self.current.as_ref().is_some_and(|g| g.begin.generation == generation) {
             // Also bytes that landed before the failure and are told of after it are in doubt: given up once all is
             // told.
             self.stop_all();
-            self.unsynced_lost = true;
+            self.disk.lose_unsynced();
         } else if let Some(old) = self.old.as_mut().filter(|g| g.begin.generation == generation) {
             let ranges = old.held.drop_unclaimed();
             if !ranges.is_empty() {
                 self.record_void(generation, ranges, Restart::SyncFailed);
             }
         }
-        if self.sync_failures >= SYNC_FAILURES_MAX {
+        if too_often {
             self.fail(Failure::Disk { fault, during: "sync" });
         }
     }
 
     /// Once no stream writes any more: the unclaimed bytes are voided.
     pub(super) fn settle_failed_sync(&mut self) -> bool {
-        if self.unsynced_lost && self.streams.is_empty() {
-            self.unsynced_lost = false;
+        if self.streams.is_empty() && self.disk.take_lost() {
             self.give_up_unclaimed();
         }
-        !self.unsynced_lost
+        !self.disk.has_lost_unsynced()
     }
 
     pub(super) fn give_up_unclaimed(&mut self) {
         let Some(g) = &mut self.current else { return };
         let ranges = g.held.drop_unclaimed();
         let (generation, held) = (g.begin.generation, g.held.total());
-        self.dirty_since = None;
-        self.dirty_bytes = 0;
+        self.disk.is_clean_from_here();
         if !ranges.is_empty() {
             let discarded = ranges.iter().map(|r| r.len()).sum();
             self.note(Note::Restarted { reason: Restart::SyncFailed, discarded });
@@ -164,10 +155,8 @@ impl Download {
 
     pub(super) fn throttle(&mut self) {
         let unsynced = self.current.as_ref().map_or(0, |g| g.held.unclaimed());
-        let wanted = self.power() && unsynced >= self.config.unsynced_bytes_max;
-        if wanted != self.throttled {
-            self.throttled = wanted;
-            self.run.order(Step::Throttle(wanted));
+        if let Some(stop) = self.disk.throttle(unsynced) {
+            self.run.order(Step::Throttle(stop));
         }
     }
 
@@ -187,7 +176,7 @@ impl Download {
                 hints.iter().for_each(|&h| {
                     g.held.grow(h);
                 });
-                self.dirty_since.get_or_insert(self.run.now());
+                self.disk.wrote(self.run.now(), 0);
                 return true;
             }
             let (slot, generation) = (g.begin.slot, g.begin.generation);
@@ -228,8 +217,7 @@ impl Download {
         }
         let more = g.held.unclaimed().saturating_sub(before);
         if more > 0 {
-            self.dirty_since.get_or_insert(self.run.now());
-            self.dirty_bytes += more;
+            self.disk.wrote(self.run.now(), more);
         }
         if unsynced_claims && more > 0 {
             self.claim(good);
@@ -325,15 +313,11 @@ impl Download {
     // ---- compaction --------------------------------------------------------------------------------------------
 
     pub(super) fn compact_if_due(&mut self) {
-        // The new journal tells under which name each generation lies: not before the folder is known to say the same.
-        if self.power() && !self.directory_synced {
-            return;
-        }
         let extents = [&self.current, &self.old].into_iter().flatten().map(|g| g.held.list().len() as u64);
-        if self.hints_recorded < self.config.compact_after.max(4 * extents.sum::<u64>()) || self.beginning.is_some() {
+        if !self.disk.wants_compaction(extents.sum()) || self.beginning.is_some() {
             return;
         }
-        self.hints_recorded = 0;
+        self.disk.compacted();
         let mut records = vec![Record::Source(self.config.source.clone())];
         for g in [&self.old, &self.current].into_iter().flatten() {
             snapshot(g, &mut records);

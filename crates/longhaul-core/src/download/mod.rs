@@ -20,6 +20,7 @@
 //! * `stream`: reply heads, the bodies' ends, begins of generations.
 //! * `doubt`: replies that are not believed at once.
 //! * `share`: requests, and which connection brings what.
+//! * `disk`: what was learned of the disk; when a sync is due, whether a claim would be worth anything.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
 //! * `finish`: publishing, winding down.
 //! * `window`: where the file's offsets lie in the object, when only a part of it is wanted.
@@ -29,6 +30,7 @@
 //! It does not know what a connection is, how a request looks, or where files are.
 
 mod config;
+mod disk;
 mod doubt;
 mod finish;
 pub mod held;
@@ -54,7 +56,8 @@ use crate::ranges::Range;
 use crate::reply::{Asked, Suspicion};
 use crate::retry::Retry;
 use crate::run::{Machine, Ordered, Run};
-use crate::words::{Command, DiskFault, Durability, Extent, Millis, Ticket};
+use crate::words::{Command, DiskFault, Extent, Millis, Ticket};
+use disk::Disk;
 use held::Slot;
 use journal::{Publishing, Record};
 use restart::Restart;
@@ -176,6 +179,7 @@ pub struct Download {
     config: Config,
     planted: Option<Fault>,
     run: Run<Step, Job>,
+    disk: Disk,
     streams: Vec<Stream>,
 
     opened: bool,
@@ -251,19 +255,9 @@ pub struct Download {
     doubts: u32,
     changes: u32,
     mismatches: u32,
-    sync_failures: u32,
 
-    // What was learned of the disk.
-    directory_synced: bool,
-    journal_broken: bool,
-    dirty_since: Option<Millis>,
-    dirty_bytes: u64,
-    /// A sync failed: the unclaimed bytes are given up as soon as all streams have stopped.
-    unsynced_lost: bool,
     /// Claims that end inside a block were asked to be read back.
     partials_asked: bool,
-    throttled: bool,
-    hints_recorded: u64,
     verified: Vec<Digest>,
     /// Something was fetched in this run or an earlier one of it: the outcome is not "already there".
     moved: bool,
@@ -274,10 +268,12 @@ impl Download {
     pub fn new(config: Config) -> Self {
         let retry = Retry::new(config.retry, config.seed);
         let pace = Pace::new(config.connections, config.connections_known);
+        let disk = Disk::new(&config);
         let mut run = Self {
             config,
             planted: None,
             run: Run::new(),
+            disk,
             streams: Vec::new(),
             opened: false,
             over: false,
@@ -325,15 +321,7 @@ impl Download {
             doubts: 0,
             changes: 0,
             mismatches: 0,
-            sync_failures: 0,
-            directory_synced: true,
-            journal_broken: false,
-            dirty_since: None,
-            dirty_bytes: 0,
-            unsynced_lost: false,
             partials_asked: false,
-            throttled: false,
-            hints_recorded: 0,
             verified: Vec::new(),
             moved: false,
         };
@@ -466,7 +454,7 @@ impl Download {
     }
 
     fn power(&self) -> bool {
-        self.config.durability == Durability::Power
+        self.disk.outlives_power()
     }
 
     fn planted(&self, fault: Fault) -> bool {
@@ -521,12 +509,12 @@ impl Machine for Download {
 
     fn wake_at(&self) -> Option<Millis> {
         let proving = self.run.any(|j| j.blocks_all() || matches!(j, Job::Check { hints: true, .. }));
-        if self.over || self.closing || self.ending.is_some() || self.unsynced_lost || proving {
+        if self.over || self.closing || self.ending.is_some() || self.disk.has_lost_unsynced() || proving {
             return None; // something else will be heard first
         }
         let small = self.small_until().filter(|_| !self.current.as_ref().is_some_and(|g| self.is_ready(g)));
         let retry = (self.retry.not_before > self.run.now()).then_some(self.retry.not_before);
-        let sync = self.dirty_since.filter(|_| self.may_sync()).map(|since| since + self.config.sync_every_ms);
+        let sync = self.disk.sync_at().filter(|_| self.may_sync());
         [retry, sync, small, self.look_again].into_iter().flatten().min()
     }
 

@@ -17,8 +17,7 @@ impl Download {
         // Our own finished file may be replaced by a newer version that was begun before.
         self.config.overwrite |= matches!(found.target, Target::File { finished: Some(_), .. });
         if let FoundJournal::Read(recovered) = &found.journal {
-            // What earlier runs left in the journal counts as well: many short runs must not make it grow for ever.
-            self.hints_recorded = recovered.next_sequence.into();
+            self.disk.found_records(recovered.next_sequence.into());
         }
         if let FoundJournal::Read(recovered) = &mut found.journal
             && self.planted(Fault::RangeOfJournalIgnored)
@@ -78,7 +77,7 @@ impl Download {
                 }
                 if self.power() {
                     // The run before may have died before it could.
-                    self.directory_synced = false;
+                    self.disk.folder_changed();
                     self.job(Job::BeginDir, Step::SyncDir);
                 }
                 if let Some(generation) = gone {

@@ -133,7 +133,7 @@ impl Download {
             let bound = piece.or((gap.end < end).then_some(gap.end));
             return Some(next(ask(gap.start, self.within_piece(gap.start, bound)), false));
         }
-        if alone || self.throttled || self.streams.is_empty() {
+        if alone || self.disk.is_throttled() || self.streams.is_empty() {
             return None;
         }
         let taken = self.take_over();
@@ -348,7 +348,7 @@ impl Download {
             missing: g.begin.identity.length.map_or(u64::MAX, |length| length.saturating_sub(g.held.total())),
             in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
             flowing: u32::try_from(flowing).unwrap_or(u32::MAX),
-            throttled: self.throttled,
+            throttled: self.disk.is_throttled(),
             latency_ms: self.latency_ms,
         };
         self.pace.look(self.run.now(), seen);

@@ -96,7 +96,7 @@ impl Download {
         self.streams[i].close_framed = facts.framing == Framing::Close;
         self.streams[i].led_away = facts.suggested_name.is_none()
             && facts.led_to.is_some_and(|ending| ending != names::ending_of_no_page(&self.config.wanted_name));
-        if self.ending.is_some() || self.unsynced_lost {
+        if self.ending.is_some() || self.disk.has_lost_unsynced() {
             return self.stop(i);
         }
         if self.heard_refusal(i, facts) {
@@ -499,7 +499,7 @@ impl Download {
         self.alternates();
         self.note(Note::Returned { held });
         self.partials_asked = false;
-        self.dirty_since = Some(self.run.now());
+        self.disk.count_anew(self.run.now());
         self.retry.restart_at(held);
         self.record(Job::RetireNext, vec![Record::Retire { generation: left.begin.generation }], true);
     }
@@ -526,7 +526,7 @@ impl Download {
                 }
             }
             Job::Create => self.begun(),
-            Job::BeginDir => self.directory_synced = true,
+            Job::BeginDir => self.disk.folder_synced(),
             _ => {}
         }
     }
@@ -555,7 +555,7 @@ impl Download {
             self.retry.restart_at(0); // where only one reply counts, the next one must bring more than the last
         }
         let mut left = self.current.replace(Generation::new(begin));
-        if std::mem::take(&mut self.unsynced_lost)
+        if self.disk.take_lost()
             && let Some(left) = &mut left
         {
             // A sync failed since this began, and it was of what is left now: that may be returned to.
@@ -568,10 +568,9 @@ impl Download {
             self.old = left;
         }
         self.partials_asked = true;
-        self.dirty_since = None;
-        self.dirty_bytes = 0;
+        self.disk.is_clean_from_here();
         if self.power() {
-            self.directory_synced = false;
+            self.disk.folder_changed();
             if self.small_since.is_none() {
                 self.job(Job::BeginDir, Step::SyncDir);
             }
