@@ -1,7 +1,7 @@
 //! longhaul **talks**: the command line.
 //!
 //! ```text
-//! words typed ──flags::low──▶ Words ──flags::high──▶ Command ──one match──▶ commands::…
+//! words typed ──clap──▶ flags::Words ──flags──▶ flags::Command ──one match──▶ commands::…
 //!                                                                  │ events
 //!                                                                  ▼
 //!                                                    show::{bar, plain, json}, exit
@@ -24,14 +24,14 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use exit::{Exit, Failure};
-use flags::high::Command;
+use flags::{Command, Words};
 
 fn main() -> ExitCode {
     if std::env::args_os().len() <= 1 {
-        out::say_styled(&flags::low::Words::command().render_help());
+        out::say_styled(&Words::command().render_help());
         return ExitCode::from(Exit::Usage.code());
     }
-    let words = match flags::low::Words::try_parse() {
+    let words = match Words::try_parse() {
         Ok(words) => words,
         Err(error) => {
             let _ = error.print(); // a closed terminal: nobody to tell
@@ -45,9 +45,9 @@ fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-fn run(words: flags::low::Words) -> Result<Exit, Failure> {
+fn run(words: Words) -> Result<Exit, Failure> {
     log_to_stderr(words.verbose);
-    match flags::high::command(words)? {
+    match flags::command(words)? {
         Command::Get(get) => commands::get::run(*get),
         Command::Put(put) => commands::put::run(*put),
         Command::Cancel(cancel) => commands::cancel::run(&cancel),

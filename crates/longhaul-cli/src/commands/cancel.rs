@@ -13,8 +13,8 @@ use serde::Serialize;
 use super::known::{self, is_of};
 use super::{json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
-use crate::flags::high::StateDir;
-use crate::flags::settle::{Cancel, Parts};
+use crate::flags::cancel::{Cancel, Parts};
+use crate::flags::common::StateDir;
 use crate::out;
 use crate::show::{path_fields, text};
 

@@ -21,8 +21,8 @@ use tokio::runtime::Runtime;
 
 use super::{json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
-use crate::flags::high::StateDir;
-use crate::flags::settle::Clean;
+use crate::flags::clean::Clean;
+use crate::flags::common::StateDir;
 use crate::out;
 
 pub(crate) fn run(clean: &Clean) -> Result<Exit, Failure> {

@@ -15,7 +15,7 @@ use super::awake::Awake;
 use super::several::{self, Followed, Stop, told};
 use super::{client, exec, runtime};
 use crate::exit::{Exit, Failure};
-use crate::flags::high::{Get, Place};
+use crate::flags::get::{Get, Place};
 use crate::show::{Finished, Show, Subject, Way, text};
 use crate::signals::{Signal, Signals};
 

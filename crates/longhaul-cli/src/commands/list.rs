@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{json_lines, offline_client, since_epoch};
 use crate::exit::{Exit, Failure};
-use crate::flags::high::List;
+use crate::flags::list::List;
 use crate::out;
 use crate::show::{path_fields, text};
 

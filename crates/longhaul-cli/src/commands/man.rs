@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 
 use crate::exit::{Exit, Failure};
-use crate::flags::low::Words;
+use crate::flags::Words;
 use crate::out;
 
 pub(crate) fn run(command: Option<&str>) -> Result<Exit, Failure> {

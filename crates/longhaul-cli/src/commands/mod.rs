@@ -26,7 +26,8 @@ use longhaul::{Client, ClientBuilder, ErrorKind, ObjectIdentity, ValidatorKind};
 use serde::Serialize;
 
 use crate::exit::Failure;
-use crate::flags::high::{Network, StateDir};
+use crate::flags::common::StateDir;
+use crate::flags::network::Network;
 use crate::out;
 
 /// The runtime of one command: one thread, which is enough for talking; the library has its own for disks. From now on a

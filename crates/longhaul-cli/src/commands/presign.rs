@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
-use crate::flags::high::Presign;
+use crate::flags::presign::Presign;
 use crate::out;
 
 pub(crate) fn run(presign: &Presign) -> Result<Exit, Failure> {

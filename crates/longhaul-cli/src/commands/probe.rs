@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Object, json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
-use crate::flags::high::Probe;
+use crate::flags::probe::Probe;
 use crate::out;
 use crate::show::text;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::runtime;
 use crate::exit::{Exit, Failure};
-use crate::flags::low::DurabilityWord;
+use crate::flags::common::DurabilityWord;
 use crate::flags::serve::ServeWords;
 use crate::out;
 use crate::signals::Signals;

@@ -14,7 +14,7 @@ use longhaul::{Client, ErrorKind};
 use super::known::{is_of, meant};
 use super::{json_lines, offline_client};
 use crate::exit::{Exit, Failure};
-use crate::flags::high::Show;
+use crate::flags::show::Show;
 use crate::out;
 use facts::Facts;
 use sent::Sent;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{absolute, json_lines, offline_client, runtime};
 use crate::exit::{Exit, Failure};
-use crate::flags::high::Verify;
+use crate::flags::verify::Verify;
 use crate::out;
 use crate::show::{path_fields, text};
 

@@ -1,17 +1,160 @@
-//! From the words typed to what they mean.
+//! From the words typed to what they mean: [`Words`] are what clap reads, a [`Command`] has every value parsed and every
+//! contradiction refused.
+//!
+//! A file for each verb holds its words and their meaning. What several verbs share stands in rooms of its own:
+//! [`network`], [`request`], [`store`], [`running`], [`beside`], and the rest in [`common`]. Verbs import these, and
+//! this page imports the verbs.
+//!
+//! Values that may be secret (headers, users, URLs, proxies) are taken as text, because clap repeats a value that it
+//! cannot parse.
 
 pub(crate) mod beside;
+pub(crate) mod cancel;
+pub(crate) mod clean;
+pub(crate) mod common;
 pub(crate) mod conditions;
 pub(crate) mod dest;
+pub(crate) mod get;
 pub(crate) mod globs;
-pub(crate) mod help;
-pub(crate) mod high;
-pub(crate) mod input;
-pub(crate) mod low;
+mod help;
+mod input;
+pub(crate) mod list;
 pub(crate) mod netrc;
+pub(crate) mod network;
+pub(crate) mod presign;
+pub(crate) mod probe;
 pub(crate) mod put;
+mod request;
 pub(crate) mod running;
 pub(crate) mod serve;
-pub(crate) mod settle;
-pub(crate) mod store;
-pub(crate) mod values;
+pub(crate) mod show;
+mod store;
+mod values;
+pub(crate) mod verify;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueHint};
+
+use crate::exit::Failure;
+use cancel::Cancel;
+use clean::Clean;
+use common::path_or_nothing;
+use get::Get;
+use list::List;
+use presign::Presign;
+use probe::Probe;
+use put::Put;
+use show::Show;
+use verify::Verify;
+
+/// Transfers that survive: interrupt them any way you like, run the same command again, and they go on.
+#[derive(Parser)]
+#[command(name = "longhaul", version, max_term_width = 100)]
+#[command(disable_help_subcommand = true, after_help = help::MAIN)]
+pub(crate) struct Words {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+
+    /// Keep the list of transfers and the receipts of finished files here
+    /// [default: ~/.local/state/longhaul]
+    #[arg(long, global = true, value_name = "DIR", env = "LONGHAUL_STATE_DIR", value_hint = ValueHint::DirPath)]
+    #[arg(hide_env_values = true, help_heading = "General", value_parser = path_or_nothing())]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// Log to stderr what is done and why (-vv: more)
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Download; the same command again resumes
+    #[command(override_usage = "longhaul get [OPTIONS] SOURCE...\n       longhaul get [OPTIONS] -i FILE [SOURCE]...")]
+    #[command(after_help = help::get_short(), after_long_help = help::get_long())]
+    Get(Box<get::GetWords>),
+    /// Upload files to OSS or S3; the same command again resumes
+    #[command(override_usage = "longhaul put [OPTIONS] FILE... DEST\n       longhaul put [OPTIONS] -r FOLDER... DEST")]
+    #[command(after_help = help::put_short(), after_long_help = help::put_long())]
+    Put(Box<put::PutWords>),
+    /// List the transfers that are known on this machine
+    #[command(after_help = help::LIST)]
+    List(list::ListWords),
+    /// Describe one transfer or file: what is held, what was restarted and why
+    #[command(after_help = help::SHOW)]
+    Show(show::ShowWords),
+    /// Give transfers up: partial files are deleted, uploads are removed from their stores
+    #[command(override_usage = "longhaul cancel [OPTIONS] ID|FILE...\n       longhaul cancel [OPTIONS] --all")]
+    #[command(after_help = help::CANCEL)]
+    Cancel(Box<cancel::CancelWords>),
+    /// Settle what is left over: uploads to be removed from their stores, old partial files, input that was kept
+    #[command(after_help = help::CLEAN)]
+    Clean(Box<clean::CleanWords>),
+    /// Ask a server: can this be resumed? Nothing is downloaded
+    #[command(override_usage = "longhaul probe [OPTIONS] SOURCE", after_help = help::PROBE)]
+    Probe(Box<probe::ProbeWords>),
+    /// Make a link to an object that works without keys, for a while
+    #[command(after_help = help::PRESIGN)]
+    Presign(Box<presign::PresignWords>),
+    /// Compare a finished file with what was recorded when it was downloaded
+    #[command(after_help = help::VERIFY)]
+    Verify(verify::VerifyWords),
+    /// Run a local OSS-compatible store to develop and test against
+    #[command(after_help = serve::HELP)]
+    Serve(Box<serve::ServeWords>),
+    /// See it work, on this machine and in under a minute: a download and an upload through cuts, kills and changes
+    Demo,
+    /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a manual page (roff)
+    #[command(hide = true)]
+    Man {
+        /// Of which command; of longhaul itself when left out
+        command: Option<String>,
+    },
+}
+
+/// One thing to do.
+pub(crate) enum Command {
+    Get(Box<Get>),
+    Put(Box<Put>),
+    Cancel(Box<Cancel>),
+    Clean(Box<Clean>),
+    List(List),
+    Show(Show),
+    Probe(Box<Probe>),
+    Presign(Box<Presign>),
+    Verify(Verify),
+    Serve(Box<serve::ServeWords>),
+    Demo,
+    Completions(clap_complete::Shell),
+    Man(Option<String>),
+}
+
+/// The command that the words mean. Reads the files that flags name.
+pub(crate) fn command(words: Words) -> Result<Command, Failure> {
+    let verbose = words.verbose > 0;
+    let state = || common::state_dir(words.state_dir.clone());
+    Ok(match words.verb {
+        Verb::Get(words) => Command::Get(Box::new(get::get(*words, state()?, verbose)?)),
+        Verb::Put(words) => Command::Put(Box::new(put::put(*words, state()?, verbose)?)),
+        Verb::Cancel(words) => Command::Cancel(Box::new(cancel::cancel(*words, state()?)?)),
+        Verb::Clean(words) => Command::Clean(Box::new(clean::clean(*words, state()?)?)),
+        Verb::List(words) => Command::List(list::list(&words, state()?)),
+        Verb::Show(words) => Command::Show(show::show(words, state()?)),
+        Verb::Probe(words) => Command::Probe(Box::new(probe::probe(*words)?)),
+        Verb::Presign(words) => Command::Presign(Box::new(presign::presign(*words)?)),
+        Verb::Verify(words) => Command::Verify(verify::verify(words, state()?)),
+        Verb::Serve(words) => Command::Serve(words),
+        Verb::Demo => Command::Demo,
+        Verb::Completions { shell } => Command::Completions(shell),
+        Verb::Man { command } => Command::Man(command),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,10 @@ use longhaul::Durability;
 use longhaul::credentials::StoreSettings;
 
 use super::beside::{Beside, BesideWords};
+use super::common::{DurabilityWord, Pair, StateDir, durability, usage};
 use super::dest::{Dest, Dialect};
 use super::globs::Globs;
-use super::high::{Network, Pair, StateDir, durability, network, usage};
-use super::low::{DurabilityWord, NetworkWords};
+use super::network::{Network, NetworkWords, network};
 use super::running::{Running, RunningWords};
 use super::store::{self, StoreWords};
 use super::{input, values};

@@ -1,12 +1,12 @@
-//! Words against their meaning, as in `high_tests`.
+//! Words against their meaning, as in `get_tests`.
 
 use clap::Parser as _;
 use longhaul::Connections;
 
 use super::*;
 use crate::exit::Exit;
-use crate::flags::high::{Command, Progress, command};
-use crate::flags::low::Words;
+use crate::flags::running::Progress;
+use crate::flags::{Command, Words, command};
 
 const DEST: &str = "oss://films/a.iso";
 

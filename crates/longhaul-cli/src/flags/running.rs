@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use longhaul::Connections;
 
-use super::high::{Progress, usage};
+use super::common::usage;
 use super::values;
 use crate::exit::Failure;
 
@@ -53,6 +53,16 @@ pub(crate) struct RunningWords {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ProgressWord {
+    Auto,
+    Bar,
+    Plain,
+    None,
+}
+
+/// How progress is shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// A bar on terminals, lines elsewhere.
     Auto,
     Bar,
     Plain,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::low::DurabilityWord;
+use super::common::DurabilityWord;
 
 pub(crate) const HELP: &str = "\
 Examples:

@@ -18,7 +18,7 @@ use std::time::Duration;
 use longhaul::{Digest, Event, Outcome, Progress as Reached, Verified};
 
 use crate::exit::{Exit, Failure};
-use crate::flags::high::Progress;
+use crate::flags::running::Progress;
 use crate::out;
 use bar::Bars;
 use plain::Plain;

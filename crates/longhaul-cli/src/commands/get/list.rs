@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::told;
 use crate::exit::{Exit, Failure};
-use crate::flags::high::{Get, Place};
+use crate::flags::get::{Get, Place};
 use crate::keys::{self, Clashes};
 use crate::signals::Signal;
 

@@ -1,9 +1,13 @@
 //! Words against their meaning: the goal is that every flag does what its help says, the method is a table.
 
-use clap::{CommandFactory as _, Parser as _};
-use longhaul::Connections;
+use std::time::Duration;
+
+use clap::Parser as _;
+use longhaul::{Connections, IpFamily, ProxyChoice};
 
 use super::*;
+use crate::flags::running::Progress;
+use crate::flags::{Command, Words, command};
 
 const URL: &str = "https://example.com/a.bin";
 
@@ -24,11 +28,6 @@ fn refused(args: &[&str]) -> String {
     let failure = get(args).err().unwrap();
     assert_eq!(failure.exit, Exit::Usage, "{args:?}");
     failure.message
-}
-
-#[test]
-fn the_definitions_hold_together() {
-    Words::command().debug_assert();
 }
 
 #[test]
@@ -204,62 +203,4 @@ fn lists_and_header_files_are_read() {
     assert_eq!(got.headers.len(), 2);
     std::fs::write(&urls, "# nothing\n").unwrap();
     assert!(refused(&["-i", urls.to_str().unwrap()]).contains("no URL in it"));
-}
-
-#[test]
-fn the_other_commands_are_understood() {
-    assert!(matches!(parse(&["list", "--json"]), Ok(Command::List(List { json: true, .. }))));
-    assert!(matches!(parse(&["show", "--explain", "x"]), Ok(Command::Show(Show { explain: true, .. }))));
-    assert!(matches!(parse(&["probe", "-k", URL]), Ok(Command::Probe(probe)) if probe.network.insecure));
-    let probe = parse(&["probe", "-u", "a:b", "-H", "C: d", URL]);
-    assert!(matches!(probe, Ok(Command::Probe(probe)) if probe.user.is_some() && probe.headers.len() == 1));
-    let link = parse(&["presign", "oss://bucket/a", "-X", "PUT", "--expires", "2m", "--profile", "p"]);
-    assert!(matches!(link, Ok(Command::Presign(link)) if link.method == LinkMethod::Put
-        && link.life == Duration::from_secs(120) && link.store.profile.as_deref() == Some("p")));
-    assert!(matches!(parse(&["verify", "x"]), Ok(Command::Verify(_))));
-    assert!(matches!(parse(&["completions", "zsh"]), Ok(Command::Completions(_))));
-    assert!(matches!(parse(&["man", "get"]), Ok(Command::Man(Some(_)))));
-    for args in [
-        &["get"][..],
-        &["show"],
-        &["verify"],
-        &["probe", "ftp://h"],
-        &["presign", URL],
-        &["presign", "oss://bucket/"],
-        &["completions", "tcl"],
-        &["put"],
-        &[],
-    ] {
-        assert_eq!(parse(args).err().map(|f| f.exit), Some(Exit::Usage), "{args:?}");
-    }
-}
-
-#[test]
-fn the_help_teaches() {
-    let mut words = Words::command();
-    words.build();
-    let mut of = |name: &str| words.find_subcommand_mut(name).unwrap().render_long_help().to_string();
-    let get = of("get");
-    for part in [
-        "the same command",
-        "--checksum sha256:",
-        "-i urls.txt",
-        "jq",
-        "Where to:",
-        "What is right:",
-        "Network:",
-        "Credentials and headers:",
-        "What is shown:",
-        "Exit codes",
-        "143  SIGTERM",
-        "powers of 1024",
-        ".lhpart",
-    ] {
-        assert!(get.contains(part), "get --help lacks {part:?}");
-    }
-    for name in ["list", "show", "probe", "presign", "verify", "completions"] {
-        assert!(of(name).contains("Examples:"), "{name}");
-    }
-    let main = words.render_help().to_string();
-    assert!(main.contains("Examples:") && !main.contains("man "), "{main}");
 }

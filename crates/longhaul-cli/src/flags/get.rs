@@ -1,0 +1,282 @@
+//! `longhaul get`: its words and what they mean.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum, ValueHint};
+use longhaul::credentials::StoreSettings;
+use longhaul::{Digest, Durability, OnChange};
+
+use super::beside::{Beside, BesideWords};
+use super::common::{DurabilityWord, Pair, StateDir, durability, usage};
+use super::conditions::{ConditionWords, Conditions};
+use super::globs::Globs;
+use super::network::{Network, NetworkWords, network};
+use super::request::{RequestWords, netrc, request};
+use super::running::{Running, RunningWords};
+use super::store::{self, StoreWords};
+use super::{input, values};
+use crate::exit::{Exit, Failure};
+
+#[derive(Args)]
+pub(crate) struct GetWords {
+    /// http:// or https:// URLs, or objects: oss://BUCKET/KEY, s3://BUCKET/KEY (everything behind the bucket is the key)
+    #[arg(value_name = "SOURCE", required_unless_present = "input_file", value_hint = ValueHint::Url)]
+    pub(crate) urls: Vec<String>,
+
+    /// Fetch the URLs in FILE as well, a URL a line ("-": stdin); # begins a comment
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) input_file: Option<PathBuf>,
+
+    /// Fetch all objects whose names begin with the SOURCEs, as in oss://BUCKET/FOLDER/, into --dir, keys becoming paths;
+    /// no link below it is followed
+    #[arg(short, long, help_heading = "Which objects")]
+    pub(crate) recursive: bool,
+
+    /// Of these, fetch only those that this pattern fits; may be repeated. '*.iso' is about the name at any depth,
+    /// 'a/*.iso' about the path, ** goes across folders
+    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "Which objects")]
+    pub(crate) include: Vec<String>,
+
+    /// Leave out those that this pattern fits, even if an --include does; may be repeated
+    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "Which objects")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Fetch this version of an object, not the latest
+    #[arg(long, value_name = "ID", conflicts_with = "recursive", help_heading = "Which objects")]
+    pub(crate) version_id: Option<String>,
+
+    /// Fetch only these bytes, counted from 0, both ends included: 0-99, 100- (to the end), -100 (the last 100), or
+    /// several, as 0-99,200-299; the file holds them one after the other
+    #[arg(long, value_name = "RANGE", conflicts_with = "recursive", help_heading = "Which objects")]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) range: Option<String>,
+
+    /// Save as FILE [default: a name from the server, else from the URL]
+    #[arg(short, long, value_name = "FILE", help_heading = "Where to", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Save in this folder
+    #[arg(short, long, value_name = "DIR", help_heading = "Where to", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// Create missing folders
+    #[arg(long, help_heading = "Where to")]
+    pub(crate) create_dirs: bool,
+
+    /// Replace an existing file, once the new one is whole (a symbolic link itself, never what it points to)
+    #[arg(long, help_heading = "Where to")]
+    pub(crate) overwrite: bool,
+
+    /// Give the file the server's modification time
+    #[arg(short = 'R', long, help_heading = "Where to")]
+    pub(crate) remote_time: bool,
+
+    /// What a power cut may cost: at most the last second (power), or the transfer (process: no syncs, less disk work)
+    #[arg(long, value_name = "WHAT", default_value = "power", help_heading = "Where to")]
+    pub(crate) durability: DurabilityWord,
+
+    /// Go on where the file system has no locks
+    #[arg(long, help_heading = "Where to")]
+    pub(crate) no_lock: bool,
+
+    /// The finished file must have this digest; may be repeated. KIND: sha256, sha512, md5, crc64, crc64nvme, crc32c
+    #[arg(long, value_name = "KIND:HEX", help_heading = "What is right")]
+    pub(crate) checksum: Vec<String>,
+
+    /// Do not compare the digests that the server declares (a stale Content-MD5, say); a --checksum that matches decides
+    /// anyway
+    #[arg(long, help_heading = "What is right")]
+    pub(crate) ignore_source_digest: bool,
+
+    /// Publish the file only if a whole-file digest was compared, given here or by the server
+    #[arg(long, help_heading = "What is right")]
+    pub(crate) require_verified: bool,
+
+    /// Refuse a reply that does not tell its length in a way that can be checked
+    #[arg(long, help_heading = "What is right")]
+    pub(crate) require_length: bool,
+
+    /// When the object changed since bytes of it were received: fetch the new version, or stop with exit code 6
+    #[arg(long, value_name = "WHAT", default_value = "restart", help_heading = "What is right")]
+    pub(crate) on_change: OnChangeWord,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionWords,
+
+    #[command(flatten)]
+    pub(crate) beside: BesideWords,
+
+    #[command(flatten)]
+    pub(crate) request: RequestWords,
+
+    #[command(flatten)]
+    pub(crate) store: StoreWords,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkWords,
+
+    #[command(flatten)]
+    pub(crate) running: RunningWords,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnChangeWord {
+    Restart,
+    Stop,
+}
+
+/// Download these.
+pub(crate) struct Get {
+    /// At least one, in the order given.
+    pub(crate) urls: Vec<String>,
+    /// They are what names of objects begin with.
+    pub(crate) recursive: bool,
+    /// Of these objects.
+    pub(crate) globs: Globs,
+    pub(crate) version_id: Option<String>,
+    /// As it was typed; it can be used.
+    pub(crate) range: Option<String>,
+    pub(crate) place: Place,
+    pub(crate) create_dirs: bool,
+    pub(crate) overwrite: bool,
+    pub(crate) remote_time: bool,
+    pub(crate) durability: Durability,
+    pub(crate) no_lock: bool,
+    pub(crate) checksums: Vec<Digest>,
+    pub(crate) ignore_source_digest: bool,
+    pub(crate) require_verified: bool,
+    pub(crate) require_length: bool,
+    pub(crate) on_change: OnChange,
+    pub(crate) conditions: Conditions,
+    pub(crate) beside: Beside,
+    pub(crate) headers: Vec<Pair>,
+    pub(crate) user: Option<Pair>,
+    pub(crate) running: Running,
+    pub(crate) network: Network,
+    pub(crate) store: StoreSettings,
+    pub(crate) state: StateDir,
+}
+
+/// Where a download goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    File(PathBuf),
+    /// Under a name from the server, else from the URL.
+    Folder(PathBuf),
+    /// The file with this path below the folder; no link below it is followed.
+    Below(PathBuf, PathBuf),
+}
+
+impl Place {
+    /// The folder that must be there.
+    fn folder(&self) -> &Path {
+        match self {
+            Self::File(file) => match file.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            },
+            Self::Folder(folder) | Self::Below(folder, _) => folder,
+        }
+    }
+}
+
+/// What the words mean. Reads the files that flags name.
+pub(super) fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> {
+    let recursive = words.recursive;
+    let source = |text: &str| if recursive { values::prefix(text) } else { values::source(text) };
+    let mut urls = words.urls.iter().map(|u| source(u)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    if let Some(path) = &words.input_file {
+        let flag = "--input-file";
+        let list = input::read(path, flag).map_err(usage)?;
+        urls.extend(input::lines(&list, flag, source).map_err(usage)?);
+        if urls.is_empty() {
+            return Err(usage(format!("{flag}: {} has no URL in it", path.display())));
+        }
+    }
+    let checksums = words.checksum.iter().map(|c| values::checksum(c)).collect::<Result<Vec<_>, _>>();
+    let checksums = checksums.map_err(|e| usage(format!("--checksum: {e}")))?;
+    if recursive && words.output.is_some() {
+        return Err(usage("-o names one file, but --recursive fetches many; use -d DIR for a folder"));
+    }
+    if (urls.len() > 1 || recursive) && words.version_id.is_some() {
+        return Err(usage("--version-id is about one object; fetch that one by itself"));
+    }
+    if recursive && !checksums.is_empty() {
+        return Err(usage("--checksum is about one file, but --recursive fetches many; fetch that one by itself"));
+    }
+    if urls.len() > 1 && !checksums.is_empty() {
+        return Err(usage("--checksum is about one file, but there are several URLs; fetch that one by itself"));
+    }
+    if let Some(range) = &words.range {
+        longhaul::source::check_range(range).map_err(|error| usage(format!("--range: {error}")))?;
+    }
+    let conditions = words.conditions.meaning(urls.len() > 1 || recursive).map_err(usage)?;
+    let netrc = netrc(&words.request)?;
+    let (headers, user) = request(words.request)?;
+    let store = store::settings(words.store, urls.iter().map(String::as_str))?;
+    let place = place(words.output, words.dir, urls.len())?;
+    if !words.create_dirs && !place.folder().is_dir() {
+        let folder = place.folder().display();
+        let message = format!("the folder {folder} does not exist; create it, or let --create-dirs do it");
+        return Err(Failure::new(Exit::LocalFile, "local_file", message));
+    }
+    Ok(Get {
+        place,
+        urls,
+        recursive,
+        globs: Globs::new(&words.include, &words.exclude).map_err(usage)?,
+        version_id: words.version_id.filter(|id| !id.is_empty()),
+        range: words.range,
+        create_dirs: words.create_dirs,
+        overwrite: words.overwrite,
+        remote_time: words.remote_time,
+        durability: durability(words.durability),
+        no_lock: words.no_lock,
+        checksums,
+        ignore_source_digest: words.ignore_source_digest,
+        require_verified: words.require_verified,
+        require_length: words.require_length,
+        on_change: match words.on_change {
+            OnChangeWord::Restart => OnChange::Restart,
+            OnChangeWord::Stop => OnChange::Stop,
+        },
+        conditions,
+        beside: words.beside.meaning().map_err(usage)?,
+        headers,
+        user,
+        running: words.running.meaning(verbose)?,
+        network: network(words.network, netrc)?,
+        store,
+        state,
+    })
+}
+
+/// Where what is downloaded is to lie.
+fn place(output: Option<PathBuf>, dir: Option<PathBuf>, urls: usize) -> Result<Place, Failure> {
+    let Some(output) = output else {
+        return match dir {
+            Some(dir) if dir.as_os_str().is_empty() => Err(usage("--dir: an empty name is no folder")),
+            Some(dir) => Ok(Place::Folder(dir)),
+            None => Ok(Place::Folder(PathBuf::from("."))),
+        };
+    };
+    if output.as_os_str() == "-" {
+        return Err(usage("-o -: writing to stdout is not in this release; name a file (./- for one called '-')"));
+    }
+    if urls > 1 {
+        return Err(usage("-o names one file, but there are several URLs; use -d DIR for a folder"));
+    }
+    let path = dir.unwrap_or_default().join(&output);
+    let shown = path.display();
+    if path.as_os_str().as_encoded_bytes().last().is_none_or(|&b| b == b'/') || path.is_dir() {
+        return Err(usage(format!("-o {shown}: that is a folder; use -d {shown}, or name a file in it")));
+    }
+    if path.file_name().is_none() {
+        return Err(usage(format!("-o {shown}: that names no file")));
+    }
+    Ok(Place::File(path))
+}
+
+#[cfg(test)]
+#[path = "get_tests.rs"]
+mod tests;

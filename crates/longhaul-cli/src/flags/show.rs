@@ -1,0 +1,33 @@
+//! `longhaul show`: its words and what they mean.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::common::StateDir;
+
+#[derive(Args)]
+pub(crate) struct ShowWords {
+    /// A file, its partial (FILE.lhpart), or the id of a transfer (its beginning is enough)
+    #[arg(value_name = "ID|FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) what: PathBuf,
+
+    /// Say what is safe, what would be fetched again, and why
+    #[arg(long)]
+    pub(crate) explain: bool,
+
+    /// Write a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) struct Show {
+    pub(crate) what: PathBuf,
+    pub(crate) explain: bool,
+    pub(crate) state: StateDir,
+    pub(crate) json: bool,
+}
+
+pub(super) fn show(words: ShowWords, state: StateDir) -> Show {
+    Show { what: words.what, explain: words.explain, state, json: words.json }
+}
