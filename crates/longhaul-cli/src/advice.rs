@@ -67,7 +67,7 @@ mod tests {
     /// Goal: a user is never sent to a flag that is not there. Method: the flags in this file, looked up in the commands.
     #[test]
     fn every_flag_that_is_advised_exists() {
-        let command = crate::flags::low::Words::command();
+        let command = crate::flags::Words::command();
         let source = include_str!("advice.rs");
         let known = |flag: &str| {
             let has = |c: &clap::Command| c.get_arguments().any(|a| a.get_long() == Some(flag));

@@ -7,7 +7,7 @@
 use longhaul::Connections;
 
 use crate::exit::{Exit, Failure};
-use crate::flags::running::Running;
+use crate::flags::running::RunningOptions;
 use crate::out;
 
 /// Part file, journal, folder, and what is open for a moment while files are renamed.
@@ -27,7 +27,7 @@ const AUTO_MAX: usize = 16;
 ///
 /// # Errors
 /// There is not even room for one file.
-pub(crate) fn fit_open_files(running: &mut Running) -> Result<(), Failure> {
+pub(crate) fn fit_open_files(running: &mut RunningOptions) -> Result<(), Failure> {
     let wanted = running.jobs.saturating_mul(PER_FILE + most(running.connections));
     raise(wanted.saturating_add(BESIDES_WANTED));
     let Some(limit) = limit() else { return Ok(()) };

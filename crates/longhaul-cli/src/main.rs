@@ -1,10 +1,10 @@
 //! longhaul **talks**: the command line.
 //!
 //! ```text
-//! words typed ──clap──▶ flags::Words ──flags──▶ flags::Command ──one match──▶ commands::…
-//!                                                                  │ events
-//!                                                                  ▼
-//!                                                    show::{bar, plain, json}, exit
+//! words typed ──clap──▶ flags::Words ──flags──▶ flags::Invocation ──one match──▶ commands::…
+//!                                                                     │ events
+//!                                                                     ▼
+//!                                                       show::{bar, plain, json}, exit
 //! ```
 //!
 //! Nothing about transfers is decided here: what a flag means goes to the library, what the library tells goes to
@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use exit::{Exit, Failure};
-use flags::{Command, Words};
+use flags::{Invocation, Words};
 
 fn main() -> ExitCode {
     if std::env::args_os().len() <= 1 {
@@ -47,20 +47,20 @@ fn main() -> ExitCode {
 
 fn run(words: Words) -> Result<Exit, Failure> {
     log_to_stderr(words.verbose);
-    match flags::command(words)? {
-        Command::Get(get) => commands::get::run(*get),
-        Command::Put(put) => commands::put::run(*put),
-        Command::Cancel(cancel) => commands::cancel::run(&cancel),
-        Command::Clean(clean) => commands::clean::run(&clean),
-        Command::List(list) => commands::list::run(&list),
-        Command::Show(show) => commands::show::run(&show),
-        Command::Probe(probe) => commands::probe::run(&probe),
-        Command::Presign(presign) => commands::presign::run(&presign),
-        Command::Verify(verify) => commands::verify::run(&verify),
-        Command::Demo => commands::demo::run(),
-        Command::Serve(serve) => commands::serve::run(&serve),
-        Command::Completions(shell) => commands::completions::run(shell),
-        Command::Man(command) => commands::man::run(command.as_deref()),
+    match flags::invocation(words)? {
+        Invocation::Get(get) => commands::get::run(*get),
+        Invocation::Put(put) => commands::put::run(*put),
+        Invocation::Cancel(cancel) => commands::cancel::run(&cancel),
+        Invocation::Clean(clean) => commands::clean::run(&clean),
+        Invocation::List(list) => commands::list::run(&list),
+        Invocation::Show(show) => commands::show::run(&show),
+        Invocation::Probe(probe) => commands::probe::run(&probe),
+        Invocation::Presign(presign) => commands::presign::run(&presign),
+        Invocation::Verify(verify) => commands::verify::run(&verify),
+        Invocation::Demo => commands::demo::run(),
+        Invocation::Serve(serve) => commands::serve::run(&serve),
+        Invocation::Completions(shell) => commands::completions::run(shell),
+        Invocation::Man(command) => commands::man::run(command.as_deref()),
     }
 }
 

@@ -13,24 +13,24 @@ use serde::Serialize;
 use super::known::{self, is_of};
 use super::{json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
-use crate::flags::cancel::{Cancel, Parts};
-use crate::flags::common::StateDir;
+use crate::flags::cancel::{CancelOptions, PartsFate};
+use crate::flags::common::StateChoice;
 use crate::out;
 use crate::show::{path_fields, text};
 
-pub(crate) fn run(cancel: &Cancel) -> Result<Exit, Failure> {
+pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
     let builder = settings(&cancel.network, &cancel.store);
     let client = match &cancel.state {
-        StateDir::Chosen(dir) => builder.state_dir(dir).build()?,
-        StateDir::Usual(dir) if dir.is_dir() => builder.state_dir(dir).build()?,
-        StateDir::Usual(_) | StateDir::Nowhere => builder.build()?,
+        StateChoice::Chosen(dir) => builder.state_dir(dir).build()?,
+        StateChoice::Usual(dir) if dir.is_dir() => builder.state_dir(dir).build()?,
+        StateChoice::Usual(_) | StateChoice::Nowhere => builder.build()?,
     };
     let listing = client.list()?;
     let mut ends: Vec<End> = Vec::new();
     let has_state = match &cancel.state {
-        StateDir::Chosen(_) => true,
-        StateDir::Usual(dir) => dir.is_dir(),
-        StateDir::Nowhere => false,
+        StateChoice::Chosen(_) => true,
+        StateChoice::Usual(dir) => dir.is_dir(),
+        StateChoice::Nowhere => false,
     };
     // What cannot be read (another user's, say) cannot be cancelled; nothing is sent for it.
     let unread: &[String] = if has_state { &listing.warnings } else { &[] };
@@ -137,25 +137,25 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-async fn one(client: &Client, found: Found, parts: Parts) -> End {
+async fn one(client: &Client, found: Found, parts: PartsFate) -> End {
     match found.upload {
         true => upload(client, found, parts).await,
         false => download(client, found, parts).await,
     }
 }
 
-async fn upload(client: &Client, found: Found, parts: Parts) -> End {
+async fn upload(client: &Client, found: Found, parts: PartsFate) -> End {
     let id = found.id.clone().unwrap_or_default();
     let to = found.url.clone().unwrap_or_default();
     let what = text::here(&found.path);
-    if parts == Parts::AsAsked && is_to_be_kept(client, &id) {
+    if parts == PartsFate::AsAsked && is_to_be_kept(client, &id) {
         let message = format!(
             "{what}: its parts stay in {to}, as `put --keep-parts` asked: the same command goes on; `longhaul cancel \
              --discard` removes them"
         );
         return End::done(found, None, message);
     }
-    if parts == Parts::Keep {
+    if parts == PartsFate::Keep {
         return match client.forget_upload(&id) {
             Ok(()) => End::done(found, None, format!("{what}: forgotten; what is stored for {to} stays in the store")),
             Err(error) => End::failed(found, error),
@@ -181,9 +181,9 @@ fn is_to_be_kept(client: &Client, id: &str) -> bool {
     uploads.iter().any(|upload| upload.id == id && upload.keep_parts)
 }
 
-async fn download(client: &Client, found: Found, parts: Parts) -> End {
+async fn download(client: &Client, found: Found, parts: PartsFate) -> End {
     let what = text::here(&found.path);
-    if parts == Parts::Keep {
+    if parts == PartsFate::Keep {
         return End::done(found, None, format!("{what}: its partial file is left as it is"));
     }
     let discarded = async {

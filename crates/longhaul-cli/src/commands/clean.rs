@@ -21,16 +21,16 @@ use tokio::runtime::Runtime;
 
 use super::{json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
-use crate::flags::clean::Clean;
-use crate::flags::common::StateDir;
+use crate::flags::clean::CleanOptions;
+use crate::flags::common::StateChoice;
 use crate::out;
 
-pub(crate) fn run(clean: &Clean) -> Result<Exit, Failure> {
+pub(crate) fn run(clean: &CleanOptions) -> Result<Exit, Failure> {
     let builder = settings(&clean.network, &clean.store);
     let client = match &clean.state {
-        StateDir::Chosen(dir) => builder.state_dir(dir).build()?,
-        StateDir::Usual(dir) if dir.is_dir() => builder.state_dir(dir).build()?,
-        StateDir::Usual(_) | StateDir::Nowhere => return nothing(clean),
+        StateChoice::Chosen(dir) => builder.state_dir(dir).build()?,
+        StateChoice::Usual(dir) if dir.is_dir() => builder.state_dir(dir).build()?,
+        StateChoice::Usual(_) | StateChoice::Nowhere => return nothing(clean),
     };
     let runtime = runtime()?;
     let mut left: Vec<Left> = Vec::new();
@@ -59,7 +59,7 @@ pub(crate) fn run(clean: &Clean) -> Result<Exit, Failure> {
     Ok(left.iter().find_map(Left::failure).map_or(Exit::Done, |failure| failure.exit))
 }
 
-fn nothing(clean: &Clean) -> Result<Exit, Failure> {
+fn nothing(clean: &CleanOptions) -> Result<Exit, Failure> {
     if !clean.json {
         out::say("nothing is left over");
     }

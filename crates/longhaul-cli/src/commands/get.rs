@@ -15,11 +15,11 @@ use super::awake::Awake;
 use super::several::{self, Followed, Stop, told};
 use super::{client, exec, runtime};
 use crate::exit::{Exit, Failure};
-use crate::flags::get::{Get, Place};
+use crate::flags::get::{GetOptions, SaveAs};
 use crate::show::{Finished, Show, Subject, Way, text};
 use crate::signals::{Signal, Signals};
 
-pub(crate) fn run(mut get: Get) -> Result<Exit, Failure> {
+pub(crate) fn run(mut get: GetOptions) -> Result<Exit, Failure> {
     crate::limits::fit_open_files(&mut get.running)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
@@ -45,7 +45,7 @@ pub(crate) fn run(mut get: Get) -> Result<Exit, Failure> {
 }
 
 struct Session<'a> {
-    get: &'a Get,
+    get: &'a GetOptions,
     client: Client,
     /// Borrowed for the time of one call only.
     show: RefCell<Show>,
@@ -78,9 +78,9 @@ impl Session<'_> {
             url: shown.unwrap_or_else(|| longhaul::source::redact_for_display(url)),
             id: None,
             path: match &wanted.place {
-                Place::File(path) => std::path::absolute(path).ok(),
-                Place::Folder(_) => None,
-                Place::Below(folder, path) => std::path::absolute(folder.join(path)).ok(),
+                SaveAs::File(path) => std::path::absolute(path).ok(),
+                SaveAs::Folder(_) => None,
+                SaveAs::Below(folder, path) => std::path::absolute(folder.join(path)).ok(),
             },
             number: wanted.number,
             count: if self.get.recursive { 0 } else { self.get.urls.len() },
@@ -194,11 +194,11 @@ fn failure(error: &Error) -> Failure {
     }
 }
 
-fn settings(get: &Get, wanted: &Wanted, download: DownloadBuilder) -> DownloadBuilder {
+fn settings(get: &GetOptions, wanted: &Wanted, download: DownloadBuilder) -> DownloadBuilder {
     let mut download = match &wanted.place {
-        Place::File(path) => download.to(path),
-        Place::Folder(folder) => download.into_dir(folder),
-        Place::Below(folder, path) => download.below(folder, path),
+        SaveAs::File(path) => download.to(path),
+        SaveAs::Folder(folder) => download.into_dir(folder),
+        SaveAs::Below(folder, path) => download.below(folder, path),
     };
     for checksum in &get.checksums {
         download = download.checksum(checksum.clone());

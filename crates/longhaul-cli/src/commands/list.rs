@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::{json_lines, offline_client, since_epoch};
 use crate::exit::{Exit, Failure};
-use crate::flags::list::List;
+use crate::flags::list::ListOptions;
 use crate::out;
 use crate::show::{path_fields, text};
 
-pub(crate) fn run(list: &List) -> Result<Exit, Failure> {
+pub(crate) fn run(list: &ListOptions) -> Result<Exit, Failure> {
     let listing = offline_client(&list.state)?.list()?;
     for warning in &listing.warnings {
         out::say(&format!("warning: {warning}"));

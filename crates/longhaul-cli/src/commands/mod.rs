@@ -26,8 +26,8 @@ use longhaul::{Client, ClientBuilder, ErrorKind, ObjectIdentity, ValidatorKind};
 use serde::Serialize;
 
 use crate::exit::Failure;
-use crate::flags::common::StateDir;
-use crate::flags::network::Network;
+use crate::flags::common::StateChoice;
+use crate::flags::network::NetworkOptions;
 use crate::out;
 
 /// The runtime of one command: one thread, which is enough for talking; the library has its own for disks. From now on a
@@ -44,50 +44,55 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// A client for downloads. Without a usable state directory a download still resumes, so only one that was asked for
 /// by name is an error.
-fn client(network: &Network, store: &StoreSettings, state: &StateDir, limit_rate: u64) -> Result<Client, Failure> {
+fn client(
+    network: &NetworkOptions,
+    store: &StoreSettings,
+    state: &StateChoice,
+    limit_rate: u64,
+) -> Result<Client, Failure> {
     let settings = || settings(network, store).limit_rate(limit_rate);
     let without = || settings().build().map_err(Failure::from);
     match state {
-        StateDir::Chosen(dir) => Ok(settings().state_dir(dir).build()?),
-        StateDir::Usual(dir) => match settings().state_dir(dir).build() {
+        StateChoice::Chosen(dir) => Ok(settings().state_dir(dir).build()?),
+        StateChoice::Usual(dir) => match settings().state_dir(dir).build() {
             Err(error) if error.kind() == ErrorKind::LocalFile => {
                 out::say(&format!("warning: {error}; going on without the list of transfers"));
                 without()
             }
             other => Ok(other?),
         },
-        StateDir::Nowhere => without(),
+        StateChoice::Nowhere => without(),
     }
 }
 
 /// A client for uploads, which need a state directory: what was begun in a store has to be known after a crash.
 fn uploading_client(
-    network: &Network,
+    network: &NetworkOptions,
     store: &StoreSettings,
-    state: &StateDir,
+    state: &StateChoice,
     limit_rate: u64,
 ) -> Result<Client, Failure> {
     match state {
-        StateDir::Chosen(dir) | StateDir::Usual(dir) => {
+        StateChoice::Chosen(dir) | StateChoice::Usual(dir) => {
             Ok(settings(network, store).limit_rate(limit_rate).state_dir(dir).build()?)
         }
-        StateDir::Nowhere => Err(Failure::usage(
+        StateChoice::Nowhere => Err(Failure::usage(
             "there is no home folder, and an upload has to write down what it began in a store: give --state-dir",
         )),
     }
 }
 
 /// A client that only looks at what is on this machine. It makes no state directory where there is none.
-fn offline_client(state: &StateDir) -> Result<Client, Failure> {
+fn offline_client(state: &StateChoice) -> Result<Client, Failure> {
     let builder = Client::builder();
     Ok(match state {
-        StateDir::Chosen(dir) => builder.state_dir(dir).build()?,
-        StateDir::Usual(dir) if dir.is_dir() => builder.state_dir(dir).build()?,
-        StateDir::Usual(_) | StateDir::Nowhere => builder.build()?,
+        StateChoice::Chosen(dir) => builder.state_dir(dir).build()?,
+        StateChoice::Usual(dir) if dir.is_dir() => builder.state_dir(dir).build()?,
+        StateChoice::Usual(_) | StateChoice::Nowhere => builder.build()?,
     })
 }
 
-fn settings(network: &Network, store: &StoreSettings) -> ClientBuilder {
+fn settings(network: &NetworkOptions, store: &StoreSettings) -> ClientBuilder {
     let mut builder = Client::builder()
         .environment(Environment::of_process())
         .oss(store.clone())

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::{json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
-use crate::flags::presign::Presign;
+use crate::flags::presign::PresignOptions;
 use crate::out;
 
-pub(crate) fn run(presign: &Presign) -> Result<Exit, Failure> {
+pub(crate) fn run(presign: &PresignOptions) -> Result<Exit, Failure> {
     let client = settings(&presign.network, &presign.store).build()?;
     let runtime = runtime()?;
     let link = runtime.block_on(client.presign(&presign.object, presign.method, presign.life));

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::{Object, json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
-use crate::flags::probe::Probe;
+use crate::flags::probe::ProbeOptions;
 use crate::out;
 use crate::show::text;
 
-pub(crate) fn run(probe: &Probe) -> Result<Exit, Failure> {
+pub(crate) fn run(probe: &ProbeOptions) -> Result<Exit, Failure> {
     let client = settings(&probe.network, &probe.store).build()?;
     let runtime = runtime()?;
     let mut question = client.probe(&probe.url);

@@ -17,7 +17,7 @@ use super::awake::Awake;
 use super::several::{self, Followed, Stop, told};
 use super::{absolute, exec, runtime, uploading_client};
 use crate::exit::{Exit, Failure};
-use crate::flags::put::{Input, Put};
+use crate::flags::put::{Input, PutOptions};
 use crate::out;
 use crate::show::{Finished, Show, Subject, Way, text};
 use crate::signals::{Signal, Signals};
@@ -26,7 +26,7 @@ use plan::{Item, Plan, Walk};
 /// How often the screen hears how much of the input was read.
 const TICK: Duration = Duration::from_millis(500);
 
-pub(crate) fn run(mut put: Put) -> Result<Exit, Failure> {
+pub(crate) fn run(mut put: PutOptions) -> Result<Exit, Failure> {
     crate::limits::fit_open_files(&mut put.running)?;
     let walk = Walk { recursive: put.recursive, globs: &put.globs, follow_symlinks: put.follow_symlinks };
     let Plan { items, left_out } = plan::plan(&put.inputs, &put.dest, walk)?;
@@ -53,7 +53,7 @@ pub(crate) fn run(mut put: Put) -> Result<Exit, Failure> {
 }
 
 struct Session<'a> {
-    put: &'a Put,
+    put: &'a PutOptions,
     items: Vec<Item>,
     client: Client,
     /// Borrowed for the time of one call only.
@@ -173,7 +173,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-fn settings(put: &Put, upload: UploadBuilder, to: &str) -> UploadBuilder {
+fn settings(put: &PutOptions, upload: UploadBuilder, to: &str) -> UploadBuilder {
     let mut upload = upload
         .connections(put.running.connections)
         .part_md5(put.part_md5)

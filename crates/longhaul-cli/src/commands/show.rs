@@ -14,13 +14,13 @@ use longhaul::{Client, ErrorKind};
 use super::known::{is_of, meant};
 use super::{json_lines, offline_client};
 use crate::exit::{Exit, Failure};
-use crate::flags::show::Show;
+use crate::flags::show::ShowOptions;
 use crate::out;
 use facts::Facts;
 use sent::Sent;
 use upload::Upload;
 
-pub(crate) fn run(show: &Show) -> Result<Exit, Failure> {
+pub(crate) fn run(show: &ShowOptions) -> Result<Exit, Failure> {
     let client = offline_client(&show.state)?;
     let what = meant(&client, &show.what)?;
     let uploads = uploads(&client, &what, &show.what)?;

@@ -8,14 +8,14 @@ use serde::Serialize;
 
 use super::{absolute, json_lines, offline_client, runtime};
 use crate::exit::{Exit, Failure};
-use crate::flags::verify::Verify;
+use crate::flags::verify::VerifyOptions;
 use crate::out;
 use crate::show::{path_fields, text};
 
 /// More ranges than this are summed up for people.
 const RANGES_MAX: usize = 16;
 
-pub(crate) fn run(verify: &Verify) -> Result<Exit, Failure> {
+pub(crate) fn run(verify: &VerifyOptions) -> Result<Exit, Failure> {
     let client = offline_client(&verify.state)?;
     let runtime = runtime()?;
     let bar = bar();

@@ -19,17 +19,17 @@ pub(crate) struct BesideWords {
 
 /// What they mean.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Beside {
+pub(crate) struct BesideOptions {
     /// The text of a shell.
     pub(crate) exec: Option<OsString>,
     pub(crate) keep_awake: bool,
 }
 
 impl BesideWords {
-    pub(super) fn meaning(self) -> Result<Beside, String> {
+    pub(super) fn meaning(self) -> Result<BesideOptions, String> {
         if self.exec.as_ref().is_some_and(|command| command.is_empty()) {
             return Err("--exec: an empty command does nothing".to_owned());
         }
-        Ok(Beside { exec: self.exec, keep_awake: self.keep_awake })
+        Ok(BesideOptions { exec: self.exec, keep_awake: self.keep_awake })
     }
 }

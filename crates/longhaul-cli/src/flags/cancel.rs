@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use longhaul::credentials::StoreSettings;
 
-use super::common::{StateDir, usage};
-use super::network::{Network, NetworkWords, network};
+use super::common::{StateChoice, usage};
+use super::network::{NetworkOptions, NetworkWords, network};
 use super::store::{self, StoreWords};
 use crate::exit::Failure;
 
@@ -41,7 +41,7 @@ pub(crate) struct CancelWords {
 
 /// What becomes of what is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Parts {
+pub(crate) enum PartsFate {
     /// Removed; but parts of an upload stay where that was asked when it was begun.
     AsAsked,
     /// Left, and forgotten.
@@ -50,26 +50,26 @@ pub(crate) enum Parts {
 }
 
 /// Give these up.
-pub(crate) struct Cancel {
+pub(crate) struct CancelOptions {
     /// `None`: all that are known.
     pub(crate) what: Option<Vec<PathBuf>>,
-    pub(crate) parts: Parts,
-    pub(crate) network: Network,
+    pub(crate) parts: PartsFate,
+    pub(crate) network: NetworkOptions,
     pub(crate) store: StoreSettings,
-    pub(crate) state: StateDir,
+    pub(crate) state: StateChoice,
     pub(crate) json: bool,
 }
 
-pub(super) fn cancel(words: CancelWords, state: StateDir) -> Result<Cancel, Failure> {
+pub(super) fn cancel(words: CancelWords, state: StateChoice) -> Result<CancelOptions, Failure> {
     if words.what.iter().any(|what| what.as_os_str().is_empty()) {
         return Err(usage("an empty name is no transfer"));
     }
-    Ok(Cancel {
+    Ok(CancelOptions {
         what: (!words.all).then_some(words.what),
         parts: match (words.keep, words.discard) {
-            (true, _) => Parts::Keep,
-            (false, true) => Parts::Discard,
-            (false, false) => Parts::AsAsked,
+            (true, _) => PartsFate::Keep,
+            (false, true) => PartsFate::Discard,
+            (false, false) => PartsFate::AsAsked,
         },
         network: network(words.network, None)?,
         store: store::settings(words.store, [])?,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use longhaul::credentials::StoreSettings;
 
-use super::common::{StateDir, usage};
-use super::network::{Network, NetworkWords, network};
+use super::common::{StateChoice, usage};
+use super::network::{NetworkOptions, NetworkWords, network};
 use super::store::{self, StoreWords};
 use super::values;
 use crate::exit::Failure;
@@ -38,19 +38,19 @@ pub(crate) struct CleanWords {
 }
 
 /// Settle what is left over.
-pub(crate) struct Clean {
+pub(crate) struct CleanOptions {
     pub(crate) yes: bool,
     pub(crate) perhaps_ours: bool,
     /// Of partial files of downloads.
     pub(crate) older_than: Duration,
-    pub(crate) network: Network,
+    pub(crate) network: NetworkOptions,
     pub(crate) store: StoreSettings,
-    pub(crate) state: StateDir,
+    pub(crate) state: StateChoice,
     pub(crate) json: bool,
 }
 
-pub(super) fn clean(words: CleanWords, state: StateDir) -> Result<Clean, Failure> {
-    Ok(Clean {
+pub(super) fn clean(words: CleanWords, state: StateChoice) -> Result<CleanOptions, Failure> {
+    Ok(CleanOptions {
         yes: words.yes,
         perhaps_ours: words.perhaps_ours,
         older_than: values::age(&words.older_than).map_err(|e| usage(format!("--older-than: {e}")))?,

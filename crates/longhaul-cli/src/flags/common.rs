@@ -35,7 +35,7 @@ pub(super) fn durability(word: DurabilityWord) -> Durability {
 
 /// Where the list of transfers and the receipts are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StateDir {
+pub(crate) enum StateChoice {
     /// Named by flag or environment: it must be usable.
     Chosen(PathBuf),
     /// The usual place: a download does without when it cannot be used.
@@ -44,14 +44,14 @@ pub(crate) enum StateDir {
     Nowhere,
 }
 
-pub(super) fn state_dir(chosen: Option<PathBuf>) -> Result<StateDir, Failure> {
+pub(super) fn state_dir(chosen: Option<PathBuf>) -> Result<StateChoice, Failure> {
     use etcetera::BaseStrategy as _;
     match chosen {
-        Some(dir) if !dir.as_os_str().is_empty() => Ok(StateDir::Chosen(dir)),
+        Some(dir) if !dir.as_os_str().is_empty() => Ok(StateChoice::Chosen(dir)),
         _ => {
             let base = etcetera::choose_base_strategy().ok();
             let base = base.and_then(|base| base.state_dir().or_else(|| Some(base.data_dir())));
-            Ok(base.map_or(StateDir::Nowhere, |base| StateDir::Usual(base.join("longhaul"))))
+            Ok(base.map_or(StateChoice::Nowhere, |base| StateChoice::Usual(base.join("longhaul"))))
         }
     }
 }

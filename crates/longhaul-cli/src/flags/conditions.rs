@@ -29,7 +29,7 @@ pub(crate) struct ConditionWords {
 
 /// What they mean.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Conditions {
+pub(crate) struct ConditionOptions {
     if_match: Option<String>,
     if_none_match: Option<String>,
     modified_since: Option<SystemTime>,
@@ -38,7 +38,7 @@ pub(crate) struct Conditions {
 
 impl ConditionWords {
     /// Their meaning; the library looks at the ETags. `several`: there is more than one object.
-    pub(super) fn meaning(self, several: bool) -> Result<Conditions, String> {
+    pub(super) fn meaning(self, several: bool) -> Result<ConditionOptions, String> {
         for (flag, given) in [("--if-match", &self.if_match), ("--if-none-match", &self.if_none_match)] {
             if several && given.as_deref().is_some_and(|etag| etag != "*") {
                 return Err(format!("{flag} is about one object; fetch that one by itself"));
@@ -47,7 +47,7 @@ impl ConditionWords {
         let date = |flag: &str, text: Option<String>| {
             text.map(|text| time(&text)).transpose().map_err(|e| format!("{flag}: {e}"))
         };
-        Ok(Conditions {
+        Ok(ConditionOptions {
             if_match: self.if_match,
             if_none_match: self.if_none_match,
             modified_since: date("--if-modified-since", self.if_modified_since)?,
@@ -56,7 +56,7 @@ impl ConditionWords {
     }
 }
 
-impl Conditions {
+impl ConditionOptions {
     /// A download with these conditions.
     pub(crate) fn of(&self, mut download: DownloadBuilder) -> DownloadBuilder {
         if let Some(etag) = &self.if_match {

@@ -6,13 +6,13 @@ use clap::{Args, ValueEnum, ValueHint};
 use longhaul::credentials::StoreSettings;
 use longhaul::{Digest, Durability, OnChange};
 
-use super::beside::{Beside, BesideWords};
-use super::common::{DurabilityWord, Pair, StateDir, durability, usage};
-use super::conditions::{ConditionWords, Conditions};
+use super::beside::{BesideOptions, BesideWords};
+use super::common::{DurabilityWord, Pair, StateChoice, durability, usage};
+use super::conditions::{ConditionOptions, ConditionWords};
 use super::globs::Globs;
-use super::network::{Network, NetworkWords, network};
+use super::network::{NetworkOptions, NetworkWords, network};
 use super::request::{RequestWords, netrc, request};
-use super::running::{Running, RunningWords};
+use super::running::{RunningOptions, RunningWords};
 use super::store::{self, StoreWords};
 use super::{input, values};
 use crate::exit::{Exit, Failure};
@@ -126,7 +126,7 @@ pub(crate) enum OnChangeWord {
 }
 
 /// Download these.
-pub(crate) struct Get {
+pub(crate) struct GetOptions {
     /// At least one, in the order given.
     pub(crate) urls: Vec<String>,
     /// They are what names of objects begin with.
@@ -136,7 +136,7 @@ pub(crate) struct Get {
     pub(crate) version_id: Option<String>,
     /// As it was typed; it can be used.
     pub(crate) range: Option<String>,
-    pub(crate) place: Place,
+    pub(crate) place: SaveAs,
     pub(crate) create_dirs: bool,
     pub(crate) overwrite: bool,
     pub(crate) remote_time: bool,
@@ -147,19 +147,19 @@ pub(crate) struct Get {
     pub(crate) require_verified: bool,
     pub(crate) require_length: bool,
     pub(crate) on_change: OnChange,
-    pub(crate) conditions: Conditions,
-    pub(crate) beside: Beside,
+    pub(crate) conditions: ConditionOptions,
+    pub(crate) beside: BesideOptions,
     pub(crate) headers: Vec<Pair>,
     pub(crate) user: Option<Pair>,
-    pub(crate) running: Running,
-    pub(crate) network: Network,
+    pub(crate) running: RunningOptions,
+    pub(crate) network: NetworkOptions,
     pub(crate) store: StoreSettings,
-    pub(crate) state: StateDir,
+    pub(crate) state: StateChoice,
 }
 
 /// Where a download goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum SaveAs {
     File(PathBuf),
     /// Under a name from the server, else from the URL.
     Folder(PathBuf),
@@ -167,7 +167,7 @@ pub(crate) enum Place {
     Below(PathBuf, PathBuf),
 }
 
-impl Place {
+impl SaveAs {
     /// The folder that must be there.
     fn folder(&self) -> &Path {
         match self {
@@ -181,7 +181,7 @@ impl Place {
 }
 
 /// What the words mean. Reads the files that flags name.
-pub(super) fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get, Failure> {
+pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<GetOptions, Failure> {
     let recursive = words.recursive;
     let source = |text: &str| if recursive { values::prefix(text) } else { values::source(text) };
     let mut urls = words.urls.iter().map(|u| source(u)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
@@ -220,7 +220,7 @@ pub(super) fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get
         let message = format!("the folder {folder} does not exist; create it, or let --create-dirs do it");
         return Err(Failure::new(Exit::LocalFile, "local_file", message));
     }
-    Ok(Get {
+    Ok(GetOptions {
         place,
         urls,
         recursive,
@@ -252,12 +252,12 @@ pub(super) fn get(words: GetWords, state: StateDir, verbose: bool) -> Result<Get
 }
 
 /// Where what is downloaded is to lie.
-fn place(output: Option<PathBuf>, dir: Option<PathBuf>, urls: usize) -> Result<Place, Failure> {
+fn place(output: Option<PathBuf>, dir: Option<PathBuf>, urls: usize) -> Result<SaveAs, Failure> {
     let Some(output) = output else {
         return match dir {
             Some(dir) if dir.as_os_str().is_empty() => Err(usage("--dir: an empty name is no folder")),
-            Some(dir) => Ok(Place::Folder(dir)),
-            None => Ok(Place::Folder(PathBuf::from("."))),
+            Some(dir) => Ok(SaveAs::Folder(dir)),
+            None => Ok(SaveAs::Folder(PathBuf::from("."))),
         };
     };
     if output.as_os_str() == "-" {
@@ -274,7 +274,7 @@ fn place(output: Option<PathBuf>, dir: Option<PathBuf>, urls: usize) -> Result<P
     if path.file_name().is_none() {
         return Err(usage(format!("-o {shown}: that names no file")));
     }
-    Ok(Place::File(path))
+    Ok(SaveAs::File(path))
 }
 
 #[cfg(test)]

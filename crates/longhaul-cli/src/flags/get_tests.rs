@@ -6,20 +6,20 @@ use clap::Parser as _;
 use longhaul::{Connections, IpFamily, ProxyChoice};
 
 use super::*;
-use crate::flags::running::Progress;
-use crate::flags::{Command, Words, command};
+use crate::flags::running::ProgressStyle;
+use crate::flags::{Invocation, Words, invocation};
 
 const URL: &str = "https://example.com/a.bin";
 
-fn parse(args: &[&str]) -> Result<Command, Failure> {
+fn parse(args: &[&str]) -> Result<Invocation, Failure> {
     let args = ["longhaul", "--state-dir", "/state"].into_iter().chain(args.iter().copied());
-    command(Words::try_parse_from(args).map_err(|e| Failure::usage(e.to_string()))?)
+    invocation(Words::try_parse_from(args).map_err(|e| Failure::usage(e.to_string()))?)
 }
 
-fn get(args: &[&str]) -> Result<Get, Failure> {
+fn get(args: &[&str]) -> Result<GetOptions, Failure> {
     let args: Vec<&str> = ["get"].into_iter().chain(args.iter().copied()).collect();
     match parse(&args)? {
-        Command::Get(get) => Ok(*get),
+        Invocation::Get(get) => Ok(*get),
         _ => panic!("not a get"),
     }
 }
@@ -34,7 +34,7 @@ fn refused(args: &[&str]) -> String {
 fn defaults_are_those_of_the_design() {
     let get = get(&[URL]).unwrap();
     assert_eq!(get.urls, [URL]);
-    assert_eq!(get.place, Place::Folder(".".into()));
+    assert_eq!(get.place, SaveAs::Folder(".".into()));
     assert_eq!((get.running.retries, get.running.min_rate, get.running.jobs, get.running.limit_rate), (10, 1024, 4, 0));
     assert_eq!(get.running.connections, Connections::Auto);
     assert_eq!(
@@ -42,29 +42,29 @@ fn defaults_are_those_of_the_design() {
         (Duration::from_secs(30), Duration::from_secs(10))
     );
     assert_eq!((get.durability, get.on_change), (Durability::Power, OnChange::Restart));
-    assert_eq!((get.running.progress, get.network.ip_family), (Progress::Auto, IpFamily::Any));
+    assert_eq!((get.running.progress, get.network.ip_family), (ProgressStyle::Auto, IpFamily::Any));
     assert!(matches!(get.network.proxy, ProxyChoice::Environment));
-    assert_eq!(get.state, StateDir::Chosen("/state".into()));
+    assert_eq!(get.state, StateChoice::Chosen("/state".into()));
     let flags = [get.create_dirs, get.overwrite, get.remote_time, get.no_lock, get.require_verified, get.running.json];
     assert_eq!(flags, [false; 6]);
 }
 
 #[test]
 fn each_flag_means_what_it_says() {
-    type Means = fn(Get) -> bool;
+    type Means = fn(GetOptions) -> bool;
     let table: &[(&[&str], Means)] = &[
-        (&["-o", "x"], |g| g.place == Place::File("x".into())),
-        (&["--output=./-"], |g| g.place == Place::File("./-".into())),
-        (&["-d", "/"], |g| g.place == Place::Folder("/".into())),
-        (&["-d", "/", "-o", "x"], |g| g.place == Place::File("/x".into())),
-        (&["--create-dirs", "-d", "no/such"], |g| g.place == Place::Folder("no/such".into())),
+        (&["-o", "x"], |g| g.place == SaveAs::File("x".into())),
+        (&["--output=./-"], |g| g.place == SaveAs::File("./-".into())),
+        (&["-d", "/"], |g| g.place == SaveAs::Folder("/".into())),
+        (&["-d", "/", "-o", "x"], |g| g.place == SaveAs::File("/x".into())),
+        (&["--create-dirs", "-d", "no/such"], |g| g.place == SaveAs::Folder("no/such".into())),
         (&["--create-dirs"], |g| g.create_dirs),
         (&["--overwrite"], |g| g.overwrite),
         (&["--keep-awake"], |g| g.beside.keep_awake && g.beside.exec.is_none()),
         (&["--exec", "unzip \"$1\""], |g| g.beside.exec.as_deref() == Some("unzip \"$1\"".as_ref())),
-        (&[], |g| g.conditions == Conditions::default()),
-        (&["--if-match", "a"], |g| g.conditions != Conditions::default()),
-        (&["-z", "2026-01-31T12:00:00Z"], |g| g.conditions != Conditions::default()),
+        (&[], |g| g.conditions == ConditionOptions::default()),
+        (&["--if-match", "a"], |g| g.conditions != ConditionOptions::default()),
+        (&["-z", "2026-01-31T12:00:00Z"], |g| g.conditions != ConditionOptions::default()),
         (&["-R"], |g| g.remote_time),
         (&["--durability", "process"], |g| g.durability == Durability::Process),
         (&["--no-lock"], |g| g.no_lock),
@@ -90,11 +90,11 @@ fn each_flag_means_what_it_says() {
         (&["--stall-timeout", "0.5"], |g| g.running.stall_timeout == Duration::from_millis(500)),
         (&["--min-rate", "1M"], |g| g.running.min_rate == 1 << 20),
         (&["--connect-timeout", "3"], |g| g.network.connect_timeout == Duration::from_secs(3)),
-        (&["--progress", "bar"], |g| g.running.progress == Progress::Bar),
-        (&["--json"], |g| g.running.json && g.running.progress == Progress::None),
-        (&["--json", "--progress", "plain"], |g| g.running.json && g.running.progress == Progress::Plain),
-        (&["-q"], |g| g.running.quiet && g.running.progress == Progress::None),
-        (&["-v"], |g| g.running.progress == Progress::Plain),
+        (&["--progress", "bar"], |g| g.running.progress == ProgressStyle::Bar),
+        (&["--json"], |g| g.running.json && g.running.progress == ProgressStyle::None),
+        (&["--json", "--progress", "plain"], |g| g.running.json && g.running.progress == ProgressStyle::Plain),
+        (&["-q"], |g| g.running.quiet && g.running.progress == ProgressStyle::None),
+        (&["-v"], |g| g.running.progress == ProgressStyle::Plain),
         (&["https://example.com/b"], |g| g.urls.len() == 2),
     ];
     for (args, means) in table {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::common::StateDir;
+use super::common::StateChoice;
 
 #[derive(Args)]
 pub(crate) struct ListWords {
@@ -11,11 +11,11 @@ pub(crate) struct ListWords {
     pub(crate) json: bool,
 }
 
-pub(crate) struct List {
-    pub(crate) state: StateDir,
+pub(crate) struct ListOptions {
+    pub(crate) state: StateChoice,
     pub(crate) json: bool,
 }
 
-pub(super) fn list(words: &ListWords, state: StateDir) -> List {
-    List { state, json: words.json }
+pub(super) fn list(words: &ListWords, state: StateChoice) -> ListOptions {
+    ListOptions { state, json: words.json }
 }

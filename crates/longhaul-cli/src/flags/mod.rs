@@ -1,4 +1,4 @@
-//! From the words typed to what they mean: [`Words`] are what clap reads, a [`Command`] has every value parsed and every
+//! From the words typed to what they mean: clap reads [`Words`]; an [`Invocation`] has every value parsed and every
 //! contradiction refused.
 //!
 //! A file for each verb holds its words and their meaning. What several verbs share stands in rooms of its own:
@@ -37,16 +37,16 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use crate::exit::Failure;
-use cancel::Cancel;
-use clean::Clean;
+use cancel::CancelOptions;
+use clean::CleanOptions;
 use common::path_or_nothing;
-use get::Get;
-use list::List;
-use presign::Presign;
-use probe::Probe;
-use put::Put;
-use show::Show;
-use verify::Verify;
+use get::GetOptions;
+use list::ListOptions;
+use presign::PresignOptions;
+use probe::ProbeOptions;
+use put::PutOptions;
+use show::ShowOptions;
+use verify::VerifyOptions;
 
 /// Transfers that survive: interrupt them any way you like, run the same command again, and they go on.
 #[derive(Parser)]
@@ -54,7 +54,7 @@ use verify::Verify;
 #[command(disable_help_subcommand = true, after_help = help::MAIN)]
 pub(crate) struct Words {
     #[command(subcommand)]
-    pub(crate) verb: Verb,
+    pub(crate) verb: VerbWords,
 
     /// Keep the list of transfers and the receipts of finished files here
     /// [default: ~/.local/state/longhaul]
@@ -68,7 +68,7 @@ pub(crate) struct Words {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Verb {
+pub(crate) enum VerbWords {
     /// Download; the same command again resumes
     #[command(override_usage = "longhaul get [OPTIONS] SOURCE...\n       longhaul get [OPTIONS] -i FILE [SOURCE]...")]
     #[command(after_help = help::get_short(), after_long_help = help::get_long())]
@@ -119,16 +119,16 @@ pub(crate) enum Verb {
 }
 
 /// One thing to do.
-pub(crate) enum Command {
-    Get(Box<Get>),
-    Put(Box<Put>),
-    Cancel(Box<Cancel>),
-    Clean(Box<Clean>),
-    List(List),
-    Show(Show),
-    Probe(Box<Probe>),
-    Presign(Box<Presign>),
-    Verify(Verify),
+pub(crate) enum Invocation {
+    Get(Box<GetOptions>),
+    Put(Box<PutOptions>),
+    Cancel(Box<CancelOptions>),
+    Clean(Box<CleanOptions>),
+    List(ListOptions),
+    Show(ShowOptions),
+    Probe(Box<ProbeOptions>),
+    Presign(Box<PresignOptions>),
+    Verify(VerifyOptions),
     Serve(Box<serve::ServeWords>),
     Demo,
     Completions(clap_complete::Shell),
@@ -136,23 +136,23 @@ pub(crate) enum Command {
 }
 
 /// The command that the words mean. Reads the files that flags name.
-pub(crate) fn command(words: Words) -> Result<Command, Failure> {
+pub(crate) fn invocation(words: Words) -> Result<Invocation, Failure> {
     let verbose = words.verbose > 0;
     let state = || common::state_dir(words.state_dir.clone());
     Ok(match words.verb {
-        Verb::Get(words) => Command::Get(Box::new(get::get(*words, state()?, verbose)?)),
-        Verb::Put(words) => Command::Put(Box::new(put::put(*words, state()?, verbose)?)),
-        Verb::Cancel(words) => Command::Cancel(Box::new(cancel::cancel(*words, state()?)?)),
-        Verb::Clean(words) => Command::Clean(Box::new(clean::clean(*words, state()?)?)),
-        Verb::List(words) => Command::List(list::list(&words, state()?)),
-        Verb::Show(words) => Command::Show(show::show(words, state()?)),
-        Verb::Probe(words) => Command::Probe(Box::new(probe::probe(*words)?)),
-        Verb::Presign(words) => Command::Presign(Box::new(presign::presign(*words)?)),
-        Verb::Verify(words) => Command::Verify(verify::verify(words, state()?)),
-        Verb::Serve(words) => Command::Serve(words),
-        Verb::Demo => Command::Demo,
-        Verb::Completions { shell } => Command::Completions(shell),
-        Verb::Man { command } => Command::Man(command),
+        VerbWords::Get(words) => Invocation::Get(Box::new(get::get(*words, state()?, verbose)?)),
+        VerbWords::Put(words) => Invocation::Put(Box::new(put::put(*words, state()?, verbose)?)),
+        VerbWords::Cancel(words) => Invocation::Cancel(Box::new(cancel::cancel(*words, state()?)?)),
+        VerbWords::Clean(words) => Invocation::Clean(Box::new(clean::clean(*words, state()?)?)),
+        VerbWords::List(words) => Invocation::List(list::list(&words, state()?)),
+        VerbWords::Show(words) => Invocation::Show(show::show(words, state()?)),
+        VerbWords::Probe(words) => Invocation::Probe(Box::new(probe::probe(*words)?)),
+        VerbWords::Presign(words) => Invocation::Presign(Box::new(presign::presign(*words)?)),
+        VerbWords::Verify(words) => Invocation::Verify(verify::verify(words, state()?)),
+        VerbWords::Serve(words) => Invocation::Serve(words),
+        VerbWords::Demo => Invocation::Demo,
+        VerbWords::Completions { shell } => Invocation::Completions(shell),
+        VerbWords::Man { command } => Invocation::Man(command),
     })
 }
 

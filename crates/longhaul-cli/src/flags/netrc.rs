@@ -13,13 +13,13 @@
 /// It has no `Debug`: it is passwords.
 #[derive(Default, PartialEq, Eq)]
 pub(crate) struct Netrc {
-    entries: Vec<Entry>,
+    entries: Vec<NetrcEntry>,
     /// The first line with a word that was skipped for not being known.
     skipped: Option<usize>,
 }
 
 #[derive(Default, PartialEq, Eq)]
-struct Entry {
+struct NetrcEntry {
     /// In lower case; `None` for `default`.
     host: Option<String>,
     login: String,
@@ -29,7 +29,7 @@ struct Entry {
 impl Netrc {
     /// Reads the text of a file.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut words = Words { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
+        let mut words = Tokens { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
         let mut netrc = Self::default();
         while let Some(word) = words.next()? {
             let line = words.line;
@@ -37,9 +37,9 @@ impl Netrc {
                 (comment, _) if comment.starts_with('#') => words.skip_line(),
                 ("machine", _) => {
                     let host = Some(words.value()?.to_ascii_lowercase());
-                    netrc.entries.push(Entry { host, ..Entry::default() });
+                    netrc.entries.push(NetrcEntry { host, ..NetrcEntry::default() });
                 }
-                ("default", _) => netrc.entries.push(Entry::default()),
+                ("default", _) => netrc.entries.push(NetrcEntry::default()),
                 ("macdef", _) => words.skip_macro(),
                 ("login", Some(entry)) => entry.login = words.value()?,
                 ("password", Some(entry)) => entry.password = words.value()?,
@@ -62,19 +62,19 @@ impl Netrc {
 
     /// User and password for a host, written as in a URL without brackets.
     pub(crate) fn credentials(&self, host: &str) -> Option<(String, String)> {
-        let is_for = |entry: &&Entry| entry.host.as_ref().is_none_or(|named| named.eq_ignore_ascii_case(host));
+        let is_for = |entry: &&NetrcEntry| entry.host.as_ref().is_none_or(|named| named.eq_ignore_ascii_case(host));
         let entry = self.entries.iter().find(is_for)?;
         Some((entry.login.clone(), entry.password.clone()))
     }
 }
 
-struct Words<'a> {
+struct Tokens<'a> {
     rest: &'a str,
     /// Counted from 1.
     line: usize,
 }
 
-impl Words<'_> {
+impl Tokens<'_> {
     /// The next word, without its quotes.
     fn next(&mut self) -> Result<Option<String>, String> {
         let begin = self.rest.find(|c: char| !c.is_whitespace()).unwrap_or(self.rest.len());

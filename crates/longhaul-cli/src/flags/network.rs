@@ -52,7 +52,7 @@ pub(crate) struct NetworkWords {
 }
 
 /// How connections are made.
-pub(crate) struct Network {
+pub(crate) struct NetworkOptions {
     pub(crate) user_agent: Option<String>,
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: ProxyChoice,
@@ -66,7 +66,7 @@ pub(crate) struct Network {
     pub(crate) netrc: Option<Arc<Netrc>>,
 }
 
-pub(super) fn network(words: NetworkWords, netrc: Option<Arc<Netrc>>) -> Result<Network, Failure> {
+pub(super) fn network(words: NetworkWords, netrc: Option<Arc<Netrc>>) -> Result<NetworkOptions, Failure> {
     let read_ca = |path: &PathBuf| {
         std::fs::read(path)
             .map_err(|e| usage(format!("--ca-cert (or SSL_CERT_FILE): cannot read {} ({e})", path.display())))
@@ -75,7 +75,7 @@ pub(super) fn network(words: NetworkWords, netrc: Option<Arc<Netrc>>) -> Result<
     if words.user_agent.as_ref().is_some_and(|agent| !no_control(agent)) {
         return Err(usage("--user-agent: only printable ASCII can be sent"));
     }
-    Ok(Network {
+    Ok(NetworkOptions {
         user_agent: words.user_agent,
         connect_timeout: values::seconds(&words.connect_timeout)
             .map_err(|e| usage(format!("--connect-timeout: {e}")))?,

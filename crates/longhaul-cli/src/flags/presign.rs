@@ -7,7 +7,7 @@ use longhaul::LinkMethod;
 use longhaul::credentials::StoreSettings;
 
 use super::common::usage;
-use super::network::{Network, NetworkWords, network};
+use super::network::{NetworkOptions, NetworkWords, network};
 use super::store::{self, StoreWords};
 use super::values;
 use crate::exit::Failure;
@@ -45,16 +45,16 @@ pub(crate) enum MethodWord {
 }
 
 /// Make a link.
-pub(crate) struct Presign {
+pub(crate) struct PresignOptions {
     pub(crate) object: String,
     pub(crate) method: LinkMethod,
     pub(crate) life: Duration,
-    pub(crate) network: Network,
+    pub(crate) network: NetworkOptions,
     pub(crate) store: StoreSettings,
     pub(crate) json: bool,
 }
 
-pub(super) fn presign(words: PresignWords) -> Result<Presign, Failure> {
+pub(super) fn presign(words: PresignWords) -> Result<PresignOptions, Failure> {
     let object = words.object;
     match longhaul::source::is_store_name(&object, false) {
         Ok(true) => {}
@@ -64,7 +64,7 @@ pub(super) fn presign(words: PresignWords) -> Result<Presign, Failure> {
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(Presign {
+    Ok(PresignOptions {
         method: match words.method {
             MethodWord::Get => LinkMethod::Get,
             MethodWord::Head => LinkMethod::Head,

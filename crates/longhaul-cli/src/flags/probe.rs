@@ -4,7 +4,7 @@ use clap::{Args, ValueHint};
 use longhaul::credentials::StoreSettings;
 
 use super::common::{Pair, usage};
-use super::network::{Network, NetworkWords, network};
+use super::network::{NetworkOptions, NetworkWords, network};
 use super::request::{RequestWords, netrc, request};
 use super::store::{self, StoreWords};
 use super::values;
@@ -34,23 +34,23 @@ pub(crate) struct ProbeWords {
     pub(crate) json: bool,
 }
 
-pub(crate) struct Probe {
+pub(crate) struct ProbeOptions {
     pub(crate) url: String,
     pub(crate) version_id: Option<String>,
     pub(crate) headers: Vec<Pair>,
     pub(crate) user: Option<Pair>,
-    pub(crate) network: Network,
+    pub(crate) network: NetworkOptions,
     pub(crate) store: StoreSettings,
     pub(crate) json: bool,
 }
 
 /// What the words mean. Reads the files that flags name.
-pub(super) fn probe(words: ProbeWords) -> Result<Probe, Failure> {
+pub(super) fn probe(words: ProbeWords) -> Result<ProbeOptions, Failure> {
     let url = values::source(&words.url).map_err(usage)?;
     let netrc = netrc(&words.request)?;
     let (headers, user) = request(words.request)?;
     let store = store::settings(words.store, [url.as_str()])?;
-    Ok(Probe {
+    Ok(ProbeOptions {
         url,
         version_id: words.version_id.filter(|id| !id.is_empty()),
         headers,

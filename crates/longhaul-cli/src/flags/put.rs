@@ -8,12 +8,12 @@ use clap::{Args, ValueHint};
 use longhaul::Durability;
 use longhaul::credentials::StoreSettings;
 
-use super::beside::{Beside, BesideWords};
-use super::common::{DurabilityWord, Pair, StateDir, durability, usage};
+use super::beside::{BesideOptions, BesideWords};
+use super::common::{DurabilityWord, Pair, StateChoice, durability, usage};
 use super::dest::{Dest, Dialect};
 use super::globs::Globs;
-use super::network::{Network, NetworkWords, network};
-use super::running::{Running, RunningWords};
+use super::network::{NetworkOptions, NetworkWords, network};
+use super::running::{RunningOptions, RunningWords};
 use super::store::{self, StoreWords};
 use super::{input, values};
 use crate::exit::Failure;
@@ -113,7 +113,7 @@ pub(crate) struct PutWords {
 }
 
 /// Upload these.
-pub(crate) struct Put {
+pub(crate) struct PutOptions {
     /// At least one, in the order given.
     pub(crate) inputs: Vec<Input>,
     pub(crate) dest: Dest,
@@ -133,14 +133,14 @@ pub(crate) struct Put {
     pub(crate) part_md5: bool,
     pub(crate) keep_parts: bool,
     pub(crate) durability: Durability,
-    pub(crate) beside: Beside,
-    pub(crate) running: Running,
+    pub(crate) beside: BesideOptions,
+    pub(crate) running: RunningOptions,
     /// Bytes per second.
     pub(crate) traffic_limit: Option<u64>,
     pub(crate) settle_timeout: Duration,
-    pub(crate) network: Network,
+    pub(crate) network: NetworkOptions,
     pub(crate) store: StoreSettings,
-    pub(crate) state: StateDir,
+    pub(crate) state: StateChoice,
 }
 
 /// What is uploaded.
@@ -152,7 +152,7 @@ pub(crate) enum Input {
 }
 
 /// What the words mean. Reads the files that flags name.
-pub(super) fn put(words: PutWords, state: StateDir, verbose: bool) -> Result<Put, Failure> {
+pub(super) fn put(words: PutWords, state: StateChoice, verbose: bool) -> Result<PutOptions, Failure> {
     let (dest, files) = words.files_and_dest.split_last().ok_or_else(|| usage("give files, and at last where to"))?;
     let dest = dest.to_str().ok_or_else(|| usage("the destination is not UTF-8, and keys have to be"))?;
     let dest = Dest::parse(dest).map_err(usage)?;
@@ -164,7 +164,7 @@ pub(super) fn put(words: PutWords, state: StateDir, verbose: bool) -> Result<Put
     only_oss("--callback", words.callback.is_some())?;
     only_oss("--traffic-limit", words.traffic_limit.is_some())?;
     let flag = |name: &'static str| move |e: String| usage(format!("{name}: {e}"));
-    Ok(Put {
+    Ok(PutOptions {
         inputs,
         recursive: words.recursive,
         globs: Globs::new(&words.include, &words.exclude).map_err(usage)?,

@@ -5,15 +5,15 @@ use longhaul::Connections;
 
 use super::*;
 use crate::exit::Exit;
-use crate::flags::running::Progress;
-use crate::flags::{Command, Words, command};
+use crate::flags::running::ProgressStyle;
+use crate::flags::{Invocation, Words, invocation};
 
 const DEST: &str = "oss://films/a.iso";
 
-fn put(args: &[&str]) -> Result<Put, Failure> {
+fn put(args: &[&str]) -> Result<PutOptions, Failure> {
     let args = ["longhaul", "--state-dir", "/state", "put"].into_iter().chain(args.iter().copied());
-    match command(Words::try_parse_from(args).map_err(|e| Failure::usage(e.to_string()))?)? {
-        Command::Put(put) => Ok(*put),
+    match invocation(Words::try_parse_from(args).map_err(|e| Failure::usage(e.to_string()))?)? {
+        Invocation::Put(put) => Ok(*put),
         _ => panic!("not a put"),
     }
 }
@@ -29,7 +29,7 @@ fn refused(args: &[&str], says: &str) {
 fn defaults_are_those_of_the_design() {
     let put = put(&["a.iso", DEST]).unwrap();
     assert_eq!(put.inputs, [Input::Path("a.iso".into())]);
-    assert_eq!((put.dest.to_string().as_str(), put.state), (DEST, StateDir::Chosen("/state".into())));
+    assert_eq!((put.dest.to_string().as_str(), put.state), (DEST, StateChoice::Chosen("/state".into())));
     assert_eq!(
         (put.running.retries, put.running.min_rate, put.running.jobs, put.running.limit_rate, put.part_size),
         (10, 1024, 4, 0, None)
@@ -49,7 +49,7 @@ fn defaults_are_those_of_the_design() {
 
 #[test]
 fn each_flag_means_what_it_says() {
-    type Means = fn(Put) -> bool;
+    type Means = fn(PutOptions) -> bool;
     let table: &[(&[&str], Means)] = &[
         (&["-", DEST], |p| p.inputs == [Input::Stdin]),
         (&["./-", "b", "s3://films"], |p| p.inputs.len() == 2 && p.dest.keeps_names()),
@@ -82,8 +82,8 @@ fn each_flag_means_what_it_says() {
         (&["a", DEST, "--retries", "0", "--min-rate", "0"], |p| p.running.retries == 0 && p.running.min_rate == 0),
         (&["a", DEST, "--settle-timeout", "9"], |p| p.settle_timeout == Duration::from_secs(9)),
         (&["a", DEST, "--stall-timeout", "1.5"], |p| p.running.stall_timeout == Duration::from_millis(1500)),
-        (&["a", DEST, "--json"], |p| p.running.json && p.running.progress == Progress::None),
-        (&["a", DEST, "-q", "--progress", "plain"], |p| p.running.quiet && p.running.progress == Progress::Plain),
+        (&["a", DEST, "--json"], |p| p.running.json && p.running.progress == ProgressStyle::None),
+        (&["a", DEST, "-q", "--progress", "plain"], |p| p.running.quiet && p.running.progress == ProgressStyle::Plain),
     ];
     for (args, means) in table {
         assert!(means(put(args).unwrap()), "{args:?}");

@@ -61,7 +61,7 @@ enum ProgressWord {
 
 /// How progress is shown to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum ProgressStyle {
     /// A bar on terminals, lines elsewhere.
     Auto,
     Bar,
@@ -70,7 +70,7 @@ pub(crate) enum Progress {
 }
 
 /// What they mean.
-pub(crate) struct Running {
+pub(crate) struct RunningOptions {
     /// Files at work at once, at least one.
     pub(crate) jobs: usize,
     pub(crate) connections: Connections,
@@ -80,15 +80,15 @@ pub(crate) struct Running {
     pub(crate) stall_timeout: Duration,
     /// Bytes per second.
     pub(crate) min_rate: u64,
-    pub(crate) progress: Progress,
+    pub(crate) progress: ProgressStyle,
     pub(crate) json: bool,
     pub(crate) quiet: bool,
 }
 
 impl RunningWords {
-    pub(super) fn meaning(self, verbose: bool) -> Result<Running, Failure> {
+    pub(super) fn meaning(self, verbose: bool) -> Result<RunningOptions, Failure> {
         let flag = |name: &'static str| move |e: String| usage(format!("{name}: {e}"));
-        Ok(Running {
+        Ok(RunningOptions {
             jobs: usize::from(self.jobs.max(1)),
             connections: values::connections(&self.connections).map_err(flag("--connections"))?,
             limit_rate: match &self.limit_rate {
@@ -100,12 +100,12 @@ impl RunningWords {
             min_rate: values::size(&self.min_rate).map_err(flag("--min-rate"))?,
             progress: match self.progress {
                 // Log lines would run into a bar, and events are what a program reads instead of progress.
-                ProgressWord::Auto if self.json || self.quiet => Progress::None,
-                ProgressWord::Auto if verbose => Progress::Plain,
-                ProgressWord::Auto => Progress::Auto,
-                ProgressWord::Bar => Progress::Bar,
-                ProgressWord::Plain => Progress::Plain,
-                ProgressWord::None => Progress::None,
+                ProgressWord::Auto if self.json || self.quiet => ProgressStyle::None,
+                ProgressWord::Auto if verbose => ProgressStyle::Plain,
+                ProgressWord::Auto => ProgressStyle::Auto,
+                ProgressWord::Bar => ProgressStyle::Bar,
+                ProgressWord::Plain => ProgressStyle::Plain,
+                ProgressWord::None => ProgressStyle::None,
             },
             json: self.json,
             quiet: self.quiet,

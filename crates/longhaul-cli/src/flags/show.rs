@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::common::StateDir;
+use super::common::StateChoice;
 
 #[derive(Args)]
 pub(crate) struct ShowWords {
@@ -21,13 +21,13 @@ pub(crate) struct ShowWords {
     pub(crate) json: bool,
 }
 
-pub(crate) struct Show {
+pub(crate) struct ShowOptions {
     pub(crate) what: PathBuf,
     pub(crate) explain: bool,
-    pub(crate) state: StateDir,
+    pub(crate) state: StateChoice,
     pub(crate) json: bool,
 }
 
-pub(super) fn show(words: ShowWords, state: StateDir) -> Show {
-    Show { what: words.what, explain: words.explain, state, json: words.json }
+pub(super) fn show(words: ShowWords, state: StateChoice) -> ShowOptions {
+    ShowOptions { what: words.what, explain: words.explain, state, json: words.json }
 }

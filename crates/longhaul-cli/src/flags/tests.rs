@@ -10,9 +10,9 @@ use crate::exit::Exit;
 
 const URL: &str = "https://example.com/a.bin";
 
-fn parse(args: &[&str]) -> Result<Command, Failure> {
+fn parse(args: &[&str]) -> Result<Invocation, Failure> {
     let args = ["longhaul", "--state-dir", "/state"].into_iter().chain(args.iter().copied());
-    command(Words::try_parse_from(args).map_err(|e| Failure::usage(e.to_string()))?)
+    invocation(Words::try_parse_from(args).map_err(|e| Failure::usage(e.to_string()))?)
 }
 
 #[test]
@@ -22,17 +22,17 @@ fn the_definitions_hold_together() {
 
 #[test]
 fn the_other_commands_are_understood() {
-    assert!(matches!(parse(&["list", "--json"]), Ok(Command::List(List { json: true, .. }))));
-    assert!(matches!(parse(&["show", "--explain", "x"]), Ok(Command::Show(Show { explain: true, .. }))));
-    assert!(matches!(parse(&["probe", "-k", URL]), Ok(Command::Probe(probe)) if probe.network.insecure));
+    assert!(matches!(parse(&["list", "--json"]), Ok(Invocation::List(ListOptions { json: true, .. }))));
+    assert!(matches!(parse(&["show", "--explain", "x"]), Ok(Invocation::Show(ShowOptions { explain: true, .. }))));
+    assert!(matches!(parse(&["probe", "-k", URL]), Ok(Invocation::Probe(probe)) if probe.network.insecure));
     let probe = parse(&["probe", "-u", "a:b", "-H", "C: d", URL]);
-    assert!(matches!(probe, Ok(Command::Probe(probe)) if probe.user.is_some() && probe.headers.len() == 1));
+    assert!(matches!(probe, Ok(Invocation::Probe(probe)) if probe.user.is_some() && probe.headers.len() == 1));
     let link = parse(&["presign", "oss://bucket/a", "-X", "PUT", "--expires", "2m", "--profile", "p"]);
-    assert!(matches!(link, Ok(Command::Presign(link)) if link.method == LinkMethod::Put
+    assert!(matches!(link, Ok(Invocation::Presign(link)) if link.method == LinkMethod::Put
         && link.life == Duration::from_secs(120) && link.store.profile.as_deref() == Some("p")));
-    assert!(matches!(parse(&["verify", "x"]), Ok(Command::Verify(_))));
-    assert!(matches!(parse(&["completions", "zsh"]), Ok(Command::Completions(_))));
-    assert!(matches!(parse(&["man", "get"]), Ok(Command::Man(Some(_)))));
+    assert!(matches!(parse(&["verify", "x"]), Ok(Invocation::Verify(_))));
+    assert!(matches!(parse(&["completions", "zsh"]), Ok(Invocation::Completions(_))));
+    assert!(matches!(parse(&["man", "get"]), Ok(Invocation::Man(Some(_)))));
     for args in [
         &["get"][..],
         &["show"],

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::common::StateDir;
+use super::common::StateChoice;
 
 #[derive(Args)]
 pub(crate) struct VerifyWords {
@@ -17,12 +17,12 @@ pub(crate) struct VerifyWords {
     pub(crate) json: bool,
 }
 
-pub(crate) struct Verify {
+pub(crate) struct VerifyOptions {
     pub(crate) file: PathBuf,
-    pub(crate) state: StateDir,
+    pub(crate) state: StateChoice,
     pub(crate) json: bool,
 }
 
-pub(super) fn verify(words: VerifyWords, state: StateDir) -> Verify {
-    Verify { file: words.file, state, json: words.json }
+pub(super) fn verify(words: VerifyWords, state: StateChoice) -> VerifyOptions {
+    VerifyOptions { file: words.file, state, json: words.json }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use longhaul::{Digest, Event, Outcome, Progress as Reached, Verified};
 
 use crate::exit::{Exit, Failure};
-use crate::flags::running::Progress;
+use crate::flags::running::ProgressStyle;
 use crate::out;
 use bar::Bars;
 use plain::Plain;
@@ -186,13 +186,13 @@ impl Sum {
 
 impl Show {
     /// For so many; 0 when nobody knows yet how many.
-    pub(crate) fn new(progress: Progress, json: bool, quiet: bool, way: Way, count: usize) -> Self {
+    pub(crate) fn new(progress: ProgressStyle, json: bool, quiet: bool, way: Way, count: usize) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = std::io::stderr().is_terminal() && !dumb;
         let people = match progress {
-            Progress::None => People::Nobody,
-            Progress::Auto | Progress::Bar if terminal => People::Bar(Bars::new(count)),
-            Progress::Auto | Progress::Bar | Progress::Plain => People::Plain(Plain::new(count)),
+            ProgressStyle::None => People::Nobody,
+            ProgressStyle::Auto | ProgressStyle::Bar if terminal => People::Bar(Bars::new(count)),
+            ProgressStyle::Auto | ProgressStyle::Bar | ProgressStyle::Plain => People::Plain(Plain::new(count)),
         };
         Self { people, json, quiet, at_work: HashMap::new(), sum: Sum::new(way, count) }
     }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::told;
 use crate::exit::{Exit, Failure};
-use crate::flags::get::{Get, Place};
+use crate::flags::get::{GetOptions, SaveAs};
 use crate::keys::{self, Clashes};
 use crate::signals::Signal;
 
@@ -18,7 +18,7 @@ pub(super) struct Wanted {
     pub(super) number: usize,
     /// As it was given, or as the store lists it.
     pub(super) source: String,
-    pub(super) place: Place,
+    pub(super) place: SaveAs,
     /// Folders that its name asks for are made.
     pub(super) create_dirs: bool,
     /// It cannot be fetched, and why.
@@ -27,7 +27,7 @@ pub(super) struct Wanted {
 
 /// See the module.
 pub(super) struct List<'a> {
-    get: &'a Get,
+    get: &'a GetOptions,
     client: &'a Client,
     stop: watch::Receiver<Option<Signal>>,
     /// Which URL comes next.
@@ -47,7 +47,7 @@ struct Prefix {
 }
 
 impl<'a> List<'a> {
-    pub(super) fn new(get: &'a Get, client: &'a Client, stop: watch::Receiver<Option<Signal>>) -> Self {
+    pub(super) fn new(get: &'a GetOptions, client: &'a Client, stop: watch::Receiver<Option<Signal>>) -> Self {
         Self { get, client, stop, next: 0, given: 0, prefix: None }
     }
 
@@ -98,7 +98,7 @@ impl<'a> List<'a> {
 
 impl Prefix {
     /// Where an object goes, or why it cannot be saved; nothing for one that is not meant.
-    fn take(&mut self, get: &Get, object: &longhaul::ObjectInfo) -> Option<(Place, Option<Failure>)> {
+    fn take(&mut self, get: &GetOptions, object: &longhaul::ObjectInfo) -> Option<(SaveAs, Option<Failure>)> {
         let refused = |why: &str| {
             let hint = "fetch it by itself, with -o NAME";
             let message = format!("{}: cannot be saved under its name: {why}; {hint}", object.name);
@@ -109,7 +109,7 @@ impl Prefix {
             return None;
         }
         let folder = match &get.place {
-            Place::Folder(folder) | Place::File(folder) | Place::Below(folder, _) => folder.clone(),
+            SaveAs::Folder(folder) | SaveAs::File(folder) | SaveAs::Below(folder, _) => folder.clone(),
         };
         let path = match keys::path(below, object.len) {
             Ok(path) => path?,
@@ -118,6 +118,6 @@ impl Prefix {
         let clash = self.clashes.add(object.name.key()).err();
         let clash =
             clash.and_then(|file| refused(&format!("{file:?} is an object too, and a file cannot be a folder")));
-        Some((Place::Below(folder, path), clash))
+        Some((SaveAs::Below(folder, path), clash))
     }
 }
