@@ -15,8 +15,10 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::client::LinkSource;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state::state_dir::StateDir;
+use crate::drive::download::destination::Destination;
 use crate::drive::download::failure::{error_of, plainer_text, trouble_text};
-use crate::drive::download::run::{Destination, Ended, Request, Told, run};
+use crate::drive::download::run::{Request, RunEnd, Summary, run};
+use crate::drive::engine::RunEvent;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress, Verified};
 use crate::inspect::list::TransferKind;
@@ -293,23 +295,23 @@ struct Teller {
 }
 
 impl Teller {
-    fn tell(&mut self, told: Told) {
+    fn tell(&mut self, told: RunEvent<Note>) {
         match told {
-            Told::Path(path) => {
+            RunEvent::Path(path) => {
                 self.path.send_replace(Some(path));
             }
-            Told::Progress(progress) => {
+            RunEvent::Progress(progress) => {
                 self.progress.send_replace(progress);
                 self.send(Event::Progress(progress));
             }
-            Told::Journal => {
+            RunEvent::Journal => {
                 self.entry.resumable = true;
                 self.entry.written = true; // by the run that began it, or soon
                 if let Some(begun) = self.begun {
                     self.list(begun);
                 }
             }
-            Told::Note(note) => self.note(note),
+            RunEvent::Note(note) => self.note(note),
         }
     }
 
@@ -432,13 +434,13 @@ impl Task {
         let result = loop {
             let (ended, asked) = self.one_run().await;
             let is_below = matches!(self.request.destination, Destination::Below(_));
-            if let Some(path) = ended.path.as_ref().filter(|_| !is_below) {
+            if let Some(path) = ended.summary.path.as_ref().filter(|_| !is_below) {
                 // The name is settled: a next run need not ask the source for it.
                 self.request.destination = Destination::File(path.clone());
                 self.request.config.named = true;
             }
-            self.teller.tally.fetched += ended.fetched;
-            if ended.fetched > 0 {
+            self.teller.tally.fetched += ended.summary.fetched;
+            if ended.summary.fetched > 0 {
                 self.links_in_a_row = 0;
             }
             match self.after(ended, asked).await {
@@ -450,7 +452,7 @@ impl Task {
     }
 
     /// One run; wishes are passed on while it lasts.
-    async fn one_run(&mut self) -> (Ended, Asked) {
+    async fn one_run(&mut self) -> (RunEnd, Asked) {
         let (commands, mut inbox) = mpsc::channel(8);
         let teller = &mut self.teller;
         let mut tell = |told| teller.tell(told);
@@ -459,9 +461,17 @@ impl Task {
     }
 
     /// What follows a run: an outcome, or `None` for another run.
-    async fn after(&mut self, ended: Ended, asked: Asked) -> Option<Result<Outcome, Error>> {
+    async fn after(&mut self, ended: RunEnd, asked: Asked) -> Option<Result<Outcome, Error>> {
+        let RunEnd { finish, summary: ended } = ended;
         let (held, total) = (ended.held, ended.total);
-        match ended.finish {
+        let finish = match finish {
+            Ok(finish) => finish,
+            Err(panicked) => {
+                self.note_state(State::Failed, held, total);
+                return Some(Err(panicked.error(&self.request.config.source.url)));
+            }
+        };
+        match finish {
             Finish::Done { length, verified, already } => {
                 self.teller.entry.remove();
                 let path = ended.path.clone().unwrap_or_default();
@@ -569,11 +579,11 @@ impl Task {
         let (commands, mut inbox) = mpsc::channel(1);
         let _ = commands.send(Command::Discard).await;
         let ended = run(&self.request, &mut inbox, &mut |_| {}).await;
-        Some(match ended.finish {
-            Finish::Failed(failure) => {
-                let target = self.target();
-                Err(error_of(failure, &self.request.config.source.url, &target, ended.held, ended.remembered))
-            }
+        let RunEnd { finish, summary: Summary { held, remembered, .. } } = ended;
+        let object = &self.request.config.source.url;
+        Some(match finish {
+            Err(panicked) => Err(panicked.error(object)),
+            Ok(Finish::Failed(failure)) => Err(error_of(failure, object, &self.target(), held, remembered)),
             _ => {
                 self.teller.entry.remove();
                 Err(cancelled("cancelled; nothing of it was kept"))

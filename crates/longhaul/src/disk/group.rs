@@ -97,8 +97,10 @@ impl Volume {
         !std::mem::replace(&mut queue.busy, true)
     }
 
-    /// Carries out rounds until nobody waits any more.
+    /// Carries out rounds until no request waits. If it panics, the requests that wait are dropped, which their callers
+    /// see; the next request begins rounds again.
     pub(crate) fn carry_out(&self) {
+        let _after_a_panic = Interrupted(self);
         loop {
             let (round, may_group) = {
                 let mut queue = self.queue();
@@ -159,6 +161,21 @@ impl Volume {
 
     fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
         locked(&self.queue)
+    }
+}
+
+/// When rounds end by a panic: no request waits for them any more.
+struct Interrupted<'v>(&'v Volume);
+
+impl Drop for Interrupted<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut queue = self.0.queue();
+            queue.busy = false;
+            let waiting = std::mem::take(&mut queue.waiting);
+            drop(queue);
+            drop(waiting);
+        }
     }
 }
 
@@ -302,6 +319,26 @@ mod tests {
         s.volume.carry_out();
         let grouped = s.volume.whole.is_some();
         assert_eq!(s.heard(), (0..MANY).map(|n| (n, grouped && n == 0)).collect::<Vec<_>>());
+    }
+
+    /// Those who wait see that they are not answered, and the next one begins again.
+    #[test]
+    fn a_panic_in_a_round_leaves_no_request_waiting() {
+        let s = stage();
+        let since = s.volume.failures();
+        let late = s.part("late");
+        let (volume, told) = (s.volume.clone(), s.told.clone());
+        let panics = move |_| {
+            let _ = volume.ask(file(late), since, move |result| told.send((1, result.is_ok())).unwrap());
+            panic!("planted");
+        };
+        assert!(s.volume.ask(file(s.part("early")), since, panics));
+        let round = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| s.volume.carry_out()));
+        assert!(round.is_err());
+        assert!(s.volume.queue().waiting.is_empty(), "a request waits for rounds that are over");
+        assert!(s.ask(2, file(s.part("next"))), "the next one begins rounds again");
+        s.volume.carry_out();
+        assert_eq!(s.heard(), [(2, true)]);
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Drivers: they carry out the core's steps and decide nothing.
 
 pub(crate) mod download;
+pub(crate) mod engine;
+pub(crate) mod panics;
+mod seat;
 pub(crate) mod upload;

@@ -15,9 +15,10 @@ use crate::advice::Advice;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state::spool::Spooled;
 use crate::disk::state::uploads::is_barren;
+use crate::drive::engine::RunEvent;
 use crate::drive::upload::Remembered;
 use crate::drive::upload::failure::{About, error_of, fault_text};
-use crate::drive::upload::run::{Ended, Request, Told, run};
+use crate::drive::upload::run::{Request, RunEnd, run};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress, Uploaded};
 use crate::inspect::list::TransferKind;
@@ -52,8 +53,9 @@ pub(crate) fn start(request: Request, spooled: Option<Spooled>) -> Transfer {
 pub(crate) async fn discard(request: Request) -> Result<bool, Error> {
     let id = id_text(request.config.intent.id);
     let request = Arc::new(request);
-    let ended = run_to_discard(&request).await;
-    let clean = match ended.finish {
+    let RunEnd { finish, summary: ended } = run_to_discard(&request).await;
+    let finish = finish.map_err(|panicked| panicked.error(&request.config.intent.destination))?;
+    let clean = match finish {
         Finish::Failed(failure) => return Err(error(&request, failure, ended.acknowledged, ended.remembered)),
         Finish::Discarded { clean } => clean,
         _ => !ended.kept,
@@ -66,7 +68,7 @@ pub(crate) async fn discard(request: Request) -> Result<bool, Error> {
 }
 
 /// A run that is told to discard before it begins.
-async fn run_to_discard(request: &Arc<Request>) -> Ended {
+async fn run_to_discard(request: &Arc<Request>) -> RunEnd {
     let (commands, mut inbox) = mpsc::channel(1);
     let _ = commands.send(Command::Discard).await;
     run(request, &mut inbox, &mut |_| {}).await
@@ -151,19 +153,20 @@ struct Teller {
 }
 
 impl Teller {
-    fn tell(&mut self, told: Told) {
+    fn tell(&mut self, told: RunEvent<Note>) {
         match told {
-            Told::Progress(progress) => {
+            RunEvent::Progress(progress) => {
                 self.progress.send_replace(progress);
                 self.send(Event::Progress(progress));
             }
-            Told::Journal => {
+            RunEvent::Journal => {
                 self.entry.resumable = true;
                 self.entry.written = true;
                 let stored = self.progress.borrow().durable;
                 self.entry.write(State::Running, stored, self.tally.total, None);
             }
-            Told::Note(note) => self.note(note),
+            RunEvent::Note(note) => self.note(note),
+            RunEvent::Path(_) => {} // known from the start
         }
     }
 
@@ -215,7 +218,7 @@ impl Task {
     async fn run(mut self) -> (Result<Outcome, Error>, Teller) {
         let result = loop {
             let (ended, asked) = self.one_run().await;
-            self.teller.tally.sent += ended.sent;
+            self.teller.tally.sent += ended.summary.sent;
             if let Some(result) = self.after(ended, asked).await {
                 break result;
             }
@@ -224,7 +227,7 @@ impl Task {
     }
 
     /// One run; wishes are passed on while it lasts.
-    async fn one_run(&mut self) -> (Ended, Asked) {
+    async fn one_run(&mut self) -> (RunEnd, Asked) {
         let (commands, mut inbox) = mpsc::channel(8);
         let teller = &mut self.teller;
         let mut tell = |told| teller.tell(told);
@@ -233,9 +236,18 @@ impl Task {
     }
 
     /// What follows a run: an outcome, or `None` for another run.
-    async fn after(&mut self, ended: Ended, asked: Asked) -> Option<Result<Outcome, Error>> {
+    async fn after(&mut self, ended: RunEnd, asked: Asked) -> Option<Result<Outcome, Error>> {
+        let RunEnd { finish, summary: ended } = ended;
         let (stored, total) = (ended.acknowledged, self.teller.tally.total);
-        match ended.finish {
+        let finish = match finish {
+            Ok(finish) => finish,
+            Err(panicked) => {
+                let error = panicked.error(&self.request.config.intent.destination);
+                self.teller.entry.write(State::Failed, stored, total, Some(error.to_string()));
+                return Some(Err(error));
+            }
+        };
+        match finish {
             Finish::Done { length, verified, already, object, callback_failed } => {
                 if ended.kept {
                     // Something of an earlier attempt may be left in the store.
@@ -323,11 +335,12 @@ impl Task {
 
     /// Discards an upload that no run is working on.
     async fn discard(&mut self) -> Option<Result<Outcome, Error>> {
-        let ended = run_to_discard(&self.request).await;
-        Some(Err(match ended.finish {
-            Finish::Failed(failure) => error(&self.request, failure, ended.acknowledged, ended.remembered),
-            Finish::Discarded { clean } => self.discarded(clean),
-            _ => self.discarded(!ended.kept),
+        let RunEnd { finish, summary: ended } = run_to_discard(&self.request).await;
+        Some(Err(match finish {
+            Err(panicked) => panicked.error(&self.request.config.intent.destination),
+            Ok(Finish::Failed(failure)) => error(&self.request, failure, ended.acknowledged, ended.remembered),
+            Ok(Finish::Discarded { clean }) => self.discarded(clean),
+            Ok(_) => self.discarded(!ended.kept),
         }))
     }
 

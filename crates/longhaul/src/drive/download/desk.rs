@@ -19,7 +19,7 @@ use longhaul_core::download::step::{Heard, Receipt, Step};
 use longhaul_core::identity::Identity;
 use longhaul_core::words::{DiskFault, FileFacts, Ticket};
 
-use super::Shared;
+use super::{Answer, Aside, Reports, Shared, failed};
 use crate::client::batch::Batch;
 use crate::disk::beside::journal_file::JournalFile;
 use crate::disk::beside::lock::{self, Locking};
@@ -31,6 +31,7 @@ use crate::disk::folders::{Folders, Within};
 use crate::disk::group::{SyncTarget, Volume};
 use crate::disk::state::receipt;
 use crate::disk::state::state_dir::StateDir;
+use crate::drive::seat;
 use crate::threads;
 
 /// Stack of the thread that syncs a claim, in bytes.
@@ -63,27 +64,46 @@ pub(super) struct Whereabouts {
     pub(super) create_dirs: bool,
 }
 
-/// What the desk needs to know beforehand.
+/// A step for the desk, with what the core does not know of it.
+pub(super) struct Order {
+    pub(super) step: Step,
+    pub(super) extra: Extra,
+}
+
+/// What a step needs besides itself.
+pub(super) enum Extra {
+    None,
+    /// To open: where the file goes.
+    Place(Whereabouts),
+    /// To seal: the file's modification time, in nanoseconds since the Unix epoch.
+    Modified(i64),
+}
+
+/// What the desk is told beforehand.
+pub(super) struct Setup {
+    pub(super) locking: Locking,
+    /// A power cut counts ([`Durability::Power`](longhaul_core::words::Durability)).
+    pub(super) durable: bool,
+    pub(super) source: Source,
+    pub(super) state: Option<Arc<StateDir>>,
+    pub(super) folders: Arc<Folders>,
+    /// The downloads whose files it must not take the place of.
+    pub(super) batch: Option<Batch>,
+}
+
+/// The files of one download.
 pub(super) struct Desk {
     shared: Arc<Shared>,
     slots: Arc<Mutex<Slots>>,
-    locking: Locking,
-    durable: bool,
-    source: Source,
-    state: Option<Arc<StateDir>>,
+    setup: Setup,
     place: Option<Arc<Place>>,
     journal: Option<JournalFile>,
     /// The file has its name: nothing of the transfer is left to tidy up.
     published: bool,
     /// Failures of the volume when the part file was opened.
     failures_before: u64,
-    folders: Arc<Folders>,
     /// The sync of a claim that runs beside: only hints are appended before it has ended.
     syncing: Option<mpsc::Receiver<std::convert::Infallible>>,
-    /// The modification time that the file gets when it is sealed, in nanoseconds since the Unix epoch.
-    pub(super) mtime_ns: Option<i64>,
-    /// What it must not take the place of.
-    pub(super) batch: Option<Batch>,
 }
 
 /// What lies beside a part file.
@@ -96,31 +116,9 @@ struct Beside {
 }
 
 impl Desk {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        slots: Arc<Mutex<Slots>>,
-        locking: Locking,
-        durable: bool,
-        source: Source,
-        state: Option<Arc<StateDir>>,
-        folders: Arc<Folders>,
-    ) -> Self {
-        Self {
-            shared,
-            slots,
-            locking,
-            durable,
-            source,
-            state,
-            place: None,
-            journal: None,
-            published: false,
-            failures_before: 0,
-            folders,
-            syncing: None,
-            mtime_ns: None,
-            batch: None,
-        }
+    pub(super) fn new(shared: Arc<Shared>, slots: Arc<Mutex<Slots>>, setup: Setup) -> Self {
+        let (place, journal, syncing) = (None, None, None);
+        Self { shared, slots, setup, place, journal, published: false, failures_before: 0, syncing }
     }
 
     /// Whether a step takes no longer than writing a few bytes: no sync, no journal.
@@ -130,18 +128,18 @@ impl Desk {
             Step::Open => self.place.is_none(),
             Step::Create { .. } | Step::Seal { .. } | Step::Facts { .. } | Step::Publish { .. } => no_journal,
             Step::Forget | Step::RemoveAll => no_journal,
-            Step::Receipt(_) | Step::SyncDir => no_journal && !self.durable,
+            Step::Receipt(_) | Step::SyncDir => no_journal && !self.setup.durable,
             _ => false,
         }
     }
 
     /// Opens a place where nothing of a transfer lies; `None` where something does, which takes longer.
-    pub(super) fn open_fresh(&mut self, whereabouts: &Whereabouts) -> Result<Option<Heard>, DiskError> {
+    pub(super) fn open_fresh(&mut self, whereabouts: &Whereabouts) -> Result<Option<Answer>, DiskError> {
         let place = self.arrive(whereabouts)?;
-        if self.durable {
-            self.failures_before = place.folder.volume(&self.folders.volumes).failures();
+        if self.setup.durable {
+            self.failures_before = place.folder.volume(&self.setup.folders.volumes).failures();
         }
-        let Some(part) = lock::acquire_fresh(&place, self.locking)? else { return Ok(None) };
+        let Some(part) = lock::acquire_fresh(&place, self.setup.locking)? else { return Ok(None) };
         let Some(journal) = JournalFile::absent(place.clone())? else { return Ok(None) };
         let target = match self.look_at_target(&place) {
             Ok(target) => target,
@@ -153,15 +151,15 @@ impl Desk {
         let free = place.free_bytes();
         self.settle_in(place, journal, part, None);
         let (main, next, journal) = (None, None, FoundJournal::Absent);
-        Ok(Some(Heard::Opened(Box::new(Found { journal, main, next, target, free }))))
+        Ok(Some(self.opened(Found { journal, main, next, target, free })))
     }
 
     /// What has to be durable for a step that a group can be asked for: the volume, what, and since when its failures
     /// matter. `None`: it is done like any other step.
     pub(super) fn to_sync(&self, step: &Step) -> Result<Option<(Arc<Volume>, SyncTarget, u64)>, DiskError> {
         let unjournalled = self.journal.as_ref().is_some_and(|journal| !journal.exists());
-        let Some(place) = self.place.as_ref().filter(|_| self.durable && unjournalled) else { return Ok(None) };
-        let volume = || place.folder.volume(&self.folders.volumes);
+        let Some(place) = self.place.as_ref().filter(|_| self.setup.durable && unjournalled) else { return Ok(None) };
+        let volume = || place.folder.volume(&self.setup.folders.volumes);
         Ok(match step {
             Step::Sync { slot } => {
                 let part = self.part(*slot)?;
@@ -169,36 +167,14 @@ impl Desk {
             }
             Step::SyncDir => Some((volume(), SyncTarget::Folder(place.folder.clone()), self.failures_before)),
             Step::Receipt(of) => {
-                let Some(state) = &self.state else { return Ok(None) };
+                let Some(state) = &self.setup.state else { return Ok(None) };
                 let receipt = self.receipt_of(of, place);
-                let volume = state.receipt_volume(&self.folders.volumes);
+                let volume = state.receipt_volume(&self.setup.folders.volumes);
                 let since = volume.failures(); // before it is appended
                 state.append_receipt(&receipt)?.map(|log| (volume, SyncTarget::Log(log, receipt.path), since))
             }
             _ => None,
         })
-    }
-
-    /// Does one step, and gives the answer back.
-    pub(super) fn perform_here(&mut self, step: Step, whereabouts: Option<Whereabouts>) -> Heard {
-        let hint = is_hint(&step);
-        let heard = self.answer(step, whereabouts).unwrap_or_else(|error| self.shared.failed(error));
-        if hint {
-            self.shared.recorded(1);
-        }
-        heard
-    }
-
-    /// Does one step and tells the answer.
-    pub(super) fn perform(&mut self, ticket: Ticket, step: Step, whereabouts: Option<Whereabouts>) {
-        if !is_hint(&step) {
-            self.settle();
-        }
-        if self.claim_beside(ticket, &step) {
-            return;
-        }
-        let heard = self.perform_here(step, whereabouts);
-        self.shared.tell_blocking(ticket, heard);
     }
 
     /// Waits for the sync that runs beside.
@@ -218,16 +194,16 @@ impl Desk {
         let Some(journal) = self.journal.as_mut().filter(|journal| journal.sync_beside().is_some()) else {
             return false;
         };
-        let shared = self.shared.clone();
+        let reports = self.shared.reports.clone();
         let tell = move |result: Result<(), DiskError>| {
-            let heard = result.map_or_else(|error| shared.failed(error), |()| Heard::Done);
-            shared.tell_blocking(ticket, heard);
+            reports.tell_blocking(ticket, result.map_or_else(failed, |()| Heard::Done.into()));
         };
         match journal.append(records, false).map(|()| journal.sync_beside()) {
             Ok(Some(sync)) => {
                 let (ended, syncing) = mpsc::channel();
+                let reports = self.shared.reports.clone();
                 let started = threads::start("longhaul-claim", CLAIM_STACK, (sync, tell), move |(sync, tell)| {
-                    tell(sync.run());
+                    reports.work_on_thread(|| tell(sync.run()));
                     drop(ended);
                 });
                 match started {
@@ -242,21 +218,40 @@ impl Desk {
         true
     }
 
-    fn answer(&mut self, step: Step, whereabouts: Option<Whereabouts>) -> Result<Heard, DiskError> {
-        match step {
-            Step::Open => {
-                let Some(whereabouts) = whereabouts else { return Ok(Heard::Failed(DiskFault::Unsupported)) };
-                return self.open(whereabouts).map(|found| Heard::Opened(Box::new(found)));
+    fn answer(&mut self, Order { step, extra }: Order) -> Result<Answer, DiskError> {
+        let heard = match (step, extra) {
+            (Step::Open, Extra::Place(whereabouts)) => {
+                let found = self.open(&whereabouts)?;
+                return Ok(self.opened(found));
             }
+            (Step::Seal { length }, Extra::Modified(mtime_ns)) => self.seal(length, Some(mtime_ns))?,
+            (step, _) => self.answer_plain(step)?,
+        };
+        Ok(heard.into())
+    }
+
+    /// The place was looked at; where the target is, if it was settled in.
+    fn opened(&self, found: Found) -> Answer {
+        let path = self.place.as_ref().map(|place| Aside::Path(place.folder.path_of(place.names.target())));
+        Answer { heard: Heard::Opened(Box::new(found)), aside: path }
+    }
+
+    fn seal(&self, length: u64, mtime_ns: Option<i64>) -> Result<Heard, DiskError> {
+        let mode = self.place()?.folder.usual_mode();
+        self.part(Slot::Main)?.seal(length, mode, mtime_ns).map(Heard::Facts)
+    }
+
+    fn answer_plain(&mut self, step: Step) -> Result<Heard, DiskError> {
+        match step {
             Step::Record { records, durable } => self.record(&records, durable)?,
             Step::Compact { records } => {
                 let records = self.named(&records);
                 if let Some(journal) = &mut self.journal {
-                    journal.compact(&records, self.durable)?;
+                    journal.compact(&records, self.setup.durable)?;
                 }
             }
             Step::Create { slot } => {
-                let part = Arc::new(PartFile::create_empty(self.place()?, slot, self.locking, &self.id())?);
+                let part = Arc::new(PartFile::create_empty(self.place()?, slot, self.setup.locking, &self.id())?);
                 let mut slots = self.lock_slots();
                 match slot {
                     Slot::Main => slots.main = Some(part),
@@ -264,7 +259,7 @@ impl Desk {
                 }
             }
             Step::SyncDir => {
-                if self.durable {
+                if self.setup.durable {
                     self.place()?.folder.sync()?;
                 }
             }
@@ -272,7 +267,7 @@ impl Desk {
                 let Some(next) = self.lock_slots().next.clone() else {
                     return Ok(Heard::Failed(DiskFault::Io));
                 };
-                publish::promote(self.place()?, &next, self.locking)?;
+                publish::promote(self.place()?, &next, self.setup.locking)?;
                 let mut slots = self.lock_slots();
                 slots.main = Some(next);
                 slots.next = None;
@@ -282,11 +277,7 @@ impl Desk {
                 place.folder.remove_own(&place.slot(Slot::Next))?;
                 self.lock_slots().next = None;
             }
-            Step::Seal { length } => {
-                let mode = self.place()?.folder.usual_mode();
-                let part = self.part(Slot::Main)?;
-                return part.seal(length, mode, self.mtime_ns).map(Heard::Facts);
-            }
+            Step::Seal { length } => return self.seal(length, None),
             Step::Facts { slot } => return self.part(slot)?.facts().map(Heard::Facts),
             Step::Publish { replace } => {
                 let place = self.place()?;
@@ -294,7 +285,7 @@ impl Desk {
                     self.expect_unclaimed(place)?;
                 }
                 let published = publish::publish(place, &*self.part(Slot::Main)?, replace)?;
-                if let Some(batch) = &self.batch {
+                if let Some(batch) = &self.setup.batch {
                     batch.add(&published, &place.whose);
                 }
                 self.published = true;
@@ -314,14 +305,14 @@ impl Desk {
         Ok(Heard::Done)
     }
 
-    fn open(&mut self, whereabouts: Whereabouts) -> Result<Found, DiskError> {
-        let place = self.arrive(&whereabouts)?;
+    fn open(&mut self, whereabouts: &Whereabouts) -> Result<Found, DiskError> {
+        let place = self.arrive(whereabouts)?;
         let target = self.look_at_target(&place)?;
         // A target that rules the transfer out is not worth a lock file beside it.
         if matches!(target, Target::Directory | Target::Other) {
             return Ok(Found { journal: FoundJournal::Absent, main: None, next: None, target, free: None });
         }
-        let (part, main) = lock::acquire(&place, self.locking)?;
+        let (part, main) = lock::acquire(&place, self.setup.locking)?;
         let beside = self.look_beside(&place);
         if beside.is_err() && main.as_ref().is_none_or(|found| found.len == 0) {
             let _ = place.folder.remove(&place.slot(Slot::Main)); // made to hold the lock, which we have still
@@ -334,11 +325,8 @@ impl Desk {
 
     /// What lies beside the part file, which is locked.
     fn look_beside(&self, place: &Arc<Place>) -> Result<Beside, DiskError> {
-        let (journal, found) = JournalFile::open(place.clone(), self.durable)?;
+        let (journal, found) = JournalFile::open(place.clone(), self.setup.durable)?;
         let found = FoundJournal::from(found);
-        if let FoundJournal::Read(recovered) = &found {
-            self.shared.remember_source(&recovered.source);
-        }
         let next = PartFile::open(place, Slot::Next)?;
         let next_facts = next.as_ref().map(PartFile::facts).transpose()?;
         let target = self.look_at_target(place)?;
@@ -346,17 +334,17 @@ impl Desk {
     }
 
     fn arrive(&self, whereabouts: &Whereabouts) -> Result<Arc<Place>, DiskError> {
-        let folder = self.folders.open_within(&whereabouts.folder, whereabouts.create_dirs)?;
-        let of = match self.source.window.parts().is_empty() {
-            true => self.source.url.clone(),
-            false => format!("{} of {}", super::range_text(&self.source.window), self.source.url),
+        let folder = self.setup.folders.open_within(&whereabouts.folder, whereabouts.create_dirs)?;
+        let of = match self.setup.source.window.parts().is_empty() {
+            true => self.setup.source.url.clone(),
+            false => format!("{} of {}", super::range_text(&self.setup.source.window), self.setup.source.url),
         };
         Ok(Arc::new(Place::new(folder, &whereabouts.name)?.whose(of)))
     }
 
     /// The id of the transfer, as the journal has it.
     fn id(&self) -> [u8; 16] {
-        self.journal.as_ref().and_then(JournalFile::id).unwrap_or(self.source.id)
+        self.journal.as_ref().and_then(JournalFile::id).unwrap_or(self.setup.source.id)
     }
 
     fn settle_in(&mut self, place: Arc<Place>, journal: JournalFile, main: PartFile, next: Option<PartFile>) {
@@ -365,8 +353,7 @@ impl Desk {
             slots.main = Some(Arc::new(main));
             slots.next = next.map(Arc::new);
         }
-        self.source.name = std::os::unix::ffi::OsStrExt::as_bytes(place.names.target()).to_vec();
-        self.shared.opened_at(place.folder.path_of(place.names.target()));
+        self.setup.source.name = std::os::unix::ffi::OsStrExt::as_bytes(place.names.target()).to_vec();
         self.place = Some(place);
         self.journal = Some(journal);
     }
@@ -377,7 +364,7 @@ impl Desk {
         if !matches!(target, Target::Absent) {
             self.expect_unclaimed(place)?;
         }
-        if let (Some(batch), Target::File { finished: Some(_), .. }) = (&self.batch, &target)
+        if let (Some(batch), Target::File { finished: Some(_), .. }) = (&self.setup.batch, &target)
             && let Some(entry) = place.folder.look(place.names.target())?
         {
             batch.add(&entry, &place.whose);
@@ -386,7 +373,7 @@ impl Desk {
     }
 
     fn expect_unclaimed(&self, place: &Place) -> Result<(), DiskError> {
-        let Some(batch) = &self.batch else { return Ok(()) };
+        let Some(batch) = &self.setup.batch else { return Ok(()) };
         let name = place.names.target();
         let Some(entry) = place.folder.look(name)? else { return Ok(()) };
         match batch.whose(&entry).filter(|whose| *whose != place.whose) {
@@ -399,10 +386,10 @@ impl Desk {
     fn finished(&self, place: &Place, facts: &FileFacts) -> Option<Identity> {
         let path = place.folder.path_of(place.names.target());
         // A receipt that cannot be read is as good as none: the file is then somebody else's.
-        let receipt = self.state.as_ref()?.receipt(&path).ok()??;
+        let receipt = self.setup.state.as_ref()?.receipt(&path).ok()??;
         let name = place.names.target();
-        let fits = receipt.source == self.source.url
-            && receipt.range == self.source.window
+        let fits = receipt.source == self.setup.source.url
+            && receipt.range == self.setup.source.window
             && receipt::is_of(&receipt, facts, &place.folder, name);
         fits.then_some(receipt.of.identity)
     }
@@ -419,27 +406,27 @@ impl Desk {
     fn named<'r>(&self, records: &'r [Record]) -> Cow<'r, [Record]> {
         match records.split_first() {
             Some((Record::Source(_), rest)) => {
-                std::iter::once(Record::Source(self.source.clone())).chain(rest.iter().cloned()).collect()
+                std::iter::once(Record::Source(self.setup.source.clone())).chain(rest.iter().cloned()).collect()
             }
             _ => Cow::Borrowed(records),
         }
     }
 
     fn receipt(&self, of: &Receipt) -> Result<(), DiskError> {
-        let Some(state) = &self.state else { return Ok(()) };
+        let Some(state) = &self.setup.state else { return Ok(()) };
         let place = self.place()?;
-        state.put_receipt(&self.receipt_of(of, place), self.durable)
+        state.put_receipt(&self.receipt_of(of, place), self.setup.durable)
     }
 
     fn receipt_of(&self, of: &Receipt, place: &Place) -> receipt::Receipt {
         let path = place.folder.path_of(place.names.target());
-        let source = self.source.url.clone();
-        let range = self.source.window.clone();
+        let source = self.setup.source.url.clone();
+        let range = self.setup.source.window.clone();
         receipt::Receipt { path, source, range, of: of.clone(), finished_ms: crate::now_unix_ms() }
     }
 
     /// Nothing is held: an empty part file goes again, whichever start made it to hold the lock.
-    pub(super) fn tidy(&mut self) {
+    fn tidy(&mut self) {
         self.settle();
         if self.published {
             return;
@@ -470,9 +457,38 @@ impl Desk {
     }
 }
 
+impl seat::Desk for Desk {
+    type Order = Order;
+    type Heard = Heard;
+    type Aside = Aside;
+
+    fn perform(&mut self, order: Order) -> Answer {
+        let hint = is_hint(&order.step);
+        let answer = self.answer(order).unwrap_or_else(failed);
+        if hint {
+            self.shared.recorded(1);
+        }
+        answer
+    }
+
+    fn perform_and_tell(&mut self, ticket: Ticket, order: Order, reports: &Reports) {
+        if !is_hint(&order.step) {
+            self.settle();
+        }
+        if !self.claim_beside(ticket, &order.step) {
+            let answer = self.perform(order);
+            reports.tell_blocking(ticket, answer);
+        }
+    }
+
+    fn close(&mut self) {
+        self.tidy();
+    }
+}
+
 /// Whether this is what a report of written bytes leads to.
-fn is_hint(step: &Step) -> bool {
-    matches!(step, Step::Record { records, .. } if super::run::is_hint(records))
+pub(super) fn is_hint(step: &Step) -> bool {
+    matches!(step, Step::Record { records, .. } if matches!(records.as_slice(), [Record::Hint { .. }]))
 }
 
 fn not_open() -> DiskError {

@@ -8,6 +8,7 @@
 //! ```
 
 mod desk;
+pub(crate) mod destination;
 pub(crate) mod failure;
 mod reach;
 pub(crate) mod run;
@@ -15,22 +16,43 @@ mod sink;
 mod stream;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use longhaul_core::digest::Digest;
-use longhaul_core::download::journal::Source;
 use longhaul_core::download::step::Heard;
-use longhaul_core::reply::ReplyFacts;
 use longhaul_core::window::Window;
 use longhaul_core::words::{Extent, Ticket};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
+use super::engine;
 use crate::disk::error::DiskError;
-use crate::sync::locked;
 
 /// Reports of one stream that may be on their way to the journal at once.
 const REPORTS_PER_STREAM: usize = 2;
+
+type Answer = engine::Answer<Heard, Aside>;
+type Reports = engine::Reports<Heard, Aside>;
+
+/// What stands beside an answer that the core need not know.
+#[derive(Debug)]
+enum Aside {
+    /// The system call that failed.
+    Disk(DiskError),
+    /// What the network said of the end of a stream.
+    Net(String),
+    /// What an object store said in place of the object.
+    Refused(Refused),
+    /// Where the target is.
+    Path(PathBuf),
+}
+
+/// What an object store said of its refusal.
+#[derive(Debug)]
+struct Refused {
+    said: String,
+    /// It has nothing to do with who asks, whatever its status.
+    beside_access: bool,
+}
 
 /// What was last said about why something failed, for the error text.
 #[derive(Debug, Default)]
@@ -51,58 +73,32 @@ pub(crate) struct Remembered {
     pub(crate) declared_in: Vec<(Digest, String)>,
 }
 
-/// What the first usable head told besides the core's facts.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct SeenHead {
-    pub(crate) suggested_name: Option<Vec<u8>>,
-    pub(crate) modified_s: Option<i64>,
-}
-
-/// What the parts of one run share.
-pub(crate) struct Shared {
-    heard: mpsc::Sender<(Ticket, Heard)>,
+/// What the tasks and threads of one run share.
+struct Shared {
+    reports: Reports,
     /// Reports of written bytes that may be on their way to the journal at once; a stream waits for its turn, so that
     /// what a kill can cost stays bounded however fast the line is.
-    reports: Semaphore,
+    turns: Semaphore,
     fetched: AtomicU64,
-    remembered: Mutex<Remembered>,
-    head: Mutex<SeenHead>,
-    path: Mutex<Option<PathBuf>>,
 }
 
 impl Shared {
-    fn new(heard: mpsc::Sender<(Ticket, Heard)>, connections: usize) -> Self {
-        Self {
-            heard,
-            reports: Semaphore::new(REPORTS_PER_STREAM * connections.max(1)),
-            fetched: AtomicU64::new(0),
-            remembered: Mutex::default(),
-            head: Mutex::default(),
-            path: Mutex::default(),
-        }
-    }
-
-    /// Tells the run, from a task. A run that is over hears nothing.
-    async fn tell(&self, ticket: Ticket, heard: Heard) {
-        let _ = self.heard.send((ticket, heard)).await;
+    fn new(reports: Reports, connections: usize) -> Self {
+        let turns = Semaphore::new(REPORTS_PER_STREAM * connections.max(1));
+        Self { reports, turns, fetched: AtomicU64::new(0) }
     }
 
     /// Tells the run that bytes were written, when earlier reports have reached the journal.
     async fn tell_written(&self, ticket: Ticket, extent: Extent) {
-        if let Ok(permit) = self.reports.acquire().await {
+        if let Ok(permit) = self.turns.acquire().await {
             permit.forget(); // given back by `recorded`
         }
-        self.tell(ticket, Heard::Wrote(extent)).await;
+        self.reports.tell(ticket, Heard::Wrote(extent)).await;
     }
 
     /// Reports have reached the journal, or need not.
     fn recorded(&self, reports: usize) {
-        self.reports.add_permits(reports);
-    }
-
-    /// Tells the run, from a thread.
-    fn tell_blocking(&self, ticket: Ticket, heard: Heard) {
-        let _ = self.heard.blocking_send((ticket, heard));
+        self.turns.add_permits(reports);
     }
 
     fn received(&self, bytes: u64) {
@@ -112,49 +108,11 @@ impl Shared {
     fn fetched(&self) -> u64 {
         self.fetched.load(Ordering::Relaxed)
     }
+}
 
-    fn remember_disk(&self, error: DiskError) {
-        tracing::debug!(%error, "disk");
-        locked(&self.remembered).disk = Some(error);
-    }
-
-    /// The core's word for a failed call; the rest is kept for the error text.
-    fn failed(&self, error: DiskError) -> Heard {
-        let fault = error.fault();
-        self.remember_disk(error);
-        Heard::Failed(fault)
-    }
-
-    fn remember_net(&self, detail: String) {
-        tracing::debug!(%detail, "network");
-        locked(&self.remembered).net = Some(detail);
-    }
-
-    fn remember_refusal(&self, said: String, beside_access: bool) {
-        tracing::debug!(%said, "refusal");
-        let mut remembered = locked(&self.remembered);
-        (remembered.refusal, remembered.beside_access) = (Some(said), beside_access);
-    }
-
-    fn remember_source(&self, recorded: &Source) {
-        let mut remembered = locked(&self.remembered);
-        remembered.recorded_source = Some(recorded.url.clone());
-        remembered.recorded_range = Some(range_text(&recorded.window));
-    }
-
-    fn saw_head(&self, facts: &ReplyFacts) {
-        if matches!(facts.status, 200 | 206) {
-            if !facts.declared_in.is_empty() {
-                locked(&self.remembered).declared_in.clone_from(&facts.declared_in);
-            }
-            *locked(&self.head) =
-                SeenHead { suggested_name: facts.suggested_name.clone(), modified_s: facts.identity.modified };
-        }
-    }
-
-    fn opened_at(&self, path: PathBuf) {
-        *locked(&self.path) = Some(path);
-    }
+/// The core's word for a failed call; the error is kept for the text.
+fn failed(error: DiskError) -> Answer {
+    Answer::with(Heard::Failed(error.fault()), Aside::Disk(error))
 }
 
 /// Which bytes are meant, for messages: not more than a line holds.

@@ -16,9 +16,9 @@ use longhaul_core::words::{NetFault, Ticket};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
 use super::reach::Reach;
 use super::sink::{Report, Sink};
+use super::{Answer, Aside, Refused, Shared};
 use crate::disk::beside::part_file::PartFile;
 use crate::store::{Body, NetFailure, Origin, Reply, StallWatch, Stalled};
 
@@ -28,7 +28,7 @@ const LAST_WORD: Duration = Duration::from_millis(5);
 /// Turns that are left to the connection's task so that it finds itself free.
 const YIELDS: u32 = 3;
 
-/// The driver's hold on a running stream.
+/// The driver's hold on a running stream, which stops when it is let go of.
 pub(super) struct Handle {
     /// Told to stop.
     pub(super) stop: CancellationToken,
@@ -36,6 +36,12 @@ pub(super) struct Handle {
     pub(super) grant: Option<oneshot::Sender<Granted>>,
     /// How far it may write, once it may.
     pub(super) reach: Option<Arc<Reach>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }
 
 /// A grant, the file it is for, and how far it reaches.
@@ -75,25 +81,16 @@ impl Stream {
     pub(super) async fn run(self, fetch: Fetch, stop: CancellationToken, grant: oneshot::Receiver<Granted>) {
         let mut at = 0;
         let result = self.body(fetch, &stop, grant, &mut at).await;
-        let end = match result {
-            Ok(end) => end,
-            Err(Stop::Told) => StreamEnd::Stopped,
+        let (end, aside) = match result {
+            Ok(end) => (end, None),
+            Err(Stop::Told) => (StreamEnd::Stopped, None),
             Err(Stop::Stalled) => {
-                self.shared.remember_net("the connection stalled".into());
-                StreamEnd::Failed(NetFault::Stalled)
+                (StreamEnd::Failed(NetFault::Stalled), Some(Aside::Net("the connection stalled".into())))
             }
-            Err(Stop::Net(failure)) => {
-                let fault = failure.fault;
-                self.shared.remember_net(failure.detail);
-                StreamEnd::Failed(fault)
-            }
-            Err(Stop::Disk(error)) => {
-                let fault = error.fault();
-                self.shared.remember_disk(error);
-                StreamEnd::Disk(fault)
-            }
+            Err(Stop::Net(failure)) => (StreamEnd::Failed(failure.fault), Some(Aside::Net(failure.detail))),
+            Err(Stop::Disk(error)) => (StreamEnd::Disk(error.fault()), Some(Aside::Disk(error))),
         };
-        self.shared.tell(self.ticket, Heard::Ended { end, at }).await;
+        self.shared.reports.tell(self.ticket, Answer { heard: Heard::Ended { end, at }, aside }).await;
     }
 
     async fn body(
@@ -110,11 +107,8 @@ impl Stream {
             reply = stall.guard(self.origin.open(&fetch)) => reply??,
         };
         let Reply { facts, said, beside_access, mut body, .. } = reply;
-        if let Some(said) = said {
-            self.shared.remember_refusal(said, beside_access);
-        }
-        self.shared.saw_head(&facts);
-        self.shared.tell(self.ticket, Heard::Head(Box::new(facts))).await;
+        let aside = said.map(|said| Aside::Refused(Refused { said, beside_access }));
+        self.shared.reports.tell(self.ticket, Answer { heard: Heard::Head(Box::new(facts)), aside }).await;
         let (grant, file, reach) = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Stop::Told),
@@ -203,7 +197,7 @@ impl Stream {
         for report in reports.drain(..) {
             match report {
                 Report::Wrote(extent) => self.shared.tell_written(self.ticket, extent).await,
-                Report::Passed(extent) => self.shared.tell(self.ticket, Heard::Passed(extent)).await,
+                Report::Passed(extent) => self.shared.reports.tell(self.ticket, Heard::Passed(extent)).await,
             }
         }
     }

@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::request::Sent;
 use super::source::{next_len, read_end, read_exact};
 use crate::disk::digests::Digests;
+use crate::drive::panics::{Panicked, caught};
 use crate::store::{Pace, StallWatch, Stalled};
 use crate::sync::locked;
 use crate::threads;
@@ -106,7 +107,7 @@ pub(super) struct Reading {
     /// Buffers in order; closed behind the last, or where reading failed.
     pub(super) chunks: mpsc::Receiver<Bytes>,
     /// The digests of all of it, or why it could not be read; nothing when it was given up.
-    pub(super) outcome: oneshot::Receiver<std::io::Result<Vec<Digest>>>,
+    pub(super) outcome: oneshot::Receiver<Result<std::io::Result<Vec<Digest>>, Panicked>>,
 }
 
 /// Reads a range of a file of `len` bytes on a thread (beside other tasks, where there is none to be had), into buffers that
@@ -115,37 +116,44 @@ pub(super) struct Reading {
 pub(super) fn read(file: Arc<File>, range: Range, len: u64, kinds: &[DigestKind], buffers: &Arc<Buffers>) -> Reading {
     let (tell, outcome) = oneshot::channel();
     let (chunks_tx, chunks) = mpsc::channel(AHEAD);
-    let digests = Digests::new(kinds);
-    let buffers = buffers.clone();
+    let (digests, buffers) = (Digests::new(kinds), buffers.clone());
     threads::spawn(async move {
-        let Some(mut digests) = digests else {
-            let _ = tell.send(Err(std::io::ErrorKind::Unsupported.into()));
-            return;
-        };
-        let mut at = range.start;
-        while at < range.end {
-            let next = tokio::select! {
-                biased;
-                () = chunks_tx.closed() => None,
-                buffer = buffers.get() => buffer,
-            };
-            let Some(mut buffer) = next else { return };
-            buffer.len = next_len(range, at, BUFFER_LEN);
-            let bytes = &mut buffer.bytes[..buffer.len];
-            if let Err(error) = read_piece(&file, bytes, at, len) {
-                let _ = tell.send(Err(error));
-                return;
-            }
-            digests.update(bytes);
-            at += buffer.len as u64;
-            if chunks_tx.send(Bytes::from_owner(buffer)).await.is_err() {
-                return;
-            }
+        let reading = caught(read_all(&file, range, len, digests, &buffers, &chunks_tx)).await;
+        if let Some(read) = reading.transpose() {
+            // Before the end of the chunks: who sees the one finds the other.
+            let _ = tell.send(read);
         }
-        // Before the end of the chunks: who sees the one finds the other.
-        let _ = tell.send(Ok(digests.finish()));
     });
     Reading { chunks, outcome }
+}
+
+/// `None` when no request takes the chunks any more.
+async fn read_all(
+    file: &File,
+    range: Range,
+    len: u64,
+    digests: Option<Digests>,
+    buffers: &Arc<Buffers>,
+    chunks: &mpsc::Sender<Bytes>,
+) -> Option<std::io::Result<Vec<Digest>>> {
+    let Some(mut digests) = digests else { return Some(Err(std::io::ErrorKind::Unsupported.into())) };
+    let mut at = range.start;
+    while at < range.end {
+        let mut buffer = tokio::select! {
+            biased;
+            () = chunks.closed() => None,
+            buffer = buffers.get() => buffer,
+        }?;
+        buffer.len = next_len(range, at, BUFFER_LEN);
+        let bytes = &mut buffer.bytes[..buffer.len];
+        if let Err(error) = read_piece(file, bytes, at, len) {
+            return Some(Err(error));
+        }
+        digests.update(bytes);
+        at += buffer.len as u64;
+        chunks.send(Bytes::from_owner(buffer)).await.ok()?;
+    }
+    Some(Ok(digests.finish()))
 }
 
 /// Fills `bytes` from a file of `len` bytes; of its last ones it is known that they are the last.
@@ -276,7 +284,7 @@ mod tests {
     use longhaul_core::words::Ticket;
 
     use super::*;
-    use crate::drive::upload::run::Shared;
+    use crate::drive::upload::{Reports, Shared};
 
     fn file(len: usize) -> (Arc<File>, Vec<u8>) {
         let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
@@ -293,6 +301,11 @@ mod tests {
         Ok(all)
     }
 
+    /// Shared by the tasks of a run that is over.
+    fn unheard() -> Arc<Shared> {
+        Arc::new(Shared::new(Reports::channel().0))
+    }
+
     fn watch() -> StallWatch {
         StallWatch::new(1024, Duration::from_secs(30))
     }
@@ -307,13 +320,13 @@ mod tests {
             let reading = read(file.clone(), range, bytes.len() as u64, &kinds, &buffers);
             let (feed, body) = body((end - start) as u64);
             assert_eq!(body.size_hint().exact(), Some((end - start) as u64));
-            let sent = Sent::new(Ticket(1), Arc::new(Shared::unheard()));
+            let sent = Sent::new(Ticket(1), unheard());
             let (pace, mut watch) = (Pace::new(0), watch());
             let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
             fed.unwrap();
             assert_eq!((all.unwrap(), sent.bytes()), (bytes[start..end].to_vec(), (end - start) as u64));
             let expected = digest(&file, range, bytes.len() as u64, &kinds, || false).unwrap().unwrap();
-            assert_eq!(reading.outcome.await.unwrap().unwrap(), expected);
+            assert_eq!(reading.outcome.await.unwrap().unwrap().unwrap(), expected);
         }
         assert_eq!(buffers.turns.available_permits(), BUFFERS_MAX);
         assert!(locked(&buffers.free).len() <= BUFFERS_MAX);
@@ -326,11 +339,11 @@ mod tests {
         let (file, _) = file(1000);
         let reading = read(file, Range::new(0, 2000), 2000, &[DigestKind::Crc64], &Arc::default());
         let (feed, body) = body(2000);
-        let sent = Sent::new(Ticket(1), Arc::new(Shared::unheard()));
+        let sent = Sent::new(Ticket(1), unheard());
         let (pace, mut watch) = (Pace::new(0), watch());
         let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
         assert!(fed.is_ok() && all.is_err());
-        assert!(reading.outcome.await.unwrap().is_err());
+        assert!(reading.outcome.await.unwrap().unwrap().is_err());
     }
 
     /// A file that has grown since it was looked at: what would be its last part is not handed over whole.
@@ -342,11 +355,11 @@ mod tests {
             let range = Range::new(start, looked);
             let reading = read(file.clone(), range, looked, &[DigestKind::Crc64], &Arc::default());
             let (feed, body) = body(range.len());
-            let sent = Sent::new(Ticket(1), Arc::new(Shared::unheard()));
+            let sent = Sent::new(Ticket(1), unheard());
             let (pace, mut watch) = (Pace::new(0), watch());
             let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
             assert!(fed.is_ok() && all.is_err());
-            let error = reading.outcome.await.unwrap().unwrap_err();
+            let error = reading.outcome.await.unwrap().unwrap().unwrap_err();
             assert!(error.to_string().contains("longer"), "{error}");
             assert!(digest(&file, range, looked, &[DigestKind::Crc64], || false).is_err());
         }
@@ -367,14 +380,14 @@ mod tests {
         drop(body);
         let (tx, chunks) = mpsc::channel(1);
         tx.send(Bytes::from_static(b"0123456789")).await.unwrap();
-        let sent = Sent::new(Ticket(1), Arc::new(Shared::unheard()));
+        let sent = Sent::new(Ticket(1), unheard());
         feed.run(chunks, &Pace::new(0), &mut watch(), &sent).await.unwrap();
         assert_eq!(sent.bytes(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_network_that_takes_nothing_is_a_stall_and_a_slow_source_is_none() {
-        let sent = Sent::new(Ticket(1), Arc::new(Shared::unheard()));
+        let sent = Sent::new(Ticket(1), unheard());
         let (feed, body) = body(10);
         let (tx, chunks) = mpsc::channel(4);
         for _ in 0..3 {

@@ -1,5 +1,4 @@
-//! The desk of an upload: lock, journal and receipt, in the order in which the core asks, on a thread of its own. A
-//! thread of a pool would wait, when all are busy, for those that wait for it.
+//! The desk of an upload: lock, journal and receipt, in the order in which the core asks, on a thread of its own.
 
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -7,26 +6,19 @@ use std::sync::Arc;
 
 use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::step::{Found, Heard, Looked, Receipt, SourceFacts, Step};
-use longhaul_core::words::{DiskFault, Ticket};
+use longhaul_core::words::DiskFault;
 
-use super::run::Shared;
 use super::source::Source;
+use super::{Answer, Aside, failed};
 use crate::disk::beside::lock::{LockFile, Locking};
 use crate::disk::error::DiskError;
 use crate::disk::state::sent::SentReceipt;
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::{UploadJournal, UploadKey};
-
-/// A step, or the end.
-pub(super) enum Order {
-    Perform(Ticket, Box<Step>),
-    /// The run is over: let go of the lock, and say so.
-    Close(tokio::sync::oneshot::Sender<()>),
-}
+use crate::drive::seat;
 
 /// What the desk needs to know.
 pub(super) struct Desk {
-    pub(super) shared: Arc<Shared>,
     pub(super) state: Arc<StateDir>,
     pub(super) source: Arc<Source>,
     pub(super) intent: Intent,
@@ -44,29 +36,17 @@ pub(super) struct Open {
     journal: Option<UploadJournal>,
 }
 
+impl seat::Desk for Desk {
+    type Order = Step;
+    type Heard = Heard;
+    type Aside = Aside;
+
+    fn perform(&mut self, step: Step) -> Answer {
+        self.answer(step).map_or_else(failed, Answer::from)
+    }
+}
+
 impl Desk {
-    /// Works until it is closed. The other end of the orders may be dropped instead.
-    pub(super) fn work(mut self, orders: &std::sync::mpsc::Receiver<Order>) {
-        while let Ok(order) = orders.recv() {
-            match order {
-                Order::Perform(ticket, step) => {
-                    let heard = self.perform(*step);
-                    self.shared.tell_blocking(ticket, heard);
-                }
-                Order::Close(done) => {
-                    drop(self);
-                    let _ = done.send(());
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Does one step; what came of it.
-    pub(super) fn perform(&mut self, step: Step) -> Heard {
-        self.answer(step).unwrap_or_else(|error| self.shared.failed(error))
-    }
-
     fn answer(&mut self, step: Step) -> Result<Heard, DiskError> {
         match step {
             Step::Open => return self.open().map(|found| Heard::Opened(Box::new(found))),

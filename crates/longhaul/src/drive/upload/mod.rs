@@ -14,7 +14,53 @@ mod request;
 pub(crate) mod run;
 pub(crate) mod source;
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use longhaul_core::upload::step::Heard;
+
+use self::request::Snapshot;
+use super::engine;
 use crate::disk::error::DiskError;
+
+type Answer = engine::Answer<Heard, Aside>;
+type Reports = engine::Reports<Heard, Aside>;
+
+/// What stands beside an answer that the core need not know.
+#[derive(Debug)]
+enum Aside {
+    /// The system call that failed.
+    Disk(DiskError),
+    /// What the store, or the network on the way to it, said; without secrets.
+    Store(String),
+}
+
+/// What the tasks of one run share.
+struct Shared {
+    reports: Reports,
+    sent: AtomicU64,
+    snapshot: Mutex<Option<Snapshot>>,
+}
+
+impl Shared {
+    fn new(reports: Reports) -> Self {
+        Self { reports, sent: AtomicU64::new(0), snapshot: Mutex::default() }
+    }
+
+    /// Bytes went to the network.
+    fn sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn bytes_sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// The core's word for a failed call; the error is kept for the text.
+fn failed(error: DiskError) -> Answer {
+    Answer::with(Heard::Failed(error.fault()), Aside::Disk(error))
+}
 
 /// What was last said about why something failed, for the error text.
 #[derive(Debug, Default)]

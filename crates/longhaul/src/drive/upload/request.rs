@@ -14,8 +14,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{TELL_EVERY, body, digest, read};
-use super::run::{Request, Shared};
+use super::run::Request;
 use super::source::{read_end, read_exact};
+use super::{Answer, Aside, Shared, failed};
 use crate::disk::digests::Digests;
 use crate::disk::error::DiskError;
 use crate::store::cloud::{Created, Promised, Refusal, Stored};
@@ -52,7 +53,7 @@ impl Sent {
     }
 
     pub(super) async fn tell(&self) {
-        self.shared.tell(self.ticket, Heard::Sent(self.bytes())).await;
+        self.shared.reports.tell(self.ticket, Heard::Sent(self.bytes())).await;
     }
 }
 
@@ -90,7 +91,8 @@ impl From<DiskError> for Not {
     }
 }
 
-type Outcome = Result<Heard, Not>;
+/// A word to the core, or why there is none.
+type Outcome<T = Heard> = Result<T, Not>;
 
 /// The requests without a body.
 impl Task {
@@ -117,22 +119,13 @@ impl Task {
         let patience = self.patience(COMPLETE_STALLS);
         let request = self.request.cloud.complete(&upload_id, &parts, whole.as_ref());
         let result = self.unless_stopped(patience, request).await;
-        let result = result.map(|stored| self.stored(stored)).map_err(Not::from);
-        self.end(result).await;
+        self.end(result.map(stored).map_err(Not::from)).await;
     }
 
     pub(super) async fn abort(self, upload_id: String) {
         let patience = self.patience(1);
         let result = self.unless_stopped(patience, self.request.cloud.abort(&upload_id)).await;
         self.end(result.map(|()| Heard::Done).map_err(Not::from)).await;
-    }
-
-    fn stored(&self, stored: Stored) -> Heard {
-        let callback_failed = stored.callback_failed.is_some();
-        if let Some(detail) = stored.callback_failed {
-            self.shared.remember_store(self.sent.ticket, detail);
-        }
-        Heard::Stored { object: Box::new(stored.object), callback_failed }
     }
 
     /// Waits for a request until it is stopped or takes too long; then nobody knows what became of it.
@@ -181,9 +174,10 @@ impl Task {
         let result = self.answered(|| self.sent.bytes() >= len, feeding, request).await;
         // The chunks are let go of: the reader ends, if it has not ended already.
         let (part, read) = match (result, reading.outcome.await) {
-            (_, Ok(Err(error))) => return Err(self.request.source.failed_read(error).into()),
+            (_, Ok(Err(panicked))) => panicked.go_on(),
+            (_, Ok(Ok(Err(error)))) => return Err(self.request.source.failed_read(error).into()),
             (Err(refusal), _) => return Err(refusal.into()),
-            (Ok(part), Ok(Ok(read))) => (part, read),
+            (Ok(part), Ok(Ok(Ok(read)))) => (part, read),
             // An acknowledgement of bytes that were not all read is none.
             (Ok(_), Err(_)) => {
                 let detail = "the store acknowledged a part before it had all of it".to_owned();
@@ -228,7 +222,7 @@ impl Task {
         self.end(outcome).await;
     }
 
-    async fn whole(&self, checksum: Option<DigestKind>) -> Outcome {
+    async fn whole(&self, checksum: Option<DigestKind>) -> Outcome<Answer> {
         let held = locked(&self.shared.snapshot).as_ref().map(|s| (s.bytes.clone(), s.digests.clone()));
         let Some((bytes, digests)) = held else {
             return Err(DiskError::said(DiskFault::Io, "send", self.request.source.path(), "it was not read").into());
@@ -237,9 +231,9 @@ impl Task {
         let (len, handed) = (bytes.len() as u64, Handed::default());
         handed.allow(0); // as fast as the rate limit says
         let request = self.request.cloud.put(bytes, promised, &handed);
-        let stored = self.answered(|| handed.get() >= len, self.watch_handed(len, &handed), request).await?;
+        let reply = self.answered(|| handed.get() >= len, self.watch_handed(len, &handed), request).await?;
         self.sent.add(len.saturating_sub(self.sent.bytes())); // what went since the last look
-        Ok(self.stored(stored))
+        Ok(stored(reply))
     }
 
     /// Pays for a body that is sent from memory, and watches it, until all of it is on its way. A body that begins anew
@@ -373,18 +367,22 @@ impl Task {
 
 impl Task {
     /// The last word.
-    async fn end(self, outcome: Outcome) {
-        let heard = match outcome {
-            Ok(heard) => heard,
-            Err(Not::Refused(refusal)) => {
-                self.shared.remember_store(self.sent.ticket, refusal.detail);
-                Heard::Refused(refusal.fault)
-            }
-            Err(Not::Disk(error)) => self.shared.failed(error),
-            Err(Not::GivenUp) => Heard::Failed(DiskFault::Interrupted),
+    async fn end(self, outcome: Result<impl Into<Answer>, Not>) {
+        let answer = match outcome {
+            Ok(answer) => answer.into(),
+            Err(Not::Refused(refusal)) => Answer::with(Heard::Refused(refusal.fault), Aside::Store(refusal.detail)),
+            Err(Not::Disk(error)) => failed(error),
+            Err(Not::GivenUp) => Heard::Failed(DiskFault::Interrupted).into(),
         };
-        self.shared.tell(self.sent.ticket, heard).await;
+        self.shared.reports.tell(self.sent.ticket, answer).await;
     }
+}
+
+/// What is stored, and what the callback's receiver said in place of a yes.
+fn stored(stored: Stored) -> Answer {
+    let callback_failed = stored.callback_failed.is_some();
+    let aside = stored.callback_failed.map(Aside::Store);
+    Answer { heard: Heard::Stored { object: Box::new(stored.object), callback_failed }, aside }
 }
 
 fn digests_of(bytes: &[u8], kinds: &[DigestKind]) -> std::io::Result<Vec<Digest>> {

@@ -1,37 +1,32 @@
-//! One run of an upload: the loop between the core and the world.
+//! The hands of an upload: they carry out its steps.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use longhaul_core::run::{Machine, Ordered};
-use longhaul_core::upload::{Config, Upload};
-use longhaul_core::words::{Command, DiskFault, Ticket};
-
+use longhaul_core::digest::Digest;
 use longhaul_core::upload::step::{Finish, FoundJournal, Heard, Note, Step};
-use tokio::sync::{mpsc, oneshot};
+use longhaul_core::upload::{Config, Upload};
+use longhaul_core::words::{Command, Durability, Ticket};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Remembered;
 use super::body::Buffers;
-use super::desk::{Desk, Open, Order};
-use super::request::{Sent, Snapshot, Task};
+use super::desk::Desk;
+use super::request::{Sent, Task};
 use super::source::Source;
+use super::{Aside, Remembered, Reports, Shared};
 use crate::disk::beside::lock::Locking;
-use crate::disk::error::DiskError;
 use crate::disk::state::hosts::Hosts;
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::UploadKey;
-use crate::drive::download::run::{DESK_STACK, PROGRESS_EVERY, Rate, sleep_until};
+use crate::drive::engine::{self, Hands, RunEvent, Tell};
+use crate::drive::seat::Seat;
 use crate::event::Progress;
 use crate::store::HttpStore;
 use crate::store::cloud::Cloud;
 use crate::sync::locked;
 use crate::threads;
-
-/// Reports that may wait for the run at once: requests wait when the run is behind.
-const HEARD_MAX: usize = 256;
 
 /// Everything that one run needs.
 pub(crate) struct Request {
@@ -55,19 +50,12 @@ pub(crate) struct Request {
     pub(crate) sourceless: bool,
 }
 
-/// What happened, for the handle.
-pub(crate) enum Told {
-    /// The core has news.
-    Note(Note),
-    /// Bytes flow.
-    Progress(Progress),
-    /// There is a journal: the upload can be gone on with.
-    Journal,
-}
-
 /// How a run ended.
-pub(crate) struct Ended {
-    pub(crate) finish: Finish,
+pub(crate) type RunEnd = engine::RunEnd<Finish, Summary>;
+
+/// What is known of a run when it is over.
+#[derive(Debug)]
+pub(crate) struct Summary {
     pub(crate) remembered: Remembered,
     /// Bytes handed to the network.
     pub(crate) sent: u64,
@@ -77,276 +65,189 @@ pub(crate) struct Ended {
     pub(crate) kept: bool,
 }
 
-/// What the parts of one run share.
-pub(super) struct Shared {
-    heard: mpsc::Sender<(Ticket, Heard)>,
-    sent: AtomicU64,
-    remembered: Mutex<Remembered>,
-    /// What the store said to steps whose answers the core has not heard yet.
-    details: Mutex<HashMap<Ticket, String>>,
-    pub(super) snapshot: Mutex<Option<Snapshot>>,
-}
-
-impl Shared {
-    /// One to whose run nobody listens.
-    #[cfg(test)]
-    pub(super) fn unheard() -> Self {
-        let (sent, remembered, snapshot) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
-        Self { heard: mpsc::channel(1).0, sent, remembered, details: Mutex::default(), snapshot }
-    }
-
-    /// Tells the run, from a task. A run that is over hears nothing.
-    pub(super) async fn tell(&self, ticket: Ticket, heard: Heard) {
-        let _ = self.heard.send((ticket, heard)).await;
-    }
-
-    /// Tells the run, from a thread.
-    pub(super) fn tell_blocking(&self, ticket: Ticket, heard: Heard) {
-        let _ = self.heard.blocking_send((ticket, heard));
-    }
-
-    pub(super) fn sent(&self, bytes: u64) {
-        self.sent.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// The core's word for a failed call; the rest is kept for the error text.
-    pub(super) fn failed(&self, error: DiskError) -> Heard {
-        let fault = error.fault();
-        tracing::debug!(%error, "disk");
-        locked(&self.remembered).disk = Some(error);
-        Heard::Failed(fault)
-    }
-
-    /// What the store said to a step, for the error text; told before the answer.
-    pub(super) fn remember_store(&self, ticket: Ticket, detail: String) {
-        tracing::debug!(step = ticket.0, %detail, "store");
-        locked(&self.details).insert(ticket, detail);
-    }
-
-    /// The core is about to hear the answer to a step: what was said to it is the last word, unless the end is decided.
-    fn take_detail(&self, ticket: Ticket, ending: bool) {
-        let detail = locked(&self.details).remove(&ticket);
-        if let Some(detail) = detail.filter(|_| !ending) {
-            locked(&self.remembered).store = Some(detail);
-        }
-    }
-}
-
-struct Run<'a> {
-    request: &'a Arc<Request>,
-    core: Upload,
-    began: Instant,
-    shared: Arc<Shared>,
-    desk: Seat,
-    /// Answers to steps that were done here.
-    answers: VecDeque<(Ticket, Heard)>,
-    /// Requests and readings under way.
-    tasks: HashMap<Ticket, (CancellationToken, Arc<Sent>)>,
-    tell: &'a mut (dyn FnMut(Told) + Send),
-    /// There is a journal, and whoever listens was told.
-    journal: bool,
-    total: Option<u64>,
-}
-
-/// Runs an upload until it ends, is paused or cancelled.
+/// Runs an upload until it ends, is paused or discarded.
 pub(crate) async fn run(
     request: &Arc<Request>,
     commands: &mut mpsc::Receiver<Command>,
-    tell: &mut (dyn FnMut(Told) + Send),
-) -> Ended {
-    let (heard_tx, mut heard) = mpsc::channel(HEARD_MAX);
-    let shared = Arc::new(Shared {
-        heard: heard_tx,
-        sent: AtomicU64::new(0),
-        remembered: Mutex::default(),
-        details: Mutex::default(),
-        snapshot: Mutex::default(),
-    });
-    let mut run = Run {
+    tell: Tell<'_, Note>,
+) -> RunEnd {
+    let (reports, inbox) = Reports::channel();
+    let hands = UploadHands {
         request,
-        core: Upload::new(request.config.clone()),
-        began: Instant::now(),
-        desk: Seat::Here(Box::new(desk_of(request, &shared))),
-        answers: VecDeque::new(),
-        shared,
+        shared: Arc::new(Shared::new(reports)),
+        desk: Seat::here(desk_of(request)),
         tasks: HashMap::new(),
-        tell,
         journal: false,
         total: None,
+        remembered: Remembered::default(),
     };
-    let mut rate = Rate::new();
-    let mut tick = tokio::time::interval(PROGRESS_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut commands_open = true;
-    let finish = loop {
-        if let Some(finish) = run.do_steps() {
-            break finish;
-        }
-        let wake = run.core.wake_at().map(|at| run.began + Duration::from_millis(at));
-        tokio::select! {
-            message = heard.recv() => if let Some((ticket, what)) = message {
-                run.hear(ticket, what);
-                // Drain what is there before looking at timers again.
-                while let Ok((ticket, what)) = heard.try_recv() {
-                    run.hear(ticket, what);
-                }
-            },
-            command = commands.recv(), if commands_open => match command {
-                Some(command) => run.core.command(run.now(), command),
-                // Nobody holds the transfer any more: stop in order.
-                None => {
-                    commands_open = false;
-                    run.core.command(run.now(), Command::Pause);
-                }
-            },
-            () = sleep_until(wake) => run.core.wake(run.now()),
-            _ = tick.tick() => run.tell_progress(&mut rate),
-        }
-    };
-    run.tell_progress(&mut rate);
-    drop(heard); // nobody waits for the run to listen
-    run.close(finish).await
+    engine::run(Upload::new(request.config.clone()), hands, inbox, commands, tell).await
 }
 
-/// Where the desk's work is done.
-enum Seat {
-    /// Here: before the first step, and as long as there is no thread to be had.
-    Here(Box<Desk>),
-    /// On a thread of its own.
-    Thread(std::sync::mpsc::Sender<Order>),
-    /// Between the two.
-    Moving,
-}
-
-fn desk_of(request: &Request, shared: &Arc<Shared>) -> Desk {
+fn desk_of(request: &Request) -> Desk {
     Desk {
-        shared: shared.clone(),
         state: request.state.clone(),
         source: request.source.clone(),
         intent: request.config.intent.clone(),
         key: request.key.clone(),
         locking: request.locking,
-        durable: request.config.durability == longhaul_core::words::Durability::Power,
+        durable: request.config.durability == Durability::Power,
         sourceless: request.sourceless,
-        open: Open::default(),
+        open: Default::default(),
     }
 }
 
-/// A thread that does what it is told until it is closed; the desk again when there is none.
-fn seat_on_thread(desk: Box<Desk>) -> Result<std::sync::mpsc::Sender<Order>, (Box<Desk>, std::io::Error)> {
-    let (orders, inbox) = std::sync::mpsc::channel();
-    threads::start("longhaul-desk", DESK_STACK, desk, move |desk| desk.work(&inbox))?;
-    Ok(orders)
+struct UploadHands<'a> {
+    request: &'a Arc<Request>,
+    shared: Arc<Shared>,
+    desk: Seat<Desk>,
+    /// Requests and readings under way.
+    tasks: HashMap<Ticket, Handle>,
+    /// There is a journal, and the handle was told.
+    journal: bool,
+    total: Option<u64>,
+    remembered: Remembered,
 }
 
-impl Run<'_> {
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
+/// The driver's hold on a request or reading, which stops when it is let go of.
+struct Handle {
+    stop: CancellationToken,
+    sent: Arc<Sent>,
+}
 
-    fn hear(&mut self, ticket: Ticket, what: Heard) {
-        match &what {
-            Heard::Sent(_) => {}
-            what => {
-                tracing::debug!(step = ticket.0, ?what, "heard");
-                self.tasks.remove(&ticket);
-                self.shared.take_detail(ticket, self.core.is_ending());
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+type Run<'r, 'a> = engine::Run<'r, UploadHands<'a>>;
+
+impl Hands for UploadHands<'_> {
+    type Machine = Upload;
+    type Aside = Aside;
+    type Summary = Summary;
+
+    fn overhear(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, heard: &Heard, aside: Option<Aside>) {
+        match aside {
+            Some(Aside::Disk(error)) => {
+                tracing::debug!(%error, "disk");
+                self.remembered.disk = Some(error);
             }
+            Some(Aside::Store(detail)) => {
+                tracing::debug!(step = ticket.0, %detail, "store");
+                // Once the end is decided, what is said to the requests that are still under way explains it no more.
+                if !run.machine.is_ending() {
+                    self.remembered.store = Some(detail);
+                }
+            }
+            None => {}
         }
-        if let Heard::Opened(found) = &what
+        if !matches!(heard, Heard::Sent(_)) {
+            tracing::debug!(step = ticket.0, ?heard, "heard");
+            self.tasks.remove(&ticket);
+        }
+        if let Heard::Opened(found) = heard
             && matches!(found.journal, FoundJournal::Read(_))
         {
-            self.tell_journal();
-        }
-        self.core.hear(self.now(), ticket, what);
-    }
-
-    /// Does every step that the core gives, and tells it what was done at once; the last one ends the run.
-    fn do_steps(&mut self) -> Option<Finish> {
-        loop {
-            if let Some(finish) = self.do_ordered() {
-                return Some(finish);
-            }
-            let (ticket, heard) = self.answers.pop_front()?;
-            self.hear(ticket, heard);
+            self.tell_journal(run);
         }
     }
 
-    fn do_ordered(&mut self) -> Option<Finish> {
-        while let Some(Ordered { ticket, step }) = self.core.next_step() {
-            tracing::debug!(step = ticket.0, ?step, "do");
-            match step {
-                Step::Finish(finish) => return Some(finish),
-                Step::Note(note) => self.note(note),
-                Step::Look => self.begin(ticket, Task::look),
-                Step::Snapshot { kinds } => self.begin(ticket, |task| task.snapshot(kinds)),
-                Step::Put { checksum } => self.begin(ticket, |task| task.put(checksum)),
-                Step::Create { checksum } => self.begin(ticket, |task| task.create(checksum)),
-                Step::SendPart { upload_id, part, kinds, checksum } => {
-                    self.begin(ticket, |task| task.send_part(upload_id, part, kinds, checksum));
-                }
-                Step::ListParts { upload_id, after } => self.begin(ticket, |task| task.list_parts(upload_id, after)),
-                Step::Complete { upload_id, parts, whole } => {
-                    self.begin(ticket, |task| task.complete(upload_id, parts, whole));
-                }
-                Step::Abort { upload_id } => self.begin(ticket, |task| task.abort(upload_id)),
-                Step::CheckSource => self.begin(ticket, Task::check_source),
-                Step::ReadPart { part, kinds } => self.begin(ticket, |task| task.read_part(part, kinds)),
-                Step::Combine { parts } => self.combine(ticket, parts),
-                Step::Stop => {
-                    if let Some((stop, _)) = self.tasks.get(&ticket) {
-                        stop.cancel();
-                    }
-                }
-                step => self.hand_to_desk(ticket, step),
+    fn perform(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, step: Step) -> Option<Finish> {
+        tracing::debug!(step = ticket.0, ?step, "do");
+        match step {
+            Step::Finish(finish) => return Some(finish),
+            Step::Note(note) => self.note(run, note),
+            Step::Look => self.begin(ticket, Task::look),
+            Step::Snapshot { kinds } => self.begin(ticket, |task| task.snapshot(kinds)),
+            Step::Put { checksum } => self.begin(ticket, |task| task.put(checksum)),
+            Step::Create { checksum } => self.begin(ticket, |task| task.create(checksum)),
+            Step::SendPart { upload_id, part, kinds, checksum } => {
+                self.begin(ticket, |task| task.send_part(upload_id, part, kinds, checksum));
             }
+            Step::ListParts { upload_id, after } => self.begin(ticket, |task| task.list_parts(upload_id, after)),
+            Step::Complete { upload_id, parts, whole } => {
+                self.begin(ticket, |task| task.complete(upload_id, parts, whole));
+            }
+            Step::Abort { upload_id } => self.begin(ticket, |task| task.abort(upload_id)),
+            Step::CheckSource => self.begin(ticket, Task::check_source),
+            Step::ReadPart { part, kinds } => self.begin(ticket, |task| task.read_part(part, kinds)),
+            Step::Combine { parts } => self.combine(ticket, parts),
+            Step::Stop => {
+                if let Some(handle) = self.tasks.get(&ticket) {
+                    handle.stop.cancel();
+                }
+            }
+            step => self.hand_to_desk(run, ticket, step),
         }
         None
     }
 
+    fn progress(&self, machine: &Upload) -> Progress {
+        let under_way: u64 = self.tasks.values().map(|handle| handle.sent.bytes()).sum();
+        let acknowledged = machine.acknowledged();
+        let received = acknowledged.saturating_add(under_way);
+        let sending = self.tasks.values().filter(|handle| handle.sent.bytes() > 0).count();
+        Progress {
+            received: self.total.map_or(received, |total| received.min(total)),
+            durable: acknowledged,
+            verified: acknowledged,
+            total: self.total,
+            rate: 0,
+            connections: u32::try_from(sending).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn moved(&self) -> u64 {
+        self.shared.bytes_sent()
+    }
+
+    async fn close(self, machine: Upload) -> Summary {
+        let Self { request, shared, desk, tasks, journal, remembered, .. } = self;
+        drop(tasks);
+        desk.close().await;
+        *locked(&shared.snapshot) = None;
+        request.buffers.trim();
+        if let Some(goodput) = machine.goodput() {
+            request.hosts.learned_goodput(request.host.clone(), goodput, crate::now_unix_ms() / 1000);
+        }
+        let (sent, acknowledged) = (shared.bytes_sent(), machine.acknowledged());
+        Summary { remembered, sent, acknowledged, kept: journal }
+    }
+}
+
+impl UploadHands<'_> {
     fn begin<F>(&mut self, ticket: Ticket, what: impl FnOnce(Task) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let (stop, sent) = (CancellationToken::new(), Arc::new(Sent::new(ticket, self.shared.clone())));
         let (request, shared) = (self.request.clone(), self.shared.clone());
-        self.tasks.insert(ticket, (stop.clone(), sent.clone()));
-        tokio::spawn(what(Task { request, shared, stop, sent }));
+        self.tasks.insert(ticket, Handle { stop: stop.clone(), sent: sent.clone() });
+        self.shared.reports.spawn(what(Task { request, shared, stop, sent }));
     }
 
-    fn combine(&self, ticket: Ticket, parts: Vec<(u64, Vec<longhaul_core::digest::Digest>)>) {
-        let shared = self.shared.clone();
-        tokio::spawn(async move {
+    fn combine(&self, ticket: Ticket, parts: Vec<(u64, Vec<Digest>)>) {
+        let reports = self.shared.reports.clone();
+        self.shared.reports.spawn(async move {
             let (digests, composite) = threads::run(move || crate::disk::digests::combine(&parts)).await;
-            shared.tell(ticket, Heard::Combined { digests, composite }).await;
+            reports.tell(ticket, Heard::Combined { digests, composite }).await;
         });
     }
 
-    fn hand_to_desk(&mut self, ticket: Ticket, step: Step) {
+    fn hand_to_desk(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, step: Step) {
         match &step {
-            Step::Record { .. } => self.tell_journal(),
+            Step::Record { .. } => self.tell_journal(run),
             Step::Forget => self.journal = false,
             _ => {}
         }
-        self.desk = match std::mem::replace(&mut self.desk, Seat::Moving) {
-            Seat::Here(desk) => match seat_on_thread(desk) {
-                Ok(orders) => Seat::Thread(orders),
-                Err((desk, error)) => {
-                    tracing::debug!(%error, "no thread for the journal: its work is done beside the requests");
-                    Seat::Here(desk)
-                }
-            },
-            seat => seat,
-        };
-        match &mut self.desk {
-            Seat::Here(desk) => self.answers.push_back((ticket, desk.perform(step))),
-            Seat::Thread(orders) if orders.send(Order::Perform(ticket, Box::new(step))).is_ok() => {}
-            // It works until it is closed.
-            Seat::Thread(_) | Seat::Moving => self.answers.push_back((ticket, Heard::Failed(DiskFault::Io))),
+        if let Some(answer) = self.desk.order(ticket, step, &self.shared.reports) {
+            run.answer(ticket, answer);
         }
     }
 
-    fn note(&mut self, note: Note) {
+    fn note(&mut self, run: &mut Run<'_, '_>, note: Note) {
         match &note {
             Note::Acknowledged { bytes } => tracing::debug!(bytes, "acknowledged"),
             note => tracing::info!(?note),
@@ -354,58 +255,18 @@ impl Run<'_> {
         match &note {
             Note::Started { length, .. } => self.total = Some(*length),
             Note::Limited { connections } => {
-                let host = self.request.host.clone();
-                self.request.hosts.learned(host, *connections, crate::now_unix_ms() / 1000);
+                let (hosts, host) = (&self.request.hosts, self.request.host.clone());
+                hosts.learned(host, *connections, crate::now_unix_ms() / 1000);
             }
             _ => {}
         }
-        (self.tell)(Told::Note(note));
+        run.tell(RunEvent::Note(note));
     }
 
     /// From now on a start can go on from what is stored.
-    fn tell_journal(&mut self) {
+    fn tell_journal(&mut self, run: &mut Run<'_, '_>) {
         if !std::mem::replace(&mut self.journal, true) {
-            (self.tell)(Told::Journal);
+            run.tell(RunEvent::Journal);
         }
-    }
-
-    fn tell_progress(&mut self, rate: &mut Rate) {
-        let under_way: u64 = self.tasks.values().map(|(_, sent)| sent.bytes()).sum();
-        let acknowledged = self.core.acknowledged();
-        let received = acknowledged.saturating_add(under_way);
-        (self.tell)(Told::Progress(Progress {
-            received: self.total.map_or(received, |total| received.min(total)),
-            durable: acknowledged,
-            verified: acknowledged,
-            total: self.total,
-            rate: rate.sample(self.shared.sent.load(Ordering::Relaxed)),
-            connections: u32::try_from(self.tasks.values().filter(|(_, sent)| sent.bytes() > 0).count())
-                .unwrap_or(u32::MAX),
-        }));
-    }
-
-    async fn close(self, finish: Finish) -> Ended {
-        for (stop, _) in self.tasks.values() {
-            stop.cancel();
-        }
-        // Only when the lock is let go may a next run of the same upload begin.
-        match self.desk {
-            Seat::Here(desk) => drop(desk),
-            Seat::Thread(orders) => {
-                let (done, closed) = oneshot::channel();
-                let _ = orders.send(Order::Close(done));
-                let _ = closed.await;
-            }
-            Seat::Moving => {}
-        }
-        *locked(&self.shared.snapshot) = None;
-        self.request.buffers.trim();
-        let remembered = std::mem::take(&mut *locked(&self.shared.remembered));
-        let sent = self.shared.sent.load(Ordering::Relaxed);
-        if let Some(goodput) = self.core.goodput() {
-            let host = self.request.host.clone();
-            self.request.hosts.learned_goodput(host, goodput, crate::now_unix_ms() / 1000);
-        }
-        Ended { finish, remembered, sent, acknowledged: self.core.acknowledged(), kept: self.journal }
     }
 }
