@@ -21,8 +21,7 @@ impl Download {
     /// Bytes that were held when this was granted came again: they must be the same, or the validator proves nothing. Also
     /// when what lies on the disk was found damaged meanwhile: its checksum is that of the bytes that came first.
     pub(super) fn passed(&mut self, i: usize, extent: Extent) {
-        let known = self.streams[i].held.iter().find(|e| (e.start, e.len) == (extent.start, extent.len));
-        let differs = known.is_some_and(|e| e.crc != extent.crc);
+        let differs = self.line.stream(i).crc_of_passed(extent).is_some_and(|crc| crc != extent.crc);
         if differs && !self.planted(Fault::PassedNotCompared) && !self.lied {
             self.contradicted();
         }
@@ -73,7 +72,7 @@ impl Download {
         self.suspects += 1;
         self.agreeing = if self.last_suspicion == Some(why) { self.agreeing + 1 } else { 1 };
         self.last_suspicion = Some(why);
-        self.fresh_connection = true;
+        self.line.distrust_connection(true);
         // Before what is held is given up, two in a row say the same.
         let alone = self.agreeing < 2 && matches!(why, Suspicion::NoValidator | Suspicion::Encoded);
         if (self.suspects < self.config.suspects_max || alone) && !self.retry.is_used_up() {
@@ -97,10 +96,10 @@ impl Download {
         if !page || !self.config.expected.is_empty() || self.planted(Fault::PageBelieved) {
             return false; // a digest decides
         }
-        if !self.streams[i].led_away && !std::mem::replace(&mut self.page_told, true) {
+        if !self.line.stream(i).led_away && !std::mem::replace(&mut self.page_told, true) {
             self.note(Note::PageInPlace);
         }
-        self.streams[i].led_away
+        self.line.stream(i).led_away
     }
 
     /// A refusal that says something of the request as well as of the object: it is believed when the plainest request
@@ -128,7 +127,7 @@ impl Download {
         if self.planted(Fault::RefusalBelieved) {
             return false;
         }
-        let stream = &self.streams[i];
+        let stream = self.line.stream(i);
         let without = if stream.wished && !self.wish_refused {
             self.wish_refused = true;
             Plainer::Condition

@@ -17,7 +17,7 @@ impl Download {
     /// Everything is held. Streams stop, open jobs end, unread claims are read (`check_beside`), the old generation
     /// goes (`promote_if_due`); then the digest, the seal, and the steps that make the file appear.
     pub(super) fn try_publish(&mut self) {
-        if !self.streams.is_empty() {
+        if !self.line.is_empty() {
             return self.stop_all();
         }
         let Some(g) = &self.current else { return };
@@ -264,7 +264,7 @@ impl Download {
     /// file is recorded, so that the next start need not read it all.
     pub(super) fn wind_down(&mut self) {
         self.stop_all();
-        if !self.streams.is_empty() || !self.run.is_idle() {
+        if !self.line.is_empty() || !self.run.is_idle() {
             return;
         }
         if self.ending != Some(Ending::Discard) {

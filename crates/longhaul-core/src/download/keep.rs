@@ -134,7 +134,7 @@ impl Download {
 
     /// Once no stream writes any more: the unclaimed bytes are voided.
     pub(super) fn settle_failed_sync(&mut self) -> bool {
-        if self.streams.is_empty() && self.disk.take_lost() {
+        if self.line.is_empty() && self.disk.take_lost() {
             self.give_up_unclaimed();
         }
         !self.disk.has_lost_unsynced()

@@ -19,7 +19,7 @@
 //! * `open`: what was found, and how the run begins with it.
 //! * `stream`: reply heads, the bodies' ends, begins of generations.
 //! * `doubt`: replies that are not believed at once.
-//! * `share`: requests, and which connection brings what.
+//! * `ask`: which request is sent next. `line`: the requests under way, who brings what, and how fast.
 //! * `disk`: what was learned of the disk; when a sync is due, whether a claim would be worth anything.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
 //! * `finish`: publishing, winding down.
@@ -29,6 +29,7 @@
 //!
 //! It does not know what a connection is, how a request looks, or where files are.
 
+mod ask;
 mod config;
 mod disk;
 mod doubt;
@@ -36,10 +37,10 @@ mod finish;
 pub mod held;
 pub mod journal;
 mod keep;
+mod line;
 mod open;
 pub mod restart;
 pub mod resume;
-mod share;
 mod small;
 pub mod step;
 mod stream;
@@ -51,15 +52,14 @@ pub use config::Config;
 use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::identity::{Identity, Validator};
-use crate::pace::{Meter, Pace};
-use crate::ranges::Range;
-use crate::reply::{Asked, Suspicion};
+use crate::reply::Suspicion;
 use crate::retry::Retry;
 use crate::run::{Machine, Ordered, Run};
 use crate::words::{Command, DiskFault, Extent, Millis, Ticket};
 use disk::Disk;
 use held::Slot;
 use journal::{Publishing, Record};
+use line::{Body, Line};
 use restart::Restart;
 use resume::Generation;
 use step::{Failure, Finish, Heard, Note, Receipt, Step, Verified};
@@ -107,60 +107,12 @@ enum Job {
     RemoveAll,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    /// No head yet.
-    Asked,
-    /// A head is here, and whoever wrote towards its range is being drawn in.
-    Taking,
-    /// A head is here and waits for a generation to begin.
-    Waiting,
-    /// Bytes flow.
-    Flowing,
-    /// Told to stop.
-    Stopping,
-}
-
-#[derive(Debug, Clone)]
-struct Stream {
-    ticket: Ticket,
-    asked: Asked,
-    /// The bytes that are this stream's to write; nobody else asks for them.
-    range: Range,
-    flow: Flow,
-    /// The accepted body, until it flows.
-    body: Option<stream::Body>,
-    whole: bool,
-    close_framed: bool,
-    /// A redirect led to another path, which ends otherwise, and nothing says that a file comes from there.
-    led_away: bool,
-    /// It brought bytes that were not held.
-    gained: bool,
-    /// It was sent on a connection of its own.
-    fresh: bool,
-    /// It asks which version there is now: its reply may begin a new generation.
-    probe: bool,
-    /// The caller's conditions went with it.
-    wished: bool,
-    asked_at: Millis,
-    /// One past the last byte it told of.
-    at: u64,
-    meter: Meter,
-    /// It was sent for what another stream still has to bring.
-    hedges: Option<Ticket>,
-    /// It is being drawn in, and has been.
-    narrowing: bool,
-    narrowed: bool,
-    /// What it was told to pass over.
-    held: Vec<Extent>,
-}
-
 /// A generation that is about to begin with the reply of a waiting stream.
 #[derive(Debug, Clone)]
 struct Beginning {
     stream: Ticket,
     identity: Identity,
-    body: stream::Body,
+    body: Body,
     reason: Option<Restart>,
     slot: Slot,
 }
@@ -180,7 +132,7 @@ pub struct Download {
     planted: Option<Fault>,
     run: Run<Step, Job>,
     disk: Disk,
-    streams: Vec<Stream>,
+    line: Line,
 
     opened: bool,
     over: bool,
@@ -229,18 +181,6 @@ pub struct Download {
     probe_next: bool,
     /// The first piece cannot be joined with others: ask to the end.
     ask_open: bool,
-    fresh_connection: bool,
-    /// A reply came in this run: a connection may be kept.
-    answered: bool,
-    /// The shortest time from a request to its head.
-    latency_ms: Millis,
-    pace: Pace,
-    /// The best that streams brought on average, in bytes per second.
-    usual_rate: u64,
-    /// Bytes that were asked for a second time, because the first one asked is slow.
-    hedged_bytes: u64,
-    /// When an idle connection may find something to do.
-    look_again: Option<Millis>,
 
     retry: Retry,
     suspects: u32,
@@ -267,14 +207,14 @@ impl Download {
     /// A run that has not begun; its first steps wait in [`next_step`](Machine::next_step).
     pub fn new(config: Config) -> Self {
         let retry = Retry::new(config.retry, config.seed);
-        let pace = Pace::new(config.connections, config.connections_known);
         let disk = Disk::new(&config);
+        let line = Line::new(&config);
         let mut run = Self {
             config,
             planted: None,
             run: Run::new(),
             disk,
-            streams: Vec::new(),
+            line,
             opened: false,
             over: false,
             ending: None,
@@ -305,13 +245,6 @@ impl Download {
             refuted: None,
             probe_next: false,
             ask_open: false,
-            fresh_connection: false,
-            answered: false,
-            latency_ms: 0,
-            pace,
-            usual_rate: 0,
-            hedged_bytes: 0,
-            look_again: None,
             retry,
             suspects: 0,
             last_suspicion: None,
@@ -366,7 +299,7 @@ impl Download {
     // ---- the one place where steps are chosen ------------------------------------------------------------------
 
     fn advance(&mut self) {
-        self.look_again = None;
+        self.line.looked_at();
         if self.over || self.closing {
             return;
         }
@@ -403,7 +336,7 @@ impl Download {
         if self.beginning.is_some() || self.finished.is_some() {
             return false;
         }
-        if self.planted(Fault::PublishedWithHoles) && self.streams.is_empty() && self.retry.failures() == 0 {
+        if self.planted(Fault::PublishedWithHoles) && self.line.is_empty() && self.retry.failures() == 0 {
             let end = g.held.list().last().map_or(0, |k| k.extent.end());
             return g.begin.identity.length.is_some_and(|length| end >= length);
         }
@@ -515,7 +448,7 @@ impl Machine for Download {
         let small = self.small_until().filter(|_| !self.current.as_ref().is_some_and(|g| self.is_ready(g)));
         let retry = (self.retry.not_before > self.run.now()).then_some(self.retry.not_before);
         let sync = self.disk.sync_at().filter(|_| self.may_sync());
-        [retry, sync, small, self.look_again].into_iter().flatten().min()
+        [retry, sync, small, self.line.look_at()].into_iter().flatten().min()
     }
 
     fn wake(&mut self, now: Millis) {
@@ -541,7 +474,7 @@ impl Machine for Download {
         if self.over {
             return;
         }
-        if let Some(i) = self.streams.iter().position(|s| s.ticket == ticket) {
+        if let Some(i) = self.line.find(ticket) {
             self.hear_stream(i, heard);
         } else if let Some(job) = self.run.answered(ticket) {
             self.hear_job(job, heard);

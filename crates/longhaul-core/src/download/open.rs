@@ -126,7 +126,7 @@ impl Download {
     /// A fresh start was decided while a reply waited for the folder to be opened.
     fn resume_waiting_head(&mut self) {
         if let Some(b) = self.beginning.take()
-            && let Some(i) = self.streams.iter().position(|s| s.ticket == b.stream)
+            && let Some(i) = self.line.find(b.stream)
         {
             self.begin_with(i, b.identity, b.body, self.restart);
         }

@@ -21,10 +21,11 @@
 
 use super::held::Slot;
 use super::journal::Record;
+use super::line::Flow;
 use super::restart::Restart;
 use super::resume::{Found, FoundJournal, Target};
 use super::step::{Finish, Step, Verified};
-use super::{Download, Flow, Job, keep};
+use super::{Download, Job, keep};
 use crate::fault::Fault;
 
 impl Download {
@@ -62,7 +63,7 @@ impl Download {
             self.try_publish();
             return true;
         }
-        let flowing = self.streams.iter().any(|s| s.flow == Flow::Flowing);
+        let flowing = self.line.streams().any(|s| s.flow == Flow::Flowing);
         if flowing && self.run.now() < until {
             return true;
         }

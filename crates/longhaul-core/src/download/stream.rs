@@ -2,14 +2,14 @@
 
 use super::held::Slot;
 use super::journal::{Begin, Record};
+use super::line::{Body, Flow, Stream};
 use super::restart::Restart;
 use super::resume::{Generation, Refusal};
-use super::step::{Failure, Grant, Heard, Note, Step, StreamEnd, Trouble, Verified};
-use super::{Beginning, Download, Flow, Job, Stream};
+use super::step::{Failure, Heard, Note, Step, StreamEnd, Trouble, Verified};
+use super::{Beginning, Download, Job};
 use crate::fault::Fault;
 use crate::identity::{Identity, Likeness};
 use crate::names;
-use crate::pace::Meter;
 use crate::ranges::{Range, block_len};
 use crate::reply::{ContentRange, Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding};
 use crate::words::{NetFault, OnChange};
@@ -24,21 +24,11 @@ const SEVERAL: &str = "the source gives no validator that can be trusted, so sev
 /// Replies that show another version, and ours when asked again, without progress between, before what is held is given up.
 const DOUBTS_MAX: u32 = 4;
 
-/// How a reply's body lies in the file.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Body {
-    pub(super) start: u64,
-    pub(super) end: Option<u64>,
-    /// Bytes that come before `start`, of no use.
-    pub(super) skip: u64,
-    pub(super) whole: bool,
-}
-
 impl Download {
     /// Whether the question which version there is may be asked now: nobody else may still write.
     pub(super) fn may_probe(&self) -> bool {
-        self.streams.is_empty()
-            || self.planted(Fault::NoWaitForStop) && self.streams.iter().all(|s| s.flow == Flow::Stopping)
+        self.line.is_empty()
+            || self.planted(Fault::NoWaitForStop) && self.line.streams().all(|s| s.flow == Flow::Stopping)
     }
 
     pub(super) fn is_voiding(&self) -> bool {
@@ -46,38 +36,27 @@ impl Download {
     }
 
     pub(super) fn stop_all(&mut self) {
-        for i in 0..self.streams.len() {
-            self.stop(i);
-        }
+        self.line.stop_all(&mut self.run);
     }
 
     pub(super) fn stop(&mut self, i: usize) {
-        if self.streams[i].flow != Flow::Stopping {
-            self.streams[i].flow = Flow::Stopping;
-            let ticket = self.streams[i].ticket;
-            self.run.act_on(ticket, Step::Stop);
-        }
+        self.line.stop(i, &mut self.run);
     }
 
     // ---- hearing -----------------------------------------------------------------------------------------------
 
     pub(super) fn hear_stream(&mut self, i: usize, heard: Heard) {
         match heard {
-            Heard::Head(facts) if self.streams[i].flow == Flow::Asked => self.hear_head(i, &facts),
+            Heard::Head(facts) if self.line.stream(i).flow == Flow::Asked => self.hear_head(i, &facts),
             Heard::Wrote(extent) => {
-                let flow = self.streams[i].flow;
-                if matches!(flow, Flow::Flowing | Flow::Stopping) && self.beginning.is_none() {
-                    let (now, stream) = (self.run.now(), &mut self.streams[i]);
-                    stream.gained = true;
-                    stream.meter.came(now, extent.end().saturating_sub(stream.at.max(extent.start)));
-                    stream.at = stream.at.max(extent.end());
+                if self.beginning.is_none() && self.line.wrote(i, self.run.now(), extent) {
                     self.wrote(extent);
                 }
             }
-            Heard::Narrowed { end } => self.hear_narrowed(i, end),
+            Heard::Narrowed { end } => self.line.narrowed(i, end, &mut self.run),
             Heard::Passed(extent) => self.passed(i, extent),
             Heard::Ended { end, at } => {
-                let stream = self.streams.remove(i);
+                let stream = self.line.ended(i);
                 self.hear_end(stream, end, at);
             }
             _ => {}
@@ -90,12 +69,12 @@ impl Download {
             facts.identity.digests.clear();
         }
         let facts = &facts;
-        let asked = self.streams[i].asked;
-        let probe = self.streams[i].probe;
-        self.head_came(i);
-        self.streams[i].close_framed = facts.framing == Framing::Close;
-        self.streams[i].led_away = facts.suggested_name.is_none()
+        let asked = self.line.stream(i).asked;
+        let probe = self.line.stream(i).probe;
+        let close_framed = facts.framing == Framing::Close;
+        let led_away = facts.suggested_name.is_none()
             && facts.led_to.is_some_and(|ending| ending != names::ending_of_no_page(&self.config.wanted_name));
+        self.line.head_came(i, self.run.now(), close_framed, led_away);
         if self.ending.is_some() || self.disk.has_lost_unsynced() {
             return self.stop(i);
         }
@@ -161,7 +140,7 @@ impl Download {
             }
             Reply::Busy { status, retry_after_ms } => {
                 self.stop(i);
-                if !self.refused_one_more(self.streams[i].ticket, Trouble::Busy(status), retry_after_ms) {
+                if !self.refused_one_more(self.line.stream(i).ticket, Trouble::Busy(status), retry_after_ms) {
                     self.failed(Trouble::Busy(status), retry_after_ms);
                 }
             }
@@ -282,7 +261,7 @@ impl Download {
                 self.join(i, identity, body); // a digest decides
             }
             Likeness::Unknown => self.suspect(i, Suspicion::NoValidator),
-            Likeness::Different if self.streams[i].probe => {
+            Likeness::Different if self.line.stream(i).probe => {
                 self.begin_with(i, identity, body, Some(Restart::Changed));
             }
             Likeness::Different => self.changed(),
@@ -299,7 +278,7 @@ impl Download {
             return self.suspect(i, Suspicion::Empty);
         }
         let likeness = self.current.as_ref().map_or(Likeness::Unknown, |g| g.begin.identity.compare(&identity));
-        if likeness == Likeness::Different && !self.streams[i].probe {
+        if likeness == Likeness::Different && !self.line.stream(i).probe {
             return self.changed();
         }
         let reason = self.current.as_ref().map(|_| Restart::Changed);
@@ -327,16 +306,16 @@ impl Download {
 
     /// The bytes of this reply belong to what is held: let them flow.
     fn join(&mut self, i: usize, identity: Identity, body: Body) {
-        if self.streams[i].probe && !self.is_wanted(&identity) {
+        if self.line.stream(i).probe && !self.is_wanted(&identity) {
             return self.stop(i);
         }
-        let alone = self.streams.len() == 1;
+        let alone = self.line.len() == 1;
         let voiding = self.run.any(|j| matches!(j, Job::Void));
         if body.whole && (!alone || voiding) {
             // One reply that carries everything would write where others do, or where a claim is not voided yet (law 2):
             // it waits for its turn.
             self.single = true;
-            self.fresh_connection = true;
+            self.line.distrust_connection(true);
             return self.stop(i);
         }
         if std::mem::take(&mut self.probe_next) {
@@ -362,24 +341,19 @@ impl Download {
             g.begin.identity.digests = identity.digests;
         }
         let length = g.begin.identity.length;
-        let mine = self.streams[i].range;
+        let mine = self.line.stream(i).range;
         let start = if body.whole { 0 } else { mine.start };
         let ends = [body.end, length, (!body.whole).then_some(mine.end)];
         let end = ends.into_iter().flatten().min().unwrap_or(u64::MAX);
-        self.take(i, body, Range::new(start, end));
-    }
-
-    pub(super) fn flow(&mut self, i: usize, grant: Grant) {
-        self.streams[i].flow = Flow::Flowing;
-        let ticket = self.streams[i].ticket;
-        self.run.act_on(ticket, Step::Flow(grant));
+        self.line.take(i, body, Range::new(start, end));
+        self.settle_takeovers();
     }
 
     // ---- another identity --------------------------------------------------------------------------------------
 
     /// A waiting reply begins a generation: its file is made, the begin recorded, then its bytes flow.
     pub(super) fn begin_with(&mut self, i: usize, identity: Identity, body: Body, reason: Option<Restart>) {
-        let alone = self.streams.len() == 1 || self.planted(Fault::NoWaitForStop);
+        let alone = self.line.len() == 1 || self.planted(Fault::NoWaitForStop);
         // The files are changing places: whichever this reply began now would end up in the wrong one.
         let moving = self.run.any(|j| j.blocks_all());
         if body.start != 0 || !alone || moving {
@@ -390,15 +364,15 @@ impl Download {
         }
         let provable = identity.is_strong() || !identity.digests.is_empty() || !self.config.expected.is_empty();
         let piece = body.end.is_some_and(|end| identity.length.is_some_and(|length| end < length));
-        if piece && self.streams[i].asked.end.is_some() && (self.one_reply || !provable) {
+        if piece && self.line.stream(i).asked.end.is_some() && (self.one_reply || !provable) {
             // Nothing could be joined to this piece: only one reply to the end makes a file.
             self.ask_open = true;
             return self.stop(i);
         }
         if !self.opened {
             // The name was not known: the folder is looked at now, while the reply waits.
-            self.streams[i].flow = Flow::Waiting;
-            let stream = self.streams[i].ticket;
+            self.line.wait(i);
+            let stream = self.line.stream(i).ticket;
             let slot = Slot::Main;
             self.beginning = Some(Beginning { stream, identity, body, reason, slot });
             return self.job(Job::Open, Step::Open);
@@ -421,7 +395,7 @@ impl Download {
             // Two versions, or two names of one, are shown in turn for ever: what a single reply brings is one of them.
             self.one_reply |= self.changes > self.config.changes_max;
         }
-        if let Some(failure) = self.cannot_do(&identity, self.streams[i].close_framed) {
+        if let Some(failure) = self.cannot_do(&identity, self.line.stream(i).close_framed) {
             return self.fail(failure);
         }
         if self.has_several_pieces() && (self.one_reply || !provable) {
@@ -440,13 +414,13 @@ impl Download {
         if let Some(reason) = reason.filter(|_| held > 0 || self.current.is_none()) {
             self.note(Note::Restarted { reason, discarded: held });
         }
-        self.streams[i].flow = Flow::Waiting;
+        self.line.wait(i);
         let in_next = self.current.as_ref().is_some_and(|g| g.begin.slot == Slot::Next);
         let slot = if in_next || kept > 0 { Slot::Next } else { Slot::Main };
         // A source whose validators lied once is not trusted again in this transfer.
         let distrusted = self.lied || self.current.as_ref().is_some_and(|g| g.begin.identity.distrusted);
         let identity = Identity { distrusted, ..identity };
-        let stream = self.streams[i].ticket;
+        let stream = self.line.stream(i).ticket;
         self.beginning = Some(Beginning { stream, identity, body, reason, slot });
         if self.begin_small(reason) {
             return;
@@ -545,7 +519,7 @@ impl Download {
     pub(super) fn begun(&mut self) {
         let Some(begin) = self.begin_record() else { return };
         let Some(b) = self.beginning.take() else { return };
-        let alone = self.streams.iter().all(|s| s.ticket == b.stream);
+        let alone = self.line.streams().all(|s| s.ticket == b.stream);
         self.law(5, alone, "a generation begins while a stream of another one may still write");
         self.source_recorded = true;
         self.moved = true; // an object without bytes is fetched, too
@@ -577,30 +551,16 @@ impl Download {
         }
         let resumable = self.current.as_ref().is_some_and(|g| self.joinable(g));
         self.note(Note::Started { length, held: 0, resumable });
-        let Some(i) = self.streams.iter().position(|s| s.ticket == b.stream) else { return };
-        if self.streams[i].flow != Flow::Waiting {
+        let Some(i) = self.line.find(b.stream) else { return };
+        if self.line.stream(i).flow != Flow::Waiting {
             return;
         }
         if length == Some(0) {
             return self.stop(i);
         }
-        self.streams[i].whole = b.body.whole;
-        let Some(g) = &self.current else { return };
-        let write_end = b.body.end;
-        let stream = &mut self.streams[i];
-        stream.range = Range::new(0, write_end.unwrap_or(u64::MAX));
-        stream.meter = Meter::new(self.run.now());
-        let grant = Grant {
-            slot: b.slot,
-            skip: b.body.skip,
-            body_start: 0,
-            write_start: 0,
-            write_end,
-            block_len: g.begin.block_len,
-            continues: None,
-            held: Vec::new(),
-        };
-        self.flow(i, grant);
+        if let Some(g) = &self.current {
+            self.line.flow_from_the_start(i, self.run.now(), g, b.body, &mut self.run);
+        }
     }
 
     // ---- trouble -----------------------------------------------------------------------------------------------
@@ -617,11 +577,11 @@ impl Download {
             StreamEnd::Failed(fault) => {
                 // A connection that serves no more is not asked again. Where it was a new one that failed, a kept one may
                 // be the only one that the server allows.
-                self.fresh_connection = !stream.fresh;
+                self.line.distrust_connection(!stream.fresh);
                 // A kept connection that the server closed while it was idle says so only when it is used again (RFC
                 // 9112, 9.3.1). That is no failure; asking on a fresh one is not free a second time.
                 let idle_closed =
-                    fault == NetFault::Cut && stream.flow == Flow::Asked && !stream.fresh && self.answered;
+                    fault == NetFault::Cut && stream.flow == Flow::Asked && !stream.fresh && self.line.was_answered();
                 if stream.flow == Flow::Stopping || idle_closed {
                     return;
                 }
@@ -671,7 +631,7 @@ impl Download {
             self.refuted = Some(g.begin.generation);
             self.probe_next = true;
         }
-        if (!stream.gained && !stream.narrowed || self.one_reply) && !g.is_whole() {
+        if (!stream.gained && !stream.was_narrowed() || self.one_reply) && !g.is_whole() {
             // Nothing new came, or nothing that can be added to: count it, or a server could keep us busy for ever.
             self.failed(self.in_vain().unwrap_or(Trouble::Short), None);
         }

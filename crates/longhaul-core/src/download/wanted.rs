@@ -26,7 +26,7 @@ impl Download {
 
     /// Whether stream `i` was refused for the conditions that it carried.
     pub(super) fn heard_refusal(&mut self, i: usize, facts: &ReplyFacts) -> bool {
-        if !self.streams[i].wished {
+        if !self.line.stream(i).wished {
             return false;
         }
         match self.config.only_if.refused(facts.status) {
