@@ -5,8 +5,8 @@
 //! does not know it any more. What cannot be removed within a few tries is left to a later start.
 
 use super::journal::{self, Record};
-use super::step::{Failure, Fault, Finish, Heard, Note, Receipt, Restart, Step};
-use super::{Ending, Main, Stage, UploadFault};
+use super::step::{Failure, Fault, Heard, Note, Receipt, Restart, Step};
+use super::{Main, Stage, UploadFault};
 use crate::words::{DiskFault, Millis};
 
 /// Tries to remove one upload, per run, and requests for it in a row that are not answered.
@@ -193,14 +193,14 @@ impl super::Upload {
     /// The store refused to begin, and the journal tells of nothing else.
     fn is_worthless(&self) -> bool {
         use Failure::{Denied, NoSuchBucket, Rejected};
-        let refused = matches!(self.ending, Some(Ending::Fail(NoSuchBucket | Denied(_) | Rejected(_))));
+        let refused = matches!(self.phase.failure(), Some(NoSuchBucket | Denied(_) | Rejected(_)));
         refused && self.journal && self.is_clean()
     }
 
     // ---- the end -----------------------------------------------------------------------------------------------
 
     pub(super) fn write_receipt(&mut self) {
-        let Some(outcome) = &self.outcome else { return };
+        let Some(outcome) = self.phase.outcome() else { return };
         let mut object = outcome.object.clone();
         if object.digests.is_empty() {
             // The store told none: what was sent is what the next start holds against what it sees.
@@ -220,7 +220,7 @@ impl super::Upload {
             return;
         }
         if self.journal && (self.is_clean() || forgetful) {
-            self.stage = Stage::Forget;
+            self.phase.go(Stage::Forget);
         } else {
             self.finish_done();
         }
@@ -228,31 +228,26 @@ impl super::Upload {
 
     pub(super) fn forgotten(&mut self) {
         self.journal = false;
-        match self.ending {
-            None => self.finish_done(),
-            Some(_) => self.finish_ending(),
+        match self.phase.goes_on() {
+            true => self.finish_done(),
+            false => self.finish_ending(),
         }
     }
 
     fn finish_done(&mut self) {
-        let Some(outcome) = self.outcome.clone() else { return };
-        self.finish(Finish::Done {
-            length: self.source.len(),
-            verified: outcome.verified,
-            already: outcome.already,
-            object: Box::new(outcome.object),
-            callback_failed: outcome.callback_failed,
-        });
+        if let Some(finish) = self.phase.finish_stored(self.source.len()) {
+            self.finish(finish);
+        }
     }
 
     /// A record, the receipt or the journal's removal failed.
     pub(super) fn paper_failed(&mut self, fault: DiskFault, during: &'static str) {
-        if self.outcome.is_some() {
-            // The object is stored; the next start finishes the paperwork.
-            return self.finish(Finish::Failed(Failure::Disk { fault, during }));
+        if self.phase.outcome().is_some() {
+            let finish = self.phase.finish_without_papers(fault, during);
+            return self.finish(finish);
         }
-        if self.ending.is_some() {
-            self.ending_failed(fault, during);
+        if self.phase.winds_down() {
+            self.phase.fail_to_end(fault, during);
             return self.finish_ending();
         }
         self.fail_disk(fault, during);
@@ -263,7 +258,7 @@ impl super::Upload {
     /// A pause, a cancel or a failure: everything under way stops; an upload's id that came meanwhile is recorded; what
     /// was recorded is synced. A cancel then removes the uploads.
     pub(super) fn wind_down(&mut self) {
-        if self.discarding {
+        if self.phase.is_discarding() {
             return self.discard_on();
         }
         self.stop_all();
@@ -271,7 +266,7 @@ impl super::Upload {
         if busy || !self.records.is_empty() {
             return;
         }
-        if self.stage == Stage::Created && !self.planted(UploadFault::UploadIdUnrecorded) {
+        if self.phase.is_at(Stage::Created) && !self.planted(UploadFault::UploadIdUnrecorded) {
             return self.record_created(); // or nobody would know it
         }
         if self.single_refused() && self.is_worthless() {
@@ -290,8 +285,8 @@ impl super::Upload {
             }
             self.record_beside(vec![Record::Aborted { attempt }]);
         }
-        if self.ending == Some(Ending::Discard) && !self.config.keep_parts {
-            self.discarding = true;
+        if self.phase.is_cancelled() && !self.config.keep_parts {
+            self.phase.discard();
             self.leave_attempt(None, false);
             return self.discard_on();
         }
@@ -331,24 +326,12 @@ impl super::Upload {
     }
 
     pub(super) fn last_sync_failed(&mut self, fault: DiskFault) {
-        self.ending_failed(fault, "write the journal");
+        self.phase.fail_to_end(fault, "write the journal");
         self.finish_ending();
     }
 
-    /// The last steps failed: a pause or cancel did not do what it promises. A failure keeps its own first reason.
-    fn ending_failed(&mut self, fault: DiskFault, during: &'static str) {
-        if !matches!(self.ending, Some(Ending::Fail(_))) {
-            self.ending = Some(Ending::Fail(Failure::Disk { fault, during }));
-        }
-    }
-
     pub(super) fn finish_ending(&mut self) {
-        let clean = !self.journal;
-        let finish = match self.ending.take() {
-            None | Some(Ending::Pause) => Finish::Paused,
-            Some(Ending::Discard) => Finish::Discarded { clean },
-            Some(Ending::Fail(failure)) => Finish::Failed(failure),
-        };
+        let finish = self.phase.finish(!self.journal);
         self.finish(finish);
     }
 }

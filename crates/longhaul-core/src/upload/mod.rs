@@ -37,6 +37,7 @@ mod config;
 mod finish;
 pub mod journal;
 mod parts;
+mod phase;
 mod plan;
 mod ramp;
 mod settle;
@@ -57,53 +58,14 @@ use budget::Budget;
 use finish::{Lane, Owed};
 use journal::{Before, Record, Whole};
 use parts::{Parts, Read, Send};
+use phase::{Outcome, Phase, Stage};
 use ramp::Ramp;
 use settle::{Listed, Settle};
 use source::Source;
-use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Restart, SourceFacts, Step, Verified};
+use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Restart, SourceFacts, Step};
 
 /// Attempts per run, for whatever reasons, before giving up.
 const ATTEMPTS_MAX: u32 = 12;
-
-/// Where the run is; named after what is to be done next, or is being done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Open,
-    /// What stands at the key?
-    Look,
-    /// The source has to be looked at and divided anew.
-    Replan,
-    /// Reading all of the source, to see whether the object that is there is the same.
-    Compare,
-    CompareCombine,
-    CompareCheck,
-    /// The source is small.
-    Snapshot,
-    // A new upload, in this order.
-    Begin,
-    Create,
-    Created,
-    /// The store's list of parts.
-    List,
-    /// Parts flow.
-    Send,
-    // All parts are there, in this order; `Guard`, `Record` and `Write` for small sources as well.
-    Check,
-    Combine,
-    /// What stands at the key, right before it is written.
-    Guard,
-    Record,
-    Write,
-    /// The answer was lost.
-    Settle,
-    /// The answer was clear; what does the store show?
-    Verify,
-    // The object is stored, in this order.
-    Stored,
-    Receipt,
-    Cleanup,
-    Forget,
-}
 
 /// What the step that the run waits for is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,13 +87,6 @@ enum Main {
     LastSync,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Ending {
-    Pause,
-    Discard,
-    Fail(Failure),
-}
-
 /// What is done of an attempt.
 #[derive(Debug, Clone)]
 struct Attempt {
@@ -148,16 +103,6 @@ struct Attempt {
     checksum: Option<DigestKind>,
 }
 
-/// How it ended, until the last step says so.
-#[derive(Debug, Clone)]
-struct Outcome {
-    object: ObjectFacts,
-    verified: Verified,
-    already: bool,
-    callback_failed: bool,
-    receipt: bool,
-}
-
 /// One run of one upload.
 #[derive(Debug, Clone)]
 pub struct Upload {
@@ -167,7 +112,7 @@ pub struct Upload {
     last_ticket: u64,
     out: VecDeque<Ordered<Step>>,
 
-    stage: Stage,
+    phase: Phase,
     main: Option<(Ticket, Main)>,
     sends: Vec<Send>,
     reads: Vec<Read>,
@@ -176,10 +121,6 @@ pub struct Upload {
     lane: Option<(Ticket, Lane)>,
     /// Tickets that were told to stop.
     stopped: Vec<Ticket>,
-    over: bool,
-    ending: Option<Ending>,
-    /// Everything has stopped, and the uploads are being removed.
-    discarding: bool,
 
     source: Source,
     /// What the last record says is about to be sent was read in this run, and can be sent again as it is.
@@ -226,7 +167,6 @@ pub struct Upload {
     wrong_wholes: u32,
     /// What the clear answer told, while it is held against what the store shows.
     answer: Option<(ObjectFacts, bool)>,
-    outcome: Option<Outcome>,
     /// An attempt of an earlier run was found stored, and only its paperwork lacks; of how many parts it was made (0: it
     /// went in one request).
     paperwork: Option<u32>,
@@ -257,16 +197,13 @@ impl Upload {
             now: 0,
             last_ticket: 0,
             out: VecDeque::new(),
-            stage: Stage::Open,
+            phase: Phase::new(),
             main: None,
             sends: Vec::new(),
             reads: Vec::new(),
             records: Vec::new(),
             lane: None,
             stopped: Vec::new(),
-            over: false,
-            ending: None,
-            discarding: false,
             source,
             ready: false,
             attempt: None,
@@ -295,7 +232,6 @@ impl Upload {
             settle: Settle::default(),
             wrong_wholes: 0,
             answer: None,
-            outcome: None,
             paperwork: None,
             owed: Vec::new(),
             nameless: 0,
@@ -317,12 +253,12 @@ impl Upload {
 
     /// Whether the end is decided: what is heard from now on changes nothing of it.
     pub fn is_ending(&self) -> bool {
-        self.over || self.ending.is_some() || self.outcome.is_some()
+        self.phase.is_decided()
     }
 
     /// Bytes of the source that the store has acknowledged and that count; for progress displays.
     pub fn acknowledged(&self) -> u64 {
-        match &self.outcome {
+        match self.phase.outcome() {
             Some(_) => self.source.len(),
             None => self.parts.acknowledged(),
         }
@@ -352,27 +288,27 @@ impl Upload {
     // ---- the one place where steps are chosen ------------------------------------------------------------------
 
     fn advance(&mut self) {
-        if self.over {
+        if self.phase.is_over() {
             return;
         }
-        if self.ending.is_some() {
+        if self.phase.winds_down() {
             return self.wind_down();
         }
         self.run_lane();
-        if self.stage == Stage::Send {
+        if self.phase.is_at(Stage::Send) {
             self.share();
         }
-        while !self.over && self.ending.is_none() && self.main.is_none() && self.stage != Stage::Send {
-            let stage = self.stage;
+        while self.phase.goes_on() && self.main.is_none() && !self.phase.is_at(Stage::Send) {
+            let stage = self.phase.stage();
             self.choose();
-            if self.stage == stage {
+            if self.phase.is_at(stage) {
                 break; // it waits
             }
-            if self.stage == Stage::Send {
+            if self.phase.is_at(Stage::Send) {
                 self.share();
             }
         }
-        if self.ending.is_some() && !self.over {
+        if self.phase.winds_down() {
             self.wind_down();
         }
     }
@@ -382,7 +318,7 @@ impl Upload {
         if self.now < self.budget.not_before() {
             return;
         }
-        match self.stage {
+        match self.phase.stage() {
             Stage::Open | Stage::Send => {}
             Stage::Guard => self.guard(),
             Stage::Look | Stage::Verify => self.main(Main::Look, Step::Look),
@@ -412,8 +348,7 @@ impl Upload {
         match (main, heard) {
             (Main::Open, Heard::Opened(found)) => self.open(*found),
             (Main::Open, Heard::Failed(fault)) => {
-                self.ending = None; // nothing can be paused or discarded that could not be opened
-                self.fail_disk(fault, "open");
+                self.phase.fail_to_open(Failure::Disk { fault, during: "open" });
             }
             (Main::Look, Heard::Object(object)) => self.heard_look(Ok(Some(*object))),
             (Main::Look, Heard::Refused(Fault::NoSuchKey | Fault::NoSuchUpload)) => self.heard_look(Ok(None)),
@@ -453,7 +388,7 @@ impl Upload {
             }
             (Main::Record, Heard::Done) => self.recorded(),
             (Main::Compact, Heard::Done) => {}
-            (Main::Receipt, Heard::Done) => self.stage = Stage::Cleanup,
+            (Main::Receipt, Heard::Done) => self.phase.go(Stage::Cleanup),
             (Main::Forget, Heard::Done) => self.forgotten(),
             (Main::LastSync, Heard::Done) => self.finish_ending(),
             (Main::LastSync, Heard::Failed(fault)) => self.last_sync_failed(fault),
@@ -519,9 +454,7 @@ impl Upload {
     }
 
     fn fail(&mut self, failure: Failure) {
-        if self.ending.is_none() {
-            self.ending = Some(Ending::Fail(failure));
-        }
+        self.phase.fail(failure);
     }
 
     /// What an organ decided, unless it is that the run fails.
@@ -534,7 +467,6 @@ impl Upload {
     }
 
     fn finish(&mut self, finish: Finish) {
-        self.over = true;
         self.order(Step::Finish(finish));
     }
 
@@ -614,16 +546,16 @@ impl Machine for Upload {
     }
 
     fn wake_at(&self) -> Option<Millis> {
-        if self.over {
+        if self.phase.is_over() {
             return None;
         }
         let later = |at: Millis| (at > self.now).then_some(at);
         let lane = || if self.lane_wants() { later(self.lane_not_before) } else { None };
-        if self.ending.is_some() {
-            return if self.discarding { lane() } else { None };
+        if self.phase.winds_down() {
+            return if self.phase.is_discarding() { lane() } else { None };
         }
-        let main = match self.stage {
-            _ if self.main.is_some() && self.stage != Stage::Send => None,
+        let main = match self.phase.stage() {
+            _ if self.main.is_some() && !self.phase.is_at(Stage::Send) => None,
             Stage::Settle => later(self.settle.next_at.max(self.budget.not_before())),
             _ => later(self.budget.not_before()),
         };
@@ -638,20 +570,14 @@ impl Machine for Upload {
     /// The caller wants something. Nothing is heeded any more once the object is known to be stored.
     fn command(&mut self, now: Millis, command: Command) {
         self.now = self.now.max(now);
-        if self.over || self.outcome.is_some() {
-            return;
+        if self.phase.command(command) {
+            self.advance();
         }
-        match (command, &self.ending) {
-            (Command::Pause, None) => self.ending = Some(Ending::Pause),
-            (Command::Discard, _) => self.ending = Some(Ending::Discard),
-            _ => {}
-        }
-        self.advance();
     }
 
     fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {
         self.now = self.now.max(now);
-        if self.over {
+        if self.phase.is_over() {
             return;
         }
         if let Heard::Sent(bytes) = heard {

@@ -270,9 +270,9 @@ impl super::Upload {
             self.parts.closes = true;
             return self.read_parts(self.number());
         }
-        self.stage = Stage::Check;
+        self.phase.go(Stage::Check);
         if self.planted(UploadFault::SourceUnchecked) {
-            self.stage = Stage::Combine;
+            self.phase.go(Stage::Combine);
         }
     }
 
@@ -288,7 +288,7 @@ impl super::Upload {
     }
 
     fn send_parts(&mut self) {
-        if self.now < self.budget.not_before() || self.ending.is_some() || self.source.is_unreadable() {
+        if self.now < self.budget.not_before() || self.phase.winds_down() || self.source.is_unreadable() {
             return;
         }
         let Some(upload_id) = self.attempt.as_ref().and_then(|a| a.upload_id.clone()) else { return };
@@ -307,7 +307,7 @@ impl super::Upload {
     }
 
     pub(super) fn read_parts(&mut self, attempt: u32) {
-        if self.source.is_unreadable() || self.ending.is_some() {
+        if self.source.is_unreadable() || self.phase.winds_down() {
             return;
         }
         let closing = self.parts.closes;
@@ -340,13 +340,13 @@ impl super::Upload {
             self.ramp.acknowledged(self.now, more);
         }
         self.look_at_pace();
-        if self.allowed() > allowed && self.stage == Stage::Send && self.ending.is_none() {
+        if self.allowed() > allowed && self.phase.is_at(Stage::Send) && !self.phase.winds_down() {
             self.advance();
         }
     }
 
     pub(super) fn hear_send(&mut self, send: Send, heard: Heard) {
-        if send.attempt != self.number() || self.stage != Stage::Send {
+        if send.attempt != self.number() || !self.phase.is_at(Stage::Send) {
             return; // of an attempt that was left
         }
         match heard {
@@ -417,7 +417,7 @@ impl super::Upload {
     }
 
     fn part_refused(&mut self, send: &Send, fault: Fault) {
-        if matches!(fault, Fault::Stopped { .. }) || self.ending.is_some() || self.renewed(send.ticket, &fault) {
+        if matches!(fault, Fault::Stopped { .. }) || self.phase.winds_down() || self.renewed(send.ticket, &fault) {
             return;
         }
         match fault {
@@ -470,7 +470,7 @@ impl super::Upload {
     }
 
     pub(super) fn hear_read(&mut self, read: Read, heard: Heard) {
-        let wanted = match self.stage {
+        let wanted = match self.phase.stage() {
             Stage::Compare => read.attempt == 0,
             Stage::Send => read.attempt == self.number(),
             _ => false,
@@ -492,7 +492,7 @@ impl super::Upload {
                 if fault != DiskFault::Interrupted {
                     self.stop_reads();
                     self.source.unreadable(fault);
-                    self.stage = Stage::Replan;
+                    self.phase.go(Stage::Replan);
                 } else {
                     self.parts.unread.insert(read.number);
                 }
@@ -550,7 +550,7 @@ impl super::Upload {
 
     /// A read of the source failed: because it has changed, or because it cannot be read?
     fn source_unreadable(&mut self, fault: DiskFault) {
-        if fault != DiskFault::Interrupted && self.ending.is_none() {
+        if fault != DiskFault::Interrupted && !self.phase.winds_down() {
             self.source.unreadable(fault);
         }
     }
@@ -559,7 +559,7 @@ impl super::Upload {
 
     /// The answer to a look at the source.
     pub(super) fn heard_source(&mut self, looked: Looked) {
-        match self.stage {
+        match self.phase.stage() {
             Stage::Replan => return self.replan(looked),
             Stage::CompareCheck if self.source.is_as_in(&looked) => return self.already_there(),
             Stage::CompareCheck => return self.comparison_disturbed(),
@@ -568,18 +568,18 @@ impl super::Upload {
         let verdict = self.source.look(self.now, looked, self.parts.len);
         match self.go_on(verdict) {
             None => {}
-            Some(Look::Same) if self.stage == Stage::Check => self.stage = Stage::Combine,
+            Some(Look::Same) if self.phase.is_at(Stage::Check) => self.phase.go(Stage::Combine),
             Some(Look::Same) => {}
             Some(_) if self.planted(UploadFault::SourceChangeIgnored) => {
                 self.source.recorded();
-                self.stage = Stage::Send;
+                self.phase.go(Stage::Send);
             }
             Some(Look::Changed) => {
-                self.stage = Stage::Send;
+                self.phase.go(Stage::Send);
                 self.source_changed();
             }
             Some(Look::Touched) => {
-                self.stage = Stage::Send;
+                self.phase.go(Stage::Send);
                 self.parts.doubt_all();
             }
         }

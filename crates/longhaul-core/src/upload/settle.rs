@@ -94,7 +94,7 @@ impl super::Upload {
             return;
         }
         if fresh && !self.guarded {
-            self.stage = Stage::Record;
+            self.phase.go(Stage::Record);
         } else {
             self.main(Main::Look, Step::Look);
         }
@@ -132,7 +132,7 @@ impl super::Upload {
             },
         }
         self.looked_at = Some(self.now);
-        self.stage = Stage::Record;
+        self.phase.go(Stage::Record);
     }
 
     pub(super) fn record_sending(&mut self) {
@@ -158,7 +158,7 @@ impl super::Upload {
         });
         if self.planted(UploadFault::SendingUnrecorded) {
             self.record_beside(records.into_iter().filter(|r| matches!(r, Record::Intent(_))).collect());
-            self.stage = Stage::Write;
+            self.phase.go(Stage::Write);
             return;
         }
         self.record(records, true);
@@ -166,16 +166,16 @@ impl super::Upload {
 
     /// A record that the run waited for is written.
     pub(super) fn recorded(&mut self) {
-        match self.stage {
+        match self.phase.stage() {
             Stage::Begin => {
                 if let Some(attempt) = &mut self.attempt {
                     attempt.begun = true;
                 }
-                self.stage = Stage::Create;
+                self.phase.go(Stage::Create);
             }
-            Stage::Created => self.stage = Stage::Send,
-            Stage::Record => self.stage = Stage::Write,
-            Stage::Stored if self.outcome.is_some() => self.stage = Stage::Receipt,
+            Stage::Created => self.phase.go(Stage::Send),
+            Stage::Record => self.phase.go(Stage::Write),
+            Stage::Stored if self.phase.outcome().is_some() => self.phase.go(Stage::Receipt),
             Stage::Stored => self.stored_before(),
             _ => {}
         }
@@ -215,7 +215,7 @@ impl super::Upload {
             Shown::Different { expected, actual } => self.whole_differs(object, expected, actual),
             Shown::Nothing => {
                 self.answer = Some((object, callback_failed));
-                self.stage = Stage::Verify;
+                self.phase.go(Stage::Verify);
                 self.look_tries = 0;
             }
         }
@@ -340,7 +340,7 @@ impl super::Upload {
         self.settle.gone |= matches!(cause, Fault::NoSuchUpload | Fault::NoSuchKey);
         (self.settle.seen, self.settle.listed, self.settle.off_beat) = (None, None, None);
         self.settle.cause = Some(cause);
-        self.stage = Stage::Settle;
+        self.phase.go(Stage::Settle);
     }
 
     /// Looks at the object, then at the upload, then decides.
@@ -483,7 +483,7 @@ impl super::Upload {
         if discarded > 0 {
             self.note(Note::Restarted { reason: Restart::NotStored, discarded });
         }
-        self.stage = Stage::Replan;
+        self.phase.go(Stage::Replan);
     }
 
     fn upload_gone(&mut self, reason: Restart) {
@@ -516,20 +516,20 @@ impl super::Upload {
             return if checksums { self.drop_checksums() } else { self.list_again() };
         }
         self.failed(cause);
-        if self.ending.is_some() {
+        if self.phase.winds_down() {
             return;
         }
         if self.ready {
-            self.stage = Stage::Write;
+            self.phase.go(Stage::Write);
         } else if self.single() {
             // The source is read again, and may be another by now.
             self.earlier.extend(self.whole.take());
             self.reason = Some(Restart::NotStored);
             self.note(Note::Restarted { reason: Restart::NotStored, discarded: 0 });
             self.attempt = None;
-            self.stage = Stage::Replan;
+            self.phase.go(Stage::Replan);
         } else {
-            self.stage = Stage::List;
+            self.phase.go(Stage::List);
             self.check_resumed();
         }
     }
@@ -544,7 +544,7 @@ impl super::Upload {
         if !self.ready && (self.source.is_touched() || !self.source.is_settled()) {
             // That is written down, and the source is compared with what is there now.
             self.before = Before::Object(Box::new(object));
-            self.stage = Stage::Stored;
+            self.phase.go(Stage::Stored);
             return;
         }
         self.done(Outcome { object, verified, already: false, callback_failed, receipt: true });
@@ -573,13 +573,12 @@ impl super::Upload {
     pub(super) fn done(&mut self, outcome: Outcome) {
         let stored = self.attempt.is_some() && self.paperwork.is_none();
         let receipt = outcome.receipt;
-        self.ending = None; // too late for a pause or a cancel
-        self.outcome = Some(outcome);
-        self.stage = match (stored, receipt) {
+        self.phase.store(outcome);
+        self.phase.go(match (stored, receipt) {
             (true, _) => Stage::Stored,
             (false, true) => Stage::Receipt,
             (false, false) => Stage::Cleanup,
-        };
+        });
     }
 
     pub(super) fn record_stored(&mut self) {

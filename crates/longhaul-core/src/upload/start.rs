@@ -24,7 +24,7 @@ impl super::Upload {
     pub(super) fn open(&mut self, found: Found) {
         self.source.open(self.now, found.source);
         self.finished = found.finished;
-        self.stage = Stage::Look;
+        self.phase.go(Stage::Look);
         match found.journal {
             FoundJournal::Absent => {}
             FoundJournal::SetAside(_) => {
@@ -79,7 +79,7 @@ impl super::Upload {
             self.note(Note::Restarted { reason: Restart::IntentOnly, discarded: 0 });
         } else {
             self.go_on_with(last);
-            self.stage = Stage::List;
+            self.phase.go(Stage::List);
             self.check_resumed();
         }
     }
@@ -134,7 +134,7 @@ impl super::Upload {
             Ok(_) => self.budget.served(),
             Err(_) => {}
         }
-        match self.stage {
+        match self.phase.stage() {
             Stage::Guard => self.guard_heard(answer),
             Stage::Verify => self.verify_heard(answer),
             Stage::Settle => self.settle_heard(answer),
@@ -253,7 +253,7 @@ impl super::Upload {
         if length <= self.single_max() {
             self.parts = Parts::default();
             self.note(Note::Started { length, part_len: None, parts: 1 });
-            self.stage = Stage::Snapshot;
+            self.phase.go(Stage::Snapshot);
             return;
         }
         let part_len = match plan::part_len(length, &limits, self.config.part_len, self.config.part_lengths) {
@@ -264,11 +264,11 @@ impl super::Upload {
         self.parts = Parts::new(length, part_len);
         let parts = self.parts.count();
         self.note(Note::Started { length, part_len: Some(part_len), parts });
-        self.stage = Stage::Begin;
+        self.phase.go(Stage::Begin);
         if self.candidate.as_ref().is_some_and(|o| self.is_comparable(o)) {
             self.parts.read_all();
             self.proven = true; // until something is read too early
-            self.stage = Stage::Compare;
+            self.phase.go(Stage::Compare);
         } else {
             let there = self.candidate.take().is_some();
             self.is_in_the_way(there);
@@ -319,7 +319,7 @@ impl super::Upload {
     /// Which digests are computed of the parts that are sent or read now. Where one is enough the others are spared: they
     /// cost more than everything else that is done with a byte.
     pub(super) fn kinds(&self) -> Vec<DigestKind> {
-        let one = match self.stage {
+        let one = match self.phase.stage() {
             Stage::Compare => self.candidate.as_ref().and_then(|object| self.common_crc(object)),
             _ => self.attempt.as_ref().and_then(|attempt| attempt.checksum),
         };
@@ -345,7 +345,7 @@ impl super::Upload {
     pub(super) fn read_for_comparison(&mut self) {
         self.read_parts(0);
         if self.reads.is_empty() {
-            self.stage = Stage::CompareCombine;
+            self.phase.go(Stage::CompareCombine);
         }
     }
 
@@ -353,23 +353,24 @@ impl super::Upload {
     pub(super) fn comparison_disturbed(&mut self) {
         self.stop_reads();
         if !self.change() {
-            self.stage = Stage::Replan;
+            self.phase.go(Stage::Replan);
         }
     }
 
     pub(super) fn combine(&mut self) {
-        let parts = self.parts.digests(self.planted(UploadFault::CompletedWithHoles) && self.stage == Stage::Combine);
+        let parts =
+            self.parts.digests(self.planted(UploadFault::CompletedWithHoles) && self.phase.is_at(Stage::Combine));
         self.main(Main::Combine, Step::Combine { parts });
     }
 
     pub(super) fn heard_combined(&mut self, digests: Vec<Digest>, composite: Option<Composite>) {
-        let holes = self.planted(UploadFault::CompletedWithHoles) && self.stage == Stage::Combine;
+        let holes = self.planted(UploadFault::CompletedWithHoles) && self.phase.is_at(Stage::Combine);
         let length = if holes { self.parts.acknowledged() } else { self.source.len() };
         let composite = composite.filter(|_| !self.parts.has_opaque_etags());
         let whole = Whole { length, digests, composite };
-        if self.stage != Stage::CompareCombine {
+        if !self.phase.is_at(Stage::CompareCombine) {
             self.whole = Some(whole);
-            self.stage = Stage::Guard;
+            self.phase.go(Stage::Guard);
             return;
         }
         if let Some(object) = self.candidate.take()
@@ -377,7 +378,7 @@ impl super::Upload {
         {
             self.candidate = Some(object);
             self.whole = Some(whole);
-            self.stage = Stage::CompareCheck;
+            self.phase.go(Stage::CompareCheck);
         } else {
             self.not_the_same();
         }
@@ -412,11 +413,11 @@ impl super::Upload {
         };
         match self.source.snapshot(self.now, before, after, &digests, self.single_max()) {
             Snapshot::OneVersion { proven } => self.proven = proven,
-            Snapshot::TooLong => return self.stage = Stage::Replan,
+            Snapshot::TooLong => return self.phase.go(Stage::Replan),
             Snapshot::Unproven => return,
             Snapshot::Changed => {
                 if !self.change() && self.source.len() > self.single_max() {
-                    self.stage = Stage::Replan;
+                    self.phase.go(Stage::Replan);
                 }
                 return;
             }
@@ -439,13 +440,13 @@ impl super::Upload {
             self.reason = None;
             self.attempt = Some(self.new_number(true));
         }
-        self.stage = Stage::Guard;
+        self.phase.go(Stage::Guard);
     }
 
     pub(super) fn snapshot_failed(&mut self, fault: DiskFault) {
         if fault != DiskFault::Interrupted {
             self.source.unreadable(fault);
-            self.stage = Stage::Replan;
+            self.phase.go(Stage::Replan);
         }
     }
 
@@ -463,7 +464,7 @@ impl super::Upload {
         let number = attempt.number;
         self.attempt = Some(attempt);
         if self.planted(UploadFault::IntentUnrecorded) {
-            self.stage = Stage::Create;
+            self.phase.go(Stage::Create);
             return;
         }
         let mut records = self.intent();
@@ -496,7 +497,7 @@ impl super::Upload {
             self.attempt = None;
             self.nameless += 1;
             self.reason = Some(Restart::IntentOnly);
-            self.stage = Stage::Begin;
+            self.phase.go(Stage::Begin);
             if !matches!(fault, Fault::Stopped { .. }) {
                 self.note(Note::Restarted { reason: Restart::IntentOnly, discarded: 0 });
             }
@@ -519,7 +520,7 @@ impl super::Upload {
         attempt.upload_id = Some(upload_id);
         // A store that does not say so ignores it.
         attempt.checksum = wanted.filter(|kind| checksum == Some(*kind) || believed);
-        self.stage = Stage::Created;
+        self.phase.go(Stage::Created);
     }
 
     pub(super) fn record_created(&mut self) {
@@ -527,7 +528,7 @@ impl super::Upload {
         self.parts.send_all();
         self.ramp.begin(self.now, self.parts.part_len());
         if self.planted(UploadFault::UploadIdUnrecorded) {
-            self.stage = Stage::Send;
+            self.phase.go(Stage::Send);
             return;
         }
         let checksum = checksum.filter(|_| !self.planted(UploadFault::ChecksumUnrecorded));
@@ -550,7 +551,7 @@ impl super::Upload {
         self.budget.stepped(); // at most `ATTEMPTS_MAX` times
         self.reason = Some(reason);
         self.attempts += 1;
-        self.stage = Stage::Replan;
+        self.phase.go(Stage::Replan);
         if self.attempts > ATTEMPTS_MAX {
             self.fail(Failure::GaveUp(Fault::NoSuchUpload));
         }

@@ -169,7 +169,7 @@ impl crate::upload::Upload {
             self.note(Note::Resumed { parts, bytes });
         }
         self.budget.restart_at(self.parts.acked_bytes);
-        self.stage = Stage::Send;
+        self.phase.go(Stage::Send);
     }
 
     /// An earlier run began the attempt, and no part of it arrived before that run ended: nothing is lost by beginning anew
@@ -193,7 +193,7 @@ impl crate::upload::Upload {
         if self.relists > RELISTS_MAX {
             return self.new_attempt(Restart::InvalidPart, false);
         }
-        self.stage = Stage::List;
+        self.phase.go(Stage::List);
     }
 }
 
