@@ -187,7 +187,7 @@ impl super::Upload {
 
     /// The object goes in one request, and no such request of ours can have been carried out.
     fn single_refused(&self) -> bool {
-        !self.in_doubt && self.attempt.as_ref().is_some_and(|attempt| attempt.single && attempt.begun)
+        !self.in_doubt && self.attempts.is_recorded_put()
     }
 
     /// The store refused to begin, and the journal tells of nothing else.
@@ -270,16 +270,12 @@ impl super::Upload {
             return self.record_created(); // or nobody would know it
         }
         if self.single_refused() && self.is_worthless() {
-            self.attempt = None;
+            self.attempts.drop_current();
             return self.main(Main::Forget, Step::Forget);
         }
-        let uncreated = self.attempt.as_ref().filter(|a| {
-            let asked = a.single || a.upload_id.is_some() || a.create_doubt;
-            a.begun && !asked
-        });
-        if let Some(attempt) = uncreated.map(|a| a.number) {
+        if let Some(attempt) = self.attempts.uncreated() {
             // It is known that the store did not create it: no need to wonder later.
-            self.attempt = None;
+            self.attempts.drop_current();
             if self.is_worthless() {
                 return self.main(Main::Forget, Step::Forget);
             }

@@ -31,6 +31,7 @@
 //!
 //! It does not know what a request looks like, how it is signed, or where files are.
 
+mod attempt;
 mod budget;
 mod compare;
 mod config;
@@ -50,10 +51,10 @@ pub use plan::part_len;
 
 use std::collections::VecDeque;
 
-use crate::digest::DigestKind;
 use crate::fault::UploadFault;
 use crate::run::{Machine, Ordered};
 use crate::words::{Command, DiskFault, Durability, Millis, Ticket};
+use attempt::Attempts;
 use budget::Budget;
 use finish::{Lane, Owed};
 use journal::{Before, Record, Whole};
@@ -62,10 +63,7 @@ use phase::{Outcome, Phase, Stage};
 use ramp::Ramp;
 use settle::{Listed, Settle};
 use source::Source;
-use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Restart, SourceFacts, Step};
-
-/// Attempts per run, for whatever reasons, before giving up.
-const ATTEMPTS_MAX: u32 = 12;
+use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, SourceFacts, Step};
 
 /// What the step that the run waits for is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,22 +83,6 @@ enum Main {
     Receipt,
     Forget,
     LastSync,
-}
-
-/// What is done of an attempt.
-#[derive(Debug, Clone)]
-struct Attempt {
-    number: u32,
-    /// `None`: it is one request, or not created yet.
-    upload_id: Option<String>,
-    /// One request with the whole.
-    single: bool,
-    /// Its `Begin` (or `Putting`) is in the journal.
-    begun: bool,
-    /// A Create was sent whose answer was lost: there may be an upload that nobody knows.
-    create_doubt: bool,
-    /// The store keeps digests of this kind with it.
-    checksum: Option<DigestKind>,
 }
 
 /// One run of one upload.
@@ -127,20 +109,12 @@ pub struct Upload {
     ready: bool,
 
     // The attempt.
-    attempt: Option<Attempt>,
-    next_attempt: u32,
-    attempts: u32,
-    /// The store refused an upload because of the checksum that it was asked to keep: it is not asked again in this run.
-    checksum_refused: bool,
+    attempts: Attempts,
     parts: Parts,
-    /// A new attempt has no longer parts than this: the last one had them, or longer ones did not arrive.
-    shorter: Option<u64>,
     list_after: u32,
     relists: u32,
     intent_recorded: bool,
     unsynced_records: bool,
-    /// Why the next attempt is made.
-    reason: Option<Restart>,
 
     // The object.
     before: Before,
@@ -188,6 +162,7 @@ pub struct Upload {
 impl Upload {
     /// A run that has not begun; its first steps wait in [`next_step`](Machine::next_step).
     pub fn new(config: Config) -> Self {
+        let attempts = Attempts::new(config.checksum);
         let budget = Budget::new(&config);
         let source = Source::new(config.on_change, config.changes_max);
         let ramp = Ramp::new(config.connections, config.connections_known, config.goodput_known);
@@ -206,17 +181,12 @@ impl Upload {
             stopped: Vec::new(),
             source,
             ready: false,
-            attempt: None,
-            next_attempt: 1,
-            attempts: 0,
-            checksum_refused: false,
+            attempts,
             parts: Parts::default(),
-            shorter: None,
             list_after: 0,
             relists: 0,
             intent_recorded: false,
             unsynced_records: false,
-            reason: None,
             before: Before::Unknown,
             looked_at: None,
             look_tries: 0,
@@ -327,7 +297,7 @@ impl Upload {
             Stage::CompareCombine | Stage::Combine => self.combine(),
             Stage::Snapshot => self.main(Main::Snapshot, Step::Snapshot { kinds: self.kinds_of_whole() }),
             Stage::Begin => self.begin(),
-            Stage::Create => self.main(Main::Create, Step::Create { checksum: self.wanted_checksum() }),
+            Stage::Create => self.main(Main::Create, Step::Create { checksum: self.attempts.wanted_checksum() }),
             Stage::Created => self.record_created(),
             Stage::List => self.list(),
             Stage::Record => self.record_sending(),

@@ -236,10 +236,6 @@ pub(super) struct Read {
 }
 
 impl super::Upload {
-    fn number(&self) -> u32 {
-        self.attempt.as_ref().map_or(0, |a| a.number)
-    }
-
     // ---- sending and reading -----------------------------------------------------------------------------------
 
     /// Keeps parts flowing; goes on when all are there and of one version of the source.
@@ -248,7 +244,7 @@ impl super::Upload {
             self.main(Main::CheckSource, Step::CheckSource);
         }
         self.look_at_pace();
-        self.read_parts(self.number());
+        self.read_parts(self.attempts.number());
         self.send_parts();
         let holes = self.planted(UploadFault::CompletedWithHoles)
             && self.parts.table.last().is_some_and(|last| last.acked)
@@ -263,12 +259,12 @@ impl super::Upload {
         }
         if self.source.is_touched() && self.parts.young.is_empty() && self.parts.closing.is_empty() {
             self.source.recorded();
-            self.record_beside(vec![Record::Touched { attempt: self.number(), facts: self.source.facts() }]);
+            self.record_beside(vec![Record::Touched { attempt: self.attempts.number(), facts: self.source.facts() }]);
         }
         if !self.parts.young.is_empty() && !self.planted(UploadFault::YoungTrusted) {
             self.parts.unread = std::mem::take(&mut self.parts.young);
             self.parts.closes = true;
-            return self.read_parts(self.number());
+            return self.read_parts(self.attempts.number());
         }
         self.phase.go(Stage::Check);
         if self.planted(UploadFault::SourceUnchecked) {
@@ -291,9 +287,8 @@ impl super::Upload {
         if self.now < self.budget.not_before() || self.phase.winds_down() || self.source.is_unreadable() {
             return;
         }
-        let Some(upload_id) = self.attempt.as_ref().and_then(|a| a.upload_id.clone()) else { return };
-        let checksum = self.attempt.as_ref().and_then(|a| a.checksum);
-        let attempt = self.number();
+        let Some(upload_id) = self.attempts.upload_id().map(str::to_owned) else { return };
+        let (attempt, checksum) = (self.attempts.number(), self.attempts.checksum());
         while self.sends.len() < self.allowed() as usize {
             let Some(number) = self.parts.todo.pop_first() else { return };
             self.parts.reopen();
@@ -346,7 +341,7 @@ impl super::Upload {
     }
 
     pub(super) fn hear_send(&mut self, send: Send, heard: Heard) {
-        if send.attempt != self.number() || !self.phase.is_at(Stage::Send) {
+        if send.attempt != self.attempts.number() || !self.phase.is_at(Stage::Send) {
             return; // of an attempt that was left
         }
         match heard {
@@ -392,7 +387,7 @@ impl super::Upload {
     /// A part counts from now on.
     fn acknowledged_part(&mut self, number: u32, young: bool) {
         self.parts.ack(number);
-        let attempt = self.number();
+        let attempt = self.attempts.number();
         if let Some(state) = self.parts.state(number) {
             (state.recorded, state.recorded_young) = (true, young);
             let (etag, digests) = (state.etag.clone(), state.read.clone());
@@ -428,7 +423,7 @@ impl super::Upload {
             }
             Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
             // Nothing is lost by beginning anew without the checksums, which may be what is refused.
-            _ if fault.may_be_about_checksums() && self.brings_checksums() && self.parts.acked == 0 => {
+            _ if fault.may_be_about_checksums() && self.attempts.checksum().is_some() && self.parts.acked == 0 => {
                 self.drop_checksums();
             }
             _ if self.refused_one_more(send, &fault) => {}
@@ -442,13 +437,9 @@ impl super::Upload {
         }
     }
 
-    pub(super) fn brings_checksums(&self) -> bool {
-        self.attempt.as_ref().is_some_and(|attempt| attempt.checksum.is_some())
-    }
-
     /// The store refuses what it said it keeps: another upload is begun without.
     pub(super) fn drop_checksums(&mut self) {
-        self.checksum_refused = true;
+        self.attempts.refuse_checksum();
         self.new_attempt(Restart::ChecksumRefused, false);
     }
 
@@ -472,7 +463,7 @@ impl super::Upload {
     pub(super) fn hear_read(&mut self, read: Read, heard: Heard) {
         let wanted = match self.phase.stage() {
             Stage::Compare => read.attempt == 0,
-            Stage::Send => read.attempt == self.number(),
+            Stage::Send => read.attempt == self.attempts.number(),
             _ => false,
         };
         if !wanted {

@@ -80,10 +80,6 @@ enum Seen {
 }
 
 impl super::Upload {
-    fn single(&self) -> bool {
-        self.attempt.as_ref().is_none_or(|a| a.single)
-    }
-
     // ---- before ------------------------------------------------------------------------------------------------
 
     pub(super) fn guard(&mut self) {
@@ -136,10 +132,10 @@ impl super::Upload {
     }
 
     pub(super) fn record_sending(&mut self) {
-        let (Some(whole), Some(attempt)) = (self.whole.clone(), &mut self.attempt) else { return };
-        attempt.begun = true;
+        let Some(whole) = self.whole.clone() else { return };
+        self.attempts.recorded();
         self.ready = true;
-        let (number, single, before) = (attempt.number, attempt.single, self.before.clone());
+        let (number, single, before) = (self.attempts.number(), self.attempts.is_put(), self.before.clone());
         if !single {
             self.proven = self.parts.is_proven();
         }
@@ -168,9 +164,7 @@ impl super::Upload {
     pub(super) fn recorded(&mut self) {
         match self.phase.stage() {
             Stage::Begin => {
-                if let Some(attempt) = &mut self.attempt {
-                    attempt.begun = true;
-                }
+                self.attempts.recorded();
                 self.phase.go(Stage::Create);
             }
             Stage::Created => self.phase.go(Stage::Send),
@@ -182,11 +176,10 @@ impl super::Upload {
     }
 
     pub(super) fn write(&mut self) {
-        let Some(attempt) = &self.attempt else { return };
-        if attempt.single {
+        if self.attempts.is_put() {
             return self.main(Main::Write, Step::Put { checksum: self.config.checksum_single });
         }
-        let Some(upload_id) = attempt.upload_id.clone() else { return };
+        let Some(upload_id) = self.attempts.upload_id().map(str::to_owned) else { return };
         self.law(6, self.parts.is_whole(), "Complete with parts missing");
         self.law(
             4,
@@ -194,7 +187,7 @@ impl super::Upload {
             "Complete for two versions of the source",
         );
         self.law(5, self.sends.is_empty(), "Complete while parts are on their way");
-        let checksum = attempt.checksum;
+        let checksum = self.attempts.checksum();
         let parts = self.parts.completed(checksum);
         let mut digests = self.whole.iter().flat_map(|whole| &whole.digests);
         let whole = digests.find(|digest| checksum == Some(digest.kind())).cloned();
@@ -293,7 +286,7 @@ impl super::Upload {
         if matches!(fault, Fault::Stopped { .. }) {
             return;
         }
-        let single = self.single();
+        let single = self.attempts.is_put();
         let taken = match &fault {
             Fault::NoSuchUpload | Fault::NoSuchKey => self.planted(UploadFault::GoneTakenForStored),
             fault => self.planted(UploadFault::LostAnswerTakenForStored) && fault.maybe_done(),
@@ -318,7 +311,7 @@ impl super::Upload {
             // The store makes another checksum of its parts than we do of ours: which of them differs? When none does, the
             // store cannot be told what the whole has to be.
             Fault::Corrupted if !single && self.relists == 0 => self.list_again(),
-            Fault::Corrupted if !single && self.brings_checksums() => self.drop_checksums(),
+            Fault::Corrupted if !single && self.attempts.checksum().is_some() => self.drop_checksums(),
             Fault::Exists => self.settle_from(fault),
             fault => self.failed(fault),
         }
@@ -348,7 +341,7 @@ impl super::Upload {
         if self.now < self.settle.next_at {
             return;
         }
-        let upload_id = self.attempt.as_ref().and_then(|a| a.upload_id.clone()).filter(|_| !self.settle.gone);
+        let upload_id = self.attempts.upload_id().filter(|_| !self.settle.gone).map(str::to_owned);
         match (&self.settle.seen, self.settle.listed, upload_id) {
             (None, ..) => self.main(Main::Look, Step::Look),
             (Some(_), Some(_), _) | (Some(_), _, None) => self.settle_now(),
@@ -376,7 +369,7 @@ impl super::Upload {
 
     /// Of how many parts the whole is made; 0: it goes in one request.
     fn parts_of_whole(&self) -> u32 {
-        if self.single() { 0 } else { self.parts.count() }
+        if self.attempts.is_put() { 0 } else { self.parts.count() }
     }
 
     pub(super) fn settle_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
@@ -409,7 +402,7 @@ impl super::Upload {
 
     fn settle_now(&mut self) {
         let Some(seen) = self.settle.seen.take() else { return };
-        let single = self.single();
+        let single = self.attempts.is_put();
         let gone = !single && (self.settle.gone || self.settle.listed == Some(Listed::Gone));
         // Whether the upload is still there cannot be told: as if it were not.
         let listed = self.settle.listed.take() == Some(Listed::There);
@@ -459,7 +452,7 @@ impl super::Upload {
     /// The whole stands at the key, seen and not answered. Unless the upload is `gone`, another writer has put the same bytes
     /// there, or an earlier attempt has, or the store is late to forget it: what is left of it is removed.
     fn found(&mut self, object: ObjectFacts, verified: Verified, gone: bool) {
-        let believed = gone || self.single() || self.planted(UploadFault::OursTakenForCompleted);
+        let believed = gone || self.attempts.is_put() || self.planted(UploadFault::OursTakenForCompleted);
         if !self.in_doubt || !believed {
             self.leave_attempt(Some(Restart::NotStored), false);
         }
@@ -504,15 +497,15 @@ impl super::Upload {
             return self.write_now();
         }
         self.settle.off_beat = Some(more - 1);
-        self.settle.listed = (!self.single()).then_some(Listed::There);
+        self.settle.listed = (!self.attempts.is_put()).then_some(Listed::There);
         self.main(Main::Look, Step::Look);
     }
 
     fn write_now(&mut self) {
         let cause = self.settle.cause.clone().unwrap_or(Fault::Unreadable);
-        if matches!(cause, Fault::InvalidPart | Fault::Corrupted) && !self.single() {
+        if matches!(cause, Fault::InvalidPart | Fault::Corrupted) && !self.attempts.is_put() {
             // It was answered: what is disputed are the parts, or what the store makes of their checksums.
-            let checksums = cause == Fault::Corrupted && self.relists > 0 && self.brings_checksums();
+            let checksums = cause == Fault::Corrupted && self.relists > 0 && self.attempts.checksum().is_some();
             return if checksums { self.drop_checksums() } else { self.list_again() };
         }
         self.failed(cause);
@@ -521,12 +514,12 @@ impl super::Upload {
         }
         if self.ready {
             self.phase.go(Stage::Write);
-        } else if self.single() {
+        } else if self.attempts.is_put() {
             // The source is read again, and may be another by now.
             self.earlier.extend(self.whole.take());
-            self.reason = Some(Restart::NotStored);
+            self.attempts.because(Restart::NotStored);
             self.note(Note::Restarted { reason: Restart::NotStored, discarded: 0 });
-            self.attempt = None;
+            self.attempts.drop_current();
             self.phase.go(Stage::Replan);
         } else {
             self.phase.go(Stage::List);
@@ -552,7 +545,7 @@ impl super::Upload {
 
     /// What an earlier run sent is written down as stored: on to what the source is now.
     fn stored_before(&mut self) {
-        self.attempt = None;
+        self.attempts.drop_current();
         let discarded = self.parts.acknowledged();
         if discarded > 0 {
             self.note(Note::Restarted { reason: Restart::UploadGone, discarded });
@@ -571,7 +564,7 @@ impl super::Upload {
 
     /// The end is known: only paperwork is left.
     pub(super) fn done(&mut self, outcome: Outcome) {
-        let stored = self.attempt.is_some() && self.paperwork.is_none();
+        let stored = self.attempts.is_under_way() && self.paperwork.is_none();
         let receipt = outcome.receipt;
         self.phase.store(outcome);
         self.phase.go(match (stored, receipt) {
@@ -582,12 +575,10 @@ impl super::Upload {
     }
 
     pub(super) fn record_stored(&mut self) {
-        match &self.attempt {
-            Some(attempt) => {
-                let records = vec![Record::Stored { attempt: attempt.number }];
-                self.record(records, true);
-            }
-            None => self.recorded(),
+        if self.attempts.is_under_way() {
+            self.record(vec![Record::Stored { attempt: self.attempts.number() }], true);
+        } else {
+            self.recorded();
         }
     }
 }

@@ -4,13 +4,14 @@
 //! are owed an abort. A request that may have written the object is settled before anything else. Without either, one
 //! look at the key tells whether the same object is there already, and what stood there before ours.
 
+use super::attempt::Left;
 use super::compare::{Shown, is_made_otherwise, same, same_write, shown};
 use super::finish::Owed;
 use super::journal::{self, Before, Record, Recovered, Whole};
 use super::parts::Parts;
 use super::source::Snapshot;
 use super::step::{Composite, Failure, Fault, Found, FoundJournal, Looked, Note, ObjectFacts, Restart, Step, Verified};
-use super::{ATTEMPTS_MAX, Attempt, Main, Outcome, Stage, UploadFault, plan};
+use super::{Main, Outcome, Stage, UploadFault, plan};
 use crate::digest::{Digest, DigestKind};
 use crate::words::DiskFault;
 
@@ -28,7 +29,7 @@ impl super::Upload {
         match found.journal {
             FoundJournal::Absent => {}
             FoundJournal::SetAside(_) => {
-                self.reason = Some(Restart::JournalUnusable);
+                self.attempts.because(Restart::JournalUnusable);
                 self.note(Note::Restarted { reason: Restart::JournalUnusable, discarded: 0 });
             }
             FoundJournal::Read(recovered) => self.recover(*recovered),
@@ -56,9 +57,11 @@ impl super::Upload {
         let last = recovered.attempts.pop();
         recovered.attempts.into_iter().for_each(|earlier| self.owe(earlier));
         let Some(last) = last else { return };
-        self.next_attempt = last.attempt.saturating_add(1);
+        self.attempts.number_after(last.attempt);
         let single = last.part_len == 0;
-        self.shorter = (!single).then_some(last.part_len);
+        if !single {
+            self.attempts.shorten_to(last.part_len);
+        }
         if last.stored {
             // Only its paperwork lacks, unless the source has changed since.
             let parts = if single { 0 } else { plan::count(last.facts.len, last.part_len) };
@@ -75,7 +78,7 @@ impl super::Upload {
             self.settle_from(Fault::Unreadable);
         } else if last.upload_id.is_none() {
             self.owe(last);
-            self.reason = Some(Restart::IntentOnly);
+            self.attempts.because(Restart::IntentOnly);
             self.note(Note::Restarted { reason: Restart::IntentOnly, discarded: 0 });
         } else {
             self.go_on_with(last);
@@ -86,17 +89,9 @@ impl super::Upload {
 
     /// Takes up the last attempt: what was recorded of its parts counts when the store's list agrees.
     fn go_on_with(&mut self, last: journal::Attempt) {
-        let single = last.part_len == 0;
-        self.attempt = Some(Attempt {
-            number: last.attempt,
-            upload_id: last.upload_id,
-            single,
-            begun: true,
-            create_doubt: false,
-            checksum: last.checksum,
-        });
+        self.attempts.resume(&last);
         self.source.recorded_as(last.facts);
-        if single {
+        if self.attempts.is_put() {
             return;
         }
         self.parts = Parts::new(last.facts.len, last.part_len);
@@ -242,7 +237,7 @@ impl super::Upload {
     /// What was stored has been removed or replaced since: the source is sent as if it had never been.
     fn stored_in_vain(&mut self) {
         (self.paperwork, self.whole) = (None, None);
-        self.reason = Some(Restart::ObjectGone);
+        self.attempts.because(Restart::ObjectGone);
         self.note(Note::Restarted { reason: Restart::ObjectGone, discarded: 0 });
     }
 
@@ -257,7 +252,10 @@ impl super::Upload {
             return;
         }
         let part_len = match plan::part_len(length, &limits, self.config.part_len, self.config.part_lengths) {
-            Ok(part_len) => self.shorter.map_or(part_len, |shorter| plan::at_most(shorter, part_len, length, &limits)),
+            Ok(part_len) => self
+                .attempts
+                .part_len_max()
+                .map_or(part_len, |shorter| plan::at_most(shorter, part_len, length, &limits)),
             Err(limit) => return self.fail(Failure::Limits(limit)),
         };
         let part_len = self.part_len_of_candidate(part_len);
@@ -321,7 +319,7 @@ impl super::Upload {
     pub(super) fn kinds(&self) -> Vec<DigestKind> {
         let one = match self.phase.stage() {
             Stage::Compare => self.candidate.as_ref().and_then(|object| self.common_crc(object)),
-            _ => self.attempt.as_ref().and_then(|attempt| attempt.checksum),
+            _ => self.attempts.checksum(),
         };
         one.map_or_else(|| self.config.kinds.clone(), |kind| vec![kind])
     }
@@ -333,11 +331,6 @@ impl super::Upload {
         let plain = !self.guarded && self.earlier.is_empty();
         let one = self.config.checksum_single.filter(|&kind| plain && told(kind));
         one.map_or_else(|| self.config.kinds.clone(), |kind| vec![kind])
-    }
-
-    /// The checksum that the store is asked to keep with a new upload.
-    pub(super) fn wanted_checksum(&self) -> Option<DigestKind> {
-        self.config.checksum.filter(|_| !self.checksum_refused)
     }
 
     // ---- comparing ---------------------------------------------------------------------------------------------
@@ -436,10 +429,7 @@ impl super::Upload {
             return;
         }
         self.whole = Some(whole);
-        if self.attempt.as_ref().is_none_or(|a| !a.single) {
-            self.reason = None;
-            self.attempt = Some(self.new_number(true));
-        }
+        self.attempts.begin_put();
         self.phase.go(Stage::Guard);
     }
 
@@ -450,19 +440,10 @@ impl super::Upload {
         }
     }
 
-    fn new_number(&mut self, single: bool) -> Attempt {
-        let number = self.next_attempt;
-        self.next_attempt = number.saturating_add(1);
-        Attempt { number, upload_id: None, single, begun: false, create_doubt: false, checksum: None }
-    }
-
     // ---- a new upload ------------------------------------------------------------------------------------------
 
     pub(super) fn begin(&mut self) {
-        let reason = self.reason.take();
-        let attempt = self.new_number(false);
-        let number = attempt.number;
-        self.attempt = Some(attempt);
+        let (number, reason) = self.attempts.begin();
         if self.planted(UploadFault::IntentUnrecorded) {
             self.phase.go(Stage::Create);
             return;
@@ -483,20 +464,16 @@ impl super::Upload {
     }
 
     pub(super) fn create_refused(&mut self, fault: Fault) {
-        if fault.may_be_about_checksums()
-            && self.wanted_checksum().is_some()
-            && !self.planted(UploadFault::ChecksumRefusalFatal)
-        {
-            // It may be the checksum that is not known there.
-            self.checksum_refused = true;
+        if self.attempts.may_go_without_checksum(&fault) && !self.planted(UploadFault::ChecksumRefusalFatal) {
+            self.attempts.refuse_checksum();
             self.budget.stepped(); // it was answered; once
             return;
         }
         if fault.maybe_done() {
             // There may be an upload now that nobody knows the id of: it is remembered, and another one is begun.
-            self.attempt = None;
+            self.attempts.drop_current();
             self.nameless += 1;
-            self.reason = Some(Restart::IntentOnly);
+            self.attempts.because(Restart::IntentOnly);
             self.phase.go(Stage::Begin);
             if !matches!(fault, Fault::Stopped { .. }) {
                 self.note(Note::Restarted { reason: Restart::IntentOnly, discarded: 0 });
@@ -510,21 +487,17 @@ impl super::Upload {
     pub(super) fn heard_created(&mut self, upload_id: String, checksum: Option<DigestKind>) {
         self.budget.served();
         self.budget.stepped(); // at most once for each of `ATTEMPTS_MAX`
-        let wanted = self.wanted_checksum();
         let believed = self.planted(UploadFault::ChecksumBelieved);
-        let Some(attempt) = &mut self.attempt else { return };
-        if upload_id.is_empty() || upload_id.len() > journal::UPLOAD_ID_MAX {
-            attempt.create_doubt = true;
+        let keeps = if believed { self.attempts.wanted_checksum() } else { checksum };
+        if !self.attempts.created(upload_id, keeps) {
             return self.fail(Failure::Unusable);
         }
-        attempt.upload_id = Some(upload_id);
-        // A store that does not say so ignores it.
-        attempt.checksum = wanted.filter(|kind| checksum == Some(*kind) || believed);
         self.phase.go(Stage::Created);
     }
 
     pub(super) fn record_created(&mut self) {
-        let Some(Attempt { number, upload_id: Some(upload_id), checksum, .. }) = self.attempt.clone() else { return };
+        let Some(upload_id) = self.attempts.upload_id().map(str::to_owned) else { return };
+        let (number, checksum) = (self.attempts.number(), self.attempts.checksum());
         self.parts.send_all();
         self.ramp.begin(self.now, self.parts.part_len());
         if self.planted(UploadFault::UploadIdUnrecorded) {
@@ -549,24 +522,22 @@ impl super::Upload {
         (self.in_doubt, self.relists, self.ready) = (false, 0, false);
         self.budget.restart_at(0);
         self.budget.stepped(); // at most `ATTEMPTS_MAX` times
-        self.reason = Some(reason);
-        self.attempts += 1;
+        self.attempts.because(reason);
         self.phase.go(Stage::Replan);
-        if self.attempts > ATTEMPTS_MAX {
+        if self.attempts.are_used_up() {
             self.fail(Failure::GaveUp(Fault::NoSuchUpload));
         }
     }
 
     /// What is there of the current attempt is owed.
     pub(super) fn leave_attempt(&mut self, reason: Option<Restart>, gone: bool) {
-        let Some(attempt) = self.attempt.take() else { return };
-        match attempt.upload_id {
-            Some(upload_id) => {
-                self.owed.push(Owed::new(attempt.number, upload_id, reason, self.in_doubt, gone, false));
+        match self.attempts.leave() {
+            Left::Nothing => {}
+            Left::Uncreated { attempt } => self.record_beside(vec![Record::Aborted { attempt }]),
+            Left::Nameless => self.nameless += 1,
+            Left::Upload { attempt, upload_id } => {
+                self.owed.push(Owed::new(attempt, upload_id, reason, self.in_doubt, gone, false));
             }
-            None if attempt.single || !attempt.begun => {}
-            None if attempt.create_doubt => self.nameless += 1,
-            None => self.record_beside(vec![Record::Aborted { attempt: attempt.number }]),
         }
     }
 

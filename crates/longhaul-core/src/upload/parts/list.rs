@@ -24,7 +24,7 @@ struct Weighed {
 impl crate::upload::Upload {
     /// Asks for the next page.
     pub(in crate::upload) fn list(&mut self) {
-        let Some(upload_id) = self.attempt.as_ref().and_then(|a| a.upload_id.clone()) else { return };
+        let Some(upload_id) = self.attempts.upload_id().map(str::to_owned) else { return };
         if self.list_after == 0 {
             self.ready = false;
             self.parts.unlisted = (1..=self.parts.count()).collect();
@@ -175,12 +175,12 @@ impl crate::upload::Upload {
     /// An earlier run began the attempt, and no part of it arrived before that run ended: nothing is lost by beginning anew
     /// with shorter ones. Whether it is so.
     fn shorten(&mut self) -> bool {
-        let (length, part_len) = (self.parts.len, self.parts.part_len);
-        let shorter = plan::shorter(part_len, length, &self.config.limits);
-        if self.config.part_len.is_some() || shorter.is_none() {
+        if self.config.part_len.is_some() {
             return false;
         }
-        self.shorter = shorter;
+        let (length, part_len) = (self.parts.len, self.parts.part_len);
+        let Some(shorter) = plan::shorter(part_len, length, &self.config.limits) else { return false };
+        self.attempts.shorten_to(shorter);
         self.new_attempt(Restart::ShorterParts, false);
         true
     }
