@@ -82,7 +82,9 @@ impl super::Upload {
 
     /// An attempt from the journal that is not gone on with.
     pub(super) fn owe(&mut self, attempt: journal::Attempt) {
-        self.earlier.extend(attempt.sending.clone().filter(|_| !attempt.stored));
+        if let Some(whole) = attempt.sending.clone().filter(|_| !attempt.stored) {
+            self.key.may_come(whole);
+        }
         if !attempt.may_be_left() {
             return;
         }

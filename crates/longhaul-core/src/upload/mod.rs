@@ -37,6 +37,7 @@ mod compare;
 mod config;
 mod finish;
 pub mod journal;
+mod key;
 mod parts;
 mod phase;
 mod plan;
@@ -57,7 +58,8 @@ use crate::words::{Command, DiskFault, Durability, Millis, Ticket};
 use attempt::Attempts;
 use budget::Budget;
 use finish::{Lane, Owed};
-use journal::{Before, Record, Whole};
+use journal::{Record, Whole};
+use key::Key;
 use parts::{Parts, Read, Send};
 use phase::{Outcome, Phase, Stage};
 use ramp::Ramp;
@@ -117,26 +119,14 @@ pub struct Upload {
     unsynced_records: bool,
 
     // The object.
-    before: Before,
-    looked_at: Option<Millis>,
-    look_tries: u32,
-    /// What stands at the key may be what the source has.
-    candidate: Option<Box<ObjectFacts>>,
-    /// It is another writer's, and must not be overwritten: it is the source as it is now, or the run fails.
-    contested: bool,
-    finished: Option<Box<ObjectFacts>>,
+    key: Key,
+    /// Looks after a clear answer.
+    looks: u32,
     whole: Option<Whole>,
-    /// What this upload was found to have stored before the source, or this run, went on: no second transfer, whatever
-    /// was asked for.
-    stored_whole: Option<Whole>,
-    /// What earlier attempts may have made of the key: ours, if it comes to stand there.
-    earlier: Vec<Whole>,
     /// The source's times prove that the whole is of the version that has them.
     proven: bool,
     /// A request that writes the object was sent under the attempt, and its answer was lost.
     in_doubt: bool,
-    /// A request of ours may have written the object: what stands there now and is not ours must not be overwritten.
-    guarded: bool,
     settle: Settle,
     wrong_wholes: u32,
     /// What the clear answer told, while it is held against what the store shows.
@@ -187,18 +177,11 @@ impl Upload {
             relists: 0,
             intent_recorded: false,
             unsynced_records: false,
-            before: Before::Unknown,
-            looked_at: None,
-            look_tries: 0,
-            candidate: None,
-            contested: false,
-            finished: None,
+            key: Key::new(),
+            looks: 0,
             whole: None,
-            stored_whole: None,
-            earlier: Vec::new(),
             proven: false,
             in_doubt: false,
-            guarded: false,
             settle: Settle::default(),
             wrong_wholes: 0,
             answer: None,

@@ -7,15 +7,13 @@
 //! long as the store still knows the upload, Complete may be sent again; when it does not, somebody has carried it out,
 //! removed it, or is at work: waiting tells.
 
-use super::compare::{Shown, is_before, is_made_otherwise, same, same_write, shown};
+use super::compare::{Shown, is_made_otherwise, same, same_write, shown};
 use super::journal::{Before, Record, Whole};
+use super::key::Standing;
 use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
 use super::{Main, Outcome, Stage, UploadFault};
 use crate::words::Millis;
 
-/// What was seen at the key this long ago, in milliseconds, is still what stands there as far as we care: older news is
-/// asked for again before the object is written.
-const FRESH_MS: Millis = 10_000;
 /// The first wait while settling, in milliseconds; doubles up to the maximum.
 const SETTLE_PAUSE_MS: Millis = 500;
 const SETTLE_PAUSE_MAX_MS: Millis = 30_000;
@@ -43,7 +41,7 @@ pub(super) struct Settle {
     /// The store does not know the upload any more.
     gone: bool,
     cause: Option<Fault>,
-    seen: Option<Seen>,
+    seen: Option<Standing>,
     /// Whether the store still knows the upload.
     pub(super) listed: Option<Listed>,
     /// More looks than are needed are asked before the request that writes the object is sent again; so many follow the one
@@ -62,34 +60,16 @@ pub(super) enum Listed {
     Untold,
 }
 
-/// What a look shows while an answer is settled.
-#[derive(Debug, Clone)]
-enum Seen {
-    /// The whole.
-    Ours(Box<ObjectFacts>, Verified),
-    /// The whole, which stood there before as well.
-    Already(Box<ObjectFacts>, Verified),
-    /// The length of the whole, not what stood there before, and nothing to compare bytes by.
-    Perhaps(Box<ObjectFacts>),
-    /// What stood there before, or nothing.
-    AsBefore,
-    /// Another writer's object.
-    Other(Box<ObjectFacts>),
-    /// It may not be looked at.
-    Denied,
-}
-
 impl super::Upload {
     // ---- before ------------------------------------------------------------------------------------------------
 
     pub(super) fn guard(&mut self) {
-        let fresh = self.looked_at.is_some_and(|at| self.now.saturating_sub(at) < FRESH_MS);
         // What was given up while its Complete may be at work must be gone, or it could still overwrite this one.
         let aborts = !self.planted(UploadFault::AbortForgotten);
         if aborts && self.owed.iter().any(|o| o.in_doubt && !o.is_over()) {
             return;
         }
-        if fresh && !self.guarded {
+        if self.key.is_fresh(self.now) && !self.key.is_guarded() {
             self.phase.go(Stage::Record);
         } else {
             self.main(Main::Look, Step::Look);
@@ -99,35 +79,35 @@ impl super::Upload {
     /// What stands at the key right before it is written.
     pub(super) fn guard_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
         let whole = self.whole.clone().unwrap_or_default();
-        match answer {
+        let before = match answer {
             Err(fault) if fault.may_pass() => return self.asked_in_vain(fault),
             // What may be ours cannot be told from another writer's any more.
-            Err(_) if self.guarded => return self.fail(Failure::Unconfirmed),
-            Err(_) => self.before = Before::Unknown,
-            Ok(None) => self.before = Before::Absent,
-            Ok(Some(object)) if !self.guarded => {
+            Err(_) if self.key.is_guarded() => return self.fail(Failure::Unconfirmed),
+            Err(_) => Before::Unknown,
+            Ok(None) => Before::Absent,
+            Ok(Some(object)) if !self.key.is_guarded() => {
                 if self.config.forbid_overwrite {
                     return match shown(&object, &whole) {
                         Shown::Same(verified) => self.found(object, verified, false),
                         _ => self.contest(object, true),
                     };
                 }
-                self.before = Before::Object(Box::new(object));
+                Before::Object(Box::new(object))
             }
-            Ok(Some(object)) => match self.seen(object.clone(), &whole) {
-                Seen::Ours(object, verified) => return self.found(*object, verified, false),
+            Ok(Some(object)) => match self.standing(object.clone()) {
+                Standing::Ours(object, verified) => return self.found(*object, verified, false),
                 // An earlier attempt may have made it late: the next start knows that from this record only.
-                Seen::AsBefore | Seen::Already(..) => self.before = Before::Object(Box::new(object)),
+                Standing::AsBefore | Standing::Already(..) => Before::Object(Box::new(object)),
                 // Nothing to compare bytes by: a request of ours is answered late, as far as anybody can tell.
-                Seen::Perhaps(object) if self.in_doubt && self.earlier.last() == Some(&whole) => {
+                Standing::Perhaps(object) if self.in_doubt && self.key.comes_last(&whole) => {
                     return self.stored(*object, Verified::Length, false);
                 }
-                _ if self.planted(UploadFault::OtherObjectOverwritten) => {}
-                Seen::Other(object) | Seen::Perhaps(object) => return self.contest(*object, true),
-                Seen::Denied => return self.fail(Failure::Unconfirmed),
+                _ if self.planted(UploadFault::OtherObjectOverwritten) => self.key.before().clone(),
+                Standing::Other(object) | Standing::Perhaps(object) => return self.contest(*object, true),
+                Standing::Denied => return self.fail(Failure::Unconfirmed),
             },
-        }
-        self.looked_at = Some(self.now);
+        };
+        self.key.looked(self.now, before);
         self.phase.go(Stage::Record);
     }
 
@@ -135,7 +115,7 @@ impl super::Upload {
         let Some(whole) = self.whole.clone() else { return };
         self.attempts.recorded();
         self.ready = true;
-        let (number, single, before) = (self.attempts.number(), self.attempts.is_put(), self.before.clone());
+        let (number, single, before) = (self.attempts.number(), self.attempts.is_put(), self.key.before().clone());
         if !single {
             self.proven = self.parts.is_proven();
         }
@@ -209,7 +189,7 @@ impl super::Upload {
             Shown::Nothing => {
                 self.answer = Some((object, callback_failed));
                 self.phase.go(Stage::Verify);
-                self.look_tries = 0;
+                self.looks = 0;
             }
         }
     }
@@ -218,8 +198,8 @@ impl super::Upload {
     pub(super) fn verify_heard(&mut self, looked: Result<Option<ObjectFacts>, Fault>) {
         let Some((answer, callback_failed)) = self.answer.clone() else { return };
         let whole = self.whole.clone().unwrap_or_default();
-        let again = self.look_tries + 1 < VERIFY_LOOKS;
-        self.look_tries += u32::from(looked.is_ok());
+        let again = self.looks + 1 < VERIFY_LOOKS;
+        self.looks += u32::from(looked.is_ok());
         let by_parts = if self.parts.all_proven() { Verified::Parts } else { Verified::Answer };
         match looked {
             Err(fault) if fault.may_pass() && self.may_ask_again(&fault) => {}
@@ -229,7 +209,7 @@ impl super::Upload {
             Ok(None) => self.stored(answer, by_parts, callback_failed),
             Ok(Some(object)) => match shown(&object, &whole) {
                 Shown::Same(verified) => self.stored(object, verified, callback_failed),
-                _ if is_before(&object, &self.before) && again => self.look_later(),
+                _ if self.key.was_there(&object) && again => self.look_later(),
                 Shown::Nothing if self.is_of_another_write(&answer, &object, &whole) => {
                     match same_write(&answer, &object) {
                         // Another writer has written there since.
@@ -246,7 +226,7 @@ impl super::Upload {
                     Some(true) => self.whole_differs(object, expected, actual),
                     // Somebody has written there since.
                     Some(false) => self.stored(answer, by_parts, callback_failed),
-                    None if is_before(&object, &self.before) => self.stored(answer, by_parts, callback_failed),
+                    None if self.key.was_there(&object) => self.stored(answer, by_parts, callback_failed),
                     None => self.fail(Failure::OtherObject),
                 },
             },
@@ -274,8 +254,8 @@ impl super::Upload {
         if self.wrong_wholes > 1 {
             return self.fail(Failure::Integrity { expected, actual });
         }
-        self.before = Before::Object(Box::new(object));
-        self.guarded = true;
+        self.key.recall(Before::Object(Box::new(object)));
+        self.key.guard();
         self.in_doubt = false;
         self.new_attempt(Restart::WholeDiffers, true);
     }
@@ -301,7 +281,8 @@ impl super::Upload {
             if single && self.planted(UploadFault::LostPutSentAgain) {
                 return self.failed(fault);
             }
-            (self.in_doubt, self.guarded) = (true, true);
+            self.in_doubt = true;
+            self.key.guard();
             return self.settle_from(fault);
         }
         match fault {
@@ -349,21 +330,12 @@ impl super::Upload {
         }
     }
 
-    /// What an object at the key is, as far as the request with this whole is concerned.
-    fn seen(&self, object: ObjectFacts, whole: &Whole) -> Seen {
-        let as_before = is_before(&object, &self.before);
-        let made_otherwise = is_made_otherwise(&object, whole, self.parts_of_whole());
-        match shown(&object, whole) {
-            // The same bytes stood there before, in another dress.
-            Shown::Same(_) if as_before && object.dressed_differently => Seen::AsBefore,
-            Shown::Same(verified) if as_before => Seen::Already(Box::new(object), verified),
-            Shown::Same(verified) => Seen::Ours(Box::new(object), verified),
-            _ if as_before => Seen::AsBefore,
-            // What an earlier attempt of ours made, late.
-            _ if self.earlier.iter().any(|whole| matches!(shown(&object, whole), Shown::Same(_))) => Seen::AsBefore,
-            Shown::Nothing if object.len.is_some() && !made_otherwise => Seen::Perhaps(Box::new(object)),
-            _ if self.planted(UploadFault::OtherObjectOverwritten) => Seen::AsBefore,
-            _ => Seen::Other(Box::new(object)),
+    /// What an object at the key is, as far as the request with the whole is concerned.
+    fn standing(&self, object: ObjectFacts) -> Standing {
+        let whole = self.whole.clone().unwrap_or_default();
+        match self.key.standing(object, &whole, self.parts_of_whole()) {
+            Standing::Other(_) if self.planted(UploadFault::OtherObjectOverwritten) => Standing::AsBefore,
+            standing => standing,
         }
     }
 
@@ -373,11 +345,10 @@ impl super::Upload {
     }
 
     pub(super) fn settle_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
-        let whole = self.whole.clone().unwrap_or_default();
         self.settle.looks += 1;
         self.settle.seen = Some(match answer {
-            Ok(Some(object)) => self.seen(object, &whole),
-            Ok(None) => Seen::AsBefore,
+            Ok(Some(object)) => self.standing(object),
+            Ok(None) => Standing::AsBefore,
             Err(fault) if fault.may_pass() => {
                 self.settle.looks -= 1;
                 return match self.settle.off_beat {
@@ -385,7 +356,7 @@ impl super::Upload {
                     None => self.asked_in_vain(fault),
                 };
             }
-            Err(_) => Seen::Denied,
+            Err(_) => Standing::Denied,
         });
     }
 
@@ -415,30 +386,32 @@ impl super::Upload {
         let exists = self.settle.cause == Some(Fault::Exists);
         let current = self.ready || !self.source.is_touched() && self.source.is_settled();
         match seen {
-            Seen::Ours(object, verified) => self.found(*object, verified, gone),
-            Seen::Already(object, verified) if !listed => self.found(*object, verified, gone),
-            Seen::Perhaps(object) if self.in_doubt && !listed => self.stored(*object, Verified::Length, false),
+            Standing::Ours(object, verified) => self.found(*object, verified, gone),
+            Standing::Already(object, verified) if !listed => self.found(*object, verified, gone),
+            Standing::Perhaps(object) if self.in_doubt && !listed => self.stored(*object, Verified::Length, false),
             // Overwriting is forbidden, and what is there is not ours.
-            Seen::Other(object) | Seen::Perhaps(object) if exists && !self.in_doubt => self.contest(*object, current),
+            Standing::Other(object) | Standing::Perhaps(object) if exists && !self.in_doubt => {
+                self.contest(*object, current)
+            }
             _ if exists && !self.in_doubt => self.fail(Failure::OtherObject),
             // Complete was never under way: whatever stands there, the upload is gone for another reason.
             _ if !self.in_doubt => self.upload_gone(Restart::UploadGone),
-            Seen::Already(..) => self.write_again(),
-            Seen::AsBefore if single && self.settle.looks >= LOOKS_MIN && !outdated => self.write_again(),
-            Seen::AsBefore if listed => self.write_again(),
-            Seen::AsBefore if late && !single => self.upload_gone(Restart::NotStored),
-            Seen::Denied if listed => self.write_again(),
+            Standing::Already(..) => self.write_again(),
+            Standing::AsBefore if single && self.settle.looks >= LOOKS_MIN && !outdated => self.write_again(),
+            Standing::AsBefore if listed => self.write_again(),
+            Standing::AsBefore if late && !single => self.upload_gone(Restart::NotStored),
+            Standing::Denied if listed => self.write_again(),
             // What an earlier run left unsettled: the caller was told then, and says now that it is to be sent all the same.
-            Seen::Denied | Seen::Other(_) | Seen::Perhaps(_) if self.config.force && !self.ready => {
-                self.guarded = false;
+            Standing::Denied | Standing::Other(_) | Standing::Perhaps(_) if self.config.force && !self.ready => {
+                self.key.release();
                 self.settle = Settle::default();
                 self.new_attempt(Restart::NotStored, false);
             }
-            Seen::Denied if late || waited >= DENIED_MS => self.fail(Failure::Unconfirmed),
+            Standing::Denied if late || waited >= DENIED_MS => self.fail(Failure::Unconfirmed),
             // With the upload our request can have no effect any more. Two looks: the first may have been served by one who
             // had not heard of it yet.
-            Seen::Other(object) if late || gone && self.settle.looks >= LOOKS_MIN => self.contest(*object, current),
-            Seen::Perhaps(object) if late => self.contest(*object, current),
+            Standing::Other(object) if late || gone && self.settle.looks >= LOOKS_MIN => self.contest(*object, current),
+            Standing::Perhaps(object) if late => self.contest(*object, current),
             _ => {
                 self.settle.off_beat = None;
                 let pause_ms = self.settle.pause_ms;
@@ -470,8 +443,7 @@ impl super::Upload {
             return self.fail(Failure::OtherObject);
         }
         self.settle = Settle::default();
-        self.contested = true;
-        self.candidate = Some(Box::new(object));
+        self.key.contest(object);
         let discarded = self.parts.acknowledged();
         if discarded > 0 {
             self.note(Note::Restarted { reason: Restart::NotStored, discarded });
@@ -516,7 +488,9 @@ impl super::Upload {
             self.phase.go(Stage::Write);
         } else if self.attempts.is_put() {
             // The source is read again, and may be another by now.
-            self.earlier.extend(self.whole.take());
+            if let Some(whole) = self.whole.take() {
+                self.key.may_come(whole);
+            }
             self.attempts.because(Restart::NotStored);
             self.note(Note::Restarted { reason: Restart::NotStored, discarded: 0 });
             self.attempts.drop_current();
@@ -536,7 +510,7 @@ impl super::Upload {
         // An earlier run sent it, and the source may have changed since.
         if !self.ready && (self.source.is_touched() || !self.source.is_settled()) {
             // That is written down, and the source is compared with what is there now.
-            self.before = Before::Object(Box::new(object));
+            self.key.recall(Before::Object(Box::new(object)));
             self.phase.go(Stage::Stored);
             return;
         }
@@ -551,12 +525,14 @@ impl super::Upload {
             self.note(Note::Restarted { reason: Restart::UploadGone, discarded });
         }
         self.parts = super::parts::Parts::default();
-        self.stored_whole = self.whole.take();
+        self.key.found_stored(self.whole.take());
+        self.key.release();
         self.source.recorded();
-        (self.whole, self.in_doubt, self.guarded) = (None, false, false);
-        self.looked_at = Some(self.now);
-        let object = match &self.before {
-            Before::Object(object) => Some((**object).clone()),
+        self.in_doubt = false;
+        let before = self.key.before().clone();
+        self.key.looked(self.now, before.clone());
+        let object = match before {
+            Before::Object(object) => Some(*object),
             _ => None,
         };
         self.decide(object);

@@ -5,9 +5,10 @@
 //! look at the key tells whether the same object is there already, and what stood there before ours.
 
 use super::attempt::Left;
-use super::compare::{Shown, is_made_otherwise, same, same_write, shown};
+use super::compare::{Shown, shown};
 use super::finish::Owed;
 use super::journal::{self, Before, Record, Recovered, Whole};
+use super::key::Worth;
 use super::parts::Parts;
 use super::source::Snapshot;
 use super::step::{Composite, Failure, Fault, Found, FoundJournal, Looked, Note, ObjectFacts, Restart, Step, Verified};
@@ -15,16 +16,12 @@ use super::{Main, Outcome, Stage, UploadFault, plan};
 use crate::digest::{Digest, DigestKind};
 use crate::words::DiskFault;
 
-/// Tries for the first look: it only spares work, so that not much is spent on it (two seconds on average). A store that
-/// refuses half of all requests answers one of these, but for once in 64 times.
-const LOOK_TRIES: u32 = 6;
-
 impl super::Upload {
     // ---- what was found ----------------------------------------------------------------------------------------
 
     pub(super) fn open(&mut self, found: Found) {
         self.source.open(self.now, found.source);
-        self.finished = found.finished;
+        self.key.open(found.finished);
         self.phase.go(Stage::Look);
         match found.journal {
             FoundJournal::Absent => {}
@@ -66,15 +63,16 @@ impl super::Upload {
             // Only its paperwork lacks, unless the source has changed since.
             let parts = if single { 0 } else { plan::count(last.facts.len, last.part_len) };
             self.paperwork = (last.facts == self.source.facts() && self.source.is_settled()).then_some(parts);
-            self.stored_whole = last.sending.clone();
+            self.key.found_stored(last.sending.clone());
             self.whole = last.sending.filter(|_| self.paperwork.is_some());
         } else if last.aborted || last.abandoned || single && last.sending.is_none() {
             self.owe(last);
         } else if last.sending.is_some() {
             self.whole = last.sending.clone();
-            self.before = last.before.clone();
+            self.key.recall(last.before.clone());
             self.go_on_with(last);
-            (self.in_doubt, self.guarded) = (true, true);
+            self.in_doubt = true;
+            self.key.guard();
             self.settle_from(Fault::Unreadable);
         } else if last.upload_id.is_none() {
             self.owe(last);
@@ -145,21 +143,16 @@ impl super::Upload {
                 fault => self.asked_in_vain(fault),
             },
             Ok(object) => {
-                self.looked_at = Some(self.now);
-                self.before = object.clone().map_or(Before::Absent, |o| Before::Object(Box::new(o)));
+                let before = object.clone().map_or(Before::Absent, |o| Before::Object(Box::new(o)));
+                self.key.looked(self.now, before);
                 self.decide(object);
             }
-            Err(fault) if self.may_look_again(&fault) => {}
+            Err(fault) if self.key.may_look_again(&fault) && self.may_ask_again(&fault) => {}
             Err(_) => {
                 self.budget.answered();
                 self.decide(None); // no obstacle: it is looked at again before it is written
             }
         }
-    }
-
-    fn may_look_again(&mut self, fault: &Fault) -> bool {
-        self.look_tries += 1;
-        fault.may_pass() && self.look_tries < LOOK_TRIES && self.may_ask_again(fault)
     }
 
     /// Nothing of an earlier run is to be gone on with: is there anything to send?
@@ -171,22 +164,8 @@ impl super::Upload {
             }
         }
         if let Some(object) = object {
-            let ours = self.stored_whole.take().is_some_and(|whole| matches!(shown(&object, &whole), Shown::Same(_)));
-            let asked = self.config.force || self.config.callback || object.dressed_differently;
-            let wanted = ours || !asked;
-            let fits = object.len.is_none_or(|len| len == self.source.len());
-            if wanted
-                && fits
-                && self.source.is_settled()
-                && let Some(finished) = self.finished.take()
-            {
-                let by_digest = same(&finished.digests, &object.digests);
-                if by_digest == Some(true) || by_digest.is_none() && same_write(&finished, &object) == Some(true) {
-                    let whole = Whole { length: self.source.len(), digests: finished.digests, composite: None };
-                    let verified = match shown(&object, &whole) {
-                        Shown::Same(verified) => verified,
-                        _ => Verified::Length,
-                    };
+            match self.key.weigh(object, &self.source, self.config.force || self.config.callback) {
+                Worth::Known(object, verified) => {
                     return self.done(Outcome {
                         object,
                         verified,
@@ -195,11 +174,8 @@ impl super::Upload {
                         receipt: false,
                     });
                 }
-            }
-            if wanted && fits {
-                self.candidate = Some(Box::new(object));
-            } else if self.config.forbid_overwrite {
-                return self.fail(Failure::OtherObject);
+                Worth::Replaced if self.config.forbid_overwrite => return self.fail(Failure::OtherObject),
+                Worth::Candidate | Worth::Replaced => {}
             }
         }
         self.divide();
@@ -211,17 +187,7 @@ impl super::Upload {
         if self.planted(UploadFault::StoredTrusted) {
             return Some(Verified::Answer);
         }
-        let whole = self.whole.clone().unwrap_or_default();
-        match shown(object?, &whole) {
-            Shown::Same(verified) => Some(verified),
-            Shown::Different { .. } => None,
-            Shown::Nothing if is_made_otherwise(object?, &whole, parts) => None,
-            // Nothing to compare bytes by. Where the receipt was written, it knows the write.
-            Shown::Nothing => {
-                let receipt = self.finished.as_ref().and_then(|finished| same_write(finished, object?));
-                (receipt != Some(false)).then_some(Verified::Length)
-            }
-        }
+        self.key.still_has(object?, &self.whole.clone().unwrap_or_default(), parts)
     }
 
     /// Only the rest of the paperwork is left. `object`: what stands at the key and is ours, where it may be looked at.
@@ -263,12 +229,12 @@ impl super::Upload {
         let parts = self.parts.count();
         self.note(Note::Started { length, part_len: Some(part_len), parts });
         self.phase.go(Stage::Begin);
-        if self.candidate.as_ref().is_some_and(|o| self.is_comparable(o)) {
+        if self.key.candidate().is_some_and(|object| self.is_comparable(object)) {
             self.parts.read_all();
             self.proven = true; // until something is read too early
             self.phase.go(Stage::Compare);
         } else {
-            let there = self.candidate.take().is_some();
+            let there = self.key.take_candidate().is_some();
             self.is_in_the_way(there);
         }
     }
@@ -276,7 +242,7 @@ impl super::Upload {
     /// The source was not found at the key; something stands `there`, or does not. Whether that ends the run, since it must
     /// not be overwritten.
     fn is_in_the_way(&mut self, there: bool) -> bool {
-        let ends = self.contested || there && self.config.forbid_overwrite;
+        let ends = self.key.is_contested() || there && self.config.forbid_overwrite;
         if ends {
             self.fail(Failure::OtherObject);
         }
@@ -286,7 +252,7 @@ impl super::Upload {
     /// What stands at the key and tells no more than the MD5s of its parts is compared in parts of its own length, where
     /// that is one which an interrupted upload of the source would have had.
     fn part_len_of_candidate(&self, part_len: u64) -> u64 {
-        let object = self.candidate.as_ref().filter(|o| self.config.part_len.is_none() && self.common_crc(o).is_none());
+        let object = self.key.candidate().filter(|o| self.config.part_len.is_none() && self.common_crc(o).is_none());
         let Some(composite) = object.and_then(|o| o.composite) else { return part_len };
         let (length, limits) = (self.source.len(), &self.config.limits);
         let mut lengths = std::iter::successors(Some(part_len), |&longer| plan::shorter(longer, length, limits));
@@ -318,7 +284,7 @@ impl super::Upload {
     /// cost more than everything else that is done with a byte.
     pub(super) fn kinds(&self) -> Vec<DigestKind> {
         let one = match self.phase.stage() {
-            Stage::Compare => self.candidate.as_ref().and_then(|object| self.common_crc(object)),
+            Stage::Compare => self.key.candidate().and_then(|object| self.common_crc(object)),
             _ => self.attempts.checksum(),
         };
         one.map_or_else(|| self.config.kinds.clone(), |kind| vec![kind])
@@ -326,10 +292,9 @@ impl super::Upload {
 
     /// Which digests are computed of a source that is sent in one request.
     pub(super) fn kinds_of_whole(&self) -> Vec<DigestKind> {
-        let told = |kind| self.candidate.as_ref().is_none_or(|o| o.digests.iter().any(|d| d.kind() == kind));
         // What may have been sent before may show other digests only.
-        let plain = !self.guarded && self.earlier.is_empty();
-        let one = self.config.checksum_single.filter(|&kind| plain && told(kind));
+        let enough = |kind| self.key.is_untouched() && self.key.is_told_by_candidate(kind);
+        let one = self.config.checksum_single.filter(|&kind| enough(kind));
         one.map_or_else(|| self.config.kinds.clone(), |kind| vec![kind])
     }
 
@@ -366,10 +331,10 @@ impl super::Upload {
             self.phase.go(Stage::Guard);
             return;
         }
-        if let Some(object) = self.candidate.take()
+        if let Some(object) = self.key.take_candidate()
             && let Shown::Same(_) = shown(&object, &whole)
         {
-            self.candidate = Some(object);
+            self.key.put_back(object);
             self.whole = Some(whole);
             self.phase.go(Stage::CompareCheck);
         } else {
@@ -379,7 +344,6 @@ impl super::Upload {
 
     /// What stands there is not what the source has.
     fn not_the_same(&mut self) {
-        self.candidate = None;
         if self.is_in_the_way(true) {
             return;
         }
@@ -387,7 +351,7 @@ impl super::Upload {
     }
 
     pub(super) fn already_there(&mut self) {
-        let (Some(object), Some(whole)) = (self.candidate.take(), &self.whole) else { return };
+        let (Some(object), Some(whole)) = (self.key.take_candidate(), &self.whole) else { return };
         if let Shown::Same(verified) = shown(&object, whole) {
             let object = *object;
             // What an attempt of ours holds in the store is of no use any more.
@@ -417,9 +381,9 @@ impl super::Upload {
         }
         let whole = Whole { length: before.facts.len, digests, composite: None };
         let mut there = false;
-        if let Some(object) = self.candidate.take() {
+        if let Some(object) = self.key.take_candidate() {
             if let Shown::Same(_) = shown(&object, &whole) {
-                self.candidate = Some(object);
+                self.key.put_back(object);
                 self.whole = Some(whole);
                 return self.already_there();
             }
@@ -515,10 +479,13 @@ impl super::Upload {
         self.stop_sends();
         self.stop_reads();
         self.leave_attempt(Some(reason), gone);
-        self.earlier.extend(self.whole.take().filter(|_| self.in_doubt));
+        if let Some(whole) = self.whole.take().filter(|_| self.in_doubt) {
+            self.key.may_come(whole);
+        }
         self.parts = Parts::default();
         self.source.start_over();
-        (self.whole, self.candidate, self.answer, self.looked_at) = (None, None, None, None);
+        self.key.start_over();
+        self.answer = None;
         (self.in_doubt, self.relists, self.ready) = (false, 0, false);
         self.budget.restart_at(0);
         self.budget.stepped(); // at most `ATTEMPTS_MAX` times
@@ -559,7 +526,7 @@ impl super::Upload {
         let verdict = self.source.look_anew(self.now, looked);
         let Some(other) = self.go_on(verdict) else { return };
         if other {
-            self.candidate = self.candidate.take().filter(|o| o.len == Some(looked.facts.len));
+            self.key.keep_candidate_of(looked.facts.len);
         }
         self.divide();
     }
