@@ -189,7 +189,7 @@ impl super::Upload {
 
     /// The object goes in one request, and no such request of ours can have been carried out.
     fn single_refused(&self) -> bool {
-        !self.in_doubt && self.attempts.is_recorded_put()
+        !self.writing.is_in_doubt() && self.attempts.is_recorded_put()
     }
 
     /// The store refused to begin, and the journal tells of nothing else.
@@ -206,9 +206,10 @@ impl super::Upload {
         let mut object = outcome.object.clone();
         if object.digests.is_empty() {
             // The store told none: what was sent is what the next start holds against what it sees.
-            object.digests = self.whole.as_ref().map(|whole| whole.digests.clone()).unwrap_or_default();
+            object.digests = self.writing.whole().map(|whole| whole.digests.clone()).unwrap_or_default();
         }
-        let receipt = Receipt { facts: self.proven_facts(), object, verified: outcome.verified };
+        let receipt =
+            Receipt { facts: self.writing.proven_facts(self.source.facts()), object, verified: outcome.verified };
         self.main(Main::Receipt, Step::Receipt(receipt));
     }
 

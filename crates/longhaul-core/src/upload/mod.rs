@@ -46,6 +46,7 @@ mod settle;
 mod source;
 mod start;
 pub mod step;
+mod writing;
 
 pub use config::{Config, Limits, PartLengths};
 pub use plan::part_len;
@@ -58,14 +59,15 @@ use crate::words::{Command, DiskFault, Durability, Millis, Ticket};
 use attempt::Attempts;
 use budget::Budget;
 use finish::{Lane, Owed};
-use journal::{Record, Whole};
+use journal::Record;
 use key::Key;
 use parts::{Parts, Read, Send};
 use phase::{Outcome, Phase, Stage};
 use ramp::Ramp;
 use settle::{Listed, Settle};
 use source::Source;
-use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, SourceFacts, Step};
+use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Step};
+use writing::Writing;
 
 /// What the step that the run waits for is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +109,6 @@ pub struct Upload {
     stopped: Vec<Ticket>,
 
     source: Source,
-    /// What the last record says is about to be sent was read in this run, and can be sent again as it is.
-    ready: bool,
 
     // The attempt.
     attempts: Attempts,
@@ -120,20 +120,8 @@ pub struct Upload {
 
     // The object.
     key: Key,
-    /// Looks after a clear answer.
-    looks: u32,
-    whole: Option<Whole>,
-    /// The source's times prove that the whole is of the version that has them.
-    proven: bool,
-    /// A request that writes the object was sent under the attempt, and its answer was lost.
-    in_doubt: bool,
+    writing: Writing,
     settle: Settle,
-    wrong_wholes: u32,
-    /// What the clear answer told, while it is held against what the store shows.
-    answer: Option<(ObjectFacts, bool)>,
-    /// An attempt of an earlier run was found stored, and only its paperwork lacks; of how many parts it was made (0: it
-    /// went in one request).
-    paperwork: Option<u32>,
 
     // What was given up.
     owed: Vec<Owed>,
@@ -170,7 +158,6 @@ impl Upload {
             lane: None,
             stopped: Vec::new(),
             source,
-            ready: false,
             attempts,
             parts: Parts::default(),
             list_after: 0,
@@ -178,14 +165,8 @@ impl Upload {
             intent_recorded: false,
             unsynced_records: false,
             key: Key::new(),
-            looks: 0,
-            whole: None,
-            proven: false,
-            in_doubt: false,
+            writing: Writing::new(),
             settle: Settle::default(),
-            wrong_wholes: 0,
-            answer: None,
-            paperwork: None,
             owed: Vec::new(),
             nameless: 0,
             lane_not_before: 0,
@@ -479,12 +460,6 @@ impl Upload {
         if let Some(note) = self.go_on(verdict) {
             self.note(note);
         }
-    }
-
-    /// The source's facts as they are written down with the whole: without times while these prove nothing.
-    fn proven_facts(&self) -> SourceFacts {
-        let facts = self.source.facts();
-        if self.proven { facts } else { SourceFacts { mtime_ns: 0, ctime_ns: 0, ..facts } }
     }
 }
 

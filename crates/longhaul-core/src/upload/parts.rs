@@ -416,7 +416,7 @@ impl super::Upload {
             return;
         }
         match fault {
-            Fault::NoSuchUpload | Fault::NoSuchKey if self.in_doubt => {
+            Fault::NoSuchUpload | Fault::NoSuchKey if self.writing.is_in_doubt() => {
                 self.stop_sends();
                 self.stop_reads();
                 self.settle_from(fault);
@@ -471,7 +471,7 @@ impl super::Upload {
         }
         match heard {
             Heard::PartRead { digests, before } if read.attempt == 0 => {
-                self.proven &= self.source.is_firm(&before, read.ordered_at);
+                self.writing.prove_only(self.source.is_firm(&before, read.ordered_at));
                 if !self.source.is_as_in(&before) {
                     self.comparison_disturbed();
                 } else if let Some(state) = self.parts.state(read.number) {

@@ -7,10 +7,11 @@
 //! long as the store still knows the upload, Complete may be sent again; when it does not, somebody has carried it out,
 //! removed it, or is at work: waiting tells.
 
-use super::compare::{Shown, is_made_otherwise, same, same_write, shown};
+use super::compare::{Shown, same, shown};
 use super::journal::{Before, Record, Whole};
 use super::key::Standing;
 use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
+use super::writing::Verdict;
 use super::{Main, Outcome, Stage, UploadFault};
 use crate::words::Millis;
 
@@ -27,8 +28,6 @@ const LOOKS_MIN: u32 = 2;
 const OUTDATED_MS: Millis = 5_000;
 /// Tries to write the object differ in how many looks come before, and begin anew after so many.
 const OFF_BEATS: u32 = 3;
-/// Looks after a clear answer until what the store shows is believed.
-const VERIFY_LOOKS: u32 = 4;
 
 /// What is being found out about a lost answer.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +77,7 @@ impl super::Upload {
 
     /// What stands at the key right before it is written.
     pub(super) fn guard_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
-        let whole = self.whole.clone().unwrap_or_default();
+        let whole = self.writing.whole_or_default();
         let before = match answer {
             Err(fault) if fault.may_pass() => return self.asked_in_vain(fault),
             // What may be ours cannot be told from another writer's any more.
@@ -99,7 +98,7 @@ impl super::Upload {
                 // An earlier attempt may have made it late: the next start knows that from this record only.
                 Standing::AsBefore | Standing::Already(..) => Before::Object(Box::new(object)),
                 // Nothing to compare bytes by: a request of ours is answered late, as far as anybody can tell.
-                Standing::Perhaps(object) if self.in_doubt && self.key.comes_last(&whole) => {
+                Standing::Perhaps(object) if self.writing.is_in_doubt() && self.key.comes_last(&whole) => {
                     return self.stored(*object, Verified::Length, false);
                 }
                 _ if self.planted(UploadFault::OtherObjectOverwritten) => self.key.before().clone(),
@@ -112,17 +111,17 @@ impl super::Upload {
     }
 
     pub(super) fn record_sending(&mut self) {
-        let Some(whole) = self.whole.clone() else { return };
+        let Some(whole) = self.writing.whole().cloned() else { return };
         self.attempts.recorded();
-        self.ready = true;
+        self.writing.make_ready();
         let (number, single, before) = (self.attempts.number(), self.attempts.is_put(), self.key.before().clone());
         if !single {
-            self.proven = self.parts.is_proven();
+            self.writing.prove(self.parts.is_proven());
         }
-        let facts = self.proven_facts();
+        let facts = self.writing.proven_facts(self.source.facts());
         let mut records = self.intent();
         let Whole { length, digests, composite } = whole;
-        if !single && !self.proven {
+        if !single && !self.writing.is_proven() {
             // Should the next start find it stored, or not, it must not believe the facts that the parts began with.
             records.push(Record::Touched { attempt: number, facts });
             self.source.recorded_unproven();
@@ -169,7 +168,7 @@ impl super::Upload {
         self.law(5, self.sends.is_empty(), "Complete while parts are on their way");
         let checksum = self.attempts.checksum();
         let parts = self.parts.completed(checksum);
-        let mut digests = self.whole.iter().flat_map(|whole| &whole.digests);
+        let mut digests = self.writing.whole().into_iter().flat_map(|whole| &whole.digests);
         let whole = digests.find(|digest| checksum == Some(digest.kind())).cloned();
         self.main(Main::Write, Step::Complete { upload_id, parts, whole });
     }
@@ -182,64 +181,32 @@ impl super::Upload {
         if self.planted(UploadFault::WholeNotCompared) {
             return self.stored(object, Verified::Length, callback_failed);
         }
-        let whole = self.whole.clone().unwrap_or_default();
-        match shown(&object, &whole) {
-            Shown::Same(verified) => self.stored(object, verified, callback_failed),
-            Shown::Different { expected, actual } => self.whole_differs(object, expected, actual),
-            Shown::Nothing => {
-                self.answer = Some((object, callback_failed));
-                self.phase.go(Stage::Verify);
-                self.looks = 0;
-            }
-        }
+        let verdict = self.writing.answered(object, callback_failed);
+        self.conclude(verdict);
     }
 
     /// What the store shows after a clear answer that told nothing to compare bytes by.
     pub(super) fn verify_heard(&mut self, looked: Result<Option<ObjectFacts>, Fault>) {
-        let Some((answer, callback_failed)) = self.answer.clone() else { return };
-        let whole = self.whole.clone().unwrap_or_default();
-        let again = self.looks + 1 < VERIFY_LOOKS;
-        self.looks += u32::from(looked.is_ok());
-        let by_parts = if self.parts.all_proven() { Verified::Parts } else { Verified::Answer };
-        match looked {
-            Err(fault) if fault.may_pass() && self.may_ask_again(&fault) => {}
-            // The answer was clear; that nobody may look does not make it less so.
-            Err(_) => self.stored(answer, by_parts, callback_failed),
-            Ok(None) if again => self.look_later(),
-            Ok(None) => self.stored(answer, by_parts, callback_failed),
-            Ok(Some(object)) => match shown(&object, &whole) {
-                Shown::Same(verified) => self.stored(object, verified, callback_failed),
-                _ if self.key.was_there(&object) && again => self.look_later(),
-                Shown::Nothing if self.is_of_another_write(&answer, &object, &whole) => {
-                    match same_write(&answer, &object) {
-                        // Another writer has written there since.
-                        Some(_) => self.stored(answer, by_parts, callback_failed),
-                        None => self.fail(Failure::OtherObject),
-                    }
-                }
-                Shown::Nothing => {
-                    let verified = if self.parts.all_proven() { Verified::Parts } else { Verified::Length };
-                    let verified = if object.len.is_some() { verified } else { by_parts };
-                    self.stored(object, verified, callback_failed);
-                }
-                Shown::Different { expected, actual } => match same_write(&answer, &object) {
-                    Some(true) => self.whole_differs(object, expected, actual),
-                    // Somebody has written there since.
-                    Some(false) => self.stored(answer, by_parts, callback_failed),
-                    None if self.key.was_there(&object) => self.stored(answer, by_parts, callback_failed),
-                    None => self.fail(Failure::OtherObject),
-                },
-            },
+        if let Err(fault) = &looked
+            && fault.may_pass()
+            && self.may_ask_again(fault)
+        {
+            return;
+        }
+        let parts = self.parts_of_whole();
+        if let Some(verdict) = self.writing.looked(&self.key, looked, self.parts.all_proven(), parts) {
+            self.conclude(verdict);
         }
     }
 
-    /// Whether an object that shows nothing to compare bytes by is not the one that was answered.
-    fn is_of_another_write(&self, answer: &ObjectFacts, object: &ObjectFacts, whole: &Whole) -> bool {
-        same_write(answer, object) != Some(true) && is_made_otherwise(object, whole, self.parts_of_whole())
-    }
-
-    fn look_later(&mut self) {
-        self.budget.wait_until(self.now.saturating_add(SETTLE_PAUSE_MS));
+    fn conclude(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Stored { object, verified, callback_failed } => self.stored(object, verified, callback_failed),
+            Verdict::Differs { object, expected, actual } => self.whole_differs(object, expected, actual),
+            Verdict::Look { later: false } => self.phase.go(Stage::Verify),
+            Verdict::Look { later: true } => self.budget.wait_until(self.now.saturating_add(SETTLE_PAUSE_MS)),
+            Verdict::Other => self.fail(Failure::OtherObject),
+        }
     }
 
     /// The object that we wrote is not what its parts were. Once, everything is sent again; it may overwrite that object
@@ -250,13 +217,12 @@ impl super::Upload {
         expected: Option<crate::digest::Digest>,
         actual: Option<crate::digest::Digest>,
     ) {
-        self.wrong_wholes += 1;
-        if self.wrong_wholes > 1 {
+        if !self.writing.may_write_anew() {
             return self.fail(Failure::Integrity { expected, actual });
         }
         self.key.recall(Before::Object(Box::new(object)));
         self.key.guard();
-        self.in_doubt = false;
+        self.writing.clear_doubt();
         self.new_attempt(Restart::WholeDiffers, true);
     }
 
@@ -281,13 +247,13 @@ impl super::Upload {
             if single && self.planted(UploadFault::LostPutSentAgain) {
                 return self.failed(fault);
             }
-            self.in_doubt = true;
+            self.writing.lose_answer();
             self.key.guard();
             return self.settle_from(fault);
         }
         match fault {
             Fault::NoSuchUpload | Fault::NoSuchKey if !single => self.settle_from(fault),
-            Fault::InvalidPart | Fault::Corrupted if self.in_doubt => self.settle_from(fault),
+            Fault::InvalidPart | Fault::Corrupted if self.writing.is_in_doubt() => self.settle_from(fault),
             Fault::InvalidPart if !single => self.list_again(),
             // The store makes another checksum of its parts than we do of ours: which of them differs? When none does, the
             // store cannot be told what the whole has to be.
@@ -332,7 +298,7 @@ impl super::Upload {
 
     /// What an object at the key is, as far as the request with the whole is concerned.
     fn standing(&self, object: ObjectFacts) -> Standing {
-        let whole = self.whole.clone().unwrap_or_default();
+        let whole = self.writing.whole_or_default();
         match self.key.standing(object, &whole, self.parts_of_whole()) {
             Standing::Other(_) if self.planted(UploadFault::OtherObjectOverwritten) => Standing::AsBefore,
             standing => standing,
@@ -382,27 +348,32 @@ impl super::Upload {
         let late = waited >= self.config.settle_ms;
         // The request of an earlier run, for what may be another version: should it be carried out late, it would
         // overwrite the newer one.
-        let outdated = self.source.is_touched() && !self.ready && waited < OUTDATED_MS.min(self.config.settle_ms);
+        let outdated =
+            self.source.is_touched() && !self.writing.is_ready() && waited < OUTDATED_MS.min(self.config.settle_ms);
         let exists = self.settle.cause == Some(Fault::Exists);
-        let current = self.ready || !self.source.is_touched() && self.source.is_settled();
+        let current = self.writing.is_ready() || !self.source.is_touched() && self.source.is_settled();
         match seen {
             Standing::Ours(object, verified) => self.found(*object, verified, gone),
             Standing::Already(object, verified) if !listed => self.found(*object, verified, gone),
-            Standing::Perhaps(object) if self.in_doubt && !listed => self.stored(*object, Verified::Length, false),
+            Standing::Perhaps(object) if self.writing.is_in_doubt() && !listed => {
+                self.stored(*object, Verified::Length, false)
+            }
             // Overwriting is forbidden, and what is there is not ours.
-            Standing::Other(object) | Standing::Perhaps(object) if exists && !self.in_doubt => {
+            Standing::Other(object) | Standing::Perhaps(object) if exists && !self.writing.is_in_doubt() => {
                 self.contest(*object, current)
             }
-            _ if exists && !self.in_doubt => self.fail(Failure::OtherObject),
+            _ if exists && !self.writing.is_in_doubt() => self.fail(Failure::OtherObject),
             // Complete was never under way: whatever stands there, the upload is gone for another reason.
-            _ if !self.in_doubt => self.upload_gone(Restart::UploadGone),
+            _ if !self.writing.is_in_doubt() => self.upload_gone(Restart::UploadGone),
             Standing::Already(..) => self.write_again(),
             Standing::AsBefore if single && self.settle.looks >= LOOKS_MIN && !outdated => self.write_again(),
             Standing::AsBefore if listed => self.write_again(),
             Standing::AsBefore if late && !single => self.upload_gone(Restart::NotStored),
             Standing::Denied if listed => self.write_again(),
             // What an earlier run left unsettled: the caller was told then, and says now that it is to be sent all the same.
-            Standing::Denied | Standing::Other(_) | Standing::Perhaps(_) if self.config.force && !self.ready => {
+            Standing::Denied | Standing::Other(_) | Standing::Perhaps(_)
+                if self.config.force && !self.writing.is_ready() =>
+            {
                 self.key.release();
                 self.settle = Settle::default();
                 self.new_attempt(Restart::NotStored, false);
@@ -426,7 +397,7 @@ impl super::Upload {
     /// there, or an earlier attempt has, or the store is late to forget it: what is left of it is removed.
     fn found(&mut self, object: ObjectFacts, verified: Verified, gone: bool) {
         let believed = gone || self.attempts.is_put() || self.planted(UploadFault::OursTakenForCompleted);
-        if !self.in_doubt || !believed {
+        if !self.writing.is_in_doubt() || !believed {
             self.leave_attempt(Some(Restart::NotStored), false);
         }
         self.stored(object, verified, false);
@@ -435,7 +406,7 @@ impl super::Upload {
     /// Another writer's object stands at the key and is not overwritten. When the source has changed meanwhile it may be what
     /// the source has now: then there is nothing to do. `current`: the whole is of the source as it is now.
     fn contest(&mut self, object: ObjectFacts, current: bool) {
-        let whole = self.whole.as_ref();
+        let whole = self.writing.whole();
         let other = current && whole.is_some_and(|whole| same(&object.digests, &whole.digests) == Some(false));
         let fits = object.len.is_none_or(|len| len == self.source.len()) && !object.dressed_differently;
         // Somebody waits for the callback of ours.
@@ -459,7 +430,8 @@ impl super::Upload {
     /// The request was not carried out: it is sent again, by way of what an earlier run did not leave in memory.
     fn write_again(&mut self) {
         let cause = self.settle.cause.clone().unwrap_or(Fault::Unreadable);
-        let may_be_in_a_beat = self.ready && cause.maybe_done() && !self.planted(UploadFault::AlwaysOnTheBeat);
+        let may_be_in_a_beat =
+            self.writing.is_ready() && cause.maybe_done() && !self.planted(UploadFault::AlwaysOnTheBeat);
         let more = match self.settle.off_beat {
             Some(more) => more,
             None if may_be_in_a_beat => self.budget.failures() % OFF_BEATS,
@@ -484,11 +456,11 @@ impl super::Upload {
         if self.phase.winds_down() {
             return;
         }
-        if self.ready {
+        if self.writing.is_ready() {
             self.phase.go(Stage::Write);
         } else if self.attempts.is_put() {
             // The source is read again, and may be another by now.
-            if let Some(whole) = self.whole.take() {
+            if let Some(whole) = self.writing.take_whole() {
                 self.key.may_come(whole);
             }
             self.attempts.because(Restart::NotStored);
@@ -508,7 +480,7 @@ impl super::Upload {
         self.settle = Settle::default();
         self.budget.wait_until(self.now);
         // An earlier run sent it, and the source may have changed since.
-        if !self.ready && (self.source.is_touched() || !self.source.is_settled()) {
+        if !self.writing.is_ready() && (self.source.is_touched() || !self.source.is_settled()) {
             // That is written down, and the source is compared with what is there now.
             self.key.recall(Before::Object(Box::new(object)));
             self.phase.go(Stage::Stored);
@@ -525,10 +497,10 @@ impl super::Upload {
             self.note(Note::Restarted { reason: Restart::UploadGone, discarded });
         }
         self.parts = super::parts::Parts::default();
-        self.key.found_stored(self.whole.take());
+        self.key.found_stored(self.writing.take_whole());
         self.key.release();
         self.source.recorded();
-        self.in_doubt = false;
+        self.writing.clear_doubt();
         let before = self.key.before().clone();
         self.key.looked(self.now, before.clone());
         let object = match before {
@@ -540,7 +512,7 @@ impl super::Upload {
 
     /// The end is known: only paperwork is left.
     pub(super) fn done(&mut self, outcome: Outcome) {
-        let stored = self.attempts.is_under_way() && self.paperwork.is_none();
+        let stored = self.attempts.is_under_way() && self.writing.paperwork().is_none();
         let receipt = outcome.receipt;
         self.phase.store(outcome);
         self.phase.go(match (stored, receipt) {

@@ -62,16 +62,17 @@ impl super::Upload {
         if last.stored {
             // Only its paperwork lacks, unless the source has changed since.
             let parts = if single { 0 } else { plan::count(last.facts.len, last.part_len) };
-            self.paperwork = (last.facts == self.source.facts() && self.source.is_settled()).then_some(parts);
             self.key.found_stored(last.sending.clone());
-            self.whole = last.sending.filter(|_| self.paperwork.is_some());
+            if last.facts == self.source.facts() && self.source.is_settled() {
+                self.writing.recall_stored(last.sending, parts);
+            }
         } else if last.aborted || last.abandoned || single && last.sending.is_none() {
             self.owe(last);
         } else if last.sending.is_some() {
-            self.whole = last.sending.clone();
+            last.sending.clone().into_iter().for_each(|whole| self.writing.set_whole(whole));
             self.key.recall(last.before.clone());
             self.go_on_with(last);
-            self.in_doubt = true;
+            self.writing.lose_answer();
             self.key.guard();
             self.settle_from(Fault::Unreadable);
         } else if last.upload_id.is_none() {
@@ -137,7 +138,7 @@ impl super::Upload {
 
     fn first_look(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
         match answer {
-            Err(fault) if self.paperwork.is_some() => match fault {
+            Err(fault) if self.writing.paperwork().is_some() => match fault {
                 // Whoever may not look has the word of the run that found it stored.
                 Fault::Denied(_) | Fault::Rejected(_) => self.finish_paperwork(None, Verified::Answer),
                 fault => self.asked_in_vain(fault),
@@ -157,7 +158,7 @@ impl super::Upload {
 
     /// Nothing of an earlier run is to be gone on with: is there anything to send?
     pub(super) fn decide(&mut self, object: Option<ObjectFacts>) {
-        if let Some(parts) = self.paperwork {
+        if let Some(parts) = self.writing.paperwork() {
             match self.is_still_stored(object.as_ref(), parts) {
                 Some(verified) => return self.finish_paperwork(object, verified),
                 None => self.stored_in_vain(),
@@ -187,14 +188,14 @@ impl super::Upload {
         if self.planted(UploadFault::StoredTrusted) {
             return Some(Verified::Answer);
         }
-        self.key.still_has(object?, &self.whole.clone().unwrap_or_default(), parts)
+        self.key.still_has(object?, &self.writing.whole_or_default(), parts)
     }
 
     /// Only the rest of the paperwork is left. `object`: what stands at the key and is ours, where it may be looked at.
     fn finish_paperwork(&mut self, object: Option<ObjectFacts>, verified: Verified) {
-        self.proven = true; // by the facts that were recorded with it
+        self.writing.prove(true); // by the facts that were recorded with it
         let object = object.unwrap_or_else(|| {
-            let digests = self.whole.as_ref().map(|whole| whole.digests.clone()).unwrap_or_default();
+            let digests = self.writing.whole().map(|whole| whole.digests.clone()).unwrap_or_default();
             ObjectFacts { len: Some(self.source.len()), digests, ..ObjectFacts::default() }
         });
         self.done(Outcome { object, verified, already: false, callback_failed: false, receipt: true });
@@ -202,7 +203,7 @@ impl super::Upload {
 
     /// What was stored has been removed or replaced since: the source is sent as if it had never been.
     fn stored_in_vain(&mut self) {
-        (self.paperwork, self.whole) = (None, None);
+        self.writing.forget_stored();
         self.attempts.because(Restart::ObjectGone);
         self.note(Note::Restarted { reason: Restart::ObjectGone, discarded: 0 });
     }
@@ -231,7 +232,7 @@ impl super::Upload {
         self.phase.go(Stage::Begin);
         if self.key.candidate().is_some_and(|object| self.is_comparable(object)) {
             self.parts.read_all();
-            self.proven = true; // until something is read too early
+            self.writing.prove(true); // until something is read too early
             self.phase.go(Stage::Compare);
         } else {
             let there = self.key.take_candidate().is_some();
@@ -262,7 +263,7 @@ impl super::Upload {
     /// What is longer than the parts that are asked for goes in parts, unless a request with the whole may be at work: what
     /// it makes could not be told from what the parts make.
     pub(super) fn single_max(&self) -> u64 {
-        let asked = self.config.part_len.filter(|_| !self.in_doubt).unwrap_or(u64::MAX);
+        let asked = self.config.part_len.filter(|_| !self.writing.is_in_doubt()).unwrap_or(u64::MAX);
         self.config.single_max.min(asked).min(self.config.limits.single_max)
     }
 
@@ -327,7 +328,7 @@ impl super::Upload {
         let composite = composite.filter(|_| !self.parts.has_opaque_etags());
         let whole = Whole { length, digests, composite };
         if !self.phase.is_at(Stage::CompareCombine) {
-            self.whole = Some(whole);
+            self.writing.set_whole(whole);
             self.phase.go(Stage::Guard);
             return;
         }
@@ -335,7 +336,7 @@ impl super::Upload {
             && let Shown::Same(_) = shown(&object, &whole)
         {
             self.key.put_back(object);
-            self.whole = Some(whole);
+            self.writing.set_whole(whole);
             self.phase.go(Stage::CompareCheck);
         } else {
             self.not_the_same();
@@ -351,7 +352,7 @@ impl super::Upload {
     }
 
     pub(super) fn already_there(&mut self) {
-        let (Some(object), Some(whole)) = (self.key.take_candidate(), &self.whole) else { return };
+        let (Some(object), Some(whole)) = (self.key.take_candidate(), self.writing.whole()) else { return };
         if let Shown::Same(verified) = shown(&object, whole) {
             let object = *object;
             // What an attempt of ours holds in the store is of no use any more.
@@ -369,7 +370,7 @@ impl super::Upload {
             false => (before, after),
         };
         match self.source.snapshot(self.now, before, after, &digests, self.single_max()) {
-            Snapshot::OneVersion { proven } => self.proven = proven,
+            Snapshot::OneVersion { proven } => self.writing.prove(proven),
             Snapshot::TooLong => return self.phase.go(Stage::Replan),
             Snapshot::Unproven => return,
             Snapshot::Changed => {
@@ -384,7 +385,7 @@ impl super::Upload {
         if let Some(object) = self.key.take_candidate() {
             if let Shown::Same(_) = shown(&object, &whole) {
                 self.key.put_back(object);
-                self.whole = Some(whole);
+                self.writing.set_whole(whole);
                 return self.already_there();
             }
             there = true;
@@ -392,7 +393,7 @@ impl super::Upload {
         if self.is_in_the_way(there) {
             return;
         }
-        self.whole = Some(whole);
+        self.writing.set_whole(whole);
         self.attempts.begin_put();
         self.phase.go(Stage::Guard);
     }
@@ -479,14 +480,13 @@ impl super::Upload {
         self.stop_sends();
         self.stop_reads();
         self.leave_attempt(Some(reason), gone);
-        if let Some(whole) = self.whole.take().filter(|_| self.in_doubt) {
+        if let Some(whole) = self.writing.start_over() {
             self.key.may_come(whole);
         }
         self.parts = Parts::default();
         self.source.start_over();
         self.key.start_over();
-        self.answer = None;
-        (self.in_doubt, self.relists, self.ready) = (false, 0, false);
+        self.relists = 0;
         self.budget.restart_at(0);
         self.budget.stepped(); // at most `ATTEMPTS_MAX` times
         self.attempts.because(reason);
@@ -503,7 +503,7 @@ impl super::Upload {
             Left::Uncreated { attempt } => self.record_beside(vec![Record::Aborted { attempt }]),
             Left::Nameless => self.nameless += 1,
             Left::Upload { attempt, upload_id } => {
-                self.owed.push(Owed::new(attempt, upload_id, reason, self.in_doubt, gone, false));
+                self.owed.push(Owed::new(attempt, upload_id, reason, self.writing.is_in_doubt(), gone, false));
             }
         }
     }

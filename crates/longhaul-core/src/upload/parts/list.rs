@@ -26,7 +26,7 @@ impl crate::upload::Upload {
     pub(in crate::upload) fn list(&mut self) {
         let Some(upload_id) = self.attempts.upload_id().map(str::to_owned) else { return };
         if self.list_after == 0 {
-            self.ready = false;
+            self.writing.unready();
             self.parts.unlisted = (1..=self.parts.count()).collect();
             self.parts.dropped = Dropped::default();
         }
@@ -36,7 +36,7 @@ impl crate::upload::Upload {
     pub(in crate::upload) fn list_refused(&mut self, fault: Fault) {
         match fault {
             Fault::Stopped { .. } => {}
-            Fault::NoSuchUpload | Fault::NoSuchKey if self.in_doubt => {
+            Fault::NoSuchUpload | Fault::NoSuchKey if self.writing.is_in_doubt() => {
                 // Complete may have been carried out meanwhile.
                 self.settle_from(fault);
             }
