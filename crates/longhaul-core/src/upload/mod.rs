@@ -43,6 +43,7 @@ mod phase;
 mod plan;
 mod ramp;
 mod settle;
+mod settling;
 mod source;
 mod start;
 pub mod step;
@@ -64,7 +65,7 @@ use key::Key;
 use parts::{Parts, Read, Send};
 use phase::{Outcome, Phase, Stage};
 use ramp::Ramp;
-use settle::{Listed, Settle};
+use settling::{Listed, Settling};
 use source::Source;
 use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Step};
 use writing::Writing;
@@ -121,7 +122,7 @@ pub struct Upload {
     // The object.
     key: Key,
     writing: Writing,
-    settle: Settle,
+    settling: Settling,
 
     // What was given up.
     owed: Vec<Owed>,
@@ -166,7 +167,7 @@ impl Upload {
             unsynced_records: false,
             key: Key::new(),
             writing: Writing::new(),
-            settle: Settle::default(),
+            settling: Settling::default(),
             owed: Vec::new(),
             nameless: 0,
             lane_not_before: 0,
@@ -314,7 +315,7 @@ impl Upload {
                     self.write_refused(fault);
                 }
             }
-            (Main::Probe, Heard::Listed { .. }) => self.settle.listed = Some(Listed::There),
+            (Main::Probe, Heard::Listed { .. }) => self.settling.listed(Listed::There),
             (Main::Probe, Heard::Refused(fault)) => {
                 if !self.renewed(ticket, &fault) {
                     self.probe_refused(fault);
@@ -484,7 +485,7 @@ impl Machine for Upload {
         }
         let main = match self.phase.stage() {
             _ if self.main.is_some() && !self.phase.is_at(Stage::Send) => None,
-            Stage::Settle => later(self.settle.next_at.max(self.budget.not_before())),
+            Stage::Settle => later(self.settling.next_at().max(self.budget.not_before())),
             _ => later(self.budget.not_before()),
         };
         [main, lane()].into_iter().flatten().min()

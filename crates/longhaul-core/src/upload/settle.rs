@@ -10,54 +10,10 @@
 use super::compare::{Shown, same, shown};
 use super::journal::{Before, Record, Whole};
 use super::key::Standing;
+use super::settling::{Circumstances, Fate, Listed, Question, SETTLE_PAUSE_MS};
 use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
 use super::writing::Verdict;
 use super::{Main, Outcome, Stage, UploadFault};
-use crate::words::Millis;
-
-/// The first wait while settling, in milliseconds; doubles up to the maximum.
-const SETTLE_PAUSE_MS: Millis = 500;
-const SETTLE_PAUSE_MAX_MS: Millis = 30_000;
-/// How long it is worth asking when the object may not be looked at, in milliseconds: where listing is not allowed, a
-/// missing object is answered like a forbidden one.
-const DENIED_MS: Millis = 30_000;
-/// Looks that must agree before one request with the whole object counts as not carried out.
-const LOOKS_MIN: u32 = 2;
-/// How long a request of an earlier run for an older version is waited for, in milliseconds: longer than a store takes
-/// for a request that it has received, shorter than anybody wants to wait for a small file.
-const OUTDATED_MS: Millis = 5_000;
-/// Tries to write the object differ in how many looks come before, and begin anew after so many.
-const OFF_BEATS: u32 = 3;
-
-/// What is being found out about a lost answer.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Settle {
-    /// Since when; `None`: nothing is being settled.
-    since: Option<Millis>,
-    pub(super) next_at: Millis,
-    pause_ms: Millis,
-    looks: u32,
-    /// The store does not know the upload any more.
-    gone: bool,
-    cause: Option<Fault>,
-    seen: Option<Standing>,
-    /// Whether the store still knows the upload.
-    pub(super) listed: Option<Listed>,
-    /// More looks than are needed are asked before the request that writes the object is sent again; so many follow the one
-    /// that is under way. A store that refuses requests in a beat (every second one; two, then none of two) would refuse each
-    /// try, if each came after as many looks: the second try comes after one more, the third after two. What these bring
-    /// counts, and a refusal does as well.
-    off_beat: Option<u32>,
-}
-
-/// Whether the store still knows an upload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Listed {
-    There,
-    Gone,
-    /// It may not be asked.
-    Untold,
-}
 
 impl super::Upload {
     // ---- before ------------------------------------------------------------------------------------------------
@@ -177,7 +133,7 @@ impl super::Upload {
 
     pub(super) fn heard_stored(&mut self, object: ObjectFacts, callback_failed: bool) {
         self.budget.served();
-        self.settle = Settle::default();
+        self.settling.end();
         if self.planted(UploadFault::WholeNotCompared) {
             return self.stored(object, Verified::Length, callback_failed);
         }
@@ -266,33 +222,21 @@ impl super::Upload {
 
     /// Begins to find out what became of the request, or goes on with it.
     pub(super) fn settle_from(&mut self, cause: Fault) {
-        if self.settle.since.is_none() {
-            self.settle = Settle { since: Some(self.now), pause_ms: SETTLE_PAUSE_MS, ..Settle::default() };
+        if self.settling.begin(self.now, cause, &self.config) {
             self.note(Note::Settling);
         }
-        self.settle.looks = 0;
-        self.settle.next_at = self.now;
-        if let Fault::Busy { retry_after_ms: Some(wish), .. } = &cause {
-            let wish = (*wish).min(self.config.retry.retry_after_max_ms);
-            self.settle.next_at = self.now.saturating_add(wish);
-        }
-        // The store has said it where it counts: what it still lists is of no use.
-        self.settle.gone |= matches!(cause, Fault::NoSuchUpload | Fault::NoSuchKey);
-        (self.settle.seen, self.settle.listed, self.settle.off_beat) = (None, None, None);
-        self.settle.cause = Some(cause);
         self.phase.go(Stage::Settle);
     }
 
-    /// Looks at the object, then at the upload, then decides.
     pub(super) fn settle_on(&mut self) {
-        if self.now < self.settle.next_at {
+        if self.now < self.settling.next_at() {
             return;
         }
-        let upload_id = self.attempts.upload_id().filter(|_| !self.settle.gone).map(str::to_owned);
-        match (&self.settle.seen, self.settle.listed, upload_id) {
-            (None, ..) => self.main(Main::Look, Step::Look),
-            (Some(_), Some(_), _) | (Some(_), _, None) => self.settle_now(),
-            (Some(_), None, Some(upload_id)) => self.main(Main::Probe, Step::ListParts { upload_id, after: 0 }),
+        let upload_id = self.attempts.upload_id().map(str::to_owned);
+        match (self.settling.question(upload_id.is_some()), upload_id) {
+            (Question::Object, _) => self.main(Main::Look, Step::Look),
+            (Question::Upload, Some(upload_id)) => self.main(Main::Probe, Step::ListParts { upload_id, after: 0 }),
+            (Question::Upload | Question::None, _) => self.settle_now(),
         }
     }
 
@@ -311,85 +255,53 @@ impl super::Upload {
     }
 
     pub(super) fn settle_heard(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
-        self.settle.looks += 1;
-        self.settle.seen = Some(match answer {
+        let standing = match answer {
             Ok(Some(object)) => self.standing(object),
             Ok(None) => Standing::AsBefore,
             Err(fault) if fault.may_pass() => {
-                self.settle.looks -= 1;
-                return match self.settle.off_beat {
-                    Some(_) => self.write_again(), // what was seen before counts
-                    None => self.asked_in_vain(fault),
+                return match self.settling.is_off_beat() {
+                    true => self.write_again(), // what was seen before counts
+                    false => self.asked_in_vain(fault),
                 };
             }
             Err(_) => Standing::Denied,
-        });
+        };
+        self.settling.looked(standing);
     }
 
     pub(super) fn probe_refused(&mut self, fault: Fault) {
         match fault {
-            Fault::NoSuchUpload | Fault::NoSuchKey => self.settle.listed = Some(Listed::Gone),
+            Fault::NoSuchUpload | Fault::NoSuchKey => self.settling.listed(Listed::Gone),
             Fault::Stopped { .. } => {}
             fault if fault.may_pass() => self.asked_in_vain(fault),
             // Nobody was asked: that says nothing of what there is.
             Fault::NoCredentials | Fault::Expired => self.fail(Failure::NeedsCredentials),
-            _ => self.settle.listed = Some(Listed::Untold),
+            _ => self.settling.listed(Listed::Untold),
         }
     }
 
     fn settle_now(&mut self) {
-        let Some(seen) = self.settle.seen.take() else { return };
-        let single = self.attempts.is_put();
-        let gone = !single && (self.settle.gone || self.settle.listed == Some(Listed::Gone));
-        // Whether the upload is still there cannot be told: as if it were not.
-        let listed = self.settle.listed.take() == Some(Listed::There);
-        let since = self.settle.since.unwrap_or(self.now);
-        let waited = self.now.saturating_sub(since);
-        let late = waited >= self.config.settle_ms;
-        // The request of an earlier run, for what may be another version: should it be carried out late, it would
-        // overwrite the newer one.
-        let outdated =
-            self.source.is_touched() && !self.writing.is_ready() && waited < OUTDATED_MS.min(self.config.settle_ms);
-        let exists = self.settle.cause == Some(Fault::Exists);
-        let current = self.writing.is_ready() || !self.source.is_touched() && self.source.is_settled();
-        match seen {
-            Standing::Ours(object, verified) => self.found(*object, verified, gone),
-            Standing::Already(object, verified) if !listed => self.found(*object, verified, gone),
-            Standing::Perhaps(object) if self.writing.is_in_doubt() && !listed => {
-                self.stored(*object, Verified::Length, false)
-            }
-            // Overwriting is forbidden, and what is there is not ours.
-            Standing::Other(object) | Standing::Perhaps(object) if exists && !self.writing.is_in_doubt() => {
-                self.contest(*object, current)
-            }
-            _ if exists && !self.writing.is_in_doubt() => self.fail(Failure::OtherObject),
-            // Complete was never under way: whatever stands there, the upload is gone for another reason.
-            _ if !self.writing.is_in_doubt() => self.upload_gone(Restart::UploadGone),
-            Standing::Already(..) => self.write_again(),
-            Standing::AsBefore if single && self.settle.looks >= LOOKS_MIN && !outdated => self.write_again(),
-            Standing::AsBefore if listed => self.write_again(),
-            Standing::AsBefore if late && !single => self.upload_gone(Restart::NotStored),
-            Standing::Denied if listed => self.write_again(),
-            // What an earlier run left unsettled: the caller was told then, and says now that it is to be sent all the same.
-            Standing::Denied | Standing::Other(_) | Standing::Perhaps(_)
-                if self.config.force && !self.writing.is_ready() =>
-            {
+        let circumstances = Circumstances {
+            put: self.attempts.is_put(),
+            in_doubt: self.writing.is_in_doubt(),
+            ready: self.writing.is_ready(),
+            touched: self.source.is_touched(),
+            settled: self.source.is_settled(),
+        };
+        match self.settling.judge(self.now, circumstances, &self.config) {
+            Fate::Found { object, verified, gone } => self.found(object, verified, gone),
+            Fate::Believed(object) => self.stored(object, Verified::Length, false),
+            Fate::Contested { object, current } => self.contest(object, current),
+            Fate::Exists => self.fail(Failure::OtherObject),
+            Fate::UploadGone(reason) => self.upload_gone(reason),
+            Fate::NotDone => self.write_again(),
+            Fate::SendAllTheSame => {
                 self.key.release();
-                self.settle = Settle::default();
+                self.settling.end();
                 self.new_attempt(Restart::NotStored, false);
             }
-            Standing::Denied if late || waited >= DENIED_MS => self.fail(Failure::Unconfirmed),
-            // With the upload our request can have no effect any more. Two looks: the first may have been served by one who
-            // had not heard of it yet.
-            Standing::Other(object) if late || gone && self.settle.looks >= LOOKS_MIN => self.contest(*object, current),
-            Standing::Perhaps(object) if late => self.contest(*object, current),
-            _ => {
-                self.settle.off_beat = None;
-                let pause_ms = self.settle.pause_ms;
-                self.settle.pause_ms = (pause_ms * 2).min(SETTLE_PAUSE_MAX_MS);
-                let left = self.config.settle_ms.saturating_sub(waited).max(1);
-                self.settle.next_at = self.now.saturating_add(pause_ms.min(left));
-            }
+            Fate::Unconfirmed => self.fail(Failure::Unconfirmed),
+            Fate::Wait => {}
         }
     }
 
@@ -413,7 +325,7 @@ impl super::Upload {
         if other || !fits || self.config.callback || self.planted(UploadFault::SourceNotCompared) {
             return self.fail(Failure::OtherObject);
         }
-        self.settle = Settle::default();
+        self.settling.end();
         self.key.contest(object);
         let discarded = self.parts.acknowledged();
         if discarded > 0 {
@@ -423,30 +335,24 @@ impl super::Upload {
     }
 
     fn upload_gone(&mut self, reason: Restart) {
-        self.settle = Settle::default();
+        self.settling.end();
         self.new_attempt(reason, true);
     }
 
     /// The request was not carried out: it is sent again, by way of what an earlier run did not leave in memory.
     fn write_again(&mut self) {
-        let cause = self.settle.cause.clone().unwrap_or(Fault::Unreadable);
-        let may_be_in_a_beat =
-            self.writing.is_ready() && cause.maybe_done() && !self.planted(UploadFault::AlwaysOnTheBeat);
-        let more = match self.settle.off_beat {
-            Some(more) => more,
-            None if may_be_in_a_beat => self.budget.failures() % OFF_BEATS,
-            None => 0,
-        };
-        if more == 0 {
-            return self.write_now();
+        let refused = self.writing.is_ready() && self.settling.cause().maybe_done();
+        let may_be_in_a_beat = refused && !self.planted(UploadFault::AlwaysOnTheBeat);
+        let (failures, put) = (self.budget.failures(), self.attempts.is_put());
+        if self.settling.looks_once_more(failures, may_be_in_a_beat, put) {
+            self.main(Main::Look, Step::Look);
+        } else {
+            self.write_now();
         }
-        self.settle.off_beat = Some(more - 1);
-        self.settle.listed = (!self.attempts.is_put()).then_some(Listed::There);
-        self.main(Main::Look, Step::Look);
     }
 
     fn write_now(&mut self) {
-        let cause = self.settle.cause.clone().unwrap_or(Fault::Unreadable);
+        let cause = self.settling.cause();
         if matches!(cause, Fault::InvalidPart | Fault::Corrupted) && !self.attempts.is_put() {
             // It was answered: what is disputed are the parts, or what the store makes of their checksums.
             let checksums = cause == Fault::Corrupted && self.relists > 0 && self.attempts.checksum().is_some();
@@ -477,7 +383,7 @@ impl super::Upload {
 
     /// The object is there and ours.
     pub(super) fn stored(&mut self, object: ObjectFacts, verified: Verified, callback_failed: bool) {
-        self.settle = Settle::default();
+        self.settling.end();
         self.budget.wait_until(self.now);
         // An earlier run sent it, and the source may have changed since.
         if !self.writing.is_ready() && (self.source.is_touched() || !self.source.is_settled()) {
