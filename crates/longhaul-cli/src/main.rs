@@ -14,7 +14,6 @@ mod advice;
 mod commands;
 mod exit;
 mod flags;
-mod keys;
 mod limits;
 mod out;
 mod show;

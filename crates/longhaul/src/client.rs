@@ -1,6 +1,5 @@
 //! The client: what transfers share, and the way to start one.
 
-pub(crate) mod batch;
 mod download;
 pub(crate) mod ledger;
 pub(crate) mod sent;

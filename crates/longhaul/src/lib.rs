@@ -50,6 +50,7 @@ mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inspect;
+pub mod many;
 mod objects;
 mod random;
 mod secrets;
@@ -62,7 +63,6 @@ mod token;
 mod transfer;
 
 pub use advice::Advice;
-pub use client::batch::Batch;
 pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UploadStage};
 pub use client::sent::SentUpload;
 pub use client::upload::UploadBuilder;
@@ -78,6 +78,7 @@ pub use inspect::show::{
 };
 pub use inspect::verify::Verification;
 pub use inspect::{ObjectIdentity, ValidatorKind};
+pub use many::Batch;
 pub use objects::{LinkMethod, ObjectInfo, Objects};
 pub use source::{ByteRange, ObjectName, ObjectPrefix, Source, WebUrl};
 pub use token::{Reopened, Token};

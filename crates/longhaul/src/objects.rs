@@ -66,7 +66,11 @@ impl Client {
         P: TryInto<ObjectPrefix>,
         Error: From<P::Error>,
     {
-        Objects { client: self.clone(), prefix: prefix.try_into().map_err(Error::from), listing: None }
+        self.objects_of(prefix.try_into().map_err(Error::from))
+    }
+
+    pub(crate) fn objects_of(&self, prefix: Result<ObjectPrefix, Error>) -> Objects {
+        Objects { client: self.clone(), prefix, listing: None }
     }
 }
 
@@ -106,6 +110,11 @@ impl Client {
 }
 
 impl Objects {
+    /// What the names begin with, when that is a prefix.
+    pub(crate) fn prefix(&self) -> Option<&ObjectPrefix> {
+        self.prefix.as_ref().ok()
+    }
+
     /// The next one; `None` at the end. A page that does not come is asked for several times.
     ///
     /// # Errors

@@ -30,11 +30,12 @@ struct Run<'a> {
 const WITH_ARGUMENTS: [&str; 3] = ["batch", "download", "upload"];
 
 /// What the others must say.
-const SAYS: [(&str, &[&str]); 13] = [
+const SAYS: [(&str, &[&str]); 14] = [
     ("choose_target", &["report 2026.pdf"]),
     ("conditions", &["not modified: true", "starting over"]),
     ("download_manager", &["1.bin: paused", "1.bin: finished", "2.bin: cancelled"]),
     ("fresh_link", &["asking the app's server for a new one"]),
+    ("many", &["notes.txt: 3000000 bytes stored", "all files are back"]),
     ("pause_and_resume", &["paused at"]),
     ("presign", &["Get: ", "Head: ", "Put: ", "5000000 bytes, verified by"]),
     ("range", &["400000 of them fetched now", "the object has 8000000 bytes"]),

@@ -3,16 +3,15 @@
 mod list;
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
-use longhaul::{Batch, Client, DownloadBuilder, Error, ErrorKind, Event, Transfer};
-use tokio::sync::watch;
+use longhaul::many::{JobEnd, Notice};
+use longhaul::{Client, DownloadBuilder, Error, ErrorKind, Event, Transfer};
 
 use self::list::{List, Wanted};
 use super::awake::Awake;
-use super::several::{self, Followed, Stop, told};
+use super::several::{self, Stop};
 use super::{client, exec, runtime};
 use crate::exit::{Exit, Failure};
 use crate::flags::get::{GetOptions, SaveAs};
@@ -28,15 +27,7 @@ pub(crate) fn run(mut get: GetOptions) -> Result<Exit, Failure> {
         // Nobody knows how many objects there are before the last was listed.
         let count = if get.recursive { 0 } else { get.urls.len() };
         let show = RefCell::new(Show::new(get.running.progress, get.running.json, get.running.quiet, Way::Down, count));
-        let session = Session {
-            get: &get,
-            client,
-            show,
-            stop: watch::Sender::new(None),
-            batch: Batch::default(),
-            at_work: RefCell::default(),
-            ended: watch::Sender::new(()),
-        };
+        let session = Session { get: &get, client, show, stop: Stop::default() };
         Ok(session.run(signals).await)
     });
     // A name lookup or a disk that hangs must not hold up the end.
@@ -50,12 +41,6 @@ struct Session<'a> {
     /// Borrowed for the time of one call only.
     show: RefCell<Show>,
     stop: Stop,
-    /// None of the files takes another one's place.
-    batch: Batch,
-    /// The sources at work, as they are shown: one that is listed twice waits for itself.
-    at_work: RefCell<HashSet<String>>,
-    /// Told when one of them has ended.
-    ended: watch::Sender<()>,
 }
 
 /// How one URL ended: well, or not, with what is kept (`None`: it was not begun, or nobody can tell).
@@ -85,21 +70,10 @@ impl Session<'_> {
             number: wanted.number,
             count: if self.get.recursive { 0 } else { self.get.urls.len() },
         };
-        let stopped = *self.stop.borrow();
-        let ended = match stopped {
-            Some(signal) => Err((not_begun(signal, &subject), None)),
-            None => match wanted.refused.clone() {
-                Some(failure) => Err((failure, None)),
-                None => match self.wait_for_itself(&subject).await {
-                    Err(signal) => Err((not_begun(signal, &subject), None)),
-                    Ok(()) => {
-                        let ended = self.one(&wanted, &mut subject).await;
-                        self.at_work.borrow_mut().remove(&subject.url);
-                        self.ended.send_replace(());
-                        ended
-                    }
-                },
-            },
+        let ended = match (self.stop.signal(), wanted.refused.clone()) {
+            (Some(signal), _) => Err((not_begun(signal, &subject), None)),
+            (None, Some(failure)) => Err((failure, None)),
+            (None, None) => self.one(&wanted, &mut subject).await,
         };
         let ended = match (ended, &self.get.beside.exec) {
             (Ok(finished), Some(command)) if !finished.not_modified => {
@@ -122,58 +96,49 @@ impl Session<'_> {
         }
     }
 
-    /// A source that stands in the list twice is fetched once: the second is complete when the first is.
-    async fn wait_for_itself(&self, subject: &Subject) -> Result<(), Signal> {
-        let (mut stop, mut ended) = (self.stop.subscribe(), self.ended.subscribe());
-        while !self.at_work.borrow_mut().insert(subject.url.clone()) {
-            tokio::select! {
-                signal = told(&mut stop) => return Err(signal),
-                _ = ended.changed() => {}
-            }
-        }
-        Ok(())
-    }
-
     async fn one(&self, wanted: &Wanted, subject: &mut Subject) -> Ended {
-        self.show.borrow_mut().begin(subject);
-        let mut stop = self.stop.subscribe();
-        let download = settings(self.get, wanted, self.client.download(&wanted.source).batch(&self.batch));
-        let transfer = tokio::select! {
-            signal = told(&mut stop) => return Err((not_begun(signal, subject), None)),
-            started = download.start() => started.map_err(|error| (error.into(), None))?,
+        let download = settings(self.get, wanted, self.client.download(&wanted.source));
+        let mut resumable = true;
+        let tell = |notice: Notice<'_>| match notice {
+            Notice::Event(transfer, event) => {
+                if let Event::Started { resumable: can, .. } = event {
+                    resumable = *can;
+                }
+                self.tell(transfer, subject, event);
+            }
+            _ => self.show.borrow_mut().begin(subject),
+        };
+        let report = self.stop.batch.download(download, tell).await;
+        let Some(transfer) = report.transfer else {
+            return Err(match report.end {
+                JobEnd::Failed(error) => (error.into(), None),
+                _ => (not_begun(self.stop.cause(), subject), None),
+            });
         };
         subject.id = Some(transfer.id().to_owned());
-        let mut resumable = true;
-        let followed = several::follow(&transfer, &mut stop, |event| {
-            if let Event::Started { resumable: can, .. } = event {
-                resumable = *can;
-            }
-            self.tell(&transfer, subject, event);
-        });
-        let outcome = match followed.await {
-            Followed::Ended(outcome) => outcome,
-            Followed::Stopped(signal, held) => {
-                return Err((stopped(signal, subject, held, &transfer, resumable), Some(held)));
-            }
-        };
-        match outcome {
-            Ok(outcome) => {
+        match report.end {
+            JobEnd::Done(outcome) => {
                 let mut finished = Finished::from(outcome);
                 if finished.not_modified && transfer.path().is_none() && subject.path.is_none() {
-                    finished.path = PathBuf::from(&subject.url); // nobody asked what its name would be
+                    finished.path = PathBuf::from(&subject.url); // its name was not asked for
                 } else {
                     subject.path = Some(finished.path.clone());
                 }
                 Ok(finished)
             }
-            Err(error) => {
+            JobEnd::Failed(error) => {
                 subject.path = transfer.path().or(subject.path.take());
                 Err((failure(&error), Some(transfer.progress().received)))
             }
+            JobEnd::Stopped { kept } => {
+                Err((stopped(self.stop.cause(), subject, kept, &transfer, resumable), Some(kept)))
+            }
+            _ => Err((not_begun(self.stop.cause(), subject), None)),
         }
     }
 
     fn tell(&self, transfer: &Transfer, subject: &mut Subject, event: &Event) {
+        subject.id = Some(transfer.id().to_owned());
         if let Some(path) = transfer.path() {
             subject.path = Some(path);
         }

@@ -2,7 +2,7 @@
 
 mod plan;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use longhaul::many::{JobEnd, Notice};
 use longhaul::{Client, ErrorKind, UploadBuilder};
-use tokio::sync::watch;
 
 use super::awake::Awake;
-use super::several::{self, Followed, Stop, told};
+use super::several::{self, Stop};
 use super::{absolute, exec, runtime, uploading_client};
 use crate::exit::{Exit, Failure};
 use crate::flags::put::{Input, PutOptions};
@@ -45,7 +45,7 @@ pub(crate) fn run(mut put: PutOptions) -> Result<Exit, Failure> {
         let client = uploading_client(&put.network, &put.store, &put.state, put.running.limit_rate)?;
         let show =
             RefCell::new(Show::new(put.running.progress, put.running.json, put.running.quiet, Way::Up, items.len()));
-        Ok(Session { put: &put, items, client, show, stop: watch::Sender::new(None) }.run(signals).await)
+        Ok(Session { put: &put, items, client, show, stop: Stop::default() }.run(signals).await)
     });
     // A name lookup, or a stdin that nobody ends, must not hold up the end.
     runtime.shutdown_background();
@@ -86,8 +86,7 @@ impl Session<'_> {
             number: index + 1,
             count: self.items.len(),
         };
-        let stopped = *self.stop.borrow();
-        let ended = match (&item.to, stopped) {
+        let ended = match (&item.to, self.stop.signal()) {
             (Err(failure), _) => Err((failure.clone(), None)),
             (Ok(_), Some(signal)) => Err((not_begun(signal, &subject), None)),
             (Ok(to), None) => self.one(&item.from, to, &mut subject).await,
@@ -114,8 +113,6 @@ impl Session<'_> {
     }
 
     async fn one(&self, from: &Input, to: &str, subject: &mut Subject) -> Ended {
-        self.show.borrow_mut().begin(subject);
-        let mut stop = self.stop.subscribe();
         let read = Arc::new(AtomicU64::new(0));
         let upload = match from {
             Input::Path(path) => self.client.upload(path),
@@ -123,38 +120,57 @@ impl Session<'_> {
                 self.client.upload_reader(Counted { input: std::io::stdin(), read: read.clone() }, stdin_len())
             }
         };
-        let mut starting = std::pin::pin!(settings(self.put, upload, to).to(to).start());
-        let mut tick = tokio::time::interval(TICK);
-        let transfer = loop {
-            tokio::select! {
-                signal = told(&mut stop) => return Err((not_begun(signal, subject), None)),
-                started = &mut starting => break started.map_err(|error| (error.into(), None))?,
-                _ = tick.tick() => match read.load(Ordering::Relaxed) {
-                    0 => {}
-                    read => self.show.borrow_mut().reading(subject, read),
-                },
+        let upload = settings(self.put, upload, to).to(to);
+        // While input is read, there is no event yet, and the screen is told in between.
+        let (shown, started) = (RefCell::new(subject), Cell::new(false));
+        let report = {
+            let tell = |notice: Notice<'_>| {
+                let subject = &mut *shown.borrow_mut();
+                match notice {
+                    Notice::Event(transfer, event) => {
+                        started.set(true);
+                        subject.id = Some(transfer.id().to_owned());
+                        self.show.borrow_mut().event(subject, event);
+                    }
+                    _ => self.show.borrow_mut().begin(subject),
+                }
+            };
+            let mut uploading = std::pin::pin!(self.stop.batch.upload(upload, tell));
+            let mut tick = tokio::time::interval(TICK);
+            loop {
+                tokio::select! {
+                    report = &mut uploading => break report,
+                    _ = tick.tick(), if !started.get() => match read.load(Ordering::Relaxed) {
+                        0 => {}
+                        read => self.show.borrow_mut().reading(&shown.borrow(), read),
+                    },
+                }
             }
         };
+        let subject = shown.into_inner();
+        let Some(transfer) = report.transfer else {
+            return Err(match report.end {
+                JobEnd::Failed(error) => (error.into(), None),
+                _ => (not_begun(self.stop.cause(), subject), None),
+            });
+        };
         subject.id = Some(transfer.id().to_owned());
-        let followed =
-            several::follow(&transfer, &mut stop, |event| self.show.borrow_mut().event(subject, event)).await;
-        match followed {
-            Followed::Ended(Ok(outcome)) => {
+        match report.end {
+            JobEnd::Done(outcome) => {
                 let mut finished = Finished::from(outcome);
                 // As it was named, not what its links led to.
                 finished.path = subject.path.clone().unwrap_or_else(|| PathBuf::from("stdin"));
                 Ok(finished)
             }
-            // The parts have become an object, or somebody else's stands there: nothing waits for a next start.
-            Followed::Ended(Err(error))
-                if matches!(error.kind(), ErrorKind::CallbackFailed | ErrorKind::OtherObject) =>
-            {
+            // The parts have become an object, or another writer's stands there: a next start has no use for them.
+            JobEnd::Failed(error) if matches!(error.kind(), ErrorKind::CallbackFailed | ErrorKind::OtherObject) => {
                 Err((error.into(), Some(0)))
             }
-            Followed::Ended(Err(error)) => Err((error.into(), Some(transfer.progress().durable))),
-            Followed::Stopped(signal, held) => {
-                Err((stopped(signal, subject, held, transfer.progress().total), Some(held)))
+            JobEnd::Failed(error) => Err((error.into(), Some(transfer.progress().durable))),
+            JobEnd::Stopped { kept } => {
+                Err((stopped(self.stop.cause(), subject, kept, transfer.progress().total), Some(kept)))
             }
+            _ => Err((not_begun(self.stop.cause(), subject), None)),
         }
     }
 }

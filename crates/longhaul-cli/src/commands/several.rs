@@ -1,4 +1,5 @@
-//! Several transfers side by side, each to its end; a failure of one does not stop the others, a signal stops all.
+//! Several transfers side by side, each to its end; a failure of one does not stop the others, a signal stops all. The
+//! life of each is the library's ([`Batch`]); here are signals, what is shown, and the exit code.
 //!
 //! Everything runs on one thread: a future is the life of one transfer, and at most so many of these are there at once,
 //! however long the list is.
@@ -7,7 +8,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
-use longhaul::{Error, Event, Events, Outcome, Transfer};
+use longhaul::many::Batch;
 use tokio::sync::watch;
 
 use super::awake::Awake;
@@ -18,8 +19,35 @@ use crate::signals::{Signal, Signals};
 /// A stop that takes longer is explained: a second signal ends the wait.
 const STOP_EXPLAINED_AFTER: Duration = Duration::from_secs(1);
 
-/// The signal that stops all.
-pub(super) type Stop = watch::Sender<Option<Signal>>;
+/// The switch that stops all.
+#[derive(Default)]
+pub(super) struct Stop {
+    signal: watch::Sender<Option<Signal>>,
+    /// What all transfers of the command belong to.
+    pub(super) batch: Batch,
+}
+
+impl Stop {
+    fn pull(&self, signal: Signal) {
+        self.signal.send_replace(Some(signal));
+        self.batch.stop();
+    }
+
+    /// Tells the signal when it comes.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Option<Signal>> {
+        self.signal.subscribe()
+    }
+
+    /// The signal that came.
+    pub(super) fn signal(&self) -> Option<Signal> {
+        *self.signal.borrow()
+    }
+
+    /// The signal, where a batch was stopped: no one else stops it.
+    pub(super) fn cause(&self) -> Signal {
+        self.signal().unwrap_or(Signal::Interrupt)
+    }
+}
 
 /// Lives through all, each of which gives its place in the list and how it failed, if it did. The exit code is that of
 /// the first failure in the order of the list. A second signal ends the program at once: what is kept is as safe as
@@ -45,10 +73,10 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             signal = signals.next() => {
-                if stop.borrow().is_some() {
+                if stop.signal().is_some() {
                     std::process::exit(i32::from(Exit::Signal(signal).code()));
                 }
-                stop.send_replace(Some(signal));
+                stop.pull(signal);
                 explain_at = Some(tokio::time::Instant::now() + STOP_EXPLAINED_AFTER);
             }
             ended = all.next() => match ended {
@@ -61,7 +89,7 @@ pub(super) async fn run(
             () = &mut awake => {}
             () = until(explain_at) => {
                 explain_at = None;
-                let how = match *stop.borrow() {
+                let how = match stop.signal() {
                     Some(signal) if signal != Signal::Interrupt => signal.name(),
                     _ => "Ctrl-C",
                 };
@@ -79,56 +107,6 @@ pub(super) async fn told(stop: &mut watch::Receiver<Option<Signal>>) -> Signal {
     match signal {
         Some(signal) => signal,
         None => std::future::pending().await, // the session, which outlives its jobs, is gone
-    }
-}
-
-/// What became of a transfer.
-pub(super) enum Followed {
-    Ended(Result<Outcome, Error>),
-    /// A signal stopped it, with so many bytes kept.
-    Stopped(Signal, u64),
-}
-
-/// Follows a transfer to its end, or until a signal stops it, and tells what happens in it.
-pub(super) async fn follow(
-    transfer: &Transfer,
-    stop: &mut watch::Receiver<Option<Signal>>,
-    mut tell: impl FnMut(&Event),
-) -> Followed {
-    let mut pausing = false;
-    let mut events = transfer.events();
-    loop {
-        // Events first, so that what led to the end is told before it.
-        tokio::select! {
-            biased;
-            signal = told(stop), if !pausing => {
-                pausing = true;
-                if let Some(held) = pause(transfer, &mut events, &mut tell).await {
-                    return Followed::Stopped(signal, held);
-                } // else it ended by itself
-            }
-            Some(event) = events.next() => tell(&event),
-            outcome = transfer.finished() => return Followed::Ended(outcome),
-        }
-    }
-}
-
-/// Pauses; what is held, or nothing when the transfer ended instead.
-async fn pause(transfer: &Transfer, events: &mut Events, tell: &mut impl FnMut(&Event)) -> Option<u64> {
-    let mut held = None;
-    let mut pause = std::pin::pin!(transfer.pause());
-    loop {
-        tokio::select! {
-            biased;
-            Some(event) = events.next() => {
-                if let Event::Paused { held: now, .. } = event {
-                    held = Some(now);
-                }
-                tell(&event);
-            }
-            // An error is the transfer's own, and told as such.
-            _ = &mut pause => return held,
-        }
     }
 }
 

@@ -10,13 +10,14 @@ use longhaul_core::download::{Config, journal};
 use longhaul_core::words::{Durability, OnChange};
 
 use super::wish::Wish;
-use super::{Client, Connections, LinkSource, batch};
+use super::{Client, Connections, LinkSource};
 use crate::advice::Advice;
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::names::Names;
 use crate::drive::download::destination::{Below, Destination};
 use crate::drive::download::run::Request;
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::many::Batch;
 use crate::random::{random_id, random_u64};
 use crate::source::{ByteRange, Source};
 use crate::store::Origin;
@@ -32,7 +33,7 @@ pub struct DownloadBuilder {
     recorded: Option<journal::Source>,
     destination: Option<Destination>,
     create_dirs: bool,
-    batch: Option<batch::Batch>,
+    batch: Option<Batch>,
     config: Config,
     connections: Connections,
     retries: Option<u32>,
@@ -95,6 +96,11 @@ impl DownloadBuilder {
         self
     }
 
+    /// Where it comes from, unless that is refused.
+    pub(crate) fn source(&self) -> Option<&Source> {
+        self.source.as_ref().ok()
+    }
+
     /// The id of the download that is gone on with.
     pub(crate) fn recorded_id(&self) -> Option<[u8; 16]> {
         self.recorded.as_ref().map(|recorded| recorded.id)
@@ -154,7 +160,7 @@ impl DownloadBuilder {
     }
 
     /// It belongs together with other downloads: see [`Batch`](crate::Batch).
-    pub fn batch(mut self, batch: &batch::Batch) -> Self {
+    pub fn batch(mut self, batch: &Batch) -> Self {
         self.batch = Some(batch.clone());
         self
     }

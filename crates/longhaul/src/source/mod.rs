@@ -132,6 +132,18 @@ impl From<ObjectName> for Source {
     }
 }
 
+impl From<&WebUrl> for Source {
+    fn from(url: &WebUrl) -> Self {
+        Self::Web(url.clone())
+    }
+}
+
+impl From<&ObjectName> for Source {
+    fn from(name: &ObjectName) -> Self {
+        Self::Object(name.clone())
+    }
+}
+
 /// Texts, and values that are borrowed, wherever a value is taken.
 macro_rules! taken_from {
     ($($value:ty),*) => {$(

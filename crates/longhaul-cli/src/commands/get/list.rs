@@ -3,13 +3,14 @@
 //! Objects are listed while others are fetched, a page at a time: however many there are, few are in memory.
 
 use futures_util::Stream;
-use longhaul::{Client, Objects};
+use longhaul::many::{Target, Targets};
+use longhaul::{Client, Error};
 use tokio::sync::watch;
 
-use super::told;
-use crate::exit::{Exit, Failure};
+use super::several::told;
+use crate::exit::Failure;
 use crate::flags::get::{GetOptions, SaveAs};
-use crate::keys::{self, Clashes};
+use crate::out;
 use crate::signals::Signal;
 
 /// One thing to fetch.
@@ -40,10 +41,7 @@ pub(super) struct List<'a> {
 
 struct Prefix {
     name: String,
-    objects: Objects,
-    /// What is the same for all keys.
-    base_len: usize,
-    clashes: Clashes,
+    targets: Targets,
 }
 
 impl<'a> List<'a> {
@@ -59,16 +57,22 @@ impl<'a> List<'a> {
     async fn next(&mut self) -> Option<Wanted> {
         let (source, place, create_dirs, refused) = loop {
             if let Some(prefix) = &mut self.prefix {
-                let object = tokio::select! {
+                let target = tokio::select! {
                     biased;
                     _ = told(&mut self.stop) => return None, // what was not listed yet was not begun
-                    object = prefix.objects.next() => object,
+                    target = prefix.targets.next() => target,
                 };
-                match object {
-                    Ok(Some(object)) => match prefix.take(self.get, &object) {
-                        Some((place, refused)) => break (object.name.to_string(), place, true, refused),
-                        None => continue,
-                    },
+                match target {
+                    Ok(Some(Target { object, path, .. })) => {
+                        let name = object.name.to_string();
+                        let (place, refused) = match (path, &self.get.place) {
+                            (Ok(path), SaveAs::Folder(dir) | SaveAs::File(dir) | SaveAs::Below(dir, _)) => {
+                                (SaveAs::Below(dir.clone(), path), None)
+                            }
+                            (Err(why), place) => (place.clone(), Some(unsaved(&why))),
+                        };
+                        break (name, place, true, refused);
+                    }
                     Ok(None) => self.prefix = None,
                     Err(error) => {
                         let name = std::mem::take(&mut prefix.name);
@@ -83,41 +87,18 @@ impl<'a> List<'a> {
             if !self.get.recursive {
                 break (url.clone(), self.get.place.clone(), self.get.create_dirs, None);
             }
-            let key = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, key)| key);
-            self.prefix = Some(Prefix {
-                name: url.clone(),
-                objects: self.client.objects(url.as_str()),
-                base_len: keys::base(key).len(),
-                clashes: Clashes::default(),
-            });
+            let globs = self.get.globs.clone();
+            let targets = Targets::of(self.client.objects(url)).only(move |below| globs.take(below));
+            self.prefix = Some(Prefix { name: url.clone(), targets });
         };
         self.given += 1;
         Some(Wanted { number: self.given, source, place, create_dirs, refused })
     }
 }
 
-impl Prefix {
-    /// Where an object goes, or why it cannot be saved; nothing for one that is not meant.
-    fn take(&mut self, get: &GetOptions, object: &longhaul::ObjectInfo) -> Option<(SaveAs, Option<Failure>)> {
-        let refused = |why: &str| {
-            let hint = "fetch it by itself, with -o NAME";
-            let message = format!("{}: cannot be saved under its name: {why}; {hint}", object.name);
-            Some(Failure::new(Exit::LocalFile, "local_file", message))
-        };
-        let below = object.name.key().get(self.base_len..).unwrap_or_default();
-        if !get.globs.take(below) {
-            return None;
-        }
-        let folder = match &get.place {
-            SaveAs::Folder(folder) | SaveAs::File(folder) | SaveAs::Below(folder, _) => folder.clone(),
-        };
-        let path = match keys::path(below, object.len) {
-            Ok(path) => path?,
-            Err(why) => return Some((get.place.clone(), refused(why))),
-        };
-        let clash = self.clashes.add(object.name.key()).err();
-        let clash =
-            clash.and_then(|file| refused(&format!("{file:?} is an object too, and a file cannot be a folder")));
-        Some((SaveAs::Below(folder, path), clash))
-    }
+/// An object that cannot be saved under its name.
+fn unsaved(why: &Error) -> Failure {
+    let failure = Failure::from(why.clone());
+    let message = out::one_line(&format!("{why}; fetch it by itself, with -o NAME")).into_owned();
+    Failure { message, ..failure }
 }

@@ -3,13 +3,14 @@
 //! Folders are walked before anything is sent, in the order of names, so that the same command does the same things in
 //! the same order. What cannot be uploaded has its place in the list with the reason; the rest goes on without it.
 //!
-//! Links to files are followed, as ossutil and the AWS command line do it; links to folders only when asked, and never
-//! into a folder that they lie in: so a walk has an end.
+//! What is below a folder, and which links are followed, the library says ([`files_below`]).
 
 use std::collections::HashMap;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use longhaul::many::{FileBelow, LeftOut, files_below};
 
 use crate::exit::{Exit, Failure};
 use crate::flags::dest::Dest;
@@ -63,7 +64,7 @@ impl Plan {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() && walk.recursive => {
                 let dest = dest.clone().into_prefix();
-                self.folder(path, &found, &dest, walk);
+                self.folder(path, &dest, walk);
             }
             Ok(found) if found.is_dir() => {
                 let path_text = path.display();
@@ -81,46 +82,14 @@ impl Plan {
         }
     }
 
-    /// Everything below a folder. `ways` are the folders on the way from the root to where we are.
-    fn folder(&mut self, root: &Path, found: &Metadata, dest: &Dest, walk: Walk<'_>) {
-        let mut ways = vec![Folder::open(root.to_owned(), String::new(), found, self)];
-        while let Some(here) = ways.last_mut() {
-            let Some(name) = here.entries.pop() else {
-                ways.pop();
-                continue;
-            };
-            let path = here.path.join(&name);
-            let Some(name) = name.to_str() else {
-                self.fail(&path, no_key(&path));
-                continue;
-            };
-            let relative = format!("{}{name}", here.prefix);
-            let link = fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
-            match fs::metadata(&path) {
-                Ok(found) if found.is_dir() && link && !walk.follow_symlinks => {
-                    self.left_out.push(format!(
-                        "{} is a link to a folder and left out; --follow-symlinks goes into it",
-                        text::here(&path)
-                    ));
-                }
-                Ok(found) if found.is_dir() && ways.iter().any(|way| way.id == id_of(&found)) => {
-                    self.left_out
-                        .push(format!("{} leads back to a folder that it lies in: left out", text::here(&path)));
-                }
-                Ok(found) if found.is_dir() => {
-                    ways.push(Folder::open(path, format!("{relative}/"), &found, self));
-                }
-                _ if !walk.globs.take(&relative) => {}
-                Ok(found) if found.is_file() => {
-                    self.items.push(Item { from: Input::Path(path), to: Ok(dest.below(&relative)) });
-                }
-                Ok(_) => self.left_out.push(format!(
-                    "{} is neither file nor folder (a pipe, a socket, a device): left out",
-                    text::here(&path)
-                )),
-                Err(error) => self.fail(&path, unreadable(&path, &error)),
-            }
+    /// Everything below a folder.
+    fn folder(&mut self, root: &Path, dest: &Dest, walk: Walk<'_>) {
+        let found = files_below(root, walk.follow_symlinks, |name| walk.globs.take(name));
+        for FileBelow { path, name, .. } in found.files {
+            let to = name.map(|name| dest.below(&name)).map_err(Failure::from);
+            self.items.push(Item { from: Input::Path(path), to });
         }
+        self.left_out.extend(found.left_out.iter().map(in_words));
     }
 
     fn fail(&mut self, path: &Path, failure: Failure) {
@@ -143,43 +112,19 @@ impl Plan {
     }
 }
 
-/// A folder that is being walked.
-struct Folder {
-    path: PathBuf,
-    /// What names below it begin with.
-    prefix: String,
-    id: (u64, u64),
-    /// What is still to be looked at; the next one is the last.
-    entries: Vec<std::ffi::OsString>,
-}
-
-impl Folder {
-    /// One that cannot be read is told, and as good as empty.
-    fn open(path: PathBuf, prefix: String, found: &Metadata, plan: &mut Plan) -> Self {
-        let names = fs::read_dir(&path).and_then(|entries| {
-            let names = entries.map(|entry| Ok(entry?.file_name()));
-            names.collect::<io::Result<Vec<_>>>()
-        });
-        let mut entries = names.unwrap_or_else(|error| {
-            plan.fail(&path, unreadable(&path, &error));
-            Vec::new()
-        });
-        entries.sort_unstable_by(|a, b| b.cmp(a));
-        Self { id: id_of(found), path, prefix, entries }
+fn in_words(left_out: &LeftOut) -> String {
+    match left_out {
+        LeftOut::LinkToFolder(path) => {
+            format!("{} is a link to a folder and left out; --follow-symlinks goes into it", text::here(path))
+        }
+        LeftOut::LeadsBack(path) => {
+            format!("{} leads back to a folder that it lies in: left out", text::here(path))
+        }
+        LeftOut::NoFile(path) => {
+            format!("{} is neither file nor folder (a pipe, a socket, a device): left out", text::here(path))
+        }
+        other => format!("{other:?}: left out"),
     }
-}
-
-/// What tells one folder from another, however it is reached.
-#[cfg(unix)]
-fn id_of(found: &Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt as _;
-    (found.dev(), found.ino())
-}
-
-/// Nothing tells them apart: links to folders are left out.
-#[cfg(not(unix))]
-fn id_of(_: &Metadata) -> (u64, u64) {
-    (0, 0)
 }
 
 /// The name that a file keeps.

@@ -20,7 +20,6 @@ use longhaul_core::identity::Identity;
 use longhaul_core::words::{DiskFault, FileFacts, Ticket};
 
 use super::{Answer, Aside, Reports, Shared, failed};
-use crate::client::batch::Batch;
 use crate::disk::beside::journal_file::JournalFile;
 use crate::disk::beside::lock::{self, Locking};
 use crate::disk::beside::part_file::PartFile;
@@ -32,6 +31,7 @@ use crate::disk::group::{SyncTarget, Volume};
 use crate::disk::state::receipt;
 use crate::disk::state::state_dir::StateDir;
 use crate::drive::seat;
+use crate::many::Batch;
 use crate::threads;
 
 /// Stack of the thread that syncs a claim, in bytes.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 const NAME_LEN_MAX: usize = 255;
 
 /// The parts of keys that are the same for all of a prefix: everything up to its last slash.
-pub(crate) fn base(prefix_key: &str) -> &str {
+pub(super) fn base(prefix_key: &str) -> &str {
     &prefix_key[..prefix_key.rfind('/').map_or(0, |slash| slash + 1)]
 }
 
@@ -19,7 +19,7 @@ pub(crate) fn base(prefix_key: &str) -> &str {
 ///
 /// # Errors
 /// Why the key is not saved.
-pub(crate) fn path(below: &str, len: u64) -> Result<Option<PathBuf>, &'static str> {
+pub(super) fn path(below: &str, len: u64) -> Result<Option<PathBuf>, &'static str> {
     if (below.is_empty() || below.ends_with('/')) && len == 0 {
         return Ok(None);
     }
@@ -38,7 +38,7 @@ fn part(name: &str) -> Result<&str, &'static str> {
         _ if cfg!(windows) && (name.ends_with(['.', ' ']) || is_device(&lower)) => {
             Err("a part of it is no file name here")
         }
-        _ if longhaul::is_working_file(name) => Err("it ends like the files that unfinished downloads lie in"),
+        _ if longhaul_core::names::is_ours(name) => Err("it ends like the files that unfinished downloads lie in"),
         name => Ok(name),
     }
 }
@@ -56,13 +56,13 @@ fn is_device(name: &str) -> bool {
 /// Keys come in the order of their bytes. Then all that begin with `a` follow each other, so what can still become a
 /// folder is a chain of names each of which begins with the one before: no longer than a key, however many keys there are.
 #[derive(Debug, Default)]
-pub(crate) struct Clashes {
+pub(super) struct Clashes {
     chain: Vec<String>,
 }
 
 impl Clashes {
     /// The next key that is saved; an error names the key whose file is in its way.
-    pub(crate) fn add(&mut self, key: &str) -> Result<(), String> {
+    pub(super) fn add(&mut self, key: &str) -> Result<(), String> {
         while self.chain.last().is_some_and(|last| !key.starts_with(last.as_str())) {
             self.chain.pop();
         }

@@ -1,0 +1,297 @@
+//! Transfers that belong together: one switch stops them all, and none of them takes the place of what another one saved.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::watch;
+
+use crate::client::DownloadBuilder;
+use crate::client::upload::UploadBuilder;
+use crate::disk::folder::FileStat;
+use crate::error::Error;
+use crate::event::{Event, Outcome};
+use crate::sync::locked;
+use crate::transfer::{Events, Transfer};
+
+/// Files that are remembered, so that memory has a bound however long a list is: about 10 MiB. Two sources of one name
+/// further apart than this are told apart only where `overwrite` is not set.
+const REMEMBERED_MAX: usize = 1 << 16;
+
+/// Transfers that belong together, as those of one list do. Cheap to clone.
+///
+/// - None of its downloads replaces a file that another of them saved, [`overwrite`](DownloadBuilder::overwrite) or not:
+///   two sources that want one target end in [`ErrorKind::Exists`](crate::ErrorKind::Exists) for the later one, and the
+///   error names both. Files are told by what they are and not by their names, so this holds as well where a file system
+///   takes two names for one (of another case, say). The last 65,536 files are remembered.
+/// - A source that is fetched twice waits for itself: the second download finds the file of the first one.
+/// - [`stop`](Self::stop) pauses those at work in order, and the others do not begin.
+///
+/// The first holds for each download that was given the batch ([`DownloadBuilder::batch`]), all three for those that the
+/// batch carries out ([`download`](Self::download), [`upload`](Self::upload)). How many are carried out at once is the
+/// caller's to say: each is a future, and what it needs is that of one transfer.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    saved: Arc<Mutex<Saved>>,
+    stopped: Arc<watch::Sender<bool>>,
+    turns: Arc<Turns>,
+}
+
+#[derive(Debug, Default)]
+struct Saved {
+    /// By device and inode: what the file was saved from.
+    whose: HashMap<(u64, u64), Box<str>>,
+    order: VecDeque<(u64, u64)>,
+}
+
+/// The sources at work, as they are shown.
+#[derive(Debug, Default)]
+struct Turns {
+    at_work: Mutex<HashSet<String>>,
+    /// Told when one of them has ended.
+    ended: watch::Sender<()>,
+}
+
+/// What is told of one job of many while it lasts.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice<'a> {
+    /// It is its turn: its transfer is started now.
+    Begins,
+    /// Its transfer tells this.
+    Event(&'a Transfer, &'a Event),
+}
+
+/// How one job of many ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// Its transfer: the id, the file, how far it came. `None` when none was started.
+    pub transfer: Option<Transfer>,
+    /// How it ended.
+    pub end: JobEnd,
+}
+
+/// The end of a [`Report`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum JobEnd {
+    /// Well.
+    Done(Outcome),
+    /// Not well, or by a caller who cancelled it.
+    Failed(Error),
+    /// The batch was stopped, and so many bytes of it are kept (or stored): a later start goes on from there.
+    Stopped {
+        /// Bytes.
+        kept: u64,
+    },
+    /// The batch was stopped before its transfer was started.
+    NotBegun,
+}
+
+impl Report {
+    pub(super) fn failed(error: Error) -> Self {
+        Self { transfer: None, end: JobEnd::Failed(error) }
+    }
+
+    pub(super) fn not_begun() -> Self {
+        Self { transfer: None, end: JobEnd::NotBegun }
+    }
+}
+
+impl Batch {
+    /// Stops all: the transfers at work are paused in order, with everything received durable, and no other begins. There
+    /// is no way back; a new batch goes on.
+    pub fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    /// Whether it was stopped.
+    pub fn is_stopped(&self) -> bool {
+        *self.stopped.borrow()
+    }
+
+    /// Resolves when the batch is stopped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn stopped(&self) {
+        stopped(&mut self.stopped.subscribe()).await;
+    }
+
+    /// Carries out one download: waits for another one of the same source, starts it, tells what happens in it, and
+    /// pauses it when the batch is stopped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the transfer, which then stops in order, with everything received kept.
+    pub async fn download(&self, download: DownloadBuilder, mut tell: impl FnMut(Notice<'_>)) -> Report {
+        let mut stop = self.stopped.subscribe();
+        let turn = async {
+            match download.source() {
+                Some(source) => Some(self.turn(source.to_string()).await),
+                None => None, // refused at its start
+            }
+        };
+        let _turn = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return Report::not_begun(),
+            turn = turn => turn,
+        };
+        tell(Notice::Begins);
+        carry_out(download.batch(self).start(), stop, tell).await
+    }
+
+    /// Carries out one upload, as [`download`](Self::download) does; it waits for no other one.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the transfer, which then stops in order. Input that is read before an upload begins
+    /// ([`Client::upload_reader`](crate::Client::upload_reader)) is read no further, and what was kept of it is removed.
+    pub async fn upload(&self, upload: UploadBuilder, mut tell: impl FnMut(Notice<'_>)) -> Report {
+        if self.is_stopped() {
+            return Report::not_begun();
+        }
+        tell(Notice::Begins);
+        carry_out(upload.start(), self.stopped.subscribe(), tell).await
+    }
+
+    /// Waits until no other download of this source is at work.
+    async fn turn(&self, source: String) -> Turn {
+        let mut ended = self.turns.ended.subscribe();
+        while !locked(&self.turns.at_work).insert(source.clone()) {
+            let _ = ended.changed().await; // the sender is the batch's own
+        }
+        Turn { turns: Arc::clone(&self.turns), source }
+    }
+
+    /// What a file was saved from by a download of this batch.
+    pub(crate) fn whose(&self, file: &FileStat) -> Option<String> {
+        self.saved().whose.get(&key(file)).map(|whose| whose.as_ref().to_owned())
+    }
+
+    /// A file was saved, or found complete.
+    pub(crate) fn add(&self, file: &FileStat, whose: &str) {
+        let (mut saved, file) = (self.saved(), key(file));
+        if saved.whose.insert(file, whose.into()).is_none() {
+            saved.order.push_back(file);
+        }
+        if saved.order.len() > REMEMBERED_MAX
+            && let Some(oldest) = saved.order.pop_front()
+        {
+            saved.whose.remove(&oldest);
+        }
+    }
+
+    fn saved(&self) -> MutexGuard<'_, Saved> {
+        locked(&self.saved)
+    }
+}
+
+/// A source is at work as long as this lives.
+struct Turn {
+    turns: Arc<Turns>,
+    source: String,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        locked(&self.turns.at_work).remove(&self.source);
+        self.turns.ended.send_replace(());
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stopped| *stopped).await.is_err() {
+        std::future::pending().await // the batch is gone: its switch cannot be turned any more
+    }
+}
+
+/// Starts a transfer and follows it to its end, or until the batch is stopped.
+async fn carry_out(
+    starting: impl Future<Output = Result<Transfer, Error>>,
+    mut stop: watch::Receiver<bool>,
+    mut tell: impl FnMut(Notice<'_>),
+) -> Report {
+    let transfer = tokio::select! {
+        biased;
+        () = stopped(&mut stop) => return Report::not_begun(),
+        started = starting => match started {
+            Ok(transfer) => transfer,
+            Err(error) => return Report::failed(error),
+        },
+    };
+    let end = follow(&transfer, &mut stop, |event| tell(Notice::Event(&transfer, event))).await;
+    Report { transfer: Some(transfer), end }
+}
+
+/// Follows a transfer to its end, or until it is stopped, and tells what happens in it.
+async fn follow(transfer: &Transfer, stop: &mut watch::Receiver<bool>, mut tell: impl FnMut(&Event)) -> JobEnd {
+    let mut pausing = false;
+    let mut events = transfer.events();
+    loop {
+        // Events first, so that what led to the end is told before it.
+        tokio::select! {
+            biased;
+            () = stopped(stop), if !pausing => {
+                pausing = true;
+                if let Some(kept) = pause(transfer, &mut events, &mut tell).await {
+                    return JobEnd::Stopped { kept };
+                } // else it ended by itself
+            }
+            Some(event) = events.next() => tell(&event),
+            outcome = transfer.finished() => return match outcome {
+                Ok(outcome) => JobEnd::Done(outcome),
+                Err(error) => JobEnd::Failed(error),
+            },
+        }
+    }
+}
+
+/// Pauses; the bytes that are kept, or `None` when the transfer ended instead.
+async fn pause(transfer: &Transfer, events: &mut Events, tell: &mut impl FnMut(&Event)) -> Option<u64> {
+    let mut kept = None;
+    let mut pause = std::pin::pin!(transfer.pause());
+    loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.next() => {
+                if let Event::Paused { held, .. } = event {
+                    kept = Some(held);
+                }
+                tell(&event);
+            }
+            // An error is the transfer's own, and told as such.
+            _ = &mut pause => return kept,
+        }
+    }
+}
+
+fn key(file: &FileStat) -> (u64, u64) {
+    (file.device, file.facts.inode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_known_by_what_they_are_and_the_oldest_are_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("A"));
+        std::fs::write(&a, b"").unwrap();
+        std::fs::hard_link(&a, &b).unwrap();
+        let entry = |path| FileStat::of(std::fs::File::open(path).unwrap()).unwrap();
+        let batch = Batch::default();
+        assert_eq!(batch.whose(&entry(&a)), None);
+        batch.add(&entry(&a), "one");
+        assert_eq!(batch.whose(&entry(&b)).as_deref(), Some("one"));
+        let mut other = entry(&a);
+        for inode in 0..2 * REMEMBERED_MAX as u64 {
+            other.device = entry(&a).device + 1;
+            other.facts.inode = inode;
+            batch.add(&other, "more");
+            batch.add(&other, "more");
+        }
+        assert_eq!(batch.saved().whose.len(), REMEMBERED_MAX);
+        assert_eq!(batch.saved().order.len(), REMEMBERED_MAX);
+        assert_eq!(batch.whose(&entry(&a)), None);
+    }
+}
