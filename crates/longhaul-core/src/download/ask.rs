@@ -11,11 +11,11 @@ use crate::words::Ticket;
 impl Download {
     /// Sends as many requests as may be under way now.
     pub(super) fn fetch_more(&mut self) {
-        if self.is_voiding() || self.beginning.is_some() || self.run.now() < self.retry.not_before {
+        if self.is_voiding() || self.files.is_beginning() || self.run.now() < self.retry.not_before {
             return;
         }
         while let Some(next) = self.next_request() {
-            let condition = match (&self.current, &self.finished) {
+            let condition = match (self.files.current(), self.files.finished()) {
                 _ if next.probe || self.conditions_off => None,
                 (_, Some(identity)) => identity.strong(),
                 (Some(g), _) => g.begin.identity.strong(),
@@ -39,19 +39,19 @@ impl Download {
         let ranged = !self.ask_whole;
         let ask = |start, end| Asked { start, end, ranged, conditional: false };
         let next = |asked, probe| Next { asked, probe, hedges: None };
-        if self.finished.is_some() {
+        if self.files.finished().is_some() {
             return self.line.is_empty().then(|| next(ask(0, Some(1)), false));
         }
-        let probing = self.probe_next || self.current.as_ref().is_none_or(|g| !self.joinable(g) || self.is_unwanted(g));
+        let probing = self.probe_next || self.files.current().is_none_or(|g| !self.joinable(g) || self.is_unwanted(g));
         if probing {
             // Where several may follow, the first one asks for as much as would not be divided: what comes after it is
             // divided when the length is known, and no stream has to be cut short for that.
-            let several = self.line.may_share() && self.current.is_none();
+            let several = self.line.may_share() && self.files.current().is_none();
             let piece = several && ranged && !self.ask_open && !self.begins_with_last();
             let end = piece.then_some(2 * self.config.piece_min.max(1));
             return self.may_probe().then(|| next(ask(0, end), true));
         }
-        let g = self.current.as_ref()?;
+        let g = self.files.current()?;
         let alone = self.single || self.ask_whole || g.begin.identity.length.is_none();
         let allowed = if alone { 1 } else { self.line.allowed() as usize };
         if self.line.len() >= allowed {
@@ -80,13 +80,13 @@ impl Download {
             return; // the files are changing places: into which one, is known when that is over
         }
         let awaited = !self.planted(Fault::TakeoverNotAwaited);
-        if let Some(g) = &self.current {
+        if let Some(g) = self.files.current() {
             self.line.settle(self.run.now(), g, awaited, &mut self.run);
         }
     }
 
     pub(super) fn look_at_pace(&mut self) {
-        if let Some(g) = &self.current {
+        if let Some(g) = self.files.current() {
             self.line.look_at_pace(self.run.now(), g, self.disk.is_throttled());
         }
     }

@@ -8,6 +8,7 @@
 //! ```
 
 use super::Download;
+use super::files::Lost;
 use super::restart::Restart;
 use super::step::{Failure, Note, Plainer, Trouble};
 use crate::fault::Fault;
@@ -31,17 +32,18 @@ impl Download {
     pub(super) fn void_refuted(&mut self) -> Option<Note> {
         let reason = if self.lied { Restart::ValidatorLied } else { Restart::NotProvable };
         let refuted = self.refuted?;
-        let g = self.current.as_mut().filter(|g| g.begin.generation == refuted && g.held.total() > 0)?;
-        let all = Range::new(0, u64::MAX);
-        let discarded = g.held.void(&[all]);
-        self.record_void(refuted, vec![all], reason);
+        if !self.files.is_current(refuted) || self.files.held() == 0 {
+            return None;
+        }
+        let discarded = self.files.void_all();
+        self.record_void(Lost { generation: refuted, ranges: vec![Range::new(0, u64::MAX)] }, reason);
         Some(Note::Restarted { reason, discarded })
     }
 
     /// Two replies under one validator contradict each other: only a single reply may make the file now.
     pub(super) fn contradicted(&mut self) {
         self.lied = true;
-        self.refuted = self.current.as_ref().map(|g| g.begin.generation);
+        self.refuted = self.files.current().map(|g| g.begin.generation);
         self.one_reply = true;
         self.probe_next = true;
         self.stop_all();
@@ -167,11 +169,11 @@ impl Download {
             Suspicion::Encoded => Restart::Encoded,
             _ => return false,
         };
-        if self.finished.is_some() {
+        if self.files.finished().is_some() {
             self.replace_finished(reason);
             return true;
         }
-        let held = self.current.as_ref().is_some_and(|g| self.joinable(g));
+        let held = self.files.current().is_some_and(|g| self.joinable(g));
         let stops = self.config.on_change == OnChange::Stop || self.planted(Fault::StuckWithoutValidator);
         if !held || stops || self.anew.is_some() {
             return false;
@@ -187,7 +189,7 @@ impl Download {
     /// validator of its own speaks for itself.
     pub(super) fn may_begin_anew(&self, identity: &Identity, likeness: Likeness) -> Option<Restart> {
         let reason = self.anew?;
-        let known = &self.current.as_ref()?.begin.identity;
+        let known = &self.files.current()?.begin.identity;
         let opaque = |identity: &Identity| identity.etag.as_deref().map(|e| e.trim_start_matches("W/").to_owned());
         let length = known.length.is_some() && known.length == identity.length;
         let tag = known.etag.is_some() && opaque(known) == opaque(identity);
@@ -200,7 +202,7 @@ impl Download {
     // ---- failures ----------------------------------------------------------------------------------------------
 
     pub(super) fn failed(&mut self, why: Trouble, retry_after_ms: Option<u64>) {
-        let held = self.current.as_ref().map_or(0, |g| g.held.total());
+        let held = self.files.held();
         if std::mem::take(&mut self.whole_at_last) && held > 0 {
             (self.ask_whole, self.ranges_refused) = (false, false); // that worked, and may have been chance
         }

@@ -1,5 +1,6 @@
 //! Publishing what is whole, and winding down what is not.
 
+use super::files::{Claimed, Lost};
 use super::held::Slot;
 use super::journal::{Publishing, Record};
 use super::restart::Restart;
@@ -20,7 +21,7 @@ impl Download {
         if !self.line.is_empty() {
             return self.stop_all();
         }
-        let Some(g) = &self.current else { return };
+        let Some(g) = self.files.current() else { return };
         let unread = g.held.list().iter().any(|k| !k.read);
         if !self.run.is_idle() || unread || g.begin.slot == Slot::Next {
             return;
@@ -39,7 +40,7 @@ impl Download {
     }
 
     fn seal(&mut self) {
-        let length = self.current.as_ref().and_then(|g| g.begin.identity.length).unwrap_or(0);
+        let length = self.files.current().and_then(|g| g.begin.identity.length).unwrap_or(0);
         self.job(Job::Seal, Step::Seal { length });
     }
 
@@ -67,7 +68,7 @@ impl Download {
         let computed: Vec<Digest> = computed.into_iter().filter(proves).collect();
         for digest in computed {
             self.note(Note::DigestMatched(digest.clone()));
-            self.verified.push(digest);
+            self.files.prove(digest);
         }
         true
     }
@@ -80,13 +81,13 @@ impl Download {
         // One reply cannot bring several pieces: these are fetched under the same validator once more.
         self.one_reply |= !self.has_several_pieces();
         self.probe_next = true;
-        let Some(g) = &mut self.current else { return };
+        let Some(g) = self.files.current() else { return };
         let whole = Range::new(0, g.begin.identity.length.unwrap_or(u64::MAX));
-        let discarded = g.held.void(&[whole]);
         let generation = g.begin.generation;
+        let discarded = self.files.void_all();
         self.refuted = Some(generation); // an empty object is whole with nothing held
         self.note(Note::Restarted { reason: Restart::DigestMismatch, discarded });
-        self.record_void(generation, vec![whole], Restart::DigestMismatch);
+        self.record_void(Lost { generation, ranges: vec![whole] }, Restart::DigestMismatch);
         self.retry.restart_at(0);
         if self.mismatches > 1 {
             self.fail(Failure::Integrity { expected, actual, declared });
@@ -94,7 +95,7 @@ impl Download {
     }
 
     pub(super) fn verdict_on(&self, g: &Generation) -> Verified {
-        match self.verified.iter().map(|d| d.kind()).min() {
+        match self.files.proven().iter().map(|d| d.kind()).min() {
             Some(kind) => Verified::Digest(kind),
             // A validator says whose bytes these are, not that they are all.
             None if g.end_not_provable => Verified::Nothing,
@@ -128,10 +129,10 @@ impl Download {
     }
 
     fn done(&mut self) {
-        if let Some(g) = &self.current {
+        if let Some(g) = self.files.current() {
             let length = g.begin.identity.length.unwrap_or(0);
             let verified = self.verdict_on(g);
-            self.finish(Finish::Done { length, verified, already: !self.moved });
+            self.finish(Finish::Done { length, verified, already: !self.files.has_moved() });
         }
     }
 
@@ -158,14 +159,12 @@ impl Download {
             (Job::Receipt, Heard::Done) => self.job(Job::Forget, Step::Forget),
             (Job::Forget, Heard::Done) => self.done(),
             (Job::LastSync { covered }, Heard::Done) => {
-                let Some(g) = &mut self.current else { return };
-                let bytes = g.held.claim(&covered);
-                let generation = g.begin.generation;
-                self.record(Job::LastClaim { bytes }, vec![Record::Claim { generation, extents: covered }], true);
+                let Some(Claimed { generation, extents, bytes, .. }) = self.files.claim(covered) else { return };
+                self.record(Job::LastClaim { bytes }, vec![Record::Claim { generation, extents }], true);
             }
             (Job::LastClaim { .. }, Heard::Done) => self.last_facts(),
             (Job::LastFacts, Heard::Facts(facts)) => {
-                let generation = self.current.as_ref().map_or(0, |g| g.begin.generation);
+                let generation = self.files.current().map_or(0, |g| g.begin.generation);
                 self.record(Job::CleanStop, vec![Record::CleanStop { generation, facts }], true);
             }
             (Job::CleanStop | Job::RemoveAll, Heard::Done) => self.finish_ending(),
@@ -238,8 +237,8 @@ impl Download {
     }
 
     fn sealed(&mut self, facts: FileFacts) {
-        let generation = self.current.as_ref().map_or(0, |g| g.begin.generation);
-        let length = self.current.as_ref().and_then(|g| g.begin.identity.length);
+        let generation = self.files.current().map_or(0, |g| g.begin.generation);
+        let length = self.files.current().and_then(|g| g.begin.identity.length);
         self.law(6, length == Some(facts.len), "the sealed file does not have the promised length");
         self.publishing = Some(Publishing { generation, facts });
         if self.small_since.is_some() {
@@ -281,7 +280,7 @@ impl Download {
         if self.ending == Some(Ending::Discard) {
             return if self.opened { self.job(Job::RemoveAll, Step::RemoveAll) } else { self.finish_ending() };
         }
-        let Some(g) = self.current.as_ref().filter(|_| self.disk.can_claim()) else {
+        let Some(g) = self.files.current().filter(|_| self.disk.can_claim()) else {
             return self.finish_ending();
         };
         let covered = g.held.dirty();
@@ -294,8 +293,7 @@ impl Download {
 
     fn last_facts(&mut self) {
         // Extents that were not read back yet must be read next time: then this is no clean stop.
-        let read = |g: &&Generation| g.hints.is_empty() && g.held.list().iter().all(|k| k.read);
-        match self.current.as_ref().filter(read) {
+        match self.files.current().filter(|g| g.is_read()) {
             Some(g) => {
                 let slot = g.begin.slot;
                 self.job(Job::LastFacts, Step::Facts { slot });

@@ -1,28 +1,21 @@
 //! Keeping what was received: hints, syncs, claims, checks, voids, and the old generation.
 
-use std::collections::HashSet;
-
-use super::held::Slot;
+use super::files::{Claimed, Lost, Reading, ToRead, good_ones};
 use super::journal::Record;
 use super::restart::Restart;
-use super::resume::Generation;
 use super::step::{Failure, Heard, Note, Step};
 use super::{Download, Job};
 use crate::fault::Fault;
-use crate::ranges::Range;
-use crate::words::{DiskFault, Durability, Extent};
+use crate::words::{DiskFault, Extent};
 
 impl Download {
     /// Bytes reached the file: keep them in mind, and leave a hint.
     pub(super) fn wrote(&mut self, extent: Extent) {
-        let Some(g) = &mut self.current else { return };
-        let before = g.held.total();
-        let fits = g.held.grow(extent);
-        let (total, generation) = (g.held.total(), g.begin.generation);
-        self.law(4, fits, "a stream wrote over bytes that are held already");
-        self.moved = true;
-        self.disk.wrote(self.run.now(), total.saturating_sub(before));
-        if self.retry.progress(total) {
+        let Some(grown) = self.files.grow(extent) else { return };
+        let generation = grown.generation;
+        self.law(4, grown.fits, "a stream wrote over bytes that are held already");
+        self.disk.wrote(self.run.now(), grown.more);
+        if self.retry.progress(grown.total) {
             self.suspects = 0;
             self.doubts = 0;
             (self.told, self.anew) = (None, None);
@@ -37,11 +30,11 @@ impl Download {
         match (job, heard) {
             // What was learned of a generation that was left meanwhile says nothing of the one that took its place.
             (Job::Sync { generation, .. }, Heard::Done) | (Job::Check { generation, .. }, Heard::Checked { .. })
-                if self.current.as_ref().is_none_or(|g| g.begin.generation != generation) => {}
+                if !self.files.is_current(generation) => {}
             (Job::Sync { covered, .. }, Heard::Done) => self.synced(covered),
             (Job::Sync { covered, .. }, _) if self.planted(Fault::FailedSyncIgnored) => self.synced(covered),
             (Job::Sync { generation, .. }, Heard::Failed(fault)) => self.sync_failed(generation, fault),
-            (Job::Check { asked, hints, .. }, Heard::Checked { bad }) => self.checked(asked, bad, hints),
+            (Job::Check { asked, why, .. }, Heard::Checked { bad }) => self.checked(asked, bad, why),
             (Job::Check { .. }, Heard::Failed(DiskFault::Interrupted)) => {}
             (Job::Check { .. }, Heard::Failed(fault)) => self.fail_disk(fault, "read back"),
             (Job::Retire, Heard::Done) => self.job(Job::Promote, Step::Promote),
@@ -66,15 +59,15 @@ impl Download {
     pub(super) fn may_sync(&self) -> bool {
         self.power()
             && self.disk.is_folder_synced()
-            && self.beginning.is_none()
-            && self.current.as_ref().is_some_and(|g| !g.is_whole())
+            && !self.files.is_beginning()
+            && self.files.current().is_some_and(|g| !g.is_whole())
             // One at a time: when two overlap, the kernel may report a lost page to one of them and success to the
             // other, so neither would prove anything.
             && !self.run.any(|j| matches!(j, Job::Sync { .. }))
     }
 
     pub(super) fn sync_if_due(&mut self) {
-        let Some(g) = &self.current else { return };
+        let Some(g) = self.files.current() else { return };
         if !self.disk.is_sync_due(self.run.now()) || !self.may_sync() {
             return;
         }
@@ -94,15 +87,10 @@ impl Download {
 
     /// Records as claimed what a completed sync covered.
     fn claim(&mut self, covered: Vec<Extent>) {
-        let Some(g) = &mut self.current else { return };
-        // What was voided or replaced since the sync began is not claimed.
-        let still: Vec<Extent> = covered.into_iter().filter(|e| g.held.reaches(e)).collect();
-        let bytes = g.held.claim(&still);
-        let known = still.iter().all(|e| g.held.is_read(e.start));
-        let generation = g.begin.generation;
+        let Some(Claimed { generation, extents, bytes, known }) = self.files.claim(covered) else { return };
         self.law(1, known, "bytes are claimed that were neither written nor read back in this run");
-        if !still.is_empty() {
-            self.record(Job::Claim { bytes }, vec![Record::Claim { generation, extents: still }], true);
+        if !extents.is_empty() {
+            self.record(Job::Claim { bytes }, vec![Record::Claim { generation, extents }], true);
         }
     }
 
@@ -116,16 +104,13 @@ impl Download {
         let too_often = self.disk.sync_failed();
         // Syncs under way saw the same error or were begun after it: their success would prove nothing either.
         self.run.forget(|j| matches!(j, Job::Sync { generation: g, .. } if *g == generation));
-        if self.current.as_ref().is_some_and(|g| g.begin.generation == generation) {
+        if self.files.is_current(generation) {
             // Also bytes that landed before the failure and are told of after it are in doubt: given up once all is
             // told.
             self.stop_all();
             self.disk.lose_unsynced();
-        } else if let Some(old) = self.old.as_mut().filter(|g| g.begin.generation == generation) {
-            let ranges = old.held.drop_unclaimed();
-            if !ranges.is_empty() {
-                self.record_void(generation, ranges, Restart::SyncFailed);
-            }
+        } else if let Some(lost) = self.files.drop_unclaimed(generation) {
+            self.record_void(lost, Restart::SyncFailed);
         }
         if too_often {
             self.fail(Failure::Disk { fault, during: "sync" });
@@ -141,20 +126,18 @@ impl Download {
     }
 
     pub(super) fn give_up_unclaimed(&mut self) {
-        let Some(g) = &mut self.current else { return };
-        let ranges = g.held.drop_unclaimed();
-        let (generation, held) = (g.begin.generation, g.held.total());
+        let Some(generation) = self.files.current().map(|g| g.begin.generation) else { return };
         self.disk.is_clean_from_here();
-        if !ranges.is_empty() {
-            let discarded = ranges.iter().map(|r| r.len()).sum();
+        if let Some(lost) = self.files.drop_unclaimed(generation) {
+            let discarded = lost.ranges.iter().map(|r| r.len()).sum();
             self.note(Note::Restarted { reason: Restart::SyncFailed, discarded });
-            self.record_void(generation, ranges, Restart::SyncFailed);
-            self.retry.restart_at(held);
+            self.record_void(lost, Restart::SyncFailed);
+            self.retry.restart_at(self.files.held());
         }
     }
 
     pub(super) fn throttle(&mut self) {
-        let unsynced = self.current.as_ref().map_or(0, |g| g.held.unclaimed());
+        let unsynced = self.files.current().map_or(0, |g| g.held.unclaimed());
         if let Some(stop) = self.disk.throttle(unsynced) {
             self.run.order(Step::Throttle(stop));
         }
@@ -168,112 +151,58 @@ impl Download {
         if !self.settle_failed_sync() {
             return false;
         }
-        let trusted = self.planted(Fault::HintTrusted);
-        let Some(g) = &mut self.current else { return true };
-        if !g.hints.is_empty() {
-            let hints = std::mem::take(&mut g.hints);
-            if trusted {
-                hints.iter().for_each(|&h| {
-                    g.held.grow(h);
-                });
+        if let Some(hints) = self.files.take_hints() {
+            if self.planted(Fault::HintTrusted) {
+                self.files.matched(&hints.extents, true);
                 self.disk.wrote(self.run.now(), 0);
                 return true;
             }
-            let (slot, generation) = (g.begin.slot, g.begin.generation);
-            let step =
-                Step::Check { slot, extents: hints.clone(), rewrite: self.config.durability == Durability::Power };
-            self.job(Job::Check { asked: hints, hints: true, generation }, step);
-        } else if !self.partials_asked && !self.run.any(|j| matches!(j, Job::Check { .. })) {
-            self.partials_asked = true;
-            let block = g.begin.block_len;
-            let length = g.begin.identity.length;
-            let partial = |e: Extent| !e.end().is_multiple_of(block) && Some(e.end()) != length;
-            let asked: Vec<Extent> =
-                g.held.list().iter().filter(|k| !k.read && partial(k.extent)).map(|k| k.extent).collect();
-            let (slot, generation) = (g.begin.slot, g.begin.generation);
-            if !asked.is_empty() {
-                let step = Step::Check { slot, extents: asked.clone(), rewrite: false };
-                self.job(Job::Check { asked, hints: true, generation }, step);
-            }
+            self.check(hints, Reading::Hints);
+        } else if !self.run.any(|j| matches!(j, Job::Check { .. }))
+            && let Some(partials) = self.files.take_partials()
+        {
+            self.check(partials, Reading::Partials);
         }
-        !self.run.any(|j| matches!(j, Job::Check { hints: true, .. }))
+        !self.run.any(Job::is_proof)
     }
 
-    fn checked(&mut self, asked: Vec<Extent>, bad: Vec<Extent>, first: bool) {
+    /// Reads extents back. Those for which only a hint speaks are written again in place: the kernel may show pages that
+    /// never reached the disk.
+    fn check(&mut self, ToRead { slot, generation, extents }: ToRead, why: Reading) {
+        let rewrite = why == Reading::Hints && self.power();
+        let step = Step::Check { slot, extents: extents.clone(), rewrite };
+        self.job(Job::Check { asked: extents, why, generation }, step);
+    }
+
+    fn checked(&mut self, asked: Vec<Extent>, bad: Vec<Extent>, why: Reading) {
         let bad = if self.planted(Fault::DamageIgnored) { Vec::new() } else { bad };
-        let damaged: HashSet<&Extent> = bad.iter().collect();
-        let good: Vec<Extent> = asked.into_iter().filter(|e| !damaged.contains(e)).collect();
-        let unsynced_claims = self.planted(Fault::HintClaimedUnsynced);
-        let Some(g) = &mut self.current else { return };
-        let before = g.held.unclaimed();
-        for e in &good {
-            match g.held.get(e.start, e.len) {
-                Some(_) => g.held.mark_read(&[*e]),
-                None if first => {
-                    g.held.grow(*e);
-                }
-                None => {} // voided or grown meanwhile
-            }
-        }
-        let more = g.held.unclaimed().saturating_sub(before);
+        let good = good_ones(asked, &bad);
+        let more = self.files.matched(&good, why != Reading::Claims);
         if more > 0 {
             self.disk.wrote(self.run.now(), more);
+            if self.planted(Fault::HintClaimedUnsynced) {
+                self.claim(good);
+            }
         }
-        if unsynced_claims && more > 0 {
-            self.claim(good);
+        // The claims that do not match are voided, durably, before anything is fetched again.
+        if let Some(lost) = self.files.differed(&bad) {
+            self.note(Note::Damaged { ranges: lost.ranges.clone() });
+            self.record_void(lost, Restart::Damaged);
         }
-        self.damaged(&bad);
-        if let Some(g) = &self.current {
-            self.retry.progress(g.held.total());
-        }
-    }
-
-    /// Extents whose bytes do not match: the claims among them are voided, durably, before anything is fetched again.
-    fn damaged(&mut self, bad: &[Extent]) {
-        let Some(g) = &mut self.current else { return };
-        if bad.is_empty() {
-            return;
-        }
-        // A bad hint leaves the shorter claim with the same start alone: that one is checked by itself.
-        let told = bad.iter().map(|e| {
-            let claim = g.held.list().iter().map(|k| k.extent).find(|k| k.start == e.start && k.len < e.len);
-            Range::new(claim.map_or(e.start, Extent::end), e.end())
-        });
-        let told: Vec<Range> = told.collect();
-        let claims: Vec<Extent> = bad.iter().copied().filter(|e| g.held.get(e.start, e.len).is_some()).collect();
-        let ranges: Vec<Range> = claims.iter().map(|e| e.range()).collect();
-        g.held.void(&ranges);
-        let generation = g.begin.generation;
-        self.note(Note::Damaged { ranges: told.clone() });
-        self.record_void(generation, told, Restart::Damaged);
+        self.retry.progress(self.files.held());
     }
 
     /// Law 2: nothing that was promised is destroyed before this record is durable; `fetch_more` waits for it.
-    pub(super) fn record_void(&mut self, generation: u32, ranges: Vec<Range>, reason: Restart) {
+    pub(super) fn record_void(&mut self, Lost { generation, ranges }: Lost, reason: Restart) {
         self.record(Job::Void, vec![Record::Void { generation, ranges, reason }], true);
     }
 
     /// Claims that were not read back since an unclean stop are read beside the download, some at a time.
     pub(super) fn check_beside(&mut self) {
-        let under_way = self.run.any(|j| matches!(j, Job::Check { .. }));
-        let Some(g) = self.current.as_ref().filter(|_| !under_way) else { return };
-        let mut bytes = 0;
-        let asked: Vec<Extent> = g
-            .held
-            .list()
-            .iter()
-            .filter(|k| !k.read)
-            .map(|k| k.extent)
-            .take_while(|e| {
-                let fits = bytes < self.config.check_bytes;
-                bytes += e.len;
-                fits
-            })
-            .collect();
-        if !asked.is_empty() {
-            let generation = g.begin.generation;
-            let step = Step::Check { slot: g.begin.slot, extents: asked.clone(), rewrite: false };
-            self.job(Job::Check { asked, hints: false, generation }, step);
+        if !self.run.any(|j| matches!(j, Job::Check { .. }))
+            && let Some(unread) = self.files.some_unread(self.config.check_bytes)
+        {
+            self.check(unread, Reading::Claims);
         }
     }
 
@@ -281,11 +210,9 @@ impl Download {
 
     /// The new version's first block is safe (or, when much is held of the old one, all of it): the old one may go.
     pub(super) fn promote_if_due(&mut self) {
-        let (Some(g), Some(old)) = (&self.current, &self.old) else { return };
-        let safe = if self.power() { g.held.claimed() } else { g.held.total() };
-        let first_block = g.begin.block_len.min(g.begin.identity.length.unwrap_or(u64::MAX));
+        let Some(old) = self.files.old() else { return };
         let dear = old.held.total() > self.config.keep_old_above && self.joinable(old);
-        let due = g.is_whole() || (safe >= first_block && !dear);
+        let due = self.files.old_may_go(self.power(), dear);
         // Syncs in flight name a slot; it must not change under them.
         let quiet = !self.run.any(|j| !matches!(j, Job::Hint));
         if due && quiet {
@@ -301,10 +228,7 @@ impl Download {
     fn promoted(&mut self) {
         let voiding = self.run.any(|j| matches!(j, Job::Retire));
         self.law(2, !voiding, "a file was replaced before the retirement of its generation was recorded");
-        self.old = None;
-        if let Some(g) = &mut self.current {
-            g.begin.slot = Slot::Main;
-        }
+        self.files.promoted();
         if self.power() {
             self.job(Job::PromoteDir, Step::SyncDir);
         }
@@ -313,33 +237,12 @@ impl Download {
     // ---- compaction --------------------------------------------------------------------------------------------
 
     pub(super) fn compact_if_due(&mut self) {
-        let extents = [&self.current, &self.old].into_iter().flatten().map(|g| g.held.list().len() as u64);
-        if !self.disk.wants_compaction(extents.sum()) || self.beginning.is_some() {
+        if !self.disk.wants_compaction(self.files.extents()) || self.files.is_beginning() {
             return;
         }
         self.disk.compacted();
         let mut records = vec![Record::Source(self.config.source.clone())];
-        for g in [&self.old, &self.current].into_iter().flatten() {
-            snapshot(g, &mut records);
-        }
+        self.files.snapshot(&mut records);
         self.job(Job::Compact, Step::Compact { records });
     }
-}
-
-/// All that a journal must say of a generation.
-pub(super) fn snapshot(g: &Generation, records: &mut Vec<Record>) {
-    let generation = g.begin.generation;
-    records.push(Record::Begin(g.begin.clone()));
-    let claims: Vec<Extent> = g
-        .held
-        .list()
-        .iter()
-        .filter(|k| k.claimed_len > 0)
-        .map(|k| Extent { start: k.extent.start, len: k.claimed_len, crc: k.claimed_crc })
-        .collect();
-    if !claims.is_empty() {
-        records.push(Record::Claim { generation, extents: claims });
-    }
-    let hints = g.held.dirty().into_iter().chain(g.hints.iter().copied());
-    records.extend(hints.map(|extent| Record::Hint { generation, extent }));
 }

@@ -21,6 +21,7 @@
 //! * `doubt`: replies that are not believed at once.
 //! * `ask`: which request is sent next. `line`: the requests under way, who brings what, and how fast.
 //! * `disk`: what was learned of the disk; when a sync is due, whether a claim would be worth anything.
+//! * `files`: what is held, of which generations.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
 //! * `finish`: publishing, winding down.
 //! * `window`: where the file's offsets lie in the object, when only a part of it is wanted.
@@ -33,6 +34,7 @@ mod ask;
 mod config;
 mod disk;
 mod doubt;
+mod files;
 mod finish;
 pub mod held;
 pub mod journal;
@@ -57,9 +59,9 @@ use crate::retry::Retry;
 use crate::run::{Machine, Ordered, Run};
 use crate::words::{Command, DiskFault, Extent, Millis, Ticket};
 use disk::Disk;
-use held::Slot;
+use files::{Files, Reading};
 use journal::{Publishing, Record};
-use line::{Body, Line};
+use line::Line;
 use restart::Restart;
 use resume::Generation;
 use step::{Failure, Finish, Heard, Note, Receipt, Step, Verified};
@@ -75,7 +77,7 @@ enum Job {
     Settle,
     LengthKnown,
     Compact,
-    Check { asked: Vec<Extent>, hints: bool, generation: u32 },
+    Check { asked: Vec<Extent>, why: Reading, generation: u32 },
     // The begin of a generation, in this order.
     RetireNext,
     Begin,
@@ -107,14 +109,15 @@ enum Job {
     RemoveAll,
 }
 
-/// A generation that is about to begin with the reply of a waiting stream.
-#[derive(Debug, Clone)]
-struct Beginning {
-    stream: Ticket,
-    identity: Identity,
-    body: Body,
-    reason: Option<Restart>,
-    slot: Slot,
+/// What was found when the folder was opened.
+#[derive(Debug, Clone, Default)]
+struct AtStart {
+    /// Free bytes on the file system.
+    free: Option<u64>,
+    /// A crash would leave nothing to explain: the short way is open.
+    traceless: bool,
+    /// Why the run begins from nothing although something was there.
+    restart: Option<Restart>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -133,6 +136,7 @@ pub struct Download {
     run: Run<Step, Job>,
     disk: Disk,
     line: Line,
+    files: Files,
 
     opened: bool,
     over: bool,
@@ -141,19 +145,9 @@ pub struct Download {
     closing: bool,
     publishing: Option<Publishing>,
 
-    current: Option<Generation>,
-    old: Option<Generation>,
-    beginning: Option<Beginning>,
-    next_generation: u32,
-    source_recorded: bool,
     /// Since when the current generation is on the short way.
     small_since: Option<Millis>,
-    /// What was found at the start leaves the short way open.
-    traceless: bool,
-    free: Option<u64>,
-    restart: Option<Restart>,
-    /// The identity of the finished file at the target, while it is being asked about.
-    finished: Option<Identity>,
+    at_start: AtStart,
 
     // What was learned of the source.
     ask_whole: bool,
@@ -195,12 +189,6 @@ pub struct Download {
     doubts: u32,
     changes: u32,
     mismatches: u32,
-
-    /// Claims that end inside a block were asked to be read back.
-    partials_asked: bool,
-    verified: Vec<Digest>,
-    /// Something was fetched in this run or an earlier one of it: the outcome is not "already there".
-    moved: bool,
 }
 
 impl Download {
@@ -209,27 +197,21 @@ impl Download {
         let retry = Retry::new(config.retry, config.seed);
         let disk = Disk::new(&config);
         let line = Line::new(&config);
+        let files = Files::new(config.block_len_min);
         let mut run = Self {
             config,
             planted: None,
             run: Run::new(),
             disk,
             line,
+            files,
             opened: false,
             over: false,
             ending: None,
             closing: false,
             publishing: None,
-            current: None,
-            old: None,
-            beginning: None,
-            next_generation: 1,
-            source_recorded: false,
             small_since: None,
-            traceless: false,
-            free: None,
-            restart: None,
-            finished: None,
+            at_start: AtStart::default(),
             ask_whole: false,
             whole_at_last: false,
             page_told: false,
@@ -254,9 +236,6 @@ impl Download {
             doubts: 0,
             changes: 0,
             mismatches: 0,
-            partials_asked: false,
-            verified: Vec::new(),
-            moved: false,
         };
         if run.config.named {
             run.run.begin(Job::Open, Step::Open);
@@ -275,7 +254,7 @@ impl Download {
     /// The received bytes that count, for progress displays: held, and of these claimed by a record that is on disk.
     /// None, from the moment on when a new generation was decided upon: nothing is added to the old one's any more.
     pub fn held(&self) -> (u64, u64) {
-        if self.beginning.is_some() && self.opened {
+        if self.files.is_beginning() && self.opened {
             return (0, 0);
         }
         let under_way = self.run.jobs().map(|job| match job {
@@ -283,17 +262,17 @@ impl Download {
             _ => 0,
         });
         let under_way: u64 = under_way.sum();
-        self.current.as_ref().map_or((0, 0), |g| (g.held.total(), g.held.claimed().saturating_sub(under_way)))
+        self.files.current().map_or((0, 0), |g| (g.held.total(), g.held.claimed().saturating_sub(under_way)))
     }
 
     /// The identity that bytes are held of, once known.
     pub fn identity(&self) -> Option<&Identity> {
-        self.current.as_ref().map(|g| &g.begin.identity)
+        self.files.current().map(|g| &g.begin.identity)
     }
 
     /// The generation in work, for `show --explain` and progress.
     pub fn generation(&self) -> Option<&Generation> {
-        self.current.as_ref()
+        self.files.current()
     }
 
     // ---- the one place where steps are chosen ------------------------------------------------------------------
@@ -314,7 +293,7 @@ impl Download {
         if !self.prove() || self.advance_small() {
             return;
         }
-        if self.beginning.is_none() {
+        if !self.files.is_beginning() {
             self.promote_if_due();
             if self.run.any(|j| j.blocks_all()) {
                 return;
@@ -325,7 +304,7 @@ impl Download {
         self.compact_if_due();
         self.settle_takeovers();
         self.look_at_pace();
-        if self.current.as_ref().is_some_and(|g| self.is_ready(g)) {
+        if self.files.current().is_some_and(|g| self.is_ready(g)) {
             self.try_publish();
         } else {
             self.fetch_more();
@@ -333,7 +312,7 @@ impl Download {
     }
 
     fn is_ready(&self, g: &Generation) -> bool {
-        if self.beginning.is_some() || self.finished.is_some() {
+        if self.files.is_beginning() || self.files.finished().is_some() {
             return false;
         }
         if self.planted(Fault::PublishedWithHoles) && self.line.is_empty() && self.retry.failures() == 0 {
@@ -401,7 +380,7 @@ impl Download {
 
     /// Digests that the outcome can be held against.
     fn expected(&self) -> Vec<Digest> {
-        let declared = self.current.as_ref().map(|g| g.begin.identity.digests.as_slice()).unwrap_or_default();
+        let declared = self.files.current().map(|g| g.begin.identity.digests.as_slice()).unwrap_or_default();
         let mut all = self.config.expected.clone();
         all.extend(declared.iter().filter(|d| !self.config.expected.contains(d)).cloned());
         all
@@ -418,12 +397,12 @@ impl Download {
     }
 
     fn receipt(&self) -> Option<Receipt> {
-        let (g, publishing) = (self.current.as_ref()?, self.publishing?);
+        let (g, publishing) = (self.files.current()?, self.publishing?);
         Some(Receipt {
             length: publishing.facts.len,
             identity: g.begin.identity.clone(),
             verified: self.verdict_on(g),
-            digests: self.verified.clone(),
+            digests: self.files.proven().to_vec(),
             facts: publishing.facts,
             extents: g.held.list().iter().map(|k| k.extent).collect(),
         })
@@ -441,11 +420,11 @@ impl Machine for Download {
     }
 
     fn wake_at(&self) -> Option<Millis> {
-        let proving = self.run.any(|j| j.blocks_all() || matches!(j, Job::Check { hints: true, .. }));
+        let proving = self.run.any(|j| j.blocks_all() || j.is_proof());
         if self.over || self.closing || self.ending.is_some() || self.disk.has_lost_unsynced() || proving {
             return None; // something else will be heard first
         }
-        let small = self.small_until().filter(|_| !self.current.as_ref().is_some_and(|g| self.is_ready(g)));
+        let small = self.small_until().filter(|_| !self.files.current().is_some_and(|g| self.is_ready(g)));
         let retry = (self.retry.not_before > self.run.now()).then_some(self.retry.not_before);
         let sync = self.disk.sync_at().filter(|_| self.may_sync());
         [retry, sync, small, self.line.look_at()].into_iter().flatten().min()
@@ -501,6 +480,11 @@ impl Job {
             self,
             Job::Open | Job::Settle | Job::Promote | Job::PromoteDir | Job::Retire | Job::RemoveNext | Job::RetireNext
         )
+    }
+
+    /// Bytes are read back before anything is fetched.
+    fn is_proof(&self) -> bool {
+        matches!(self, Job::Check { why: Reading::Hints | Reading::Partials, .. })
     }
 
     fn is_begin(&self) -> bool {

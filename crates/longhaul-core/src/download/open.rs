@@ -5,15 +5,14 @@ use super::journal::Record;
 use super::restart::Restart;
 use super::resume::{Found, FoundJournal, Generation, Target, Verdict, verdict};
 use super::step::{Failure, Note, Step};
-use super::{Download, Job};
+use super::{AtStart, Download, Job};
 use crate::fault::Fault;
 use crate::words::Extent;
 
 impl Download {
     pub(super) fn open(&mut self, mut found: Found) {
         self.opened = true;
-        self.free = found.free;
-        self.traceless = Self::leaves_no_trace(&found);
+        self.at_start = AtStart { free: found.free, traceless: Self::leaves_no_trace(&found), restart: None };
         // Our own finished file may be replaced by a newer version that was begun before.
         self.config.overwrite |= matches!(found.target, Target::File { finished: Some(_), .. });
         if let FoundJournal::Read(recovered) = &found.journal {
@@ -38,13 +37,11 @@ impl Download {
         };
         match verdict {
             Verdict::Fresh(reason) => {
-                self.restart = reason;
+                self.at_start.restart = reason;
                 self.resume_waiting_head();
             }
             Verdict::Continue { mut current, old, promote, gone } => {
                 self.drop_waiting_head();
-                self.source_recorded = true;
-                self.moved = true;
                 if self.config.ignore_declared {
                     current.begin.identity.digests.clear();
                 }
@@ -58,17 +55,13 @@ impl Download {
                 }
                 let older = old.as_ref().map(|g| g.begin.generation);
                 let newest = [older, gone].into_iter().flatten().fold(current.begin.generation, u32::max);
-                self.next_generation = newest + 1;
-                if !current.lost.is_empty() {
-                    let ranges = std::mem::take(&mut current.lost);
-                    self.note(Note::Damaged { ranges: ranges.clone() });
-                    self.record_void(current.begin.generation, ranges, Restart::Truncated);
+                let (lost, lost_of_old) = self.files.resume(*current, old.map(|g| *g), newest);
+                if let Some(lost) = lost {
+                    self.note(Note::Damaged { ranges: lost.ranges.clone() });
+                    self.record_void(lost, Restart::Truncated);
                 }
-                self.current = Some(*current);
-                self.old = old.map(|g| *g);
-                if let Some(old) = self.old.as_mut().filter(|old| !old.lost.is_empty()) {
-                    let (generation, ranges) = (old.begin.generation, std::mem::take(&mut old.lost));
-                    self.record_void(generation, ranges, Restart::Truncated);
+                if let Some(lost) = lost_of_old {
+                    self.record_void(lost, Restart::Truncated);
                 }
                 // What was read may be no more than what the page cache remembers of a process that was killed: nothing
                 // that a void or a retirement in it allows is done before it is on the disk (law 2).
@@ -88,15 +81,14 @@ impl Download {
             }
             Verdict::FinishPublish { current, publishing } => {
                 self.drop_waiting_head();
-                self.moved = true;
-                self.current = Some(*current);
+                self.files.resume_published(*current);
                 self.publishing = Some(publishing);
                 self.closing = true;
                 self.after_rename();
             }
             Verdict::Finished(identity) => {
                 self.drop_waiting_head();
-                self.finished = Some(*identity);
+                self.files.set_finished(Some(*identity));
             }
             Verdict::Refuse(refusal) => {
                 self.drop_waiting_head();
@@ -107,12 +99,12 @@ impl Download {
 
     /// The reply that told the name is not what continues the transfer: that is asked for by itself.
     fn drop_waiting_head(&mut self) {
-        self.beginning = None;
+        self.files.take_beginning();
         self.stop_all();
     }
 
     fn note_held(&mut self) {
-        if let Some(g) = &self.current {
+        if let Some(g) = self.files.current() {
             let held = g.on_record();
             let (length, resumable) = (g.begin.identity.length, self.joinable(g));
             // Bytes that cannot be joined with new ones are held, but nothing goes on from them.
@@ -125,10 +117,10 @@ impl Download {
 
     /// A fresh start was decided while a reply waited for the folder to be opened.
     fn resume_waiting_head(&mut self) {
-        if let Some(b) = self.beginning.take()
+        if let Some(b) = self.files.take_beginning()
             && let Some(i) = self.line.find(b.stream)
         {
-            self.begin_with(i, b.identity, b.body, self.restart);
+            self.begin_with(i, b.identity, b.body, self.at_start.restart);
         }
     }
 }

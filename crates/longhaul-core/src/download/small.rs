@@ -25,7 +25,7 @@ use super::line::Flow;
 use super::restart::Restart;
 use super::resume::{Found, FoundJournal, Target};
 use super::step::{Finish, Step, Verified};
-use super::{Download, Job, keep};
+use super::{Download, Job};
 use crate::fault::Fault;
 
 impl Download {
@@ -38,12 +38,12 @@ impl Download {
 
     /// Begins the generation of the waiting reply on the short way, when it is small and whole.
     pub(super) fn begin_small(&mut self, reason: Option<Restart>) -> bool {
-        let Some(b) = &self.beginning else { return false };
+        let Some(b) = self.files.beginning() else { return false };
         let small = b.identity.length.is_some_and(|length| {
             length <= self.config.small_max && b.body.end == Some(length) && self.config.small_max > 0
         });
-        let first = self.current.is_none() && !self.source_recorded && b.slot == Slot::Main;
-        if !small || !first || !self.traceless || reason.is_some() {
+        let first = self.files.current().is_none() && !self.files.is_source_recorded() && b.slot == Slot::Main;
+        if !small || !first || !self.at_start.traceless || reason.is_some() {
             return false;
         }
         self.small_since = Some(self.run.now());
@@ -59,7 +59,7 @@ impl Download {
     /// The next step on the short way. False when the transfer is not on it (any more).
     pub(super) fn advance_small(&mut self) -> bool {
         let Some(until) = self.small_until() else { return false };
-        if self.current.as_ref().is_some_and(|g| self.is_ready(g)) {
+        if self.files.current().is_some_and(|g| self.is_ready(g)) {
             self.try_publish();
             return true;
         }
@@ -76,9 +76,8 @@ impl Download {
         if self.small_since.take().is_none() {
             return;
         }
-        let Some(g) = &self.current else { return };
         let mut records = vec![Record::Source(self.config.source.clone())];
-        keep::snapshot(g, &mut records);
+        self.files.snapshot(&mut records);
         self.record(Job::Settle, records, true);
         if self.power() {
             self.job(Job::BeginDir, Step::SyncDir);
@@ -87,7 +86,7 @@ impl Download {
 
     /// A stop, or an end in failure: what is held is recorded first; an empty file needs no journal.
     pub(super) fn wind_down_small(&mut self) {
-        let held = self.current.as_ref().map_or(0, |g| g.held.total());
+        let held = self.files.held();
         if held > 0 && !self.planted(Fault::SmallForgotten) {
             self.leave_small();
         }
@@ -122,7 +121,7 @@ impl Download {
         if self.small_since.is_none() || self.publishing.is_none() || !self.run.is_idle() {
             return; // left meanwhile, or not yet
         }
-        let whole = self.current.as_ref().is_some_and(|g| g.is_whole());
+        let whole = self.files.current().is_some_and(|g| g.is_whole());
         self.law(6, whole, "a small object with holes is about to be published");
         self.job(Job::Publish, Step::Publish { replace: self.config.overwrite });
     }

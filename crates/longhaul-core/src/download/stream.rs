@@ -1,16 +1,17 @@
 //! Reply heads, the ends of bodies, and the begin of a generation with a reply.
 
+use super::files::Beginning;
 use super::held::Slot;
-use super::journal::{Begin, Record};
+use super::journal::Record;
 use super::line::{Body, Flow, Stream};
 use super::restart::Restart;
-use super::resume::{Generation, Refusal};
+use super::resume::Refusal;
 use super::step::{Failure, Heard, Note, Step, StreamEnd, Trouble, Verified};
-use super::{Beginning, Download, Job};
+use super::{Download, Job};
 use crate::fault::Fault;
 use crate::identity::{Identity, Likeness};
 use crate::names;
-use crate::ranges::{Range, block_len};
+use crate::ranges::Range;
 use crate::reply::{ContentRange, Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding};
 use crate::words::{NetFault, OnChange};
 
@@ -49,7 +50,7 @@ impl Download {
         match heard {
             Heard::Head(facts) if self.line.stream(i).flow == Flow::Asked => self.hear_head(i, &facts),
             Heard::Wrote(extent) => {
-                if self.beginning.is_none() && self.line.wrote(i, self.run.now(), extent) {
+                if !self.files.is_beginning() && self.line.wrote(i, self.run.now(), extent) {
                     self.wrote(extent);
                 }
             }
@@ -86,14 +87,14 @@ impl Download {
             200 => self.planted(Fault::WholeReplyValidatorIgnored),
             _ => false,
         };
-        let recorded = match (&self.finished, &self.current) {
+        let recorded = match (self.files.finished(), self.files.current()) {
             (Some(identity), _) => Some(identity),
             (None, Some(g)) if !probe && !blind => Some(&g.begin.identity),
             _ => None,
         };
         let mut verdict = self.judge(asked, recorded, facts);
         if let Reply::Use { likeness, identity, .. } = &mut verdict
-            && let Some(g) = &self.current
+            && let Some(g) = self.files.current()
             && recorded.is_none()
         {
             *likeness = if blind && !probe { Likeness::Same } else { g.begin.identity.compare(identity) };
@@ -104,7 +105,7 @@ impl Download {
             *body_end = body_end.map(|end| end + *skip + asked.start - *body_start);
             (*body_start, *skip) = (asked.start, 0);
         }
-        if self.finished.is_some() {
+        if self.files.finished().is_some() {
             return self.hear_about_finished(i, verdict, facts);
         }
         match verdict {
@@ -168,7 +169,7 @@ impl Download {
 
     /// The target holds the finished object of this source: is it still the same one?
     fn hear_about_finished(&mut self, i: usize, verdict: Reply, facts: &ReplyFacts) {
-        let Some(identity) = self.finished.clone() else { return };
+        let Some(identity) = self.files.finished().cloned() else { return };
         self.stop(i);
         let same = match verdict {
             Reply::Use { likeness, identity: now, .. } => {
@@ -189,7 +190,7 @@ impl Download {
             }
             Reply::Changed | Reply::AskWhole | Reply::EndsAt(_) => false,
         };
-        self.finished = None;
+        self.files.set_finished(None);
         self.ask_whole = self.ranges_refused; // of an object without bytes no range can be served
         if !same {
             return self.replace_finished(Restart::Changed);
@@ -204,18 +205,18 @@ impl Download {
 
     /// Our own finished file is replaced when the new version is whole, not before.
     pub(super) fn replace_finished(&mut self, reason: Restart) {
-        self.finished = None;
+        self.files.set_finished(None);
         self.config.overwrite = true;
         self.probe_next = true;
         self.note(Note::Restarted { reason, discarded: 0 });
     }
 
     fn use_reply(&mut self, i: usize, identity: Identity, likeness: Likeness, body: Body) {
-        let Some(g) = &self.current else {
+        let Some(g) = self.files.current() else {
             if self.is_page_in_place(i, &identity) {
                 return self.suspect(i, Suspicion::Html);
             }
-            return self.begin_with(i, identity, body, self.restart);
+            return self.begin_with(i, identity, body, self.at_start.restart);
         };
         let known = &g.begin.identity;
         // Bytes held behind the end that is told now are of another object, or the validator lied.
@@ -270,36 +271,37 @@ impl Download {
 
     fn hear_empty(&mut self, i: usize, identity: Identity) {
         let identity = Identity { length: Some(0), ..identity };
-        if let Some(g) = &self.current
+        if let Some(g) = self.files.current()
             && (g.begin.identity.length != Some(0) || self.refuted == Some(g.begin.generation))
             && !identity.is_strong()
             && identity.digests.is_empty()
         {
             return self.suspect(i, Suspicion::Empty);
         }
-        let likeness = self.current.as_ref().map_or(Likeness::Unknown, |g| g.begin.identity.compare(&identity));
+        let likeness = self.files.current().map_or(Likeness::Unknown, |g| g.begin.identity.compare(&identity));
         if likeness == Likeness::Different && !self.line.stream(i).probe {
             return self.changed();
         }
-        let reason = self.current.as_ref().map(|_| Restart::Changed);
-        self.begin_with(i, identity, Body { start: 0, end: Some(0), skip: 0, whole: true }, reason.or(self.restart));
+        let reason = self.files.current().map(|_| Restart::Changed);
+        self.begin_with(
+            i,
+            identity,
+            Body { start: 0, end: Some(0), skip: 0, whole: true },
+            reason.or(self.at_start.restart),
+        );
     }
 
     /// The length was unknown, and what was asked for lies behind the end.
     fn hear_ends_at(&mut self, i: usize, end: u64) {
         self.stop(i);
-        match &self.current {
+        match self.files.current() {
             Some(g) if g.held.covers(end) && g.held.total() == end => self.length_known(end),
             _ => self.changed(),
         }
     }
 
     pub(super) fn length_known(&mut self, length: u64) {
-        if let Some(g) = &mut self.current
-            && g.begin.identity.length.is_none()
-        {
-            g.begin.identity.length = Some(length);
-            let generation = g.begin.generation;
+        if let Some(generation) = self.files.length_known(length) {
             self.record(Job::LengthKnown, vec![Record::Length { generation, length }], false);
         }
     }
@@ -326,7 +328,7 @@ impl Download {
                 self.one_reply = true; // what is held cannot be added to: only one reply can still make the file
                 return self.stop(i);
             }
-            let missing = self.current.as_ref().and_then(|g| g.held.gaps(u64::MAX).next());
+            let missing = self.files.current().and_then(|g| g.held.gaps(u64::MAX).next());
             if !body.whole && missing.is_none_or(|gap| gap.start > self.config.piece_min) {
                 // It was asked from the start to learn the version; what is missing is asked for by itself.
                 return self.stop(i);
@@ -336,10 +338,8 @@ impl Download {
         if let Some(length) = identity.length {
             self.length_known(length);
         }
-        let Some(g) = &mut self.current else { return };
-        if g.begin.identity.digests.is_empty() {
-            g.begin.identity.digests = identity.digests;
-        }
+        self.files.digests_told(identity.digests);
+        let Some(g) = self.files.current() else { return };
         let length = g.begin.identity.length;
         let mine = self.line.stream(i).range;
         let start = if body.whole { 0 } else { mine.start };
@@ -374,16 +374,16 @@ impl Download {
             self.line.wait(i);
             let stream = self.line.stream(i).ticket;
             let slot = Slot::Main;
-            self.beginning = Some(Beginning { stream, identity, body, reason, slot });
+            self.files.announce(Beginning { stream, identity, body, reason, slot });
             return self.job(Job::Open, Step::Open);
         }
-        let held = self.current.as_ref().map_or(0, |g| g.held.total());
+        let held = self.files.held();
         self.void_refuted();
-        let kept = self.current.as_ref().map_or(0, |g| g.held.total());
-        let strong_before = self.current.as_ref().is_some_and(|g| g.begin.identity.is_strong());
+        let kept = self.files.held();
+        let strong_before = self.files.current().is_some_and(|g| g.begin.identity.is_strong());
         if strong_before && reason == Some(Restart::Changed) {
             self.changes += 1;
-            let before = self.current.as_ref().and_then(|g| g.begin.identity.strong());
+            let before = self.files.current().and_then(|g| g.begin.identity.strong());
             self.shown.extend(before);
             if identity.strong().is_some_and(|validator| self.shown.contains(&validator)) {
                 self.alternates();
@@ -401,9 +401,7 @@ impl Download {
         if self.has_several_pieces() && (self.one_reply || !provable) {
             return self.fail(Failure::NotProvable(SEVERAL));
         }
-        let back = self.old.as_ref().is_some_and(|old| {
-            !self.one_reply && old.begin.identity.is_strong() && old.begin.identity.compare(&identity) == Likeness::Same
-        });
+        let back = !self.one_reply && self.files.is_old(&identity);
         self.probe_next = false;
         self.after_412 = false;
         self.anew = None;
@@ -411,21 +409,21 @@ impl Download {
             self.stop(i);
             return self.return_to_old();
         }
-        if let Some(reason) = reason.filter(|_| held > 0 || self.current.is_none()) {
+        if let Some(reason) = reason.filter(|_| held > 0 || self.files.current().is_none()) {
             self.note(Note::Restarted { reason, discarded: held });
         }
         self.line.wait(i);
-        let in_next = self.current.as_ref().is_some_and(|g| g.begin.slot == Slot::Next);
+        let in_next = self.files.current().is_some_and(|g| g.begin.slot == Slot::Next);
         let slot = if in_next || kept > 0 { Slot::Next } else { Slot::Main };
         // A source whose validators lied once is not trusted again in this transfer.
-        let distrusted = self.lied || self.current.as_ref().is_some_and(|g| g.begin.identity.distrusted);
+        let distrusted = self.lied || self.files.current().is_some_and(|g| g.begin.identity.distrusted);
         let identity = Identity { distrusted, ..identity };
         let stream = self.line.stream(i).ticket;
-        self.beginning = Some(Beginning { stream, identity, body, reason, slot });
+        self.files.announce(Beginning { stream, identity, body, reason, slot });
         if self.begin_small(reason) {
             return;
         }
-        match &self.current {
+        match self.files.current() {
             Some(g) if in_next => {
                 let generation = g.begin.generation;
                 self.record(Job::RetireNext, vec![Record::Retire { generation }], true);
@@ -437,9 +435,9 @@ impl Download {
     /// Recorded before the file is made: until then the journal may still look for the generation before in a file of
     /// that name.
     fn record_begin(&mut self) {
-        let Some(begin) = self.begin_record() else { return };
+        let Some(begin) = self.files.begin_record() else { return };
         let mut records = Vec::new();
-        if !self.source_recorded {
+        if !self.files.is_source_recorded() {
             records.push(Record::Source(self.config.source.clone()));
         }
         records.push(Record::Begin(begin));
@@ -454,7 +452,7 @@ impl Download {
         if self.config.require_length && identity.length.is_none() && close_framed {
             return Some(Failure::NotProvable(NO_LENGTH));
         }
-        match (identity.length, self.free) {
+        match (identity.length, self.at_start.free) {
             (Some(needed), Some(free)) if needed > free => {
                 Some(Failure::Refused(Refusal::NoSpaceAhead { needed, free }))
             }
@@ -464,15 +462,13 @@ impl Download {
 
     /// The source shows the version again that the old generation is of.
     fn return_to_old(&mut self) {
-        let Some(old) = self.old.take() else { return };
-        let held = old.held.total();
-        let Some(left) = self.current.replace(old) else { return };
+        let Some(left) = self.files.return_to_old() else { return };
+        let held = self.files.held();
         if left.held.total() > 0 {
             self.note(Note::Restarted { reason: Restart::Superseded, discarded: left.held.total() });
         }
         self.alternates();
         self.note(Note::Returned { held });
-        self.partials_asked = false;
         self.disk.count_anew(self.run.now());
         self.retry.restart_at(held);
         self.record(Job::RetireNext, vec![Record::Retire { generation: left.begin.generation }], true);
@@ -487,15 +483,15 @@ impl Download {
             };
         }
         match job {
-            Job::RetireNext => match &self.beginning {
+            Job::RetireNext => match self.files.beginning() {
                 Some(_) => {
-                    self.current = None;
+                    self.files.retired();
                     self.record_begin();
                 }
                 None => self.job(Job::RemoveNext, Step::RemoveNext),
             },
             Job::Begin => {
-                if let Some(slot) = self.beginning.as_ref().map(|b| b.slot) {
+                if let Some(slot) = self.files.beginning().map(|b| b.slot) {
                     self.job(Job::Create, Step::Create { slot });
                 }
             }
@@ -505,43 +501,19 @@ impl Download {
         }
     }
 
-    fn begin_record(&self) -> Option<Begin> {
-        let b = self.beginning.as_ref()?;
-        Some(Begin {
-            generation: self.next_generation,
-            slot: b.slot,
-            block_len: block_len(b.identity.length, self.config.block_len_min),
-            identity: b.identity.clone(),
-            reason: b.reason,
-        })
-    }
-
     pub(super) fn begun(&mut self) {
-        let Some(begin) = self.begin_record() else { return };
-        let Some(b) = self.beginning.take() else { return };
+        let Some(begin) = self.files.begin_record() else { return };
+        let Some(b) = self.files.take_beginning() else { return };
         let alone = self.line.streams().all(|s| s.ticket == b.stream);
         self.law(5, alone, "a generation begins while a stream of another one may still write");
-        self.source_recorded = true;
-        self.moved = true; // an object without bytes is fetched, too
-        self.next_generation += 1;
         let length = begin.identity.length;
         if begin.identity.is_strong() && !self.one_reply {
             self.retry.restart_at(0); // where only one reply counts, the next one must bring more than the last
         }
-        let mut left = self.current.replace(Generation::new(begin));
-        if self.disk.take_lost()
-            && let Some(left) = &mut left
-        {
-            // A sync failed since this began, and it was of what is left now: that may be returned to.
-            let (generation, ranges) = (left.begin.generation, left.held.drop_unclaimed());
-            if !ranges.is_empty() {
-                self.record_void(generation, ranges, Restart::SyncFailed);
-            }
+        // When a sync failed since this was announced, it was of the generation that is left now, and may be returned to.
+        if let Some(lost) = self.files.begin(begin, self.disk.take_lost()) {
+            self.record_void(lost, Restart::SyncFailed);
         }
-        if b.slot == Slot::Next && left.is_some() {
-            self.old = left;
-        }
-        self.partials_asked = true;
         self.disk.is_clean_from_here();
         if self.power() {
             self.disk.folder_changed();
@@ -549,7 +521,7 @@ impl Download {
                 self.job(Job::BeginDir, Step::SyncDir);
             }
         }
-        let resumable = self.current.as_ref().is_some_and(|g| self.joinable(g));
+        let resumable = self.files.current().is_some_and(|g| self.joinable(g));
         self.note(Note::Started { length, held: 0, resumable });
         let Some(i) = self.line.find(b.stream) else { return };
         if self.line.stream(i).flow != Flow::Waiting {
@@ -558,7 +530,7 @@ impl Download {
         if length == Some(0) {
             return self.stop(i);
         }
-        if let Some(g) = &self.current {
+        if let Some(g) = self.files.current() {
             self.line.flow_from_the_start(i, self.run.now(), g, b.body, &mut self.run);
         }
     }
@@ -607,7 +579,7 @@ impl Download {
         if stream.flow != Flow::Flowing {
             return self.hear_unasked_end(stream);
         }
-        let Some(g) = &self.current else { return };
+        let Some(g) = self.files.current() else { return };
         let length_unknown = g.begin.identity.length.is_none() && stream.whole;
         if length_unknown && !stream.close_framed && g.held.list().last().is_some_and(|k| k.extent.end() > at) {
             return self.contradicted(); // bytes are held behind the end
@@ -618,9 +590,7 @@ impl Download {
                 if self.config.require_length {
                     return self.fail(Failure::NotProvable(NO_LENGTH));
                 }
-                if let Some(g) = &mut self.current {
-                    g.end_not_provable = true;
-                }
+                self.files.end_not_provable();
                 self.note(Note::EndNotProvable);
             }
             return self.length_known(at);

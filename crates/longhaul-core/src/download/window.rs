@@ -43,7 +43,7 @@ impl Download {
 
     /// The piece that a byte of the file is of, in the version that is known.
     fn piece_at(&self, offset: u64) -> Option<Piece> {
-        let known = self.finished.as_ref().or(self.current.as_ref().map(|g| &g.begin.identity))?;
+        let known = self.files.finished().or(self.files.current().map(|g| &g.begin.identity))?;
         self.resolve(known.of).ok()?.at(offset)
     }
 
