@@ -4,7 +4,7 @@ use super::files::{Claimed, Lost, Reading, ToRead, good_ones};
 use super::journal::Record;
 use super::restart::Restart;
 use super::step::{Failure, Heard, Note, Step};
-use super::{Download, Job};
+use super::{Download, Ending, Job};
 use crate::fault::Fault;
 use crate::words::{DiskFault, Extent};
 
@@ -51,6 +51,9 @@ impl Download {
 
     pub(super) fn journal_failed(&mut self, fault: DiskFault) {
         self.disk.journal_failed();
+        if self.ending == Some(Ending::Pause) {
+            self.ending = None; // it would promise what the journal does not hold
+        }
         self.fail_disk(fault, "write the journal");
     }
 

@@ -51,8 +51,9 @@ pub(crate) struct Witness {
     /// Bytes that the core has heard of in this run.
     pub(crate) heard: Mask,
     heard_file: Id,
-    /// Those of them that a hint or claim was ordered for.
+    /// Those of them that a hint or claim was ordered for, and those of which one was written.
     recorded: Mask,
+    on_record: Mask,
     /// Those of them that a completed sync covers, and what each sync under way will cover.
     covered: Mask,
     covering: Vec<(Ticket, Mask)>,
@@ -92,13 +93,14 @@ impl Witness {
         (self.unsynced_since, self.claimed_old, self.in_vain) = (None, 0, 0);
         (self.heard, self.heard_file, self.recorded, self.covered) = (0, NONE, 0, 0);
         self.covering.clear();
-        self.overshot = 0;
+        (self.overshot, self.on_record) = (0, 0);
         self.sync_failed = false;
         self.discarding = false;
     }
 
     fn drop_held(&mut self) {
         (self.kept, self.kept_claims, self.heard, self.recorded, self.covered) = (0, 0, 0, 0, 0);
+        self.on_record = 0;
         self.covering.clear();
         self.unsynced_since = None;
     }
@@ -294,18 +296,11 @@ impl World {
     }
 
     fn recorded(&mut self, records: &[Record]) {
-        for record in records {
-            match record {
-                Record::Hint { extent, .. } => self.witness.recorded |= mask_of(extent),
-                Record::Claim { extents, .. } => {
-                    self.witness.recorded |= extents.iter().fold(0, |m, e| m | mask_of(e));
-                }
-                _ => {}
-            }
-        }
+        self.witness.recorded |= spoken_of(records);
     }
 
     pub(crate) fn appended(&mut self, records: &[Record], whole: bool) {
+        self.witness.on_record |= if whole { spoken_of(records) } else { 0 };
         for record in records {
             if let Record::Begin(begin) = record
                 && whole
@@ -355,7 +350,7 @@ impl World {
         let w = &mut self.witness;
         w.in_vain = 0;
         if w.heard_file != file {
-            (w.heard_file, w.heard, w.recorded, w.covered) = (file, 0, 0, 0);
+            (w.heard_file, w.heard, w.recorded, w.on_record, w.covered) = (file, 0, 0, 0, 0);
         }
         w.heard |= mask_of(extent);
         w.unsynced_since = w.unsynced_since.or(Some(self.now));
@@ -499,7 +494,7 @@ impl World {
         self.coverage.windows_outside += u64::from(matches!(finish, Finish::Failed(Failure::Outside { .. })));
         let other_range = Finish::Failed(Failure::Refused(Refusal::PartialOfAnotherRange));
         self.coverage.other_ranges += u64::from(*finish == other_range);
-        let lost = u64::from((self.witness.heard & !self.witness.recorded).count_ones());
+        let lost = u64::from((self.witness.heard & !self.witness.on_record).count_ones());
         if *finish == Finish::Paused && lost > 0 {
             self.broken("a pause keeps what was received", format_args!("{lost} bytes are in no record"));
         }
@@ -600,6 +595,16 @@ impl World {
             _ => false,
         }
     }
+}
+
+/// The bytes that these hints and claims speak of.
+fn spoken_of(records: &[Record]) -> Mask {
+    let of = |record: &Record| match record {
+        Record::Hint { extent, .. } => mask_of(extent),
+        Record::Claim { extents, .. } => extents.iter().fold(0, |m, e| m | mask_of(e)),
+        _ => 0,
+    };
+    records.iter().fold(0, |m, record| m | of(record))
 }
 
 fn matches(bytes: &[u8], extent: &Extent) -> bool {
