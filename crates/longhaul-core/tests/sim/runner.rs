@@ -161,18 +161,18 @@ pub(crate) fn a_million_histories<W: World>() -> Outcome {
 
 /// The laws are not blind: each rule of the core is broken on purpose, and on each of three seeds, within 20,000
 /// histories, some promise must be seen broken by its outcome. A panic does not count.
-pub(crate) fn every_planted_fault_is_caught<W: World>() -> Outcome {
+pub(crate) fn every_sabotage_is_caught<W: World>() -> Outcome {
     const SEEDS: [u64; 3] = [1, 2, 3];
     let next = AtomicUsize::new(0);
     let parts = on_all_cores(|| {
         let mut found = Vec::new();
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&fault) = W::FAULTS.get(n / SEEDS.len()) else { return found };
+            let Some(&sabotage) = W::SABOTAGES.get(n / SEEDS.len()) else { return found };
             let seed = SEEDS[n % SEEDS.len()];
-            let caught = catch::<W>(fault, seed << 40, 20_000);
+            let caught = catch::<W>(sabotage, seed << 40, 20_000);
             let how = caught.as_ref().map(|(after, breach)| format!("after {after} histories: {}", breach.law));
-            let line = format!("{fault:?}, seed {seed}: {}", how.as_deref().unwrap_or("not caught"));
+            let line = format!("{sabotage:?}, seed {seed}: {}", how.as_deref().unwrap_or("not caught"));
             found.push((n, line, caught.is_some()));
         }
     });
@@ -188,10 +188,10 @@ pub(crate) fn every_planted_fault_is_caught<W: World>() -> Outcome {
 /// How the laws begin that a run can break without harm to a byte.
 const LIVENESS: &str = "liveness:";
 
-fn catch<W: World>(fault: W::Fault, first: u64, count: u64) -> Option<(u64, Breach)> {
+fn catch<W: World>(sabotage: W::Sabotage, first: u64, count: u64) -> Option<(u64, Breach)> {
     let mut world = W::new();
     for n in 0..count {
-        match quietly(|| world.history(first + n, Some(fault))) {
+        match quietly(|| world.history(first + n, Some(sabotage))) {
             // A run that hangs is broken, but not by what it did to the bytes: look on.
             Ok(Some(breach)) if !breach.law.starts_with(LIVENESS) => return Some((n, breach)),
             Ok(_) => {}

@@ -13,14 +13,14 @@ pub(crate) struct Breach {
 
 pub(crate) trait World {
     /// What can be broken on purpose.
-    type Fault: Copy + Debug + Sync + 'static;
-    const FAULTS: &'static [Self::Fault];
+    type Sabotage: Copy + Debug + Sync + 'static;
+    const SABOTAGES: &'static [Self::Sabotage];
     type Coverage: Table;
 
     fn new() -> Self;
 
     /// Lives through the history of this seed; the promise that was broken, if one was.
-    fn history(&mut self, seed: u64, fault: Option<Self::Fault>) -> Option<Breach>;
+    fn history(&mut self, seed: u64, sabotage: Option<Self::Sabotage>) -> Option<Breach>;
 
     /// After a panic: what the history left half done does not count.
     fn clear(&mut self);
@@ -32,6 +32,20 @@ pub(crate) trait World {
     fn story(&mut self) -> &mut Option<String>;
 
     fn into_coverage(self) -> Self::Coverage;
+}
+
+/// The ways in which one world's driver lies to the core, or the core is bent.
+macro_rules! sabotages {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One rule that is broken on purpose.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Sabotage { $($(#[$doc])* $name,)* }
+
+        impl Sabotage {
+            /// Each of them, in the order they are listed here.
+            pub(crate) const ALL: &'static [Sabotage] = &[$(Sabotage::$name,)*];
+        }
+    };
 }
 
 /// A line of the story, when one is told.

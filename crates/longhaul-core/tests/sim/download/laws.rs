@@ -302,6 +302,7 @@ impl World {
     pub(crate) fn appended(&mut self, records: &[Record], whole: bool) {
         self.witness.on_record |= if whole { spoken_of(records) } else { 0 };
         for record in records {
+            self.liar.appended(record);
             if let Record::Begin(begin) = record
                 && whole
             {

@@ -560,7 +560,7 @@ impl Remote {
     }
 }
 
-fn bodyless(facts: ReplyFacts) -> Reply {
+pub(crate) fn bodyless(facts: ReplyFacts) -> Reply {
     Reply::Head(Box::new(facts), Body { of: 0, start: 0, end: 0, broken: None })
 }
 

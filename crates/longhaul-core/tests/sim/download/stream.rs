@@ -4,10 +4,11 @@
 use longhaul_core::download::Download;
 use longhaul_core::download::step::{Fetch, Grant, Heard, StreamEnd};
 use longhaul_core::reply::ReplyFacts;
-use longhaul_core::words::{DiskFault, Extent, Ticket};
+use longhaul_core::words::{DiskFault, Extent, NetFault, Ticket};
 
 use super::content::{CAP, Mask, crc64, mask};
 use super::disk::Id;
+use super::liar::Sabotage;
 use super::remote::{Body, PORTAL, Reply};
 use super::world::World;
 
@@ -41,6 +42,8 @@ pub(crate) struct Stream {
     shift: i64,
     /// What the core had heard of when the grant was made.
     pub(crate) heard_before: Mask,
+    /// The core was told that it has stopped, and it has not.
+    told_ended: bool,
 }
 
 impl Stream {
@@ -82,6 +85,7 @@ impl World {
             passing_crc: 0,
             shift: 0,
             heard_before: 0,
+            told_ended: false,
         });
     }
 
@@ -137,6 +141,24 @@ impl World {
 
     /// Lets a stream go on; false when it cannot.
     pub(crate) fn progress_stream(&mut self, core: &mut Download, i: usize) -> bool {
+        if self.streams[i].stopped && !self.streams[i].told_ended && self.lies(Sabotage::NoWaitForStop) {
+            let (ticket, at) = (self.streams[i].ticket, self.streams[i].at as u64);
+            self.streams[i].told_ended = true;
+            self.hear(core, ticket, Heard::Ended { end: StreamEnd::Stopped, at });
+            return true;
+        }
+        if self.streams[i].told_ended && self.rng.percent(90) {
+            return true; // it takes its time
+        }
+        if let Some(end) = self.streams[i].narrow
+            && self.lies(Sabotage::TakeoverNotAwaited)
+        {
+            let (ticket, end) = (self.streams[i].ticket, end.max(self.streams[i].at) as u64);
+            (self.streams[i].narrow, self.streams[i].told_ended) = (None, true);
+            self.hear(core, ticket, Heard::Narrowed { end });
+            self.hear(core, ticket, Heard::Ended { end: StreamEnd::Reached, at: end });
+            return true;
+        }
         if let Some(end) = self.streams[i].narrow
             && self.rng.coin()
         {
@@ -157,17 +179,29 @@ impl World {
                 let known = self.witness.identity_known;
                 let busy = |s: &&Stream| !s.stopped && !matches!(s.phase, Phase::Asking(_));
                 let serving = self.streams.iter().filter(busy).count();
-                let Phase::Asking(fetch) = &self.streams[i].phase else { return false };
-                let reply = self.remote.answer(fetch, &self.trouble.net, known, serving, &mut self.rng);
+                let asking = std::mem::replace(&mut self.streams[i].phase, Phase::Head);
+                let Phase::Asking(fetch) = asking else { return false };
+                let reply = match self.refuse_unasked(&fetch) {
+                    Some(reply) => reply,
+                    None => {
+                        let bent = self.bend_request(&fetch);
+                        let sent = bent.as_ref().unwrap_or(&fetch);
+                        self.remote.answer(sent, &self.trouble.net, known, serving, &mut self.rng)
+                    }
+                };
                 match reply {
                     Reply::Dead(fault) => self.end(core, i, StreamEnd::Failed(fault)),
-                    Reply::Head(facts, body) => self.head(core, i, facts, body),
+                    Reply::Head(mut facts, body) => match self.bend_head(&fetch, &mut facts) {
+                        Ok(()) => self.head(core, i, facts, body),
+                        Err(fault) => self.end(core, i, StreamEnd::Failed(fault)),
+                    },
                 }
             }
             Phase::Head => return false,
             Phase::Flowing if !stream.untold && self.rng.percent(self.trouble.net.dropped) => {
                 self.coverage.dropped += 1;
-                self.end(core, i, StreamEnd::Stopped);
+                let end = self.bend_drop(core, i);
+                self.end(core, i, end);
             }
             Phase::Flowing if self.throttled && !stream.stopped && !stream.untold => return false,
             Phase::Flowing => self.flow(core, i),
@@ -192,10 +226,17 @@ impl World {
             body.of,
             if body.broken.is_some() { " (will break)" } else { "" }
         );
+        if facts.status >= 400 && self.lies(Sabotage::OneMoreRefusalBelieved) {
+            self.end_others(core, ticket);
+        }
         self.hear(core, ticket, Heard::Head(facts));
     }
 
     fn end(&mut self, core: &mut Download, i: usize, end: StreamEnd) {
+        if matches!(end, StreamEnd::Failed(_)) && self.lies(Sabotage::PublishedWithHoles) {
+            self.make_up(core, i);
+        }
+        let end = self.bend_end(end);
         let stream = self.streams.remove(i);
         tell!(self, "stream {} ended at {}: {end:?}", stream.ticket.0, stream.at);
         self.hear(core, stream.ticket, Heard::Ended { end, at: stream.at as u64 });
@@ -208,9 +249,54 @@ impl World {
         let (ticket, file) = (stream.ticket, stream.file);
         if let Some(extent) = stream.extent {
             tell!(self, "stream {} tells of {}..{}", ticket.0, extent.start, extent.end());
-            self.heard_wrote(file, &extent);
+            if !self.streams[i].told_ended {
+                self.heard_wrote(file, &extent);
+            }
             self.hear(core, ticket, Heard::Wrote(extent));
         }
+    }
+
+    /// Tells of bytes up to the next held ones, or to the end, that never came.
+    fn make_up(&mut self, core: &mut Download, i: usize) {
+        let stream = &self.streams[i];
+        let (ticket, file, mut begun) = (stream.ticket, stream.file, stream.extent);
+        let (Some(grant), false, false) = (&stream.grant, stream.stopped, stream.told_ended) else { return };
+        let block = grant.block_len;
+        let held = grant.held.get(stream.passed).map(|h| h.start);
+        let Some(end) = [grant.write_end, held].into_iter().flatten().min() else { return };
+        let mut at = stream.at.max(grant.write_start as usize) as u64;
+        while at < end {
+            let to = end.min((at / block + 1) * block);
+            let start = begun.take().filter(|e| e.end() == at && !at.is_multiple_of(block)).map_or(at, |e| e.start);
+            let extent = Extent { start, len: to - start, crc: 0 };
+            tell!(self, "stream {} makes up {at}..{to}", ticket.0);
+            self.heard_wrote(file, &extent);
+            self.hear(core, ticket, Heard::Wrote(extent));
+            at = to;
+        }
+        if let Some(stream) = self.streams.iter_mut().find(|s| s.ticket == ticket) {
+            stream.at = at as usize;
+        }
+    }
+
+    /// All streams but this one are cut.
+    fn end_others(&mut self, core: &mut Download, ticket: Ticket) {
+        while let Some(j) = self.streams.iter().position(|s| s.ticket != ticket && !s.stopped) {
+            self.end(core, j, StreamEnd::Failed(NetFault::Cut));
+        }
+    }
+
+    /// Stream `i` ends, and nobody has asked for it: what is told of its end.
+    fn bend_drop(&mut self, core: &mut Download, i: usize) -> StreamEnd {
+        let stream = &self.streams[i];
+        let (ticket, at) = (stream.ticket, stream.at as u64);
+        // Where the length is not known, an end in order would tell it.
+        let length_known = stream.grant.as_ref().is_some_and(|grant| grant.write_end.is_some());
+        if !length_known || !self.lies(Sabotage::UnaskedEndForgiven) {
+            return StreamEnd::Stopped;
+        }
+        self.hear(core, ticket, Heard::Narrowed { end: at });
+        StreamEnd::Reached
     }
 
     fn flow(&mut self, core: &mut Download, i: usize) {
@@ -312,7 +398,8 @@ impl World {
             let ticket = stream.ticket;
             self.heard_passed(&held, passed.crc);
             tell!(self, "stream {} passed over {}..{}", ticket.0, held.start, held.end());
-            self.hear(core, ticket, Heard::Passed(passed));
+            let told = self.bend_passed(held, passed);
+            self.hear(core, ticket, Heard::Passed(told));
         }
     }
 

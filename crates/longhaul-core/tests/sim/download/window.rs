@@ -81,6 +81,27 @@ impl Wanted {
         }
     }
 
+    /// As if the pieces were one, of the same length, from where the first begins in an object of this length; or, unless
+    /// `shifted`, from the object's first byte. Only a liar says so.
+    pub(crate) fn confused(&self, shifted: bool, len: usize) -> Window {
+        let Some(first) = self.pieces.first() else { return Window::default() };
+        let start = match *first {
+            _ if !shifted => 0,
+            Piece::From(start) | Piece::Span(start, _) => start,
+            Piece::Last(count) => len.saturating_sub(count),
+        };
+        let count = |piece: &Piece| match *piece {
+            Piece::From(_) => None,
+            Piece::Span(first, last) => Some(last + 1 - first),
+            Piece::Last(count) => Some(count),
+        };
+        let piece = match self.pieces.iter().map(count).sum::<Option<usize>>() {
+            Some(count) => Piece::Span(start, start + count - 1),
+            None => Piece::From(start),
+        };
+        Self { pieces: vec![piece] }.window()
+    }
+
     /// What the file of a version must hold; `None` when a piece lies outside of it.
     pub(crate) fn cut(&self, content: &Content) -> Option<Vec<u8>> {
         let bytes = content.slice();

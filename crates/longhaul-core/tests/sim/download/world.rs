@@ -7,7 +7,6 @@ use longhaul_core::digest::Digest;
 use longhaul_core::download::journal::{self, Record, Source};
 use longhaul_core::download::step::{Finish, Heard, Step};
 use longhaul_core::download::{Config, Download};
-use longhaul_core::fault::Fault;
 use longhaul_core::pace::Connections;
 use longhaul_core::retry::RetryPolicy;
 use longhaul_core::run::Machine;
@@ -18,6 +17,7 @@ use super::coverage::Coverage;
 use super::disk::{Disk, Id, JOURNAL, MAIN, NEXT, NONE, TARGET};
 use super::driver::Op;
 use super::laws::Witness;
+use super::liar::{Liar, Sabotage};
 use super::remote::{Manners, NetTrouble, Ranges, Remote};
 use super::stream::Stream;
 use super::window::Wanted;
@@ -100,10 +100,7 @@ pub(crate) struct World {
     pub(crate) ops: Vec<Op>,
     pub(crate) streams: Vec<Stream>,
     pub(crate) now: Millis,
-    /// The driver does not look again after locking.
-    pub(crate) careless_lock: bool,
-    /// The driver believes a receipt of a file that is not the one it names.
-    pub(crate) careless_receipt: bool,
+    pub(crate) liar: Liar,
     /// What the driver holds for the main file, when that is not what has its name.
     pub(crate) wrong_main: Option<Id>,
     pub(crate) coverage: Coverage,
@@ -147,8 +144,8 @@ pub(crate) struct World {
 }
 
 impl crate::world::World for World {
-    type Fault = Fault;
-    const FAULTS: &'static [Fault] = Fault::ALL;
+    type Sabotage = Sabotage;
+    const SABOTAGES: &'static [Sabotage] = Sabotage::ALL;
     type Coverage = Coverage;
 
     fn new() -> Self {
@@ -161,8 +158,7 @@ impl crate::world::World for World {
             ops: Vec::new(),
             streams: Vec::new(),
             now: 0,
-            careless_lock: false,
-            careless_receipt: false,
+            liar: Liar::default(),
             wrong_main: None,
             coverage: Coverage::default(),
             story: None,
@@ -199,10 +195,9 @@ impl crate::world::World for World {
         }
     }
 
-    fn history(&mut self, seed: u64, fault: Option<Fault>) -> Option<Breach> {
+    fn history(&mut self, seed: u64, sabotage: Option<Sabotage>) -> Option<Breach> {
         self.reset(seed);
-        self.careless_lock = fault == Some(Fault::LockOnWrongFile);
-        self.careless_receipt = fault == Some(Fault::ReceiptOfAnotherFile);
+        self.liar.sabotage = sabotage;
         self.wrong_main = None;
         self.draw_wanted();
         let mut config = self.draw_config(seed);
@@ -229,7 +224,7 @@ impl crate::world::World for World {
                 1 => Some(self.rng.below(LEN_MAX)),
                 _ => None,
             };
-            self.run(&config, fault, plan);
+            self.run(&config, plan);
             if self.breach.is_some() || self.witness.done {
                 break;
             }
@@ -242,10 +237,10 @@ impl crate::world::World for World {
             self.between_runs();
         }
         if self.breach.is_none() && !self.witness.done {
-            self.last_run(&config, fault);
+            self.last_run(&config);
         }
         if self.breach.is_none() && self.witness.done {
-            self.after_done(&config, fault);
+            self.after_done(&config);
         }
         self.coverage.changes += u64::from(self.remote.changes);
         self.coverage.steps += self.steps;
@@ -420,7 +415,7 @@ impl World {
 
     // ---- one run -----------------------------------------------------------------------------------------------
 
-    fn run(&mut self, config: &Config, fault: Option<Fault>, plan: Plan) {
+    fn run(&mut self, config: &Config, plan: Plan) {
         self.coverage.runs += 1;
         self.witness.run_begins();
         (self.throttled, self.full, self.finish, self.sequence, self.echo) = (false, false, None, None, None);
@@ -434,14 +429,15 @@ impl World {
             Plan::Command { after, command: what } => command = Some((after, what)),
         }
         tell!(self, "---- a run begins, {plan:?}, {:?}", self.trouble);
-        let mut core = Download::new(Config { seed: self.rng.next(), ..config.clone() });
-        if let Some(fault) = fault {
-            core.plant(fault);
-        }
+        let mut config = Config { seed: self.rng.next(), ..config.clone() };
+        self.liar.run_begins();
+        self.bend_config(&mut config);
+        let mut core = Download::new(config);
         self.drain(&mut core);
         for tick in 0.. {
             if let Some(finish) = self.finish.take() {
                 self.land_last_writes();
+                self.land_put_off();
                 self.ops.clear();
                 self.disk.kill();
                 self.coverage.ended(&finish);
@@ -499,6 +495,7 @@ impl World {
         {
             // An answer that was given already comes again: it must change nothing.
             self.echo = None;
+            let ticket = self.ticket_of_echo(ticket);
             tell!(self, "answer {} again: Done", ticket.0);
             return self.hear(core, ticket, Heard::Done);
         }
@@ -668,7 +665,7 @@ impl World {
     // ---- the end -----------------------------------------------------------------------------------------------
 
     /// Nothing disturbs this one: it must bring the file.
-    fn last_run(&mut self, config: &Config, fault: Option<Fault>) {
+    fn last_run(&mut self, config: &Config) {
         self.trouble = Trouble::default();
         self.free = None;
         let settled = if self.expected.is_empty() { self.remote.current } else { 0 };
@@ -676,7 +673,7 @@ impl World {
         self.remote.settle(settled, two);
         self.coverage.alternating += u64::from(self.remote.alternates());
         tell!(self, "from now on all is well; the remote shows version {settled}");
-        self.run(config, fault, Plan::ToTheEnd);
+        self.run(config, Plan::ToTheEnd);
         self.check_end();
     }
 
@@ -690,7 +687,7 @@ impl World {
     }
 
     /// What is done stays done: through a power cut, and when asked for again.
-    fn after_done(&mut self, config: &Config, fault: Option<Fault>) {
+    fn after_done(&mut self, config: &Config) {
         if self.rng.coin() {
             tell!(self, "POWER CUT after the end");
             self.power_cut();
@@ -706,7 +703,7 @@ impl World {
             let settled = if self.expected.is_empty() { self.remote.current } else { 0 };
             self.remote.settle(settled, false);
             tell!(self, "once more; the remote shows version {settled}");
-            self.run(config, fault, Plan::ToTheEnd);
+            self.run(config, Plan::ToTheEnd);
             self.check_end();
         }
     }

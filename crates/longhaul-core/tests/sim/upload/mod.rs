@@ -24,8 +24,8 @@ fn a_million_histories() {
 
 /// Goal: the laws are not blind. Method: each rule of the core is broken on purpose, and must be seen broken.
 #[test]
-fn every_planted_fault_is_caught() {
-    let Outcome { report, wrong } = runner::every_planted_fault_is_caught::<World>();
+fn every_sabotage_is_caught() {
+    let Outcome { report, wrong } = runner::every_sabotage_is_caught::<World>();
     println!("{report}");
     assert!(wrong.is_empty(), "not caught:\n{wrong}");
 }

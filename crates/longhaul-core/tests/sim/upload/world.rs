@@ -153,8 +153,8 @@ pub(crate) struct World {
 }
 
 impl crate::world::World for World {
-    type Fault = Fault;
-    const FAULTS: &'static [Fault] = Fault::ALL;
+    type Sabotage = Fault;
+    const SABOTAGES: &'static [Fault] = Fault::ALL;
     type Coverage = Coverage;
 
     fn new() -> Self {
