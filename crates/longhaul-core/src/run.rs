@@ -100,12 +100,6 @@ impl<S, J> Run<S, J> {
         Some(self.jobs.remove(i).1)
     }
 
-    /// The oldest job, whatever its ticket. Only for a planted fault.
-    pub(crate) fn oldest(&mut self) -> Option<J> {
-        let job = (!self.jobs.is_empty()).then(|| self.jobs.remove(0));
-        job.map(|(_, job)| job)
-    }
-
     /// The jobs under way, oldest first.
     pub(crate) fn jobs(&self) -> impl Iterator<Item = &J> {
         self.jobs.iter().map(|(_, job)| job)

@@ -142,11 +142,6 @@ impl Pieces {
     pub fn object_end(&self) -> u64 {
         self.0.iter().map(|piece| piece.object.end).max().unwrap_or(0)
     }
-
-    /// As if there were one piece that begins at this offset of the object. For planted faults only.
-    pub(crate) fn confused(&self, start: u64) -> Self {
-        Self::of(std::iter::once(Range::new(start, start + self.len())))
-    }
 }
 
 impl Window {

@@ -4,7 +4,6 @@ use super::line::{Next, OneMore};
 use super::step::{Fetch, Note, Step, Trouble};
 use super::window::Place;
 use super::{Download, Job};
-use crate::fault::Fault;
 use crate::reply::Asked;
 use crate::words::Ticket;
 
@@ -79,9 +78,8 @@ impl Download {
         if self.run.any(Job::blocks_all) {
             return; // the files are changing places: into which one, is known when that is over
         }
-        let awaited = !self.planted(Fault::TakeoverNotAwaited);
         if let Some(g) = self.files.current() {
-            self.line.settle(self.run.now(), g, awaited, &mut self.run);
+            self.line.settle(self.run.now(), g, &mut self.run);
         }
     }
 
@@ -111,9 +109,6 @@ impl Download {
     /// one waits for its head: the last refusal is believed.
     pub(super) fn refuses_one_more(&mut self, i: usize, why: Trouble) -> bool {
         let ticket = self.line.stream(i).ticket;
-        if self.planted(Fault::OneMoreRefusalBelieved) {
-            return false;
-        }
         self.refused_one_more(ticket, why, None) || self.line.makes_way(self.run.now(), ticket)
     }
 }

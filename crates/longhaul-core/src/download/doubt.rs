@@ -11,7 +11,6 @@ use super::Download;
 use super::files::Lost;
 use super::restart::Restart;
 use super::step::{Failure, Note, Plainer, Trouble};
-use crate::fault::Fault;
 use crate::identity::{Identity, Likeness};
 use crate::names;
 use crate::ranges::Range;
@@ -23,7 +22,7 @@ impl Download {
     /// when what lies on the disk was found damaged meanwhile: its checksum is that of the bytes that came first.
     pub(super) fn passed(&mut self, i: usize, extent: Extent) {
         let differs = self.line.stream(i).crc_of_passed(extent).is_some_and(|crc| crc != extent.crc);
-        if differs && !self.planted(Fault::PassedNotCompared) && !self.lied {
+        if differs && !self.lied {
             self.contradicted();
         }
     }
@@ -95,7 +94,7 @@ impl Download {
     /// compare it with, and some servers call everything a page: so it is told, and is one when a redirect led there.
     pub(super) fn is_page_in_place(&mut self, i: usize, identity: &Identity) -> bool {
         let page = identity.html && names::ending_of_no_page(&self.config.wanted_name).is_some();
-        if !page || !self.config.expected.is_empty() || self.planted(Fault::PageBelieved) {
+        if !page || !self.config.expected.is_empty() {
             return false; // a digest decides
         }
         if !self.line.stream(i).led_away && !std::mem::replace(&mut self.page_told, true) {
@@ -126,9 +125,6 @@ impl Download {
     /// never resume. What was refused with a range and comes without one is one reply, and one file where no validator
     /// joins it with others.
     fn ask_plainer(&mut self, i: usize, why: Trouble) -> bool {
-        if self.planted(Fault::RefusalBelieved) {
-            return false;
-        }
         let stream = self.line.stream(i);
         let without = if stream.wished && !self.wish_refused {
             self.wish_refused = true;
@@ -174,7 +170,7 @@ impl Download {
             return true;
         }
         let held = self.files.current().is_some_and(|g| self.joinable(g));
-        let stops = self.config.on_change == OnChange::Stop || self.planted(Fault::StuckWithoutValidator);
+        let stops = self.config.on_change == OnChange::Stop;
         if !held || stops || self.anew.is_some() {
             return false;
         }
@@ -218,7 +214,7 @@ impl Download {
         }
         // Some servers answer every range with an error of theirs, or with no bytes: the last try is the plainest.
         let plainest = (held == 0 || ranges_suspect) && !self.ask_whole && self.serves_whole();
-        if plainest && self.retry.is_used_up() && !self.planted(Fault::RefusalBelieved) {
+        if plainest && self.retry.is_used_up() {
             self.ask_whole = true;
             self.ranges_refused = true;
             self.whole_at_last = true;

@@ -8,7 +8,6 @@ use super::resume::{Generation, Refusal};
 use super::step::{Failure, Finish, Heard, Note, Step, Verified};
 use super::{Download, Ending, Job};
 use crate::digest::Digest;
-use crate::fault::Fault;
 use crate::ranges::Range;
 use crate::words::{DiskFault, FileFacts};
 
@@ -32,7 +31,7 @@ impl Download {
         let mut kinds: Vec<_> = self.expected().iter().map(Digest::kind).collect();
         kinds.sort();
         kinds.dedup();
-        if kinds.is_empty() || self.planted(Fault::DigestIgnored) {
+        if kinds.is_empty() {
             self.seal();
         } else {
             self.job(Job::Digest, Step::Digest { slot: Slot::Main, length, kinds });
@@ -105,7 +104,7 @@ impl Download {
     }
 
     pub(super) fn after_rename(&mut self) {
-        if self.power() && !self.planted(Fault::RenameUnsynced) {
+        if self.power() {
             self.job(Job::PublishDir, Step::SyncDir);
         } else {
             self.after_publish_dir();
@@ -113,16 +112,13 @@ impl Download {
     }
 
     fn after_publish_dir(&mut self) {
-        if self.small_since.is_some() && !self.planted(Fault::SmallRenamedBeforeReceipt) {
+        if self.small_since.is_some() {
             return self.done(); // its receipt is there already, and there is no journal
         }
         self.write_receipt();
     }
 
     fn write_receipt(&mut self) {
-        if self.planted(Fault::ForgetBeforeReceipt) {
-            return self.job(Job::Forget, Step::Forget);
-        }
         if let Some(receipt) = self.receipt() {
             self.job(Job::Receipt, Step::Receipt(receipt));
         }
@@ -244,7 +240,7 @@ impl Download {
         if self.small_since.is_some() {
             return self.sync_small();
         }
-        if self.power() && !self.planted(Fault::PublishUnsynced) {
+        if self.power() {
             self.job(Job::SealSync, Step::Sync { slot: Slot::Main });
         } else {
             self.record_publishing();

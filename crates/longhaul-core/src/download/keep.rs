@@ -5,7 +5,6 @@ use super::journal::Record;
 use super::restart::Restart;
 use super::step::{Failure, Heard, Note, Step};
 use super::{Download, Ending, Job};
-use crate::fault::Fault;
 use crate::words::{DiskFault, Extent};
 
 impl Download {
@@ -31,8 +30,7 @@ impl Download {
             // What was learned of a generation that was left meanwhile says nothing of the one that took its place.
             (Job::Sync { generation, .. }, Heard::Done) | (Job::Check { generation, .. }, Heard::Checked { .. })
                 if !self.files.is_current(generation) => {}
-            (Job::Sync { covered, .. }, Heard::Done) => self.synced(covered),
-            (Job::Sync { covered, .. }, _) if self.planted(Fault::FailedSyncIgnored) => self.synced(covered),
+            (Job::Sync { covered, .. }, Heard::Done) => self.claim(covered),
             (Job::Sync { generation, .. }, Heard::Failed(fault)) => self.sync_failed(generation, fault),
             (Job::Check { asked, why, .. }, Heard::Checked { bad }) => self.checked(asked, bad, why),
             (Job::Check { .. }, Heard::Failed(DiskFault::Interrupted)) => {}
@@ -76,16 +74,7 @@ impl Download {
         }
         let (covered, slot, generation) = (g.held.dirty(), g.begin.slot, g.begin.generation);
         self.disk.is_clean_from_here();
-        if self.planted(Fault::ClaimBeforeSync) {
-            self.claim(covered.clone());
-        }
         self.job(Job::Sync { covered, generation }, Step::Sync { slot });
-    }
-
-    fn synced(&mut self, covered: Vec<Extent>) {
-        if !self.planted(Fault::ClaimBeforeSync) {
-            self.claim(covered);
-        }
     }
 
     /// Records as claimed what a completed sync covered.
@@ -100,10 +89,6 @@ impl Download {
     /// After a failed sync the kernel may show pages as clean that never reached the disk; syncing again proves nothing.
     /// What no earlier sync covered is given up, durably, and fetched again once all streams have stopped.
     fn sync_failed(&mut self, generation: u32, fault: DiskFault) {
-        if self.planted(Fault::SyncRetriedAfterFailure) {
-            self.disk.wrote(self.run.now(), 0);
-            return;
-        }
         let too_often = self.disk.sync_failed();
         // Syncs under way saw the same error or were begun after it: their success would prove nothing either.
         self.run.forget(|j| matches!(j, Job::Sync { generation: g, .. } if *g == generation));
@@ -155,11 +140,6 @@ impl Download {
             return false;
         }
         if let Some(hints) = self.files.take_hints() {
-            if self.planted(Fault::HintTrusted) {
-                self.files.matched(&hints.extents, true);
-                self.disk.wrote(self.run.now(), 0);
-                return true;
-            }
             self.check(hints, Reading::Hints);
         } else if !self.run.any(|j| matches!(j, Job::Check { .. }))
             && let Some(partials) = self.files.take_partials()
@@ -178,14 +158,10 @@ impl Download {
     }
 
     fn checked(&mut self, asked: Vec<Extent>, bad: Vec<Extent>, why: Reading) {
-        let bad = if self.planted(Fault::DamageIgnored) { Vec::new() } else { bad };
         let good = good_ones(asked, &bad);
         let more = self.files.matched(&good, why != Reading::Claims);
         if more > 0 {
             self.disk.wrote(self.run.now(), more);
-            if self.planted(Fault::HintClaimedUnsynced) {
-                self.claim(good);
-            }
         }
         // The claims that do not match are voided, durably, before anything is fetched again.
         if let Some(lost) = self.files.differed(&bad) {
@@ -220,11 +196,7 @@ impl Download {
         let quiet = !self.run.any(|j| !matches!(j, Job::Hint));
         if due && quiet {
             let generation = old.begin.generation;
-            if self.planted(Fault::RetireUnrecorded) {
-                self.job(Job::Promote, Step::Promote);
-            } else {
-                self.record(Job::Retire, vec![Record::Retire { generation }], true);
-            }
+            self.record(Job::Retire, vec![Record::Retire { generation }], true);
         }
     }
 

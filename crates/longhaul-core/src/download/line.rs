@@ -443,9 +443,9 @@ impl Line {
     }
 
     /// Draws in the streams that write where accepted replies shall, and lets flow what no other stream is in the way of.
-    pub(super) fn settle<J>(&mut self, now: Millis, g: &Generation, awaited: bool, run: &mut Run<Step, J>) {
+    pub(super) fn settle<J>(&mut self, now: Millis, g: &Generation, run: &mut Run<Step, J>) {
         for i in 0..self.streams.len() {
-            if self.streams[i].flow == Flow::Taking && (self.draw_in_others(i, g, run) || !awaited) {
+            if self.streams[i].flow == Flow::Taking && self.draw_in_others(i, g, run) {
                 self.grant(i, now, g, run);
             }
         }
@@ -644,14 +644,14 @@ mod tests {
         let (mut line, mut run) = line(&[(0, 100), (50, 100)]);
         let g = generation(100);
         accept(&mut line, 0);
-        line.settle(0, &g, true, &mut run);
+        line.settle(0, &g, &mut run);
         assert!(matches!(&steps(&mut run)[..], [Step::Flow(grant)] if grant.write_end == Some(100)));
         accept(&mut line, 1);
-        line.settle(0, &g, true, &mut run);
-        line.settle(0, &g, true, &mut run);
+        line.settle(0, &g, &mut run);
+        line.settle(0, &g, &mut run);
         assert_eq!(steps(&mut run), [Step::Narrow { end: 50 }], "once");
         line.narrowed(0, 60, &mut run);
-        line.settle(0, &g, true, &mut run);
+        line.settle(0, &g, &mut run);
         assert!(matches!(&steps(&mut run)[..], [Step::Flow(grant)] if grant.write_start == 60));
     }
 
@@ -660,7 +660,7 @@ mod tests {
         let (mut line, mut run) = line(&[(0, 100)]);
         let g = generation(100);
         accept(&mut line, 0);
-        line.settle(0, &g, true, &mut run);
+        line.settle(0, &g, &mut run);
         assert!(line.wrote(0, 1000, Extent { start: 0, len: 10, crc: 0 }));
         assert_eq!(line.take_over(1000, &g), Some((Range::new(60, 100), None)));
         assert_eq!(line.look_at(), None);
@@ -677,7 +677,7 @@ mod tests {
         assert_eq!(line.one_more_failed(0, second, &why, None), OneMore::Alone);
         assert!(line.makes_way(0, second), "the other one may bring the last word");
         accept(&mut line, 0);
-        line.settle(0, &generation(100), true, &mut run);
+        line.settle(0, &generation(100), &mut run);
         assert!(matches!(line.one_more_failed(0, second, &why, None), OneMore::TooMany { .. }));
         line.ended(1);
         assert_eq!(line.one_more_failed(0, first, &why, None), OneMore::Alone);

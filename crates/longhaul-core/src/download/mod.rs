@@ -52,7 +52,6 @@ mod window;
 pub use config::Config;
 
 use crate::digest::Digest;
-use crate::fault::Fault;
 use crate::identity::{Identity, Validator};
 use crate::reply::Suspicion;
 use crate::retry::Retry;
@@ -132,7 +131,6 @@ enum Ending {
 #[derive(Debug, Clone)]
 pub struct Download {
     config: Config,
-    planted: Option<Fault>,
     run: Run<Step, Job>,
     disk: Disk,
     line: Line,
@@ -200,7 +198,6 @@ impl Download {
         let files = Files::new(config.block_len_min);
         let mut run = Self {
             config,
-            planted: None,
             run: Run::new(),
             disk,
             line,
@@ -243,12 +240,6 @@ impl Download {
             run.advance();
         }
         run
-    }
-
-    /// Breaks one rule on purpose. Only for tests of the simulation.
-    #[cfg(feature = "planted-faults")]
-    pub fn plant(&mut self, fault: Fault) {
-        self.planted = Some(fault);
     }
 
     /// The received bytes that count, for progress displays: held, and of these claimed by a record that is on disk.
@@ -315,10 +306,6 @@ impl Download {
         if self.files.is_beginning() || self.files.finished().is_some() {
             return false;
         }
-        if self.planted(Fault::PublishedWithHoles) && self.line.is_empty() && self.retry.failures() == 0 {
-            let end = g.held.list().last().map_or(0, |k| k.extent.end());
-            return g.begin.identity.length.is_some_and(|length| end >= length);
-        }
         g.is_whole() && self.refuted != Some(g.begin.generation) && !self.is_unwanted(g)
     }
 
@@ -369,13 +356,9 @@ impl Download {
         self.disk.outlives_power()
     }
 
-    fn planted(&self, fault: Fault) -> bool {
-        cfg!(feature = "planted-faults") && self.planted == Some(fault)
-    }
-
-    /// A law of the core. Silent while a fault is planted: then the simulation must notice by the outcome.
+    /// A law of the core.
     fn law(&self, number: u32, holds: bool, what: &str) {
-        assert!(holds || self.planted.is_some(), "law {number} of the core is broken: {what}");
+        assert!(holds, "law {number} of the core is broken: {what}");
     }
 
     /// Digests that the outcome can be held against.
@@ -388,9 +371,6 @@ impl Download {
 
     /// Whether bytes of several replies may be joined in this generation.
     fn joinable(&self, g: &Generation) -> bool {
-        if self.planted(Fault::WeakTakenForStrong) {
-            return true;
-        }
         let by_digest = !self.config.expected.is_empty() || !g.begin.identity.digests.is_empty();
         let refuted = self.one_reply || self.refuted == Some(g.begin.generation);
         !refuted && (g.begin.identity.is_strong() || by_digest)
@@ -457,17 +437,6 @@ impl Machine for Download {
             self.hear_stream(i, heard);
         } else if let Some(job) = self.run.answered(ticket) {
             self.hear_job(job, heard);
-        } else if self.planted(Fault::StaleTicketAccepted) {
-            match heard {
-                Heard::Wrote(extent) => {
-                    self.wrote(extent);
-                }
-                heard => {
-                    if let Some(job) = self.run.oldest() {
-                        self.hear_job(job, heard);
-                    }
-                }
-            }
         }
         self.advance();
     }

@@ -3,14 +3,12 @@
 
 use super::journal::Record;
 use super::restart::Restart;
-use super::resume::{Found, FoundJournal, Generation, Target, Verdict, verdict};
+use super::resume::{Found, FoundJournal, Target, Verdict, verdict};
 use super::step::{Failure, Note, Step};
 use super::{AtStart, Download, Job};
-use crate::fault::Fault;
-use crate::words::Extent;
 
 impl Download {
-    pub(super) fn open(&mut self, mut found: Found) {
+    pub(super) fn open(&mut self, found: Found) {
         self.opened = true;
         self.at_start = AtStart { free: found.free, traceless: Self::leaves_no_trace(&found), restart: None };
         // Our own finished file may be replaced by a newer version that was begun before.
@@ -18,24 +16,8 @@ impl Download {
         if let FoundJournal::Read(recovered) = &found.journal {
             self.disk.found_records(recovered.next_sequence.into());
         }
-        if let FoundJournal::Read(recovered) = &mut found.journal
-            && self.planted(Fault::RangeOfJournalIgnored)
-        {
-            recovered.source.window = self.config.source.window.clone();
-        }
         let (source, overwrite, least) = (&self.config.source, self.config.overwrite, self.config.block_len_min);
-        let judged = |found| verdict(source, overwrite, least, found);
-        let verdict = match &found.journal {
-            FoundJournal::Read(r) if self.planted(Fault::PublishingTrusted) => match (r.publishing, &r.current) {
-                (Some(publishing), Some(current)) => {
-                    let current = Box::new(Generation::new(current.begin.clone()));
-                    Verdict::FinishPublish { current, publishing }
-                }
-                _ => judged(found),
-            },
-            _ => judged(found),
-        };
-        match verdict {
+        match verdict(source, overwrite, least, found) {
             Verdict::Fresh(reason) => {
                 self.at_start.restart = reason;
                 self.resume_waiting_head();
@@ -44,14 +26,6 @@ impl Download {
                 self.drop_waiting_head();
                 if self.config.ignore_declared {
                     current.begin.identity.digests.clear();
-                }
-                if self.planted(Fault::ResumeForgets) {
-                    current.held = Default::default();
-                    current.hints.clear();
-                }
-                if self.planted(Fault::ClaimsUnchecked) {
-                    let all: Vec<Extent> = current.held.list().iter().map(|k| k.extent).collect();
-                    current.held.mark_read(&all);
                 }
                 let older = old.as_ref().map(|g| g.begin.generation);
                 let newest = [older, gone].into_iter().flatten().fold(current.begin.generation, u32::max);

@@ -26,7 +26,6 @@ use super::restart::Restart;
 use super::resume::{Found, FoundJournal, Target};
 use super::step::{Finish, Step, Verified};
 use super::{Download, Job};
-use crate::fault::Fault;
 
 impl Download {
     /// Whether what was found leaves the short way open.
@@ -87,7 +86,7 @@ impl Download {
     /// A stop, or an end in failure: what is held is recorded first; an empty file needs no journal.
     pub(super) fn wind_down_small(&mut self) {
         let held = self.files.held();
-        if held > 0 && !self.planted(Fault::SmallForgotten) {
+        if held > 0 {
             self.leave_small();
         }
         self.small_since = None;
@@ -96,11 +95,10 @@ impl Download {
     /// Sealed: the sync of the file and the receipt may go side by side, since neither means anything without the other
     /// before the rename.
     pub(super) fn sync_small(&mut self) {
-        let early = self.planted(Fault::SmallRenamedBeforeReceipt);
-        if self.power() && !self.planted(Fault::SmallPublishedUnsynced) {
+        if self.power() {
             self.job(Job::SealSync, Step::Sync { slot: Slot::Main });
         }
-        if let Some(receipt) = self.receipt().filter(|_| !early) {
+        if let Some(receipt) = self.receipt() {
             self.job(Job::EarlyReceipt, Step::Receipt(receipt));
         }
         self.publish_small();
@@ -109,7 +107,7 @@ impl Download {
     /// The finished file of this very version stands at the target. The run that put it there may have been killed
     /// behind the rename: before this is told, its name is on the disk.
     pub(super) fn already_there(&mut self, length: u64, verified: Verified) {
-        if self.power() && !self.planted(Fault::RenameUnsynced) {
+        if self.power() {
             self.job(Job::AlreadyDir { length, verified }, Step::SyncDir);
         } else {
             self.finish(Finish::Done { length, verified, already: true });

@@ -8,7 +8,6 @@ use super::restart::Restart;
 use super::resume::Refusal;
 use super::step::{Failure, Heard, Note, Step, StreamEnd, Trouble, Verified};
 use super::{Download, Job};
-use crate::fault::Fault;
 use crate::identity::{Identity, Likeness};
 use crate::names;
 use crate::ranges::Range;
@@ -29,7 +28,6 @@ impl Download {
     /// Whether the question which version there is may be asked now: nobody else may still write.
     pub(super) fn may_probe(&self) -> bool {
         self.line.is_empty()
-            || self.planted(Fault::NoWaitForStop) && self.line.streams().all(|s| s.flow == Flow::Stopping)
     }
 
     pub(super) fn is_voiding(&self) -> bool {
@@ -82,14 +80,9 @@ impl Download {
         if self.heard_refusal(i, facts) {
             return;
         }
-        let blind = match facts.status {
-            206 => self.planted(Fault::ValidatorIgnored),
-            200 => self.planted(Fault::WholeReplyValidatorIgnored),
-            _ => false,
-        };
         let recorded = match (self.files.finished(), self.files.current()) {
             (Some(identity), _) => Some(identity),
-            (None, Some(g)) if !probe && !blind => Some(&g.begin.identity),
+            (None, Some(g)) if !probe => Some(&g.begin.identity),
             _ => None,
         };
         let mut verdict = self.judge(asked, recorded, facts);
@@ -97,13 +90,7 @@ impl Download {
             && let Some(g) = self.files.current()
             && recorded.is_none()
         {
-            *likeness = if blind && !probe { Likeness::Same } else { g.begin.identity.compare(identity) };
-        }
-        if self.planted(Fault::RangeStartIgnored)
-            && let Reply::Use { body_start, body_end, skip, .. } = &mut verdict
-        {
-            *body_end = body_end.map(|end| end + *skip + asked.start - *body_start);
-            (*body_start, *skip) = (asked.start, 0);
+            *likeness = g.begin.identity.compare(identity);
         }
         if self.files.finished().is_some() {
             return self.hear_about_finished(i, verdict, facts);
@@ -258,7 +245,7 @@ impl Download {
                 }
                 self.join(i, identity, body);
             }
-            Likeness::Unknown if !g.begin.identity.is_strong() || self.planted(Fault::WeakTakenForStrong) => {
+            Likeness::Unknown if !g.begin.identity.is_strong() => {
                 self.join(i, identity, body); // a digest decides
             }
             Likeness::Unknown => self.suspect(i, Suspicion::NoValidator),
@@ -353,7 +340,7 @@ impl Download {
 
     /// A waiting reply begins a generation: its file is made, the begin recorded, then its bytes flow.
     pub(super) fn begin_with(&mut self, i: usize, identity: Identity, body: Body, reason: Option<Restart>) {
-        let alone = self.line.len() == 1 || self.planted(Fault::NoWaitForStop);
+        let alone = self.line.len() == 1;
         // The files are changing places: whichever this reply began now would end up in the wrong one.
         let moving = self.run.any(|j| j.blocks_all());
         if body.start != 0 || !alone || moving {
@@ -540,9 +527,6 @@ impl Download {
     fn hear_end(&mut self, stream: Stream, end: StreamEnd, at: u64) {
         match end {
             StreamEnd::Complete | StreamEnd::Reached => self.hear_whole_body(&stream, at),
-            StreamEnd::Failed(NetFault::Cut) if self.planted(Fault::CutTakenForEnd) => {
-                self.hear_whole_body(&stream, at);
-            }
             StreamEnd::Failed(fault @ (NetFault::Tls | NetFault::Proxy | NetFault::Redirect)) => {
                 self.fail(Failure::GaveUp(Trouble::Net(fault)));
             }
@@ -570,7 +554,7 @@ impl Download {
     /// It was not stopped by us and brought nothing to its end: where its bytes cannot go, say. A failure like others, or
     /// the same would be asked for at once and for ever.
     fn hear_unasked_end(&mut self, stream: &Stream) {
-        if stream.flow != Flow::Stopping && self.ending.is_none() && !self.planted(Fault::UnaskedEndForgiven) {
+        if stream.flow != Flow::Stopping && self.ending.is_none() {
             self.failed(Trouble::Short, None);
         }
     }

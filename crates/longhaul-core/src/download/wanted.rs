@@ -8,7 +8,6 @@ use super::resume::Generation;
 use super::step::{Failure, Note};
 use super::{Download, Ending};
 use crate::conditions::{Conditions, Unmet};
-use crate::fault::Fault;
 use crate::identity::Identity;
 use crate::reply::ReplyFacts;
 
@@ -21,7 +20,7 @@ impl Download {
 
     /// What an earlier run brought is of a version that is not wanted now: it is neither added to nor published.
     pub(super) fn is_unwanted(&self, g: &Generation) -> bool {
-        self.config.only_if.judge(&g.begin.identity).is_some() && !self.planted(Fault::ConditionsNotJudged)
+        self.config.only_if.judge(&g.begin.identity).is_some()
     }
 
     /// Whether stream `i` was refused for the conditions that it carried.
@@ -40,7 +39,7 @@ impl Download {
 
     /// Whether this version may begin; otherwise the run ends.
     pub(super) fn is_wanted(&mut self, identity: &Identity) -> bool {
-        let unmet = self.config.only_if.judge(identity).filter(|_| !self.planted(Fault::ConditionsNotJudged));
+        let unmet = self.config.only_if.judge(identity);
         if let Some(unmet) = unmet {
             self.end_unmet(unmet, identity);
         }

@@ -5,7 +5,6 @@
 //! ([`judge_part`]). Of the whole object, both offsets are the same.
 
 use super::Download;
-use crate::fault::Fault;
 use crate::identity::Identity;
 use crate::reply::{Asked, ReplyFacts, Verdict, judge, judge_part};
 use crate::window::{Part, Piece, Pieces, Unresolved, Window};
@@ -33,12 +32,7 @@ impl Download {
 
     /// The pieces in an object of this length.
     fn resolve(&self, length: Option<u64>) -> Result<Pieces, Unresolved> {
-        let pieces = self.window().resolve(length)?;
-        Ok(match pieces.at(0) {
-            Some(_) if self.planted(Fault::PieceShiftForgotten) => pieces.confused(0),
-            Some(first) if self.planted(Fault::PieceBorderCrossed) => pieces.confused(first.object.start),
-            _ => pieces,
-        })
+        self.window().resolve(length)
     }
 
     /// The piece that a byte of the file is of, in the version that is known.
@@ -65,11 +59,10 @@ impl Download {
             return place(piece.in_object(asked.start), Some(piece.in_object(end)));
         }
         let bound = |start: u64| asked.end.map(|end| start.saturating_add(end));
-        let shift = |start| if self.planted(Fault::PieceShiftForgotten) { 0 } else { start };
         match *part {
-            Part::From(start) => place(shift(start), bound(shift(start))),
+            Part::From(start) => place(start, bound(start)),
             Part::Span(range) => {
-                let (start, len) = (shift(range.start), range.len());
+                let (start, len) = (range.start, range.len());
                 place(start, Some(bound(start).unwrap_or(u64::MAX).min(start + len)))
             }
             Part::Last(count) => Place { start: 0, end: None, last: Some(count) },
