@@ -83,7 +83,7 @@ impl Download {
             let (length, resumable) = (g.begin.identity.length, self.joinable(g));
             // Bytes that cannot be joined with new ones are held, but nothing goes on from them.
             if held > 0 && (resumable || g.is_whole()) && !self.is_unwanted(g) {
-                self.note(Note::Resumed { held });
+                self.note(Note::Resumed { held, length });
             }
             self.note(Note::Started { length, held, resumable });
         }

@@ -259,6 +259,8 @@ pub enum Note {
     Resumed {
         /// How many.
         held: u64,
+        /// The object's length in bytes, when known: the journal has it before the source is asked.
+        length: Option<u64>,
     },
     /// Held bytes do not count any more.
     Restarted {

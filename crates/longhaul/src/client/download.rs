@@ -21,7 +21,7 @@ use crate::many::Batch;
 use crate::random::{random_id, random_u64};
 use crate::source::{ByteRange, Source};
 use crate::store::Origin;
-use crate::transfer::{Transfer, start};
+use crate::transfer::{Transfer, download};
 
 /// Settings of one download. Nothing happens before [`start`](Self::start).
 #[must_use = "nothing is downloaded before start()"]
@@ -391,7 +391,7 @@ impl DownloadBuilder {
             hosts,
             folders: self.client.inner.folders.clone(),
         };
-        Ok(start(request, self.links))
+        Ok(download::begin(request, self.links))
     }
 }
 

@@ -295,7 +295,7 @@ impl UploadBuilder {
     /// same destination. Everything else is told by [`Transfer::finished`].
     pub async fn start(self) -> Result<Transfer, Error> {
         let (request, spooled) = self.request(false).await?;
-        Ok(upload::start(request, spooled))
+        Ok(upload::begin(request, spooled))
     }
 
     /// What a run needs. `sourceless`: to give it up, for which its source need not be there.

@@ -2,199 +2,124 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use longhaul_core::upload::step::{Failure, Finish, Note};
+use longhaul_core::upload::step::{Failure, Finish, Note, ObjectFacts, Restart};
 use longhaul_core::words::Command;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::mpsc;
 
-use super::{Asked, Cancel, Ends, Transfer, Wish, attend, cancelled, handle};
+use super::Transfer;
+use super::list_entry::ListEntry;
+use super::task::{Next, Reporter, Start, Totals, Way, cancelled, run_to_discard, start};
 use crate::advice::Advice;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state::spool::Spooled;
 use crate::disk::state::uploads::is_barren;
-use crate::drive::engine::RunEvent;
+use crate::drive::engine::Tell;
 use crate::drive::upload::Remembered;
 use crate::drive::upload::failure::{About, error_of, fault_text};
-use crate::drive::upload::run::{Request, RunEnd, run};
+use crate::drive::upload::run::{Request, RunEnd, Summary, run};
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::event::{Event, Outcome, Progress, Uploaded};
+use crate::event::{Event, Outcome, Uploaded, Verified};
 use crate::inspect::list::TransferKind;
+use crate::threads;
+
+/// An upload behind a handle.
+struct Upload {
+    request: Arc<Request>,
+}
+
+/// What the runs of one handle add up to.
+#[derive(Default)]
+pub(super) struct Sums {
+    restarts: Vec<Restart>,
+    part_len: Option<u64>,
+    parts: u32,
+}
 
 /// Starts the task behind a handle. Spooled input is held as long as the task runs, and removed when it is stored or
-/// given up.
-pub(crate) fn start(request: Request, spooled: Option<Spooled>) -> Transfer {
-    let id = id_text(request.config.intent.id);
-    let (transfer, ends) = handle(TransferKind::Upload, id.clone(), Some(request.source.path().to_path_buf()));
-    let Ends { inbox, events, progress, path, outcome } = ends;
-    path.send_replace(Some(request.source.path().to_path_buf()));
-    let request = Arc::new(request);
-    let teller = Teller {
-        entry: Entry { request: request.clone(), id, resumable: false, written: false },
-        events,
-        progress,
-        path,
-        tally: Tally::default(),
+/// given up; its lock is let go of before the end is told, so that a next upload can begin.
+pub(crate) fn begin(request: Request, spooled: Option<Spooled>) -> Transfer {
+    let intent = &request.config.intent;
+    let note = TransferNote {
+        id: id_text(intent.id),
+        kind: Kind::Upload,
+        path: Path::new("").into(), // set below
+        source: intent.destination.clone(),
+        state: State::Running,
+        held: 0,
+        total: None,
+        updated_ms: 0,
+        needs_link: false,
+        needs_headers: false,
+        error: None,
+        endpoint: Some(intent.endpoint.clone()),
+        range: None,
     };
-    let task = Task { request, inbox, teller, started: Instant::now() };
-    tokio::spawn(async move {
-        let (result, teller) = task.run().await;
-        drop(spooled); // its lock: before anybody hears of the end and begins anew
-        // The outcome first, then the end of the events: who sees the one finds the other.
-        outcome.send_replace(Some(result));
-        drop(teller);
-    });
-    transfer
+    let mut entry = ListEntry::new(Some(request.state.clone()), note);
+    entry.set_path(Path::new(OsStr::from_bytes(&intent.path))); // by which its journal is found
+    let source = request.source.path().to_path_buf();
+    let way = Upload { request: Arc::new(request) };
+    let (named, path) = (Some(source.clone()), Some(source));
+    start(Start { way, kind: TransferKind::Upload, entry, named, path, keep: spooled })
 }
 
 /// Gives an upload up on which no run works. Whether nothing of it is left in the store.
 pub(crate) async fn discard(request: Request) -> Result<bool, Error> {
     let id = id_text(request.config.intent.id);
-    let request = Arc::new(request);
-    let RunEnd { finish, summary: ended } = run_to_discard(&request).await;
-    let finish = finish.map_err(|panicked| panicked.error(&request.config.intent.destination))?;
-    let clean = match finish {
-        Finish::Failed(failure) => return Err(error(&request, failure, ended.acknowledged, ended.remembered)),
+    let way = Upload { request: Arc::new(request) };
+    let RunEnd { finish, summary } = run_to_discard(&way).await;
+    let clean = match finish.map_err(|panicked| panicked.error(way.object()))? {
+        Finish::Failed(failure) => return Err(way.error(failure, summary.acknowledged, summary.remembered)),
         Finish::Discarded { clean } => clean,
-        _ => !ended.kept,
+        _ => !summary.kept,
     };
-    let _ = request.state.remove_spooled(request.source.path()); // best effort: the next input replaces it
+    way.remove_spooled().await;
     if clean {
-        let _ = request.state.remove_transfer(&id); // a list; what is gone from it is shown as gone
+        let state = way.request.state.clone();
+        let _ = threads::run(move || state.remove_transfer(&id)).await; // a list; what is gone is shown as gone
     }
     Ok(clean)
 }
 
-/// A run that is told to discard before it begins.
-async fn run_to_discard(request: &Arc<Request>) -> RunEnd {
-    let (commands, mut inbox) = mpsc::channel(1);
-    let _ = commands.send(Command::Discard).await;
-    run(request, &mut inbox, &mut |_| {}).await
-}
+impl Way for Upload {
+    type Note = Note;
+    type End = RunEnd;
+    type Sums = Sums;
+    const CANCELLED: &'static str = "cancelled; the parts that are stored are kept";
+    const STOPPED: &'static str = "stopped; the parts that are stored are kept";
 
-fn error(request: &Request, failure: Failure, kept: u64, remembered: Remembered) -> Error {
-    let source = request.source.path().display().to_string();
-    let about = About {
-        object: &request.config.intent.destination,
-        source: &source,
-        kept,
-        overwriting_forbidden: request.config.forbid_overwrite,
-    };
-    error_of(failure, &about, remembered)
-}
-
-/// What the runs of one handle add up to.
-#[derive(Debug, Default)]
-struct Tally {
-    resumed: u32,
-    restarts: Vec<crate::event::UploadRestart>,
-    retries: u32,
-    sent: u64,
-    total: Option<u64>,
-    part_len: Option<u64>,
-    parts: u32,
-}
-
-/// The upload's entry in the list. It is a list, not the truth: what cannot be written is left out.
-struct Entry {
-    request: Arc<Request>,
-    id: String,
-    /// There is a journal.
-    resumable: bool,
-    /// An entry may be there, of this process or one before.
-    written: bool,
-}
-
-impl Entry {
-    fn write(&mut self, state: State, stored: u64, total: Option<u64>, error: Option<String>) {
-        if !self.resumable {
-            return;
-        }
-        self.written = true;
-        let intent = &self.request.config.intent;
-        let note = TransferNote {
-            id: self.id.clone(),
-            kind: Kind::Upload,
-            path: Path::new(OsStr::from_bytes(&intent.path)).into(), // by which its journal is found
-            source: intent.destination.clone(),
-            state,
-            held: stored,
-            total,
-            updated_ms: crate::now_unix_ms(),
-            needs_link: false,
-            needs_headers: false,
-            error,
-            endpoint: Some(intent.endpoint.clone()),
-            range: None,
-        };
-        if let Err(error) = self.request.state.put_transfer(&note) {
-            tracing::debug!(%error, "the list of transfers could not be written");
-        }
+    fn object(&self) -> &str {
+        &self.request.config.intent.destination
     }
 
-    fn remove(&self) {
-        if self.written
-            && let Err(error) = self.request.state.remove_transfer(&self.id)
-        {
-            tracing::debug!(%error, "the list of transfers could not be written");
-        }
-    }
-}
-
-/// Turns the core's notes into events.
-struct Teller {
-    entry: Entry,
-    events: broadcast::Sender<Event>,
-    progress: watch::Sender<Progress>,
-    path: watch::Sender<Option<PathBuf>>,
-    tally: Tally,
-}
-
-impl Teller {
-    fn tell(&mut self, told: RunEvent<Note>) {
-        match told {
-            RunEvent::Progress(progress) => {
-                self.progress.send_replace(progress);
-                self.send(Event::Progress(progress));
-            }
-            RunEvent::Journal => {
-                self.entry.resumable = true;
-                self.entry.written = true;
-                let stored = self.progress.borrow().durable;
-                self.entry.write(State::Running, stored, self.tally.total, None);
-            }
-            RunEvent::Note(note) => self.note(note),
-            RunEvent::Path(_) => {} // known from the start
-        }
+    async fn run(&self, commands: &mut mpsc::Receiver<Command>, tell: Tell<'_, Note>) -> RunEnd {
+        run(&self.request, commands, tell).await
     }
 
-    fn send(&self, event: Event) {
-        let _ = self.events.send(event); // nobody listens: fine
-    }
-
-    fn note(&mut self, note: Note) {
-        let event = match note {
+    fn event(reporter: &mut Reporter<Self>, note: Note) -> Option<Event> {
+        Some(match note {
             Note::Started { length, part_len, parts } => {
-                self.tally.total = Some(length);
-                (self.tally.part_len, self.tally.parts) = (part_len, if part_len.is_some() { parts } else { 0 });
-                let path = self.path.borrow().clone().unwrap_or_default();
+                reporter.totals.total = Some(length);
+                (reporter.sums.part_len, reporter.sums.parts) = (part_len, if part_len.is_some() { parts } else { 0 });
+                let path = reporter.path().unwrap_or_default();
                 Event::Started { path, total: Some(length), resumable: true }
             }
             Note::Resumed { bytes, .. } => {
-                self.tally.resumed += 1;
-                self.entry.write(State::Running, bytes, self.tally.total, None);
-                Event::Resumed { held: bytes, total: self.tally.total }
+                reporter.totals.resumed += 1;
+                reporter.list(bytes);
+                Event::Resumed { held: bytes, total: reporter.totals.total }
             }
             Note::Restarted { reason, discarded } => {
-                self.tally.restarts.push(reason);
+                reporter.sums.restarts.push(reason);
                 Event::UploadRestarted { reason, discarded }
             }
-            Note::Acknowledged { .. } => return, // told with the progress
+            Note::Acknowledged { .. } => return None, // told with the progress
             Note::WrongPart { number } => Event::WrongPart { number },
             Note::Retry { failures, delay_ms, why } => {
-                self.tally.retries += 1;
+                reporter.totals.retries += 1;
                 Event::Retry { failures, delay: Duration::from_millis(delay_ms), reason: fault_text(&why) }
             }
             Note::Limited { connections } => {
@@ -202,166 +127,140 @@ impl Teller {
             }
             Note::Settling => Event::Settling,
             Note::Aborted { clean } => Event::Aborted { clean },
-        };
-        self.send(event);
-    }
-}
-
-struct Task {
-    request: Arc<Request>,
-    inbox: mpsc::Receiver<Wish>,
-    teller: Teller,
-    started: Instant,
-}
-
-impl Task {
-    async fn run(mut self) -> (Result<Outcome, Error>, Teller) {
-        let result = loop {
-            let (ended, asked) = self.one_run().await;
-            self.teller.tally.sent += ended.summary.sent;
-            if let Some(result) = self.after(ended, asked).await {
-                break result;
-            }
-        };
-        (result, self.teller)
+        })
     }
 
-    /// One run; wishes are passed on while it lasts.
-    async fn one_run(&mut self) -> (RunEnd, Asked) {
-        let (commands, mut inbox) = mpsc::channel(8);
-        let teller = &mut self.teller;
-        let mut tell = |told| teller.tell(told);
-        let running = run(&self.request, &mut inbox, &mut tell);
-        attend(&mut self.inbox, commands, running).await
-    }
-
-    /// What follows a run: an outcome, or `None` for another run.
-    async fn after(&mut self, ended: RunEnd, asked: Asked) -> Option<Result<Outcome, Error>> {
-        let RunEnd { finish, summary: ended } = ended;
-        let (stored, total) = (ended.acknowledged, self.teller.tally.total);
+    async fn after(&mut self, reporter: &mut Reporter<Self>, end: RunEnd) -> Next {
+        let RunEnd { finish, summary } = end;
+        reporter.totals.moved += summary.sent;
+        let (stored, total) = (summary.acknowledged, reporter.totals.total);
         let finish = match finish {
             Ok(finish) => finish,
             Err(panicked) => {
-                let error = panicked.error(&self.request.config.intent.destination);
-                self.teller.entry.write(State::Failed, stored, total, Some(error.to_string()));
-                return Some(Err(error));
+                let error = panicked.error(self.object());
+                reporter.entry.write(State::Failed, stored, total, Some(error.to_string())).await;
+                return Next::Over(Err(error));
             }
         };
         match finish {
             Finish::Done { length, verified, already, object, callback_failed } => {
-                if ended.kept {
+                if summary.kept {
                     // Something of an earlier attempt may be left in the store.
-                    self.teller.entry.write(State::Done, stored, total, None);
+                    reporter.entry.write(State::Done, stored, total, None).await;
                 } else {
-                    self.teller.entry.remove();
+                    reporter.entry.remove().await;
                 }
-                self.remove_spooled();
+                self.remove_spooled().await;
                 if callback_failed {
-                    return Some(Err(self.callback_failed(ended.remembered.store)));
+                    return Next::Over(Err(self.callback_failed(summary.remembered.store)));
                 }
-                let tally = std::mem::take(&mut self.teller.tally);
-                Some(Ok(Outcome {
-                    path: self.request.source.path().to_path_buf(),
-                    bytes: length,
-                    verified: verified.into(),
-                    digests: object.digests,
-                    resumed: tally.resumed,
-                    restarts: Vec::new(),
-                    retries: tally.retries,
-                    fetched: 0,
-                    already,
-                    not_modified: false,
-                    upload: Some(Box::new(Uploaded {
-                        destination: self.request.config.intent.destination.clone(),
-                        etag: object.etag,
-                        version: object.version,
-                        parts: tally.parts,
-                        part_len: tally.part_len,
-                        sent: tally.sent,
-                        restarts: tally.restarts,
-                    })),
-                    elapsed: self.started.elapsed(),
-                }))
+                Next::Over(Ok(self.done(reporter, length, verified.into(), already, *object)))
             }
-            Finish::Discarded { clean } => Some(Err(self.discarded(clean))),
-            Finish::Paused => {
-                self.teller.entry.write(State::Paused, stored, total, None);
-                self.teller.send(Event::Paused { held: stored, total });
-                for done in asked.pauses {
-                    let _ = done.send(());
-                }
-                match (asked.cancel, asked.abandoned) {
-                    (Some(Cancel::Keep), _) => Some(Err(cancelled(KEPT))),
-                    (Some(Cancel::Discard), _) => self.discard().await,
-                    (None, true) => Some(Err(cancelled("stopped; the parts that are stored are kept"))),
-                    (None, false) => self.wait_for_wish().await,
-                }
-            }
-            Finish::Failed(failure) => {
-                let state = match failure {
-                    Failure::Denied(_) | Failure::NeedsCredentials => State::NeedsCredentials,
-                    _ => State::Failed,
-                };
-                let begun = || {
-                    let found = self.request.state.upload(&self.request.key).ok().flatten();
-                    found.is_some_and(|recovered| !is_barren(&recovered))
-                };
-                let kept = ended.kept && begun();
-                let error = error(&self.request, failure, stored, ended.remembered);
-                if kept {
-                    self.teller.entry.write(state, stored, total, Some(error.in_full()));
-                } else {
-                    self.teller.entry.remove();
-                }
-                Some(Err(error))
-            }
+            Finish::Discarded { clean } => Next::Over(Err(self.given_up(reporter, clean).await)),
+            Finish::Paused => Next::Paused { held: stored, total },
+            Finish::Failed(failure) => Next::Over(Err(self.failed(reporter, failure, summary).await)),
         }
     }
 
-    /// Paused: only a wish moves it.
-    async fn wait_for_wish(&mut self) -> Option<Result<Outcome, Error>> {
-        loop {
-            match self.inbox.recv().await {
-                Some(Wish::Resume) => return None,
-                Some(Wish::Pause(done)) => {
-                    let _ = done.send(());
-                }
-                Some(Wish::Cancel(Cancel::Discard)) => return self.discard().await,
-                Some(Wish::Cancel(Cancel::Keep)) => return Some(Err(cancelled(KEPT))),
-                None => return Some(Err(cancelled("stopped; the parts that are stored are kept"))),
-            }
+    async fn discarded(&mut self, reporter: &mut Reporter<Self>, end: RunEnd) -> Error {
+        let RunEnd { finish, summary } = end;
+        match finish {
+            Err(panicked) => panicked.error(self.object()),
+            Ok(Finish::Failed(failure)) => self.error(failure, summary.acknowledged, summary.remembered),
+            Ok(Finish::Discarded { clean }) => self.given_up(reporter, clean).await,
+            Ok(_) => self.given_up(reporter, !summary.kept).await,
+        }
+    }
+}
+
+impl Upload {
+    fn error(&self, failure: Failure, kept: u64, remembered: Remembered) -> Error {
+        let source = self.request.source.path().display().to_string();
+        let about = About {
+            object: self.object(),
+            source: &source,
+            kept,
+            overwriting_forbidden: self.request.config.forbid_overwrite,
+        };
+        error_of(failure, &about, remembered)
+    }
+
+    fn done(
+        &self,
+        reporter: &mut Reporter<Self>,
+        length: u64,
+        verified: Verified,
+        already: bool,
+        object: ObjectFacts,
+    ) -> Outcome {
+        let sums = std::mem::take(&mut reporter.sums);
+        let Totals { begun, resumed, retries, moved, .. } = reporter.totals;
+        Outcome {
+            path: self.request.source.path().to_path_buf(),
+            bytes: length,
+            verified,
+            digests: object.digests,
+            resumed,
+            restarts: Vec::new(),
+            retries,
+            fetched: 0,
+            already,
+            not_modified: false,
+            upload: Some(Box::new(Uploaded {
+                destination: self.object().to_owned(),
+                etag: object.etag,
+                version: object.version,
+                parts: sums.parts,
+                part_len: sums.part_len,
+                sent: moved,
+                restarts: sums.restarts,
+            })),
+            elapsed: begun.elapsed(),
         }
     }
 
-    /// Discards an upload that no run is working on.
-    async fn discard(&mut self) -> Option<Result<Outcome, Error>> {
-        let RunEnd { finish, summary: ended } = run_to_discard(&self.request).await;
-        Some(Err(match finish {
-            Err(panicked) => panicked.error(&self.request.config.intent.destination),
-            Ok(Finish::Failed(failure)) => error(&self.request, failure, ended.acknowledged, ended.remembered),
-            Ok(Finish::Discarded { clean }) => self.discarded(clean),
-            Ok(_) => self.discarded(!ended.kept),
-        }))
+    async fn failed(&self, reporter: &mut Reporter<Self>, failure: Failure, summary: Summary) -> Error {
+        let (stored, total) = (summary.acknowledged, reporter.totals.total);
+        let state = match failure {
+            Failure::Denied(_) | Failure::NeedsCredentials => State::NeedsCredentials,
+            _ => State::Failed,
+        };
+        let kept = summary.kept && self.is_begun().await;
+        let error = self.error(failure, stored, summary.remembered);
+        if kept {
+            reporter.entry.write(state, stored, total, Some(error.in_full())).await;
+        } else {
+            reporter.entry.remove().await;
+        }
+        error
     }
 
-    fn discarded(&mut self, clean: bool) -> Error {
-        self.remove_spooled();
+    /// Whether the journal tells of something that was begun in the store.
+    async fn is_begun(&self) -> bool {
+        let request = self.request.clone();
+        let found = threads::run(move || request.state.upload(&request.key).ok().flatten()).await;
+        found.is_some_and(|recovered| !is_barren(&recovered))
+    }
+
+    async fn given_up(&self, reporter: &mut Reporter<Self>, clean: bool) -> Error {
+        self.remove_spooled().await;
         if clean {
-            self.teller.entry.remove();
+            reporter.entry.remove().await;
             return cancelled("cancelled; nothing of it is left in the store");
         }
-        let total = self.teller.tally.total;
+        let total = reporter.totals.total;
         if self.request.config.keep_parts {
-            let stored = self.teller.progress.borrow().durable;
-            self.teller.entry.write(State::Paused, stored, total, None);
+            let stored = reporter.progress.borrow().durable;
+            reporter.entry.write(State::Paused, stored, total, None).await;
             return cancelled("cancelled; its parts are kept in the store");
         }
-        self.teller.entry.write(State::Failed, 0, total, Some("cancelled; parts may be left in the store".into()));
+        let error = Some("cancelled; parts may be left in the store".into());
+        reporter.entry.write(State::Failed, 0, total, error).await;
         cancelled("cancelled; parts may be left in the store, since it could not be asked: clean up later")
     }
 
     fn callback_failed(&self, said: Option<String>) -> Error {
-        let object = &self.request.config.intent.destination;
+        let object = self.object();
         let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
         let text = format!("{object}: stored, but its callback failed{said}");
         Error::new(ErrorKind::CallbackFailed, Disposition::Permanent, text)
@@ -370,11 +269,11 @@ impl Task {
     }
 
     /// Input that was spooled is not needed any more.
-    fn remove_spooled(&self) {
-        if let Err(error) = self.request.state.remove_spooled(self.request.source.path()) {
-            tracing::debug!(%error, "spooled input could not be removed");
+    async fn remove_spooled(&self) {
+        let request = self.request.clone();
+        let removed = threads::run(move || request.state.remove_spooled(request.source.path())).await;
+        if let Err(error) = removed {
+            tracing::debug!(%error, "spooled input could not be removed"); // the next input replaces it
         }
     }
 }
-
-const KEPT: &str = "cancelled; the parts that are stored are kept";

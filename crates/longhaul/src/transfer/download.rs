@@ -1,0 +1,295 @@
+//! The task behind the handle of a download.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use longhaul_core::download::restart::Restart;
+use longhaul_core::download::step::{Failure, Finish, Note};
+use longhaul_core::words::Command;
+use tokio::sync::mpsc;
+
+use super::Transfer;
+use super::list_entry::ListEntry;
+use super::task::{Next, Reporter, Start, Way, cancelled, start};
+use crate::client::LinkSource;
+use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
+use crate::drive::download::destination::Destination;
+use crate::drive::download::failure::{error_of, plainer_text, trouble_text};
+use crate::drive::download::run::{Request, RunEnd, Summary, run};
+use crate::drive::engine::Tell;
+use crate::error::Error;
+use crate::event::{Digest, Event, Outcome, Verified};
+use crate::inspect::list::TransferKind;
+use crate::inspect::show::asked;
+use crate::source::WebUrl;
+
+/// Fresh links asked for in a row without a byte of progress between them.
+const LINKS_MAX: u32 = 5;
+
+/// A download behind a handle.
+struct Download {
+    request: Request,
+    links: Option<Arc<dyn LinkSource>>,
+    links_in_a_row: u32,
+}
+
+/// What the runs of one handle add up to.
+#[derive(Default)]
+pub(super) struct Sums {
+    restarts: Vec<Restart>,
+    digests: Vec<Digest>,
+}
+
+/// Starts the task behind a handle.
+pub(crate) fn begin(request: Request, links: Option<Arc<dyn LinkSource>>) -> Transfer {
+    let named = match &request.destination {
+        Destination::File(file) => std::path::absolute(file).ok(),
+        Destination::Below(below) => std::path::absolute(&below.path).ok(),
+        Destination::Folder(_) | Destination::Chosen(_) => None,
+    };
+    let source = &request.config.source;
+    let note = TransferNote {
+        id: id_text(source.id),
+        kind: Kind::Download,
+        path: Path::new("").into(), // until it is known
+        source: source.url.clone(),
+        state: State::Running,
+        held: 0,
+        total: None,
+        updated_ms: 0,
+        needs_link: source.needs_link,
+        needs_headers: source.needs_headers,
+        error: None,
+        endpoint: None,
+        range: asked(&source.window),
+    };
+    let entry = ListEntry::new(request.state.clone(), note);
+    let way = Download { request, links, links_in_a_row: 0 };
+    start(Start { way, kind: TransferKind::Download, entry, named, path: None, keep: () })
+}
+
+impl Way for Download {
+    type Note = Note;
+    type End = RunEnd;
+    type Sums = Sums;
+    const CANCELLED: &'static str = "cancelled; what was received is kept";
+    const STOPPED: &'static str = "stopped; what was received is kept";
+
+    fn object(&self) -> &str {
+        &self.request.config.source.url
+    }
+
+    async fn run(&self, commands: &mut mpsc::Receiver<Command>, tell: Tell<'_, Note>) -> RunEnd {
+        run(&self.request, commands, tell).await
+    }
+
+    fn event(reporter: &mut Reporter<Self>, note: Note) -> Option<Event> {
+        Some(match note {
+            Note::Started { length, held, resumable } => {
+                reporter.totals.total = length;
+                reporter.list(held);
+                Event::Started { path: reporter.path().unwrap_or_default(), total: length, resumable }
+            }
+            Note::Resumed { held, length } => {
+                reporter.totals.resumed += 1;
+                Event::Resumed { held, total: length }
+            }
+            Note::Restarted { reason, discarded } => {
+                reporter.sums.restarts.push(reason);
+                Event::Restarted { reason, discarded }
+            }
+            Note::Damaged { ranges } => {
+                Event::Damaged { ranges: ranges.into_iter().map(|r| (r.start, r.end)).collect() }
+            }
+            Note::Retry { failures, delay_ms, why } => {
+                reporter.totals.retries += 1;
+                let delay = Duration::from_millis(delay_ms);
+                Event::Retry { failures, delay, reason: trouble_text(&why) }
+            }
+            Note::Limited { connections, why, .. } => Event::Limited { connections, reason: trouble_text(&why) },
+            Note::Plainer { without, why } => Event::Warning(plainer_text(without, &why)),
+            Note::Returned { held } => Event::Returned { held },
+            Note::NotModified => Event::NotModified,
+            Note::DigestMatched(digest) => {
+                reporter.sums.digests.push(digest.clone());
+                Event::DigestMatched(digest)
+            }
+            Note::Disputed { declared, actual } => Event::Warning(format!(
+                "the source declares {declared}, and the file has {actual}; the digest that was given matches, and decides"
+            )),
+            Note::PageInPlace => Event::Warning(
+                "the source sends a web page (text/html) for a name that is none: it may be a login or a notice in place of \
+                 the file"
+                    .into(),
+            ),
+            Note::EndNotProvable => Event::Warning(
+                "the reply has no length and ended when the connection closed: its end cannot be proven".into(),
+            ),
+        })
+    }
+
+    async fn after(&mut self, reporter: &mut Reporter<Self>, end: RunEnd) -> Next {
+        let RunEnd { finish, summary } = end;
+        self.settle_name(&summary);
+        reporter.totals.moved += summary.fetched;
+        if summary.fetched > 0 {
+            self.links_in_a_row = 0;
+        }
+        let (held, total) = (summary.held, summary.total);
+        let finish = match finish {
+            Ok(finish) => finish,
+            Err(panicked) => {
+                let error = panicked.error(self.object());
+                reporter.entry.write(State::Failed, held, total, None).await;
+                return Next::Over(Err(error));
+            }
+        };
+        match finish {
+            Finish::Done { length, verified, already } => {
+                reporter.entry.remove().await;
+                Next::Over(Ok(self.done(reporter, summary.path, length, verified.into(), already)))
+            }
+            Finish::NotModified => {
+                // What an earlier run began of another version stays.
+                if held > 0 {
+                    reporter.entry.write(State::Paused, held, total, None).await;
+                } else {
+                    reporter.entry.remove().await;
+                }
+                Next::Over(Ok(self.not_modified(reporter, summary.path)))
+            }
+            Finish::Discarded => {
+                reporter.entry.remove().await;
+                Next::Over(Err(cancelled(DISCARDED)))
+            }
+            Finish::Paused => Next::Paused { held, total },
+            Finish::Failed(failure @ Failure::NeedsLink(_))
+                if self.links.is_some() && self.links_in_a_row < LINKS_MAX =>
+            {
+                reporter.entry.write(State::NeedsLink, held, total, None).await;
+                self.fresh_link(reporter, failure, held).await
+            }
+            Finish::Failed(failure) => Next::Over(Err(self.failed(reporter, failure, summary).await)),
+        }
+    }
+
+    async fn discarded(&mut self, reporter: &mut Reporter<Self>, end: RunEnd) -> Error {
+        let RunEnd { finish, summary: Summary { held, remembered, .. } } = end;
+        match finish {
+            Err(panicked) => panicked.error(self.object()),
+            Ok(Finish::Failed(failure)) => error_of(failure, self.object(), &self.target(reporter), held, remembered),
+            Ok(_) => {
+                reporter.entry.remove().await;
+                cancelled(DISCARDED)
+            }
+        }
+    }
+}
+
+impl Download {
+    /// Once the name is known, a next run need not ask the source for it.
+    fn settle_name(&mut self, summary: &Summary) {
+        let is_below = matches!(self.request.destination, Destination::Below(_));
+        if let Some(path) = summary.path.as_ref().filter(|_| !is_below) {
+            self.request.destination = Destination::File(path.clone());
+            self.request.config.named = true;
+        }
+    }
+
+    fn done(
+        &self,
+        reporter: &mut Reporter<Self>,
+        path: Option<PathBuf>,
+        length: u64,
+        verified: Verified,
+        already: bool,
+    ) -> Outcome {
+        let (totals, sums) = (&reporter.totals, std::mem::take(&mut reporter.sums));
+        Outcome {
+            path: path.unwrap_or_default(),
+            bytes: length,
+            verified,
+            digests: sums.digests,
+            resumed: totals.resumed,
+            restarts: sums.restarts,
+            retries: totals.retries,
+            fetched: totals.moved,
+            already,
+            not_modified: false,
+            upload: None,
+            elapsed: totals.begun.elapsed(),
+        }
+    }
+
+    fn not_modified(&self, reporter: &mut Reporter<Self>, path: Option<PathBuf>) -> Outcome {
+        let (totals, sums) = (&reporter.totals, std::mem::take(&mut reporter.sums));
+        Outcome {
+            path: match (path, &self.request.destination) {
+                (Some(path), _) => path,
+                (None, Destination::File(path) | Destination::Folder(path)) => path.clone(),
+                (None, Destination::Below(below)) => below.path.clone(),
+                (None, Destination::Chosen(_)) => PathBuf::new(),
+            },
+            bytes: 0,
+            verified: Verified::Nothing,
+            digests: Vec::new(),
+            resumed: 0,
+            restarts: sums.restarts,
+            retries: totals.retries,
+            fetched: totals.moved,
+            already: false,
+            not_modified: true,
+            upload: None,
+            elapsed: totals.begun.elapsed(),
+        }
+    }
+
+    async fn failed(&self, reporter: &mut Reporter<Self>, failure: Failure, summary: Summary) -> Error {
+        let Summary { path, held, total, remembered, .. } = summary;
+        let state = match failure {
+            Failure::NeedsLink(_) => State::NeedsLink,
+            Failure::Denied(_) if self.request.config.source.needs_headers => State::NeedsHeaders,
+            Failure::Denied(_) => State::NeedsCredentials,
+            _ => State::Failed,
+        };
+        if held > 0 {
+            reporter.entry.write(state, held, total, None).await;
+        } else {
+            reporter.entry.remove().await;
+        }
+        let target = path.map(|path| path.display().to_string()).unwrap_or_else(|| self.target(reporter));
+        error_of(failure, self.object(), &target, held, remembered)
+    }
+
+    /// Asks for a link that is accepted.
+    async fn fresh_link(&mut self, reporter: &mut Reporter<Self>, failure: Failure, held: u64) -> Next {
+        self.links_in_a_row += 1;
+        reporter.send(Event::NeedsLink);
+        let fresh = match &self.links {
+            Some(links) => links.fresh_link(self.object()).await,
+            None => None,
+        };
+        match fresh.and_then(|link| link.parse::<WebUrl>().ok()) {
+            Some(link) => {
+                // Another path may name another object; bytes are joined only when its validator is the same, and the
+                // journal goes on under the name it has.
+                self.request.config.link_signed = link.is_signed();
+                self.request.origin = self.request.origin.moved_to(link.address().clone());
+                Next::Again
+            }
+            None => {
+                let target = self.target(reporter);
+                Next::Over(Err(error_of(failure, self.object(), &target, held, Default::default())))
+            }
+        }
+    }
+
+    /// The target, for messages.
+    fn target(&self, reporter: &Reporter<Self>) -> String {
+        let known = reporter.path();
+        known.as_deref().unwrap_or_else(|| self.request.destination.path()).display().to_string()
+    }
+}
+
+const DISCARDED: &str = "cancelled; nothing of it was kept";

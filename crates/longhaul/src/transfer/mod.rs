@@ -1,0 +1,167 @@
+//! A running transfer: the handle. The task behind it is in [`task`], what differs between the two ways in [`download`]
+//! and [`upload`].
+
+pub(crate) mod download;
+mod events;
+mod list_entry;
+mod task;
+pub(crate) mod upload;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use self::events::Events;
+use self::events::{EventSender, EventSource};
+use crate::error::{Error, ErrorKind};
+use crate::event::{Outcome, Progress};
+use crate::inspect::list::TransferKind;
+
+/// What becomes of what is there when a transfer is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancel {
+    /// Everything received (or stored, of an upload) stays, durable; a later start goes on from it.
+    Keep,
+    /// The partial file and its journal are removed. A target that is being published at this moment stays. Of an
+    /// upload, its parts are removed from the store, unless they are to be kept
+    /// ([`keep_parts`](crate::UploadBuilder::keep_parts)).
+    Discard,
+}
+
+/// A transfer that was started. Cloning gives another handle on the same one; when the last is dropped, the transfer
+/// stops in order, with everything received kept.
+#[must_use = "dropping the last handle stops the transfer"]
+#[derive(Clone)]
+pub struct Transfer {
+    inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, id, .. } = &*self.inner;
+        f.debug_struct("Transfer").field("kind", kind).field("id", id).finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    kind: TransferKind,
+    id: String,
+    /// The file that was named at the start, whether it was opened yet or not.
+    named: Option<PathBuf>,
+    controls: mpsc::Sender<Control>,
+    events: EventSource,
+    progress: watch::Receiver<Progress>,
+    path: watch::Receiver<Option<PathBuf>>,
+    outcome: watch::Receiver<Option<Result<Outcome, Error>>>,
+}
+
+/// What a handle tells the task.
+enum Control {
+    Pause(oneshot::Sender<()>),
+    Resume,
+    Cancel(Cancel),
+}
+
+impl Transfer {
+    /// The name of this transfer in lists: 32 hexadecimal digits, the same in every run of it on this machine until it
+    /// is finished or discarded.
+    pub fn id(&self) -> &str {
+        &self.inner.id
+    }
+
+    /// Which way the bytes go.
+    pub fn kind(&self) -> TransferKind {
+        self.inner.kind
+    }
+
+    /// Where the file will be; `None` until the name is known. Of an upload, its source.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.inner.path.borrow().clone()
+    }
+
+    /// The same, also before anything was opened.
+    pub(crate) fn named(&self) -> Option<PathBuf> {
+        self.inner.named.clone().or_else(|| self.path())
+    }
+
+    /// The events from now on. May be called several times; each reader gets every event.
+    pub fn events(&self) -> Events {
+        self.inner.events.events()
+    }
+
+    /// How far it is, at most a fifth of a second old.
+    pub fn progress(&self) -> Progress {
+        *self.inner.progress.borrow()
+    }
+
+    /// Stops in order. When it returns, everything received is durable and the lock is let go: another process may go
+    /// on with it. Of an upload, the parts that were acknowledged stay in the store. Returns at once when it is paused
+    /// already.
+    ///
+    /// # Errors
+    /// The transfer's own error when it ended meanwhile, in failure.
+    pub async fn pause(&self) -> Result<(), Error> {
+        let (done, paused) = oneshot::channel();
+        if self.inner.controls.send(Control::Pause(done)).await.is_ok() && paused.await.is_ok() {
+            return Ok(());
+        }
+        self.finished().await.map(|_| ())
+    }
+
+    /// Goes on after [`pause`](Self::pause). Does nothing when it is not paused.
+    pub async fn resume(&self) {
+        let _ = self.inner.controls.send(Control::Resume).await;
+    }
+
+    /// Ends the transfer; [`finished`](Self::finished) then gives [`ErrorKind::Cancelled`]. Returns when it is over.
+    ///
+    /// # Errors
+    /// When what was asked could not be done (the partial file could not be removed, say). A transfer that finished
+    /// before it could be cancelled is no error.
+    pub async fn cancel(&self, how: Cancel) -> Result<(), Error> {
+        let _ = self.inner.controls.send(Control::Cancel(how)).await;
+        match self.finished().await {
+            Err(error) if error.kind() != ErrorKind::Cancelled => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the end. May be called any number of times. A paused transfer is not over.
+    ///
+    /// # Errors
+    /// Why the transfer failed; [`Error::kind`] says what can be done about it.
+    pub async fn finished(&self) -> Result<Outcome, Error> {
+        let mut outcome = self.inner.outcome.clone();
+        match outcome.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(ended_without_word())),
+            Err(_) => Err(ended_without_word()),
+        }
+    }
+}
+
+fn ended_without_word() -> Error {
+    Error::internal("the transfer's task was stopped before its end: the runtime that it ran in is gone")
+}
+
+/// The task's ends of what a handle holds.
+struct Ends {
+    controls: mpsc::Receiver<Control>,
+    events: EventSender,
+    progress: watch::Sender<Progress>,
+    path: watch::Sender<Option<PathBuf>>,
+    outcome: watch::Sender<Option<Result<Outcome, Error>>>,
+}
+
+/// A handle, and what its task holds.
+fn handle(kind: TransferKind, id: String, named: Option<PathBuf>) -> (Transfer, Ends) {
+    let (controls_tx, controls) = mpsc::channel(8); // the handle waits for its turn beyond that
+    let (sender, events) = events::channel();
+    let (progress_tx, progress) = watch::channel(Progress::default());
+    let (path_tx, path) = watch::channel(None);
+    let (outcome_tx, outcome) = watch::channel(None);
+    let inner = Inner { kind, id, named, controls: controls_tx, events, progress, path, outcome };
+    let transfer = Transfer { inner: Arc::new(inner) };
+    (transfer, Ends { controls, events: sender, progress: progress_tx, path: path_tx, outcome: outcome_tx })
+}

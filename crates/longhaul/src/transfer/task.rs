@@ -1,0 +1,295 @@
+//! The task behind a handle, the same for both ways: it runs the transfer, again and again as the handle wants, and tells
+//! how it went.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use longhaul_core::words::Command;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::events::EventSender;
+use super::list_entry::ListEntry;
+use super::{Cancel, Control, Transfer, handle};
+use crate::disk::state::listing::State;
+use crate::drive::engine::{RunEvent, Tell};
+use crate::drive::panics::caught;
+use crate::error::{Disposition, Error, ErrorKind};
+use crate::event::{Event, Outcome, Progress};
+use crate::inspect::list::TransferKind;
+
+/// A download or an upload, as far as its task needs to know.
+pub(super) trait Way: Send + Sync + Sized + 'static {
+    /// News of the core's.
+    type Note;
+    /// How a run ended.
+    type End: Send;
+    /// What the runs of one handle add up to, besides [`Totals`].
+    type Sums: Send + Default;
+    /// Why a transfer ends that was cancelled with everything kept.
+    const CANCELLED: &'static str;
+    /// Why one ends that no handle holds any more.
+    const STOPPED: &'static str;
+
+    /// The other end, as it may be shown.
+    fn object(&self) -> &str;
+
+    /// One run.
+    fn run(
+        &self,
+        commands: &mut mpsc::Receiver<Command>,
+        tell: Tell<'_, Self::Note>,
+    ) -> impl Future<Output = Self::End> + Send;
+
+    /// A note as an event; `None` for one that only adds to what is known.
+    fn event(reporter: &mut Reporter<Self>, note: Self::Note) -> Option<Event>;
+
+    /// What follows a run.
+    fn after(&mut self, reporter: &mut Reporter<Self>, end: Self::End) -> impl Future<Output = Next> + Send;
+
+    /// What is told after a run that was to discard everything.
+    fn discarded(&mut self, reporter: &mut Reporter<Self>, end: Self::End) -> impl Future<Output = Error> + Send;
+}
+
+/// What follows a run.
+pub(super) enum Next {
+    /// The transfer is over.
+    Over(Result<Outcome, Error>),
+    /// Another run.
+    Again,
+    /// It stopped in order, as it was told.
+    Paused { held: u64, total: Option<u64> },
+}
+
+/// What the runs of one handle add up to.
+#[derive(Debug)]
+pub(super) struct Totals {
+    pub(super) begun: Instant,
+    /// How often bytes of an earlier run were taken up.
+    pub(super) resumed: u32,
+    pub(super) retries: u32,
+    /// Bytes over the network.
+    pub(super) moved: u64,
+    /// The object's length, once it is known.
+    pub(super) total: Option<u64>,
+}
+
+/// Turns what happens in runs into events, and keeps count.
+pub(super) struct Reporter<W: Way> {
+    pub(super) entry: ListEntry,
+    events: EventSender,
+    pub(super) progress: watch::Sender<Progress>,
+    path: watch::Sender<Option<PathBuf>>,
+    pub(super) totals: Totals,
+    pub(super) sums: W::Sums,
+    /// Bytes held, as the list is to show it; `None` until the run has told.
+    listed: Option<u64>,
+}
+
+impl<W: Way> Reporter<W> {
+    fn tell(&mut self, event: RunEvent<W::Note>) {
+        match event {
+            RunEvent::Path(path) => self.set_path(path),
+            RunEvent::Progress(progress) => {
+                self.progress.send_replace(progress);
+                self.send(Event::Progress(progress));
+            }
+            RunEvent::Journal => {
+                self.entry.set_resumable();
+                if let Some(held) = self.listed {
+                    self.list(held);
+                }
+            }
+            RunEvent::Note(note) => {
+                if let Some(event) = W::event(self, note) {
+                    self.send(event);
+                }
+            }
+        }
+    }
+
+    /// The local file is known.
+    pub(super) fn set_path(&mut self, path: PathBuf) {
+        self.entry.set_path(&path);
+        self.path.send_replace(Some(path));
+    }
+
+    /// The local file, as far as it is known.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.path.borrow().clone()
+    }
+
+    pub(super) fn send(&self, event: Event) {
+        self.events.send(event);
+    }
+
+    /// So many bytes are held: the list shows it, as soon as there is a journal.
+    pub(super) fn list(&mut self, held: u64) {
+        self.listed = Some(held);
+        self.entry.write_soon(State::Running, held, self.totals.total, None);
+    }
+}
+
+/// What the handle wanted while a run was under way.
+#[derive(Default)]
+struct Pending {
+    pauses: Vec<oneshot::Sender<()>>,
+    cancel: Option<Cancel>,
+    /// No handle is left.
+    abandoned: bool,
+}
+
+struct Task<W: Way> {
+    way: W,
+    controls: mpsc::Receiver<Control>,
+    reporter: Reporter<W>,
+}
+
+/// What a task begins with.
+pub(super) struct Start<W: Way, K> {
+    pub(super) way: W,
+    pub(super) kind: TransferKind,
+    pub(super) entry: ListEntry,
+    /// The file that was named at the start, whether it was opened yet or not.
+    pub(super) named: Option<PathBuf>,
+    /// The local file, when it is known from the start.
+    pub(super) path: Option<PathBuf>,
+    /// Held until the transfer is over, and let go of before the end is told.
+    pub(super) keep: K,
+}
+
+/// Starts the task behind a handle.
+pub(super) fn start<W: Way, K: Send + 'static>(start: Start<W, K>) -> Transfer {
+    let Start { way, kind, entry, named, path, keep } = start;
+    let (transfer, ends) = handle(kind, entry.id().to_owned(), named);
+    let totals = Totals { begun: Instant::now(), resumed: 0, retries: 0, moved: 0, total: None };
+    let (progress, outcome, sums) = (ends.progress, ends.outcome, W::Sums::default());
+    let mut reporter = Reporter { entry, events: ends.events, progress, path: ends.path, totals, sums, listed: None };
+    if let Some(path) = path {
+        reporter.set_path(path);
+    }
+    let mut task = Task { way, controls: ends.controls, reporter };
+    tokio::spawn(async move {
+        let result = match caught(task.run()).await {
+            Ok(result) => result,
+            Err(panicked) => {
+                let error = panicked.error(task.way.object());
+                let (held, total) = (task.reporter.progress.borrow().durable, task.reporter.totals.total);
+                task.reporter.entry.write(State::Failed, held, total, Some(error.to_string())).await;
+                Err(error)
+            }
+        };
+        drop(keep);
+        // The outcome first, then the end of the events: who sees the one finds the other.
+        outcome.send_replace(Some(result));
+        drop(task);
+    });
+    transfer
+}
+
+impl<W: Way> Task<W> {
+    async fn run(&mut self) -> Result<Outcome, Error> {
+        loop {
+            self.reporter.events.begin_run();
+            let (end, pending) = self.one_run().await;
+            match self.way.after(&mut self.reporter, end).await {
+                Next::Over(result) => return result,
+                Next::Again => {}
+                Next::Paused { held, total } => {
+                    self.reporter.entry.write(State::Paused, held, total, None).await;
+                    self.reporter.send(Event::Paused { held, total });
+                    if let Some(result) = self.paused(pending).await {
+                        return result;
+                    }
+                }
+            }
+        }
+    }
+
+    /// One run; what the handle wants is passed on while it lasts.
+    async fn one_run(&mut self) -> (W::End, Pending) {
+        let (commands, mut inbox) = mpsc::channel(8);
+        let reporter = &mut self.reporter;
+        let mut tell = |event| reporter.tell(event);
+        let running = self.way.run(&mut inbox, &mut tell);
+        attend(&mut self.controls, commands, running).await
+    }
+
+    /// A run stopped in order: the outcome, or `None` for another run.
+    async fn paused(&mut self, pending: Pending) -> Option<Result<Outcome, Error>> {
+        for done in pending.pauses {
+            let _ = done.send(());
+        }
+        match (pending.cancel, pending.abandoned) {
+            (Some(Cancel::Keep), _) => return Some(Err(cancelled(W::CANCELLED))),
+            (Some(Cancel::Discard), _) => return Some(Err(self.discard().await)),
+            (None, true) => return Some(Err(cancelled(W::STOPPED))),
+            (None, false) => {}
+        }
+        loop {
+            match self.controls.recv().await {
+                Some(Control::Resume) => return None,
+                Some(Control::Pause(done)) => {
+                    let _ = done.send(());
+                }
+                Some(Control::Cancel(Cancel::Discard)) => return Some(Err(self.discard().await)),
+                Some(Control::Cancel(Cancel::Keep)) => return Some(Err(cancelled(W::CANCELLED))),
+                None => return Some(Err(cancelled(W::STOPPED))),
+            }
+        }
+    }
+
+    /// Discards a transfer that no run is working on.
+    async fn discard(&mut self) -> Error {
+        let end = run_to_discard(&self.way).await;
+        self.way.discarded(&mut self.reporter, end).await
+    }
+}
+
+/// A run that is told to discard before it begins.
+pub(super) async fn run_to_discard<W: Way>(way: &W) -> W::End {
+    let (commands, mut inbox) = mpsc::channel(1);
+    let _ = commands.send(Command::Discard).await;
+    way.run(&mut inbox, &mut |_| {}).await
+}
+
+/// Waits for a run, and passes on what the handle wants meanwhile.
+async fn attend<E>(
+    controls: &mut mpsc::Receiver<Control>,
+    commands: mpsc::Sender<Command>,
+    running: impl Future<Output = E>,
+) -> (E, Pending) {
+    let mut pending = Pending::default();
+    let mut commands = Some(commands);
+    tokio::pin!(running);
+    let end = loop {
+        tokio::select! {
+            end = &mut running => break end,
+            control = controls.recv(), if !pending.abandoned => {
+                let command = match control {
+                    Some(Control::Pause(done)) => {
+                        pending.pauses.push(done);
+                        Some(Command::Pause)
+                    }
+                    Some(Control::Resume) => None,
+                    Some(Control::Cancel(how)) => {
+                        pending.cancel = Some(how);
+                        Some(if how == Cancel::Keep { Command::Pause } else { Command::Discard })
+                    }
+                    None => {
+                        pending.abandoned = true;
+                        commands = None; // the run stops in order
+                        None
+                    }
+                };
+                if let (Some(commands), Some(command)) = (&commands, command) {
+                    let _ = commands.try_send(command); // eight are under way already: one of them does it
+                }
+            }
+        }
+    };
+    (end, pending)
+}
+
+pub(super) fn cancelled(text: &str) -> Error {
+    Error::new(ErrorKind::Cancelled, Disposition::Permanent, text)
+}
