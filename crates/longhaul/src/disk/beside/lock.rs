@@ -113,20 +113,26 @@ pub(crate) fn acquire_fresh(place: &Place, locking: Locking) -> Result<Option<Pa
 
 /// Locks a part file that is already open (a new generation before it takes the main name).
 pub(crate) fn take(part: &PartFile, locking: Locking, place: &Place) -> Result<()> {
-    let entry = part.entry()?;
-    // While the lock is tried, so that who fails finds what is known of who has it.
+    let target = place.folder.path_of(place.names.target());
+    let lock = || take_file(part.file(), part.path(), locking);
+    part.keep(take_noted(&part.entry()?, &place.whose, &target, lock)?);
+    Ok(())
+}
+
+/// Takes a lock and notes that this program has it, and what for. A transfer of this program that has it already is named
+/// in the error, with the `path` that it works on.
+fn take_noted(file: &FileStat, whose: &str, path: &Path, lock: impl FnOnce() -> Result<bool>) -> Result<Held> {
+    // Held while the lock is tried: a transfer that fails finds what is known of the one that has it.
     let mut held = held();
     let files = held.get_or_insert_default();
-    let holder = files.get(&(entry.device, entry.facts.inode)).map(|(_, whose)| whose.clone());
-    let ours = |whose| DiskError::held_here(&place.folder.path_of(place.names.target()), whose);
-    match (take_file(part.file(), part.path(), locking), holder) {
-        // Where nothing can be locked, at least this program does not meet itself.
-        (Ok(false), Some(whose)) => return Err(ours(whose)),
-        (Err(e), Some(whose)) if e.fault() == DiskFault::InUse => return Err(ours(whose)),
+    let holder = files.get(&(file.device, file.facts.inode)).map(|(_, whose)| whose.clone());
+    match (lock(), holder) {
+        // Where the file system cannot lock, at least this program does not meet itself.
+        (Ok(false), Some(whose)) => return Err(DiskError::held_here(path, whose)),
+        (Err(e), Some(whose)) if e.fault() == DiskFault::InUse => return Err(DiskError::held_here(path, whose)),
         (taken, _) => taken?,
     };
-    part.keep(Held::new(files, &entry, &place.whose));
-    Ok(())
+    Ok(Held::new(files, file, whose))
 }
 
 /// Whether it is locked now; it is not where the file system cannot, and that is good enough.
@@ -153,6 +159,7 @@ pub(crate) struct LockFile {
     name: OsString,
     /// Open as long as the lock is held.
     _file: File,
+    _held: Held,
 }
 
 impl LockFile {
@@ -168,10 +175,11 @@ impl LockFile {
                 },
             };
             let path = folder.path_of(name);
-            take_file(&file, &path, locking)?;
-            let locked = FileStat::of(&file).map_err(|e| DiskError::io("look at", &path, e))?;
-            if folder.look(name)?.is_some_and(|named| named.same_file(&locked)) {
-                return Ok(Self { folder: folder.clone(), name: name.to_owned(), _file: file });
+            let stat = FileStat::of(&file).map_err(|e| DiskError::io("look at", &path, e))?;
+            let whose = path.display().to_string();
+            let held = take_noted(&stat, &whose, &path, || take_file(&file, &path, locking))?;
+            if folder.look(name)?.is_some_and(|named| named.same_file(&stat)) {
+                return Ok(Self { folder: folder.clone(), name: name.to_owned(), _file: file, _held: held });
             }
         }
         Err(DiskError::held(&folder.path_of(name), None))
@@ -279,8 +287,8 @@ mod tests {
         assert!(LockFile::is_held(&folder, name));
         let refused = LockFile::acquire(&folder, name, Locking::Required).unwrap_err();
         assert_eq!(refused.fault(), DiskFault::InUse);
-        #[cfg(target_os = "linux")]
-        assert_eq!(refused.holder(), Some(std::process::id()));
+        // The holder is this program: no other process is to be waited for.
+        assert_eq!((refused.held_by_us().is_some(), refused.holder()), (true, None));
         drop(held);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         // One that a kill left behind.

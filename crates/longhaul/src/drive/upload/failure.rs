@@ -142,6 +142,9 @@ fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: R
     let advice = remembered.disk.as_ref().and_then(DiskError::advice).unwrap_or(advice);
     let About { object, source, .. } = *about;
     let text = match &remembered.disk {
+        Some(error) if error.held_by_us().is_some() => {
+            format!("{source}: it is being uploaded to {object} already, by another transfer of this program")
+        }
         Some(error) => format!("{source}: {error}"),
         None => format!("{source}: cannot {during} (while uploading to {object})"),
     };
