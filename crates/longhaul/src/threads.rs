@@ -15,7 +15,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
+use crate::error::Error;
 use crate::sync::locked;
 
 /// Threads at once for work that can be done without one. It costs address space, hardly memory; more would not make
@@ -51,6 +53,32 @@ pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     POOL.spawn(work);
 }
 
+/// Work on threads, one after the other in the order in which it was added.
+///
+/// It is for the few notes of a transfer: what is added waits without a bound.
+#[derive(Debug, Default)]
+pub(crate) struct InOrder(Option<JoinHandle<()>>);
+
+impl InOrder {
+    /// Does this when what was added before is done. Must be called inside a tokio runtime.
+    pub(crate) fn add(&mut self, work: impl FnOnce() + Send + 'static) {
+        let before = self.0.take();
+        self.0 = Some(tokio::spawn(async move {
+            if let Some(before) = before {
+                let _ = before.await; // a panic of one is no reason to leave out the next
+            }
+            run(work).await;
+        }));
+    }
+
+    /// Waits until everything that was added is done.
+    pub(crate) async fn done(&mut self) {
+        if let Some(last) = self.0.take() {
+            let _ = last.await;
+        }
+    }
+}
+
 /// Starts a thread that keeps what it is given for as long as it lives.
 ///
 /// # Errors
@@ -74,6 +102,15 @@ pub(crate) fn start<T: Send + 'static>(
             Some(with) => Err((with, error)),
             None => Ok(()),
         },
+    }
+}
+
+/// # Errors
+/// [`ErrorKind::Usage`](crate::ErrorKind::Usage) outside of a tokio runtime, where no task could be started.
+pub(crate) fn expect_runtime() -> Result<(), Error> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::usage("a transfer is started inside a tokio runtime, and there is none here")),
     }
 }
 

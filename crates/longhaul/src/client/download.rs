@@ -21,6 +21,7 @@ use crate::many::Batch;
 use crate::random::{random_id, random_u64};
 use crate::source::{ByteRange, Source};
 use crate::store::Origin;
+use crate::threads;
 use crate::transfer::{Transfer, download};
 
 /// Settings of one download. Nothing happens before [`start`](Self::start).
@@ -299,12 +300,20 @@ impl DownloadBuilder {
         self
     }
 
-    /// Starts (or resumes: whatever lies in the folder decides). Must be called inside a tokio runtime.
+    /// Starts, or resumes: what lies in the folder decides. Must be called inside a tokio runtime, whose timers are on.
+    ///
+    /// It returns when the disk was looked at, before the source is asked. A target on which another transfer of this
+    /// program works is [`ErrorKind::InUse`], told by [`Transfer::finished`].
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a URL, header, range, ETag or target that cannot be used, [`ErrorKind::NeedsLink`] when the
-    /// recorded link had secrets and no new one was given. Everything else is told by [`Transfer::finished`].
+    /// [`ErrorKind::Usage`] for a URL, header, range, ETag or target that cannot be used, and outside of a runtime;
+    /// [`ErrorKind::NeedsLink`] when the recorded link had secrets and no new one was given. Everything else is told by
+    /// [`Transfer::finished`].
+    ///
+    /// # Cancel safety
+    /// When the future is dropped before it is ready, the download was not started.
     pub async fn start(self) -> Result<Transfer, Error> {
+        threads::expect_runtime()?;
         let window = self.range?.map(ByteRange::into_window);
         let source = self.source?.with_version(self.version.as_deref())?;
         let shown = source.to_string();
@@ -319,13 +328,8 @@ impl DownloadBuilder {
             .advise(Advice::FreshLink));
         }
         let destination = self.destination.unwrap_or_else(|| Destination::Folder(PathBuf::from(".")));
-        if let Destination::File(path) = &destination {
-            check_target(path)?;
-        }
         let mut config = self.config;
         config.connections = self.connections.plan();
-        let hosts = self.client.inner.hosts.clone();
-        config.connections_known = hosts.limit(&origin.server(), crate::now_unix_ms() / 1000);
         if let Some(retries) = self.retries {
             config.retry.failures_max = retries;
         }
@@ -347,36 +351,11 @@ impl DownloadBuilder {
         config.source.window = window.unwrap_or(config.source.window);
         config.only_if = self.only_if.conditions()?;
         config.wanted_name = wanted_name(&destination, &origin);
-        let state = self.client.inner.state.clone();
-        let window = &config.source.window;
-        let known = |ambiguous: bool| if ambiguous { None } else { Some(config.source.url.as_str()) };
-        let destination = match destination {
-            // What lies in the folder already may be this very transfer, under the name it got then.
-            Destination::Folder(folder) => {
-                match known(source.is_ambiguous())
-                    .and_then(|url| self.client.inner.search.find(&folder, url, window, state.as_deref()))
-                {
-                    Some(file) => Destination::File(file),
-                    None => Destination::Folder(folder),
-                }
-            }
-            other => other,
-        };
+        let found = Found::look(&self.client, destination, &origin, &config.source, source.is_ambiguous()).await?;
+        let destination = found.destination;
+        config.connections_known = found.connections;
         config.named = matches!(destination, Destination::File(_) | Destination::Below(_));
-        let recorded = match &destination {
-            Destination::File(path) if has_journal(path) => crate::inspect::recorded_source(path).ok(),
-            Destination::Below(below) => {
-                let folder = self.client.inner.folders.open_within(&below.within(), false).ok();
-                folder.and_then(|folder| crate::inspect::recorded_in(&folder, &below.name))
-            }
-            _ => None,
-        };
-        if let Some(recorded) = recorded
-            && recorded.url == config.source.url
-            && recorded.window == config.source.window
-        {
-            config.source.id = recorded.id; // one transfer keeps one name
-        }
+        config.source.id = found.id.unwrap_or(config.source.id); // one transfer keeps one name
         let request = Request {
             origin,
             config,
@@ -387,11 +366,69 @@ impl DownloadBuilder {
             remote_time: self.remote_time,
             min_rate: self.min_rate,
             stall_timeout: self.stall_timeout,
-            state,
-            hosts,
+            state: self.client.inner.state.clone(),
+            hosts: self.client.inner.hosts.clone(),
             folders: self.client.inner.folders.clone(),
         };
         Ok(download::begin(request, self.links))
+    }
+}
+
+/// What the disk tells before the start.
+struct Found {
+    /// Where the file goes; a folder only when no transfer of the same bytes lies in it.
+    destination: Destination,
+    /// The id of the transfer that lies there.
+    id: Option<[u8; 16]>,
+    /// How many connections the server took the last time.
+    connections: Option<u32>,
+}
+
+impl Found {
+    /// Looks on a thread: the disk may be slow, or a network's.
+    async fn look(
+        client: &Client,
+        destination: Destination,
+        origin: &Origin,
+        source: &journal::Source,
+        ambiguous: bool,
+    ) -> Result<Self, Error> {
+        let (client, server, source) = (client.clone(), origin.server(), source.clone());
+        threads::run(move || Self::look_here(&client, destination, &server, &source, ambiguous)).await
+    }
+
+    fn look_here(
+        client: &Client,
+        destination: Destination,
+        server: &str,
+        source: &journal::Source,
+        ambiguous: bool,
+    ) -> Result<Self, Error> {
+        if let Destination::File(path) = &destination {
+            check_target(path)?;
+        }
+        let inner = &client.inner;
+        let connections = inner.hosts.limit(server, crate::now_unix_ms() / 1000);
+        let destination = match destination {
+            // What lies in the folder already may be this very transfer, under the name it got then.
+            Destination::Folder(folder) if !ambiguous => {
+                match inner.search.find(&folder, &source.url, &source.window, inner.state.as_deref()) {
+                    Some(file) => Destination::File(file),
+                    None => Destination::Folder(folder),
+                }
+            }
+            other => other,
+        };
+        let recorded = match &destination {
+            Destination::File(path) if has_journal(path) => crate::inspect::recorded_source(path).ok(),
+            Destination::Below(below) => {
+                let folder = inner.folders.open_within(&below.within(), false).ok();
+                folder.and_then(|folder| crate::inspect::recorded_in(&folder, &below.name))
+            }
+            _ => None,
+        };
+        let same = recorded.filter(|recorded| recorded.url == source.url && recorded.window == source.window);
+        Ok(Self { destination, id: same.map(|recorded| recorded.id), connections })
     }
 }
 
@@ -404,6 +441,7 @@ fn wanted_name(destination: &Destination, origin: &Origin) -> String {
     };
     given.unwrap_or_else(|| longhaul_core::names::name_from(None, &origin.path()).to_string())
 }
+
 fn check_target(path: &Path) -> Result<(), Error> {
     if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir() {
         let error = Error::usage(format!("{} is a folder", path.display())).with("path", path.display());
@@ -422,6 +460,23 @@ fn has_journal(path: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::client::ProxyChoice;
+
+    /// A search that waits (for a disk that is slow, say) must not hold up the executor.
+    #[test]
+    fn the_disk_is_looked_at_beside_the_executor() {
+        let dir = tempfile::tempdir().unwrap();
+        let client = Client::builder().proxy(ProxyChoice::Direct).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let held = client.inner.search.hold();
+        let mut start = Box::pin(client.download("http://127.0.0.1:1/x").into_dir(dir.path()).start());
+        let first = {
+            let _inside = runtime.enter();
+            start.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+        };
+        assert!(first.is_pending(), "a start is over, and the disk was not looked at");
+        drop(held);
+        drop(runtime.block_on(start).unwrap());
+    }
 
     #[test]
     fn debug_tells_no_secrets() {

@@ -286,14 +286,26 @@ impl UploadBuilder {
         self
     }
 
-    /// Starts the upload; it runs on until it ends or every handle is dropped. Must be called within a tokio runtime.
+    /// Starts the upload; it runs on until it ends or every handle is dropped. Must be called inside a tokio runtime,
+    /// whose timers are on.
+    ///
+    /// It returns when the source was looked at, and input without a name was read to its end. The same upload, on which
+    /// another transfer of this program works, is [`ErrorKind::InUse`], told by [`Transfer::finished`].
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a destination, store or order that cannot be used, for a folder as source, and when the
-    /// client has no state directory; [`ErrorKind::LocalFile`] for a source that cannot be opened or is no regular file;
+    /// [`ErrorKind::Usage`] for a destination, store or order that cannot be used, for a folder as source, when the client
+    /// has no state directory, and outside of a runtime; [`ErrorKind::LocalFile`] for a source that cannot be opened or is no regular file;
     /// [`ErrorKind::NoSpace`] when input cannot be kept, [`ErrorKind::InUse`] when another process keeps input for the
     /// same destination. Everything else is told by [`Transfer::finished`].
+    ///
+    /// # Panics
+    /// When reading the input panics.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped before it is ready, the upload was not started, and what was kept of its input is
+    /// removed.
     pub async fn start(self) -> Result<Transfer, Error> {
+        threads::expect_runtime()?;
         let (request, spooled) = self.request(false).await?;
         Ok(upload::begin(request, spooled))
     }
@@ -316,7 +328,16 @@ impl UploadBuilder {
             None => source.path().as_os_str().to_owned().into_vec(),
         };
         let key = UploadKey::of(Path::new(OsStr::from_bytes(&path)), &destination, &endpoint);
-        let known = state.upload(&key).ok().flatten().map(|recovered| recovered.intent.id);
+        let (hosts, host) = (client.inner.hosts.clone(), endpoint.clone());
+        let (known, connections_known, goodput_known) = {
+            let (state, key, hosts, host) = (state.clone(), key.clone(), hosts.clone(), host.clone());
+            let look = move || {
+                let now_s = crate::now_unix_ms() / 1000;
+                let known = state.upload(&key).ok().flatten().map(|recovered| recovered.intent.id);
+                (known, hosts.limit(&host, now_s), hosts.goodput(&host, now_s))
+            };
+            threads::run(look).await
+        };
         let callback = self.orders.callback.is_some();
         let region = cloud.region().to_owned();
         let mut config = self.config;
@@ -334,10 +355,7 @@ impl UploadBuilder {
         config.checksum = cloud.checksum_to_ask_for();
         config.checksum_single = cloud.checksum_to_send();
         config.connections = self.connections.of_upload();
-        let (host, now_s) = (config.intent.endpoint.clone(), crate::now_unix_ms() / 1000);
-        let hosts = client.inner.hosts.clone();
-        config.connections_known = hosts.limit(&host, now_s);
-        config.goodput_known = hosts.goodput(&host, now_s);
+        (config.connections_known, config.goodput_known) = (connections_known, goodput_known);
         let request = Request {
             config,
             cloud,
@@ -404,7 +422,7 @@ async fn open(
     sourceless: bool,
 ) -> Result<(Source, Option<Spooled>), Error> {
     let (mut input, expected) = match from {
-        UploadInput::File(path) if sourceless => return Ok((named(path), None)),
+        UploadInput::File(path) if sourceless => return Ok((threads::run(move || named(path)).await, None)),
         UploadInput::File(path) => return Ok((open_file(path).await?, None)),
         UploadInput::Input { input, expected } => (input, expected),
     };

@@ -5,8 +5,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::task::JoinHandle;
-
 use crate::disk::error::Result;
 use crate::disk::state::listing::{State, TransferNote};
 use crate::disk::state::state_dir::StateDir;
@@ -23,13 +21,13 @@ pub(super) struct ListEntry {
     resumable: bool,
     /// An entry may be there, of this process or one before.
     written: bool,
-    /// The last of what is being written: at most a few, since a run writes at its begin only.
-    writing: Option<JoinHandle<()>>,
+    /// What is being written: at most a few, since a run writes at its begin only.
+    writing: threads::InOrder,
 }
 
 impl ListEntry {
     pub(super) fn new(dir: Option<Arc<StateDir>>, note: TransferNote) -> Self {
-        Self { dir, note, located: false, resumable: false, written: false, writing: None }
+        Self { dir, note, located: false, resumable: false, written: false, writing: threads::InOrder::default() }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -59,7 +57,7 @@ impl ListEntry {
     /// Writes the entry; it is there when this returns.
     pub(super) async fn write(&mut self, state: State, held: u64, total: Option<u64>, error: Option<String>) {
         self.write_soon(state, held, total, error);
-        self.settled().await;
+        self.writing.done().await;
     }
 
     /// Removes the entry; it is gone when this returns.
@@ -68,27 +66,15 @@ impl ListEntry {
             let id = self.note.id.clone();
             self.queue(move |dir| dir.remove_transfer(&id).map(drop));
         }
-        self.settled().await;
+        self.writing.done().await;
     }
 
     fn queue(&mut self, change: impl FnOnce(&StateDir) -> Result<()> + Send + 'static) {
         let Some(dir) = self.dir.clone() else { return };
-        let before = self.writing.take();
-        self.writing = Some(tokio::spawn(async move {
-            if let Some(before) = before {
-                let _ = before.await;
-            }
-            let changed = threads::run(move || change(&dir)).await;
-            if let Err(error) = changed {
+        self.writing.add(move || {
+            if let Err(error) = change(&dir) {
                 tracing::debug!(%error, "the list of transfers could not be written");
             }
-        }));
-    }
-
-    /// Waits for what is being written.
-    async fn settled(&mut self) {
-        if let Some(writing) = self.writing.take() {
-            let _ = writing.await;
-        }
+        });
     }
 }

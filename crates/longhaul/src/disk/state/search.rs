@@ -48,6 +48,12 @@ fn key(source: &str, range: &Window) -> Key {
 }
 
 impl Search {
+    /// Lets every search wait until the guard is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Drop + '_ {
+        locked(&self.last)
+    }
+
     /// The target of an unfinished transfer of these bytes of `source` in the folder, or of a finished file of them there.
     pub(crate) fn find(
         &self,

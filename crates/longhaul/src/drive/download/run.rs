@@ -92,6 +92,7 @@ pub(crate) async fn run(request: &Request, commands: &mut mpsc::Receiver<Command
         journal_told: false,
         remembered: Remembered::default(),
         unanswered: 0,
+        notes: threads::InOrder::default(),
     };
     engine::run(Download::new(request.config.clone()), hands, inbox, commands, tell).await
 }
@@ -119,6 +120,8 @@ struct DownloadHands<'a> {
     remembered: Remembered,
     /// Reports of written bytes that the core was told of and has not answered with a hint yet.
     unanswered: usize,
+    /// What is learned of the server is written down beside.
+    notes: threads::InOrder,
 }
 
 type Run<'r, 'a> = engine::Run<'r, DownloadHands<'a>>;
@@ -223,9 +226,10 @@ impl Hands for DownloadHands<'_> {
     }
 
     async fn close(self, machine: Download) -> Summary {
-        let Self { request, shared, desk, slots, streams, path, mut remembered, .. } = self;
+        let Self { request, shared, desk, slots, streams, path, mut remembered, mut notes, .. } = self;
         drop(streams);
         desk.close().await;
+        notes.done().await;
         *locked(&slots) = Slots::default();
         let window = &request.config.source.window;
         remembered.range = (!window.is_whole()).then(|| range_text(window));
@@ -274,8 +278,8 @@ impl DownloadHands<'_> {
     fn note(&mut self, run: &mut Run<'_, '_>, note: Note) {
         tracing::info!(?note);
         if let Note::Limited { connections, lasting: true, .. } = &note {
-            let (hosts, server) = (&self.request.hosts, self.request.origin.server());
-            hosts.learned(server, *connections, crate::now_unix_ms() / 1000);
+            let (hosts, server, connections) = (self.request.hosts.clone(), self.request.origin.server(), *connections);
+            self.notes.add(move || hosts.learned(server, connections, crate::now_unix_ms() / 1000));
         }
         run.tell(RunEvent::Note(note));
     }

@@ -80,6 +80,7 @@ pub(crate) async fn run(
         journal: false,
         total: None,
         remembered: Remembered::default(),
+        notes: threads::InOrder::default(),
     };
     engine::run(Upload::new(request.config.clone()), hands, inbox, commands, tell).await
 }
@@ -107,6 +108,8 @@ struct UploadHands<'a> {
     journal: bool,
     total: Option<u64>,
     remembered: Remembered,
+    /// What is learned of the store is written down beside.
+    notes: threads::InOrder,
 }
 
 /// The driver's hold on a request or reading, which stops when it is let go of.
@@ -204,14 +207,16 @@ impl Hands for UploadHands<'_> {
     }
 
     async fn close(self, machine: Upload) -> Summary {
-        let Self { request, shared, desk, tasks, journal, remembered, .. } = self;
+        let Self { request, shared, desk, tasks, journal, remembered, mut notes, .. } = self;
         drop(tasks);
         desk.close().await;
         *locked(&shared.snapshot) = None;
         request.buffers.trim();
         if let Some(goodput) = machine.goodput() {
-            request.hosts.learned_goodput(request.host.clone(), goodput, crate::now_unix_ms() / 1000);
+            let (hosts, host) = (request.hosts.clone(), request.host.clone());
+            notes.add(move || hosts.learned_goodput(host, goodput, crate::now_unix_ms() / 1000));
         }
+        notes.done().await;
         let (sent, acknowledged) = (shared.bytes_sent(), machine.acknowledged());
         Summary { remembered, sent, acknowledged, kept: journal }
     }
@@ -255,8 +260,8 @@ impl UploadHands<'_> {
         match &note {
             Note::Started { length, .. } => self.total = Some(*length),
             Note::Limited { connections } => {
-                let (hosts, host) = (&self.request.hosts, self.request.host.clone());
-                hosts.learned(host, *connections, crate::now_unix_ms() / 1000);
+                let (hosts, host, connections) = (self.request.hosts.clone(), self.request.host.clone(), *connections);
+                self.notes.add(move || hosts.learned(host, connections, crate::now_unix_ms() / 1000));
             }
             _ => {}
         }
