@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
 use longhaul::many::{JobEnd, Notice};
-use longhaul::{Client, DownloadBuilder, Error, ErrorKind, Event, Transfer};
+use longhaul::{Client, DownloadBuilder, Error, ErrorKind, Event, Source, Transfer};
 
 use self::list::{List, Wanted};
 use super::awake::Awake;
@@ -25,7 +25,7 @@ pub(crate) fn run(mut get: GetOptions) -> Result<Exit, Failure> {
         let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
         let client = client(&get.network, &get.store, &get.state, get.running.limit_rate)?;
         // Nobody knows how many objects there are before the last was listed.
-        let count = if get.recursive { 0 } else { get.urls.len() };
+        let count = get.sources.files();
         let show = RefCell::new(Show::new(get.running.progress, get.running.json, get.running.quiet, Way::Down, count));
         let session = Session { get: &get, client, show, stop: Stop::default() };
         Ok(session.run(signals).await)
@@ -56,11 +56,9 @@ impl Session<'_> {
 
     /// One URL from its begin to its end, with everything that is told about it.
     async fn job(&self, wanted: Wanted) -> (usize, Option<Exit>) {
-        let url = &wanted.source;
-        let shown = longhaul::source::redact(url).map(|r| r.url);
         let mut subject = Subject {
             way: Way::Down,
-            url: shown.unwrap_or_else(|| longhaul::source::redact_for_display(url)),
+            url: wanted.shown.clone(),
             id: None,
             path: match &wanted.place {
                 SaveAs::File(path) => std::path::absolute(path).ok(),
@@ -68,12 +66,12 @@ impl Session<'_> {
                 SaveAs::Below(folder, path) => std::path::absolute(folder.join(path)).ok(),
             },
             number: wanted.number,
-            count: if self.get.recursive { 0 } else { self.get.urls.len() },
+            count: self.get.sources.files(),
         };
-        let ended = match (self.stop.signal(), wanted.refused.clone()) {
+        let ended = match (self.stop.signal(), &wanted.source) {
             (Some(signal), _) => Err((not_begun(signal, &subject), None)),
-            (None, Some(failure)) => Err((failure, None)),
-            (None, None) => self.one(&wanted, &mut subject).await,
+            (None, Err(failure)) => Err((failure.clone(), None)),
+            (None, Ok(source)) => self.one(source, &wanted, &mut subject).await,
         };
         let ended = match (ended, &self.get.beside.exec) {
             (Ok(finished), Some(command)) if !finished.not_modified => {
@@ -96,8 +94,8 @@ impl Session<'_> {
         }
     }
 
-    async fn one(&self, wanted: &Wanted, subject: &mut Subject) -> Ended {
-        let download = settings(self.get, wanted, self.client.download(&wanted.source));
+    async fn one(&self, source: &Source, wanted: &Wanted, subject: &mut Subject) -> Ended {
+        let download = settings(self.get, wanted, self.client.download(source));
         let mut resumable = true;
         let tell = |notice: Notice<'_>| match notice {
             Notice::Event(transfer, event) => {

@@ -14,7 +14,7 @@ pub(crate) fn run(presign: &PresignOptions) -> Result<Exit, Failure> {
     runtime.shutdown_background();
     let url = link?;
     if presign.json {
-        json_lines(&[Answer { url: &url, object: &presign.object, expires_s: presign.life.as_secs() }])?;
+        json_lines(&[Answer { url: &url, object: presign.object.to_string(), expires_s: presign.life.as_secs() }])?;
     } else {
         out::stdout(&format!("{url}\n"))?;
     }
@@ -25,7 +25,7 @@ pub(crate) fn run(presign: &PresignOptions) -> Result<Exit, Failure> {
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
     url: &'a str,
-    object: &'a str,
+    object: String,
     /// Seconds from now.
     expires_s: u64,
 }

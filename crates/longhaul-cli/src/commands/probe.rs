@@ -11,7 +11,7 @@ use crate::show::text;
 pub(crate) fn run(probe: &ProbeOptions) -> Result<Exit, Failure> {
     let client = settings(&probe.network, &probe.store).build()?;
     let runtime = runtime()?;
-    let mut question = client.probe(&probe.url);
+    let mut question = client.probe(&probe.source);
     if let Some(id) = &probe.version_id {
         question = question.version_id(id);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use longhaul::many::{JobEnd, Notice};
-use longhaul::{Client, ErrorKind, UploadBuilder};
+use longhaul::{Client, ErrorKind, ObjectName, UploadBuilder};
 
 use super::awake::Awake;
 use super::several::{self, Stop};
@@ -77,7 +77,7 @@ impl Session<'_> {
         let item = &self.items[index];
         let mut subject = Subject {
             way: Way::Up,
-            url: item.to.clone().unwrap_or_else(|_| self.put.dest.to_string()),
+            url: item.to.as_ref().map_or_else(|_| self.put.dest.to_string(), ToString::to_string),
             id: None,
             path: match &item.from {
                 Input::Stdin => None,
@@ -112,7 +112,7 @@ impl Session<'_> {
         }
     }
 
-    async fn one(&self, from: &Input, to: &str, subject: &mut Subject) -> Ended {
+    async fn one(&self, from: &Input, to: &ObjectName, subject: &mut Subject) -> Ended {
         let read = Arc::new(AtomicU64::new(0));
         let upload = match from {
             Input::Path(path) => self.client.upload(path),
@@ -189,7 +189,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-fn settings(put: &PutOptions, upload: UploadBuilder, to: &str) -> UploadBuilder {
+fn settings(put: &PutOptions, upload: UploadBuilder, to: &ObjectName) -> UploadBuilder {
     let mut upload = upload
         .connections(put.running.connections)
         .part_md5(put.part_md5)
@@ -218,7 +218,7 @@ fn settings(put: &PutOptions, upload: UploadBuilder, to: &str) -> UploadBuilder 
     if let Some(bytes_per_s) = put.traffic_limit {
         upload = upload.traffic_limit(bytes_per_s * 8);
     }
-    match put.content_type.as_deref().or_else(|| mime_guess::from_path(to).first_raw()) {
+    match put.content_type.as_deref().or_else(|| mime_guess::from_path(to.key()).first_raw()) {
         Some(content_type) => upload.content_type(content_type),
         None => upload,
     }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
 use longhaul::credentials::StoreSettings;
-use longhaul::{Digest, Durability, OnChange};
+use longhaul::source::Dialect;
+use longhaul::{ByteRange, Digest, Durability, ObjectPrefix, OnChange, Source};
 
 use super::beside::{BesideOptions, BesideWords};
 use super::common::{DurabilityWord, Pair, StateChoice, durability, usage};
@@ -127,15 +128,12 @@ pub(crate) enum OnChangeWord {
 
 /// Download these.
 pub(crate) struct GetOptions {
-    /// At least one, in the order given.
-    pub(crate) urls: Vec<String>,
-    /// They are what names of objects begin with.
-    pub(crate) recursive: bool,
-    /// Of these objects.
+    /// At least one.
+    pub(crate) sources: Sources,
+    /// Which of the objects below a prefix.
     pub(crate) globs: Globs,
     pub(crate) version_id: Option<String>,
-    /// As it was typed; it can be used.
-    pub(crate) range: Option<String>,
+    pub(crate) range: Option<ByteRange>,
     pub(crate) place: SaveAs,
     pub(crate) create_dirs: bool,
     pub(crate) overwrite: bool,
@@ -155,6 +153,40 @@ pub(crate) struct GetOptions {
     pub(crate) network: NetworkOptions,
     pub(crate) store: StoreSettings,
     pub(crate) state: StateChoice,
+}
+
+/// What is fetched, in the order given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sources {
+    Each(Vec<Source>),
+    /// All objects whose names begin so.
+    Below(Vec<ObjectPrefix>),
+}
+
+impl Sources {
+    /// How many were given.
+    fn len(&self) -> usize {
+        match self {
+            Self::Each(sources) => sources.len(),
+            Self::Below(prefixes) => prefixes.len(),
+        }
+    }
+
+    /// How many files there will be; 0 when that is known only when the last object was listed.
+    pub(crate) fn files(&self) -> usize {
+        match self {
+            Self::Each(sources) => sources.len(),
+            Self::Below(_) => 0,
+        }
+    }
+
+    /// The kinds of stores that are asked.
+    fn stores(&self) -> Vec<Dialect> {
+        match self {
+            Self::Each(sources) => sources.iter().filter_map(values::store_of).collect(),
+            Self::Below(prefixes) => prefixes.iter().map(ObjectPrefix::dialect).collect(),
+        }
+    }
 }
 
 /// Where a download goes.
@@ -183,38 +215,31 @@ impl SaveAs {
 /// What the words mean. Reads the files that flags name.
 pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<GetOptions, Failure> {
     let recursive = words.recursive;
-    let source = |text: &str| if recursive { values::prefix(text) } else { values::source(text) };
-    let mut urls = words.urls.iter().map(|u| source(u)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
-    if let Some(path) = &words.input_file {
-        let flag = "--input-file";
-        let list = input::read(path, flag).map_err(usage)?;
-        urls.extend(input::lines(&list, flag, source).map_err(usage)?);
-        if urls.is_empty() {
-            return Err(usage(format!("{flag}: {} has no URL in it", path.display())));
-        }
-    }
+    let sources = match recursive {
+        true => Sources::Below(listed(&words, values::prefix)?),
+        false => Sources::Each(listed(&words, values::source)?),
+    };
     let checksums = words.checksum.iter().map(|c| values::checksum(c)).collect::<Result<Vec<_>, _>>();
     let checksums = checksums.map_err(|e| usage(format!("--checksum: {e}")))?;
     if recursive && words.output.is_some() {
         return Err(usage("-o names one file, but --recursive fetches many; use -d DIR for a folder"));
     }
-    if (urls.len() > 1 || recursive) && words.version_id.is_some() {
+    if (sources.len() > 1 || recursive) && words.version_id.is_some() {
         return Err(usage("--version-id is about one object; fetch that one by itself"));
     }
     if recursive && !checksums.is_empty() {
         return Err(usage("--checksum is about one file, but --recursive fetches many; fetch that one by itself"));
     }
-    if urls.len() > 1 && !checksums.is_empty() {
+    if sources.len() > 1 && !checksums.is_empty() {
         return Err(usage("--checksum is about one file, but there are several URLs; fetch that one by itself"));
     }
-    if let Some(range) = &words.range {
-        longhaul::source::check_range(range).map_err(|error| usage(format!("--range: {error}")))?;
-    }
-    let conditions = words.conditions.meaning(urls.len() > 1 || recursive).map_err(usage)?;
+    let range = words.range.as_deref().map(str::parse).transpose();
+    let range = range.map_err(|error: longhaul::Error| usage(format!("--range: {error}")))?;
+    let conditions = words.conditions.meaning(sources.len() > 1 || recursive).map_err(usage)?;
     let netrc = netrc(&words.request)?;
     let (headers, user) = request(words.request)?;
-    let store = store::settings(words.store, urls.iter().map(String::as_str))?;
-    let place = place(words.output, words.dir, urls.len())?;
+    let store = store::settings(words.store, sources.stores())?;
+    let place = place(words.output, words.dir, sources.len())?;
     if !words.create_dirs && !place.folder().is_dir() {
         let folder = place.folder().display();
         let message = format!("the folder {folder} does not exist; create it, or let --create-dirs do it");
@@ -222,11 +247,10 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
     }
     Ok(GetOptions {
         place,
-        urls,
-        recursive,
+        sources,
         globs: Globs::new(&words.include, &words.exclude).map_err(usage)?,
         version_id: words.version_id.filter(|id| !id.is_empty()),
-        range: words.range,
+        range,
         create_dirs: words.create_dirs,
         overwrite: words.overwrite,
         remote_time: words.remote_time,
@@ -251,8 +275,22 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
     })
 }
 
+/// What stands on the command line and in the list.
+fn listed<T>(words: &GetWords, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Failure> {
+    let mut sources = words.urls.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    if let Some(path) = &words.input_file {
+        let flag = "--input-file";
+        let list = input::read(path, flag).map_err(usage)?;
+        sources.extend(input::lines(&list, flag, parse).map_err(usage)?);
+        if sources.is_empty() {
+            return Err(usage(format!("{flag}: {} has no URL in it", path.display())));
+        }
+    }
+    Ok(sources)
+}
+
 /// Where what is downloaded is to lie.
-fn place(output: Option<PathBuf>, dir: Option<PathBuf>, urls: usize) -> Result<SaveAs, Failure> {
+fn place(output: Option<PathBuf>, dir: Option<PathBuf>, sources: usize) -> Result<SaveAs, Failure> {
     let Some(output) = output else {
         return match dir {
             Some(dir) if dir.as_os_str().is_empty() => Err(usage("--dir: an empty name is no folder")),
@@ -263,7 +301,7 @@ fn place(output: Option<PathBuf>, dir: Option<PathBuf>, urls: usize) -> Result<S
     if output.as_os_str() == "-" {
         return Err(usage("-o -: writing to stdout is not in this release; name a file (./- for one called '-')"));
     }
-    if urls > 1 {
+    if sources > 1 {
         return Err(usage("-o names one file, but there are several URLs; use -d DIR for a folder"));
     }
     let path = dir.unwrap_or_default().join(&output);

@@ -30,10 +30,14 @@ fn refused(args: &[&str]) -> String {
     failure.message
 }
 
+fn each(urls: &[&str]) -> Sources {
+    Sources::Each(urls.iter().map(|url| url.parse().unwrap()).collect())
+}
+
 #[test]
 fn defaults_are_those_of_the_design() {
     let get = get(&[URL]).unwrap();
-    assert_eq!(get.urls, [URL]);
+    assert_eq!(get.sources, each(&[URL]));
     assert_eq!(get.place, SaveAs::Folder(".".into()));
     assert_eq!((get.running.retries, get.running.min_rate, get.running.jobs, get.running.limit_rate), (10, 1024, 4, 0));
     assert_eq!(get.running.connections, Connections::Auto);
@@ -95,7 +99,7 @@ fn each_flag_means_what_it_says() {
         (&["--json", "--progress", "plain"], |g| g.running.json && g.running.progress == ProgressStyle::Plain),
         (&["-q"], |g| g.running.quiet && g.running.progress == ProgressStyle::None),
         (&["-v"], |g| g.running.progress == ProgressStyle::Plain),
-        (&["https://example.com/b"], |g| g.urls.len() == 2),
+        (&["https://example.com/b"], |g| g.sources.len() == 2),
     ];
     for (args, means) in table {
         let mut with_url = args.to_vec();
@@ -198,7 +202,7 @@ fn lists_and_header_files_are_read() {
     std::fs::write(&urls, "# list\nhttps://example.com/b\n\nhttps://example.com/c\n").unwrap();
     std::fs::write(&headers, "Authorization: Bearer abc\n# no\nX-A: 1\n").unwrap();
     let got = get(&["-i", urls.to_str().unwrap(), "--header-file", headers.to_str().unwrap(), URL]).unwrap();
-    assert_eq!(got.urls, [URL, "https://example.com/b", "https://example.com/c"]);
+    assert_eq!(got.sources, each(&[URL, "https://example.com/b", "https://example.com/c"]));
     assert_eq!(got.headers[0], ("Authorization".into(), "Bearer abc".into()));
     assert_eq!(got.headers.len(), 2);
     std::fs::write(&urls, "# nothing\n").unwrap();

@@ -13,7 +13,6 @@ pub(crate) mod cancel;
 pub(crate) mod clean;
 pub(crate) mod common;
 pub(crate) mod conditions;
-pub(crate) mod dest;
 pub(crate) mod get;
 pub(crate) mod globs;
 mod help;

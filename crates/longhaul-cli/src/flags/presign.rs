@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use longhaul::LinkMethod;
 use longhaul::credentials::StoreSettings;
+use longhaul::{LinkMethod, ObjectName};
 
 use super::common::usage;
 use super::network::{NetworkOptions, NetworkWords, network};
@@ -46,7 +46,7 @@ pub(crate) enum MethodWord {
 
 /// Make a link.
 pub(crate) struct PresignOptions {
-    pub(crate) object: String,
+    pub(crate) object: ObjectName,
     pub(crate) method: LinkMethod,
     pub(crate) life: Duration,
     pub(crate) network: NetworkOptions,
@@ -55,15 +55,7 @@ pub(crate) struct PresignOptions {
 }
 
 pub(super) fn presign(words: PresignWords) -> Result<PresignOptions, Failure> {
-    let object = words.object;
-    match longhaul::source::is_store_name(&object, false) {
-        Ok(true) => {}
-        Ok(false) => {
-            let shown = longhaul::source::redact_for_display(&object);
-            return Err(usage(format!("{shown} is no object in a store: oss://BUCKET/KEY, s3://BUCKET/KEY")));
-        }
-        Err(error) => return Err(error.into()),
-    }
+    let object = values::object(&words.object).map_err(usage)?;
     Ok(PresignOptions {
         method: match words.method {
             MethodWord::Get => LinkMethod::Get,
@@ -72,7 +64,7 @@ pub(super) fn presign(words: PresignWords) -> Result<PresignOptions, Failure> {
         },
         life: values::life(&words.expires).map_err(|e| usage(format!("--expires: {e}")))?,
         network: network(words.network, None)?,
-        store: store::settings(words.store, [object.as_str()])?,
+        store: store::settings(words.store, [object.dialect()])?,
         object,
         json: words.json,
     })

@@ -1,6 +1,7 @@
 //! `longhaul probe`: its words and what they mean.
 
 use clap::{Args, ValueHint};
+use longhaul::Source;
 use longhaul::credentials::StoreSettings;
 
 use super::common::{Pair, usage};
@@ -35,7 +36,7 @@ pub(crate) struct ProbeWords {
 }
 
 pub(crate) struct ProbeOptions {
-    pub(crate) url: String,
+    pub(crate) source: Source,
     pub(crate) version_id: Option<String>,
     pub(crate) headers: Vec<Pair>,
     pub(crate) user: Option<Pair>,
@@ -46,12 +47,12 @@ pub(crate) struct ProbeOptions {
 
 /// What the words mean. Reads the files that flags name.
 pub(super) fn probe(words: ProbeWords) -> Result<ProbeOptions, Failure> {
-    let url = values::source(&words.url).map_err(usage)?;
+    let source = values::source(&words.url).map_err(usage)?;
     let netrc = netrc(&words.request)?;
     let (headers, user) = request(words.request)?;
-    let store = store::settings(words.store, [url.as_str()])?;
+    let store = store::settings(words.store, values::store_of(&source))?;
     Ok(ProbeOptions {
-        url,
+        source,
         version_id: words.version_id.filter(|id| !id.is_empty()),
         headers,
         user,

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use longhaul::Durability;
 use longhaul::credentials::StoreSettings;
+use longhaul::source::Dialect;
+use longhaul::{Durability, ObjectPrefix};
 
 use super::beside::{BesideOptions, BesideWords};
 use super::common::{DurabilityWord, Pair, StateChoice, durability, usage};
-use super::dest::{Dest, Dialect};
 use super::globs::Globs;
 use super::network::{NetworkOptions, NetworkWords, network};
 use super::running::{RunningOptions, RunningWords};
@@ -116,7 +116,8 @@ pub(crate) struct PutWords {
 pub(crate) struct PutOptions {
     /// At least one, in the order given.
     pub(crate) inputs: Vec<Input>,
-    pub(crate) dest: Dest,
+    /// One key, or a prefix below which files keep their names.
+    pub(crate) dest: ObjectPrefix,
     pub(crate) recursive: bool,
     pub(crate) globs: Globs,
     pub(crate) follow_symlinks: bool,
@@ -155,7 +156,7 @@ pub(crate) enum Input {
 pub(super) fn put(words: PutWords, state: StateChoice, verbose: bool) -> Result<PutOptions, Failure> {
     let (dest, files) = words.files_and_dest.split_last().ok_or_else(|| usage("give files, and at last where to"))?;
     let dest = dest.to_str().ok_or_else(|| usage("the destination is not UTF-8, and keys have to be"))?;
-    let dest = Dest::parse(dest).map_err(usage)?;
+    let dest = values::destination(dest).map_err(usage)?;
     let inputs = inputs(files, &dest, words.recursive)?;
     let only_oss = |flag: &str, given: bool| match given && dest.dialect() != Dialect::Oss {
         true => Err(usage(format!("{flag} is known to OSS only"))),
@@ -185,32 +186,32 @@ pub(super) fn put(words: PutWords, state: StateChoice, verbose: bool) -> Result<
         traffic_limit: words.traffic_limit.as_deref().map(traffic_limit).transpose()?,
         settle_timeout: values::seconds(&words.settle_timeout).map_err(flag("--settle-timeout"))?,
         network: network(words.network, None)?,
-        store: store::settings(words.store, [dest.to_string().as_str()])?,
+        store: store::settings(words.store, [dest.dialect()])?,
         state,
         dest,
     })
 }
 
-fn inputs(files: &[OsString], dest: &Dest, recursive: bool) -> Result<Vec<Input>, Failure> {
+fn inputs(files: &[OsString], dest: &ObjectPrefix, recursive: bool) -> Result<Vec<Input>, Failure> {
     let mut inputs = Vec::with_capacity(files.len());
     for file in files {
         if file.is_empty() {
             return Err(usage("an empty name is no file"));
         }
-        if file.to_str().is_some_and(Dest::is_meant) {
+        if file.to_str().and_then(Dialect::of).is_some() {
             let file = file.to_string_lossy();
             return Err(usage(format!("{file} is no file here; copying within a store is not what put does")));
         }
         inputs.push(if file == "-" { Input::Stdin } else { Input::Path(file.into()) });
     }
     let several = inputs.len() > 1;
-    if several && !dest.keeps_names() {
+    if several && !dest.is_folder() {
         return Err(usage(format!(
             "{dest} is one key, but there are several files; for keys that begin with it, write {dest}/"
         )));
     }
     let from_stdin = inputs.iter().filter(|input| **input == Input::Stdin).count();
-    if from_stdin > 0 && dest.keeps_names() {
+    if from_stdin > 0 && dest.is_folder() {
         return Err(usage("stdin has no name: give the whole key as the destination, and '-' alone"));
     }
     if from_stdin > 0 && recursive {

@@ -52,7 +52,7 @@ fn each_flag_means_what_it_says() {
     type Means = fn(PutOptions) -> bool;
     let table: &[(&[&str], Means)] = &[
         (&["-", DEST], |p| p.inputs == [Input::Stdin]),
-        (&["./-", "b", "s3://films"], |p| p.inputs.len() == 2 && p.dest.keeps_names()),
+        (&["./-", "b", "s3://films"], |p| p.inputs.len() == 2 && p.dest.is_folder()),
         (&["-r", "a", DEST, "--include", "*.x", "--exclude", "b/*"], |p| {
             p.recursive && p.globs.take("a.x") && !p.globs.take("b/a.x")
         }),

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use longhaul::credentials::{Signature, StoreSettings};
+use longhaul::source::Dialect;
 
 use crate::exit::Failure;
 
@@ -42,19 +43,15 @@ pub(crate) enum SignatureWord {
     V4,
 }
 
-/// What they mean. `sources` are the names that the command was given: an endpoint belongs to one kind of store.
+/// What they mean. `stores` are those of the names that the command was given: an endpoint belongs to one kind of store.
 ///
 /// # Errors
 /// When settings of one kind of store were given for two.
-pub(crate) fn settings<'a>(
-    words: StoreWords,
-    sources: impl IntoIterator<Item = &'a str>,
-) -> Result<StoreSettings, Failure> {
-    let begins = |name: &str, scheme: &str| name.get(..scheme.len()).is_some_and(|b| b.eq_ignore_ascii_case(scheme));
+pub(crate) fn settings(words: StoreWords, stores: impl IntoIterator<Item = Dialect>) -> Result<StoreSettings, Failure> {
     let (mut oss, mut s3) = (false, false);
-    for source in sources {
-        oss |= begins(source, "oss://");
-        s3 |= begins(source, "s3://");
+    for dialect in stores {
+        oss |= dialect == Dialect::Oss;
+        s3 |= dialect == Dialect::S3;
     }
     let flags = [("--endpoint", words.endpoint.is_some()), ("--region", words.region.is_some())];
     if let Some((flag, _)) = flags.into_iter().find(|(_, given)| *given && oss && s3) {

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use longhaul::{Connections, Digest, DigestKind};
+use longhaul::source::{Dialect, redact_for_display};
+use longhaul::{Connections, Digest, DigestKind, Error, ObjectName, ObjectPrefix, Source};
 
 /// No flag of seconds takes more than a year: a larger number is a slip.
 const SECONDS_MAX: f64 = 366.0 * 86_400.0;
@@ -172,44 +173,55 @@ pub(crate) fn user(text: &str) -> Result<(String, String), String> {
 }
 
 /// A URL, or an object in a store.
-pub(crate) fn source(text: &str) -> Result<String, String> {
-    match longhaul::source::is_store_name(text, false) {
-        Ok(true) => Ok(text.to_owned()),
-        Ok(false) => url(text),
-        Err(error) if longhaul::source::is_store_name(text, true).is_ok() => {
-            Err(format!("{error}; all objects that begin so are fetched with --recursive"))
+pub(crate) fn source(text: &str) -> Result<Source, String> {
+    let source: Source = text.parse().map_err(|error: Error| match text.parse::<ObjectPrefix>() {
+        Ok(_) => format!("{error}; all objects that begin so are fetched with --recursive"),
+        Err(_) => error.to_string(),
+    })?;
+    match &source {
+        Source::Web(url) if url.with_secrets().contains(|c: char| c.is_whitespace() || c.is_control()) => {
+            let shown = source.to_string();
+            Err(format!("{shown:?} has a space in it; write %20, or quote each URL for itself"))
         }
-        Err(error) => Err(error.to_string()),
+        _ => Ok(source),
+    }
+}
+
+/// The kind of store that a source is in.
+pub(crate) fn store_of(source: &Source) -> Option<Dialect> {
+    match source {
+        Source::Object(name) => Some(name.dialect()),
+        _ => None,
     }
 }
 
 /// What the names of objects begin with.
-pub(crate) fn prefix(text: &str) -> Result<String, String> {
-    match longhaul::source::is_store_name(text, true) {
-        Ok(true) => Ok(text.to_owned()),
-        Ok(false) => {
-            let shown = longhaul::source::redact_for_display(text);
-            Err(format!("--recursive fetches from stores that list their objects (oss://, s3://), not from {shown}"))
-        }
-        Err(error) => Err(error.to_string()),
+pub(crate) fn prefix(text: &str) -> Result<ObjectPrefix, String> {
+    if Dialect::of(text).is_none() {
+        let shown = redact_for_display(text);
+        return Err(format!(
+            "--recursive fetches from stores that list their objects (oss://, s3://), not from {shown}"
+        ));
     }
+    text.parse().map_err(|error: Error| error.to_string())
 }
 
-/// A URL this release can fetch from: http or https, nothing that is obviously none.
-fn url(text: &str) -> Result<String, String> {
-    let shown = || longhaul::source::redact_for_display(text);
-    let Some((scheme, rest)) = text.split_once("://") else {
-        let path = shown();
-        return Err(format!("{path:?} is no URL; it begins with http:// or https:// (https://{path}?)"));
-    };
-    match scheme.to_ascii_lowercase().as_str() {
-        "http" | "https" if rest.is_empty() || rest.starts_with('/') => Err(format!("{:?} has no host", shown())),
-        "http" | "https" if text.contains(|c: char| c.is_whitespace() || c.is_control()) => {
-            Err(format!("{:?} has a space in it; write %20, or quote each URL for itself", shown()))
-        }
-        "http" | "https" => Ok(text.to_owned()),
-        _ => Err(format!("{scheme:?} URLs are not supported; give http://, https://, oss:// or s3://")),
+/// Where to: an object, or a prefix below which files keep their names.
+pub(crate) fn destination(text: &str) -> Result<ObjectPrefix, String> {
+    if Dialect::of(text).is_none() {
+        let shown = redact_for_display(text);
+        return Err(format!("{shown:?} is no place to upload to; give oss://BUCKET/KEY or s3://BUCKET/KEY"));
     }
+    text.parse().map_err(|error: Error| error.to_string())
+}
+
+/// An object in a store.
+pub(crate) fn object(text: &str) -> Result<ObjectName, String> {
+    if Dialect::of(text).is_none() {
+        let shown = redact_for_display(text);
+        return Err(format!("{shown} is no object in a store: oss://BUCKET/KEY, s3://BUCKET/KEY"));
+    }
+    text.parse().map_err(|error: Error| error.to_string())
 }
 
 #[cfg(test)]
@@ -316,25 +328,16 @@ mod tests {
     }
 
     #[test]
-    fn urls() {
-        for text in ["http://h/x", "HTTPS://h", "https://h/a?b#c"] {
-            assert_eq!(url(text), Ok(text.to_owned()));
+    fn sources() {
+        for text in ["http://h/x", "https://h/a?b#c", "oss://bucket/k", "S3://bucket/a b?c#d"] {
+            assert_eq!(source(text), Ok(text.parse().unwrap()));
         }
         for (text, says) in [
             ("example.com/x", "https://example.com/x"),
             ("ftp://h/x", "\"ftp\" URLs are not supported"),
-            ("file:///etc/passwd", "\"file\" URLs are not supported"),
-            ("http://", "no host"),
-            ("http:///x", "no host"),
             ("http://h/a b", "a space in it"),
-        ] {
-            let message = url(text).unwrap_err();
-            assert!(message.contains(says), "{message}");
-        }
-        for text in ["oss://bucket/k", "S3://bucket/a b?c#d", "https://h/x"] {
-            assert_eq!(source(text), Ok(text.to_owned()));
-        }
-        for (text, says) in [
+            ("https://user:hunter2@h/x y?token=hunter2", "a space in it"),
+            ("https://user:hunter2@h/x\u{1}", "a space in it"),
             ("oss://bucket/", "with --recursive"),
             ("s3://bucket", "with --recursive"),
             ("oss://", "the bucket is missing"),
@@ -343,9 +346,11 @@ mod tests {
             let message = source(text).unwrap_err();
             assert!(message.contains(says) && !message.contains("hunter2"), "{message}");
         }
-        assert_eq!(prefix("oss://bucket"), Ok("oss://bucket".to_owned()));
+        assert_eq!(prefix("oss://bucket").unwrap().to_string(), "oss://bucket/");
         assert!(prefix("https://h/").unwrap_err().contains("not from https://h/"));
-        let message = url("https://user:hunter2@h/x y?token=hunter2").unwrap_err();
-        assert!(!message.contains("hunter2"), "{message}");
+        for text in ["films/a", "https://h/films", "oss:films", "oss://", "s3:///k", "s3://id:hush@films/k"] {
+            let messages = [destination(text).unwrap_err(), object(text).unwrap_err()];
+            assert!(messages.iter().all(|message| !message.contains("hush")), "{messages:?}");
+        }
     }
 }

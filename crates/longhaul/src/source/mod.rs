@@ -27,7 +27,9 @@ pub use longhaul_core::names::is_deceptive;
 pub(crate) use address::{Address, zoned};
 pub use object::{Dialect, ObjectName, ObjectPrefix};
 pub use range::ByteRange;
-pub use redact::{Redacted, check_range, is_store_name, redact, redact_for_display};
+#[cfg(any(test, fuzzing))]
+pub(crate) use redact::redact;
+pub use redact::redact_for_display;
 pub use web::WebUrl;
 
 use crate::error::Error;

@@ -14,7 +14,6 @@ const KEY_LEN_MAX: usize = 1024;
 
 /// Whose language a store speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Dialect {
     /// Alibaba Cloud OSS.
     Oss,

@@ -21,20 +21,20 @@ use super::Dialect;
 
 /// A URL that may be stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redacted {
+pub(crate) struct Redacted {
     /// The stable form without secrets.
-    pub url: String,
+    pub(crate) url: String,
     /// Something was left out that a request may need again.
-    pub secrets_removed: bool,
+    pub(crate) secrets_removed: bool,
     /// The link was signed: when the server refuses it, a new link is needed, not credentials.
-    pub signed: bool,
+    pub(crate) signed: bool,
     /// A value was removed that may have named the object (`id=…`): two objects may share this string, so it must
     /// not be used to find a transfer by its source.
-    pub ambiguous: bool,
+    pub(crate) ambiguous: bool,
 }
 
 /// The form of a URL that is stored; `None` when it is no URL (of a hierarchical scheme).
-pub fn redact(url: &str) -> Option<Redacted> {
+pub(crate) fn redact(url: &str) -> Option<Redacted> {
     if let Some(redacted) = redact_store(url) {
         return Some(redacted);
     }
@@ -61,27 +61,6 @@ pub(super) fn redact_address(address: &Address) -> Redacted {
         out.url += &format!("?{query}");
     }
     out
-}
-
-/// Whether this is meant to be a name in a store (`oss://…`, `s3://…`), and what is wrong with it if it is none: of an object, or
-/// with `prefix` of what the names of several objects begin with.
-///
-/// # Errors
-/// [`ErrorKind::Usage`](crate::ErrorKind::Usage), saying what is missing or impossible.
-pub fn is_store_name(text: &str, prefix: bool) -> Result<bool, crate::Error> {
-    match (Dialect::of(text), prefix) {
-        (None, _) => Ok(false),
-        (Some(_), true) => text.parse::<super::ObjectPrefix>().map(|_| true),
-        (Some(_), false) => text.parse::<super::ObjectName>().map(|_| true),
-    }
-}
-
-/// Whether this is a range as [`DownloadBuilder::range`](crate::DownloadBuilder::range) takes it.
-///
-/// # Errors
-/// [`ErrorKind::Usage`](crate::ErrorKind::Usage), saying what is wrong with it.
-pub fn check_range(text: &str) -> Result<(), crate::Error> {
-    text.parse::<super::ByteRange>().map(|_| ())
 }
 
 /// Any text (a message that may quote URLs, a URL that is none) without the secrets in it. Never fails: what cannot be

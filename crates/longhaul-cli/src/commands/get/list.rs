@@ -4,12 +4,12 @@
 
 use futures_util::Stream;
 use longhaul::many::{Target, Targets};
-use longhaul::{Client, Error};
+use longhaul::{Client, Error, ObjectPrefix, Source};
 use tokio::sync::watch;
 
 use super::several::told;
 use crate::exit::Failure;
-use crate::flags::get::{GetOptions, SaveAs};
+use crate::flags::get::{GetOptions, SaveAs, Sources};
 use crate::out;
 use crate::signals::Signal;
 
@@ -17,13 +17,13 @@ use crate::signals::Signal;
 pub(super) struct Wanted {
     /// Its place in the list, from 1.
     pub(super) number: usize,
-    /// As it was given, or as the store lists it.
-    pub(super) source: String,
+    /// Its name, fit to be shown.
+    pub(super) shown: String,
+    /// Where it comes from, or why it cannot be fetched.
+    pub(super) source: Result<Source, Failure>,
     pub(super) place: SaveAs,
     /// Folders that its name asks for are made.
     pub(super) create_dirs: bool,
-    /// It cannot be fetched, and why.
-    pub(super) refused: Option<Failure>,
 }
 
 /// See the module.
@@ -36,17 +36,17 @@ pub(super) struct List<'a> {
     /// How many were given out.
     given: usize,
     /// The objects that are being listed.
-    prefix: Option<Prefix>,
+    listing: Option<Listing<'a>>,
 }
 
-struct Prefix {
-    name: String,
+struct Listing<'a> {
+    prefix: &'a ObjectPrefix,
     targets: Targets,
 }
 
 impl<'a> List<'a> {
     pub(super) fn new(get: &'a GetOptions, client: &'a Client, stop: watch::Receiver<Option<Signal>>) -> Self {
-        Self { get, client, stop, next: 0, given: 0, prefix: None }
+        Self { get, client, stop, next: 0, given: 0, listing: None }
     }
 
     /// All of it, one by one.
@@ -55,44 +55,49 @@ impl<'a> List<'a> {
     }
 
     async fn next(&mut self) -> Option<Wanted> {
-        let (source, place, create_dirs, refused) = loop {
-            if let Some(prefix) = &mut self.prefix {
+        let (shown, source, place, create_dirs) = loop {
+            if let Some(listing) = &mut self.listing {
                 let target = tokio::select! {
                     biased;
                     _ = told(&mut self.stop) => return None, // what was not listed yet was not begun
-                    target = prefix.targets.next() => target,
+                    target = listing.targets.next() => target,
                 };
                 match target {
                     Ok(Some(Target { object, path, .. })) => {
-                        let name = object.name.to_string();
-                        let (place, refused) = match (path, &self.get.place) {
+                        let shown = object.name.to_string();
+                        let (source, place) = match (path, &self.get.place) {
                             (Ok(path), SaveAs::Folder(dir) | SaveAs::File(dir) | SaveAs::Below(dir, _)) => {
-                                (SaveAs::Below(dir.clone(), path), None)
+                                (Ok(object.name.into()), SaveAs::Below(dir.clone(), path))
                             }
-                            (Err(why), place) => (place.clone(), Some(unsaved(&why))),
+                            (Err(why), place) => (Err(unsaved(&why)), place.clone()),
                         };
-                        break (name, place, true, refused);
+                        break (shown, source, place, true);
                     }
-                    Ok(None) => self.prefix = None,
+                    Ok(None) => self.listing = None,
                     Err(error) => {
-                        let name = std::mem::take(&mut prefix.name);
-                        self.prefix = None;
-                        break (name, self.get.place.clone(), false, Some(error.into()));
+                        let shown = listing.prefix.to_string();
+                        self.listing = None;
+                        break (shown, Err(error.into()), self.get.place.clone(), false);
                     }
                 }
                 continue;
             }
-            let url = self.get.urls.get(self.next)?;
+            let index = self.next;
             self.next += 1;
-            if !self.get.recursive {
-                break (url.clone(), self.get.place.clone(), self.get.create_dirs, None);
+            match &self.get.sources {
+                Sources::Each(sources) => {
+                    let source = sources.get(index)?;
+                    break (source.to_string(), Ok(source.clone()), self.get.place.clone(), self.get.create_dirs);
+                }
+                Sources::Below(prefixes) => {
+                    let (prefix, globs) = (prefixes.get(index)?, self.get.globs.clone());
+                    let targets = Targets::of(self.client.objects(prefix)).only(move |below| globs.take(below));
+                    self.listing = Some(Listing { prefix, targets });
+                }
             }
-            let globs = self.get.globs.clone();
-            let targets = Targets::of(self.client.objects(url)).only(move |below| globs.take(below));
-            self.prefix = Some(Prefix { name: url.clone(), targets });
         };
         self.given += 1;
-        Some(Wanted { number: self.given, source, place, create_dirs, refused })
+        Some(Wanted { number: self.given, shown, source, place, create_dirs })
     }
 }
 

@@ -11,9 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use longhaul::many::{FileBelow, LeftOut, files_below};
+use longhaul::{ObjectName, ObjectPrefix};
 
 use crate::exit::{Exit, Failure};
-use crate::flags::dest::Dest;
 use crate::flags::globs::Globs;
 use crate::flags::put::Input;
 use crate::show::text;
@@ -30,8 +30,8 @@ pub(super) struct Plan {
 #[derive(Debug, PartialEq)]
 pub(super) struct Item {
     pub(super) from: Input,
-    /// `oss://BUCKET/KEY`.
-    pub(super) to: Result<String, Failure>,
+    /// The object that it becomes.
+    pub(super) to: Result<ObjectName, Failure>,
 }
 
 /// How folders are walked.
@@ -46,11 +46,11 @@ pub(super) struct Walk<'a> {
 ///
 /// # Errors
 /// `Usage` when two files would get the same key: one would replace the other.
-pub(super) fn plan(inputs: &[Input], dest: &Dest, walk: Walk<'_>) -> Result<Plan, Failure> {
+pub(super) fn plan(inputs: &[Input], dest: &ObjectPrefix, walk: Walk<'_>) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
     for input in inputs {
         match input {
-            Input::Stdin => plan.items.push(Item { from: Input::Stdin, to: Ok(dest.to_string()) }),
+            Input::Stdin => plan.items.push(Item { from: Input::Stdin, to: dest.object("").map_err(Failure::from) }),
             Input::Path(path) => plan.add(path, dest, walk),
         }
     }
@@ -60,10 +60,10 @@ pub(super) fn plan(inputs: &[Input], dest: &Dest, walk: Walk<'_>) -> Result<Plan
 
 impl Plan {
     /// A file or folder that was named.
-    fn add(&mut self, path: &Path, dest: &Dest, walk: Walk<'_>) {
+    fn add(&mut self, path: &Path, dest: &ObjectPrefix, walk: Walk<'_>) {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() && walk.recursive => {
-                let dest = dest.clone().into_prefix();
+                let dest = dest.clone().into_folder();
                 self.folder(path, &dest, walk);
             }
             Ok(found) if found.is_dir() => {
@@ -72,21 +72,23 @@ impl Plan {
                 self.fail(path, Failure::usage(message));
             }
             // What it is instead (a pipe, a device), the library says: it looks again anyway.
-            Ok(_) if dest.keeps_names() || walk.recursive => {
-                let dest = dest.clone().into_prefix();
-                let to = name_of(path).map(|name| dest.below(&name));
+            Ok(_) if dest.is_folder() || walk.recursive => {
+                let dest = dest.clone().into_folder();
+                let to = name_of(path).and_then(|name| Ok(dest.object(&name)?));
                 self.items.push(Item { from: Input::Path(path.to_owned()), to });
             }
-            Ok(_) => self.items.push(Item { from: Input::Path(path.to_owned()), to: Ok(dest.to_string()) }),
+            Ok(_) => {
+                self.items.push(Item { from: Input::Path(path.to_owned()), to: dest.object("").map_err(Failure::from) })
+            }
             Err(error) => self.fail(path, unreadable(path, &error)),
         }
     }
 
     /// Everything below a folder.
-    fn folder(&mut self, root: &Path, dest: &Dest, walk: Walk<'_>) {
+    fn folder(&mut self, root: &Path, dest: &ObjectPrefix, walk: Walk<'_>) {
         let found = files_below(root, walk.follow_symlinks, |name| walk.globs.take(name));
         for FileBelow { path, name, .. } in found.files {
-            let to = name.map(|name| dest.below(&name)).map_err(Failure::from);
+            let to = name.and_then(|name| dest.object(&name)).map_err(Failure::from);
             self.items.push(Item { from: Input::Path(path), to });
         }
         self.left_out.extend(found.left_out.iter().map(in_words));
@@ -97,7 +99,7 @@ impl Plan {
     }
 
     fn no_key_twice(&self) -> Result<(), Failure> {
-        let mut known: HashMap<&str, &Input> = HashMap::with_capacity(self.items.len());
+        let mut known: HashMap<&ObjectName, &Input> = HashMap::with_capacity(self.items.len());
         for item in &self.items {
             let Ok(to) = &item.to else { continue };
             if let Some(Input::Path(other)) = known.insert(to, &item.from)

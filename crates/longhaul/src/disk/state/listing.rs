@@ -1,7 +1,7 @@
 //! The list of transfers: a note about each, for `list`, `show` and commands that take an id.
 //!
 //! A note says where to look; what is true is in the journal beside the target. It holds no secret: the source is
-//! stored as [`redact`](crate::source::redact) leaves it.
+//! stored as a [`Source`](crate::source::Source) shows it.
 
 use super::state_dir::{Skipped, StateDir, StoredPath};
 use crate::disk::error::Result;
