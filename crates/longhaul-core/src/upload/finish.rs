@@ -5,77 +5,10 @@
 //! does not know it any more. What cannot be removed within a few tries is left to a later start.
 
 use super::journal::{self, Record};
-use super::step::{Failure, Fault, Heard, Note, Receipt, Restart, Step};
+use super::leftovers::{GivenUp, Removal};
+use super::step::{Failure, Fault, Heard, Receipt, Step};
 use super::{Main, Stage, UploadFault};
-use crate::words::{DiskFault, Millis};
-
-/// Tries to remove one upload, per run, and requests for it in a row that are not answered.
-const ABORT_TRIES: u32 = 6;
-/// The first wait between them, in milliseconds; doubles.
-const ABORT_PAUSE_MS: Millis = 200;
-
-/// What the lane waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lane {
-    Record,
-    Abort,
-    List,
-    Aborted,
-}
-
-/// An upload that was given up.
-#[derive(Debug, Clone)]
-pub(super) struct Owed {
-    attempt: u32,
-    upload_id: String,
-    reason: Option<Restart>,
-    /// Its Complete may be at work.
-    pub(super) in_doubt: bool,
-    /// The store has said that it does not know it: that is asked once more when none of its parts is on its way.
-    gone: bool,
-    /// Its list was empty the last time.
-    empty: bool,
-    at: At,
-    /// Aborts that left something.
-    tries: u32,
-    /// Requests in a row that were not answered.
-    unanswered: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
-    /// That it is given up is not recorded.
-    Live,
-    /// It is to be aborted.
-    Abandoned,
-    /// Is anything left of it?
-    Aborting,
-    /// Nothing is; that is to be recorded.
-    Clean,
-    /// That is recorded.
-    Over,
-    /// For a later start.
-    GivenUp,
-}
-
-impl Owed {
-    pub(super) fn new(
-        attempt: u32,
-        upload_id: String,
-        reason: Option<Restart>,
-        in_doubt: bool,
-        gone: bool,
-        recorded: bool,
-    ) -> Self {
-        let at = if recorded { At::Abandoned } else { At::Live };
-        Self { attempt, upload_id, reason, in_doubt, gone, empty: false, at, tries: 0, unanswered: 0 }
-    }
-
-    /// Nothing more is done about it in this run.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.at, At::Over | At::GivenUp)
-    }
-}
+use crate::words::DiskFault;
 
 impl super::Upload {
     // ---- what is owed ------------------------------------------------------------------------------------------
@@ -89,102 +22,43 @@ impl super::Upload {
             return;
         }
         match attempt.upload_id {
-            None => self.nameless += 1,
-            Some(id) => {
-                let in_doubt = attempt.sending.is_some();
-                self.owed.push(Owed::new(attempt.attempt, id, None, in_doubt, false, attempt.abandoned));
-            }
+            None => self.leftovers.add_nameless(),
+            Some(upload_id) => self.leftovers.add(GivenUp {
+                attempt: attempt.attempt,
+                upload_id,
+                reason: None,
+                in_doubt: attempt.sending.is_some(),
+                gone: false,
+                recorded: attempt.abandoned,
+            }),
         }
     }
 
     pub(super) fn lane_wants(&self) -> bool {
-        self.lane.is_none() && self.owed.iter().any(|o| !o.is_over())
+        self.lane.is_none() && self.leftovers.wait()
     }
 
     /// The next step towards removing what was given up, one at a time.
     pub(super) fn run_lane(&mut self) {
-        if self.lane.is_some() || self.now < self.lane_not_before || self.planted(UploadFault::AbortForgotten) {
+        if self.lane.is_some() || self.planted(UploadFault::AbortForgotten) {
             return;
         }
-        let Some(owed) = self.owed.iter().find(|o| !o.is_over()) else { return };
-        let (attempt, upload_id) = (owed.attempt, owed.upload_id.clone());
-        let underway = self.sends.iter().any(|s| s.attempt == attempt);
-        let (lane, step) = match owed.at {
-            At::Live => {
-                let records = vec![Record::Abandoned { attempt, reason: owed.reason }];
-                (Lane::Record, Step::Record { records, durable: self.power() })
-            }
-            // A part that is on its way may bring back what is gone.
-            At::Abandoned | At::Aborting if underway && !self.planted(UploadFault::AbortedUnderway) => return,
-            At::Abandoned => {
-                self.law(5, !underway, "an upload is aborted while its parts are on their way");
-                (Lane::Abort, Step::Abort { upload_id })
-            }
-            At::Aborting => (Lane::List, Step::ListParts { upload_id, after: 0 }),
-            At::Clean => {
-                let records = vec![Record::Aborted { attempt }];
-                (Lane::Aborted, Step::Record { records, durable: false })
-            }
-            At::Over | At::GivenUp => return,
-        };
+        let careless = self.planted(UploadFault::AbortedUnderway);
+        let underway = |attempt| !careless && self.sends.iter().any(|s| s.attempt == attempt);
+        let Some((removal, step)) = self.leftovers.next(self.now, self.power(), underway) else { return };
         let ticket = self.order(step);
-        self.lane = Some((ticket, lane));
+        self.lane = Some((ticket, removal));
     }
 
-    pub(super) fn hear_lane(&mut self, lane: Lane, heard: Heard) {
-        let unconfirmed = self.planted(UploadFault::AbortUnconfirmed);
-        let Some(i) = self.owed.iter().position(|o| !o.is_over()) else { return };
-        let owed = &mut self.owed[i];
-        if !matches!(heard, Heard::Refused(_)) {
-            owed.unanswered = 0;
+    pub(super) fn hear_lane(&mut self, removal: Removal, heard: Heard) {
+        let unconfirmed = removal == Removal::Abort && self.planted(UploadFault::AbortUnconfirmed);
+        let heard = match heard {
+            Heard::Done if unconfirmed => Heard::Refused(Fault::NoSuchUpload),
+            heard => heard,
+        };
+        if let Some(note) = self.leftovers.hear(self.now, removal, heard) {
+            self.note(note);
         }
-        match (lane, heard) {
-            (Lane::Record, Heard::Done) => owed.at = if owed.gone { At::Aborting } else { At::Abandoned },
-            (Lane::Abort, Heard::Done) if unconfirmed => owed.at = At::Clean,
-            (Lane::Abort, Heard::Done) => owed.at = At::Aborting,
-            (Lane::Abort | Lane::List, Heard::Refused(Fault::NoSuchUpload | Fault::NoSuchKey)) => {
-                owed.at = At::Clean;
-                self.note(Note::Aborted { clean: true });
-            }
-            // A list may be late, and an upload without parts is one all the same: empty twice, or not known any more.
-            (Lane::List, Heard::Listed { parts, next: None }) if parts.is_empty() && owed.empty => {
-                owed.at = At::Clean;
-                self.note(Note::Aborted { clean: true });
-            }
-            (Lane::List, Heard::Listed { parts, .. }) => {
-                owed.empty = parts.is_empty();
-                owed.at = At::Abandoned;
-                owed.tries += 1;
-                self.abort_later(i);
-            }
-            (Lane::Aborted, Heard::Done) => owed.at = At::Over,
-            (_, Heard::Refused(Fault::Stopped { .. })) => {}
-            (_, Heard::Refused(Fault::Denied(_) | Fault::Rejected(_) | Fault::NoCredentials | Fault::NoSuchBucket)) => {
-                owed.at = At::GivenUp;
-                self.note(Note::Aborted { clean: false });
-            }
-            (_, Heard::Refused(_)) => {
-                owed.unanswered += 1;
-                self.abort_later(i);
-            }
-            // The journal cannot be written: nothing is removed that it still promises.
-            _ => owed.at = At::GivenUp,
-        }
-    }
-
-    fn abort_later(&mut self, i: usize) {
-        let owed = &mut self.owed[i];
-        let doublings = owed.tries.max(owed.unanswered);
-        if doublings >= ABORT_TRIES {
-            owed.at = At::GivenUp;
-            return self.note(Note::Aborted { clean: false });
-        }
-        self.lane_not_before = self.now.saturating_add(ABORT_PAUSE_MS << doublings);
-    }
-
-    /// Nothing may be left in the store that only the journal knows.
-    fn is_clean(&self) -> bool {
-        self.nameless == 0 && self.owed.iter().all(|o| o.at == At::Over)
     }
 
     /// The object goes in one request, and no such request of ours can have been carried out.
@@ -196,7 +70,7 @@ impl super::Upload {
     fn is_worthless(&self) -> bool {
         use Failure::{Denied, NoSuchBucket, Rejected};
         let refused = matches!(self.phase.failure(), Some(NoSuchBucket | Denied(_) | Rejected(_)));
-        refused && self.journal && self.is_clean()
+        refused && self.journal && self.leftovers.are_gone()
     }
 
     // ---- the end -----------------------------------------------------------------------------------------------
@@ -222,7 +96,7 @@ impl super::Upload {
         if self.lane.is_some() || !self.records.is_empty() {
             return;
         }
-        if self.journal && (self.is_clean() || forgetful) {
+        if self.journal && (self.leftovers.are_gone() || forgetful) {
             self.phase.go(Stage::Forget);
         } else {
             self.finish_done();
@@ -307,7 +181,7 @@ impl super::Upload {
         {
             self.stop(ticket);
         }
-        if let Some((ticket, Lane::Abort | Lane::List)) = self.lane {
+        if let Some((ticket, Removal::Abort | Removal::List)) = self.lane {
             self.stop(ticket);
         }
     }
@@ -318,7 +192,7 @@ impl super::Upload {
             return;
         }
         let forgetful = self.planted(UploadFault::AbortForgotten) || self.planted(UploadFault::ForgottenBeforeAborted);
-        if self.journal && (self.is_clean() || forgetful) {
+        if self.journal && (self.leftovers.are_gone() || forgetful) {
             return self.main(Main::Forget, Step::Forget);
         }
         self.finish_ending();

@@ -38,6 +38,7 @@ mod config;
 mod finish;
 pub mod journal;
 mod key;
+mod leftovers;
 mod parts;
 mod phase;
 mod plan;
@@ -59,9 +60,9 @@ use crate::run::{Machine, Ordered};
 use crate::words::{Command, DiskFault, Durability, Millis, Ticket};
 use attempt::Attempts;
 use budget::Budget;
-use finish::{Lane, Owed};
 use journal::Record;
 use key::Key;
+use leftovers::{Leftovers, Removal};
 use parts::{Parts, Read, Send};
 use phase::{Outcome, Phase, Stage};
 use ramp::Ramp;
@@ -105,7 +106,7 @@ pub struct Upload {
     reads: Vec<Read>,
     /// Records beside the main step.
     records: Vec<Ticket>,
-    lane: Option<(Ticket, Lane)>,
+    lane: Option<(Ticket, Removal)>,
     /// Tickets that were told to stop.
     stopped: Vec<Ticket>,
 
@@ -125,10 +126,7 @@ pub struct Upload {
     settling: Settling,
 
     // What was given up.
-    owed: Vec<Owed>,
-    /// Uploads without an id, perhaps ours, that the journal remembers.
-    nameless: u32,
-    lane_not_before: Millis,
+    leftovers: Leftovers,
     /// There is a journal that has to go at the end.
     journal: bool,
 
@@ -168,9 +166,7 @@ impl Upload {
             key: Key::new(),
             writing: Writing::new(),
             settling: Settling::default(),
-            owed: Vec::new(),
-            nameless: 0,
-            lane_not_before: 0,
+            leftovers: Leftovers::default(),
             journal: false,
             ramp,
             written: 0,
@@ -479,7 +475,7 @@ impl Machine for Upload {
             return None;
         }
         let later = |at: Millis| (at > self.now).then_some(at);
-        let lane = || if self.lane_wants() { later(self.lane_not_before) } else { None };
+        let lane = || if self.lane_wants() { later(self.leftovers.not_before()) } else { None };
         if self.phase.winds_down() {
             return if self.phase.is_discarding() { lane() } else { None };
         }

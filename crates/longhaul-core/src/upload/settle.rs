@@ -21,7 +21,7 @@ impl super::Upload {
     pub(super) fn guard(&mut self) {
         // What was given up while its Complete may be at work must be gone, or it could still overwrite this one.
         let aborts = !self.planted(UploadFault::AbortForgotten);
-        if aborts && self.owed.iter().any(|o| o.in_doubt && !o.is_over()) {
+        if aborts && self.leftovers.may_still_write() {
             return;
         }
         if self.key.is_fresh(self.now) && !self.key.is_guarded() {

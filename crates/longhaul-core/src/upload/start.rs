@@ -6,9 +6,9 @@
 
 use super::attempt::Left;
 use super::compare::{Shown, shown};
-use super::finish::Owed;
 use super::journal::{self, Before, Record, Recovered, Whole};
 use super::key::Worth;
+use super::leftovers::GivenUp;
 use super::parts::Parts;
 use super::source::Snapshot;
 use super::step::{Composite, Failure, Fault, Found, FoundJournal, Looked, Note, ObjectFacts, Restart, Step, Verified};
@@ -437,7 +437,7 @@ impl super::Upload {
         if fault.maybe_done() {
             // There may be an upload now that nobody knows the id of: it is remembered, and another one is begun.
             self.attempts.drop_current();
-            self.nameless += 1;
+            self.leftovers.add_nameless();
             self.attempts.because(Restart::IntentOnly);
             self.phase.go(Stage::Begin);
             if !matches!(fault, Fault::Stopped { .. }) {
@@ -501,9 +501,10 @@ impl super::Upload {
         match self.attempts.leave() {
             Left::Nothing => {}
             Left::Uncreated { attempt } => self.record_beside(vec![Record::Aborted { attempt }]),
-            Left::Nameless => self.nameless += 1,
+            Left::Nameless => self.leftovers.add_nameless(),
             Left::Upload { attempt, upload_id } => {
-                self.owed.push(Owed::new(attempt, upload_id, reason, self.writing.is_in_doubt(), gone, false));
+                let in_doubt = self.writing.is_in_doubt();
+                self.leftovers.add(GivenUp { attempt, upload_id, reason, in_doubt, gone, recorded: false });
             }
         }
     }
