@@ -45,7 +45,7 @@ impl super::Upload {
         }
         let careless = self.planted(UploadFault::AbortedUnderway);
         let underway = |attempt| !careless && self.sends.iter().any(|s| s.attempt == attempt);
-        let Some((removal, step)) = self.leftovers.next(self.now, self.power(), underway) else { return };
+        let Some((removal, step)) = self.leftovers.next(self.now, self.papers.are_synced(), underway) else { return };
         let ticket = self.order(step);
         self.lane = Some((ticket, removal));
     }
@@ -70,7 +70,7 @@ impl super::Upload {
     fn is_worthless(&self) -> bool {
         use Failure::{Denied, NoSuchBucket, Rejected};
         let refused = matches!(self.phase.failure(), Some(NoSuchBucket | Denied(_) | Rejected(_)));
-        refused && self.journal && self.leftovers.are_gone()
+        refused && self.papers.exist() && self.leftovers.are_gone()
     }
 
     // ---- the end -----------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ impl super::Upload {
         if self.lane.is_some() || !self.records.is_empty() {
             return;
         }
-        if self.journal && (self.leftovers.are_gone() || forgetful) {
+        if self.papers.exist() && (self.leftovers.are_gone() || forgetful) {
             self.phase.go(Stage::Forget);
         } else {
             self.finish_done();
@@ -104,7 +104,7 @@ impl super::Upload {
     }
 
     pub(super) fn forgotten(&mut self) {
-        self.journal = false;
+        self.papers.removed();
         match self.phase.goes_on() {
             true => self.finish_done(),
             false => self.finish_ending(),
@@ -163,8 +163,8 @@ impl super::Upload {
             self.leave_attempt(None, false);
             return self.discard_on();
         }
-        if std::mem::take(&mut self.unsynced_records) && self.power() {
-            return self.main(Main::LastSync, Step::Record { records: Vec::new(), durable: true });
+        if let Some(sync) = self.papers.last_sync() {
+            return self.main(Main::LastSync, sync);
         }
         if self.records.is_empty() {
             self.finish_ending();
@@ -192,7 +192,7 @@ impl super::Upload {
             return;
         }
         let forgetful = self.planted(UploadFault::AbortForgotten) || self.planted(UploadFault::ForgottenBeforeAborted);
-        if self.journal && (self.leftovers.are_gone() || forgetful) {
+        if self.papers.exist() && (self.leftovers.are_gone() || forgetful) {
             return self.main(Main::Forget, Step::Forget);
         }
         self.finish_ending();
@@ -204,7 +204,7 @@ impl super::Upload {
     }
 
     pub(super) fn finish_ending(&mut self) {
-        let finish = self.phase.finish(!self.journal);
+        let finish = self.phase.finish(!self.papers.exist());
         self.finish(finish);
     }
 }

@@ -39,6 +39,7 @@ mod finish;
 pub mod journal;
 mod key;
 mod leftovers;
+mod papers;
 mod parts;
 mod phase;
 mod plan;
@@ -57,12 +58,13 @@ use std::collections::VecDeque;
 
 use crate::fault::UploadFault;
 use crate::run::{Machine, Ordered};
-use crate::words::{Command, DiskFault, Durability, Millis, Ticket};
+use crate::words::{Command, DiskFault, Millis, Ticket};
 use attempt::Attempts;
 use budget::Budget;
 use journal::Record;
 use key::Key;
 use leftovers::{Leftovers, Removal};
+use papers::Papers;
 use parts::{Parts, Read, Send};
 use phase::{Outcome, Phase, Stage};
 use ramp::Ramp;
@@ -117,8 +119,6 @@ pub struct Upload {
     parts: Parts,
     list_after: u32,
     relists: u32,
-    intent_recorded: bool,
-    unsynced_records: bool,
 
     // The object.
     key: Key,
@@ -127,8 +127,7 @@ pub struct Upload {
 
     // What was given up.
     leftovers: Leftovers,
-    /// There is a journal that has to go at the end.
-    journal: bool,
+    papers: Papers,
 
     ramp: Ramp,
     /// Bytes handed to the network of the one request with the whole object that is under way.
@@ -142,6 +141,7 @@ impl Upload {
         let attempts = Attempts::new(config.checksum);
         let budget = Budget::new(&config);
         let source = Source::new(config.on_change, config.changes_max);
+        let papers = Papers::new(config.intent.clone(), config.durability);
         let ramp = Ramp::new(config.connections, config.connections_known, config.goodput_known);
         let mut run = Self {
             config,
@@ -161,13 +161,11 @@ impl Upload {
             parts: Parts::default(),
             list_after: 0,
             relists: 0,
-            intent_recorded: false,
-            unsynced_records: false,
             key: Key::new(),
             writing: Writing::new(),
             settling: Settling::default(),
             leftovers: Leftovers::default(),
-            journal: false,
+            papers,
             ramp,
             written: 0,
             budget,
@@ -365,18 +363,16 @@ impl Upload {
         self.main = Some((ticket, main));
     }
 
-    /// A record that the run waits for.
-    fn record(&mut self, records: Vec<Record>, durable: bool) {
-        self.journal = true;
-        let durable = durable && self.power();
-        self.main(Main::Record, Step::Record { records, durable });
+    /// Records that the run waits for.
+    fn record(&mut self, records: Vec<Record>) {
+        let step = self.papers.write(records);
+        self.main(Main::Record, step);
     }
 
-    /// A record beside the main step.
+    /// Records beside the main step.
     fn record_beside(&mut self, records: Vec<Record>) {
-        self.journal = true;
-        self.unsynced_records = true;
-        let ticket = self.order(Step::Record { records, durable: false });
+        let step = self.papers.write_beside(records);
+        let ticket = self.order(step);
         self.records.push(ticket);
     }
 
@@ -407,10 +403,6 @@ impl Upload {
             // The step carries the ticket of what it stops.
             self.out.push_back(Ordered { ticket, step: Step::Stop });
         }
-    }
-
-    fn power(&self) -> bool {
-        self.config.durability == Durability::Power
     }
 
     fn planted(&self, fault: UploadFault) -> bool {

@@ -75,7 +75,7 @@ impl super::Upload {
             self.writing.prove(self.parts.is_proven());
         }
         let facts = self.writing.proven_facts(self.source.facts());
-        let mut records = self.intent();
+        let mut records = self.papers.intent();
         let Whole { length, digests, composite } = whole;
         if !single && !self.writing.is_proven() {
             // Should the next start find it stored, or not, it must not believe the facts that the parts began with.
@@ -92,7 +92,7 @@ impl super::Upload {
             self.phase.go(Stage::Write);
             return;
         }
-        self.record(records, true);
+        self.record(records);
     }
 
     /// A record that the run waited for is written.
@@ -430,7 +430,7 @@ impl super::Upload {
 
     pub(super) fn record_stored(&mut self) {
         if self.attempts.is_under_way() {
-            self.record(vec![Record::Stored { attempt: self.attempts.number() }], true);
+            self.record(vec![Record::Stored { attempt: self.attempts.number() }]);
         } else {
             self.recorded();
         }

@@ -38,8 +38,7 @@ impl super::Upload {
         if (&theirs.path, &theirs.destination) != (&ours.path, &ours.destination) {
             return self.fail_disk(DiskFault::Exists, "open the journal, which is of another upload");
         }
-        self.journal = true;
-        self.intent_recorded = true;
+        self.papers.found();
         if theirs.keep_parts != ours.keep_parts {
             recovered.intent.keep_parts = ours.keep_parts; // the last one who goes on with it decides
             self.record_beside(vec![Record::Intent(recovered.intent.clone())]);
@@ -413,19 +412,11 @@ impl super::Upload {
             self.phase.go(Stage::Create);
             return;
         }
-        let mut records = self.intent();
+        let mut records = self.papers.intent();
         let (facts, part_len) = (self.source.facts(), self.parts.part_len());
         records.push(Record::Begin { attempt: number, facts, part_len, reason });
         self.source.recorded();
-        self.record(records, true);
-    }
-
-    /// The first record, when there is no journal yet.
-    pub(super) fn intent(&mut self) -> Vec<Record> {
-        match std::mem::replace(&mut self.intent_recorded, true) {
-            true => Vec::new(),
-            false => vec![Record::Intent(self.config.intent.clone())],
-        }
+        self.record(records);
     }
 
     pub(super) fn create_refused(&mut self, fault: Fault) {
@@ -470,7 +461,7 @@ impl super::Upload {
             return;
         }
         let checksum = checksum.filter(|_| !self.planted(UploadFault::ChecksumUnrecorded));
-        self.record(vec![Record::Created { attempt: number, upload_id, checksum }], true);
+        self.record(vec![Record::Created { attempt: number, upload_id, checksum }]);
     }
 
     /// The attempt is left: what it holds in the store is owed an abort, and another one begins. `gone`: the store holds
