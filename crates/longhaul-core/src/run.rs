@@ -105,6 +105,16 @@ impl<S, J> Run<S, J> {
         self.jobs.iter().map(|(_, job)| job)
     }
 
+    /// The same with their tickets, to be changed.
+    pub(crate) fn jobs_mut(&mut self) -> impl Iterator<Item = (Ticket, &mut J)> {
+        self.jobs.iter_mut().map(|(ticket, job)| (*ticket, job))
+    }
+
+    /// The ticket that was given out last.
+    pub(crate) fn last_ticket(&self) -> Ticket {
+        Ticket(self.last_ticket)
+    }
+
     /// Whether a job of this kind is under way.
     pub(crate) fn any(&self, is: impl Fn(&J) -> bool) -> bool {
         self.jobs().any(is)

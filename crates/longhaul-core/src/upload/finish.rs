@@ -4,10 +4,11 @@
 //! that it is given up is durable, no part of it is on its way, then it is aborted, and its list is asked until the store
 //! does not know it any more. What cannot be removed within a few tries is left to a later start.
 
+use super::jobs::{Lane, Main};
 use super::journal::{self, Record};
 use super::leftovers::{GivenUp, Removal};
 use super::step::{Failure, Fault, Heard, Receipt, Step};
-use super::{Main, Stage, UploadFault};
+use super::{Stage, UploadFault};
 use crate::words::DiskFault;
 
 impl super::Upload {
@@ -35,28 +36,29 @@ impl super::Upload {
     }
 
     pub(super) fn lane_wants(&self) -> bool {
-        self.lane.is_none() && self.leftovers.wait()
+        !self.run.removes() && self.leftovers.wait()
     }
 
     /// The next step towards removing what was given up, one at a time.
     pub(super) fn run_lane(&mut self) {
-        if self.lane.is_some() || self.planted(UploadFault::AbortForgotten) {
+        if self.run.removes() || self.planted(UploadFault::AbortForgotten) {
             return;
         }
         let careless = self.planted(UploadFault::AbortedUnderway);
-        let underway = |attempt| !careless && self.sends.iter().any(|s| s.attempt == attempt);
-        let Some((removal, step)) = self.leftovers.next(self.now, self.papers.are_synced(), underway) else { return };
-        let ticket = self.order(step);
-        self.lane = Some((ticket, removal));
+        let underway = |attempt| !careless && self.run.sends_of(attempt).next().is_some();
+        let Some((removal, step)) = self.leftovers.next(self.run.now(), self.papers.are_synced(), underway) else {
+            return;
+        };
+        self.run.begin_in(Lane::Removal(removal), step);
     }
 
-    pub(super) fn hear_lane(&mut self, removal: Removal, heard: Heard) {
+    pub(super) fn hear_removal(&mut self, removal: Removal, heard: Heard) {
         let unconfirmed = removal == Removal::Abort && self.planted(UploadFault::AbortUnconfirmed);
         let heard = match heard {
             Heard::Done if unconfirmed => Heard::Refused(Fault::NoSuchUpload),
             heard => heard,
         };
-        if let Some(note) = self.leftovers.hear(self.now, removal, heard) {
+        if let Some(note) = self.leftovers.hear(self.run.now(), removal, heard) {
             self.note(note);
         }
     }
@@ -90,10 +92,10 @@ impl super::Upload {
     /// Waits until what was given up is removed, or cannot be for now; then the journal goes, unless it is a reminder.
     pub(super) fn clean_up(&mut self) {
         let forgetful = self.planted(UploadFault::ForgottenBeforeAborted) || self.planted(UploadFault::AbortForgotten);
-        if !forgetful && (self.lane.is_some() || self.lane_wants()) {
+        if !forgetful && (self.run.removes() || self.lane_wants()) {
             return;
         }
-        if self.lane.is_some() || !self.records.is_empty() {
+        if self.run.removes() || self.run.records() {
             return;
         }
         if self.papers.exist() && (self.leftovers.are_gone() || forgetful) {
@@ -138,9 +140,8 @@ impl super::Upload {
         if self.phase.is_discarding() {
             return self.discard_on();
         }
-        self.stop_all();
-        let busy = self.main.is_some() || self.lane.is_some() || !self.sends.is_empty() || !self.reads.is_empty();
-        if busy || !self.records.is_empty() {
+        self.run.stop_all();
+        if !self.run.is_idle() {
             return;
         }
         if self.phase.is_at(Stage::Created) && !self.planted(UploadFault::UploadIdUnrecorded) {
@@ -166,29 +167,14 @@ impl super::Upload {
         if let Some(sync) = self.papers.last_sync() {
             return self.main(Main::LastSync, sync);
         }
-        if self.records.is_empty() {
+        if !self.run.records() {
             self.finish_ending();
-        }
-    }
-
-    /// Orders a stop for whatever may take long.
-    fn stop_all(&mut self) {
-        self.stop_sends();
-        let reads: Vec<_> = self.reads.iter().map(|r| r.ticket).collect();
-        reads.into_iter().for_each(|ticket| self.stop(ticket));
-        if let Some((ticket, main)) = self.main
-            && matches!(main, Main::Look | Main::Snapshot | Main::Create | Main::List | Main::Write | Main::Probe)
-        {
-            self.stop(ticket);
-        }
-        if let Some((ticket, Removal::Abort | Removal::List)) = self.lane {
-            self.stop(ticket);
         }
     }
 
     fn discard_on(&mut self) {
         self.run_lane();
-        if self.main.is_some() || self.lane.is_some() || self.lane_wants() || !self.records.is_empty() {
+        if !self.run.is_idle() || self.lane_wants() {
             return;
         }
         let forgetful = self.planted(UploadFault::AbortForgotten) || self.planted(UploadFault::ForgottenBeforeAborted);

@@ -36,6 +36,7 @@ mod budget;
 mod compare;
 mod config;
 mod finish;
+mod jobs;
 pub mod journal;
 mod key;
 mod leftovers;
@@ -54,18 +55,17 @@ mod writing;
 pub use config::{Config, Limits, PartLengths};
 pub use plan::part_len;
 
-use std::collections::VecDeque;
-
 use crate::fault::UploadFault;
-use crate::run::{Machine, Ordered};
+use crate::run::{Machine, Ordered, Run};
 use crate::words::{Command, DiskFault, Millis, Ticket};
 use attempt::Attempts;
 use budget::Budget;
+use jobs::{Job, Lane, Main};
 use journal::Record;
 use key::Key;
-use leftovers::{Leftovers, Removal};
+use leftovers::Leftovers;
 use papers::Papers;
-use parts::{Parts, Read, Send};
+use parts::Parts;
 use phase::{Outcome, Phase, Stage};
 use ramp::Ramp;
 use settling::{Listed, Settling};
@@ -73,45 +73,13 @@ use source::Source;
 use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Step};
 use writing::Writing;
 
-/// What the step that the run waits for is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Main {
-    Open,
-    Look,
-    CheckSource,
-    Snapshot,
-    Combine,
-    Create,
-    List,
-    Write,
-    /// A list that shows only whether the upload is still there.
-    Probe,
-    Record,
-    Compact,
-    Receipt,
-    Forget,
-    LastSync,
-}
-
 /// One run of one upload.
 #[derive(Debug, Clone)]
 pub struct Upload {
     config: Config,
     planted: Option<UploadFault>,
-    now: Millis,
-    last_ticket: u64,
-    out: VecDeque<Ordered<Step>>,
-
+    run: Run<Step, Job>,
     phase: Phase,
-    main: Option<(Ticket, Main)>,
-    sends: Vec<Send>,
-    reads: Vec<Read>,
-    /// Records beside the main step.
-    records: Vec<Ticket>,
-    lane: Option<(Ticket, Removal)>,
-    /// Tickets that were told to stop.
-    stopped: Vec<Ticket>,
-
     source: Source,
 
     // The attempt.
@@ -130,8 +98,6 @@ pub struct Upload {
     papers: Papers,
 
     ramp: Ramp,
-    /// Bytes handed to the network of the one request with the whole object that is under way.
-    written: u64,
     budget: Budget,
 }
 
@@ -146,16 +112,8 @@ impl Upload {
         let mut run = Self {
             config,
             planted: None,
-            now: 0,
-            last_ticket: 0,
-            out: VecDeque::new(),
+            run: Run::new(),
             phase: Phase::new(),
-            main: None,
-            sends: Vec::new(),
-            reads: Vec::new(),
-            records: Vec::new(),
-            lane: None,
-            stopped: Vec::new(),
             source,
             attempts,
             parts: Parts::default(),
@@ -167,7 +125,6 @@ impl Upload {
             leftovers: Leftovers::default(),
             papers,
             ramp,
-            written: 0,
             budget,
         };
         run.main(Main::Open, Step::Open);
@@ -195,7 +152,7 @@ impl Upload {
 
     /// Bytes that were handed to the network for parts (or the whole) still under way.
     pub fn in_flight(&self) -> u64 {
-        self.sends.iter().map(|s| s.sent).sum::<u64>() + self.written
+        self.run.in_flight()
     }
 
     /// Bytes per second that the host acknowledged in this run; 0 when parts were sent and none was acknowledged; `None` when
@@ -227,7 +184,7 @@ impl Upload {
         if self.phase.is_at(Stage::Send) {
             self.share();
         }
-        while self.phase.goes_on() && self.main.is_none() && !self.phase.is_at(Stage::Send) {
+        while self.phase.goes_on() && !self.run.waits() && !self.phase.is_at(Stage::Send) {
             let stage = self.phase.stage();
             self.choose();
             if self.phase.is_at(stage) {
@@ -244,7 +201,7 @@ impl Upload {
 
     /// The next main step. Orders it, goes on to another stage, or leaves both as they are to wait.
     fn choose(&mut self) {
-        if self.now < self.budget.not_before() {
+        if self.run.now() < self.budget.not_before() {
             return;
         }
         match self.phase.stage() {
@@ -266,6 +223,20 @@ impl Upload {
             Stage::Receipt => self.write_receipt(),
             Stage::Cleanup => self.clean_up(),
             Stage::Forget => self.main(Main::Forget, Step::Forget),
+        }
+    }
+
+    fn hear_job(&mut self, job: Job, ticket: Ticket, heard: Heard) {
+        match job.lane {
+            Lane::Main(main) => self.hear_main(main, ticket, heard),
+            Lane::Send(part) => self.hear_send(part, job.sent, ticket, heard),
+            Lane::Read { part, closing } => self.hear_read(part, closing, heard),
+            Lane::Record => {
+                if let Heard::Failed(fault) = heard {
+                    self.fail_disk(fault, "write the journal");
+                }
+            }
+            Lane::Removal(removal) => self.hear_removal(removal, heard),
         }
     }
 
@@ -331,36 +302,29 @@ impl Upload {
 
     /// A planted fault: an answer that nobody waits for is taken for that of the current step.
     fn hear_stale(&mut self, heard: Heard) {
-        match (&self.main, heard) {
-            (Some((_, Main::Record)), Heard::Done) => {
-                self.main = None;
-                self.recorded();
-            }
-            (Some((_, Main::Write)), Heard::PartStored { .. }) => {
-                self.main = None;
-                self.heard_stored(ObjectFacts::default(), false);
-            }
-            (_, Heard::PartStored { read, part, before }) if !self.sends.is_empty() => {
-                let send = self.sends.remove(0);
-                self.hear_send(send, Heard::PartStored { read, part, before });
-            }
+        let is = |job: &Job| match (job.lane, &heard) {
+            (Lane::Main(Main::Record), Heard::Done) | (Lane::Main(Main::Write), Heard::PartStored { .. }) => 1,
+            (Lane::Send(_), Heard::PartStored { .. }) => 2,
+            _ => 0,
+        };
+        let jobs: Vec<_> = self.run.jobs_mut().map(|(ticket, job)| (is(job), ticket)).collect();
+        let Some(&(_, ticket)) = jobs.iter().filter(|(rank, _)| *rank > 0).min_by_key(|(rank, _)| *rank) else {
+            return;
+        };
+        let Some(job) = self.run.answered(ticket) else { return };
+        match job.lane {
+            Lane::Main(Main::Record) => self.recorded(),
+            Lane::Main(_) => self.heard_stored(ObjectFacts::default(), false),
+            Lane::Send(part) => self.hear_send(part, job.sent, ticket, heard),
             _ => {}
         }
     }
 
     // ---- small words -------------------------------------------------------------------------------------------
 
-    fn order(&mut self, step: Step) -> Ticket {
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        self.out.push_back(Ordered { ticket, step });
-        ticket
-    }
-
     fn main(&mut self, main: Main, step: Step) {
-        self.law(3, self.main.is_none(), "two main steps at once");
-        let ticket = self.order(step);
-        self.main = Some((ticket, main));
+        self.law(3, !self.run.waits(), "two main steps at once");
+        self.run.begin_in(Lane::Main(main), step);
     }
 
     /// Records that the run waits for.
@@ -372,12 +336,11 @@ impl Upload {
     /// Records beside the main step.
     fn record_beside(&mut self, records: Vec<Record>) {
         let step = self.papers.write_beside(records);
-        let ticket = self.order(step);
-        self.records.push(ticket);
+        self.run.begin_in(Lane::Record, step);
     }
 
     fn note(&mut self, note: Note) {
-        self.order(Step::Note(note));
+        self.run.order(Step::Note(note));
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -394,15 +357,7 @@ impl Upload {
     }
 
     fn finish(&mut self, finish: Finish) {
-        self.order(Step::Finish(finish));
-    }
-
-    fn stop(&mut self, ticket: Ticket) {
-        if !self.stopped.contains(&ticket) {
-            self.stopped.push(ticket);
-            // The step carries the ticket of what it stops.
-            self.out.push_back(Ordered { ticket, step: Step::Stop });
-        }
+        self.run.order(Step::Finish(finish));
     }
 
     fn planted(&self, fault: UploadFault) -> bool {
@@ -418,7 +373,7 @@ impl Upload {
 
     /// The request with this ticket was refused for the sake of credentials or clock, and is sent again at once.
     fn renewed(&mut self, ticket: Ticket, fault: &Fault) -> bool {
-        self.budget.renewed(ticket, Ticket(self.last_ticket), fault)
+        self.budget.renewed(ticket, self.run.last_ticket(), fault)
     }
 
     /// A question that carries nothing forward was not answered: it is asked again after a while, or the run fails.
@@ -426,7 +381,7 @@ impl Upload {
         if self.planted(UploadFault::QuestionsSpendTheBudget) {
             return self.failed(fault);
         }
-        let verdict = self.budget.unanswered(self.now, fault);
+        let verdict = self.budget.unanswered(self.run.now(), fault);
         if let Some(note) = self.go_on(verdict) {
             self.note(note);
         }
@@ -435,8 +390,8 @@ impl Upload {
     /// The same, where the run can do without an answer. Whether it is asked again.
     fn may_ask_again(&mut self, fault: &Fault) -> bool {
         let note = match self.planted(UploadFault::QuestionsSpendTheBudget) {
-            true => self.budget.failed(self.now, fault.clone()).ok(),
-            false => self.budget.ask_again(self.now, fault),
+            true => self.budget.failed(self.run.now(), fault.clone()).ok(),
+            false => self.budget.ask_again(self.run.now(), fault),
         };
         let again = note.is_some();
         note.into_iter().for_each(|note| self.note(note));
@@ -445,7 +400,7 @@ impl Upload {
 
     /// A request failed: it is sent again after a while, or the run fails.
     fn failed(&mut self, fault: Fault) {
-        let verdict = self.budget.failed(self.now, fault);
+        let verdict = self.budget.failed(self.run.now(), fault);
         if let Some(note) = self.go_on(verdict) {
             self.note(note);
         }
@@ -459,20 +414,20 @@ impl Machine for Upload {
     type Finish = Finish;
 
     fn next_step(&mut self) -> Option<Ordered<Step>> {
-        self.out.pop_front()
+        self.run.next_step()
     }
 
     fn wake_at(&self) -> Option<Millis> {
         if self.phase.is_over() {
             return None;
         }
-        let later = |at: Millis| (at > self.now).then_some(at);
+        let later = |at: Millis| (at > self.run.now()).then_some(at);
         let lane = || if self.lane_wants() { later(self.leftovers.not_before()) } else { None };
         if self.phase.winds_down() {
             return if self.phase.is_discarding() { lane() } else { None };
         }
         let main = match self.phase.stage() {
-            _ if self.main.is_some() && !self.phase.is_at(Stage::Send) => None,
+            _ if self.run.waits() && !self.phase.is_at(Stage::Send) => None,
             Stage::Settle => later(self.settling.next_at().max(self.budget.not_before())),
             _ => later(self.budget.not_before()),
         };
@@ -480,49 +435,30 @@ impl Machine for Upload {
     }
 
     fn wake(&mut self, now: Millis) {
-        self.now = self.now.max(now);
+        self.run.tick(now);
         self.advance();
     }
 
     /// The caller wants something. Nothing is heeded any more once the object is known to be stored.
     fn command(&mut self, now: Millis, command: Command) {
-        self.now = self.now.max(now);
+        self.run.tick(now);
         if self.phase.command(command) {
             self.advance();
         }
     }
 
     fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {
-        self.now = self.now.max(now);
+        self.run.tick(now);
         if self.phase.is_over() {
             return;
         }
         if let Heard::Sent(bytes) = heard {
-            if self.main == Some((ticket, Main::Write)) {
-                self.written = bytes;
-            }
-            self.heard_sent(ticket, bytes);
-            return;
+            return self.heard_sent(ticket, bytes);
         }
-        self.stopped.retain(|t| *t != ticket);
-        if let Some(i) = self.sends.iter().position(|s| s.ticket == ticket) {
-            let send = self.sends.remove(i);
-            self.hear_send(send, heard);
-        } else if let Some(i) = self.reads.iter().position(|r| r.ticket == ticket) {
-            let read = self.reads.remove(i);
-            self.hear_read(read, heard);
-        } else if let Some(i) = self.records.iter().position(|t| *t == ticket) {
-            self.records.remove(i);
-            if let Heard::Failed(fault) = heard {
-                self.fail_disk(fault, "write the journal");
-            }
-        } else if let Some((_, lane)) = self.lane.take_if(|(t, _)| *t == ticket) {
-            self.hear_lane(lane, heard);
-        } else if let Some((_, main)) = self.main.take_if(|(t, _)| *t == ticket) {
-            self.written = 0;
-            self.hear_main(main, ticket, heard);
-        } else if self.planted(UploadFault::StaleTicketAccepted) {
-            self.hear_stale(heard);
+        match self.run.answered(ticket) {
+            Some(job) => self.hear_job(job, ticket, heard),
+            None if self.planted(UploadFault::StaleTicketAccepted) => self.hear_stale(heard),
+            None => {}
         }
         self.advance();
     }

@@ -15,12 +15,13 @@ mod list;
 use std::collections::BTreeSet;
 
 use super::compare::{is_etag, same};
+use super::jobs::{Lane, Main, Owner, PartJob};
 use super::journal::{ETAG_MAX, PART_NUMBER_MAX, Record, RecordedPart};
 use super::source::Look;
 use super::step::{CompletedPart, Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
-use super::{Main, Stage, UploadFault, plan};
+use super::{Stage, UploadFault, plan};
 use crate::digest::{Digest, DigestKind};
-use crate::words::{DiskFault, Millis, Ticket};
+use crate::words::{DiskFault, Ticket};
 
 /// Parts of the source that are read beside the sending at once: enough to keep one disk busy.
 const READS_MAX: usize = 2;
@@ -214,46 +215,25 @@ impl Parts {
     }
 }
 
-/// A part on its way.
-#[derive(Debug, Clone)]
-pub(super) struct Send {
-    pub(super) ticket: Ticket,
-    pub(super) attempt: u32,
-    number: u32,
-    ordered_at: Millis,
-    pub(super) sent: u64,
-}
-
-/// A part that is being read. Attempt 0: for comparison with what stands at the key.
-#[derive(Debug, Clone)]
-pub(super) struct Read {
-    pub(super) ticket: Ticket,
-    attempt: u32,
-    number: u32,
-    ordered_at: Millis,
-    /// It began after everything was sent.
-    closing: bool,
-}
-
 impl super::Upload {
     // ---- sending and reading -----------------------------------------------------------------------------------
 
     /// Keeps parts flowing; goes on when all are there and of one version of the source.
     pub(super) fn share(&mut self) {
-        if self.source.is_doubtful() && self.main.is_none() {
+        if self.source.is_doubtful() && !self.run.waits() {
             self.main(Main::CheckSource, Step::CheckSource);
         }
         self.look_at_pace();
-        self.read_parts(self.attempts.number());
+        self.read_parts(Owner::Attempt(self.attempts.number()));
         self.send_parts();
         let holes = self.planted(UploadFault::CompletedWithHoles)
             && self.parts.table.last().is_some_and(|last| last.acked)
             && self.parts.acked + 2 >= self.parts.count();
         if holes {
-            self.stop_sends();
+            self.run.stop_sends();
             self.parts.todo.clear();
         }
-        let busy = !self.sends.is_empty() || !self.reads.is_empty() || self.main.is_some();
+        let busy = self.run.sends() || self.run.reads() || self.run.waits();
         if busy || !self.parts.todo.is_empty() || !self.parts.unread.is_empty() {
             return;
         }
@@ -264,7 +244,7 @@ impl super::Upload {
         if !self.parts.young.is_empty() && !self.planted(UploadFault::YoungTrusted) {
             self.parts.unread = std::mem::take(&mut self.parts.young);
             self.parts.closes = true;
-            return self.read_parts(self.attempts.number());
+            return self.read_parts(Owner::Attempt(self.attempts.number()));
         }
         self.phase.go(Stage::Check);
         if self.planted(UploadFault::SourceUnchecked) {
@@ -274,8 +254,8 @@ impl super::Upload {
 
     fn look_at_pace(&mut self) {
         let count = |sends: usize| u32::try_from(sends).unwrap_or(u32::MAX);
-        let flowing = self.sends.iter().filter(|s| s.sent > 0).count();
-        self.ramp.look(self.now, count(self.sends.len()), count(flowing));
+        let (sends, flowing) = self.run.sends_count();
+        self.ramp.look(self.run.now(), count(sends), count(flowing));
     }
 
     /// How many parts may be under way.
@@ -284,55 +264,43 @@ impl super::Upload {
     }
 
     fn send_parts(&mut self) {
-        if self.now < self.budget.not_before() || self.phase.winds_down() || self.source.is_unreadable() {
+        if self.run.now() < self.budget.not_before() || self.phase.winds_down() || self.source.is_unreadable() {
             return;
         }
         let Some(upload_id) = self.attempts.upload_id().map(str::to_owned) else { return };
         let (attempt, checksum) = (self.attempts.number(), self.attempts.checksum());
-        while self.sends.len() < self.allowed() as usize {
+        while self.run.sends_count().0 < self.allowed() as usize {
             let Some(number) = self.parts.todo.pop_first() else { return };
             self.parts.reopen();
             let part = plan::part(self.parts.len, self.parts.part_len, number);
             let kinds = self.kinds();
-            let ticket = self.order(Step::SendPart { upload_id: upload_id.clone(), part, kinds, checksum });
-            self.law(3, self.sends.iter().all(|s| s.ticket < ticket), "a ticket was used twice");
+            let step = Step::SendPart { upload_id: upload_id.clone(), part, kinds, checksum };
             self.ramp.begins();
-            self.sends.push(Send { ticket, attempt, number, ordered_at: self.now, sent: 0 });
+            let part = PartJob { number, ordered_at: self.run.now(), owner: Owner::Attempt(attempt) };
+            self.run.begin_in(Lane::Send(part), step);
         }
     }
 
-    pub(super) fn read_parts(&mut self, attempt: u32) {
+    pub(super) fn read_parts(&mut self, owner: Owner) {
         if self.source.is_unreadable() || self.phase.winds_down() {
             return;
         }
         let closing = self.parts.closes;
-        while self.reads.len() < READS_MAX {
+        while self.run.reads_count() < READS_MAX {
             let Some(number) = self.parts.unread.pop_first() else { return };
             let part = plan::part(self.parts.len, self.parts.part_len, number);
             let kinds = self.kinds();
-            let ticket = self.order(Step::ReadPart { part, kinds });
-            self.reads.push(Read { ticket, attempt, number, ordered_at: self.now, closing });
+            let step = Step::ReadPart { part, kinds };
+            let part = PartJob { number, ordered_at: self.run.now(), owner };
+            self.run.begin_in(Lane::Read { part, closing }, step);
         }
     }
 
-    pub(super) fn stop_sends(&mut self) {
-        let tickets: Vec<Ticket> = self.sends.iter().map(|s| s.ticket).collect();
-        tickets.into_iter().for_each(|ticket| self.stop(ticket));
-    }
-
-    pub(super) fn stop_reads(&mut self) {
-        let tickets: Vec<Ticket> = self.reads.iter().map(|r| r.ticket).collect();
-        tickets.into_iter().for_each(|ticket| self.stop(ticket));
-        self.reads.iter_mut().for_each(|read| read.attempt = u32::MAX); // whatever they bring, nobody waits for it
-    }
-
     pub(super) fn heard_sent(&mut self, ticket: Ticket, bytes: u64) {
-        let Some(send) = self.sends.iter_mut().find(|s| s.ticket == ticket) else { return };
-        let more = bytes.saturating_sub(send.sent);
-        send.sent += more;
+        let Some(more) = self.run.hear_sent(ticket, bytes) else { return };
         let allowed = self.allowed();
         if self.planted(UploadFault::SentTakenForAcknowledged) {
-            self.ramp.acknowledged(self.now, more);
+            self.ramp.acknowledged(self.run.now(), more);
         }
         self.look_at_pace();
         if self.allowed() > allowed && self.phase.is_at(Stage::Send) && !self.phase.winds_down() {
@@ -340,27 +308,27 @@ impl super::Upload {
         }
     }
 
-    pub(super) fn hear_send(&mut self, send: Send, heard: Heard) {
-        if send.attempt != self.attempts.number() || !self.phase.is_at(Stage::Send) {
+    pub(super) fn hear_send(&mut self, part: PartJob, sent: u64, ticket: Ticket, heard: Heard) {
+        if part.owner != Owner::Attempt(self.attempts.number()) || !self.phase.is_at(Stage::Send) {
             return; // of an attempt that was left
         }
         match heard {
-            Heard::PartStored { read, part, before } => self.part_stored(&send, read, part, before),
+            Heard::PartStored { read, part: stored, before } => self.part_stored(part, read, stored, before),
             Heard::Refused(fault) => {
-                self.parts.todo.insert(send.number);
-                self.part_refused(&send, fault);
+                self.parts.todo.insert(part.number);
+                self.part_refused(sent, ticket, fault);
             }
             Heard::Failed(fault) => {
-                self.parts.todo.insert(send.number);
+                self.parts.todo.insert(part.number);
                 self.source_unreadable(fault);
             }
             _ => self.fail(Failure::Unusable),
         }
     }
 
-    fn part_stored(&mut self, send: &Send, read: Vec<Digest>, part: ListedPart, before: Looked) {
+    fn part_stored(&mut self, job: PartJob, read: Vec<Digest>, part: ListedPart, before: Looked) {
         self.budget.served();
-        let number = send.number;
+        let number = job.number;
         if part.etag.len() > ETAG_MAX {
             return self.fail(Failure::Unusable);
         }
@@ -369,7 +337,7 @@ impl super::Upload {
         if (compared == Some(false) || !right_len) && !self.planted(UploadFault::WrongPartAccepted) {
             return self.wrong_part(number, &read, &part.digests);
         }
-        let firm = self.source.is_firm(&before, send.ordered_at);
+        let firm = self.source.is_firm(&before, job.ordered_at);
         if self.planted(UploadFault::SourceChangeIgnored) {
             // Whatever it was read from.
         } else if !self.source.is_as_in(&before) {
@@ -380,7 +348,7 @@ impl super::Upload {
         }
         let Some(state) = self.parts.state(number) else { return };
         (state.etag, state.read, state.proven) = (part.etag, read, compared == Some(true));
-        self.ramp.acknowledged(self.now, self.parts.bytes(number));
+        self.ramp.acknowledged(self.run.now(), self.parts.bytes(number));
         self.acknowledged_part(number, !firm);
     }
 
@@ -411,14 +379,14 @@ impl super::Upload {
         }
     }
 
-    fn part_refused(&mut self, send: &Send, fault: Fault) {
-        if matches!(fault, Fault::Stopped { .. }) || self.phase.winds_down() || self.renewed(send.ticket, &fault) {
+    fn part_refused(&mut self, sent: u64, ticket: Ticket, fault: Fault) {
+        if matches!(fault, Fault::Stopped { .. }) || self.phase.winds_down() || self.renewed(ticket, &fault) {
             return;
         }
         match fault {
             Fault::NoSuchUpload | Fault::NoSuchKey if self.writing.is_in_doubt() => {
-                self.stop_sends();
-                self.stop_reads();
+                self.run.stop_sends();
+                self.run.abandon_reads();
                 self.settle_from(fault);
             }
             Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
@@ -426,11 +394,11 @@ impl super::Upload {
             _ if fault.may_be_about_checksums() && self.attempts.checksum().is_some() && self.parts.acked == 0 => {
                 self.drop_checksums();
             }
-            _ if self.refused_one_more(send, &fault) => {}
-            _ if self.budget.is_counted(send.ticket, Ticket(self.last_ticket), &fault) => {}
+            _ if self.refused_one_more(sent, &fault) => {}
+            _ if self.budget.is_counted(ticket, self.run.last_ticket(), &fault) => {}
             fault => {
                 if matches!(fault, Fault::Net { .. }) {
-                    self.ramp.interrupted(self.now);
+                    self.ramp.interrupted(self.run.now());
                 }
                 self.failed(fault);
             }
@@ -445,32 +413,32 @@ impl super::Upload {
 
     /// A request failed before it took anything. While others are served, that is no failure of the upload: the store,
     /// or somebody on the way, allows no more of them. Whether it was so.
-    fn refused_one_more(&mut self, send: &Send, fault: &Fault) -> bool {
-        let others = || self.sends.iter().filter(|s| s.attempt == send.attempt);
-        let refusal = matches!(fault, Fault::Busy { .. }) || matches!(fault, Fault::Net { .. }) && send.sent == 0;
-        if !refusal || !others().any(|s| s.sent > 0) {
+    fn refused_one_more(&mut self, sent: u64, fault: &Fault) -> bool {
+        let others = || self.run.sends_of(self.attempts.number());
+        let refusal = matches!(fault, Fault::Busy { .. }) || matches!(fault, Fault::Net { .. }) && sent == 0;
+        if !refusal || !others().any(|sent| sent > 0) {
             return false;
         }
         let serving = u32::try_from(others().count()).unwrap_or(u32::MAX);
         let before = self.ramp.allowed();
-        let connections = self.ramp.refused(self.now, serving, fault.retry_after_ms());
+        let connections = self.ramp.refused(self.run.now(), serving, fault.retry_after_ms());
         if connections < before {
             self.note(Note::Limited { connections });
         }
         true
     }
 
-    pub(super) fn hear_read(&mut self, read: Read, heard: Heard) {
+    pub(super) fn hear_read(&mut self, read: PartJob, closing: bool, heard: Heard) {
         let wanted = match self.phase.stage() {
-            Stage::Compare => read.attempt == 0,
-            Stage::Send => read.attempt == self.attempts.number(),
+            Stage::Compare => read.owner == Owner::Comparison,
+            Stage::Send => read.owner == Owner::Attempt(self.attempts.number()),
             _ => false,
         };
         if !wanted {
             return;
         }
         match heard {
-            Heard::PartRead { digests, before } if read.attempt == 0 => {
+            Heard::PartRead { digests, before } if read.owner == Owner::Comparison => {
                 self.writing.prove_only(self.source.is_firm(&before, read.ordered_at));
                 if !self.source.is_as_in(&before) {
                     self.comparison_disturbed();
@@ -478,10 +446,10 @@ impl super::Upload {
                     state.read = digests;
                 }
             }
-            Heard::PartRead { digests, before } => self.part_read(&read, digests, before),
-            Heard::Failed(fault) if read.attempt == 0 => {
+            Heard::PartRead { digests, before } => self.part_read(read, closing, digests, before),
+            Heard::Failed(fault) if read.owner == Owner::Comparison => {
                 if fault != DiskFault::Interrupted {
-                    self.stop_reads();
+                    self.run.abandon_reads();
                     self.source.unreadable(fault);
                     self.phase.go(Stage::Replan);
                 } else {
@@ -496,7 +464,7 @@ impl super::Upload {
         }
     }
 
-    fn part_read(&mut self, read: &Read, digests: Vec<Digest>, before: Looked) {
+    fn part_read(&mut self, read: PartJob, closing: bool, digests: Vec<Digest>, before: Looked) {
         let number = read.number;
         if !self.source.is_as_in(&before) {
             self.source.doubt();
@@ -527,7 +495,7 @@ impl super::Upload {
         if !acked {
             self.parts.reopen();
         }
-        match read.closing && self.parts.closes {
+        match closing && self.parts.closes {
             _ if firm => {}
             true => _ = self.parts.closing.insert(number),
             false => _ = self.parts.young.insert(number),
@@ -556,7 +524,7 @@ impl super::Upload {
             Stage::CompareCheck => return self.comparison_disturbed(),
             _ => {}
         }
-        let verdict = self.source.look(self.now, looked, self.parts.len);
+        let verdict = self.source.look(self.run.now(), looked, self.parts.len);
         match self.go_on(verdict) {
             None => {}
             Some(Look::Same) if self.phase.is_at(Stage::Check) => self.phase.go(Stage::Combine),

@@ -8,12 +8,13 @@
 //! removed it, or is at work: waiting tells.
 
 use super::compare::{Shown, same, shown};
+use super::jobs::Main;
 use super::journal::{Before, Record, Whole};
 use super::key::Standing;
 use super::settling::{Circumstances, Fate, Listed, Question, SETTLE_PAUSE_MS};
 use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
 use super::writing::Verdict;
-use super::{Main, Outcome, Stage, UploadFault};
+use super::{Outcome, Stage, UploadFault};
 
 impl super::Upload {
     // ---- before ------------------------------------------------------------------------------------------------
@@ -24,7 +25,7 @@ impl super::Upload {
         if aborts && self.leftovers.may_still_write() {
             return;
         }
-        if self.key.is_fresh(self.now) && !self.key.is_guarded() {
+        if self.key.is_fresh(self.run.now()) && !self.key.is_guarded() {
             self.phase.go(Stage::Record);
         } else {
             self.main(Main::Look, Step::Look);
@@ -62,7 +63,7 @@ impl super::Upload {
                 Standing::Denied => return self.fail(Failure::Unconfirmed),
             },
         };
-        self.key.looked(self.now, before);
+        self.key.looked(self.run.now(), before);
         self.phase.go(Stage::Record);
     }
 
@@ -121,7 +122,7 @@ impl super::Upload {
             !self.source.is_doubtful() && self.parts.is_one_version(),
             "Complete for two versions of the source",
         );
-        self.law(5, self.sends.is_empty(), "Complete while parts are on their way");
+        self.law(5, !self.run.sends(), "Complete while parts are on their way");
         let checksum = self.attempts.checksum();
         let parts = self.parts.completed(checksum);
         let mut digests = self.writing.whole().into_iter().flat_map(|whole| &whole.digests);
@@ -160,7 +161,7 @@ impl super::Upload {
             Verdict::Stored { object, verified, callback_failed } => self.stored(object, verified, callback_failed),
             Verdict::Differs { object, expected, actual } => self.whole_differs(object, expected, actual),
             Verdict::Look { later: false } => self.phase.go(Stage::Verify),
-            Verdict::Look { later: true } => self.budget.wait_until(self.now.saturating_add(SETTLE_PAUSE_MS)),
+            Verdict::Look { later: true } => self.budget.wait_until(self.run.now().saturating_add(SETTLE_PAUSE_MS)),
             Verdict::Other => self.fail(Failure::OtherObject),
         }
     }
@@ -222,14 +223,14 @@ impl super::Upload {
 
     /// Begins to find out what became of the request, or goes on with it.
     pub(super) fn settle_from(&mut self, cause: Fault) {
-        if self.settling.begin(self.now, cause, &self.config) {
+        if self.settling.begin(self.run.now(), cause, &self.config) {
             self.note(Note::Settling);
         }
         self.phase.go(Stage::Settle);
     }
 
     pub(super) fn settle_on(&mut self) {
-        if self.now < self.settling.next_at() {
+        if self.run.now() < self.settling.next_at() {
             return;
         }
         let upload_id = self.attempts.upload_id().map(str::to_owned);
@@ -288,7 +289,7 @@ impl super::Upload {
             touched: self.source.is_touched(),
             settled: self.source.is_settled(),
         };
-        match self.settling.judge(self.now, circumstances, &self.config) {
+        match self.settling.judge(self.run.now(), circumstances, &self.config) {
             Fate::Found { object, verified, gone } => self.found(object, verified, gone),
             Fate::Believed(object) => self.stored(object, Verified::Length, false),
             Fate::Contested { object, current } => self.contest(object, current),
@@ -384,7 +385,7 @@ impl super::Upload {
     /// The object is there and ours.
     pub(super) fn stored(&mut self, object: ObjectFacts, verified: Verified, callback_failed: bool) {
         self.settling.end();
-        self.budget.wait_until(self.now);
+        self.budget.wait_until(self.run.now());
         // An earlier run sent it, and the source may have changed since.
         if !self.writing.is_ready() && (self.source.is_touched() || !self.source.is_settled()) {
             // That is written down, and the source is compared with what is there now.
@@ -408,7 +409,7 @@ impl super::Upload {
         self.source.recorded();
         self.writing.clear_doubt();
         let before = self.key.before().clone();
-        self.key.looked(self.now, before.clone());
+        self.key.looked(self.run.now(), before.clone());
         let object = match before {
             Before::Object(object) => Some(*object),
             _ => None,

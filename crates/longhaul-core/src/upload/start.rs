@@ -6,13 +6,14 @@
 
 use super::attempt::Left;
 use super::compare::{Shown, shown};
+use super::jobs::{Main, Owner};
 use super::journal::{self, Before, Record, Recovered, Whole};
 use super::key::Worth;
 use super::leftovers::GivenUp;
 use super::parts::Parts;
 use super::source::Snapshot;
 use super::step::{Composite, Failure, Fault, Found, FoundJournal, Looked, Note, ObjectFacts, Restart, Step, Verified};
-use super::{Main, Outcome, Stage, UploadFault, plan};
+use super::{Outcome, Stage, UploadFault, plan};
 use crate::digest::{Digest, DigestKind};
 use crate::words::DiskFault;
 
@@ -20,7 +21,7 @@ impl super::Upload {
     // ---- what was found ----------------------------------------------------------------------------------------
 
     pub(super) fn open(&mut self, found: Found) {
-        self.source.open(self.now, found.source);
+        self.source.open(self.run.now(), found.source);
         self.key.open(found.finished);
         self.phase.go(Stage::Look);
         match found.journal {
@@ -93,7 +94,7 @@ impl super::Upload {
             return;
         }
         self.parts = Parts::new(last.facts.len, last.part_len);
-        self.ramp.begin(self.now, last.part_len);
+        self.ramp.begin(self.run.now(), last.part_len);
         if !self.planted(UploadFault::ResumeForgets) {
             self.parts.recall(last.parts);
         }
@@ -144,7 +145,7 @@ impl super::Upload {
             },
             Ok(object) => {
                 let before = object.clone().map_or(Before::Absent, |o| Before::Object(Box::new(o)));
-                self.key.looked(self.now, before);
+                self.key.looked(self.run.now(), before);
                 self.decide(object);
             }
             Err(fault) if self.key.may_look_again(&fault) && self.may_ask_again(&fault) => {}
@@ -301,15 +302,15 @@ impl super::Upload {
     // ---- comparing ---------------------------------------------------------------------------------------------
 
     pub(super) fn read_for_comparison(&mut self) {
-        self.read_parts(0);
-        if self.reads.is_empty() {
+        self.read_parts(Owner::Comparison);
+        if !self.run.reads() {
             self.phase.go(Stage::CompareCombine);
         }
     }
 
     /// What was read is of another version than what was read before.
     pub(super) fn comparison_disturbed(&mut self) {
-        self.stop_reads();
+        self.run.abandon_reads();
         if !self.change() {
             self.phase.go(Stage::Replan);
         }
@@ -368,7 +369,7 @@ impl super::Upload {
             true => (Looked { settled: true, ..before }, Looked { facts: before.facts, ..after }),
             false => (before, after),
         };
-        match self.source.snapshot(self.now, before, after, &digests, self.single_max()) {
+        match self.source.snapshot(self.run.now(), before, after, &digests, self.single_max()) {
             Snapshot::OneVersion { proven } => self.writing.prove(proven),
             Snapshot::TooLong => return self.phase.go(Stage::Replan),
             Snapshot::Unproven => return,
@@ -455,7 +456,7 @@ impl super::Upload {
         let Some(upload_id) = self.attempts.upload_id().map(str::to_owned) else { return };
         let (number, checksum) = (self.attempts.number(), self.attempts.checksum());
         self.parts.send_all();
-        self.ramp.begin(self.now, self.parts.part_len());
+        self.ramp.begin(self.run.now(), self.parts.part_len());
         if self.planted(UploadFault::UploadIdUnrecorded) {
             self.phase.go(Stage::Send);
             return;
@@ -468,8 +469,8 @@ impl super::Upload {
     /// nothing of it any more.
     pub(super) fn new_attempt(&mut self, reason: Restart, gone: bool) {
         self.note(Note::Restarted { reason, discarded: self.parts.acknowledged() });
-        self.stop_sends();
-        self.stop_reads();
+        self.run.stop_sends();
+        self.run.abandon_reads();
         self.leave_attempt(Some(reason), gone);
         if let Some(whole) = self.writing.start_over() {
             self.key.may_come(whole);
@@ -515,7 +516,7 @@ impl super::Upload {
 
     /// The answer to a look at the source before it is divided anew.
     pub(super) fn replan(&mut self, looked: Looked) {
-        let verdict = self.source.look_anew(self.now, looked);
+        let verdict = self.source.look_anew(self.run.now(), looked);
         let Some(other) = self.go_on(verdict) else { return };
         if other {
             self.key.keep_candidate_of(looked.facts.len);

@@ -3,9 +3,10 @@
 use super::{Dropped, PartState};
 use crate::digest::Digest;
 use crate::upload::compare::{bare, is_etag, same};
+use crate::upload::jobs::Main;
 use crate::upload::journal::ETAG_MAX;
 use crate::upload::step::{Failure, Fault, ListedPart, Note, Restart, Step};
-use crate::upload::{Main, Stage, UploadFault, plan};
+use crate::upload::{Stage, UploadFault, plan};
 
 /// Lists that were read because Complete named a part that the store has otherwise, per attempt.
 const RELISTS_MAX: u32 = 2;
