@@ -5,7 +5,7 @@
 //! step at a time.
 
 use super::leftovers::Removal;
-use super::step::Step;
+use super::step::{Heard, Step};
 use crate::run::Run;
 use crate::words::{Millis, Ticket};
 
@@ -95,6 +95,32 @@ impl Lane {
             Self::Send(_) | Self::Read { .. } => true,
             Self::Record => false,
             Self::Removal(removal) => matches!(removal, Removal::Abort | Removal::List),
+        }
+    }
+
+    /// Whether this is an answer to the step, by the table on the first page of [`step`](super::step).
+    pub(super) fn takes(&self, heard: &Heard) -> bool {
+        use Heard::{
+            Combined, Created, Done, Failed, Listed, Object, Opened, PartRead, PartStored, Refused, Snapped, Source,
+            Stored,
+        };
+        match self {
+            Self::Main(Main::Open) => matches!(heard, Opened(_) | Failed(_)),
+            Self::Main(Main::Look) => matches!(heard, Object(_) | Refused(_)),
+            Self::Main(Main::CheckSource) => matches!(heard, Source(_) | Failed(_)),
+            Self::Main(Main::Snapshot) => matches!(heard, Snapped { .. } | Failed(_)),
+            Self::Main(Main::Combine) => matches!(heard, Combined { .. }),
+            Self::Main(Main::Create) => matches!(heard, Created { .. } | Refused(_)),
+            Self::Main(Main::List | Main::Probe) | Self::Removal(Removal::List) => {
+                matches!(heard, Listed { .. } | Refused(_))
+            }
+            Self::Main(Main::Write) => matches!(heard, Stored { .. } | Refused(_)),
+            Self::Main(Main::Record | Main::Compact | Main::Receipt | Main::Forget | Main::LastSync)
+            | Self::Record
+            | Self::Removal(Removal::Record | Removal::Aborted) => matches!(heard, Done | Failed(_)),
+            Self::Send(_) => matches!(heard, PartStored { .. } | Refused(_) | Failed(_)),
+            Self::Read { .. } => matches!(heard, PartRead { .. } | Failed(_)),
+            Self::Removal(Removal::Abort) => matches!(heard, Done | Refused(_)),
         }
     }
 }
@@ -211,6 +237,8 @@ impl Run<Step, Job> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upload::step::Fault;
+    use crate::words::DiskFault;
 
     fn part(number: u32, owner: Owner) -> PartJob {
         PartJob { number, ordered_at: 0, owner }
@@ -259,5 +287,28 @@ mod tests {
         assert!(run.reads());
         let job = run.answered(tickets[0]).expect("it is awaited all the same");
         assert_eq!(job.lane, Lane::Read { part: part(1, Owner::Gone), closing: true });
+    }
+
+    #[test]
+    fn a_step_has_its_answers_and_no_others() {
+        let own = part(1, Owner::Attempt(1));
+        let refused = || Heard::Refused(Fault::Unreadable);
+        let failed = || Heard::Failed(DiskFault::Io);
+        for (lane, done, refusal, failure) in [
+            (Lane::Main(Main::Open), false, false, true),
+            (Lane::Main(Main::Look), false, true, false),
+            (Lane::Main(Main::Combine), false, false, false),
+            (Lane::Main(Main::Write), false, true, false),
+            (Lane::Main(Main::Record), true, false, true),
+            (Lane::Send(own), false, true, true),
+            (Lane::Read { part: own, closing: false }, false, false, true),
+            (Lane::Record, true, false, true),
+            (Lane::Removal(Removal::Abort), true, true, false),
+            (Lane::Removal(Removal::List), false, true, false),
+            (Lane::Removal(Removal::Aborted), true, false, true),
+        ] {
+            let taken = (lane.takes(&Heard::Done), lane.takes(&refused()), lane.takes(&failed()));
+            assert_eq!(taken, (done, refusal, failure), "{lane:?}");
+        }
     }
 }

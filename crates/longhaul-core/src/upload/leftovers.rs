@@ -174,7 +174,8 @@ impl Leftovers {
                 return self.later(now);
             }
             // The journal cannot be written: what it still promises is not removed.
-            _ => leftover.state = State::Later,
+            (Removal::Record | Removal::Aborted, Heard::Failed(_)) => leftover.state = State::Later,
+            _ => {} // no answer to the step: law 3
         }
         None
     }

@@ -295,8 +295,7 @@ impl Upload {
             (Main::Record | Main::Compact, Heard::Failed(fault)) => self.paper_failed(fault, "write the journal"),
             (Main::Receipt, Heard::Failed(fault)) => self.paper_failed(fault, "write the receipt"),
             (Main::Forget, Heard::Failed(fault)) => self.paper_failed(fault, "remove the journal"),
-            // A driver's answer that does not belong to the step: nothing can be concluded from it.
-            _ => self.fail(Failure::Unusable),
+            _ => {} // no answer to the step: law 3
         }
     }
 
@@ -456,7 +455,10 @@ impl Machine for Upload {
             return self.heard_sent(ticket, bytes);
         }
         match self.run.answered(ticket) {
-            Some(job) => self.hear_job(job, ticket, heard),
+            Some(job) => {
+                self.law(3, job.lane.takes(&heard), "an answer that does not belong to its step");
+                self.hear_job(job, ticket, heard);
+            }
             None if self.planted(UploadFault::StaleTicketAccepted) => self.hear_stale(heard),
             None => {}
         }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 mod checksums;
+mod driver;
 mod plain;
 mod play;
 mod refused;

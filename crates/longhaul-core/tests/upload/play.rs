@@ -246,9 +246,13 @@ impl Play {
                 Step::Note(note) => self.notes.push(note),
                 Step::Finish(finish) => self.finish = Some(finish),
                 Step::Stop => {
-                    self.waiting.retain(|(t, step)| *t != ticket || !matches!(step, Step::SendPart { .. }));
-                    let stopped = Heard::Refused(Fault::Stopped { maybe_done: false });
-                    self.core.hear(self.now, ticket, stopped);
+                    let is_it = |(t, _): &(Ticket, Step)| *t == ticket;
+                    let Some(i) = self.waiting.iter().position(is_it) else { continue };
+                    let heard = match self.waiting.remove(i).1 {
+                        Step::ReadPart { .. } | Step::Snapshot { .. } => Heard::Failed(DiskFault::Interrupted),
+                        _ => Heard::Refused(Fault::Stopped { maybe_done: false }),
+                    };
+                    self.core.hear(self.now, ticket, heard);
                 }
                 step => {
                     self.steps.push(step.clone());
