@@ -7,10 +7,8 @@ pub(crate) mod upload;
 mod wish;
 
 use std::fmt;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,25 +74,6 @@ impl Connections {
 impl From<u32> for Connections {
     fn from(count: u32) -> Self {
         Self::Fixed(count)
-    }
-}
-
-/// Brings a fresh link when a signed one is not accepted any more.
-///
-/// Closures `Fn(String) -> impl Future<Output = Option<String>>` are link sources. The argument is the source as it is
-/// stored, without its secrets; `None` ends the transfer with [`ErrorKind::NeedsLink`], everything received kept.
-pub trait LinkSource: Send + Sync {
-    /// A link to the same object that the server will accept. It may be called several times in one transfer.
-    fn fresh_link<'a>(&'a self, source: &'a str) -> Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
-}
-
-impl<F, Fut> LinkSource for F
-where
-    F: Fn(String) -> Fut + Send + Sync,
-    Fut: Future<Output = Option<String>> + Send + 'static,
-{
-    fn fresh_link<'a>(&'a self, source: &'a str) -> Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>> {
-        Box::pin(self(source.to_owned()))
     }
 }
 
@@ -271,7 +250,7 @@ impl ClientBuilder {
             })?)),
             None => None,
         };
-        let store = Arc::new(HttpStore::new(&self.http).map_err(bad_option)?);
+        let store = Arc::new(HttpStore::new(&self.http)?);
         let hosts = Arc::new(Hosts::new(state.clone()));
         let environment = self.environment.map(|environment| (environment, self.http));
         let stores = Stores::new(store.clone(), environment, self.oss, self.s3);
@@ -308,8 +287,8 @@ impl Client {
     /// [`ErrorKind::NotFound`] when there is no readable journal of that file.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<DownloadBuilder, Error> {
         let path = path.as_ref();
-        let recorded = crate::inspect::recorded_source(path)?;
-        let target = crate::inspect::Site::of(path)?.path;
+        let recorded = crate::target::recorded_source(path)?;
+        let target = crate::target::NamedTarget::of(path)?.path;
         Ok(DownloadBuilder::reopened(self.clone(), recorded, target))
     }
 
@@ -386,10 +365,6 @@ fn open_state(dir: &Path) -> crate::disk::error::Result<StateDir> {
     let yesterday = i64::try_from(crate::now_unix_ns().saturating_sub(DAY_NS)).unwrap_or(0);
     let _ = state.sweep(yesterday); // tidiness only
     Ok(state)
-}
-
-pub(crate) fn bad_option(option: crate::store::BadOption) -> Error {
-    Error::usage(format!("{} cannot be used", option.0))
 }
 
 /// Headers are taken for secret: an error names only the header.

@@ -8,7 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::advice::Advice;
-use crate::store::http::UNTRUSTED;
+
+/// What is said of a certificate that no root vouches for. A front end that knows how a root is given looks for it.
+pub(crate) const UNTRUSTED: &str = "the certificate is from an issuer that is not trusted here";
 
 /// What went wrong, in terms that a caller can act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -50,6 +50,7 @@ mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inspect;
+mod keys;
 pub mod many;
 mod objects;
 mod random;
@@ -58,6 +59,7 @@ pub mod source;
 mod store;
 mod stores;
 mod sync;
+mod target;
 mod threads;
 mod token;
 mod transfer;
@@ -66,12 +68,10 @@ pub use advice::Advice;
 pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UploadStage};
 pub use client::sent::SentUpload;
 pub use client::upload::UploadBuilder;
-pub use client::{
-    Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, LinkSource, OnChange, ProxyChoice,
-};
+pub use client::{Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, OnChange, ProxyChoice};
 pub use error::{Disposition, Error, ErrorKind};
 pub use event::{Digest, DigestKind, Event, Outcome, Progress, Restart, UploadRestart, Uploaded, Verified};
-pub use inspect::list::{Listing, TransferInfo, TransferKind, TransferState};
+pub use inspect::list::{Listing, TransferInfo, TransferState};
 pub use inspect::probe::{Probe, ProbeBuilder};
 pub use inspect::show::{
     FetchRange, FetchReason, Finished, Inspection, JournalHealth, KeptGeneration, NextStart, PartState, Unfinished,
@@ -80,9 +80,10 @@ pub use inspect::verify::Verification;
 pub use inspect::{ObjectIdentity, ValidatorKind};
 pub use many::Batch;
 pub use objects::{LinkMethod, ObjectInfo, Objects};
+pub use source::LinkSource;
 pub use source::{ByteRange, ObjectName, ObjectPrefix, Source, WebUrl};
 pub use token::{Reopened, Token};
-pub use transfer::{Cancel, Events, Transfer};
+pub use transfer::{Cancel, Events, Transfer, TransferKind};
 
 /// Whether a file of this name would be taken for a working file of a download: its bytes while they are not whole
 /// (`.lhpart`, `.lhnext`), its journal (`.lhlog`, and those set aside), or a helper of the two. Case does not count.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::client::bad_option;
 use crate::credentials::{Credentials, Environment, Static, StoreSettings, World, of_environment, settings_of};
 use crate::error::Error;
 use crate::source::{Dialect, ObjectName, ObjectPrefix};
@@ -100,7 +99,7 @@ impl Stores {
 
     async fn find_out(&self, dialect: Dialect, said: &Said) -> Result<Known, Error> {
         let world = self.environment.as_ref().map(|(environment, http)| World::new(environment.clone(), http));
-        let world = world.transpose().map_err(bad_option)?.map(Arc::new);
+        let world = world.transpose()?.map(Arc::new);
         let options = settings_of(dialect, &said.settings, world.as_deref()).await?;
         let credentials = match (&said.credentials, world) {
             (Some(given), _) => Arc::clone(given),

@@ -25,8 +25,8 @@ use crate::client::upload::UploadBuilder;
 use crate::client::{Client, DownloadBuilder};
 use crate::disk::state::listing::{id_of, id_text};
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::inspect::list::TransferKind;
 use crate::transfer::Transfer;
+use crate::transfer::TransferKind;
 
 /// What all versions begin with; digits and `_` follow.
 const MARK: &str = "lht";

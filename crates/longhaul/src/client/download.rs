@@ -10,7 +10,7 @@ use longhaul_core::download::{Config, journal};
 use longhaul_core::words::{Durability, OnChange};
 
 use super::wish::Wish;
-use super::{Client, Connections, LinkSource};
+use super::{Client, Connections};
 use crate::advice::Advice;
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::names::Names;
@@ -19,6 +19,7 @@ use crate::drive::download::run::Request;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::many::Batch;
 use crate::random::{random_id, random_u64};
+use crate::source::LinkSource;
 use crate::source::{ByteRange, Source};
 use crate::store::Origin;
 use crate::threads;
@@ -420,10 +421,10 @@ impl Found {
             other => other,
         };
         let recorded = match &destination {
-            Destination::File(path) if has_journal(path) => crate::inspect::recorded_source(path).ok(),
+            Destination::File(path) if has_journal(path) => crate::target::recorded_source(path).ok(),
             Destination::Below(below) => {
                 let folder = inner.folders.open_within(&below.within(), false).ok();
-                folder.and_then(|folder| crate::inspect::recorded_in(&folder, &below.name))
+                folder.and_then(|folder| crate::target::recorded_in(&folder, &below.name))
             }
             _ => None,
         };

@@ -11,8 +11,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use longhaul_core::download::resume::{Target, Verdict};
 use longhaul_core::upload::journal::Recovered;
 
-use super::show::asked;
-use super::{Looked, Site, disk_error};
 use crate::client::Client;
 use crate::client::ledger::stored;
 use crate::disk::platform;
@@ -20,6 +18,9 @@ use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::{UploadKey, is_barren};
 use crate::error::{Error, ErrorKind};
+use crate::source::range_text;
+use crate::target::{NamedTarget, TargetSnapshot, disk_error};
+use crate::transfer::TransferKind;
 
 /// The known transfers.
 #[derive(Debug, Clone, Default)]
@@ -59,29 +60,6 @@ pub struct TransferInfo {
     pub needs_headers: bool,
     /// One line about the last error.
     pub error: Option<String>,
-}
-
-/// What kind of transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TransferKind {
-    /// From a source to a local file.
-    Download,
-    /// From a local file to a store.
-    Upload,
-    /// Noted by a newer version of longhaul.
-    Unknown,
-}
-
-impl TransferKind {
-    /// The word for it: `download`, `upload`, `unknown`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Download => "download",
-            Self::Upload => "upload",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 /// How a transfer stands.
@@ -172,7 +150,8 @@ fn look_at(note: TransferNote, path: PathBuf, state: &StateDir, warnings: &mut V
         }
         TransferKind::Unknown => return info,
     }
-    let looked = Site::exactly(&info.path).and_then(|site| Looked::at(&site, Some(state)).map(|l| (site, l)));
+    let looked =
+        NamedTarget::exactly(&info.path).and_then(|site| TargetSnapshot::at(&site, Some(state)).map(|l| (site, l)));
     match looked {
         // A link stands where a folder was when this was noted: what it leads to is none of this transfer's.
         Ok((site, _)) if site.absolute != info.path => info.state = TransferState::Gone,
@@ -255,10 +234,10 @@ fn as_noted(note: TransferNote, path: PathBuf) -> TransferInfo {
     }
 }
 
-fn hold_against(info: &mut TransferInfo, site: &Site, looked: &Looked) {
+fn hold_against(info: &mut TransferInfo, site: &NamedTarget, looked: &TargetSnapshot) {
     if looked.is_bare() {
         let finished = matches!(looked.target, Target::File { finished: Some(_), .. })
-            && looked.receipt.as_ref().is_some_and(|r| r.source == info.source && asked(&r.range) == info.range);
+            && looked.receipt.as_ref().is_some_and(|r| r.source == info.source && range_text(&r.range) == info.range);
         info.state = if finished { TransferState::Done } else { TransferState::Gone };
         return;
     }
@@ -276,7 +255,7 @@ fn hold_against(info: &mut TransferInfo, site: &Site, looked: &Looked) {
 }
 
 /// Whether a process holds the part file's lock. Only a file that is noted or known to be locked is tried.
-fn is_locked(site: &Site, looked: &Looked, noted: bool) -> bool {
+fn is_locked(site: &NamedTarget, looked: &TargetSnapshot, noted: bool) -> bool {
     let Some(entry) = looked.main else { return false };
     if !noted && platform::lock_holder(entry.device, entry.facts.inode).is_none() {
         return false;

@@ -7,9 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use longhaul_core::download::restart::Restart;
 use longhaul_core::download::resume::{FoundJournal, Generation, Refusal, Target, Verdict};
 use longhaul_core::download::step::Failure;
-use longhaul_core::window::Window;
 
-use super::{Looked, ObjectIdentity, Site, joinable, not_found, unix_time};
+use super::{ObjectIdentity, joinable, unix_time};
 use crate::advice::Advice;
 use crate::client::Client;
 use crate::disk::folder::FileStat;
@@ -19,6 +18,8 @@ use crate::disk::state::receipt::Receipt;
 use crate::drive::download::failure::error_of;
 use crate::error::Error;
 use crate::event::{Digest, Verified};
+use crate::source::range_text;
+use crate::target::{NamedTarget, TargetSnapshot, not_found};
 
 /// What was found for a file.
 #[derive(Debug, Clone)]
@@ -236,10 +237,10 @@ impl Client {
         let what = what.as_ref();
         let noted = what.to_str().and_then(|id| state?.transfer(id).ok()?).and_then(|note| note.path.to_path());
         let site = match &noted {
-            Some(path) => Site::exactly(path)?,
-            None => Site::of(what)?,
+            Some(path) => NamedTarget::exactly(path)?,
+            None => NamedTarget::of(what)?,
         };
-        let looked = Looked::at(&site, state)?;
+        let looked = TargetSnapshot::at(&site, state)?;
         if looked.is_bare() && !matches!(looked.target, Target::File { finished: Some(_), .. }) {
             return Err(not_found(
                 &site.path,
@@ -259,7 +260,7 @@ impl Client {
     }
 }
 
-fn finished(receipt: &Receipt, site: &Site, looked: &Looked) -> Finished {
+fn finished(receipt: &Receipt, site: &NamedTarget, looked: &TargetSnapshot) -> Finished {
     let leftover = match &looked.journal {
         FoundJournal::SetAside(problem) => Some(format!("a journal that cannot be used: {problem}")),
         _ if looked.main.is_some() || looked.next.is_some() => Some("a partial file without a journal".into()),
@@ -268,7 +269,7 @@ fn finished(receipt: &Receipt, site: &Site, looked: &Looked) -> Finished {
     Finished {
         path: site.path.clone(),
         source: receipt.source.clone(),
-        range: asked(&receipt.range),
+        range: range_text(&receipt.range),
         object: (&receipt.of.identity).into(),
         length: receipt.of.length,
         verified: receipt.of.verified.into(),
@@ -278,7 +279,7 @@ fn finished(receipt: &Receipt, site: &Site, looked: &Looked) -> Finished {
     }
 }
 
-fn unfinished(site: &Site, looked: &Looked, verdict: Verdict, refusal: Option<Refusal>) -> Unfinished {
+fn unfinished(site: &NamedTarget, looked: &TargetSnapshot, verdict: Verdict, refusal: Option<Refusal>) -> Unfinished {
     let recovered = match &looked.journal {
         FoundJournal::Read(recovered) => Some(recovered),
         _ => None,
@@ -288,7 +289,7 @@ fn unfinished(site: &Site, looked: &Looked, verdict: Verdict, refusal: Option<Re
         path: site.path.clone(),
         id: source.map(|s| id_text(s.id)),
         source: source.map(|s| s.url.clone()),
-        range: source.and_then(|s| asked(&s.window)),
+        range: source.and_then(|s| range_text(&s.window)),
         endpoint: source.and_then(|s| s.endpoint.clone()),
         version: source.and_then(|s| s.version.clone()),
         needs_link: source.is_some_and(|s| s.needs_link),
@@ -354,11 +355,6 @@ fn unfinished(site: &Site, looked: &Looked, verdict: Verdict, refusal: Option<Re
         out.next_start = NextStart::Refused { why: obstacle.clone(), advice: Some(Advice::MoveAway) };
     }
     out
-}
-
-/// A range as it was asked for; `None` for all of an object.
-pub(crate) fn asked(window: &Window) -> Option<String> {
-    (!window.is_whole()).then(|| window.to_string())
 }
 
 impl Unfinished {

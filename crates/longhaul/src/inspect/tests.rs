@@ -3,25 +3,35 @@
 
 #![allow(clippy::single_range_in_vec_init, reason = "lists of byte ranges often have one")]
 
+use std::ffi::{OsStr, OsString};
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use longhaul_core::digest::DigestKind;
-use longhaul_core::download::journal::{Begin, Publishing, Record};
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::journal::{self, Begin, Publishing, Record, Source};
 use longhaul_core::download::restart::Restart;
 use longhaul_core::download::step;
-use longhaul_core::words::Extent;
+use longhaul_core::words::{Extent, FileFacts};
 use tempfile::TempDir;
 
-use super::list::{TransferKind, TransferState};
+use super::list::TransferState;
 use super::show::{FetchRange, FetchReason, Inspection, JournalHealth, NextStart, Unfinished};
 use super::verify::Verification;
 use super::*;
 use crate::advice::Advice;
 use crate::client::{Client, ProxyChoice};
+use crate::disk::beside::names::Names;
 use crate::disk::crc::RunningCrc;
+use crate::disk::folder::Folder;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
+use crate::disk::state::receipt::Receipt;
+use crate::disk::state::state_dir::StateDir;
+use crate::error::{Error, ErrorKind};
+use crate::target::{NamedTarget, recorded_source};
+use crate::transfer::TransferKind;
 
 const URL: &str = "https://h/x.iso";
 const ID: [u8; 16] = [7; 16];
@@ -373,7 +383,7 @@ fn a_long_name_is_found_by_its_journal() {
     let log = s.path("").join(names.log());
     std::fs::write(&log, bytes).unwrap();
     for path in [log, s.path("").join(names.part()), s.path(&name)] {
-        assert_eq!(Site::of(&path).unwrap().path.file_name().unwrap(), name.as_str());
+        assert_eq!(NamedTarget::of(&path).unwrap().path.file_name().unwrap(), name.as_str());
         assert_eq!(recorded_source(&path).unwrap().url, URL);
     }
 }

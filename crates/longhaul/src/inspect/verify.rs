@@ -14,7 +14,6 @@ use sha2::digest::DynDigest;
 use tokio::sync::watch;
 
 use super::show::{merged, minus, whole};
-use super::{Site, disk_error, not_found};
 use crate::advice::Advice;
 use crate::client::Client;
 use crate::disk::crc::RunningCrc;
@@ -23,6 +22,7 @@ use crate::disk::folder::FileStat;
 use crate::disk::state::receipt::Receipt;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Digest, Verified};
+use crate::target::{NamedTarget, disk_error, not_found};
 use crate::threads;
 
 /// How much is read at a time, as in the part file's own checks.
@@ -79,7 +79,7 @@ impl Client {
         let stopped = stop.0.clone();
         let (tell, mut told) = watch::channel((0, 0));
         let reading = threads::run_beside(move || {
-            let site = Site::exactly(&path)?;
+            let site = NamedTarget::exactly(&path)?;
             let file = site.place.folder.open_file(site.place.names.target(), false);
             let file = file.map_err(|e| disk_error(&site.path, e))?;
             let file = file.ok_or_else(|| not_found(&site.path, "there is no such file"))?;
@@ -123,7 +123,7 @@ impl Drop for StopOnDrop {
 
 fn compare(
     file: &File,
-    site: &Site,
+    site: &NamedTarget,
     receipt: &Receipt,
     stopped: &AtomicBool,
     mut told: impl FnMut(u64, u64),

@@ -3,6 +3,7 @@
 //! ```text
 //! object      a name in a store: oss://BUCKET/KEY, s3://BUCKET/KEY, or what several names begin with
 //! web         a link: what it asks for, to the byte, and what of it may be shown
+//! link        who brings a fresh link
 //! range       which bytes of an object
 //! address     a URL as it is sent
 //! redact      what of a URL may be written down and shown
@@ -13,6 +14,7 @@
 //! with one is then told where the transfer starts.
 
 mod address;
+mod link;
 mod object;
 mod range;
 mod redact;
@@ -25,8 +27,10 @@ use std::str::FromStr;
 pub use longhaul_core::names::is_deceptive;
 
 pub(crate) use address::{Address, zoned};
+pub use link::LinkSource;
 pub use object::{Dialect, ObjectName, ObjectPrefix};
 pub use range::ByteRange;
+pub(crate) use range::range_text;
 #[cfg(any(test, fuzzing))]
 pub(crate) use redact::redact;
 pub use redact::redact_for_display;

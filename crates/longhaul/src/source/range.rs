@@ -75,6 +75,11 @@ impl fmt::Debug for ByteRange {
     }
 }
 
+/// A range as it was asked for; `None` for all of an object.
+pub(crate) fn range_text(window: &Window) -> Option<String> {
+    (!window.is_whole()).then(|| window.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,6 @@ use tokio::sync::mpsc;
 use super::Transfer;
 use super::list_entry::ListEntry;
 use super::task::{Next, Reporter, Start, Way, cancelled, start};
-use crate::client::LinkSource;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::drive::download::destination::Destination;
 use crate::drive::download::failure::{error_of, plainer_text, trouble_text};
@@ -20,9 +19,10 @@ use crate::drive::download::run::{Request, RunEnd, Summary, run};
 use crate::drive::engine::Tell;
 use crate::error::Error;
 use crate::event::{Digest, Event, Outcome, Verified};
-use crate::inspect::list::TransferKind;
-use crate::inspect::show::asked;
+use crate::source::LinkSource;
 use crate::source::WebUrl;
+use crate::source::range_text;
+use crate::transfer::TransferKind;
 
 /// Fresh links asked for in a row without a byte of progress between them.
 const LINKS_MAX: u32 = 5;
@@ -62,7 +62,7 @@ pub(crate) fn begin(request: Request, links: Option<Arc<dyn LinkSource>>) -> Tra
         needs_headers: source.needs_headers,
         error: None,
         endpoint: None,
-        range: asked(&source.window),
+        range: range_text(&source.window),
     };
     let entry = ListEntry::new(request.state.clone(), note);
     let way = Download { request, links, links_in_a_row: 0 };

@@ -3,6 +3,7 @@
 
 pub(crate) mod download;
 mod events;
+mod kind;
 mod list_entry;
 mod task;
 pub(crate) mod upload;
@@ -15,9 +16,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::events::Events;
 use self::events::{EventSender, EventSource};
+pub use self::kind::TransferKind;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Outcome, Progress};
-use crate::inspect::list::TransferKind;
 
 /// What becomes of what is there when a transfer is cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

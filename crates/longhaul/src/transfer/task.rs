@@ -15,7 +15,7 @@ use crate::drive::engine::{RunEvent, Tell};
 use crate::drive::panics::caught;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress};
-use crate::inspect::list::TransferKind;
+use crate::transfer::TransferKind;
 
 /// A download or an upload, as far as its task needs to know.
 pub(super) trait Way: Send + Sync + Sized + 'static {

@@ -23,8 +23,8 @@ use crate::drive::upload::failure::{About, error_of, fault_text};
 use crate::drive::upload::run::{Request, RunEnd, Summary, run};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Uploaded, Verified};
-use crate::inspect::list::TransferKind;
 use crate::threads;
+use crate::transfer::TransferKind;
 
 /// An upload behind a handle.
 struct Upload {

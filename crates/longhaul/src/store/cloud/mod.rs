@@ -49,8 +49,8 @@ use url::Url;
 
 use super::Pace;
 use super::http::HttpStore;
-use crate::credentials::Credentials;
 use crate::error::Error;
+use crate::keys::Credentials;
 use crate::source::ObjectName;
 
 pub(crate) use create::Created;

@@ -16,7 +16,7 @@ use super::clock::Told;
 use super::endpoint::{Followed, Target};
 use super::refusal::{Refusal, Said, UNEXPLAINED, about_clock};
 use super::xml::{self, Element};
-use crate::credentials::Keys;
+use crate::keys::Keys;
 use crate::source::Dialect;
 use crate::store::http::{Answer, Ask, NetFailure, Outgoing};
 use crate::store::sign::{Signer, Subject, oss, s3};

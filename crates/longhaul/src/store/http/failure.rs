@@ -14,8 +14,6 @@ use super::wire::{ConnectError, SendError};
 
 /// Longest line for people.
 const DETAIL_CHARS_MAX: usize = 300;
-/// What is said of a certificate that no root vouches for. A front end that knows how a root is given looks for it.
-pub(crate) const UNTRUSTED: &str = "the certificate is from an issuer that is not trusted here";
 /// How deep a chain of sources is followed.
 const CHAIN_LEN_MAX: usize = 32;
 
@@ -141,7 +139,7 @@ fn unconnected(error: &ConnectError) -> (NetFault, String) {
 /// rustls's words, except where they are a word of its source.
 fn tls_text(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => UNTRUSTED.to_owned(),
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => crate::error::UNTRUSTED.to_owned(),
         error => error.to_string(),
     }
 }

@@ -43,7 +43,7 @@ use url::Url;
 
 use crate::source::Address;
 pub(crate) use errand::errand_client;
-pub(crate) use failure::{NetFailure, UNTRUSTED, shown};
+pub(crate) use failure::{NetFailure, shown};
 use failure::{Stage, refused_by_proxy, wants_other_protocol};
 use jar::Jar;
 pub(crate) use outgoing::{Handed, Outgoing};
@@ -141,6 +141,12 @@ pub enum IpFamily {
 /// An option that cannot be used; says which, without its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadOption(pub(crate) &'static str);
+
+impl From<BadOption> for crate::error::Error {
+    fn from(BadOption(what): BadOption) -> Self {
+        Self::usage(format!("{what} cannot be used"))
+    }
+}
 
 /// Sends the requests of one transfer, over connections that all transfers of a client share.
 pub(crate) struct HttpStore {

@@ -1,7 +1,7 @@
 //! TLS: who is believed, which protocol is spoken.
 
 use super::*;
-use crate::store::http::failure::UNTRUSTED;
+use crate::error::UNTRUSTED;
 
 #[tokio::test]
 async fn certificates_are_verified_against_the_systems_roots_and_ours() {
