@@ -15,7 +15,7 @@ impl Download {
         }
         while let Some(next) = self.next_request() {
             let condition = match (self.files.current(), self.files.finished()) {
-                _ if next.probe || self.conditions_off => None,
+                _ if next.probe || !self.manner.sends_our_condition() => None,
                 (_, Some(identity)) => identity.strong(),
                 (Some(g), _) => g.begin.identity.strong(),
                 (None, None) => None,
@@ -35,28 +35,29 @@ impl Download {
 
     /// What to ask next, if anything.
     fn next_request(&mut self) -> Option<Next> {
-        let ranged = !self.ask_whole;
+        let ranged = !self.manner.asks_whole();
         let ask = |start, end| Asked { start, end, ranged, conditional: false };
         let next = |asked, probe| Next { asked, probe, hedges: None };
         if self.files.finished().is_some() {
             return self.line.is_empty().then(|| next(ask(0, Some(1)), false));
         }
-        let probing = self.probe_next || self.files.current().is_none_or(|g| !self.joinable(g) || self.is_unwanted(g));
+        let probing =
+            self.belief.asks_version() || self.files.current().is_none_or(|g| !self.joinable(g) || self.is_unwanted(g));
         if probing {
             // Where several may follow, the first one asks for as much as would not be divided: what comes after it is
             // divided when the length is known, and no stream has to be cut short for that.
             let several = self.line.may_share() && self.files.current().is_none();
-            let piece = several && ranged && !self.ask_open && !self.begins_with_last();
+            let piece = several && ranged && !self.manner.is_open_ended() && !self.begins_with_last();
             let end = piece.then_some(2 * self.config.piece_min.max(1));
             return self.may_probe().then(|| next(ask(0, end), true));
         }
         let g = self.files.current()?;
-        let alone = self.single || self.ask_whole || g.begin.identity.length.is_none();
+        let alone = self.manner.is_one_at_a_time() || g.begin.identity.length.is_none();
         let allowed = if alone { 1 } else { self.line.allowed() as usize };
         if self.line.len() >= allowed {
             return None;
         }
-        if self.ask_whole {
+        if self.manner.asks_whole() {
             return Some(next(ask(0, None), false));
         }
         let end = g.begin.identity.length.unwrap_or(u64::MAX);

@@ -76,19 +76,16 @@ impl Download {
     fn digest_mismatch(&mut self, expected: Digest, actual: Digest, declared: bool) {
         self.leave_small();
         self.closing = false;
-        self.mismatches += 1;
-        // One reply cannot bring several pieces: these are fetched under the same validator once more.
-        self.one_reply |= !self.has_several_pieces();
-        self.probe_next = true;
         let Some(g) = self.files.current() else { return };
         let whole = Range::new(0, g.begin.identity.length.unwrap_or(u64::MAX));
         let generation = g.begin.generation;
         let discarded = self.files.void_all();
-        self.refuted = Some(generation); // an empty object is whole with nothing held
+        // One reply cannot bring several pieces: these are fetched under the same validator once more.
+        let again = self.belief.mismatched(generation, !self.has_several_pieces());
         self.note(Note::Restarted { reason: Restart::DigestMismatch, discarded });
         self.record_void(Lost { generation, ranges: vec![whole] }, Restart::DigestMismatch);
         self.retry.restart_at(0);
-        if self.mismatches > 1 {
+        if again {
             self.fail(Failure::Integrity { expected, actual, declared });
         }
     }

@@ -15,9 +15,7 @@ impl Download {
         self.law(4, grown.fits, "a stream wrote over bytes that are held already");
         self.disk.wrote(self.run.now(), grown.more);
         if self.retry.progress(grown.total) {
-            self.suspects = 0;
-            self.doubts = 0;
-            (self.told, self.anew) = (None, None);
+            self.belief.progress();
         }
         if self.small_since.is_none() {
             self.disk.hint_recorded();

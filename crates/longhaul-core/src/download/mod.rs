@@ -21,7 +21,7 @@
 //! * `doubt`: replies that are not believed at once.
 //! * `ask`: which request is sent next. `line`: the requests under way, who brings what, and how fast.
 //! * `disk`: what was learned of the disk; when a sync is due, whether a claim would be worth anything.
-//! * `files`: what is held, of which generations.
+//! * `files`: what is held, of which generations. `belief`: what is believed of the source. `manner`: how it is asked.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
 //! * `finish`: publishing, winding down.
 //! * `window`: where the file's offsets lie in the object, when only a part of it is wanted.
@@ -31,6 +31,7 @@
 //! It does not know what a connection is, how a request looks, or where files are.
 
 mod ask;
+mod belief;
 mod config;
 mod disk;
 mod doubt;
@@ -40,6 +41,7 @@ pub mod held;
 pub mod journal;
 mod keep;
 mod line;
+mod manner;
 mod open;
 pub mod restart;
 pub mod resume;
@@ -52,15 +54,16 @@ mod window;
 pub use config::Config;
 
 use crate::digest::Digest;
-use crate::identity::{Identity, Validator};
-use crate::reply::Suspicion;
+use crate::identity::Identity;
 use crate::retry::Retry;
 use crate::run::{Machine, Ordered, Run};
 use crate::words::{Command, DiskFault, Extent, Millis, Ticket};
+use belief::Belief;
 use disk::Disk;
 use files::{Files, Reading};
 use journal::{Publishing, Record};
 use line::Line;
+use manner::Manner;
 use restart::Restart;
 use resume::Generation;
 use step::{Failure, Finish, Heard, Note, Receipt, Step, Verified};
@@ -135,6 +138,9 @@ pub struct Download {
     disk: Disk,
     line: Line,
     files: Files,
+    belief: Belief,
+    manner: Manner,
+    retry: Retry,
 
     opened: bool,
     over: bool,
@@ -146,47 +152,6 @@ pub struct Download {
     /// Since when the current generation is on the short way.
     small_since: Option<Millis>,
     at_start: AtStart,
-
-    // What was learned of the source.
-    ask_whole: bool,
-    /// That was the last try's way, and is not known to have helped.
-    whole_at_last: bool,
-    /// It was said that a web page comes.
-    page_told: bool,
-    /// Ranges were of no use, whatever there is of the object.
-    ranges_refused: bool,
-    single: bool,
-    /// Two versions are shown in turn.
-    alternating: bool,
-    /// The versions that were left in this run; as many as changes are allowed.
-    shown: Vec<Validator>,
-    conditions_off: bool,
-    after_412: bool,
-    /// The server refused a request with the caller's conditions: the next reply is held against them here.
-    wish_refused: bool,
-    /// No two replies may be joined any more: a digest mismatched, or a validator lied.
-    one_reply: bool,
-    lied: bool,
-    /// The generation that a digest, bytes that came again or its length proved to be wrong: whole or not, nothing is
-    /// added to it and it is not published.
-    refuted: Option<u32>,
-    probe_next: bool,
-    /// The first piece cannot be joined with others: ask to the end.
-    ask_open: bool,
-
-    retry: Retry,
-    suspects: u32,
-    /// The last suspicion, and how often in a row it was that.
-    last_suspicion: Option<Suspicion>,
-    agreeing: u32,
-    /// What is held cannot be added to any more: the next reply may begin anew, for this reason.
-    anew: Option<Restart>,
-    /// What a reply told of the object that could not be used for another reason.
-    told: Option<Identity>,
-    /// Replies that showed another version, each refuted by the next one, without progress between.
-    doubts: u32,
-    changes: u32,
-    mismatches: u32,
 }
 
 impl Download {
@@ -202,6 +167,9 @@ impl Download {
             disk,
             line,
             files,
+            belief: Belief::default(),
+            manner: Manner::default(),
+            retry,
             opened: false,
             over: false,
             ending: None,
@@ -209,30 +177,6 @@ impl Download {
             publishing: None,
             small_since: None,
             at_start: AtStart::default(),
-            ask_whole: false,
-            whole_at_last: false,
-            page_told: false,
-            ranges_refused: false,
-            single: false,
-            alternating: false,
-            shown: Vec::new(),
-            conditions_off: false,
-            after_412: false,
-            wish_refused: false,
-            one_reply: false,
-            lied: false,
-            refuted: None,
-            probe_next: false,
-            ask_open: false,
-            retry,
-            suspects: 0,
-            last_suspicion: None,
-            agreeing: 0,
-            anew: None,
-            told: None,
-            doubts: 0,
-            changes: 0,
-            mismatches: 0,
         };
         if run.config.named {
             run.run.begin(Job::Open, Step::Open);
@@ -306,7 +250,7 @@ impl Download {
         if self.files.is_beginning() || self.files.finished().is_some() {
             return false;
         }
-        g.is_whole() && self.refuted != Some(g.begin.generation) && !self.is_unwanted(g)
+        g.is_whole() && !self.belief.is_refuted(g.begin.generation) && !self.is_unwanted(g)
     }
 
     fn hear_job(&mut self, job: Job, heard: Heard) {
@@ -371,9 +315,7 @@ impl Download {
 
     /// Whether bytes of several replies may be joined in this generation.
     fn joinable(&self, g: &Generation) -> bool {
-        let by_digest = !self.config.expected.is_empty() || !g.begin.identity.digests.is_empty();
-        let refuted = self.one_reply || self.refuted == Some(g.begin.generation);
-        !refuted && (g.begin.identity.is_strong() || by_digest)
+        self.belief.joins(g, !self.config.expected.is_empty())
     }
 
     fn receipt(&self) -> Option<Receipt> {

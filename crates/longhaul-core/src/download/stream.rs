@@ -21,9 +21,6 @@ const NO_LENGTH: &str = "the reply has no length and ends when the connection cl
 const SEVERAL: &str = "the source gives no validator that can be trusted, so several pieces of it cannot be joined; \
                        ask for one piece";
 
-/// Replies that show another version, and ours when asked again, without progress between, before what is held is given up.
-const DOUBTS_MAX: u32 = 4;
-
 impl Download {
     /// Whether the question which version there is may be asked now: nobody else may still write.
     pub(super) fn may_probe(&self) -> bool {
@@ -96,7 +93,9 @@ impl Download {
             return self.hear_about_finished(i, verdict, facts);
         }
         match verdict {
-            Reply::Use { whole: true, identity, .. } if recorded.is_none() && self.contradicts_told(&identity) => {
+            Reply::Use { whole: true, identity, .. }
+                if recorded.is_none() && self.belief.contradicts_told(&identity) =>
+            {
                 self.suspect(i, Suspicion::LengthContradiction);
             }
             Reply::Use { identity, likeness, body_start, body_end, skip, whole } => {
@@ -105,25 +104,25 @@ impl Download {
             Reply::Empty { identity } => self.hear_empty(i, identity),
             Reply::EndsAt(end) => self.hear_ends_at(i, end),
             Reply::Changed => {
-                self.after_412 = facts.status == 412;
+                self.belief.changed(facts.status == 412);
                 self.changed();
             }
             Reply::Outside(length) => self.fail(Failure::Outside { length }),
-            Reply::Suspect(Suspicion::LengthUntold) if asked.end.is_some() && !self.ask_open => {
+            Reply::Suspect(Suspicion::LengthUntold) if asked.end.is_some() && !self.manner.is_open_ended() => {
                 // A reply that reaches the end of what is wanted may do without.
-                self.ask_open = true;
+                self.manner.ask_open_ended();
                 self.stop(i);
             }
             Reply::Suspect(why) => {
                 if let ContentRange::Bytes { total, .. } = facts.content_range {
-                    self.told = self.told.take().or(Some(Identity { length: total, ..facts.identity.clone() }));
+                    self.belief.tell(Identity { length: total, ..facts.identity.clone() });
                 }
                 self.suspect(i, why);
             }
-            Reply::AskWhole if self.ask_whole => self.suspect(i, Suspicion::BadContentRange),
+            Reply::AskWhole if self.manner.asks_whole() => self.suspect(i, Suspicion::BadContentRange),
             Reply::AskWhole if facts.status == 416 && self.refuses_one_more(i, Trouble::Busy(416)) => self.stop(i),
             Reply::AskWhole => {
-                self.ask_whole = true;
+                self.manner.ask_whole();
                 self.stop_all();
             }
             Reply::Busy { status, retry_after_ms } => {
@@ -171,14 +170,14 @@ impl Download {
             Reply::Outside(length) => return self.fail(Failure::Outside { length }),
             Reply::Suspect(why) => return self.suspect(i, why),
             // Stores and servers that refuse a range of an empty object without a word about it.
-            Reply::AskWhole if !self.ask_whole => {
-                self.ask_whole = true;
+            Reply::AskWhole if !self.manner.asks_whole() => {
+                self.manner.ask_whole();
                 return;
             }
             Reply::Changed | Reply::AskWhole | Reply::EndsAt(_) => false,
         };
         self.files.set_finished(None);
-        self.ask_whole = self.ranges_refused; // of an object without bytes no range can be served
+        self.manner.ask_ranges_again(); // of an object without bytes no range can be served
         if !same {
             return self.replace_finished(Restart::Changed);
         }
@@ -194,7 +193,7 @@ impl Download {
     pub(super) fn replace_finished(&mut self, reason: Restart) {
         self.files.set_finished(None);
         self.config.overwrite = true;
-        self.probe_next = true;
+        self.belief.ask_version();
         self.note(Note::Restarted { reason, discarded: 0 });
     }
 
@@ -218,30 +217,24 @@ impl Download {
         if identity.html && !known.html && !vouched {
             return self.suspect(i, Suspicion::Html);
         }
-        if let Some(reason) = self.may_begin_anew(&identity, likeness) {
+        if let Some(reason) = self.belief.may_begin_anew(known, &identity, likeness) {
             return self.begin_with(i, identity, body, Some(reason));
         }
         if self.joinable(g) && identity.encoding != known.encoding && !differs_but_for_encoding(known, &identity) {
             return self.suspect(i, Suspicion::Encoded);
         }
-        if known.is_strong() && likeness == Likeness::Different && !identity.is_strong() && !self.one_reply {
+        if known.is_strong() && likeness == Likeness::Different && !identity.is_strong() && !self.belief.is_one_reply()
+        {
             return self.suspect(i, Suspicion::NoValidator);
         }
         if !self.joinable(g) {
-            let reason = match likeness {
-                _ if self.lied => Restart::ValidatorLied,
-                _ if self.mismatches > 0 => Restart::DigestMismatch,
-                Likeness::Different if known.is_strong() => Restart::Changed,
-                _ => Restart::NotProvable,
-            };
+            let reason = self.belief.why_not_joined(known, likeness);
             return self.begin_with(i, identity, body, Some(reason));
         }
         match likeness {
             Likeness::Same => {
-                if self.after_412 {
-                    // The condition failed although the object is the same: this server's conditions are of no use.
-                    self.conditions_off = true;
-                    self.after_412 = false;
+                if self.belief.is_same() {
+                    self.manner.drop_our_condition();
                 }
                 self.join(i, identity, body);
             }
@@ -259,7 +252,7 @@ impl Download {
     fn hear_empty(&mut self, i: usize, identity: Identity) {
         let identity = Identity { length: Some(0), ..identity };
         if let Some(g) = self.files.current()
-            && (g.begin.identity.length != Some(0) || self.refuted == Some(g.begin.generation))
+            && (g.begin.identity.length != Some(0) || self.belief.is_refuted(g.begin.generation))
             && !identity.is_strong()
             && identity.digests.is_empty()
         {
@@ -303,25 +296,25 @@ impl Download {
         if body.whole && (!alone || voiding) {
             // One reply that carries everything would write where others do, or where a claim is not voided yet (law 2):
             // it waits for its turn.
-            self.single = true;
+            self.manner.ask_one_at_a_time();
             self.line.distrust_connection(true);
             return self.stop(i);
         }
-        if std::mem::take(&mut self.probe_next) {
-            // Once, the doubt may have come from a condition that the server does not understand.
-            self.doubts += 1;
-            self.alternates();
-            if self.doubts > DOUBTS_MAX {
-                self.one_reply = true; // what is held cannot be added to: only one reply can still make the file
-                return self.stop(i);
-            }
+        let doubted = self.belief.shown_again();
+        if doubted != Some(false) {
+            self.manner.ask_one_at_a_time();
+        }
+        if doubted.is_none() {
+            return self.stop(i);
+        }
+        if doubted == Some(true) {
             let missing = self.files.current().and_then(|g| g.held.gaps(u64::MAX).next());
             if !body.whole && missing.is_none_or(|gap| gap.start > self.config.piece_min) {
                 // It was asked from the start to learn the version; what is missing is asked for by itself.
                 return self.stop(i);
             }
         }
-        self.suspects = 0;
+        self.belief.is_of_use();
         if let Some(length) = identity.length {
             self.length_known(length);
         }
@@ -351,9 +344,9 @@ impl Download {
         }
         let provable = identity.is_strong() || !identity.digests.is_empty() || !self.config.expected.is_empty();
         let piece = body.end.is_some_and(|end| identity.length.is_some_and(|length| end < length));
-        if piece && self.line.stream(i).asked.end.is_some() && (self.one_reply || !provable) {
+        if piece && self.line.stream(i).asked.end.is_some() && (self.belief.is_one_reply() || !provable) {
             // Nothing could be joined to this piece: only one reply to the end makes a file.
-            self.ask_open = true;
+            self.manner.ask_open_ended();
             return self.stop(i);
         }
         if !self.opened {
@@ -369,29 +362,23 @@ impl Download {
         let kept = self.files.held();
         let strong_before = self.files.current().is_some_and(|g| g.begin.identity.is_strong());
         if strong_before && reason == Some(Restart::Changed) {
-            self.changes += 1;
             let before = self.files.current().and_then(|g| g.begin.identity.strong());
-            self.shown.extend(before);
-            if identity.strong().is_some_and(|validator| self.shown.contains(&validator)) {
-                self.alternates();
+            let change = self.belief.left(before, &identity, self.config.changes_max);
+            if self.belief.is_alternating() {
+                self.manner.ask_one_at_a_time();
             }
-            let stop = self.config.on_change == OnChange::Stop && held > 0;
-            if stop || self.changes > self.config.changes_max && !self.alternating {
-                return self.fail(Failure::Changed { changes: self.changes });
+            if change.too_many || self.config.on_change == OnChange::Stop && held > 0 {
+                return self.fail(Failure::Changed { changes: change.changes });
             }
-            // Two versions, or two names of one, are shown in turn for ever: what a single reply brings is one of them.
-            self.one_reply |= self.changes > self.config.changes_max;
         }
         if let Some(failure) = self.cannot_do(&identity, self.line.stream(i).close_framed) {
             return self.fail(failure);
         }
-        if self.has_several_pieces() && (self.one_reply || !provable) {
+        if self.has_several_pieces() && (self.belief.is_one_reply() || !provable) {
             return self.fail(Failure::NotProvable(SEVERAL));
         }
-        let back = !self.one_reply && self.files.is_old(&identity);
-        self.probe_next = false;
-        self.after_412 = false;
-        self.anew = None;
+        let back = !self.belief.is_one_reply() && self.files.is_old(&identity);
+        self.belief.decided();
         if back {
             self.stop(i);
             return self.return_to_old();
@@ -403,7 +390,7 @@ impl Download {
         let in_next = self.files.current().is_some_and(|g| g.begin.slot == Slot::Next);
         let slot = if in_next || kept > 0 { Slot::Next } else { Slot::Main };
         // A source whose validators lied once is not trusted again in this transfer.
-        let distrusted = self.lied || self.files.current().is_some_and(|g| g.begin.identity.distrusted);
+        let distrusted = self.belief.has_lied() || self.files.current().is_some_and(|g| g.begin.identity.distrusted);
         let identity = Identity { distrusted, ..identity };
         let stream = self.line.stream(i).ticket;
         self.files.announce(Beginning { stream, identity, body, reason, slot });
@@ -454,7 +441,8 @@ impl Download {
         if left.held.total() > 0 {
             self.note(Note::Restarted { reason: Restart::Superseded, discarded: left.held.total() });
         }
-        self.alternates();
+        self.belief.returned();
+        self.manner.ask_one_at_a_time();
         self.note(Note::Returned { held });
         self.disk.count_anew(self.run.now());
         self.retry.restart_at(held);
@@ -494,7 +482,7 @@ impl Download {
         let alone = self.line.streams().all(|s| s.ticket == b.stream);
         self.law(5, alone, "a generation begins while a stream of another one may still write");
         let length = begin.identity.length;
-        if begin.identity.is_strong() && !self.one_reply {
+        if begin.identity.is_strong() && !self.belief.is_one_reply() {
             self.retry.restart_at(0); // where only one reply counts, the next one must bring more than the last
         }
         // When a sync failed since this was announced, it was of the generation that is left now, and may be returned to.
@@ -582,10 +570,9 @@ impl Download {
         if !stream.gained && stream.whole && !g.begin.identity.is_strong() && !g.is_whole() {
             // A whole body that ends before what is held, or is known of the length: without a validator that may be
             // another object, and to go on asking for the rest of this one would never end.
-            self.refuted = Some(g.begin.generation);
-            self.probe_next = true;
+            self.belief.refute(g.begin.generation);
         }
-        if (!stream.gained && !stream.was_narrowed() || self.one_reply) && !g.is_whole() {
+        if (!stream.gained && !stream.was_narrowed() || self.belief.is_one_reply()) && !g.is_whole() {
             // Nothing new came, or nothing that can be added to: count it, or a server could keep us busy for ever.
             self.failed(self.in_vain().unwrap_or(Trouble::Short), None);
         }

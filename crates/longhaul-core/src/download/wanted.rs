@@ -14,7 +14,7 @@ use crate::reply::ReplyFacts;
 impl Download {
     /// The conditions that the next request carries.
     pub(super) fn wish(&self, probe: bool) -> Option<Conditions> {
-        let sent = probe && !self.wish_refused && !self.config.only_if.is_empty();
+        let sent = probe && self.manner.sends_callers_condition() && !self.config.only_if.is_empty();
         sent.then(|| self.config.only_if.clone())
     }
 
@@ -31,7 +31,7 @@ impl Download {
         match self.config.only_if.refused(facts.status) {
             None => return false,
             Some(Unmet::Same) => self.end_unmet(Unmet::Same, &facts.identity),
-            Some(Unmet::Other) => self.wish_refused = true,
+            Some(Unmet::Other) => self.manner.drop_callers_condition(),
         }
         self.stop(i);
         true
