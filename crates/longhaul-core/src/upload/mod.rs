@@ -40,11 +40,13 @@ mod jobs;
 pub mod journal;
 mod key;
 mod leftovers;
+mod listing;
 mod papers;
 mod parts;
 mod phase;
 mod plan;
 mod ramp;
+mod send;
 mod settle;
 mod settling;
 mod source;
@@ -64,6 +66,7 @@ use jobs::{Job, Lane, Main};
 use journal::Record;
 use key::Key;
 use leftovers::Leftovers;
+use listing::Listing;
 use papers::Papers;
 use parts::Parts;
 use phase::{Outcome, Phase, Stage};
@@ -85,8 +88,7 @@ pub struct Upload {
     // The attempt.
     attempts: Attempts,
     parts: Parts,
-    list_after: u32,
-    relists: u32,
+    listing: Listing,
 
     // The object.
     key: Key,
@@ -117,8 +119,7 @@ impl Upload {
             source,
             attempts,
             parts: Parts::default(),
-            list_after: 0,
-            relists: 0,
+            listing: Listing::default(),
             key: Key::new(),
             writing: Writing::new(),
             settling: Settling::default(),

@@ -1,30 +1,34 @@
-//! Who sends what, what the store has already, and which version of the source it all is.
+//! Which parts does the store have, and are they the source's?
 //!
 //! The store's list is the truth about what is in the store; digests of what was read are the truth about what it should
 //! be. A part counts when both agree. Where the store tells no digest, its ETag is the part's name: one that is listed
-//! under the ETag that it was acknowledged with is that part, and no other writer's. Which version of the source a part is of is told by the source's facts before the
-//! part was read: as long as they are what they are now, and were old enough then for a later change to show in them,
-//! nothing has changed since. What was read earlier, or too early, is read again beside the sending; what was read too
-//! early even then is read once more after everything was sent: two readings that agree, the second of all parts begun
-//! after the first of all parts ended, are of one state of the source.
+//! under the ETag that it was acknowledged with is that part, and no other writer's.
 //!
-//! No event looks at all parts, but for a change of the source and the last page of a list (`list`).
-
-mod list;
+//! Which version of the source a part is of is told by the source's facts before the part was read ([`Freshness`]). What
+//! was read under other facts is read again beside the sending. What was read too early is read once more after
+//! everything was sent: two readings that agree, the second of all parts begun after the first of all parts ended, are of
+//! one state of the source. Such second readings are *closing*.
+//!
+//! | a part is | when |
+//! |---|---|
+//! | to be sent | the store does not have it, or not as it was read |
+//! | to be read | it has to be read before it counts, or once more |
+//! | young | it was read while the source's times proved nothing |
+//! | closing | it was read again after everything was sent, which proves it as long as nothing more is sent |
+//! | acknowledged | the store has it, and it is what was read |
+//!
+//! No event looks at all parts, but for a change of the source and the last page of a list.
 
 use std::collections::BTreeSet;
 
-use super::compare::{is_etag, same};
-use super::jobs::{Lane, Main, Owner, PartJob};
+use super::compare::{bare, is_etag, same};
 use super::journal::{ETAG_MAX, PART_NUMBER_MAX, Record, RecordedPart};
-use super::source::Look;
-use super::step::{CompletedPart, Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
-use super::{Stage, UploadFault, plan};
+use super::plan;
+use super::source::Freshness;
+use super::step::{CompletedPart, Failure, ListedPart, Part};
 use crate::digest::{Digest, DigestKind};
-use crate::words::{DiskFault, Ticket};
+use crate::fault::UploadFault;
 
-/// Parts of the source that are read beside the sending at once: enough to keep one disk busy.
-const READS_MAX: usize = 2;
 /// A part that arrived wrong this often will not arrive right.
 const WRONG_MAX: u8 = 3;
 
@@ -36,14 +40,22 @@ struct PartState {
     read: Vec<Digest>,
     /// What the list tells of a part that has to be read first.
     listed: Vec<Digest>,
-    /// The store has it, and it is what was read.
-    acked: bool,
-    /// Recorded by an earlier run, as proven by the source's times.
-    recorded: bool,
-    recorded_young: bool,
+    acknowledged: bool,
+    record: RecordState,
     /// The store vouched for its digest.
-    proven: bool,
+    vouched: bool,
     wrong: u8,
+}
+
+/// Whether the journal tells of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum RecordState {
+    #[default]
+    No,
+    /// As read while the source's times proved nothing.
+    Young,
+    /// As proven by them.
+    Firm,
 }
 
 /// All parts of an attempt.
@@ -52,35 +64,56 @@ pub(super) struct Parts {
     len: u64,
     part_len: u64,
     table: Vec<PartState>,
-    /// To be sent.
-    todo: BTreeSet<u32>,
-    /// To be read before they count, or because the source's facts have changed.
-    unread: BTreeSet<u32>,
-    /// Read while the source's times proved nothing.
+    to_send: BTreeSet<u32>,
+    to_read: BTreeSet<u32>,
     young: BTreeSet<u32>,
-    /// Read again after everything was sent, which proves them as long as nothing more is sent.
     closing: BTreeSet<u32>,
     /// Everything has been sent and read; what is read now may close.
     closes: bool,
-    /// While a list is read: not seen in it yet.
-    unlisted: BTreeSet<u32>,
-    acked_bytes: u64,
-    acked: u32,
-    /// Parts that were recorded by an earlier run or acknowledged in this one and do not count.
-    dropped: Dropped,
+    bytes: u64,
+    count: u32,
     /// A part that was acknowledged is listed under an ETag that has the form of an MD5 and is none: so it is with all.
     etags_are_opaque: bool,
-    /// Of these, the ones that are acknowledged until the list is read.
-    doomed: Vec<u32>,
 }
 
-/// Parts that counted, or would have, and do not.
-#[derive(Debug, Clone, Copy, Default)]
-struct Dropped {
-    parts: u32,
-    bytes: u64,
-    /// The store lists something else under the number of one of them; the others are not listed at all.
-    differing: bool,
+/// What the acknowledgement of a part is worth.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum PartVerdict {
+    /// The part counts, with so many bytes.
+    Counts { bytes: u64 },
+    /// It is not what was read.
+    Wrong { expected: Vec<Digest>, actual: Vec<Digest> },
+    /// Its ETag cannot be given back.
+    Unusable,
+}
+
+/// What a second reading of a part shows.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum RereadVerdict {
+    /// The part counts from now on.
+    Counts,
+    /// It counted already, and is proven now; the journal tells it as young.
+    Proven,
+    /// It counts as before.
+    Same,
+    /// It was read under other facts than those of now.
+    Outdated,
+    /// The source has other bytes than the part.
+    Changed,
+    /// The digests are of other kinds: it is sent again, and so many bytes do not count any more.
+    Incomparable { discarded: u64 },
+    /// What the store has is not what was read.
+    Wrong { expected: Vec<Digest>, actual: Vec<Digest> },
+}
+
+/// What a listed part is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListVerdict {
+    /// It counts, or will once it was read.
+    Kept,
+    /// It is of no use. `known`: it was acknowledged, in this run or an earlier one; `differs`: it can be told from the
+    /// part that is wanted.
+    Useless { known: bool, differs: bool },
 }
 
 impl Parts {
@@ -90,61 +123,64 @@ impl Parts {
         Self { len, part_len, table: vec![PartState::default(); count as usize], ..Self::default() }
     }
 
-    pub(super) fn len(&self) -> u64 {
-        self.len
-    }
-
-    pub(super) fn part_len(&self) -> u64 {
-        self.part_len
-    }
-
-    pub(super) fn count(&self) -> u32 {
-        self.table.len() as u32
-    }
-
-    pub(super) fn acknowledged(&self) -> u64 {
-        self.acked_bytes
-    }
-
     /// What earlier runs recorded.
     pub(super) fn recall(&mut self, recorded: Vec<RecordedPart>) {
         for RecordedPart { number, etag, digests, young } in recorded {
             if let Some(state) = self.state(number) {
-                *state =
-                    PartState { etag, read: digests, recorded: true, recorded_young: young, ..PartState::default() };
+                let record = if young { RecordState::Young } else { RecordState::Firm };
+                *state = PartState { etag, read: digests, record, ..PartState::default() };
             }
         }
     }
 
-    pub(super) fn send_all(&mut self) {
-        self.todo = (1..=self.count()).collect();
+    // ---- what they are -----------------------------------------------------------------------------------------
+
+    /// The length of all parts together, in bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.len
     }
 
-    pub(super) fn read_all(&mut self) {
-        self.unread = (1..=self.count()).collect();
+    /// The length of all parts but the last, in bytes.
+    pub(super) fn part_len(&self) -> u64 {
+        self.part_len
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u32 {
+        self.table.len() as u32
+    }
+
+    /// How many count.
+    pub(super) fn acknowledged_count(&self) -> u32 {
+        self.count
+    }
+
+    /// How many bytes count.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.bytes
     }
 
     /// Length and digests of all parts in order.
-    pub(super) fn digests(&self, acked_only: bool) -> Vec<(u64, Vec<Digest>)> {
-        let all = self.table.iter().enumerate().filter(|(_, state)| state.acked || !acked_only);
-        all.map(|(i, state)| (self.bytes(i as u32 + 1), state.read.clone())).collect()
+    pub(super) fn digests(&self, acknowledged_only: bool) -> Vec<(u64, Vec<Digest>)> {
+        let all = self.table.iter().enumerate().filter(|(_, state)| state.acknowledged || !acknowledged_only);
+        all.map(|(i, state)| (self.bytes_of(i as u32 + 1), state.read.clone())).collect()
     }
 
     /// What Complete names.
     pub(super) fn completed(&self, checksum: Option<DigestKind>) -> Vec<CompletedPart> {
-        let all = self.table.iter().enumerate().filter(|(_, state)| state.acked);
+        let all = self.table.iter().enumerate().filter(|(_, state)| state.acknowledged);
         let sum = |state: &PartState| state.read.iter().find(|d| checksum == Some(d.kind())).cloned();
         all.map(|(i, state)| CompletedPart { number: i as u32 + 1, etag: state.etag.clone(), checksum: sum(state) })
             .collect()
     }
 
     pub(super) fn is_whole(&self) -> bool {
-        self.acked == self.count() && self.acked > 0
+        self.count == self.count() && self.count > 0
     }
 
     /// Whether everything that was read was of one version of the source.
     pub(super) fn is_one_version(&self) -> bool {
-        self.todo.is_empty() && self.unread.is_empty() && self.young.is_empty()
+        !self.has_work() && self.young.is_empty()
     }
 
     /// Whether the source's times prove that version.
@@ -153,400 +189,446 @@ impl Parts {
     }
 
     /// Whether the store vouched for every part.
-    pub(super) fn all_proven(&self) -> bool {
-        !self.table.is_empty() && self.table.iter().all(|state| state.proven)
+    pub(super) fn are_vouched_for(&self) -> bool {
+        !self.table.is_empty() && self.table.iter().all(|state| state.vouched)
     }
 
     /// Whether the store gives parts ETags that are not their MD5s: then that of the whole is not made of these either.
     pub(super) fn has_opaque_etags(&self) -> bool {
         let opaque = |state: &PartState| {
             let md5 = state.read.iter().find(|digest| digest.kind() == DigestKind::Md5);
-            state.acked && !state.etag.is_empty() && md5.is_some_and(|md5| !is_etag(md5, &state.etag))
+            state.acknowledged && !state.etag.is_empty() && md5.is_some_and(|md5| !is_etag(md5, &state.etag))
         };
         self.table.iter().any(opaque)
+    }
+
+    // ---- what is to be done ------------------------------------------------------------------------------------
+
+    /// Whether parts wait to be sent or read.
+    pub(super) fn has_work(&self) -> bool {
+        !self.to_send.is_empty() || !self.to_read.is_empty()
+    }
+
+    pub(super) fn send_all(&mut self) {
+        self.to_send = (1..=self.count()).collect();
+    }
+
+    pub(super) fn read_all(&mut self) {
+        self.to_read = (1..=self.count()).collect();
+    }
+
+    pub(super) fn send_again(&mut self, number: u32) {
+        self.to_send.insert(number);
+    }
+
+    pub(super) fn read_again(&mut self, number: u32) {
+        self.to_read.insert(number);
+    }
+
+    /// The next part to send.
+    pub(super) fn next_to_send(&mut self) -> Option<Part> {
+        let number = self.to_send.pop_first()?;
+        self.reopen();
+        Some(self.part(number))
+    }
+
+    /// The next part to read, and whether that may close.
+    pub(super) fn next_to_read(&mut self) -> Option<(Part, bool)> {
+        let number = self.to_read.pop_first()?;
+        Some((self.part(number), self.closes))
+    }
+
+    /// Everything was sent: what is young is to be read again, to close. Whether there is any.
+    pub(super) fn close(&mut self) -> bool {
+        if self.young.is_empty() {
+            return false;
+        }
+        self.to_read = std::mem::take(&mut self.young);
+        self.closes = true;
+        true
+    }
+
+    /// The source shows other facts: everything that counts has to be read again.
+    pub(super) fn doubt_all(&mut self) {
+        self.young.clear();
+        self.closing.clear();
+        self.closes = false;
+        self.to_read.extend((1..).zip(&self.table).filter(|(_, state)| state.acknowledged).map(|(number, _)| number));
+    }
+
+    /// A part is sent, or read for the first time: what was read to close has to be read once more after it.
+    fn reopen(&mut self) {
+        self.closes = false;
+        self.young.append(&mut self.closing);
+    }
+
+    /// A planted fault: the last parts are left out.
+    pub(super) fn leave_holes(&mut self) -> bool {
+        let nearly = self.table.last().is_some_and(|last| last.acknowledged) && self.count + 2 >= self.count();
+        if nearly {
+            self.to_send.clear();
+        }
+        nearly
+    }
+
+    // ---- sent and read -----------------------------------------------------------------------------------------
+
+    /// The store acknowledged a part. `read`: digests of what was sent.
+    pub(super) fn stored(
+        &mut self,
+        number: u32,
+        read: Vec<Digest>,
+        part: ListedPart,
+        freshness: Freshness,
+        planted: Option<UploadFault>,
+    ) -> PartVerdict {
+        if part.etag.len() > ETAG_MAX {
+            return PartVerdict::Unusable;
+        }
+        let compared = same(&read, &part.digests);
+        let bytes = self.bytes_of(number);
+        let wrong = compared == Some(false) || part.len != bytes;
+        if wrong && planted != Some(UploadFault::WrongPartAccepted) {
+            return PartVerdict::Wrong { expected: read, actual: part.digests };
+        }
+        match freshness {
+            _ if planted == Some(UploadFault::SourceChangeIgnored) => {}
+            Freshness::Firm => {}
+            Freshness::Young => _ = self.young.insert(number),
+            Freshness::Outdated => _ = self.to_read.insert(number),
+        }
+        if let Some(state) = self.state(number) {
+            (state.etag, state.read, state.vouched) = (part.etag, read, compared == Some(true));
+        }
+        PartVerdict::Counts { bytes }
+    }
+
+    /// Digests of a part that was read for comparison with what stands at the key.
+    pub(super) fn compared(&mut self, number: u32, digests: Vec<Digest>) {
+        if let Some(state) = self.state(number) {
+            state.read = digests;
+        }
+    }
+
+    /// A part was read that is in the store already. `closing`: that began after everything was sent.
+    pub(super) fn reread(
+        &mut self,
+        number: u32,
+        digests: Vec<Digest>,
+        freshness: Freshness,
+        closing: bool,
+    ) -> RereadVerdict {
+        if freshness == Freshness::Outdated {
+            self.to_read.insert(number);
+            return RereadVerdict::Outdated;
+        }
+        let Some(state) = self.state(number) else { return RereadVerdict::Same };
+        let (counted, recorded) = (state.acknowledged, state.record);
+        if counted {
+            match same(&digests, &state.read) {
+                Some(true) => {}
+                Some(false) => return RereadVerdict::Changed,
+                None => {
+                    let discarded = self.discount(number);
+                    self.to_send.insert(number);
+                    return RereadVerdict::Incomparable { discarded };
+                }
+            }
+        } else if same(&digests, &state.listed) == Some(true) {
+            (state.read, state.vouched) = (digests, true);
+        } else {
+            return RereadVerdict::Wrong { expected: digests, actual: std::mem::take(&mut state.listed) };
+        }
+        if !counted {
+            self.reopen();
+        }
+        let firm = freshness == Freshness::Firm;
+        match closing && self.closes {
+            _ if firm => {}
+            true => _ = self.closing.insert(number),
+            false => _ = self.young.insert(number),
+        }
+        match counted {
+            false => RereadVerdict::Counts,
+            true if firm && recorded == RecordState::Young => RereadVerdict::Proven,
+            true => RereadVerdict::Same,
+        }
+    }
+
+    /// A part counts from now on: the record that says so.
+    pub(super) fn acknowledge(&mut self, number: u32, attempt: u32, young: bool) -> Option<Record> {
+        self.count_in(number);
+        let state = self.state(number)?;
+        state.record = if young { RecordState::Young } else { RecordState::Firm };
+        Some(Record::Part { attempt, number, etag: state.etag.clone(), digests: state.read.clone(), young })
+    }
+
+    /// What the store has of a part is not what was read: it is sent again, a few times.
+    pub(super) fn resend(&mut self, number: u32, expected: &[Digest], actual: &[Digest]) -> Result<(), Failure> {
+        self.discount(number);
+        self.to_send.insert(number);
+        let Some(state) = self.state(number) else { return Ok(()) };
+        state.wrong += 1;
+        if state.wrong <= WRONG_MAX {
+            return Ok(());
+        }
+        let pair = expected.iter().find_map(|e| Some((e, actual.iter().find(|a| a.kind() == e.kind())?)));
+        let (expected, actual) = (pair.map(|p| p.0.clone()), pair.map(|p| p.1.clone()));
+        Err(Failure::Integrity { expected, actual })
+    }
+
+    // ---- listed ------------------------------------------------------------------------------------------------
+
+    /// A part is in the store's list. `proven`: the source still has the facts that the parts were recorded with, and
+    /// these are old enough. `kinds`: of which digests can be made.
+    pub(super) fn listed(
+        &mut self,
+        part: ListedPart,
+        proven: bool,
+        kinds: &[DigestKind],
+        planted: Option<UploadFault>,
+    ) -> ListVerdict {
+        let number = part.number;
+        let unchecked = [UploadFault::ListedPartTrusted, UploadFault::SourceChangeIgnored].map(Some).contains(&planted);
+        let Agreement { agrees, compared, told } = self.weigh(&part, planted);
+        let comparable = told.iter().any(|digest| kinds.contains(&digest.kind()));
+        let Some(state) = self.state(number) else { return ListVerdict::Kept };
+        let (counted, recorded) = (state.acknowledged, state.record);
+        match agrees {
+            Some(true) => {
+                state.etag = part.etag;
+                state.vouched |= compared == Some(true);
+                self.etags_are_opaque |= compared == Some(false);
+                self.count_in(number);
+                if counted || unchecked {
+                    // That is known of it already.
+                } else if !proven {
+                    self.to_read.insert(number);
+                } else if recorded != RecordState::Firm {
+                    self.young.insert(number);
+                }
+                ListVerdict::Kept
+            }
+            None if comparable && !counted => {
+                // Its record was lost: what the store has is compared with what is read.
+                (state.etag, state.listed, state.read) = (part.etag, told, Vec::new());
+                self.to_read.insert(number);
+                ListVerdict::Kept
+            }
+            _ => ListVerdict::Useless { known: counted || recorded != RecordState::No, differs: agrees == Some(false) },
+        }
+    }
+
+    /// Holds what is listed of a part against what is known of it.
+    fn weigh(&self, part: &ListedPart, planted: Option<UploadFault>) -> Agreement {
+        let resume_forgets = planted == Some(UploadFault::ResumeForgets);
+        let unusable = part.len != self.bytes_of(part.number) || part.etag.len() > ETAG_MAX || resume_forgets;
+        let Some(state) = self.table.get((part.number as usize).wrapping_sub(1)) else { return Agreement::default() };
+        let known = state.acknowledged || state.record != RecordState::No;
+        let named = is_named(part, &state.etag) || planted == Some(UploadFault::ReplacedPartTrusted);
+        let as_acknowledged = known && named && planted != Some(UploadFault::OpaquePartForgotten);
+        let compared = same(&part.digests, &state.read);
+        // What bears the ETag of the acknowledgement is that part: an MD5 that its ETag looks like is none.
+        let etag_is_no_md5 = self.etags_are_opaque || as_acknowledged && compared == Some(false);
+        let counts = |digest: &&Digest| !etag_is_no_md5 || !is_etag(digest, &part.etag);
+        let told: Vec<Digest> = part.digests.iter().filter(counts).cloned().collect();
+        let agrees = match same(&told, &state.read) {
+            _ if unusable => Some(false),
+            None if as_acknowledged => Some(true),
+            _ if planted == Some(UploadFault::ListedPartTrusted) => Some(true),
+            agrees => agrees,
+        };
+        Agreement { agrees, compared, told }
+    }
+
+    /// What the store has under this number, or has not, is of no use: it is sent again, now or (when it counts) once the
+    /// list is read. `None`: it counts.
+    pub(super) fn drop_listed(&mut self, number: u32) -> Option<Lost> {
+        let bytes = self.bytes_of(number);
+        let state = self.state(number)?;
+        let (counts, known) = (state.acknowledged, state.acknowledged || state.record != RecordState::No);
+        if !counts {
+            *state = PartState { wrong: state.wrong, ..PartState::default() };
+            self.to_send.insert(number);
+        }
+        Some(Lost { bytes, counts, known })
+    }
+
+    /// A part does not count any more, and is sent again.
+    pub(super) fn discard(&mut self, number: u32) {
+        self.discount(number);
+        self.to_send.insert(number);
+    }
+
+    // ---- small words -------------------------------------------------------------------------------------------
+
+    fn part(&self, number: u32) -> Part {
+        plan::part(self.len, self.part_len, number)
+    }
+
+    fn bytes_of(&self, number: u32) -> u64 {
+        self.part(number).range.len()
     }
 
     fn state(&mut self, number: u32) -> Option<&mut PartState> {
         self.table.get_mut((number as usize).checked_sub(1)?)
     }
 
-    fn bytes(&self, number: u32) -> u64 {
-        plan::part(self.len, self.part_len, number).range.len()
-    }
-
-    fn ack(&mut self, number: u32) {
-        let bytes = self.bytes(number);
+    fn count_in(&mut self, number: u32) {
+        let bytes = self.bytes_of(number);
         if let Some(state) = self.state(number)
-            && !std::mem::replace(&mut state.acked, true)
+            && !std::mem::replace(&mut state.acknowledged, true)
         {
             state.listed = Vec::new();
-            self.acked_bytes += bytes;
-            self.acked += 1;
+            self.bytes += bytes;
+            self.count += 1;
         }
     }
 
     /// It does not count any more; how many bytes that are.
-    fn unack(&mut self, number: u32) -> u64 {
-        let bytes = self.bytes(number);
+    fn discount(&mut self, number: u32) -> u64 {
+        let bytes = self.bytes_of(number);
         self.young.remove(&number);
         self.closing.remove(&number);
-        self.unread.remove(&number);
-        let counted = self.state(number).is_some_and(|state| std::mem::replace(&mut state.acked, false));
+        self.to_read.remove(&number);
+        let counted = self.state(number).is_some_and(|state| std::mem::replace(&mut state.acknowledged, false));
         if !counted {
             return 0;
         }
-        self.acked_bytes -= bytes;
-        self.acked -= 1;
+        self.bytes -= bytes;
+        self.count -= 1;
         bytes
-    }
-
-    /// The source shows other facts: everything that counts has to be read again.
-    fn doubt_all(&mut self) {
-        self.young.clear();
-        self.closing.clear();
-        self.closes = false;
-        self.unread.extend((1..).zip(&self.table).filter(|(_, state)| state.acked).map(|(number, _)| number));
-    }
-
-    /// Something is sent, or read for the first time: what was read to close has to be read once more after it.
-    fn reopen(&mut self) {
-        self.closes = false;
-        self.young.append(&mut self.closing);
     }
 }
 
-impl super::Upload {
-    // ---- sending and reading -----------------------------------------------------------------------------------
+/// A part of which the list is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) bytes: u64,
+    /// It counts until the list is read.
+    pub(super) counts: bool,
+    /// It was acknowledged, in this run or an earlier one.
+    pub(super) known: bool,
+}
 
-    /// Keeps parts flowing; goes on when all are there and of one version of the source.
-    pub(super) fn share(&mut self) {
-        if self.source.is_doubtful() && !self.run.waits() {
-            self.main(Main::CheckSource, Step::CheckSource);
-        }
-        self.look_at_pace();
-        self.read_parts(Owner::Attempt(self.attempts.number()));
-        self.send_parts();
-        let holes = self.planted(UploadFault::CompletedWithHoles)
-            && self.parts.table.last().is_some_and(|last| last.acked)
-            && self.parts.acked + 2 >= self.parts.count();
-        if holes {
-            self.run.stop_sends();
-            self.parts.todo.clear();
-        }
-        let busy = self.run.sends() || self.run.reads() || self.run.waits();
-        if busy || !self.parts.todo.is_empty() || !self.parts.unread.is_empty() {
-            return;
-        }
-        if self.source.is_touched() && self.parts.young.is_empty() && self.parts.closing.is_empty() {
-            self.source.recorded();
-            self.record_beside(vec![Record::Touched { attempt: self.attempts.number(), facts: self.source.facts() }]);
-        }
-        if !self.parts.young.is_empty() && !self.planted(UploadFault::YoungTrusted) {
-            self.parts.unread = std::mem::take(&mut self.parts.young);
-            self.parts.closes = true;
-            return self.read_parts(Owner::Attempt(self.attempts.number()));
-        }
-        self.phase.go(Stage::Check);
-        if self.planted(UploadFault::SourceUnchecked) {
-            self.phase.go(Stage::Combine);
-        }
+/// What is told of a listed part.
+#[derive(Debug, Default)]
+struct Agreement {
+    /// Whether it is the part that is wanted; `None`: that cannot be told yet.
+    agrees: Option<bool>,
+    /// The same by digests alone.
+    compared: Option<bool>,
+    /// The digests that are of its bytes.
+    told: Vec<Digest>,
+}
+
+/// Whether it is listed under this ETag; none is no name.
+fn is_named(part: &ListedPart, etag: &str) -> bool {
+    !bare(etag).is_empty() && bare(&part.etag) == bare(etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crc(value: u8) -> Vec<Digest> {
+        vec![Digest::new(DigestKind::Crc64, [value; 8]).expect("eight bytes")]
     }
 
-    fn look_at_pace(&mut self) {
-        let count = |sends: usize| u32::try_from(sends).unwrap_or(u32::MAX);
-        let (sends, flowing) = self.run.sends_count();
-        self.ramp.look(self.run.now(), count(sends), count(flowing));
+    fn told(number: u32, etag: &str, digests: Vec<Digest>) -> ListedPart {
+        ListedPart { number, len: if number == 3 { 5 } else { 10 }, etag: etag.into(), digests }
     }
 
-    /// How many parts may be under way.
-    fn allowed(&self) -> u32 {
-        if self.planted(UploadFault::AllAtOnce) { self.config.connections } else { self.ramp.allowed() }
+    /// Three parts of 10, 10 and 5 bytes.
+    fn parts() -> Parts {
+        Parts::new(25, 10)
     }
 
-    fn send_parts(&mut self) {
-        if self.run.now() < self.budget.not_before() || self.phase.winds_down() || self.source.is_unreadable() {
-            return;
+    fn send(parts: &mut Parts, number: u32, freshness: Freshness) -> PartVerdict {
+        let stored = parts.stored(number, crc(number as u8), told(number, "e", crc(number as u8)), freshness, None);
+        if let PartVerdict::Counts { .. } = stored {
+            parts.acknowledge(number, 1, freshness != Freshness::Firm);
         }
-        let Some(upload_id) = self.attempts.upload_id().map(str::to_owned) else { return };
-        let (attempt, checksum) = (self.attempts.number(), self.attempts.checksum());
-        while self.run.sends_count().0 < self.allowed() as usize {
-            let Some(number) = self.parts.todo.pop_first() else { return };
-            self.parts.reopen();
-            let part = plan::part(self.parts.len, self.parts.part_len, number);
-            let kinds = self.kinds();
-            let step = Step::SendPart { upload_id: upload_id.clone(), part, kinds, checksum };
-            self.ramp.begins();
-            let part = PartJob { number, ordered_at: self.run.now(), owner: Owner::Attempt(attempt) };
-            self.run.begin_in(Lane::Send(part), step);
-        }
+        stored
     }
 
-    pub(super) fn read_parts(&mut self, owner: Owner) {
-        if self.source.is_unreadable() || self.phase.winds_down() {
-            return;
-        }
-        let closing = self.parts.closes;
-        while self.run.reads_count() < READS_MAX {
-            let Some(number) = self.parts.unread.pop_first() else { return };
-            let part = plan::part(self.parts.len, self.parts.part_len, number);
-            let kinds = self.kinds();
-            let step = Step::ReadPart { part, kinds };
-            let part = PartJob { number, ordered_at: self.run.now(), owner };
-            self.run.begin_in(Lane::Read { part, closing }, step);
-        }
+    #[test]
+    fn parts_that_the_store_has_as_they_were_read_count() {
+        let mut parts = parts();
+        parts.send_all();
+        let numbers: Vec<_> = std::iter::from_fn(|| parts.next_to_send()).map(|part| part.number).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        assert_eq!(send(&mut parts, 3, Freshness::Firm), PartVerdict::Counts { bytes: 5 });
+        let wrong = parts.stored(1, crc(1), told(1, "e", crc(9)), Freshness::Firm, None);
+        assert_eq!(wrong, PartVerdict::Wrong { expected: crc(1), actual: crc(9) });
+        let short = ListedPart { len: 9, ..told(1, "e", Vec::new()) };
+        assert!(matches!(parts.stored(1, crc(1), short, Freshness::Firm, None), PartVerdict::Wrong { .. }));
+        let long = told(1, &"e".repeat(ETAG_MAX + 1), Vec::new());
+        assert_eq!(parts.stored(1, crc(1), long, Freshness::Firm, None), PartVerdict::Unusable);
+        assert_eq!((parts.acknowledged_count(), parts.acknowledged()), (1, 5));
+        send(&mut parts, 1, Freshness::Firm);
+        send(&mut parts, 2, Freshness::Firm);
+        assert!(parts.is_whole() && parts.is_proven() && parts.are_vouched_for());
     }
 
-    pub(super) fn heard_sent(&mut self, ticket: Ticket, bytes: u64) {
-        let Some(more) = self.run.hear_sent(ticket, bytes) else { return };
-        let allowed = self.allowed();
-        if self.planted(UploadFault::SentTakenForAcknowledged) {
-            self.ramp.acknowledged(self.run.now(), more);
-        }
-        self.look_at_pace();
-        if self.allowed() > allowed && self.phase.is_at(Stage::Send) && !self.phase.winds_down() {
-            self.advance();
-        }
+    #[test]
+    fn a_part_that_stays_wrong_ends_the_run() {
+        let mut parts = parts();
+        assert!((0..WRONG_MAX).all(|_| parts.resend(1, &crc(1), &crc(2)).is_ok()));
+        let failure = parts.resend(1, &crc(1), &crc(2));
+        assert_eq!(failure, Err(Failure::Integrity { expected: crc(1).pop(), actual: crc(2).pop() }));
     }
 
-    pub(super) fn hear_send(&mut self, part: PartJob, sent: u64, ticket: Ticket, heard: Heard) {
-        if part.owner != Owner::Attempt(self.attempts.number()) || !self.phase.is_at(Stage::Send) {
-            return; // of an attempt that was left
+    #[test]
+    fn young_parts_are_read_again_after_everything_was_sent() {
+        let mut parts = parts();
+        (1..=3).for_each(|number| _ = send(&mut parts, number, Freshness::Young));
+        assert!(parts.is_whole() && !parts.is_one_version() && parts.close());
+        for number in 1..=3 {
+            assert_eq!(parts.next_to_read(), Some((plan::part(25, 10, number), true)));
+            assert_eq!(parts.reread(number, crc(number as u8), Freshness::Young, true), RereadVerdict::Same);
         }
-        match heard {
-            Heard::PartStored { read, part: stored, before } => self.part_stored(part, read, stored, before),
-            Heard::Refused(fault) => {
-                self.parts.todo.insert(part.number);
-                self.part_refused(sent, ticket, fault);
-            }
-            Heard::Failed(fault) => {
-                self.parts.todo.insert(part.number);
-                self.source_unreadable(fault);
-            }
-            _ => {} // no answer to the step: law 3
-        }
+        assert!(parts.is_one_version() && !parts.is_proven() && !parts.close());
+        // One more is sent: the closing readings came too early.
+        parts.send_again(2);
+        parts.next_to_send();
+        assert!(parts.close());
     }
 
-    fn part_stored(&mut self, job: PartJob, read: Vec<Digest>, part: ListedPart, before: Looked) {
-        self.budget.served();
-        let number = job.number;
-        if part.etag.len() > ETAG_MAX {
-            return self.fail(Failure::Unusable);
-        }
-        let compared = same(&read, &part.digests);
-        let right_len = part.len == self.parts.bytes(number);
-        if (compared == Some(false) || !right_len) && !self.planted(UploadFault::WrongPartAccepted) {
-            return self.wrong_part(number, &read, &part.digests);
-        }
-        let firm = self.source.is_firm(&before, job.ordered_at);
-        if self.planted(UploadFault::SourceChangeIgnored) {
-            // Whatever it was read from.
-        } else if !self.source.is_as_in(&before) {
-            self.source.doubt();
-            self.parts.unread.insert(number);
-        } else if !firm {
-            self.parts.young.insert(number);
-        }
-        let Some(state) = self.parts.state(number) else { return };
-        (state.etag, state.read, state.proven) = (part.etag, read, compared == Some(true));
-        self.ramp.acknowledged(self.run.now(), self.parts.bytes(number));
-        self.acknowledged_part(number, !firm);
+    #[test]
+    fn a_second_reading_tells_of_the_source() {
+        let mut parts = parts();
+        send(&mut parts, 1, Freshness::Young);
+        assert_eq!(parts.reread(1, crc(1), Freshness::Outdated, false), RereadVerdict::Outdated);
+        assert_eq!(parts.reread(1, crc(1), Freshness::Firm, false), RereadVerdict::Proven);
+        assert_eq!(parts.reread(1, crc(2), Freshness::Firm, false), RereadVerdict::Changed);
+        let md5 = vec![Digest::new(DigestKind::Md5, [1; 16]).expect("sixteen bytes")];
+        assert_eq!(parts.reread(1, md5, Freshness::Firm, false), RereadVerdict::Incomparable { discarded: 10 });
+        assert_eq!(parts.acknowledged(), 0);
     }
 
-    /// A part counts from now on.
-    fn acknowledged_part(&mut self, number: u32, young: bool) {
-        self.parts.ack(number);
-        let attempt = self.attempts.number();
-        if let Some(state) = self.parts.state(number) {
-            (state.recorded, state.recorded_young) = (true, young);
-            let (etag, digests) = (state.etag.clone(), state.read.clone());
-            self.record_beside(vec![Record::Part { attempt, number, etag, digests, young }]);
+    #[test]
+    fn a_listed_part_counts_by_digest_or_by_the_name_it_was_acknowledged_under() {
+        let recorded = |young| RecordedPart { number: 1, etag: "e".into(), digests: crc(1), young };
+        let kinds = [DigestKind::Crc64];
+        let useless = |known, differs| ListVerdict::Useless { known, differs };
+        for (record, listed, want, to_read) in [
+            (Some(recorded(false)), told(1, "e", crc(1)), ListVerdict::Kept, false),
+            (Some(recorded(false)), told(1, "e", Vec::new()), ListVerdict::Kept, false),
+            (Some(recorded(false)), told(1, "other", Vec::new()), useless(true, false), false),
+            (Some(recorded(false)), told(1, "other", crc(2)), useless(true, true), false),
+            (None, told(1, "e", crc(1)), ListVerdict::Kept, true),
+            (None, told(1, "e", Vec::new()), useless(false, false), false),
+            (None, ListedPart { len: 9, ..told(1, "e", crc(1)) }, useless(false, true), false),
+        ] {
+            let mut parts = parts();
+            parts.recall(record.into_iter().collect());
+            assert_eq!(parts.listed(listed.clone(), true, &kinds, None), want, "{listed:?}");
+            assert_eq!(parts.next_to_read().is_some(), to_read, "{listed:?}");
         }
-        self.budget.progress(self.parts.acked_bytes);
-        self.note(Note::Acknowledged { bytes: self.parts.acked_bytes });
-    }
-
-    /// What the store has of a part is not what was read: it is sent again, a few times.
-    fn wrong_part(&mut self, number: u32, expected: &[Digest], actual: &[Digest]) {
-        self.note(Note::WrongPart { number });
-        self.parts.unack(number);
-        self.parts.todo.insert(number);
-        let Some(state) = self.parts.state(number) else { return };
-        state.wrong += 1;
-        if state.wrong > WRONG_MAX {
-            let pair = expected.iter().find_map(|e| Some((e, actual.iter().find(|a| a.kind() == e.kind())?)));
-            let (expected, actual) = (pair.map(|p| p.0.clone()), pair.map(|p| p.1.clone()));
-            self.fail(Failure::Integrity { expected, actual });
-        }
-    }
-
-    fn part_refused(&mut self, sent: u64, ticket: Ticket, fault: Fault) {
-        if matches!(fault, Fault::Stopped { .. }) || self.phase.winds_down() || self.renewed(ticket, &fault) {
-            return;
-        }
-        match fault {
-            Fault::NoSuchUpload | Fault::NoSuchKey if self.writing.is_in_doubt() => {
-                self.run.stop_sends();
-                self.run.abandon_reads();
-                self.settle_from(fault);
-            }
-            Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
-            // Nothing is lost by beginning anew without the checksums, which may be what is refused.
-            _ if fault.may_be_about_checksums() && self.attempts.checksum().is_some() && self.parts.acked == 0 => {
-                self.drop_checksums();
-            }
-            _ if self.refused_one_more(sent, &fault) => {}
-            _ if self.budget.is_counted(ticket, self.run.last_ticket(), &fault) => {}
-            fault => {
-                if matches!(fault, Fault::Net { .. }) {
-                    self.ramp.interrupted(self.run.now());
-                }
-                self.failed(fault);
-            }
-        }
-    }
-
-    /// The store refuses what it said it keeps: another upload is begun without.
-    pub(super) fn drop_checksums(&mut self) {
-        self.attempts.refuse_checksum();
-        self.new_attempt(Restart::ChecksumRefused, false);
-    }
-
-    /// A request failed before it took anything. While others are served, that is no failure of the upload: the store,
-    /// or somebody on the way, allows no more of them. Whether it was so.
-    fn refused_one_more(&mut self, sent: u64, fault: &Fault) -> bool {
-        let others = || self.run.sends_of(self.attempts.number());
-        let refusal = matches!(fault, Fault::Busy { .. }) || matches!(fault, Fault::Net { .. }) && sent == 0;
-        if !refusal || !others().any(|sent| sent > 0) {
-            return false;
-        }
-        let serving = u32::try_from(others().count()).unwrap_or(u32::MAX);
-        let before = self.ramp.allowed();
-        let connections = self.ramp.refused(self.run.now(), serving, fault.retry_after_ms());
-        if connections < before {
-            self.note(Note::Limited { connections });
-        }
-        true
-    }
-
-    pub(super) fn hear_read(&mut self, read: PartJob, closing: bool, heard: Heard) {
-        let wanted = match self.phase.stage() {
-            Stage::Compare => read.owner == Owner::Comparison,
-            Stage::Send => read.owner == Owner::Attempt(self.attempts.number()),
-            _ => false,
-        };
-        if !wanted {
-            return;
-        }
-        match heard {
-            Heard::PartRead { digests, before } if read.owner == Owner::Comparison => {
-                self.writing.prove_only(self.source.is_firm(&before, read.ordered_at));
-                if !self.source.is_as_in(&before) {
-                    self.comparison_disturbed();
-                } else if let Some(state) = self.parts.state(read.number) {
-                    state.read = digests;
-                }
-            }
-            Heard::PartRead { digests, before } => self.part_read(read, closing, digests, before),
-            Heard::Failed(fault) if read.owner == Owner::Comparison => {
-                if fault != DiskFault::Interrupted {
-                    self.run.abandon_reads();
-                    self.source.unreadable(fault);
-                    self.phase.go(Stage::Replan);
-                } else {
-                    self.parts.unread.insert(read.number);
-                }
-            }
-            Heard::Failed(fault) => {
-                self.parts.unread.insert(read.number);
-                self.source_unreadable(fault);
-            }
-            _ => {} // no answer to the step: law 3
-        }
-    }
-
-    fn part_read(&mut self, read: PartJob, closing: bool, digests: Vec<Digest>, before: Looked) {
-        let number = read.number;
-        if !self.source.is_as_in(&before) {
-            self.source.doubt();
-            self.parts.unread.insert(number);
-            return;
-        }
-        let firm = self.source.is_firm(&before, read.ordered_at);
-        let Some(state) = self.parts.state(number) else { return };
-        let acked = state.acked;
-        if acked {
-            match same(&digests, &state.read) {
-                Some(true) => {}
-                Some(false) => return self.source_changed(),
-                None => {
-                    // It was digested in another way then: nothing to compare, so it is sent again.
-                    let discarded = self.parts.unack(number);
-                    self.parts.todo.insert(number);
-                    return self.note(Note::Restarted { reason: Restart::PartsDiffer, discarded });
-                }
-            }
-        } else if same(&digests, &state.listed) == Some(true) {
-            state.read = digests;
-            state.proven = true;
-        } else {
-            let listed = std::mem::take(&mut state.listed);
-            return self.wrong_part(number, &digests, &listed);
-        }
-        if !acked {
-            self.parts.reopen();
-        }
-        match closing && self.parts.closes {
-            _ if firm => {}
-            true => _ = self.parts.closing.insert(number),
-            false => _ = self.parts.young.insert(number),
-        }
-        if !acked {
-            self.acknowledged_part(number, !firm);
-        } else if firm && self.parts.state(number).is_some_and(|s| s.recorded_young) && !self.source.is_touched() {
-            self.acknowledged_part(number, false);
-        }
-    }
-
-    /// A read of the source failed: because it has changed, or because it cannot be read?
-    fn source_unreadable(&mut self, fault: DiskFault) {
-        if fault != DiskFault::Interrupted && !self.phase.winds_down() {
-            self.source.unreadable(fault);
-        }
-    }
-
-    // ---- the source's facts ------------------------------------------------------------------------------------
-
-    /// The answer to a look at the source.
-    pub(super) fn heard_source(&mut self, looked: Looked) {
-        match self.phase.stage() {
-            Stage::Replan => return self.replan(looked),
-            Stage::CompareCheck if self.source.is_as_in(&looked) => return self.already_there(),
-            Stage::CompareCheck => return self.comparison_disturbed(),
-            _ => {}
-        }
-        let verdict = self.source.look(self.run.now(), looked, self.parts.len);
-        match self.go_on(verdict) {
-            None => {}
-            Some(Look::Same) if self.phase.is_at(Stage::Check) => self.phase.go(Stage::Combine),
-            Some(Look::Same) => {}
-            Some(_) if self.planted(UploadFault::SourceChangeIgnored) => {
-                self.source.recorded();
-                self.phase.go(Stage::Send);
-            }
-            Some(Look::Changed) => {
-                self.phase.go(Stage::Send);
-                self.source_changed();
-            }
-            Some(Look::Touched) => {
-                self.phase.go(Stage::Send);
-                self.parts.doubt_all();
-            }
-        }
-    }
-
-    pub(super) fn read_failed_for_good(&mut self, fault: DiskFault) {
-        if fault != DiskFault::Interrupted {
-            self.fail_disk(fault, "look at the source");
-        }
+        let mut parts = parts();
+        parts.recall(vec![recorded(true)]);
+        parts.listed(told(1, "e", crc(1)), true, &kinds, None);
+        assert!(parts.close(), "it was recorded as young");
     }
 }

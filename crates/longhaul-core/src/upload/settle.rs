@@ -151,7 +151,7 @@ impl super::Upload {
             return;
         }
         let parts = self.parts_of_whole();
-        if let Some(verdict) = self.writing.looked(&self.key, looked, self.parts.all_proven(), parts) {
+        if let Some(verdict) = self.writing.looked(&self.key, looked, self.parts.are_vouched_for(), parts) {
             self.conclude(verdict);
         }
     }
@@ -214,7 +214,7 @@ impl super::Upload {
             Fault::InvalidPart if !single => self.list_again(),
             // The store makes another checksum of its parts than we do of ours: which of them differs? When none does, the
             // store cannot be told what the whole has to be.
-            Fault::Corrupted if !single && self.relists == 0 => self.list_again(),
+            Fault::Corrupted if !single && !self.listing.is_again() => self.list_again(),
             Fault::Corrupted if !single && self.attempts.checksum().is_some() => self.drop_checksums(),
             Fault::Exists => self.settle_from(fault),
             fault => self.failed(fault),
@@ -356,7 +356,7 @@ impl super::Upload {
         let cause = self.settling.cause();
         if matches!(cause, Fault::InvalidPart | Fault::Corrupted) && !self.attempts.is_put() {
             // It was answered: what is disputed are the parts, or what the store makes of their checksums.
-            let checksums = cause == Fault::Corrupted && self.relists > 0 && self.attempts.checksum().is_some();
+            let checksums = cause == Fault::Corrupted && self.listing.is_again() && self.attempts.checksum().is_some();
             return if checksums { self.drop_checksums() } else { self.list_again() };
         }
         self.failed(cause);

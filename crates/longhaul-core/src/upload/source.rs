@@ -51,6 +51,17 @@ enum Doubt {
     Unreadable(DiskFault),
 }
 
+/// How bytes that were read stand to the source as it shows itself now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// They are of the source with these facts: a later change would show in them.
+    Firm,
+    /// They were read under these facts, when a later change might not show in them yet.
+    Young,
+    /// They were read under other facts.
+    Outdated,
+}
+
 /// What a look at the source shows while parts of it are in the store.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Look {
@@ -126,15 +137,21 @@ impl Source {
         matches!(self.doubt, Doubt::Unreadable(_))
     }
 
+    /// How bytes that were read after the look `before`, by a step of the moment `ordered_at`, stand to the source as it
+    /// shows itself now.
+    pub(super) fn freshness(&self, before: &Looked, ordered_at: Millis) -> Freshness {
+        if !self.is_as_in(before) {
+            Freshness::Outdated
+        } else if before.settled || ordered_at >= self.seen_at.saturating_add(YOUNG_MS) {
+            Freshness::Firm
+        } else {
+            Freshness::Young
+        }
+    }
+
     /// Whether it showed the facts of now.
     pub(super) fn is_as_in(&self, look: &Looked) -> bool {
         look.facts == self.facts
-    }
-
-    /// Bytes that were read after the look `before`, by a step of the moment `ordered_at`, are of the source as it shows
-    /// itself now.
-    pub(super) fn is_firm(&self, before: &Looked, ordered_at: Millis) -> bool {
-        self.is_as_in(before) && (before.settled || ordered_at >= self.seen_at.saturating_add(YOUNG_MS))
     }
 
     // ---- the journal's facts -----------------------------------------------------------------------------------
@@ -288,12 +305,12 @@ mod tests {
     fn bytes_are_firm_under_old_facts_that_are_still_shown() {
         let source = seen(100, look(1, 5, false));
         for (before, ordered_at, want) in [
-            (look(1, 5, true), 0, true),
-            (look(1, 5, false), 100 + YOUNG_MS - 1, false),
-            (look(1, 5, false), 100 + YOUNG_MS, true),
-            (look(2, 5, true), 100 + YOUNG_MS, false),
+            (look(1, 5, true), 0, Freshness::Firm),
+            (look(1, 5, false), 100 + YOUNG_MS - 1, Freshness::Young),
+            (look(1, 5, false), 100 + YOUNG_MS, Freshness::Firm),
+            (look(2, 5, true), 100 + YOUNG_MS, Freshness::Outdated),
         ] {
-            assert_eq!(source.is_firm(&before, ordered_at), want, "{before:?} at {ordered_at}");
+            assert_eq!(source.freshness(&before, ordered_at), want, "{before:?} at {ordered_at}");
         }
     }
 

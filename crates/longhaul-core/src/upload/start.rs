@@ -478,7 +478,7 @@ impl super::Upload {
         self.parts = Parts::default();
         self.source.start_over();
         self.key.start_over();
-        self.relists = 0;
+        self.listing.start_over();
         self.budget.restart_at(0);
         self.budget.stepped(); // at most `ATTEMPTS_MAX` times
         self.attempts.because(reason);
