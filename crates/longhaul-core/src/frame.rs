@@ -121,7 +121,7 @@ pub(crate) fn read<'a, R>(
 }
 
 fn crc32c(bytes: &[u8]) -> u32 {
-    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
+    crate::crc::of(crate::crc::Algorithm::Crc32c, bytes) as u32
 }
 
 /// Writes the parts of a payload.

@@ -44,6 +44,7 @@
 #![forbid(unsafe_code)]
 
 pub mod conditions;
+pub mod crc;
 pub mod digest;
 pub mod download;
 pub mod fault;

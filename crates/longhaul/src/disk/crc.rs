@@ -1,23 +1,23 @@
 //! CRC-64/XZ as it is used on extents: a running value that goes on from a finished one.
 
-use crc_fast::{CrcAlgorithm, Digest};
+use longhaul_core::crc::{Algorithm, Crc};
 
 /// A CRC-64/XZ that grows with the bytes, and may begin where an earlier one ended.
 ///
 /// Its final step inverts all bits, so a finished value inverted is the state that it was finished from:
 /// `crc(A then B)` is `RunningCrc::continuing(crc(A))` fed with `B`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RunningCrc(Digest);
+pub(crate) struct RunningCrc(Crc);
 
 impl RunningCrc {
     /// Before the first byte.
     pub(crate) fn new() -> Self {
-        Self(Digest::new(CrcAlgorithm::Crc64Xz))
+        Self(Crc::new(Algorithm::Crc64Xz))
     }
 
     /// After the bytes whose finished CRC is `crc`.
     pub(crate) fn continuing(crc: u64) -> Self {
-        Self(Digest::new_with_init_state(CrcAlgorithm::Crc64Xz, !crc))
+        Self(Crc::continuing_crc64_xz(crc))
     }
 
     /// Takes more bytes.
@@ -27,14 +27,14 @@ impl RunningCrc {
 
     /// The finished CRC of everything so far; more bytes may follow.
     pub(crate) fn value(&self) -> u64 {
-        self.0.finalize()
+        self.0.value()
     }
 }
 
 /// CRC-64/XZ of these bytes.
 #[cfg(test)]
 pub(crate) fn crc64(bytes: &[u8]) -> u64 {
-    crc_fast::checksum(CrcAlgorithm::Crc64Xz, bytes)
+    longhaul_core::crc::of(Algorithm::Crc64Xz, bytes)
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
-//! Digests of bytes as they pass, of any kinds at once; and those of a whole from those of its parts.
+//! Digests of bytes as they pass, of any kinds at once.
 
-use crc_fast::CrcAlgorithm::{self, Crc32Iscsi, Crc64Nvme, Crc64Xz};
+use longhaul_core::crc::{Algorithm, Crc};
 use longhaul_core::digest::{Digest, DigestKind};
-use longhaul_core::upload::step::Composite;
 use sha2::Digest as _;
 
 /// Several digests of the same bytes, under way.
@@ -25,56 +24,31 @@ impl Digests {
     }
 }
 
-/// From the lengths and digests of all parts, in order: the CRCs of the whole of every kind that all parts have, and
-/// the MD5 of their MD5s when all have one. Of no parts, the CRCs are those of no bytes.
-pub(crate) fn combine(parts: &[(u64, Vec<Digest>)]) -> (Vec<Digest>, Option<Composite>) {
-    let crcs = [(DigestKind::Crc64, Crc64Xz), (DigestKind::Crc64Nvme, Crc64Nvme), (DigestKind::Crc32c, Crc32Iscsi)];
-    let whole = crcs.into_iter().filter_map(|(kind, algorithm)| combine_crcs(parts, kind, algorithm)).collect();
-    (whole, composite(parts))
-}
-
-fn combine_crcs(parts: &[(u64, Vec<Digest>)], kind: DigestKind, algorithm: CrcAlgorithm) -> Option<Digest> {
-    let mut whole = crc_fast::Digest::new(algorithm).finalize();
-    for (len, digests) in parts {
-        let bytes = digests.iter().find(|digest| digest.kind() == kind)?.bytes();
-        let crc = bytes.iter().fold(0, |crc, &byte| crc << 8 | u64::from(byte));
-        whole = crc_fast::checksum_combine(algorithm, whole, crc, *len);
-    }
-    Digest::new(kind, &whole.to_be_bytes()[8 - kind.len()..])
-}
-
-fn composite(parts: &[(u64, Vec<Digest>)]) -> Option<Composite> {
-    let mut md5 = md5::Md5::new();
-    for (_, digests) in parts {
-        md5.update(digests.iter().find(|digest| digest.kind() == DigestKind::Md5)?.bytes());
-    }
-    let count = u32::try_from(parts.len()).ok().filter(|&count| count > 0)?;
-    Some(Composite { md5: md5.finalize().into(), count })
-}
-
 /// One digest under way.
-enum Hasher {
+pub(crate) enum Hasher {
     Sha256(sha2::Sha256),
     Sha512(sha2::Sha512),
     Md5(md5::Md5),
-    Crc64(crc_fast::Digest),
-    Crc32(crc_fast::Digest),
+    Crc64(Crc),
+    Crc32(Crc),
 }
 
 impl Hasher {
-    fn new(kind: DigestKind) -> Option<Self> {
+    /// Before the first byte; `None` for a kind that cannot be computed here.
+    pub(crate) fn new(kind: DigestKind) -> Option<Self> {
         Some(match kind {
             DigestKind::Sha256 => Self::Sha256(sha2::Sha256::new()),
             DigestKind::Sha512 => Self::Sha512(sha2::Sha512::new()),
             DigestKind::Md5 => Self::Md5(md5::Md5::new()),
-            DigestKind::Crc64 => Self::Crc64(crc_fast::Digest::new(Crc64Xz)),
-            DigestKind::Crc64Nvme => Self::Crc64(crc_fast::Digest::new(Crc64Nvme)),
-            DigestKind::Crc32c => Self::Crc32(crc_fast::Digest::new(Crc32Iscsi)),
+            DigestKind::Crc64 => Self::Crc64(Crc::new(Algorithm::Crc64Xz)),
+            DigestKind::Crc64Nvme => Self::Crc64(Crc::new(Algorithm::Crc64Nvme)),
+            DigestKind::Crc32c => Self::Crc32(Crc::new(Algorithm::Crc32c)),
             _ => return None,
         })
     }
 
-    fn update(&mut self, bytes: &[u8]) {
+    /// Takes more bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(h) => h.update(bytes),
             Self::Sha512(h) => h.update(bytes),
@@ -83,13 +57,14 @@ impl Hasher {
         }
     }
 
-    fn finish(self) -> Vec<u8> {
+    /// The digest of everything.
+    pub(crate) fn finish(self) -> Vec<u8> {
         match self {
             Self::Sha256(h) => h.finalize().to_vec(),
             Self::Sha512(h) => h.finalize().to_vec(),
             Self::Md5(h) => h.finalize().to_vec(),
-            Self::Crc64(h) => h.finalize().to_be_bytes().to_vec(),
-            Self::Crc32(h) => (h.finalize() as u32).to_be_bytes().to_vec(),
+            Self::Crc64(h) => h.value().to_be_bytes().to_vec(),
+            Self::Crc32(h) => (h.value() as u32).to_be_bytes().to_vec(),
         }
     }
 }
@@ -97,8 +72,6 @@ impl Hasher {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const KINDS: [DigestKind; 4] = [DigestKind::Crc64, DigestKind::Crc64Nvme, DigestKind::Crc32c, DigestKind::Md5];
 
     fn of(bytes: &[u8], kinds: &[DigestKind]) -> Vec<Digest> {
         let mut digests = Digests::new(kinds).unwrap();
@@ -123,30 +96,5 @@ mod tests {
                 "crc32c:e3069283"
             ]
         );
-    }
-
-    #[test]
-    fn crcs_of_parts_make_that_of_the_whole_wherever_they_are_cut() {
-        let bytes: Vec<u8> = (0..3000_u32).map(|i| ((i * 7) >> 2) as u8).collect();
-        let whole = of(&bytes, &KINDS[..3]);
-        for cuts in [vec![], vec![0], vec![1, 2999], vec![1000, 2000], vec![5, 5, 3000]] {
-            let ends = cuts.iter().copied().chain([bytes.len()]);
-            let begins = [0].into_iter().chain(cuts.iter().copied());
-            let parts: Vec<_> = begins.zip(ends).map(|(a, b)| ((b - a) as u64, of(&bytes[a..b], &KINDS))).collect();
-            let (digests, composite) = combine(&parts);
-            assert_eq!(digests, whole, "{cuts:?}");
-            let md5s: Vec<u8> = parts.iter().flat_map(|(_, d)| d[3].bytes().to_vec()).collect();
-            let composite = composite.unwrap();
-            assert_eq!(composite.md5[..], *of(&md5s, &[DigestKind::Md5])[0].bytes(), "{cuts:?}");
-            assert_eq!(composite.count as usize, parts.len());
-        }
-        assert_eq!(combine(&[]), (of(b"", &KINDS[..3]), None));
-    }
-
-    #[test]
-    fn what_one_part_lacks_the_whole_lacks() {
-        let parts = [(3, of(b"abc", &KINDS)), (3, of(b"def", &KINDS[..1]))];
-        let (digests, composite) = combine(&parts);
-        assert_eq!((digests, composite), (of(b"abcdef", &KINDS[..1]), None));
     }
 }

@@ -131,7 +131,7 @@ fn stem(target: &[u8]) -> Vec<u8> {
             kept -= 1; // the middle of a character
         }
     }
-    let hash = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Xz, target);
+    let hash = longhaul_core::crc::of(longhaul_core::crc::Algorithm::Crc64Xz, target);
     let mut stem = target[..kept].to_vec();
     stem.extend_from_slice(format!("~{hash:016x}").as_bytes());
     stem

@@ -13,6 +13,7 @@ pub(crate) mod failure;
 mod request;
 pub(crate) mod run;
 pub(crate) mod source;
+mod whole;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

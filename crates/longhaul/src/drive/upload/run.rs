@@ -236,7 +236,7 @@ impl UploadHands<'_> {
     fn combine(&self, ticket: Ticket, parts: Vec<(u64, Vec<Digest>)>) {
         let reports = self.shared.reports.clone();
         self.shared.reports.spawn(async move {
-            let (digests, composite) = threads::run(move || crate::disk::digests::combine(&parts)).await;
+            let (digests, composite) = threads::run(move || super::whole::combine(&parts)).await;
             reports.tell(ticket, Heard::Combined { digests, composite }).await;
         });
     }

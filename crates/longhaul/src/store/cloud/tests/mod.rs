@@ -19,7 +19,7 @@ use md5::Md5;
 use sha2::Digest as _;
 
 use super::list_objects::ObjectsPage;
-use super::list_parts::PartsPage;
+use super::upload::list_parts::PartsPage;
 use super::*;
 use crate::credentials::{BoxFuture, Keys, Secret, Static};
 use crate::source::{Dialect, ObjectName, ObjectPrefix};
@@ -191,12 +191,12 @@ fn md5(bytes: &[u8]) -> [u8; 16] {
 }
 
 fn crc64(bytes: &[u8]) -> Digest {
-    let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Xz, bytes);
+    let sum = longhaul_core::crc::of(longhaul_core::crc::Algorithm::Crc64Xz, bytes);
     Digest::new(DigestKind::Crc64, sum.to_be_bytes()).unwrap()
 }
 
 fn crc64nvme(bytes: &[u8]) -> Digest {
-    let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes);
+    let sum = longhaul_core::crc::of(longhaul_core::crc::Algorithm::Crc64Nvme, bytes);
     Digest::new(DigestKind::Crc64Nvme, sum.to_be_bytes()).unwrap()
 }
 
