@@ -1,8 +1,13 @@
 //! The client: what transfers share, and the way to start one.
 
 mod download;
+#[cfg(feature = "upload")]
 pub(crate) mod ledger;
+#[cfg(feature = "upload")]
 pub(crate) mod sent;
+#[cfg(feature = "_stores")]
+mod stores;
+#[cfg(feature = "upload")]
 pub(crate) mod upload;
 mod wish;
 
@@ -15,18 +20,18 @@ use std::time::Duration;
 pub use download::DownloadBuilder;
 pub use longhaul_core::words::{Durability, OnChange};
 
-use crate::credentials::{Credentials, Environment, StoreSettings};
 use crate::disk::folders::Folders;
 use crate::disk::state::hosts::Hosts;
 use crate::disk::state::search::Search;
 use crate::disk::state::state_dir::StateDir;
+#[cfg(feature = "upload")]
 use crate::drive::upload::body::Buffers;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::secrets;
 use crate::source::Source;
-use crate::store::cloud::Orders;
 use crate::store::{HttpOptions, HttpStore, Origin};
-use crate::stores::{Said, Stores};
+#[cfg(feature = "_stores")]
+use crate::stores::Stores;
 
 pub use crate::store::{IpFamily, ProxyChoice};
 
@@ -95,9 +100,11 @@ struct Inner {
     state: Option<Arc<StateDir>>,
     hosts: Arc<Hosts>,
     credentials: Option<Logins>,
+    #[cfg(feature = "_stores")]
     stores: Stores,
     folders: Arc<Folders>,
     search: Search,
+    #[cfg(feature = "upload")]
     buffers: Arc<Buffers>,
 }
 
@@ -111,9 +118,8 @@ pub struct ClientBuilder {
     http: HttpOptions,
     state_dir: Option<PathBuf>,
     credentials: Option<Logins>,
-    environment: Option<Environment>,
-    oss: Said,
-    s3: Said,
+    #[cfg(feature = "_stores")]
+    stores: stores::StoreChoices,
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -184,40 +190,6 @@ impl ClientBuilder {
         self
     }
 
-    /// Where the stores behind `oss://` names are, and how they are spoken to. What is left open comes from
-    /// [`environment`](Self::environment), if that was given.
-    pub fn oss(mut self, settings: StoreSettings) -> Self {
-        self.oss.settings = settings;
-        self
-    }
-
-    /// The same for `s3://` names.
-    pub fn s3(mut self, settings: StoreSettings) -> Self {
-        self.s3.settings = settings;
-        self
-    }
-
-    /// Who has the keys for `oss://` names, in place of what the environment offers. Without either, requests are not
-    /// signed, and only what anybody may read can be read.
-    pub fn oss_credentials(mut self, credentials: impl Credentials + 'static) -> Self {
-        self.oss.credentials = Some(Arc::new(credentials));
-        self
-    }
-
-    /// The same for `s3://` names.
-    pub fn s3_credentials(mut self, credentials: impl Credentials + 'static) -> Self {
-        self.s3.credentials = Some(Arc::new(credentials));
-        self
-    }
-
-    /// Where keys and settings of stores are looked for that nobody gave: variables, the vendors' files in the home
-    /// folder, token services, the metadata service of the machine, as the vendors' tools do (`docs/stores.md`). By
-    /// default nowhere; [`Environment::of_process`] is what a command line program wants.
-    pub fn environment(mut self, environment: Environment) -> Self {
-        self.environment = Some(environment);
-        self
-    }
-
     /// Bytes per second that all transfers of the client together take from the network, shared fairly between their
     /// connections; 0, the default, is no limit. Waiting for one's turn never counts as a stall.
     pub fn limit_rate(mut self, bytes_per_s: u64) -> Self {
@@ -252,12 +224,21 @@ impl ClientBuilder {
         };
         let store = Arc::new(HttpStore::new(&self.http)?);
         let hosts = Arc::new(Hosts::new(state.clone()));
-        let environment = self.environment.map(|environment| (environment, self.http));
-        let stores = Stores::new(store.clone(), environment, self.oss, self.s3);
-        let (credentials, folders) = (self.credentials, Arc::default());
-        let search = Search::default();
-        let buffers = Arc::default();
-        Ok(Client { inner: Arc::new(Inner { store, state, hosts, credentials, stores, folders, search, buffers }) })
+        let inner = Inner {
+            #[cfg(feature = "environment")]
+            stores: self.stores.stores(store.clone(), self.http),
+            #[cfg(all(feature = "_stores", not(feature = "environment")))]
+            stores: self.stores.stores(store.clone()),
+            store,
+            state,
+            hosts,
+            credentials: self.credentials,
+            folders: Arc::default(),
+            search: Search::default(),
+            #[cfg(feature = "upload")]
+            buffers: Arc::default(),
+        };
+        Ok(Client { inner: Arc::new(inner) })
     }
 }
 
@@ -296,11 +277,6 @@ impl Client {
         self.inner.state.as_ref()
     }
 
-    /// What `oss://` and `s3://` names mean.
-    pub(crate) fn stores(&self) -> &Stores {
-        &self.inner.stores
-    }
-
     /// Where a source is, with what a request for it needs.
     pub(crate) async fn origin(
         &self,
@@ -320,10 +296,13 @@ impl Client {
             Source::Object(name) if auth.is_some() || !headers.is_empty() => Err(Error::usage(format!(
                 "{name}: headers and users are for http:// and https://; requests to a store are signed"
             ))),
+            #[cfg(feature = "_stores")]
             Source::Object(name) => {
-                let cloud = self.stores().cloud(name.clone(), &Orders::default()).await?;
+                let cloud = self.stores().cloud(name.clone(), &Default::default()).await?;
                 Ok(Origin::Cloud(Arc::new(cloud)))
             }
+            #[cfg(not(feature = "_stores"))]
+            Source::Object(name) => Err(Error::usage(format!("{name}: no store is built into this program"))),
         }
     }
 

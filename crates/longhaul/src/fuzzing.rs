@@ -92,7 +92,7 @@ fn framed(mut file: Vec<u8>, mut records: &[u8]) -> Vec<u8> {
     while let [kind, low, high, rest @ ..] = records {
         let (payload, behind) = rest.split_at(usize::from(u16::from_le_bytes([*low, *high])).min(rest.len()));
         let whole = [&sequence.to_le_bytes(), &[*kind][..], payload].concat();
-        let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &whole);
+        let sum = longhaul_core::crc::of(longhaul_core::crc::Algorithm::Crc32c, &whole);
         file.extend((payload.len() as u32).to_le_bytes());
         file.extend(u32::try_from(sum).unwrap_or(u32::MAX).to_le_bytes());
         file.extend(whole);
@@ -225,7 +225,7 @@ pub fn token(text: &[u8]) {
 
 /// Files of keys and profiles.
 pub fn ini(text: &[u8]) {
-    crate::credentials::fuzz(text);
+    crate::credentials::environment::fuzz(text);
 }
 
 /// Receipts and other notes of the state directory.

@@ -38,25 +38,41 @@
 //! What to do next is decided in `longhaul-core`; here are the files, the stores and the drivers that carry it out.
 
 #![warn(missing_debug_implementations)]
+// The default features show what is dead. With fewer, helpers stay that only the rooms left out call; the linker drops them.
+#![cfg_attr(
+    not(all(
+        feature = "oss",
+        feature = "s3",
+        feature = "upload",
+        feature = "environment",
+        feature = "socks",
+        feature = "http2"
+    )),
+    allow(dead_code, reason = "a smaller set of features calls fewer of the shared helpers")
+)]
 
 mod advice;
 mod client;
+#[cfg(feature = "_stores")]
 pub mod credentials;
 mod disk;
 mod drive;
 mod error;
 mod event;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "upload", feature = "environment"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod inspect;
+#[cfg(feature = "_stores")]
 mod keys;
 pub mod many;
+#[cfg(feature = "_stores")]
 mod objects;
 mod random;
 mod secrets;
 pub mod source;
 mod store;
+#[cfg(feature = "_stores")]
 mod stores;
 mod sync;
 mod target;
@@ -65,8 +81,11 @@ mod token;
 mod transfer;
 
 pub use advice::Advice;
+#[cfg(feature = "upload")]
 pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UploadStage};
+#[cfg(feature = "upload")]
 pub use client::sent::SentUpload;
+#[cfg(feature = "upload")]
 pub use client::upload::UploadBuilder;
 pub use client::{Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, OnChange, ProxyChoice};
 pub use error::{Disposition, Error, ErrorKind};
@@ -79,6 +98,7 @@ pub use inspect::show::{
 pub use inspect::verify::Verification;
 pub use inspect::{ObjectIdentity, ValidatorKind};
 pub use many::Batch;
+#[cfg(feature = "_stores")]
 pub use objects::{LinkMethod, ObjectInfo, Objects};
 pub use source::LinkSource;
 pub use source::{ByteRange, ObjectName, ObjectPrefix, Source, WebUrl};
@@ -112,6 +132,8 @@ const _: () = {
     is_send_and_sync::<Outcome>();
     is_send_and_sync::<DownloadBuilder>();
     is_send::<Events>();
+    #[cfg(feature = "_stores")]
     is_send::<Objects>();
+    #[cfg(feature = "upload")]
     is_send::<UploadBuilder>(); // of a stream that only one thread may read
 };

@@ -7,11 +7,15 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::credentials::{Credentials, Environment, Static, StoreSettings, World, of_environment, settings_of};
+#[cfg(feature = "environment")]
+use crate::credentials::Environment;
+use crate::credentials::{Credentials, Static, StoreSettings};
 use crate::error::Error;
 use crate::source::{Dialect, ObjectName, ObjectPrefix};
+#[cfg(feature = "environment")]
+use crate::store::HttpOptions;
+use crate::store::HttpStore;
 use crate::store::cloud::{Cloud, Endpoint, Orders};
-use crate::store::{HttpOptions, HttpStore};
 
 /// What was said of the stores of one kind.
 #[derive(Clone, Default)]
@@ -24,6 +28,7 @@ pub(crate) struct Said {
 pub(crate) struct Stores {
     http: Arc<HttpStore>,
     /// Whose environment may be looked at, and how requests to token services are sent.
+    #[cfg(feature = "environment")]
     environment: Option<(Environment, HttpOptions)>,
     oss: Kind,
     s3: Kind,
@@ -43,14 +48,22 @@ struct Known {
 }
 
 impl Stores {
-    pub(crate) fn new(
-        http: Arc<HttpStore>,
-        environment: Option<(Environment, HttpOptions)>,
-        oss: Said,
-        s3: Said,
-    ) -> Self {
+    /// Nothing is looked for yet.
+    pub(crate) fn new(http: Arc<HttpStore>, oss: Said, s3: Said) -> Self {
         let kind = |said| Kind { said, known: OnceCell::new() };
-        Self { http, environment, oss: kind(oss), s3: kind(s3) }
+        Self {
+            http,
+            #[cfg(feature = "environment")]
+            environment: None,
+            oss: kind(oss),
+            s3: kind(s3),
+        }
+    }
+
+    /// What a caller left open is looked for there; requests to token services are sent like this.
+    #[cfg(feature = "environment")]
+    pub(crate) fn looking_into(self, environment: Option<Environment>, http: HttpOptions) -> Self {
+        Self { environment: environment.map(|environment| (environment, http)), ..self }
     }
 
     /// An object, to be asked for; nothing is connected yet.
@@ -98,14 +111,42 @@ impl Stores {
     }
 
     async fn find_out(&self, dialect: Dialect, said: &Said) -> Result<Known, Error> {
-        let world = self.environment.as_ref().map(|(environment, http)| World::new(environment.clone(), http));
-        let world = world.transpose()?.map(Arc::new);
-        let options = settings_of(dialect, &said.settings, world.as_deref()).await?;
-        let credentials = match (&said.credentials, world) {
-            (Some(given), _) => Arc::clone(given),
-            (None, Some(world)) => of_environment(world, dialect, said.settings.profile.clone()),
-            (None, None) => Arc::new(Static::anonymous()),
+        let built_in = match dialect {
+            Dialect::Oss => cfg!(feature = "oss"),
+            Dialect::S3 => cfg!(feature = "s3"),
         };
-        Ok(Known { endpoint: Arc::new(Endpoint::new(options)?), credentials })
+        if !built_in {
+            let text = format!("{} names are not built into this program", dialect.scheme());
+            return Err(Error::usage(text));
+        }
+        let (settings, credentials) = self.look_up(dialect, said).await?;
+        Ok(Known { endpoint: Arc::new(Endpoint::new(settings.into_options(dialect))?), credentials })
+    }
+
+    /// What was said, and what was left open: from the environment, where there is one to look into.
+    #[cfg(feature = "environment")]
+    async fn look_up(&self, dialect: Dialect, said: &Said) -> Result<(StoreSettings, Arc<dyn Credentials>), Error> {
+        use crate::credentials::environment::{lookup, world::World};
+        let Some((environment, http)) = &self.environment else { return Ok(said.as_it_is()) };
+        let world = World::new(environment.clone(), http)?;
+        let settings = lookup::settings_of(dialect, &said.settings, &world).await?;
+        let credentials = match &said.credentials {
+            Some(given) => Arc::clone(given),
+            None => lookup::of_environment(Arc::new(world), dialect, said.settings.profile.clone()),
+        };
+        Ok((settings, credentials))
+    }
+
+    #[cfg(not(feature = "environment"))]
+    async fn look_up(&self, _: Dialect, said: &Said) -> Result<(StoreSettings, Arc<dyn Credentials>), Error> {
+        Ok(said.as_it_is())
+    }
+}
+
+impl Said {
+    /// With nothing found beside it.
+    fn as_it_is(&self) -> (StoreSettings, Arc<dyn Credentials>) {
+        let none = || Arc::new(Static::anonymous()) as Arc<dyn Credentials>;
+        (self.settings.clone(), self.credentials.clone().unwrap_or_else(none))
     }
 }

@@ -19,8 +19,9 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use crc_fast::CrcAlgorithm;
+use longhaul_core::crc::{Algorithm, Crc};
 
+#[cfg(feature = "upload")]
 use crate::client::upload::UploadBuilder;
 use crate::client::{Client, DownloadBuilder};
 use crate::disk::state::listing::{id_of, id_text};
@@ -63,6 +64,7 @@ pub enum Reopened {
     /// A download.
     Download(Box<DownloadBuilder>),
     /// An upload.
+    #[cfg(feature = "upload")]
     Upload(Box<UploadBuilder>),
 }
 
@@ -135,6 +137,9 @@ impl Client {
             return Err(Error::usage("the token is relative to a folder: say where that is now (Token::within)"));
         }
         match token.kind {
+            #[cfg(not(feature = "upload"))]
+            Kind::Upload => Err(Error::usage("uploads are not built into this program")),
+            #[cfg(feature = "upload")]
             Kind::Upload => {
                 let upload = self.open_upload(&token.id())?.reading(token.path.clone());
                 Ok(Reopened::Upload(Box::new(upload)))
@@ -209,10 +214,10 @@ impl Token {
 
 /// CRC-32C of version and payload.
 fn checksum(payload: &[u8]) -> u32 {
-    let mut digest = crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi);
+    let mut digest = Crc::new(Algorithm::Crc32c);
     digest.update(HEAD.as_bytes());
     digest.update(payload);
-    u32::try_from(digest.finalize()).unwrap_or(u32::MAX)
+    u32::try_from(digest.value()).unwrap_or(u32::MAX)
 }
 
 /// A path as seen from a folder that it lies in, by name or, where links lead there, by where both really are.

@@ -457,7 +457,7 @@ fn has_journal(path: &Path) -> bool {
     log.is_some_and(|log| log.symlink_metadata().is_ok())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "upload"))]
 mod tests {
     use super::*;
     use crate::client::ProxyChoice;

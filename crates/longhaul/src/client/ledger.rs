@@ -18,6 +18,7 @@ use super::Client;
 use super::upload::{UploadBuilder, no_state_dir};
 use crate::disk::state::listing::id_text;
 use crate::disk::state::state_dir::StateDir;
+use crate::disk::state::uploads::stored;
 use crate::disk::state::uploads::{UploadKey, is_barren};
 use crate::drive::upload::run::Request;
 use crate::error::{Disposition, Error, ErrorKind};
@@ -298,15 +299,6 @@ fn stage(attempt: &Attempt) -> UploadStage {
         Attempt { upload_id: Some(_), .. } => UploadStage::Sending,
         _ => UploadStage::Begun,
     }
-}
-
-/// What an attempt's acknowledged parts hold.
-pub(crate) fn stored(attempt: &Attempt) -> u64 {
-    let part_len = |number: u32| {
-        let start = u64::from(number.saturating_sub(1)).saturating_mul(attempt.part_len);
-        attempt.facts.len.saturating_sub(start).min(attempt.part_len)
-    };
-    attempt.parts.iter().map(|part| part_len(part.number)).sum()
 }
 
 /// An upload cannot have been begun before its source was last changed: seconds since the Unix epoch.

@@ -1,9 +1,5 @@
-//! Where is the store, and how is it spoken to? What a caller says wins over variables, these over the profile.
+//! Where is the store, and how is it spoken to?
 
-use super::oss;
-use super::s3;
-use super::world::{Look, World};
-use crate::error::Error;
 use crate::source::Dialect;
 use crate::store::cloud::EndpointOptions;
 
@@ -35,91 +31,16 @@ pub enum Signature {
     V4,
 }
 
-/// What holds for a store: `settings`, and where they are silent, what the environment says.
-pub(crate) async fn settings_of(
-    dialect: Dialect,
-    settings: &StoreSettings,
-    world: Option<&World>,
-) -> Result<EndpointOptions, Error> {
-    let mut settings = settings.clone();
-    if let Some(world) = world {
-        let look = world.look();
-        match dialect {
-            Dialect::Oss => of_oss(&look, &mut settings).await?,
-            Dialect::S3 => of_s3(&look, &mut settings).await?,
+impl StoreSettings {
+    /// The same as options of an endpoint.
+    pub(crate) fn into_options(self, dialect: Dialect) -> EndpointOptions {
+        EndpointOptions {
+            dialect,
+            endpoint: self.endpoint,
+            region: self.region,
+            path_style: self.path_style.unwrap_or(false),
+            cname: self.cname,
+            sign_v1: self.signature == Some(Signature::V1),
         }
-    }
-    Ok(EndpointOptions {
-        dialect,
-        endpoint: settings.endpoint,
-        region: settings.region,
-        path_style: settings.path_style.unwrap_or(false),
-        cname: settings.cname,
-        sign_v1: settings.signature == Some(Signature::V1),
-    })
-}
-
-async fn of_oss(look: &Look<'_>, settings: &mut StoreSettings) -> Result<(), Error> {
-    let environment = &look.world.environment;
-    let variable = |name: &str| environment.variable(name).map(str::to_owned);
-    fill(&mut settings.endpoint, || variable("OSS_ENDPOINT"));
-    fill(&mut settings.region, || variable("OSS_REGION"));
-    // An endpoint and a region of two places do not go together: a region that was said is not asked for at a profile's
-    // endpoint, and the vendor's own endpoint says its region itself.
-    let endpoint_says = settings.endpoint.as_deref().is_some_and(|endpoint| endpoint.contains(".aliyuncs.com"));
-    if settings.region.is_some() || endpoint_says {
-        return Ok(());
-    }
-    let chosen = settings.profile.as_deref();
-    if let Some(section) = oss::ossutil_section(&oss::ossutil(look).await?, chosen) {
-        let value = |key: &str| section.get(key).cloned();
-        settings.region = value("region");
-        if settings.endpoint.is_none() {
-            settings.endpoint = value("endpoint");
-            let style = value("addressing-style").or_else(|| value("addressingstyle"));
-            settings.path_style = settings.path_style.or(style.as_deref().map(|style| style == "path"));
-            settings.cname |= style.as_deref() == Some("cname");
-        }
-    }
-    if settings.region.is_none() && settings.endpoint.as_deref().is_none_or(|e| !e.contains(".aliyuncs.com")) {
-        let config = oss::Config::read(look).await?;
-        let profile = config.as_ref().and_then(|config| config.profile(environment, chosen));
-        settings.region = profile.map(|profile| profile.region_id.clone()).filter(|region| !region.is_empty());
-    }
-    Ok(())
-}
-
-async fn of_s3(look: &Look<'_>, settings: &mut StoreSettings) -> Result<(), Error> {
-    let environment = &look.world.environment;
-    let ignore = environment.says_yes("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-    let endpoint = environment.first(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]).filter(|_| !ignore);
-    fill(&mut settings.endpoint, || endpoint.map(str::to_owned));
-    fill(&mut settings.region, || s3::region_of(environment, None));
-    if settings.endpoint.is_some() && settings.region.is_some() && settings.path_style.is_some() {
-        return Ok(());
-    }
-    let chosen = settings.profile.as_deref();
-    let name = chosen.or_else(|| environment.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])).unwrap_or("default");
-    let profiles = s3::Profiles::read(look).await?;
-    let Some(profile) = profiles.find(name) else {
-        return if chosen.is_some() { Err(s3::no_profile(name)) } else { Ok(()) };
-    };
-    let value = |key: &str| profile.get(key).cloned();
-    let services = profile.get("services").and_then(|name| profiles.services(name));
-    let service = || services?.get("s3.endpoint_url").cloned();
-    if !ignore {
-        fill(&mut settings.endpoint, || {
-            service().or_else(|| value("s3.endpoint_url")).or_else(|| value("endpoint_url"))
-        });
-    }
-    fill(&mut settings.region, || value("region"));
-    let style = profile.get("s3.addressing_style").map(|style| style == "path");
-    settings.path_style = settings.path_style.or(style);
-    Ok(())
-}
-
-fn fill(place: &mut Option<String>, value: impl FnOnce() -> Option<String>) {
-    if place.is_none() {
-        *place = value();
     }
 }

@@ -35,5 +35,6 @@ pub(crate) mod state;
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(json: &[u8]) {
     state::receipt::fuzz(json);
+    #[cfg(feature = "upload")]
     state::sent::fuzz(json);
 }

@@ -4,4 +4,5 @@ pub(crate) mod download;
 pub(crate) mod engine;
 pub(crate) mod panics;
 mod seat;
+#[cfg(feature = "upload")]
 pub(crate) mod upload;

@@ -12,11 +12,10 @@ use longhaul_core::download::resume::{Target, Verdict};
 use longhaul_core::upload::journal::Recovered;
 
 use crate::client::Client;
-use crate::client::ledger::stored;
 use crate::disk::platform;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state::state_dir::StateDir;
-use crate::disk::state::uploads::{UploadKey, is_barren};
+use crate::disk::state::uploads::{UploadKey, is_barren, stored};
 use crate::error::{Error, ErrorKind};
 use crate::source::range_text;
 use crate::target::{NamedTarget, TargetSnapshot, disk_error};

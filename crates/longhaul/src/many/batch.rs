@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::client::DownloadBuilder;
+#[cfg(feature = "upload")]
 use crate::client::upload::UploadBuilder;
 use crate::disk::folder::FileStat;
 use crate::error::Error;
@@ -145,6 +146,7 @@ impl Batch {
     /// # Cancel safety
     /// Dropping the future drops the transfer, which then stops in order. Input that is read before an upload begins
     /// ([`Client::upload_reader`](crate::Client::upload_reader)) is read no further, and what was kept of it is removed.
+    #[cfg(feature = "upload")]
     pub async fn upload(&self, upload: UploadBuilder, mut tell: impl FnMut(Notice<'_>)) -> Report {
         if self.is_stopped() {
             return Report::not_begun();

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::batch::{Batch, Notice, Report};
+use super::jobs::{AT_ONCE, Jobs};
 use super::targets::{Filter, Target, Targets};
-use super::{AT_ONCE, Jobs};
 use crate::client::{Client, DownloadBuilder};
 use crate::error::Error;
 use crate::objects::ObjectInfo;

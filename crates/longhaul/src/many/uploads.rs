@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::batch::{Batch, Notice, Report};
+use super::jobs::{AT_ONCE, Jobs};
 use super::targets::Filter;
 use super::walk::{FileBelow, FilesBelow, LeftOut, files_below};
-use super::{AT_ONCE, Jobs};
 use crate::client::Client;
 use crate::client::upload::UploadBuilder;
 use crate::error::Error;

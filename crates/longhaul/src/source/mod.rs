@@ -31,7 +31,7 @@ pub use link::LinkSource;
 pub use object::{Dialect, ObjectName, ObjectPrefix};
 pub use range::ByteRange;
 pub(crate) use range::range_text;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "upload", feature = "environment"))]
 pub(crate) use redact::redact;
 pub use redact::redact_for_display;
 pub use web::WebUrl;

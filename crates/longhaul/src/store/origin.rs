@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use longhaul_core::download::step::Fetch;
 
+#[cfg(feature = "_stores")]
 use super::cloud::Cloud;
 use super::{HttpStore, NetFailure, Pace, Reply};
 use crate::source::Address;
@@ -14,6 +15,7 @@ pub(crate) enum Origin {
     /// Behind this URL.
     Web { store: Arc<HttpStore>, url: Address },
     /// In a store whose requests are signed one by one.
+    #[cfg(feature = "_stores")]
     Cloud(Arc<Cloud>),
 }
 
@@ -22,6 +24,7 @@ impl Origin {
     pub(crate) async fn open(&self, fetch: &Fetch) -> Result<Reply, NetFailure> {
         match self {
             Self::Web { store, url } => store.open(url, fetch).await,
+            #[cfg(feature = "_stores")]
             Self::Cloud(cloud) => cloud.open(fetch).await,
         }
     }
@@ -30,6 +33,7 @@ impl Origin {
     pub(crate) fn pace(&self) -> &Pace {
         match self {
             Self::Web { store, .. } => store.pace(),
+            #[cfg(feature = "_stores")]
             Self::Cloud(cloud) => cloud.pace(),
         }
     }
@@ -38,6 +42,7 @@ impl Origin {
     pub(crate) fn server(&self) -> String {
         match self {
             Self::Web { url, .. } => url.origin().ascii_serialization(),
+            #[cfg(feature = "_stores")]
             Self::Cloud(cloud) => cloud.endpoint(),
         }
     }
@@ -46,6 +51,7 @@ impl Origin {
     pub(crate) fn endpoint(&self) -> Option<String> {
         match self {
             Self::Web { .. } => None,
+            #[cfg(feature = "_stores")]
             Self::Cloud(cloud) => Some(cloud.endpoint()),
         }
     }
@@ -54,6 +60,7 @@ impl Origin {
     pub(crate) fn moved_to(&self, url: Address) -> Self {
         match self {
             Self::Web { store, .. } => Self::Web { store: Arc::clone(store), url },
+            #[cfg(feature = "_stores")]
             Self::Cloud(_) => self.clone(),
         }
     }
@@ -62,6 +69,7 @@ impl Origin {
     pub(crate) fn path(&self) -> String {
         match self {
             Self::Web { url, .. } => url.path().to_owned(),
+            #[cfg(feature = "_stores")]
             Self::Cloud(cloud) => super::sign::encode_path(cloud.object().key()),
         }
     }

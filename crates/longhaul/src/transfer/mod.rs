@@ -6,6 +6,7 @@ mod events;
 mod kind;
 mod list_entry;
 mod task;
+#[cfg(feature = "upload")]
 pub(crate) mod upload;
 
 use std::fmt;

@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::world::Stamp;
-use super::{BoxFuture, Credentials, Keys};
+use crate::credentials::{BoxFuture, Credentials, Keys};
 use crate::error::Error;
 
 /// What a search came by.
@@ -201,8 +201,8 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use super::super::Secret;
     use super::*;
+    use crate::credentials::Secret;
     use crate::error::{Disposition, ErrorKind};
 
     fn keys(number: u32) -> Keys {

@@ -1,8 +1,29 @@
-//! What does a process know of its user? Variables and the home folder, read when a program asks for it and not before.
+//! What does a process know of its user? Variables and the home folder, read when a program asks for it and not before;
+//! and what can be found with them.
+//!
+//! | question | room |
+//! |---|---|
+//! | Which settings of a store stand there, and whose keys? | [`lookup`] |
+//! | When are keys looked for again? | [`chain`] |
+//! | Where are they looked for? | [`oss`], [`s3`], with what both have in common: [`search`] |
+//! | What may a search touch? | [`world`] |
+//! | What stands in a file of sections? | [`ini`] |
+
+mod chain;
+mod ini;
+pub(crate) mod lookup;
+mod oss;
+mod s3;
+mod search;
+#[cfg(test)]
+mod tests;
+pub(crate) mod world;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+use crate::error::Error;
 
 /// Variables and a home folder, as credentials and settings of stores are looked up in.
 ///
@@ -74,4 +95,31 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Environment").field("variables", &self.variables.len()).field("home", &self.home).finish()
     }
+}
+
+/// Both halves of a key, or neither.
+fn pair<'a>(
+    id: Option<&'a str>,
+    secret: Option<&'a str>,
+    id_name: &str,
+    secret_name: &str,
+) -> Result<Option<(&'a str, &'a str)>, Error> {
+    match (id, secret) {
+        (Some(id), Some(secret)) => Ok(Some((id, secret))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Error::usage(format!("{id_name} is there and {secret_name} is not"))),
+        (None, Some(_)) => Err(Error::usage(format!("{secret_name} is there and {id_name} is not"))),
+    }
+}
+
+/// For [`fuzzing`](crate::fuzzing).
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let ini = ini::Ini::parse(&text);
+    for name in ["default", "profile x", "Credentials"] {
+        let _ = ini.section(name);
+    }
+    let _ = oss::ossutil_section(&ini, None);
+    let _ = oss::ossutil_section(&ini, Some("x"));
 }

@@ -20,7 +20,7 @@ use reqsign_aliyun_oss::{
 };
 use serde::Deserialize;
 
-use super::environment::Environment;
+use super::Environment;
 use super::ini::{Ini, Section};
 use super::search::{Answer, ask, denied, try_ask};
 use super::world::Look;
@@ -229,7 +229,8 @@ fn of_profile<'a>(
         let mode = profile.mode.to_ascii_lowercase();
         let base = match mode.as_str() {
             "" | "ak" => {
-                return Ok(keys().map(|answer| Answer { keys: super::Keys { token: None, ..answer.keys }, ..answer }));
+                return Ok(keys()
+                    .map(|answer| Answer { keys: crate::credentials::Keys { token: None, ..answer.keys }, ..answer }));
             }
             "ststoken" => return Ok(keys()),
             "credentialsuri" => {

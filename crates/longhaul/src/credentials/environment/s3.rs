@@ -16,7 +16,7 @@ use reqsign_aws_v4::{
 };
 use reqsign_core::Signer;
 
-use super::environment::Environment;
+use super::Environment;
 use super::ini::{Ini, Section};
 use super::search::{Answer, ask, denied, try_ask};
 use super::world::Look;

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use reqsign_core::{Context, ProvideCredential};
 
 use super::world::Look;
-use super::{Keys, Secret};
+use crate::credentials::{Keys, Secret};
 use crate::error::{Disposition, Error, ErrorKind};
 
 /// Keys, and when they end.

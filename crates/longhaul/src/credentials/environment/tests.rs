@@ -3,15 +3,20 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use super::chain::Times;
+use super::lookup::{chain, settings_of};
+use super::world::World;
 use super::*;
+use crate::credentials::{Credentials, Keys, Secret, Static, StoreSettings};
 use crate::error::ErrorKind;
+use crate::source::Dialect;
 use crate::store::HttpOptions;
 
 /// What a service answers: a status and a body, by the request's text.
@@ -602,7 +607,7 @@ async fn settings_are_those_of_the_caller_then_of_variables_then_of_the_profile(
     user.file(".aws/config", "[default]\nregion = file\nendpoint_url = https://file\ns3 =\n  addressing_style = path\n[profile p]\nservices = s\n[services s]\ns3 =\n  endpoint_url = https://service\n");
     user.file(".ossutilconfig", "[default]\nregion = cn-file\nendpoint = https://file\n");
     let of = async |user: &User, dialect, settings: &StoreSettings| {
-        let options = settings_of(dialect, settings, Some(&user.world())).await.unwrap();
+        let options = settings_of(dialect, settings, &user.world()).await.unwrap().into_options(dialect);
         format!(
             "{} {} {}",
             options.endpoint.unwrap_or_default(),
@@ -629,8 +634,8 @@ async fn settings_are_those_of_the_caller_then_of_variables_then_of_the_profile(
     };
     assert_eq!(of(&user, Dialect::S3, &said).await, "e r false");
     assert_eq!(of(&user, Dialect::Oss, &said).await, "e r false");
-    let unasked = settings_of(Dialect::Oss, &nothing, None).await.unwrap();
+    let unasked = nothing.clone().into_options(Dialect::Oss);
     assert_eq!((unasked.endpoint, unasked.region), (None, None), "a library reads no environment by itself");
     let missing = StoreSettings { profile: Some("q".into()), ..StoreSettings::default() };
-    assert_eq!(settings_of(Dialect::S3, &missing, Some(&user.world())).await.unwrap_err().kind(), ErrorKind::Usage);
+    assert_eq!(settings_of(Dialect::S3, &missing, &user.world()).await.unwrap_err().kind(), ErrorKind::Usage);
 }

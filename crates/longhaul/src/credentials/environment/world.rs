@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use reqsign_core::{CommandExecute, CommandOutput, Context, Env, FileRead, HttpSend};
 
-use super::environment::Environment;
+use super::Environment;
 use super::ini::Ini;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::{BadOption, HttpOptions, errand_client};

@@ -14,7 +14,9 @@ pub(crate) mod listing;
 pub(crate) mod receipt;
 mod receipt_log;
 pub(crate) mod search;
+#[cfg(feature = "upload")]
 pub(crate) mod sent;
+#[cfg(feature = "upload")]
 pub(crate) mod spool;
 pub(crate) mod state_dir;
 pub(crate) mod uploads;

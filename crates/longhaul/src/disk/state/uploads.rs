@@ -16,7 +16,7 @@ use crate::disk::beside::place::Place;
 use crate::disk::error::Result;
 use crate::disk::folder::read_at_most;
 use longhaul_core::download::journal::Problem;
-use longhaul_core::upload::journal::{self, Intent, Record, Recovered};
+use longhaul_core::upload::journal::{self, Attempt, Intent, Record, Recovered};
 use longhaul_core::upload::step::FoundJournal;
 use sha2::Digest as _;
 use std::ffi::{OsStr, OsString};
@@ -102,6 +102,15 @@ impl UploadKey {
 /// Whether nothing was begun that could be gone on with, or is to be removed, or settled: the store refused at once.
 pub(crate) fn is_barren(upload: &Recovered) -> bool {
     upload.attempts.iter().all(|attempt| attempt.aborted)
+}
+
+/// What an attempt's acknowledged parts hold.
+pub(crate) fn stored(attempt: &Attempt) -> u64 {
+    let part_len = |number: u32| {
+        let start = u64::from(number.saturating_sub(1)).saturating_mul(attempt.part_len);
+        attempt.facts.len.saturating_sub(start).min(attempt.part_len)
+    };
+    attempt.parts.iter().map(|part| part_len(part.number)).sum()
 }
 
 impl StateDir {

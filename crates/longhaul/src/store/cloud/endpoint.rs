@@ -23,7 +23,7 @@ use super::clock::Clock;
 use crate::advice::Advice;
 use crate::error::Error;
 use crate::source::Dialect;
-use crate::store::sign::{encode, encode_path, oss};
+use crate::store::sign::{Address, OssVersion, Scheme, encode, encode_path};
 
 /// Buckets of which it is remembered where they are.
 const MOVED_MAX: usize = 256;
@@ -66,7 +66,7 @@ impl EndpointOptions {
 pub(crate) struct Endpoint {
     pub(super) dialect: Dialect,
     /// How OSS is signed for.
-    pub(super) version: oss::Version,
+    version: OssVersion,
     pub(super) clock: Clock,
     pub(super) learned: Learned,
     scheme: &'static str,
@@ -146,7 +146,7 @@ impl Endpoint {
         };
         let url = read_url(&text)?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let version = if sign_v1 { oss::Version::V1 } else { oss::Version::V4 };
+        let version = if sign_v1 { OssVersion::V1 } else { OssVersion::V4 };
         let region = match (region.or_else(|| region_of(&host)), dialect) {
             (Some(region), _) => region,
             (None, Dialect::S3) => "us-east-1".to_owned(),
@@ -197,6 +197,12 @@ impl Endpoint {
     /// Nobody on the way can change what is sent.
     pub(super) fn is_https(&self) -> bool {
         self.scheme == "https"
+    }
+
+    /// In whose language a request to this target is signed.
+    pub(super) fn scheme<'a>(&self, target: &'a Target) -> Scheme<'a> {
+        let address = Address { host: &target.host, path_style: target.path_style, below: &target.below };
+        Scheme { dialect: self.dialect, version: self.version, address }
     }
 
     /// Where a request for `key` (empty: the bucket itself) goes, with these parameters.

@@ -25,23 +25,33 @@ impl Cloud {
     /// back is the reply to that. A redirect that must not be followed is a [`NetFault::Redirect`] that says where it
     /// leads. Where there should be credentials and are none, it is as if the store had answered 401.
     pub(crate) async fn open(&self, fetch: &Fetch) -> Result<Reply, NetFailure> {
-        for last in [false, true] {
-            let replied = match self.send(self.fetching(fetch)).await {
-                Ok(replied) => replied,
-                Err(NoReply::Net(failure)) => return Err(failure),
-                Err(NoReply::Refused(refusal)) => return given(Answer::made(401, &self.url), &[], refusal),
-            };
-            let Some((said, body)) = &replied.said else {
-                let reply = lightened(replied.answer.into_reply_with(None));
-                return Ok(self.with_checksum(fetch, reply).await);
-            };
-            let refusal = self.refused(Verb::Fetch, said, &replied);
-            if last || !self.helps_to_sign_again(&replied, &refusal).await {
-                let body = body.clone();
-                return given(replied.answer, &body, refusal);
-            }
+        let (replied, refusal) = match self.open_once(fetch).await? {
+            Opened::Reply(reply) => return Ok(reply),
+            Opened::Refused(replied, refusal) => (replied, refusal),
+        };
+        if !self.helps_to_sign_again(&replied, &refusal).await {
+            return replied.refused(refusal);
         }
-        unreachable!("the last round returns")
+        match self.open_once(fetch).await? {
+            Opened::Reply(reply) => Ok(reply),
+            Opened::Refused(replied, refusal) => replied.refused(refusal),
+        }
+    }
+
+    async fn open_once(&self, fetch: &Fetch) -> Result<Opened, NetFailure> {
+        let replied = match self.send(self.fetching(fetch)).await {
+            Ok(replied) => replied,
+            Err(NoReply::Net(failure)) => return Err(failure),
+            Err(NoReply::Refused(refusal)) => {
+                return given(Answer::made(401, &self.url), &[], refusal).map(Opened::Reply);
+            }
+        };
+        if let Some((said, _)) = &replied.said {
+            let refusal = self.refused(Verb::Fetch, said, &replied);
+            return Ok(Opened::Refused(replied, refusal));
+        }
+        let reply = lightened(replied.answer.into_reply_with(None));
+        Ok(Opened::Reply(self.with_checksum(fetch, reply).await))
     }
 
     fn fetching(&self, fetch: &Fetch) -> Request {
@@ -109,6 +119,20 @@ fn lightened(mut reply: Reply) -> Reply {
         digests.retain(|digest| digest.kind() != DigestKind::Md5);
     }
     reply
+}
+
+/// What came of one request.
+enum Opened {
+    Reply(Reply),
+    Refused(Replied, Refusal),
+}
+
+impl Replied {
+    /// The refusal as the reply to a download.
+    fn refused(self, refusal: Refusal) -> Result<Reply, NetFailure> {
+        let body = self.said.map(|(_, body)| body).unwrap_or_default();
+        given(self.answer, &body, refusal)
+    }
 }
 
 fn given(answer: Answer, body: &[u8], refusal: Refusal) -> Result<Reply, NetFailure> {

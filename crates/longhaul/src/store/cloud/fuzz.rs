@@ -4,21 +4,25 @@ use http::HeaderMap;
 
 use super::refusal::Said;
 use super::request::Verb;
-use super::{facts, list_objects, list_parts, list_uploads, xml};
+#[cfg(feature = "upload")]
+use super::upload;
+use super::{facts, list_objects, xml};
 use crate::source::Dialect;
 
 /// Every document that a good reply may hold.
 pub(crate) fn documents(body: &[u8]) {
     let Some(root) = xml::parse(body) else { return };
+    #[cfg(feature = "upload")]
     for encrypted in [false, true] {
         for after in [0, 1, u32::MAX] {
-            let _ = list_parts::read(&root, after, encrypted);
+            let _ = upload::list_parts::read(&root, after, encrypted);
         }
     }
     for dialect in [Dialect::Oss, Dialect::S3] {
         let _ = facts::completed(dialect, &HeaderMap::new(), &root);
         let _ = list_objects::read(&root, dialect);
-        let _ = list_uploads::read(&root, dialect);
+        #[cfg(feature = "upload")]
+        let _ = upload::list_uploads::read(&root, dialect);
     }
 }
 

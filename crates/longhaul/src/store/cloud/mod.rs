@@ -5,46 +5,47 @@
 //! orders        what shall an object be given beside its bytes?
 //! checksums     which checksums of S3 are sent to whom?
 //! request       signs one request, sends it, and follows what the store itself says of a better place
-//! look put create send_part list_parts complete abort list_uploads list_objects fetch presign    the verbs
+//! look list_objects fetch presign    the verbs of downloads
+//! upload/       those of uploads: put create send_part list_parts complete abort list_uploads
 //! pages         does a list of many pages get on?
 //! facts         what does a reply tell of an object?
 //! refusal       what does an error mean?
 //! ```
 //!
-//! Every verb is one request with one answer. Whether to ask again, and what a lost answer means, is decided in the
-//! core. Nothing here waits: how long an answer may take is the caller's to say, by dropping the future, which is safe
+//! A verb is one question with one answer. Whether to ask again, and what a lost answer means, is decided in the core. What
+//! a room adds to the one request is about *how* the question is asked, never about whether the transfer goes on, and is
+//! bounded:
+//!
+//! - `request` asks again where the store itself says the bucket is, twice at most.
+//! - `fetch` signs again, once, where the store refused the time or the keys and there are better ones by now; and asks for
+//!   the checksum of the object beside its first bytes, for five seconds at most and without effect if it fails.
+//!
+//! Nothing here waits otherwise: how long an answer may take is the caller's to say, by dropping the future, which is safe
 //! at any time and closes the connection.
 
-mod abort;
 mod checksums;
 mod clock;
-mod complete;
-mod create;
 mod endpoint;
 mod facts;
 mod fetch;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod list_objects;
-mod list_parts;
-mod list_uploads;
 mod look;
 mod orders;
 mod pages;
 mod presign;
-mod put;
 mod refusal;
 mod request;
-mod send_part;
-#[cfg(test)]
+#[cfg(all(test, feature = "oss", feature = "s3", feature = "upload"))]
 mod tests;
+#[cfg(feature = "upload")]
+mod upload;
 mod xml;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use longhaul_core::digest::Digest;
-use longhaul_core::upload::step::ObjectFacts;
 use url::Url;
 
 use super::Pace;
@@ -53,14 +54,17 @@ use crate::error::Error;
 use crate::keys::Credentials;
 use crate::source::ObjectName;
 
-pub(crate) use create::Created;
 pub(crate) use endpoint::{Endpoint, EndpointOptions};
 pub(crate) use list_objects::{ListedObject, ObjectsPage, Onward};
+#[cfg(feature = "upload")]
+pub(crate) use orders::Callback;
 use orders::Dress;
-pub(crate) use orders::{Callback, Orders};
+pub(crate) use orders::Orders;
 pub(crate) use pages::Pages;
 pub(crate) use presign::Link;
 pub(crate) use refusal::Refusal;
+#[cfg(feature = "upload")]
+pub(crate) use upload::{Created, Promised, Stored};
 
 /// What can be asked of one object.
 pub(crate) struct Cloud {
@@ -75,26 +79,6 @@ pub(crate) struct Cloud {
     encrypted: AtomicBool,
     /// The store refused to create an upload with a checksum.
     refused_checksum: AtomicBool,
-}
-
-/// An object was stored.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Stored {
-    /// What the reply told of it. Its length is seldom among that.
-    pub(crate) object: ObjectFacts,
-    /// The callback that was asked for failed; this is what the store said of it. The object is stored all the same.
-    pub(crate) callback_failed: Option<String>,
-}
-
-/// Digests of a body that are sent ahead of it, so that the store refuses other bytes ([`Fault::Corrupted`]).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Promised {
-    /// Its MD5, sent as `Content-MD5`.
-    pub(crate) md5: Option<[u8; 16]>,
-    /// Its SHA-256, signed as `x-amz-content-sha256`. OSS has no use for it.
-    pub(crate) sha256: Option<[u8; 32]>,
-    /// Its checksum, sent as `x-amz-checksum-*`: for uploads that were created with one, and for stores that keep it.
-    pub(crate) checksum: Option<Digest>,
 }
 
 impl Cloud {

@@ -3,10 +3,8 @@
 use http::HeaderMap;
 
 use super::Cloud;
-use super::request::address;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::source::Dialect;
-use crate::store::sign::{LINK_LIFE_MAX_S, Signer, Subject, oss, s3};
+use crate::store::sign::{LINK_LIFE_MAX_S, Signer, Subject};
 
 /// What a link is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +53,7 @@ impl Cloud {
             additional: &[],
         };
         let signer = Signer { keys: &keys, region: &target.region, now: self.endpoint.clock.now() };
-        let added = match self.object.dialect() {
-            Dialect::Oss => oss::link(self.endpoint.version, &signer, &subject, life_s),
-            Dialect::S3 => s3::link(&signer, address(&target), &subject, life_s),
-        };
-        query.extend(added);
+        query.extend(self.endpoint.scheme(&target).link(&signer, &subject, life_s));
         let signed = self.endpoint.target(self.object.bucket(), self.object.key(), &query)?;
         Ok(signed.url.into())
     }

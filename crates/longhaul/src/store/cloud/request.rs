@@ -13,13 +13,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::Cloud;
 use super::clock::Told;
-use super::endpoint::{Followed, Target};
+use super::endpoint::Followed;
 use super::refusal::{Refusal, Said, UNEXPLAINED, about_clock};
 use super::xml::{self, Element};
 use crate::keys::Keys;
-use crate::source::Dialect;
 use crate::store::http::{Answer, Ask, NetFailure, Outgoing};
-use crate::store::sign::{Signer, Subject, oss, s3};
+use crate::store::sign::{Signer, Subject};
 
 /// Places that are tried for one request: the store's word is followed twice.
 const PLACES_MAX: u32 = 3;
@@ -225,11 +224,8 @@ impl Cloud {
                 additional: &[],
             };
             let signer = Signer { keys, region: &target.region, now };
-            let added = match self.object.dialect() {
-                Dialect::Oss => oss::head(self.endpoint.version, &signer, &subject),
-                Dialect::S3 => s3::head(&signer, address(&target), &subject, request.payload_sum()),
-            };
-            headers.extend(added);
+            let scheme = self.endpoint.scheme(&target);
+            headers.extend(scheme.head(&signer, &subject, || request.payload_sum()));
         }
         let ask = Ask {
             method: request.verb.method(),
@@ -348,9 +344,4 @@ impl Cloud {
             None => Err(Refusal::unreadable(&format!("{}: the answer is no {root}", self.endpoint.shown()))),
         }
     }
-}
-
-/// What of a target goes into a signature for S3.
-pub(super) fn address(target: &Target) -> s3::Address<'_> {
-    s3::Address { host: &target.host, path_style: target.path_style, below: &target.below }
 }

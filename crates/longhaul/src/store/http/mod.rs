@@ -7,6 +7,7 @@
 //! Bulk data uses HTTP/1.1: one HTTP/2 connection would carry all ranges of an object and share one congestion window.
 //! A server that has only HTTP/2 refuses our ALPN offer; it is then asked again with HTTP/2, and remembered.
 
+#[cfg(feature = "environment")]
 mod errand;
 mod failure;
 #[cfg(any(test, fuzzing))]
@@ -42,15 +43,20 @@ use longhaul_core::words::NetFault;
 use url::Url;
 
 use crate::source::Address;
+#[cfg(feature = "environment")]
 pub(crate) use errand::errand_client;
 pub(crate) use failure::{NetFailure, shown};
 use failure::{Stage, refused_by_proxy, wants_other_protocol};
 use jar::Jar;
-pub(crate) use outgoing::{Handed, Outgoing};
+#[cfg(feature = "upload")]
+pub(crate) use outgoing::Handed;
+pub(crate) use outgoing::Outgoing;
 use proxy::Proxies;
 use redirect::{Way, is_redirect};
 use request::Sender;
-pub(crate) use request::{asking, http_date};
+#[cfg(feature = "_stores")]
+pub(crate) use request::asking;
+pub(crate) use request::http_date;
 use wire::{SendError, Wire};
 
 use super::Pace;
@@ -272,7 +278,7 @@ impl Connections {
         let origin = ask.url.origin().ascii_serialization();
         if self.prefer_http1 && !self.http2_only().contains(&origin) {
             match self.http1.send(ask, uri.clone()).await {
-                Err(error) if wants_other_protocol(&error) => {
+                Err(error) if cfg!(feature = "http2") && wants_other_protocol(&error) => {
                     let mut origins = self.http2_only();
                     if origins.len() >= HTTP2_ONLY_MAX {
                         origins.clear(); // costs each one more handshake

@@ -7,22 +7,24 @@
 //! What cannot be understood is refused: going past a proxy that was asked for could tell somebody what was to be hidden.
 
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::{ClientBuilder, NoProxy, Proxy};
 use url::Url;
 
 use super::{BadOption, ProxyChoice};
 
 /// Schemes of proxies that can be spoken to. With socks5 and socks4 names are looked up here, with socks5h and socks4a
 /// by the proxy.
+#[cfg(feature = "socks")]
 const SCHEMES: [&str; 6] = ["http", "https", "socks5", "socks5h", "socks4", "socks4a"];
+#[cfg(not(feature = "socks"))]
+const SCHEMES: [&str; 2] = ["http", "https"];
 
 /// The proxies that are used. It has no `Debug`: there are passwords in it.
 #[derive(Default, PartialEq, Eq)]
 pub(super) struct Proxies {
-    http: Option<Url>,
-    https: Option<Url>,
+    pub(super) http: Option<Url>,
+    pub(super) https: Option<Url>,
     /// Hosts that are asked directly: names with all below them, addresses, networks; separated by commas.
-    no: String,
+    pub(super) no: String,
 }
 
 impl Proxies {
@@ -58,22 +60,9 @@ impl Proxies {
         let text = |url: &Option<Url>| url.as_ref().map_or_else(String::new, |url| url.to_string());
         Matcher::builder().http(text(&self.http)).https(text(&self.https)).no(self.no.clone()).build()
     }
-
-    /// Sets them for an errand, and nothing that reqwest would find by itself.
-    pub(super) fn set(&self, builder: ClientBuilder) -> Result<ClientBuilder, BadOption> {
-        let mut builder = builder.no_proxy();
-        let no = || NoProxy::from_string(&self.no);
-        if let Some(url) = &self.http {
-            builder = builder.proxy(Proxy::http(url.clone()).map_err(|_| BAD)?.no_proxy(no()));
-        }
-        if let Some(url) = &self.https {
-            builder = builder.proxy(Proxy::https(url.clone()).map_err(|_| BAD)?.no_proxy(no()));
-        }
-        Ok(builder)
-    }
 }
 
-const BAD: BadOption = BadOption("the proxy (http, https, socks5 or socks5h URL)");
+pub(super) const BAD: BadOption = BadOption("the proxy (http, https, socks5 or socks5h URL)");
 
 /// A proxy's URL; without a scheme it is an http proxy.
 fn parse(text: &str) -> Result<Url, BadOption> {

@@ -5,8 +5,6 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::vec::IntoIter;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-
 use crate::threads;
 
 /// The addresses of a host, with port 0.
@@ -16,13 +14,4 @@ use crate::threads;
 pub(super) async fn look_up(host: String) -> io::Result<IntoIter<SocketAddr>> {
     // A lookup may take until its servers are given up, which can be minutes.
     threads::run_beside(move || (host, 0).to_socket_addrs()).await?
-}
-
-/// The same for errands.
-pub(super) struct System;
-
-impl Resolve for System {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move { Ok(Box::new(look_up(name.as_str().to_owned()).await?) as Addrs) })
-    }
 }

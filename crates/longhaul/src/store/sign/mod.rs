@@ -4,8 +4,10 @@
 //! the store's and not the machine's. Nothing here looks at a URL either: bucket and key are told, so that a custom domain
 //! or an address signs like the vendor's own host.
 
-pub(crate) mod oss;
-pub(crate) mod s3;
+#[cfg(feature = "oss")]
+mod oss;
+#[cfg(feature = "s3")]
+mod s3;
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
@@ -14,6 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 use crate::keys::{Keys, Secret};
+use crate::source::Dialect;
 
 /// In place of a digest: the body is not part of the signature.
 pub(crate) const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
@@ -46,6 +49,73 @@ pub(crate) struct Signer<'a> {
     pub(crate) region: &'a str,
     /// The store's time.
     pub(crate) now: Moment,
+}
+
+/// In whose language a request is signed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scheme<'a> {
+    pub(crate) dialect: Dialect,
+    /// For OSS.
+    pub(crate) version: OssVersion,
+    /// For S3.
+    pub(crate) address: Address<'a>,
+}
+
+/// Which version of the scheme of OSS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OssVersion {
+    /// HMAC-SHA1 of the resource and the headers of OSS. Knows no region.
+    V1,
+    /// HMAC-SHA256 of the whole query and the headers of OSS, with a key for one day and region.
+    V4,
+}
+
+/// Where a request goes: the host is always signed, and the path as it is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Address<'a> {
+    /// `Host` as it is sent.
+    pub(crate) host: &'a str,
+    /// The bucket is in the path.
+    pub(crate) path_style: bool,
+    /// What stands in the path before it; of letters that need no encoding.
+    pub(crate) below: &'a str,
+}
+
+#[cfg_attr(
+    not(all(feature = "oss", feature = "s3")),
+    allow(unused_variables, reason = "what only the other one signs")
+)]
+impl Scheme<'_> {
+    /// Signs in the head: what is to be added to it. `payload` is the body's SHA-256; without one the body is not signed.
+    ///
+    /// A dialect that was not built in signs nothing: no store that speaks it is ever asked ([`Stores`](crate::stores)).
+    pub(crate) fn head(
+        self,
+        signer: &Signer<'_>,
+        subject: &Subject<'_>,
+        payload: impl FnOnce() -> Option<[u8; 32]>,
+    ) -> SignedHead {
+        match self.dialect {
+            #[cfg(feature = "oss")]
+            Dialect::Oss => oss::head(self.version, signer, subject),
+            #[cfg(feature = "s3")]
+            Dialect::S3 => s3::head(signer, self.address, subject, payload()),
+            #[cfg(not(all(feature = "oss", feature = "s3")))]
+            _ => SignedHead::new(),
+        }
+    }
+
+    /// Signs a link that works for `life_s` seconds from now: the parameters that are to be added.
+    pub(crate) fn link(self, signer: &Signer<'_>, subject: &Subject<'_>, life_s: u64) -> SignedQuery {
+        match self.dialect {
+            #[cfg(feature = "oss")]
+            Dialect::Oss => oss::link(self.version, signer, subject, life_s),
+            #[cfg(feature = "s3")]
+            Dialect::S3 => s3::link(signer, self.address, subject, life_s),
+            #[cfg(not(all(feature = "oss", feature = "s3")))]
+            _ => SignedQuery::new(),
+        }
+    }
 }
 
 /// A second.

@@ -8,8 +8,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use sha1::Sha1;
 
 use super::{
-    SignedHead, SignedQuery, Signer, Subject, UNSIGNED_PAYLOAD, canonical_query, derived_key, encode_path, hex,
-    hmac_sha256, joined, mac, secret_value, sha256_hex,
+    OssVersion as Version, SignedHead, SignedQuery, Signer, Subject, UNSIGNED_PAYLOAD, canonical_query, derived_key,
+    encode_path, hex, hmac_sha256, joined, mac, secret_value, sha256_hex,
 };
 
 const ALGORITHM: &str = "OSS4-HMAC-SHA256";
@@ -22,17 +22,8 @@ const X_OSS_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-oss-content-
 const X_OSS_DATE: HeaderName = HeaderName::from_static("x-oss-date");
 const X_OSS_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-oss-security-token");
 
-/// Which version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Version {
-    /// HMAC-SHA1 of the resource and the headers of OSS. Knows no region.
-    V1,
-    /// HMAC-SHA256 of the whole query and the headers of OSS, with a key for one day and region.
-    V4,
-}
-
 /// Signs in the head: what is to be added to it.
-pub(crate) fn head(version: Version, signer: &Signer<'_>, subject: &Subject<'_>) -> SignedHead {
+pub(super) fn head(version: Version, signer: &Signer<'_>, subject: &Subject<'_>) -> SignedHead {
     let mut added: SignedHead = Vec::new();
     added.extend(signer.keys.token.as_ref().map(|token| (X_OSS_SECURITY_TOKEN, secret_value(token.expose()))));
     if version == Version::V4 {
@@ -67,7 +58,7 @@ pub(crate) fn head(version: Version, signer: &Signer<'_>, subject: &Subject<'_>)
 
 /// Signs a link that works for `life_s` seconds from now: the parameters that are to be added. Whoever uses the link has
 /// to send the subject's signed headers with it.
-pub(crate) fn link(version: Version, signer: &Signer<'_>, subject: &Subject<'_>, life_s: u64) -> SignedQuery {
+pub(super) fn link(version: Version, signer: &Signer<'_>, subject: &Subject<'_>, life_s: u64) -> SignedQuery {
     let keys = signer.keys;
     let mut added: SignedQuery = Vec::new();
     let mut add = |name: &str, value: String| added.push((name.to_owned(), value));

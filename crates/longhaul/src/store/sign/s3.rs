@@ -4,8 +4,8 @@
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    SignedHead, SignedQuery, Signer, Subject, UNSIGNED_PAYLOAD, canonical_query, derived_key, encode_path, hex,
-    hmac_sha256, joined, secret_value, sha256_hex,
+    Address, SignedHead, SignedQuery, Signer, Subject, UNSIGNED_PAYLOAD, canonical_query, derived_key, encode_path,
+    hex, hmac_sha256, joined, secret_value, sha256_hex,
 };
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -16,17 +16,6 @@ const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
-
-/// Where a request goes: the host is always signed, and the path as it is sent.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Address<'a> {
-    /// `Host` as it is sent.
-    pub(crate) host: &'a str,
-    /// The bucket is in the path.
-    pub(crate) path_style: bool,
-    /// What stands in the path before it; of letters that need no encoding.
-    pub(crate) below: &'a str,
-}
 
 impl Address<'_> {
     /// The path before it is encoded.
@@ -40,7 +29,7 @@ impl Address<'_> {
 }
 
 /// Signs in the head: what is to be added to it. `payload` is the body's SHA-256; without one the body is not signed.
-pub(crate) fn head(
+pub(super) fn head(
     signer: &Signer<'_>,
     address: Address<'_>,
     subject: &Subject<'_>,
@@ -67,7 +56,7 @@ pub(crate) fn head(
 
 /// Signs a link that works for `life_s` seconds from now: the parameters that are to be added. Whoever uses the link has
 /// to send the subject's signed headers with it.
-pub(crate) fn link(signer: &Signer<'_>, address: Address<'_>, subject: &Subject<'_>, life_s: u64) -> SignedQuery {
+pub(super) fn link(signer: &Signer<'_>, address: Address<'_>, subject: &Subject<'_>, life_s: u64) -> SignedQuery {
     let mut headers = subject.headers.clone();
     headers.insert(HOST, plain(address.host));
     let names = signed_names(&headers, subject.additional);

@@ -1,7 +1,7 @@
 //! Removes an upload. DELETE `?uploadId`.
 
-use super::request::{Request, Verb};
-use super::{Cloud, Refusal};
+use crate::store::cloud::request::{Request, Verb};
+use crate::store::cloud::{Cloud, Refusal};
 
 impl Cloud {
     /// Removes the upload and the parts that have arrived. What is on its way may arrive afterwards.

@@ -9,9 +9,9 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use longhaul_core::digest::Digest;
 use longhaul_core::upload::step::CompletedPart;
 
-use super::refusal::Said;
-use super::request::{Request, Verb};
-use super::{Cloud, Refusal, Stored, checksums, facts, xml};
+use crate::store::cloud::refusal::Said;
+use crate::store::cloud::request::{Request, Verb};
+use crate::store::cloud::{Cloud, Refusal, Stored, checksums, facts, xml};
 use crate::store::http::{Answer, Handed, Outgoing};
 
 /// The longest answer of a callback is 1 MB, by OSS's documentation; another page of it says 3.

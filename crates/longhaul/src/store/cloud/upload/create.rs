@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use longhaul_core::digest::DigestKind;
 use longhaul_core::upload::step::Fault;
 
-use super::refusal::TOO_LARGE;
-use super::request::{Request, Verb};
-use super::{Cloud, Refusal, checksums, facts};
+use crate::store::cloud::refusal::TOO_LARGE;
+use crate::store::cloud::request::{Request, Verb};
+use crate::store::cloud::{Cloud, Refusal, checksums, facts};
 
 /// Longest id that is kept: it goes into the journal, and into every URL.
 const UPLOAD_ID_LEN_MAX: usize = 1024;

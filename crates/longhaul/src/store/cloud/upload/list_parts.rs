@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::upload::step::ListedPart;
 
-use super::request::{Request, Verb};
-use super::xml::Element;
-use super::{Cloud, Refusal, checksums, facts};
+use crate::store::cloud::request::{Request, Verb};
+use crate::store::cloud::xml::Element;
+use crate::store::cloud::{Cloud, Refusal, checksums, facts};
 
 /// Parts a page: the most that stores give.
 const PAGE_LEN: u32 = 1000;
@@ -36,7 +36,7 @@ impl Cloud {
 }
 
 /// Parts by number, all behind `after`; a list that says that it goes on has to get on.
-pub(super) fn read(document: &Element, after: u32, encrypted: bool) -> Option<PartsPage> {
+pub(in crate::store::cloud) fn read(document: &Element, after: u32, encrypted: bool) -> Option<PartsPage> {
     let parts: Option<Vec<ListedPart>> = document.all("Part").map(|part| read_part(part, encrypted)).collect();
     let mut parts = parts?;
     // Whoever ignores the marker begins from the first again.
@@ -81,8 +81,8 @@ fn decimal(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::xml;
     use super::*;
+    use crate::store::cloud::xml;
 
     const MD5: &str = "0CC175B9C0F1B6A831C399E269772661";
 

@@ -1,9 +1,9 @@
 //! Which multipart uploads are open? GET `?uploads`, of the bucket.
 
-use super::request::{Request, Verb};
-use super::xml::Element;
-use super::{Cloud, Refusal};
 use crate::source::Dialect;
+use crate::store::cloud::request::{Request, Verb};
+use crate::store::cloud::xml::Element;
+use crate::store::cloud::{Cloud, Refusal};
 
 /// Uploads a page: the most that stores give.
 const PAGE_LEN: u32 = 1000;
@@ -59,7 +59,7 @@ impl Cloud {
     }
 }
 
-pub(super) fn read(document: &Element, dialect: Dialect) -> Option<UploadsPage> {
+pub(in crate::store::cloud) fn read(document: &Element, dialect: Dialect) -> Option<UploadsPage> {
     let encoded = document.encoding(dialect);
     let upload = |upload: &Element| {
         let initiated = upload.text_of("Initiated").and_then(|time| time.parse::<jiff::Timestamp>().ok());
@@ -87,8 +87,8 @@ pub(super) fn read(document: &Element, dialect: Dialect) -> Option<UploadsPage> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::xml;
     use super::*;
+    use crate::store::cloud::xml;
 
     fn page(body: &str) -> Option<UploadsPage> {
         read(&xml::parse(format!("<R>{body}</R>").as_bytes()).unwrap(), Dialect::Oss)

@@ -8,8 +8,8 @@ use http::header::{HeaderName, HeaderValue};
 use longhaul_core::digest::Digest;
 use md5::{Digest as _, Md5};
 
-use super::request::{Request, Verb};
-use super::{Cloud, Promised, Refusal, Stored, checksums};
+use crate::store::cloud::request::{Request, Verb};
+use crate::store::cloud::{Cloud, Promised, Refusal, Stored, checksums};
 use crate::store::http::{Handed, Outgoing};
 
 impl Cloud {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use longhaul_core::digest::DigestKind;
 use longhaul_core::upload::step::ListedPart;
 
-use super::request::{Request, Verb};
-use super::{Cloud, Promised, Refusal, facts};
+use crate::store::cloud::request::{Request, Verb};
+use crate::store::cloud::{Cloud, Promised, Refusal, facts};
 use crate::store::http::Outgoing;
 
 impl Cloud {

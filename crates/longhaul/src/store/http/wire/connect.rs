@@ -12,9 +12,8 @@ use std::time::Duration;
 use http::{HeaderValue, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::dns::Name;
-use hyper_util::client::legacy::connect::proxy::{SocksV4, SocksV5};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -35,9 +34,10 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(super) struct Connector(Arc<Ways>);
 
-struct Ways {
+pub(super) struct Ways {
     tcp: HttpConnector<Names>,
-    names: Names,
+    #[cfg(feature = "socks")]
+    pub(super) names: Names,
     tls: Arc<rustls::ClientConfig>,
     /// For proxies: no protocol is agreed on with them.
     tls_of_proxy: Arc<rustls::ClientConfig>,
@@ -79,8 +79,9 @@ impl Connector {
         };
         Self(Arc::new(Ways {
             tcp,
+            #[cfg(feature = "socks")]
             names,
-            tls: with(if http1 { &["http/1.1"] } else { &["h2", "http/1.1"] }),
+            tls: with(if http1 || !cfg!(feature = "http2") { &["http/1.1"] } else { &["h2", "http/1.1"] }),
             tls_of_proxy: with(&[]),
             proxies,
             user_agent: user_agent.clone(),
@@ -131,6 +132,9 @@ impl Ways {
                 tunnel::open(&mut stream, &format!("{host}:{port}"), &self.user_agent, login, &name).await?;
                 self.finish(stream, to, secure).await
             }
+            #[cfg(not(feature = "socks"))]
+            _ => Err(ConnectError::NoServerName), // `Proxies` takes no other scheme
+            #[cfg(feature = "socks")]
             scheme => {
                 let stream = self.socks(scheme.unwrap_or_default(), &proxy, to, &name).await?;
                 self.finish(stream, to, secure).await
@@ -139,7 +143,7 @@ impl Ways {
     }
 
     /// A TCP connection to a host: to the proxy of this name, or the one that is asked.
-    async fn reach(&self, to: &Uri, proxy: Option<&str>) -> Result<BoxStream, ConnectError> {
+    pub(super) async fn reach(&self, to: &Uri, proxy: Option<&str>) -> Result<BoxStream, ConnectError> {
         match self.tcp.clone().call(to.clone()).await {
             Ok(stream) => Ok(Box::new(stream.into_inner())),
             Err(error) => Err(unreached(&error, proxy)),
@@ -149,40 +153,6 @@ impl Ways {
     async fn finish(&self, stream: BoxStream, to: &Uri, secure: bool) -> Result<Line, ConnectError> {
         let (stream, http2) = if secure { encrypt(&self.tls, stream, to, None).await? } else { (stream, false) };
         Ok(Line::new(stream, false, http2))
-    }
-
-    /// A connection by way of a SOCKS proxy. With `socks5` and `socks4` names are looked up here.
-    async fn socks(&self, scheme: &str, proxy: &Intercept, to: &Uri, name: &str) -> Result<BoxStream, ConnectError> {
-        let default = if to.scheme_str() == Some("https") { 443 } else { 80 };
-        let (mut host, port) = (to.host().unwrap_or_default().to_owned(), to.port_u16().unwrap_or(default));
-        if matches!(scheme, "socks5" | "socks4") && host.trim_matches(['[', ']']).parse::<IpAddr>().is_err() {
-            host = match self.look_up(&host).await? {
-                IpAddr::V4(ip) => ip.to_string(),
-                IpAddr::V6(ip) => format!("[{ip}]"),
-            };
-        }
-        let target: Uri = format!("http://{host}:{port}").parse().map_err(|_| ConnectError::NoServerName)?;
-        let given = Given(Some(TokioIo::new(self.reach(proxy.uri(), Some(name)).await?)));
-        let at = proxy.uri().clone();
-        let refused = |said: String| ConnectError::Socks { said, proxy: name.to_owned() };
-        let connected = if scheme.starts_with("socks4") {
-            SocksV4::new(at, given).call(target).await.map_err(|error| refused(error.to_string()))
-        } else {
-            let mut socks = SocksV5::new(at, given);
-            if let Some((user, password)) = proxy.raw_auth() {
-                socks = socks.with_auth(user.to_owned(), password.to_owned());
-            }
-            socks.call(target).await.map_err(|error| refused(error.to_string()))
-        };
-        connected.map(TokioIo::into_inner)
-    }
-
-    /// An address of a host.
-    async fn look_up(&self, host: &str) -> Result<IpAddr, ConnectError> {
-        let unknown = || Unresolved::Unknown.of(None);
-        let name: Name = host.parse().map_err(|_| unknown())?;
-        let mut addresses = self.names.clone().call(name).await.map_err(|why| why.of(None))?;
-        addresses.next().map(|address| address.ip()).ok_or_else(unknown)
     }
 }
 
@@ -232,7 +202,7 @@ async fn encrypt(
 
 /// Addresses of hosts: those that were given, else the system's.
 #[derive(Clone)]
-struct Names(Arc<HashMap<String, Vec<SocketAddr>>>);
+pub(super) struct Names(Arc<HashMap<String, Vec<SocketAddr>>>);
 
 impl Names {
     fn new(given: &[(String, Vec<SocketAddr>)]) -> Self {
@@ -267,29 +237,12 @@ impl Service<Name> for Names {
     }
 }
 
-/// A connector that has its connection already: the SOCKS handshakes of hyper-util want one.
-struct Given(Option<TokioIo<BoxStream>>);
-
-impl Service<Uri> for Given {
-    type Response = TokioIo<BoxStream>;
-    type Error = io::Error;
-    type Future = std::future::Ready<io::Result<Self::Response>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        std::future::ready(self.0.take().ok_or_else(|| io::ErrorKind::NotConnected.into()))
-    }
-}
-
 /// Both ways of a connection, encrypted or not.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-type BoxStream = Box<dyn Stream>;
+pub(super) type BoxStream = Box<dyn Stream>;
 
 /// A connection on which HTTP is spoken.
 pub(super) struct Line {

@@ -6,6 +6,8 @@
 
 mod connect;
 mod error;
+#[cfg(feature = "socks")]
+mod socks;
 mod tunnel;
 mod watch;
 
@@ -30,8 +32,10 @@ const IDLE_CONNECTIONS_MAX: usize = 64;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What one HTTP/2 stream may have sent that we have not read yet (RFC 9113, 5.2): how fast it can be is this much a
 /// round trip, 2 MiB at 100 ms being 20 MiB/s. More is faster on long lines, and is memory when the disk is slow.
+#[cfg(feature = "http2")]
 const HTTP2_STREAM_WINDOW: u32 = 2 << 20;
 /// The same for all streams of a connection together: with it, memory does not grow with the number of streams.
+#[cfg(feature = "http2")]
 const HTTP2_CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// Most fields of a reply's head.
@@ -58,7 +62,8 @@ impl Wire {
     ) -> Result<Self, BadOption> {
         let user_agent = HeaderValue::from_str(&options.user_agent).map_err(|_| BadOption("the user agent"))?;
         let connector = Connector::new(options, tls, proxies.matcher(), &user_agent, http1);
-        let client = Client::builder(TokioExecutor::new())
+        let mut client = Client::builder(TokioExecutor::new());
+        client
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(if pooled { IDLE_CONNECTIONS_MAX } else { 0 })
@@ -67,11 +72,12 @@ impl Wire {
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
-            .http1_max_headers(FIELDS_MAX)
+            .http1_max_headers(FIELDS_MAX);
+        #[cfg(feature = "http2")]
+        client
             .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW)
-            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
-            .build(connector);
-        Ok(Self { client, proxies: proxies.matcher(), user_agent })
+            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW);
+        Ok(Self { client: client.build(connector), proxies: proxies.matcher(), user_agent })
     }
 
     /// Host and port of the proxy by way of which a URI is asked.
