@@ -6,7 +6,7 @@ use super::journal::{Publishing, Record};
 use super::restart::Restart;
 use super::resume::{Generation, Refusal};
 use super::step::{Failure, Finish, Heard, Note, Step, Verified};
-use super::{Download, Ending, Job};
+use super::{Download, Job};
 use crate::digest::Digest;
 use crate::ranges::Range;
 use crate::words::{DiskFault, FileFacts};
@@ -27,7 +27,7 @@ impl Download {
         }
         let length = g.begin.identity.length.unwrap_or(0);
         self.law(6, g.is_whole(), "a generation with holes is about to be published");
-        self.closing = true;
+        self.phase.seal();
         let mut kinds: Vec<_> = self.expected().iter().map(Digest::kind).collect();
         kinds.sort();
         kinds.dedup();
@@ -75,7 +75,7 @@ impl Download {
     /// The whole is wrong, so no byte of it counts: all of it is voided, durably, and fetched once more.
     fn digest_mismatch(&mut self, expected: Digest, actual: Digest, declared: bool) {
         self.leave_small();
-        self.closing = false;
+        self.phase.go_on();
         let Some(g) = self.files.current() else { return };
         let whole = Range::new(0, g.begin.identity.length.unwrap_or(u64::MAX));
         let generation = g.begin.generation;
@@ -109,7 +109,7 @@ impl Download {
     }
 
     fn after_publish_dir(&mut self) {
-        if self.small_since.is_some() {
+        if self.phase.is_small() {
             return self.done(); // its receipt is there already, and there is no journal
         }
         self.write_receipt();
@@ -132,14 +132,14 @@ impl Download {
     pub(super) fn hear_finish(&mut self, job: Job, heard: Heard) {
         match (job, heard) {
             (Job::Digest, Heard::Digested(computed)) => {
-                if self.ending.is_some() {
-                    self.closing = false; // paused meanwhile; the digest is computed again next time
+                if self.phase.is_ending() {
+                    self.phase.go_on(); // paused meanwhile; the digest is computed again next time
                 } else if self.digests_match(computed) {
                     self.seal();
                 }
             }
             (Job::Seal, Heard::Facts(facts)) => self.sealed(facts),
-            (Job::SealSync | Job::EarlyReceipt, Heard::Done) if self.small_since.is_some() => self.publish_small(),
+            (Job::SealSync | Job::EarlyReceipt, Heard::Done) if self.phase.is_small() => self.publish_small(),
             (Job::SealSync, Heard::Done) => self.record_publishing(),
             (Job::Publishing, Heard::Done) => {
                 self.job(Job::Publish, Step::Publish { replace: self.config.overwrite });
@@ -172,14 +172,12 @@ impl Download {
         }
         match job {
             Job::Publish if fault == DiskFault::Exists => {
-                self.publishing = None;
-                self.closing = false;
+                self.phase.go_on();
                 self.fail(Failure::Refused(Refusal::TargetExists));
             }
             Job::SealSync => {
                 // The last bytes may not be on disk: they are given up and fetched again, as after any failed sync.
-                self.closing = false;
-                self.publishing = None;
+                self.phase.go_on();
                 self.sync_failed_at_seal(fault);
             }
             // The file is at its name already, and safe as far as it can be; only the paperwork failed. The journal
@@ -199,24 +197,21 @@ impl Download {
             Job::LastClaim { .. } | Job::LastFacts | Job::CleanStop => self.pause_failed(fault, "write the journal"),
             Job::RemoveAll => self.pause_failed(fault, "remove the partial file"),
             Job::Digest => {
-                self.closing = false;
+                self.phase.go_on();
                 if fault != DiskFault::Interrupted {
                     self.fail_disk(fault, "read back");
                 }
             }
             // Tried again after the rename, as on the long way.
             Job::EarlyReceipt => {
-                self.closing = false;
-                self.publishing = None;
+                self.phase.go_on();
             }
             Job::Publishing => {
-                self.closing = false;
-                self.publishing = None;
+                self.phase.go_on();
                 self.journal_failed(fault);
             }
             _ => {
-                self.closing = false;
-                self.publishing = None;
+                self.phase.go_on();
                 self.fail_disk(fault, "publish");
             }
         }
@@ -233,8 +228,8 @@ impl Download {
         let generation = self.files.current().map_or(0, |g| g.begin.generation);
         let length = self.files.current().and_then(|g| g.begin.identity.length);
         self.law(6, length == Some(facts.len), "the sealed file does not have the promised length");
-        self.publishing = Some(Publishing { generation, facts });
-        if self.small_since.is_some() {
+        self.phase.publish(Publishing { generation, facts });
+        if self.phase.is_small() {
             return self.sync_small();
         }
         if self.power() {
@@ -245,7 +240,7 @@ impl Download {
     }
 
     fn record_publishing(&mut self) {
-        if let Some(publishing) = self.publishing {
+        if let Some(publishing) = self.phase.publishing() {
             self.record(Job::Publishing, vec![Record::Publishing(publishing)], true);
         }
     }
@@ -259,7 +254,7 @@ impl Download {
         if !self.line.is_empty() || !self.run.is_idle() {
             return;
         }
-        if self.ending != Some(Ending::Discard) {
+        if !self.phase.is_discarding() {
             self.wind_down_small();
         }
         self.settle_failed_sync();
@@ -269,9 +264,10 @@ impl Download {
         if !self.run.is_idle() {
             return;
         }
-        self.closing = true;
-        if self.ending == Some(Ending::Discard) {
-            return if self.opened { self.job(Job::RemoveAll, Step::RemoveAll) } else { self.finish_ending() };
+        let opened = self.phase.is_open();
+        self.phase.close();
+        if self.phase.is_discarding() {
+            return if opened { self.job(Job::RemoveAll, Step::RemoveAll) } else { self.finish_ending() };
         }
         let Some(g) = self.files.current().filter(|_| self.disk.can_claim()) else {
             return self.finish_ending();
@@ -295,21 +291,13 @@ impl Download {
         }
     }
 
-    /// The last steps failed: a pause or cancel did not do what it promises. Others keep their own first reason.
     fn pause_failed(&mut self, fault: DiskFault, during: &'static str) {
-        if !matches!(self.ending, Some(Ending::Fail(_) | Ending::NotModified)) {
-            self.ending = Some(Ending::Fail(Failure::Disk { fault, during }));
-        }
+        self.phase.last_steps_failed(fault, during);
         self.finish_ending();
     }
 
     fn finish_ending(&mut self) {
-        let finish = match self.ending.take() {
-            None | Some(Ending::Pause) => Finish::Paused,
-            Some(Ending::NotModified) => Finish::NotModified,
-            Some(Ending::Discard) => Finish::Discarded,
-            Some(Ending::Fail(failure)) => Finish::Failed(failure),
-        };
+        let finish = self.phase.finish();
         self.finish(finish);
     }
 }

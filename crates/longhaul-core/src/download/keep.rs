@@ -4,7 +4,7 @@ use super::files::{Claimed, Lost, Reading, ToRead, good_ones};
 use super::journal::Record;
 use super::restart::Restart;
 use super::step::{Failure, Heard, Note, Step};
-use super::{Download, Ending, Job};
+use super::{Download, Job};
 use crate::words::{DiskFault, Extent};
 
 impl Download {
@@ -17,7 +17,7 @@ impl Download {
         if self.retry.progress(grown.total) {
             self.belief.progress();
         }
-        if self.small_since.is_none() {
+        if !self.phase.is_small() {
             self.disk.hint_recorded();
             self.record(Job::Hint, vec![Record::Hint { generation, extent }], false);
         }
@@ -47,9 +47,7 @@ impl Download {
 
     pub(super) fn journal_failed(&mut self, fault: DiskFault) {
         self.disk.journal_failed();
-        if self.ending == Some(Ending::Pause) {
-            self.ending = None; // it would promise what the journal does not hold
-        }
+        self.phase.pause_is_void();
         self.fail_disk(fault, "write the journal");
     }
 

@@ -15,6 +15,7 @@
 //! ```
 //!
 //! * [`mod@self`]: what is known, tickets, the one place where steps are chosen (`advance`).
+//! * `phase`: where the run is, and why it ends.
 //! * `config`: what a run is told at its start, and all defaults.
 //! * `open`: what was found, and how the run begins with it.
 //! * `stream`: reply heads, the bodies' ends, begins of generations.
@@ -43,6 +44,7 @@ mod keep;
 mod line;
 mod manner;
 mod open;
+mod phase;
 pub mod restart;
 pub mod resume;
 mod small;
@@ -61,9 +63,10 @@ use crate::words::{Command, DiskFault, Extent, Millis, Ticket};
 use belief::Belief;
 use disk::Disk;
 use files::{Files, Reading};
-use journal::{Publishing, Record};
+use journal::Record;
 use line::Line;
 use manner::Manner;
+use phase::Phase;
 use restart::Restart;
 use resume::Generation;
 use step::{Failure, Finish, Heard, Note, Receipt, Step, Verified};
@@ -122,14 +125,6 @@ struct AtStart {
     restart: Option<Restart>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Ending {
-    Pause,
-    NotModified,
-    Discard,
-    Fail(Failure),
-}
-
 /// One run of one download.
 #[derive(Debug, Clone)]
 pub struct Download {
@@ -141,16 +136,7 @@ pub struct Download {
     belief: Belief,
     manner: Manner,
     retry: Retry,
-
-    opened: bool,
-    over: bool,
-    ending: Option<Ending>,
-    /// The last steps of a run are under way; nothing else is begun.
-    closing: bool,
-    publishing: Option<Publishing>,
-
-    /// Since when the current generation is on the short way.
-    small_since: Option<Millis>,
+    phase: Phase,
     at_start: AtStart,
 }
 
@@ -170,12 +156,7 @@ impl Download {
             belief: Belief::default(),
             manner: Manner::default(),
             retry,
-            opened: false,
-            over: false,
-            ending: None,
-            closing: false,
-            publishing: None,
-            small_since: None,
+            phase: Phase::new(),
             at_start: AtStart::default(),
         };
         if run.config.named {
@@ -189,7 +170,7 @@ impl Download {
     /// The received bytes that count, for progress displays: held, and of these claimed by a record that is on disk.
     /// None, from the moment on when a new generation was decided upon: nothing is added to the old one's any more.
     pub fn held(&self) -> (u64, u64) {
-        if self.files.is_beginning() && self.opened {
+        if self.files.is_beginning() && self.phase.is_open() {
             return (0, 0);
         }
         let under_way = self.run.jobs().map(|job| match job {
@@ -214,15 +195,15 @@ impl Download {
 
     fn advance(&mut self) {
         self.line.looked_at();
-        if self.over || self.closing {
+        if self.phase.is_closing() {
             return;
         }
-        if self.ending.is_some() {
+        if self.phase.is_ending() {
             self.wind_down();
             return;
         }
         self.throttle();
-        if !self.opened && self.config.named || self.run.any(|j| j.blocks_all()) {
+        if !self.phase.is_open() && self.config.named || self.run.any(|j| j.blocks_all()) {
             return;
         }
         if !self.prove() || self.advance_small() {
@@ -257,7 +238,7 @@ impl Download {
         match (job, heard) {
             (Job::Open, Heard::Opened(found)) => self.open(*found),
             (Job::Open, Heard::Failed(fault)) => {
-                self.opened = true;
+                self.phase.opened();
                 self.fail_disk(fault, "open");
             }
             (job, heard) if job.is_begin() => self.hear_begin(job, heard),
@@ -282,9 +263,7 @@ impl Download {
     }
 
     fn fail(&mut self, failure: Failure) {
-        if self.ending.is_none() {
-            self.ending = Some(Ending::Fail(failure));
-        }
+        self.phase.fail(failure);
     }
 
     fn fail_disk(&mut self, fault: DiskFault, during: &'static str) {
@@ -292,7 +271,7 @@ impl Download {
     }
 
     fn finish(&mut self, finish: Finish) {
-        self.over = true;
+        self.phase.over();
         self.run.order(Step::Finish(finish));
     }
 
@@ -319,7 +298,7 @@ impl Download {
     }
 
     fn receipt(&self) -> Option<Receipt> {
-        let (g, publishing) = (self.files.current()?, self.publishing?);
+        let (g, publishing) = (self.files.current()?, self.phase.publishing()?);
         Some(Receipt {
             length: publishing.facts.len,
             identity: g.begin.identity.clone(),
@@ -343,7 +322,7 @@ impl Machine for Download {
 
     fn wake_at(&self) -> Option<Millis> {
         let proving = self.run.any(|j| j.blocks_all() || j.is_proof());
-        if self.over || self.closing || self.ending.is_some() || self.disk.has_lost_unsynced() || proving {
+        if self.phase.is_closing() || self.phase.is_ending() || self.disk.has_lost_unsynced() || proving {
             return None; // something else will be heard first
         }
         let small = self.small_until().filter(|_| !self.files.current().is_some_and(|g| self.is_ready(g)));
@@ -359,20 +338,14 @@ impl Machine for Download {
 
     fn command(&mut self, now: Millis, command: Command) {
         self.run.tick(now);
-        if self.over || self.publishing.is_some() {
-            return;
+        if self.phase.command(command) {
+            self.advance();
         }
-        match (command, &self.ending) {
-            (Command::Pause, None) => self.ending = Some(Ending::Pause),
-            (Command::Discard, _) if !self.closing => self.ending = Some(Ending::Discard),
-            _ => {}
-        }
-        self.advance();
     }
 
     fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {
         self.run.tick(now);
-        if self.over {
+        if self.phase.is_over() {
             return;
         }
         if let Some(i) = self.line.find(ticket) {

@@ -9,7 +9,7 @@ use super::{AtStart, Download, Job};
 
 impl Download {
     pub(super) fn open(&mut self, found: Found) {
-        self.opened = true;
+        self.phase.opened();
         self.at_start = AtStart { free: found.free, traceless: Self::leaves_no_trace(&found), restart: None };
         // Our own finished file may be replaced by a newer version that was begun before.
         self.config.overwrite |= matches!(found.target, Target::File { finished: Some(_), .. });
@@ -56,8 +56,7 @@ impl Download {
             Verdict::FinishPublish { current, publishing } => {
                 self.drop_waiting_head();
                 self.files.resume_published(*current);
-                self.publishing = Some(publishing);
-                self.closing = true;
+                self.phase.publish(publishing);
                 self.after_rename();
             }
             Verdict::Finished(identity) => {

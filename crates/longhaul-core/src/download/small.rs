@@ -45,14 +45,14 @@ impl Download {
         if !small || !first || !self.at_start.traceless || reason.is_some() {
             return false;
         }
-        self.small_since = Some(self.run.now());
+        self.phase.take_short_way(self.run.now());
         self.begun(); // the part file is there since it was locked, and empty
         true
     }
 
     /// When the short way has taken as long as bytes may stay unsynced.
     pub(super) fn small_until(&self) -> Option<u64> {
-        self.small_since.map(|since| since + self.config.sync_every_ms)
+        self.phase.small_since().map(|since| since + self.config.sync_every_ms)
     }
 
     /// The next step on the short way. False when the transfer is not on it (any more).
@@ -72,7 +72,7 @@ impl Download {
 
     /// Back to the long way: all that is held gets the records that it would have had from the begin.
     pub(super) fn leave_small(&mut self) {
-        if self.small_since.take().is_none() {
+        if !self.phase.leave_short_way() {
             return;
         }
         let mut records = vec![Record::Source(self.config.source.clone())];
@@ -89,7 +89,7 @@ impl Download {
         if held > 0 {
             self.leave_small();
         }
-        self.small_since = None;
+        self.phase.leave_short_way();
     }
 
     /// Sealed: the sync of the file and the receipt may go side by side, since neither means anything without the other
@@ -116,7 +116,7 @@ impl Download {
 
     /// Once both are done, the file gets its name.
     pub(super) fn publish_small(&mut self) {
-        if self.small_since.is_none() || self.publishing.is_none() || !self.run.is_idle() {
+        if !self.phase.is_small() || self.phase.publishing().is_none() || !self.run.is_idle() {
             return; // left meanwhile, or not yet
         }
         let whole = self.files.current().is_some_and(|g| g.is_whole());

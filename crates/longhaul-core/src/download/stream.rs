@@ -71,7 +71,7 @@ impl Download {
         let led_away = facts.suggested_name.is_none()
             && facts.led_to.is_some_and(|ending| ending != names::ending_of_no_page(&self.config.wanted_name));
         self.line.head_came(i, self.run.now(), close_framed, led_away);
-        if self.ending.is_some() || self.disk.has_lost_unsynced() {
+        if self.phase.is_ending() || self.disk.has_lost_unsynced() {
             return self.stop(i);
         }
         if self.heard_refusal(i, facts) {
@@ -184,7 +184,7 @@ impl Download {
         if !self.is_wanted(&identity) {
             return;
         }
-        self.closing = true;
+        self.phase.confirm();
         let verified = if identity.is_strong() { Verified::Validator } else { Verified::Length };
         self.already_there(identity.length.unwrap_or(0), verified);
     }
@@ -349,7 +349,7 @@ impl Download {
             self.manner.ask_open_ended();
             return self.stop(i);
         }
-        if !self.opened {
+        if !self.phase.is_open() {
             // The name was not known: the folder is looked at now, while the reply waits.
             self.line.wait(i);
             let stream = self.line.stream(i).ticket;
@@ -492,7 +492,7 @@ impl Download {
         self.disk.is_clean_from_here();
         if self.power() {
             self.disk.folder_changed();
-            if self.small_since.is_none() {
+            if !self.phase.is_small() {
                 self.job(Job::BeginDir, Step::SyncDir);
             }
         }
@@ -542,7 +542,7 @@ impl Download {
     /// It was not stopped by us and brought nothing to its end: where its bytes cannot go, say. A failure like others, or
     /// the same would be asked for at once and for ever.
     fn hear_unasked_end(&mut self, stream: &Stream) {
-        if stream.flow != Flow::Stopping && self.ending.is_none() {
+        if stream.flow != Flow::Stopping && !self.phase.is_ending() {
             self.failed(Trouble::Short, None);
         }
     }

@@ -4,9 +4,9 @@
 //! says more. A 304 ends the run at once. After a 412 the same is asked without them: the reply shows which version there
 //! is, and is judged here like that of a server that does not look at conditions.
 
+use super::Download;
 use super::resume::Generation;
 use super::step::{Failure, Note};
-use super::{Download, Ending};
 use crate::conditions::{Conditions, Unmet};
 use crate::identity::Identity;
 use crate::reply::ReplyFacts;
@@ -49,10 +49,7 @@ impl Download {
     fn end_unmet(&mut self, unmet: Unmet, seen: &Identity) {
         match unmet {
             Unmet::Other => self.fail(Failure::Unmet { seen: Box::new(seen.clone()) }),
-            Unmet::Same if self.ending.is_none() => {
-                self.note(Note::NotModified);
-                self.ending = Some(Ending::NotModified);
-            }
+            Unmet::Same if self.phase.not_modified() => self.note(Note::NotModified),
             Unmet::Same => {}
         }
     }
