@@ -125,7 +125,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (exit, kind) = of_kind(error.kind());
         // An error of the library is one line, whatever names are in it.
-        Self { exit, kind, message: crate::out::one_line(&crate::advice::in_full(&error)).into_owned() }
+        Self { exit, kind, message: crate::printable::one_line(&crate::advice::in_full(&error)).into_owned() }
     }
 }
 

@@ -16,6 +16,7 @@ mod exit;
 mod flags;
 mod limits;
 mod out;
+mod printable;
 mod show;
 mod signals;
 

@@ -16,6 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::flags::cancel::{CancelOptions, PartsFate};
 use crate::flags::common::StateChoice;
 use crate::out;
+use crate::printable;
 use crate::show::{path_fields, text};
 
 pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
@@ -65,7 +66,7 @@ pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
         out::say("no unfinished transfers");
     }
     for end in ends.iter().filter(|end| end.cancelled && !cancel.json) {
-        out::stdout(&out::plain(&format!("{}\n", end.message)))?;
+        out::stdout(&printable::plain(&format!("{}\n", end.message)))?;
     }
     for end in ends.iter().filter(|end| !end.cancelled) {
         out::complain(&end.message);

@@ -24,6 +24,7 @@ use crate::exit::{Exit, Failure};
 use crate::flags::clean::CleanOptions;
 use crate::flags::common::StateChoice;
 use crate::out;
+use crate::printable;
 
 pub(crate) fn run(clean: &CleanOptions) -> Result<Exit, Failure> {
     let builder = settings(&clean.network, &clean.store);
@@ -50,7 +51,7 @@ pub(crate) fn run(clean: &CleanOptions) -> Result<Exit, Failure> {
         json_lines(&left)?;
     } else if wanted {
         for left in left.iter().filter(|left| left.failure().is_none()) {
-            out::stdout(&out::plain(&format!("{}\n", left.outcome())))?;
+            out::stdout(&printable::plain(&format!("{}\n", left.outcome())))?;
         }
     }
     for failure in left.iter().filter_map(Left::failure) {
@@ -69,7 +70,7 @@ fn nothing(clean: &CleanOptions) -> Result<Exit, Failure> {
 /// Says what is left over, and asks whether it is to be settled.
 fn agreed(left: &[Left], perhaps_ours: bool) -> Result<bool, Failure> {
     for left in left {
-        out::stdout(&out::plain(&left.sentence(perhaps_ours)))?;
+        out::stdout(&printable::plain(&left.sentence(perhaps_ours)))?;
     }
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(Failure::usage("there is no terminal to ask on: --yes settles it"));

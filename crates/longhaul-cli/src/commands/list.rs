@@ -9,6 +9,7 @@ use super::{json_lines, offline_client, since_epoch};
 use crate::exit::{Exit, Failure};
 use crate::flags::list::ListOptions;
 use crate::out;
+use crate::printable;
 use crate::show::{path_fields, text};
 
 pub(crate) fn run(list: &ListOptions) -> Result<Exit, Failure> {
@@ -97,7 +98,7 @@ fn table(rows: &[Row], now: Duration) -> String {
     let mut text = String::new();
     for line in &lines {
         let padded: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        text += &out::plain(padded.join("  ").trim_end()).replace('\n', "?");
+        text += &printable::plain(padded.join("  ").trim_end()).replace('\n', "?");
         text.push('\n');
     }
     text

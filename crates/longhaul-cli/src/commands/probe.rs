@@ -6,6 +6,7 @@ use super::{Object, json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
 use crate::flags::probe::ProbeOptions;
 use crate::out;
+use crate::printable;
 use crate::show::text;
 
 pub(crate) fn run(probe: &ProbeOptions) -> Result<Exit, Failure> {
@@ -27,7 +28,7 @@ pub(crate) fn run(probe: &ProbeOptions) -> Result<Exit, Failure> {
     if probe.json {
         json_lines(&[answer])?;
     } else {
-        out::stdout(&out::plain(&answer.sentences()))?;
+        out::stdout(&printable::plain(&answer.sentences()))?;
     }
     Ok(Exit::Done)
 }

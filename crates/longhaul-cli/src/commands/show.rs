@@ -16,6 +16,7 @@ use super::{json_lines, offline_client};
 use crate::exit::{Exit, Failure};
 use crate::flags::show::ShowOptions;
 use crate::out;
+use crate::printable;
 use facts::Facts;
 use sent::Sent;
 use upload::Upload;
@@ -45,7 +46,7 @@ pub(crate) fn run(show: &ShowOptions) -> Result<Exit, Failure> {
         let facts = facts.iter().map(|facts| sentences::of(facts, show.explain));
         let uploads = uploads.iter().map(|upload| upload.sentences(show.explain));
         let sheets: Vec<String> = facts.chain(uploads).chain(sent.iter().map(Sent::sentences)).collect();
-        out::stdout(&out::plain(&sheets.join("\n")))?;
+        out::stdout(&printable::plain(&sheets.join("\n")))?;
     }
     Ok(Exit::Done)
 }

@@ -10,6 +10,7 @@ use super::{absolute, json_lines, offline_client, runtime};
 use crate::exit::{Exit, Failure};
 use crate::flags::verify::VerifyOptions;
 use crate::out;
+use crate::printable;
 use crate::show::{path_fields, text};
 
 /// More ranges than this are summed up for people.
@@ -36,7 +37,7 @@ pub(crate) fn run(verify: &VerifyOptions) -> Result<Exit, Failure> {
     if verify.json {
         json_lines(std::slice::from_ref(&verdict))?;
     } else {
-        out::stdout(&out::plain(&verdict.sentences()))?;
+        out::stdout(&printable::plain(&verdict.sentences()))?;
     }
     Ok(verdict.exit())
 }

@@ -8,6 +8,7 @@ use longhaul::{Event, Progress};
 
 use super::{Subject, text};
 use crate::out;
+use crate::printable;
 
 /// Longer names are shortened in the middle.
 const NAME_CHARS_MAX: usize = 32;
@@ -167,7 +168,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 fn shortened(name: &str) -> String {
-    let name = out::plain(name).replace('\n', "?");
+    let name = printable::plain(name).replace('\n', "?");
     let count = name.chars().count();
     if count <= NAME_CHARS_MAX {
         return name;

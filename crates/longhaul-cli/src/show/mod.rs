@@ -20,6 +20,7 @@ use longhaul::{Digest, Event, Outcome, Progress as Reached, Verified};
 use crate::exit::{Exit, Failure};
 use crate::flags::running::ProgressStyle;
 use crate::out;
+use crate::printable;
 use bar::Bars;
 use plain::Plain;
 
@@ -68,7 +69,7 @@ impl Subject {
     fn name(&self) -> String {
         let name = self.path.as_deref().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
         let name = name.unwrap_or_else(|| self.url.clone());
-        let name = out::one_line(&name);
+        let name = printable::one_line(&name);
         match self.count {
             0 => format!("[{}] {name}", self.number),
             1 => name.into_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use longhaul::{Event, Verified};
 
-use crate::out;
+use crate::printable;
 
 use super::{Finished, Stored, Sum, Way};
 
@@ -84,7 +84,7 @@ pub(crate) fn times(count: u32) -> String {
 
 /// The news in an event that people should see between progress; nothing for progress itself.
 pub(crate) fn news(event: &Event, way: Way) -> Option<String> {
-    sentence(event, way).map(|text| out::one_line(&text).into_owned())
+    sentence(event, way).map(|text| printable::one_line(&text).into_owned())
 }
 
 fn sentence(event: &Event, way: Way) -> Option<String> {
@@ -226,7 +226,7 @@ pub(super) fn sum(sum: &Sum) -> String {
 pub(crate) fn here(path: &Path) -> String {
     let inside = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
     let shown = inside.as_deref().filter(|p| !p.as_os_str().is_empty()).unwrap_or(path).display().to_string();
-    out::one_line(&shown).into_owned()
+    printable::one_line(&shown).into_owned()
 }
 
 /// A path as an argument that can be pasted into a POSIX shell.

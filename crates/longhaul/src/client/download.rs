@@ -14,10 +14,10 @@ use super::{Client, Connections};
 use crate::advice::Advice;
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::names::Names;
+use crate::disk::saved::SavedFiles;
 use crate::drive::download::destination::{Below, Destination};
 use crate::drive::download::run::Request;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::many::Batch;
 use crate::random::{random_id, random_u64};
 use crate::source::LinkSource;
 use crate::source::{ByteRange, Source};
@@ -35,7 +35,7 @@ pub struct DownloadBuilder {
     recorded: Option<journal::Source>,
     destination: Option<Destination>,
     create_dirs: bool,
-    batch: Option<Batch>,
+    saved: Option<SavedFiles>,
     config: Config,
     connections: Connections,
     retries: Option<u32>,
@@ -73,7 +73,7 @@ impl DownloadBuilder {
             recorded: None,
             destination: None,
             create_dirs: false,
-            batch: None,
+            saved: None,
             config: Config::default(),
             connections: Connections::Auto,
             retries: None,
@@ -161,9 +161,9 @@ impl DownloadBuilder {
         self
     }
 
-    /// It belongs together with other downloads: see [`Batch`](crate::Batch).
-    pub fn batch(mut self, batch: &Batch) -> Self {
-        self.batch = Some(batch.clone());
+    /// It takes the place of none of these files.
+    pub(crate) fn beside_saved(mut self, saved: SavedFiles) -> Self {
+        self.saved = Some(saved);
         self
     }
 
@@ -362,7 +362,7 @@ impl DownloadBuilder {
             config,
             destination,
             create_dirs: self.create_dirs,
-            batch: self.batch,
+            saved: self.saved,
             locking: if self.no_lock { Locking::IfPossible } else { Locking::Required },
             remote_time: self.remote_time,
             min_rate: self.min_rate,

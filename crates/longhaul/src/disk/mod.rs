@@ -16,6 +16,7 @@
 //! | How is a file opened that others could have swapped? | [`folder`]; once for many transfers: [`folders`] |
 //! | How are many files synced at once? | [`group`] |
 //! | Are these the right bytes? | [`crc`], [`digests`] |
+//! | Which files did the downloads of a batch save? | [`saved`] |
 //! | What differs between systems? | [`platform`] |
 //! | What went wrong? | [`error`] |
 //!
@@ -29,6 +30,7 @@ pub(crate) mod folder;
 pub(crate) mod folders;
 pub(crate) mod group;
 pub(crate) mod platform;
+pub(crate) mod saved;
 pub(crate) mod state;
 
 /// For [`fuzzing`](crate::fuzzing).

@@ -1,22 +1,18 @@
 //! Transfers that belong together: one switch stops them all, and none of them takes the place of what another one saved.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
 use crate::client::DownloadBuilder;
 #[cfg(feature = "upload")]
 use crate::client::upload::UploadBuilder;
-use crate::disk::folder::FileStat;
+use crate::disk::saved::SavedFiles;
 use crate::error::Error;
 use crate::event::{Event, Outcome};
 use crate::sync::locked;
 use crate::transfer::{Events, Transfer};
-
-/// Files that are remembered, so that memory has a bound however long a list is: about 10 MiB. Two sources of one name
-/// further apart than this are told apart only where `overwrite` is not set.
-const REMEMBERED_MAX: usize = 1 << 16;
 
 /// Transfers that belong together, as those of one list do. Cheap to clone.
 ///
@@ -32,16 +28,9 @@ const REMEMBERED_MAX: usize = 1 << 16;
 /// caller's to say: each is a future, and what it needs is that of one transfer.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    saved: Arc<Mutex<Saved>>,
+    saved: SavedFiles,
     stopped: Arc<watch::Sender<bool>>,
     turns: Arc<Turns>,
-}
-
-#[derive(Debug, Default)]
-struct Saved {
-    /// By device and inode: what the file was saved from.
-    whose: HashMap<(u64, u64), Box<str>>,
-    order: VecDeque<(u64, u64)>,
 }
 
 /// The sources at work, as they are shown.
@@ -96,6 +85,13 @@ impl Report {
 
     pub(super) fn not_begun() -> Self {
         Self { transfer: None, end: JobEnd::NotBegun }
+    }
+}
+
+impl DownloadBuilder {
+    /// It belongs together with other downloads: see [`Batch`](crate::Batch).
+    pub fn batch(self, batch: &Batch) -> Self {
+        self.beside_saved(batch.saved.clone())
     }
 }
 
@@ -162,28 +158,6 @@ impl Batch {
             let _ = ended.changed().await; // the sender is the batch's own
         }
         Turn { turns: Arc::clone(&self.turns), source }
-    }
-
-    /// What a file was saved from by a download of this batch.
-    pub(crate) fn whose(&self, file: &FileStat) -> Option<String> {
-        self.saved().whose.get(&key(file)).map(|whose| whose.as_ref().to_owned())
-    }
-
-    /// A file was saved, or found complete.
-    pub(crate) fn add(&self, file: &FileStat, whose: &str) {
-        let (mut saved, file) = (self.saved(), key(file));
-        if saved.whose.insert(file, whose.into()).is_none() {
-            saved.order.push_back(file);
-        }
-        if saved.order.len() > REMEMBERED_MAX
-            && let Some(oldest) = saved.order.pop_front()
-        {
-            saved.whose.remove(&oldest);
-        }
-    }
-
-    fn saved(&self) -> MutexGuard<'_, Saved> {
-        locked(&self.saved)
     }
 }
 
@@ -263,37 +237,5 @@ async fn pause(transfer: &Transfer, events: &mut Events, tell: &mut impl FnMut(&
             // An error is the transfer's own, and told as such.
             _ = &mut pause => return kept,
         }
-    }
-}
-
-fn key(file: &FileStat) -> (u64, u64) {
-    (file.device, file.facts.inode)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_known_by_what_they_are_and_the_oldest_are_forgotten() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (dir.path().join("a"), dir.path().join("A"));
-        std::fs::write(&a, b"").unwrap();
-        std::fs::hard_link(&a, &b).unwrap();
-        let entry = |path| FileStat::of(std::fs::File::open(path).unwrap()).unwrap();
-        let batch = Batch::default();
-        assert_eq!(batch.whose(&entry(&a)), None);
-        batch.add(&entry(&a), "one");
-        assert_eq!(batch.whose(&entry(&b)).as_deref(), Some("one"));
-        let mut other = entry(&a);
-        for inode in 0..2 * REMEMBERED_MAX as u64 {
-            other.device = entry(&a).device + 1;
-            other.facts.inode = inode;
-            batch.add(&other, "more");
-            batch.add(&other, "more");
-        }
-        assert_eq!(batch.saved().whose.len(), REMEMBERED_MAX);
-        assert_eq!(batch.saved().order.len(), REMEMBERED_MAX);
-        assert_eq!(batch.whose(&entry(&a)), None);
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::several::told;
 use crate::exit::Failure;
 use crate::flags::get::{GetOptions, SaveAs, Sources};
-use crate::out;
+use crate::printable;
 use crate::signals::Signal;
 
 /// One thing to fetch.
@@ -104,6 +104,6 @@ impl<'a> List<'a> {
 /// An object that cannot be saved under its name.
 fn unsaved(why: &Error) -> Failure {
     let failure = Failure::from(why.clone());
-    let message = out::one_line(&format!("{why}; fetch it by itself, with -o NAME")).into_owned();
+    let message = printable::one_line(&format!("{why}; fetch it by itself, with -o NAME")).into_owned();
     Failure { message, ..failure }
 }

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use longhaul::many::{FileBelow, LeftOut, files_below};
 use longhaul::{ObjectName, ObjectPrefix};

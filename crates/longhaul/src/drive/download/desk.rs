@@ -28,10 +28,10 @@ use crate::disk::beside::publish;
 use crate::disk::error::DiskError;
 use crate::disk::folders::{Folders, Within};
 use crate::disk::group::{SyncTarget, Volume};
+use crate::disk::saved::SavedFiles;
 use crate::disk::state::receipt;
 use crate::disk::state::state_dir::StateDir;
 use crate::drive::seat;
-use crate::many::Batch;
 use crate::threads;
 
 /// Stack of the thread that syncs a claim, in bytes.
@@ -87,8 +87,8 @@ pub(super) struct Setup {
     pub(super) source: Source,
     pub(super) state: Option<Arc<StateDir>>,
     pub(super) folders: Arc<Folders>,
-    /// The downloads whose files it must not take the place of.
-    pub(super) batch: Option<Batch>,
+    /// The files that it must not take the place of.
+    pub(super) saved: Option<SavedFiles>,
 }
 
 /// The files of one download.
@@ -285,8 +285,8 @@ impl Desk {
                     self.expect_unclaimed(place)?;
                 }
                 let published = publish::publish(place, &*self.part(Slot::Main)?, replace)?;
-                if let Some(batch) = &self.setup.batch {
-                    batch.add(&published, &place.whose);
+                if let Some(saved) = &self.setup.saved {
+                    saved.add(&published, &place.whose);
                 }
                 self.published = true;
             }
@@ -364,19 +364,19 @@ impl Desk {
         if !matches!(target, Target::Absent) {
             self.expect_unclaimed(place)?;
         }
-        if let (Some(batch), Target::File { finished: Some(_), .. }) = (&self.setup.batch, &target)
+        if let (Some(saved), Target::File { finished: Some(_), .. }) = (&self.setup.saved, &target)
             && let Some(entry) = place.folder.look(place.names.target())?
         {
-            batch.add(&entry, &place.whose);
+            saved.add(&entry, &place.whose);
         }
         Ok(target)
     }
 
     fn expect_unclaimed(&self, place: &Place) -> Result<(), DiskError> {
-        let Some(batch) = &self.setup.batch else { return Ok(()) };
+        let Some(saved) = &self.setup.saved else { return Ok(()) };
         let name = place.names.target();
         let Some(entry) = place.folder.look(name)? else { return Ok(()) };
-        match batch.whose(&entry).filter(|whose| *whose != place.whose) {
+        match saved.whose(&entry).filter(|whose| *whose != place.whose) {
             Some(whose) => Err(DiskError::saved_here(&place.folder.path_of(name), whose)),
             None => Ok(()),
         }

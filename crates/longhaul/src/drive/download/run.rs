@@ -25,13 +25,13 @@ use super::{Aside, Remembered, Reports, Shared, failed, range_text};
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::part_file::PartFile;
 use crate::disk::folders::{Folders, Within};
+use crate::disk::saved::SavedFiles;
 use crate::disk::state::hosts::Hosts;
 use crate::disk::state::state_dir::StateDir;
 use crate::drive::engine::{self, Hands, RunEvent, Tell};
 use crate::drive::panics::Panicked;
 use crate::drive::seat::{Desk as _, Seat};
 use crate::event::Progress;
-use crate::many::Batch;
 use crate::store::Origin;
 use crate::sync::locked;
 use crate::threads;
@@ -42,7 +42,7 @@ pub(crate) struct Request {
     pub(crate) config: Config,
     pub(crate) destination: Destination,
     pub(crate) create_dirs: bool,
-    pub(crate) batch: Option<Batch>,
+    pub(crate) saved: Option<SavedFiles>,
     pub(crate) locking: Locking,
     pub(crate) remote_time: bool,
     pub(crate) min_rate: u64,
@@ -76,7 +76,7 @@ pub(crate) async fn run(request: &Request, commands: &mut mpsc::Receiver<Command
         source: request.config.source.clone(),
         state: request.state.clone(),
         folders: request.folders.clone(),
-        batch: request.batch.clone(),
+        saved: request.saved.clone(),
     };
     let desk = Seat::here(Desk::new(shared.clone(), slots.clone(), setup));
     let hands = DownloadHands {
