@@ -58,8 +58,97 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// The bytes that a new journal of this kind begins with.
-pub(crate) fn header(kind: u16) -> [u8; HEADER_LEN] {
+/// A record of one kind of journal: how it is framed, and what records fold into.
+pub trait JournalRecord: Sized {
+    /// `kind` in the header of a journal of such records.
+    const JOURNAL: u16;
+    /// A journal, folded.
+    type Recovered;
+
+    /// Its code in the frame.
+    fn code(&self) -> u8;
+
+    /// Writes its payload.
+    fn write(&self, payload: &mut Writer<'_>);
+
+    /// The record with this code; `None` when the payload is not legal.
+    fn read(code: u8, payload: &mut Reader<'_>) -> Option<Self>;
+
+    /// The same in several records, where one would be too long for a frame; empty where it is not.
+    fn split(&self) -> Vec<Self>;
+
+    /// What a journal folds into that begins with this record; `None` when none does.
+    fn begin(self) -> Option<Self::Recovered>;
+
+    /// Adds this record to what the ones before folded into.
+    ///
+    /// # Errors
+    /// [`Problem::Contradiction`].
+    fn fold_into(self, recovered: &mut Self::Recovered) -> Result<(), Problem>;
+
+    /// How far the journal is readable that was folded into this.
+    fn readable(recovered: &mut Self::Recovered) -> &mut Readable;
+
+    /// The id of the transfer that a journal is of.
+    fn id_of(recovered: &Self::Recovered) -> [u8; 16];
+
+    /// The same of a record, when it has it.
+    fn id(&self) -> Option<[u8; 16]>;
+}
+
+/// How far a journal is readable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Readable {
+    /// Bytes that count; an append goes here, after the rest was cut off.
+    pub len: u64,
+    /// The sequence number of the next frame.
+    pub next_sequence: u32,
+    /// Whether bytes behind `len` were ignored.
+    pub torn: bool,
+}
+
+/// The bytes that a new journal of such records begins with.
+pub fn header<R: JournalRecord>() -> [u8; HEADER_LEN] {
+    header_of(R::JOURNAL)
+}
+
+/// Appends the frames of records to `out`, from this sequence number on; the next one is given back.
+pub fn encode<R: JournalRecord>(records: &[R], mut sequence: u32, out: &mut Vec<u8>) -> u32 {
+    let mut frame = |record: &R| {
+        write(record.code(), sequence, out, |payload| record.write(payload));
+        sequence = sequence.wrapping_add(1);
+    };
+    for record in records {
+        match record.split() {
+            pieces if pieces.is_empty() => frame(record),
+            pieces => pieces.iter().for_each(&mut frame),
+        }
+    }
+    sequence
+}
+
+/// Reads a whole journal, as far as it is readable.
+///
+/// # Errors
+/// Why nothing of it can be used.
+pub fn decode<R: JournalRecord>(file: &[u8]) -> Result<R::Recovered, Problem> {
+    check_header(file, R::JOURNAL)?;
+    let (mut at, mut sequence) = (HEADER_LEN, 0u32);
+    let mut recovered: Option<R::Recovered> = None;
+    while let Some((record, len)) = read(&file[at..], sequence, R::read) {
+        match &mut recovered {
+            None => recovered = Some(record.begin().ok_or(Problem::Contradiction)?),
+            Some(recovered) => record.fold_into(recovered)?,
+        }
+        at += len;
+        sequence = sequence.wrapping_add(1);
+    }
+    let mut recovered = recovered.ok_or(Problem::Short)?;
+    *R::readable(&mut recovered) = Readable { len: at as u64, next_sequence: sequence, torn: at < file.len() };
+    Ok(recovered)
+}
+
+fn header_of(kind: u16) -> [u8; HEADER_LEN] {
     let mut out = [0; HEADER_LEN];
     out[..8].copy_from_slice(MAGIC);
     out[8..10].copy_from_slice(&VERSION.to_le_bytes());
@@ -70,7 +159,7 @@ pub(crate) fn header(kind: u16) -> [u8; HEADER_LEN] {
 }
 
 /// Checks the header of a whole journal file.
-pub(crate) fn check_header(file: &[u8], wanted: u16) -> Result<(), Problem> {
+fn check_header(file: &[u8], wanted: u16) -> Result<(), Problem> {
     let header = file.get(..HEADER_LEN).ok_or(Problem::Short)?;
     if &header[..8] != MAGIC {
         return Err(Problem::Foreign);
@@ -88,7 +177,7 @@ pub(crate) fn check_header(file: &[u8], wanted: u16) -> Result<(), Problem> {
 }
 
 /// Appends one frame; `payload` writes what is in it.
-pub(crate) fn write(kind: u8, sequence: u32, out: &mut Vec<u8>, payload: impl FnOnce(&mut Writer<'_>)) {
+fn write(kind: u8, sequence: u32, out: &mut Vec<u8>, payload: impl FnOnce(&mut Writer<'_>)) {
     let head = out.len();
     out.extend_from_slice(&[0; 8]);
     out.extend_from_slice(&sequence.to_le_bytes());
@@ -102,7 +191,7 @@ pub(crate) fn write(kind: u8, sequence: u32, out: &mut Vec<u8>, payload: impl Fn
 
 /// Reads the frame that begins here, if it is whole, has this sequence number and `record` makes something of its kind
 /// and its payload to the last byte; with the frame's length.
-pub(crate) fn read<'a, R>(
+fn read<'a, R>(
     bytes: &'a [u8],
     sequence: u32,
     record: impl FnOnce(u8, &mut Reader<'a>) -> Option<R>,
@@ -125,7 +214,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
 }
 
 /// Writes the parts of a payload.
-pub(crate) struct Writer<'a>(pub(crate) &'a mut Vec<u8>);
+pub struct Writer<'a>(pub(crate) &'a mut Vec<u8>);
 
 impl Writer<'_> {
     pub(crate) fn u8(&mut self, v: u8) {
@@ -156,7 +245,7 @@ impl Writer<'_> {
 }
 
 /// Reads the parts of a payload: `None` when they are not there or not legal.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+pub struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
     pub(crate) fn take(&mut self, n: usize) -> Option<&'a [u8]> {

@@ -48,7 +48,7 @@ pub mod crc;
 pub mod digest;
 pub mod download;
 pub mod fault;
-mod frame;
+pub mod frame;
 pub mod identity;
 pub mod names;
 pub mod pace;

@@ -11,6 +11,7 @@ use longhaul_core::download::journal::{
     Begin, Folded, HEADER_LEN, Problem, Publishing, Record, Recovered, Source, decode, encode, header,
 };
 use longhaul_core::download::restart::Restart;
+use longhaul_core::frame::Readable;
 use longhaul_core::identity::Identity;
 use longhaul_core::ranges::Range;
 use longhaul_core::window::Window;
@@ -154,12 +155,15 @@ fn every_record_comes_back() {
         promote: true,
         publishing: Some(Publishing { generation: 1, facts: facts(9) }),
         history: vec![Restart::Damaged, Restart::Changed],
-        valid_len: *len as u64,
-        next_sequence: sample().len() as u32,
-        torn: false,
+        readable: Readable { len: *len as u64, next_sequence: sample().len() as u32, torn: false },
     };
     assert_eq!(*last, want);
     assert_eq!(read[8].1.old.as_ref().unwrap().claims, [extent(0, MIB)]);
+}
+
+/// The same, as read from a file with more (or no more) behind it.
+fn torn(recovered: Recovered, torn: bool) -> Recovered {
+    Recovered { readable: Readable { torn, ..recovered.readable }, ..recovered }
 }
 
 #[test]
@@ -202,7 +206,7 @@ fn a_claim_of_many_extents_is_split_and_comes_back_whole() {
     let extents: Vec<Extent> = (0..10_000).map(|i| extent(i * MIB, MIB)).collect();
     let claim = Record::Claim { generation: 0, extents: extents.clone() };
     let read = decode(&file(&[Record::Source(source()), Record::Begin(first()), claim])).unwrap();
-    assert_eq!((read.current.unwrap().claims, read.next_sequence), (extents, 5));
+    assert_eq!((read.current.unwrap().claims, read.readable.next_sequence), (extents, 5));
 }
 
 #[test]
@@ -227,7 +231,7 @@ fn torn_at_any_byte_everything_before_the_torn_record_counts() {
         match prefixes.iter().rfind(|(len, _)| *len <= cut) {
             None => assert_eq!(read, Err(Problem::Short), "cut at {cut}"),
             Some((len, want)) => {
-                assert_eq!(read, Ok(Recovered { torn: *len < cut, ..want.clone() }), "cut at {cut}");
+                assert_eq!(read, Ok(torn(want.clone(), *len < cut)), "cut at {cut}");
             }
         }
     }
@@ -246,7 +250,7 @@ fn with_any_bit_flipped_only_what_lies_before_it_counts() {
                 _ if at < HEADER_LEN => assert_eq!(read, Err(Problem::Damaged)),
                 None => assert_eq!(read, Err(Problem::Short)),
                 Some((_, want)) => {
-                    assert_eq!(read, Ok(Recovered { torn: true, ..want.clone() }), "byte {at} bit {bit}")
+                    assert_eq!(read, Ok(torn(want.clone(), true)), "byte {at} bit {bit}")
                 }
             }
         }
@@ -261,14 +265,14 @@ fn with_any_stretch_overwritten_only_what_lies_before_it_counts() {
     for at in first_len..whole.len() {
         for len in [2, 16, 64, usize::MAX] {
             for fill in [0, 0xff, 0x5a] {
-                let mut torn = whole.clone();
+                let mut damaged = whole.clone();
                 let end = at.saturating_add(len).min(whole.len());
-                torn[at..end].fill(fill);
-                let read = decode(&torn).unwrap();
+                damaged[at..end].fill(fill);
+                let read = decode(&damaged).unwrap();
                 // Nothing but a prefix of the truth, and none of the bytes that changed.
-                let valid = read.valid_len as usize;
-                assert!(prefixes.iter().any(|(_, p)| Recovered { torn: read.torn, ..p.clone() } == read));
-                assert_eq!(torn[..valid], whole[..valid]);
+                let valid = read.readable.len as usize;
+                assert!(prefixes.iter().any(|(_, p)| torn(p.clone(), read.readable.torn) == read));
+                assert_eq!(damaged[..valid], whole[..valid]);
             }
         }
     }
@@ -285,13 +289,13 @@ fn a_stale_frame_behind_a_torn_tail_is_never_reached() {
         out
     };
     // The tail was torn in its first frame, and its second frame reached the disk whole.
-    let mut torn = [good.clone(), frames(2, &[1, 2])].concat();
-    torn[good.len() + FRAME_HEAD_LEN] ^= 1;
-    assert_eq!(decode(&torn), Ok(Recovered { torn: true, ..want.clone() }));
+    let mut tail = [good.clone(), frames(2, &[1, 2])].concat();
+    tail[good.len() + FRAME_HEAD_LEN] ^= 1;
+    assert_eq!(decode(&tail), Ok(torn(want.clone(), true)));
     // Frames of any other place in the sequence, right where the next one belongs.
     for sequence in [0, 1, 3, 4, u32::MAX] {
         let read = decode(&[good.clone(), frames(sequence, &[1])].concat());
-        assert_eq!(read, Ok(Recovered { torn: true, ..want.clone() }), "sequence {sequence}");
+        assert_eq!(read, Ok(torn(want.clone(), true)), "sequence {sequence}");
     }
     // Two old frames behind one new one: the numbers do not go on.
     let old = frames(2, &[7, 8, 9]);
@@ -303,7 +307,7 @@ fn a_stale_frame_behind_a_torn_tail_is_never_reached() {
     };
     over[good.len()..good.len() + new.len()].copy_from_slice(&new);
     let read = decode(&over).unwrap();
-    assert_eq!((read.next_sequence, read.torn), (3, true));
+    assert_eq!((read.readable.next_sequence, read.readable.torn), (3, true));
 }
 
 #[test]
@@ -344,7 +348,7 @@ fn what_is_no_journal_of_ours_has_a_reason() {
 #[test]
 fn absurd_payloads_end_the_journal_before_them() {
     let good = file(&sample()[..2]);
-    let want = Recovered { torn: true, ..decode(&good).unwrap() };
+    let want = torn(decode(&good).unwrap(), true);
     let u32s = |values: &[u32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     let u64s = |values: &[u64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     let begin = |slot: u8, block_len: u64, reason: u8, identity: &[u8]| {

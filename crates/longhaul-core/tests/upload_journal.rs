@@ -9,6 +9,7 @@
 
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::download::journal::{self as download, HEADER_LEN, Problem};
+use longhaul_core::frame::Readable;
 use longhaul_core::upload::journal::{
     Attempt, Before, Intent, PART_NUMBER_MAX, Record, RecordedPart, Recovered, Whole, decode, encode, header,
 };
@@ -111,6 +112,11 @@ fn prefixes() -> Vec<(usize, Recovered)> {
         .collect()
 }
 
+/// The same, as read from a file with more (or no more) behind it.
+fn torn(recovered: Recovered, torn: bool) -> Recovered {
+    Recovered { readable: Readable { torn, ..recovered.readable }, ..recovered }
+}
+
 #[test]
 fn every_record_comes_back() {
     let read: Vec<Recovered> = prefixes().into_iter().map(|(_, read)| read).collect();
@@ -160,7 +166,7 @@ fn every_record_comes_back() {
     // Of the earlier ones only that is kept which may have left an upload behind.
     assert_eq!(read[15].attempts, [nameless, put]);
     assert_eq!(read[15].history, [Restart::SourceChanged, Restart::SourceChanged, Restart::IntentOnly]);
-    assert_eq!((read[15].next_sequence, read[15].torn), (16, false));
+    assert_eq!((read[15].readable.next_sequence, read[15].readable.torn), (16, false));
 }
 
 #[test]
@@ -224,7 +230,7 @@ fn torn_at_any_byte_everything_before_the_torn_record_counts() {
         match prefixes.iter().rfind(|(len, _)| *len <= cut) {
             None => assert_eq!(read, Err(Problem::Short), "cut at {cut}"),
             Some((len, want)) => {
-                assert_eq!(read, Ok(Recovered { torn: *len < cut, ..want.clone() }), "cut at {cut}");
+                assert_eq!(read, Ok(torn(want.clone(), *len < cut)), "cut at {cut}");
             }
         }
     }
@@ -243,7 +249,7 @@ fn with_any_bit_flipped_only_what_lies_before_it_counts() {
                 _ if at < HEADER_LEN => assert_eq!(read, Err(Problem::Damaged)),
                 None => assert_eq!(read, Err(Problem::Short)),
                 Some((_, want)) => {
-                    assert_eq!(read, Ok(Recovered { torn: true, ..want.clone() }), "byte {at} bit {bit}")
+                    assert_eq!(read, Ok(torn(want.clone(), true)), "byte {at} bit {bit}")
                 }
             }
         }
@@ -277,7 +283,7 @@ fn frame(sequence: u32, kind: u8, payload: &[u8]) -> Vec<u8> {
 #[test]
 fn absurd_payloads_end_the_journal_before_them() {
     let good = file(&sample()[..3]);
-    let want = Recovered { torn: true, ..decode(&good).unwrap() };
+    let want = torn(decode(&good).unwrap(), true);
     let u32s = |values: &[u32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     let cases: Vec<(&str, u8, Vec<u8>)> = vec![
         ("unknown kind 0", 0, vec![]),

@@ -15,6 +15,7 @@ mod tests;
 use longhaul_core::download::journal::{self, Source};
 use longhaul_core::download::resume;
 use longhaul_core::download::resume::{Found, FoundJournal, Target};
+use longhaul_core::frame::Readable;
 use longhaul_core::identity::Identity;
 use longhaul_core::reply::{Asked, ReplyFacts, Verdict, judge, judge_part};
 use longhaul_core::window::Window;
@@ -48,11 +49,11 @@ pub const TARGETS: &[(&str, Decoder)] = &[
 /// A download's journal as it lies on disk.
 pub fn download_journal(file: &[u8]) {
     let Ok(recovered) = journal::decode(file) else { return };
-    assert!(recovered.valid_len <= file.len() as u64);
-    assert_eq!(recovered.torn, recovered.valid_len < file.len() as u64);
+    assert!(recovered.readable.len <= file.len() as u64);
+    assert_eq!(recovered.readable.torn, recovered.readable.len < file.len() as u64);
     // What counts of it says the same without the rest.
-    let whole = journal::decode(&file[..recovered.valid_len as usize])
-        .map(|r| journal::Recovered { torn: recovered.torn, ..r });
+    let whole = journal::decode(&file[..recovered.readable.len as usize])
+        .map(|r| journal::Recovered { readable: Readable { torn: recovered.readable.torn, ..r.readable }, ..r });
     assert_eq!(whole.as_ref(), Ok(&recovered));
     let facts = FileFacts { len: 1 << 30, inode: 7, mtime_ns: 1, ctime_ns: 1 };
     for main in [None, Some(facts), recovered.current.as_ref().and_then(|current| current.clean_stop)] {
@@ -72,7 +73,7 @@ pub fn download_records(records: &[u8]) {
 /// An upload's journal as it lies on disk.
 pub fn upload_journal(file: &[u8]) {
     let Ok(recovered) = upload::journal::decode(file) else { return };
-    assert!(recovered.valid_len <= file.len() as u64);
+    assert!(recovered.readable.len <= file.len() as u64);
     // A compacted journal says the same.
     let mut again = upload::journal::header().to_vec();
     upload::journal::encode(&recovered.records(), 0, &mut again);

@@ -8,7 +8,7 @@
 
 use super::held::Slot;
 use super::restart::Restart;
-use crate::frame::{self, KIND_DOWNLOAD, Reader, TEXT_MAX, Writer};
+use crate::frame::{self, JournalRecord, KIND_DOWNLOAD, Readable, Reader, TEXT_MAX, Writer};
 pub use crate::frame::{HEADER_LEN, Problem, VERSION};
 use crate::identity::Identity;
 use crate::ranges::Range;
@@ -144,67 +144,26 @@ pub struct Recovered {
     pub publishing: Option<Publishing>,
     /// Every restart and void, in order, for `show --explain`.
     pub history: Vec<Restart>,
-    /// Bytes of the file that count; an append goes here, after the rest was cut off.
-    pub valid_len: u64,
-    /// The sequence number of the next frame.
-    pub next_sequence: u32,
-    /// Whether bytes behind `valid_len` were ignored.
-    pub torn: bool,
+    /// How far the journal is readable.
+    pub readable: Readable,
 }
 
 /// The bytes that a new journal begins with.
 pub fn header() -> [u8; HEADER_LEN] {
-    frame::header(KIND_DOWNLOAD)
+    frame::header::<Record>()
 }
 
-/// Appends the frames of `records` to `out` and returns the next sequence number.
+/// Appends the frames of records to `out`, from this sequence number on; the next one is given back. Long lists are split.
 pub fn encode(records: &[Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
-    let mut sequence = sequence;
-    for record in records {
-        match record {
-            Record::Claim { generation, extents } if extents.len() > LIST_MAX => {
-                for part in extents.chunks(LIST_MAX) {
-                    let part = Record::Claim { generation: *generation, extents: part.to_vec() };
-                    frame::write(part.kind(), sequence, out, |w| w.record(&part));
-                    sequence = sequence.wrapping_add(1);
-                }
-            }
-            Record::Void { generation, ranges, reason } if ranges.len() > LIST_MAX => {
-                for part in ranges.chunks(LIST_MAX) {
-                    let part = Record::Void { generation: *generation, ranges: part.to_vec(), reason: *reason };
-                    frame::write(part.kind(), sequence, out, |w| w.record(&part));
-                    sequence = sequence.wrapping_add(1);
-                }
-            }
-            record => {
-                frame::write(record.kind(), sequence, out, |w| w.record(record));
-                sequence = sequence.wrapping_add(1);
-            }
-        }
-    }
-    sequence
+    frame::encode(records, sequence, out)
 }
 
-/// Reads a whole journal file.
+/// Reads a whole journal, as far as it is readable.
+///
+/// # Errors
+/// Why nothing of it can be used.
 pub fn decode(file: &[u8]) -> Result<Recovered, Problem> {
-    frame::check_header(file, KIND_DOWNLOAD)?;
-    let mut at = HEADER_LEN;
-    let mut sequence = 0u32;
-    let mut fold: Option<Recovered> = None;
-    while let Some((record, len)) = frame::read(&file[at..], sequence, |kind, r| r.record(kind)) {
-        match (&mut fold, record) {
-            (None, Record::Source(source)) => fold = Some(Recovered::new(source)),
-            (None, _) => return Err(Problem::Contradiction),
-            (Some(fold), record) => fold.fold(record)?,
-        }
-        at += len;
-        sequence = sequence.wrapping_add(1);
-    }
-    let mut fold = fold.ok_or(Problem::Short)?;
-    fold.valid_len = at as u64;
-    fold.next_sequence = sequence;
-    fold.torn = at < file.len();
-    Ok(fold)
+    frame::decode::<Record>(file)
 }
 
 impl Recovered {
@@ -216,9 +175,7 @@ impl Recovered {
             promote: false,
             publishing: None,
             history: Vec::new(),
-            valid_len: 0,
-            next_sequence: 0,
-            torn: false,
+            readable: Readable::default(),
         }
     }
 
@@ -314,9 +271,11 @@ fn put(list: &mut Vec<Extent>, extent: Extent) {
 
 // ---- payloads --------------------------------------------------------------------------------------------------
 
-impl Record {
-    /// Its code in the frame.
-    fn kind(&self) -> u8 {
+impl JournalRecord for Record {
+    const JOURNAL: u16 = KIND_DOWNLOAD;
+    type Recovered = Recovered;
+
+    fn code(&self) -> u8 {
         match self {
             Self::Source(_) => 1,
             Self::Begin(_) => 2,
@@ -327,6 +286,55 @@ impl Record {
             Self::Retire { .. } => 7,
             Self::CleanStop { .. } => 8,
             Self::Publishing(_) => 9,
+        }
+    }
+
+    fn write(&self, payload: &mut Writer<'_>) {
+        payload.record(self);
+    }
+
+    fn read(code: u8, payload: &mut Reader<'_>) -> Option<Self> {
+        payload.record(code)
+    }
+
+    fn split(&self) -> Vec<Self> {
+        match self {
+            Self::Claim { generation, extents } if extents.len() > LIST_MAX => {
+                let claim = |part: &[Extent]| Self::Claim { generation: *generation, extents: part.to_vec() };
+                extents.chunks(LIST_MAX).map(claim).collect()
+            }
+            Self::Void { generation, ranges, reason } if ranges.len() > LIST_MAX => {
+                let void =
+                    |part: &[Range]| Self::Void { generation: *generation, ranges: part.to_vec(), reason: *reason };
+                ranges.chunks(LIST_MAX).map(void).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn begin(self) -> Option<Recovered> {
+        match self {
+            Self::Source(source) => Some(Recovered::new(source)),
+            _ => None,
+        }
+    }
+
+    fn fold_into(self, recovered: &mut Recovered) -> Result<(), Problem> {
+        recovered.fold(self)
+    }
+
+    fn readable(recovered: &mut Recovered) -> &mut Readable {
+        &mut recovered.readable
+    }
+
+    fn id_of(recovered: &Recovered) -> [u8; 16] {
+        recovered.source.id
+    }
+
+    fn id(&self) -> Option<[u8; 16]> {
+        match self {
+            Self::Source(source) => Some(source.id),
+            _ => None,
         }
     }
 }

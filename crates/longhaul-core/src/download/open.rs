@@ -14,7 +14,7 @@ impl Download {
         // Our own finished file may be replaced by a newer version that was begun before.
         self.config.overwrite |= matches!(found.target, Target::File { finished: Some(_), .. });
         if let FoundJournal::Read(recovered) = &found.journal {
-            self.disk.found_records(recovered.next_sequence.into());
+            self.disk.found_records(recovered.readable.next_sequence.into());
         }
         let (source, overwrite, least) = (&self.config.source, self.config.overwrite, self.config.block_len_min);
         match verdict(source, overwrite, least, found) {

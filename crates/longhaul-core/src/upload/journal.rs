@@ -5,7 +5,7 @@
 
 use super::step::{Composite, ObjectFacts, Restart, SourceFacts};
 use crate::digest::{Digest, DigestKind};
-use crate::frame::{self, HEADER_LEN, KIND_UPLOAD, Problem, Reader, Writer};
+use crate::frame::{self, HEADER_LEN, JournalRecord, KIND_UPLOAD, Problem, Readable, Reader, Writer};
 
 /// What the upload is of; the first record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -189,12 +189,8 @@ pub struct Recovered {
     pub attempts: Vec<Attempt>,
     /// Why attempts were left, in order, for `show --explain`; the last few.
     pub history: Vec<Restart>,
-    /// Bytes of the file that count; an append goes here, after the rest was cut off.
-    pub valid_len: u64,
-    /// The sequence number of the next frame.
-    pub next_sequence: u32,
-    /// Whether bytes behind `valid_len` were ignored.
-    pub torn: bool,
+    /// How far the journal is readable.
+    pub readable: Readable,
 }
 
 /// Attempts without an upload's id that are remembered: each says only that there may be an upload that nobody knows.
@@ -210,39 +206,20 @@ pub const ETAG_MAX: usize = 1 << 10;
 
 /// The bytes that a new journal begins with.
 pub fn header() -> [u8; HEADER_LEN] {
-    frame::header(KIND_UPLOAD)
+    frame::header::<Record>()
 }
 
-/// Appends the frames of `records` to `out` and returns the next sequence number.
+/// Appends the frames of records to `out`, from this sequence number on; the next one is given back.
 pub fn encode(records: &[Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
-    let mut sequence = sequence;
-    for record in records {
-        frame::write(record.kind(), sequence, out, |w| w.upload_record(record));
-        sequence = sequence.wrapping_add(1);
-    }
-    sequence
+    frame::encode(records, sequence, out)
 }
 
-/// Reads a whole journal file.
+/// Reads a whole journal, as far as it is readable.
+///
+/// # Errors
+/// Why nothing of it can be used.
 pub fn decode(file: &[u8]) -> Result<Recovered, Problem> {
-    frame::check_header(file, KIND_UPLOAD)?;
-    let mut at = HEADER_LEN;
-    let mut sequence = 0u32;
-    let mut fold: Option<Recovered> = None;
-    while let Some((record, len)) = frame::read(&file[at..], sequence, |kind, r| r.upload_record(kind)) {
-        match (&mut fold, record) {
-            (None, Record::Intent(intent)) => fold = Some(Recovered { intent, ..Recovered::default() }),
-            (None, _) => return Err(Problem::Contradiction),
-            (Some(fold), record) => fold.fold(record)?,
-        }
-        at += len;
-        sequence = sequence.wrapping_add(1);
-    }
-    let mut fold = fold.ok_or(Problem::Short)?;
-    fold.valid_len = at as u64;
-    fold.next_sequence = sequence;
-    fold.torn = at < file.len();
-    Ok(fold)
+    frame::decode::<Record>(file)
 }
 
 impl Recovered {
@@ -409,9 +386,11 @@ impl Attempt {
 
 // ---- payloads --------------------------------------------------------------------------------------------------
 
-impl Record {
-    /// Its code in the frame.
-    fn kind(&self) -> u8 {
+impl JournalRecord for Record {
+    const JOURNAL: u16 = KIND_UPLOAD;
+    type Recovered = Recovered;
+
+    fn code(&self) -> u8 {
         match self {
             Self::Intent(_) => 1,
             Self::Begin { .. } => 2,
@@ -423,6 +402,44 @@ impl Record {
             Self::Abandoned { .. } => 8,
             Self::Aborted { .. } => 9,
             Self::Stored { .. } => 10,
+        }
+    }
+
+    fn write(&self, payload: &mut Writer<'_>) {
+        payload.upload_record(self);
+    }
+
+    fn read(code: u8, payload: &mut Reader<'_>) -> Option<Self> {
+        payload.upload_record(code)
+    }
+
+    fn split(&self) -> Vec<Self> {
+        Vec::new() // the longest is an ETag or an upload's id and a few numbers
+    }
+
+    fn begin(self) -> Option<Recovered> {
+        match self {
+            Self::Intent(intent) => Some(Recovered { intent, ..Recovered::default() }),
+            _ => None,
+        }
+    }
+
+    fn fold_into(self, recovered: &mut Recovered) -> Result<(), Problem> {
+        recovered.fold(self)
+    }
+
+    fn readable(recovered: &mut Recovered) -> &mut Readable {
+        &mut recovered.readable
+    }
+
+    fn id_of(recovered: &Recovered) -> [u8; 16] {
+        recovered.intent.id
+    }
+
+    fn id(&self) -> Option<[u8; 16]> {
+        match self {
+            Self::Intent(intent) => Some(intent.id),
+            _ => None,
         }
     }
 }

@@ -45,7 +45,7 @@ impl super::Upload {
             self.record_beside(vec![Record::Intent(recovered.intent.clone())]);
         }
         let live: usize = recovered.attempts.iter().map(|a| a.parts.len() + 4).sum();
-        if u64::from(recovered.next_sequence) > 2 * live as u64 + u64::from(self.config.compact_after) {
+        if u64::from(recovered.readable.next_sequence) > 2 * live as u64 + u64::from(self.config.compact_after) {
             self.main(Main::Compact, Step::Compact { records: recovered.records() });
         }
         if !recovered.attempts.is_empty() && !self.planted(UploadFault::MemoryBelieved) {

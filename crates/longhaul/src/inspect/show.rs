@@ -312,8 +312,8 @@ fn unfinished(site: &NamedTarget, looked: &TargetSnapshot, verdict: Verdict, ref
         journal: match &looked.journal {
             FoundJournal::Absent => JournalHealth::Absent,
             FoundJournal::Read(r) => JournalHealth::Readable {
-                len: looked.journal_len.max(r.valid_len),
-                torn: looked.journal_len.saturating_sub(r.valid_len),
+                len: looked.journal_len.max(r.readable.len),
+                torn: looked.journal_len.saturating_sub(r.readable.len),
             },
             FoundJournal::SetAside(problem) => JournalHealth::Unusable(problem.to_string()),
         },

@@ -326,9 +326,9 @@ impl World {
             None => FoundJournal::Absent,
             Some(id) => match journal::decode(&self.disk.logs[usize::from(id)].live) {
                 Ok(recovered) => {
-                    self.disk.logs[usize::from(id)].cut(recovered.valid_len as usize);
-                    self.sequence = Some(recovered.next_sequence);
-                    self.coverage.torn_journals += u64::from(recovered.torn);
+                    self.disk.logs[usize::from(id)].cut(recovered.readable.len as usize);
+                    self.sequence = Some(recovered.readable.next_sequence);
+                    self.coverage.torn_journals += u64::from(recovered.readable.torn);
                     FoundJournal::Read(Box::new(recovered))
                 }
                 Err(problem) => {
@@ -414,7 +414,7 @@ impl World {
             let kept = log.live.len() - log.unsynced();
             log.cut(kept);
             match journal::decode(&log.live) {
-                Ok(recovered) => self.sequence = Some(recovered.next_sequence),
+                Ok(recovered) => self.sequence = Some(recovered.readable.next_sequence),
                 Err(_) => {
                     self.disk.unlink(JOURNAL);
                     self.sequence = None;

@@ -516,9 +516,9 @@ impl World {
             None => FoundJournal::Absent,
             Some(log) => match journal::decode(&log.live) {
                 Ok(recovered) => {
-                    log.cut(recovered.valid_len as usize);
-                    self.sequence = Some(recovered.next_sequence);
-                    self.coverage.torn_journals += u64::from(recovered.torn);
+                    log.cut(recovered.readable.len as usize);
+                    self.sequence = Some(recovered.readable.next_sequence);
+                    self.coverage.torn_journals += u64::from(recovered.readable.torn);
                     FoundJournal::Read(Box::new(recovered))
                 }
                 Err(problem) => {
@@ -548,8 +548,8 @@ impl World {
             // What a failed append left is cut off first.
             None => match journal::decode(&log.live) {
                 Ok(read) => {
-                    log.cut(read.valid_len as usize);
-                    read.next_sequence
+                    log.cut(read.readable.len as usize);
+                    read.readable.next_sequence
                 }
                 Err(_) => 0,
             },

@@ -1,6 +1,6 @@
 //! The journal on disk: read whole, cut to what counts, appended to, replaced by a new generation.
 //!
-//! What the bytes mean is decided in the core ([`Codec`]); here is what survives a crash:
+//! What the bytes mean is decided in the core ([`JournalRecord`]); here is what survives a crash:
 //!
 //! - After a durable append returned, its records are there after a power cut, and the journal's name with them.
 //! - After a failed append none, some or all of its records may be found by the next start. Before anything else is
@@ -15,8 +15,9 @@ use super::publish;
 use crate::disk::error::{DiskError, Result};
 use crate::disk::folder::{FileStat, read_at_most};
 use crate::disk::platform;
-use longhaul_core::download::journal::{self, Problem};
+use longhaul_core::download::journal;
 use longhaul_core::download::resume::FoundJournal;
+use longhaul_core::frame::{self, JournalRecord, Problem, Readable};
 use longhaul_core::words::DiskFault;
 use rustix::fs::FileType;
 use std::ffi::{OsStr, OsString};
@@ -32,69 +33,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) const LEN_MAX: u64 = 8 << 20;
 /// Space is reserved in steps of this, so that a full disk can still record why it stops.
 const RESERVE_LEN: u64 = 64 << 10;
-
-/// A kind of journal: its records, and what they fold into.
-pub(crate) trait Codec {
-    /// One record.
-    type Record;
-    /// A journal, folded.
-    type Recovered;
-    /// The bytes that a new journal begins with.
-    fn header() -> Vec<u8>;
-    /// Appends the frames of records to `out`; the next sequence number.
-    fn encode(records: &[Self::Record], sequence: u32, out: &mut Vec<u8>) -> u32;
-    /// The id of the transfer that a journal is of.
-    fn id(recovered: &Self::Recovered) -> [u8; 16];
-    /// The same of a record, when it has it.
-    fn id_in(record: &Self::Record) -> Option<[u8; 16]>;
-    /// Reads a whole journal, as far as it is whole.
-    fn decode(file: &[u8]) -> std::result::Result<(Self::Recovered, Whole), Problem>;
-}
-
-/// How much of a journal is whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Whole {
-    /// Bytes that count; an append goes here, after the rest was cut off.
-    pub(crate) len: u64,
-    /// The sequence number of the next frame.
-    pub(crate) next_sequence: u32,
-    /// Whether bytes behind were ignored.
-    pub(crate) torn: bool,
-}
-
-/// Journals of downloads.
-#[derive(Debug)]
-pub(crate) enum Downloads {}
-
-impl Codec for Downloads {
-    type Record = journal::Record;
-    type Recovered = journal::Recovered;
-
-    fn header() -> Vec<u8> {
-        journal::header().to_vec()
-    }
-
-    fn encode(records: &[Self::Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
-        journal::encode(records, sequence, out)
-    }
-
-    fn id(recovered: &Self::Recovered) -> [u8; 16] {
-        recovered.source.id
-    }
-
-    fn id_in(record: &Self::Record) -> Option<[u8; 16]> {
-        match record {
-            journal::Record::Source(source) => Some(source.id),
-            _ => None,
-        }
-    }
-
-    fn decode(file: &[u8]) -> std::result::Result<(Self::Recovered, Whole), Problem> {
-        let recovered = journal::decode(file)?;
-        let (len, next_sequence, torn) = (recovered.valid_len, recovered.next_sequence, recovered.torn);
-        Ok((recovered, Whole { len, next_sequence, torn }))
-    }
-}
 
 /// A journal as found.
 #[derive(Debug)]
@@ -119,12 +57,12 @@ impl From<OnDisk<journal::Recovered>> for FoundJournal {
 
 /// The journal of one transfer, whether it exists yet or not. Whoever calls holds the transfer's lock.
 #[derive(Debug)]
-pub(crate) struct JournalFile<C = Downloads> {
+pub(crate) struct JournalFile<R = journal::Record> {
     place: Arc<Place>,
     open: Option<Open>,
     /// The id in the journal as it stands on disk: it names what a crash leaves.
     id: Option<[u8; 16]>,
-    kind: PhantomData<fn() -> C>,
+    kind: PhantomData<fn() -> R>,
 }
 
 #[derive(Debug)]
@@ -144,20 +82,20 @@ struct Open {
     name_unsynced: bool,
 }
 
-impl<C: Codec> JournalFile<C> {
+impl<R: JournalRecord> JournalFile<R> {
     /// Reads the journal of a place. One that cannot be used (damaged, foreign, newer, a link, no file, too large) is
     /// renamed away and never written to; then the next append begins a new one.
     ///
     /// What is read may be in the kernel's cache only: whoever wrote it may have been killed before its sync. With
     /// `durable` it is synced here, so that acting on it (removing a retired file, say) does not run ahead of the disk.
-    pub(crate) fn open(place: Arc<Place>, durable: bool) -> Result<(Self, OnDisk<C::Recovered>)> {
+    pub(crate) fn open(place: Arc<Place>, durable: bool) -> Result<(Self, OnDisk<R::Recovered>)> {
         let mut this = Self { place, open: None, id: None, kind: PhantomData };
         let (folder, name) = (&this.place.folder, this.place.names.log());
         let problem = match folder.look(&name)? {
             None => return Ok((this, OnDisk::Absent)),
             Some(entry) => match this.read(entry)? {
                 Ok((open, recovered)) => {
-                    let id = C::id(&recovered);
+                    let id = R::id_of(&recovered);
                     this.place.remove_helpers(&id);
                     (this.open, this.id) = (Some(open), Some(id));
                     if durable {
@@ -185,7 +123,7 @@ impl<C: Codec> JournalFile<C> {
         self.sync_name()
     }
 
-    fn read(&self, entry: FileStat) -> Result<std::result::Result<(Open, C::Recovered), Problem>> {
+    fn read(&self, entry: FileStat) -> Result<std::result::Result<(Open, R::Recovered), Problem>> {
         // A second name means that somebody else's file would grow with ours.
         let folder = &self.place.folder;
         if entry.kind != FileType::RegularFile || entry.links > 1 || folder.stranger(&entry).is_some() {
@@ -198,17 +136,18 @@ impl<C: Codec> JournalFile<C> {
         let Some(file) = folder.open_own(&name, true)? else { return Ok(Err(Problem::Short)) };
         // A journal that the drive cannot read is damaged: it must not block the transfer.
         let Ok(bytes) = read_at_most(&file, LEN_MAX + 1) else { return Ok(Err(Problem::Damaged)) };
-        let (recovered, whole) = match C::decode(&bytes) {
+        let mut recovered = match frame::decode::<R>(&bytes) {
             Ok(decoded) if bytes.len() as u64 <= LEN_MAX => decoded,
             Ok(_) => return Ok(Err(Problem::Damaged)),
             Err(problem) => return Ok(Err(problem)),
         };
+        let Readable { len, next_sequence, torn } = *R::readable(&mut recovered);
         let open = Open {
             file: Arc::new(file),
-            len: whole.len,
-            sequence: whole.next_sequence,
+            len,
+            sequence: next_sequence,
             reserved: 0,
-            torn: whole.torn,
+            torn,
             doubtful: Arc::default(),
             // The process that wrote it may have died before it synced the folder.
             name_unsynced: true,
@@ -234,7 +173,7 @@ impl<C: Codec> JournalFile<C> {
 
     /// Appends records, creating the journal where there is none. With `durable` they (and all before them) survive a
     /// power cut once this returns.
-    pub(crate) fn append(&mut self, records: &[C::Record], durable: bool) -> Result<()> {
+    pub(crate) fn append(&mut self, records: &[R], durable: bool) -> Result<()> {
         if durable && self.open.as_ref().is_some_and(Open::is_doubtful) {
             self.write_again()?;
         }
@@ -242,11 +181,11 @@ impl<C: Codec> JournalFile<C> {
         let sequence = match &self.open {
             Some(open) if open.len > 0 => open.sequence,
             _ => {
-                bytes.extend_from_slice(&C::header());
+                bytes.extend_from_slice(&frame::header::<R>());
                 0
             }
         };
-        let sequence = C::encode(records, sequence, &mut bytes);
+        let sequence = frame::encode(records, sequence, &mut bytes);
         let path = self.place.folder.path_of(&self.place.names.log());
         let open = match &mut self.open {
             Some(open) => open,
@@ -254,7 +193,7 @@ impl<C: Codec> JournalFile<C> {
         };
         open.write(&bytes).map_err(|e| DiskError::io("append to", &path, e))?;
         open.sequence = sequence;
-        self.id = records.iter().rev().find_map(C::id_in).or(self.id);
+        self.id = records.iter().rev().find_map(R::id).or(self.id);
         if durable {
             open.sync().map_err(|e| DiskError::io("sync", &path, e))?;
             self.sync_name()?;
@@ -274,11 +213,11 @@ impl<C: Codec> JournalFile<C> {
     /// Replaces the journal by one that holds just these records, and goes on appending to it. With `durable`: written,
     /// synced, renamed, folder synced. After an error the old journal or the new one stands, whole, and appending goes
     /// on with the one that stands.
-    pub(crate) fn compact(&mut self, records: &[C::Record], durable: bool) -> Result<()> {
-        let mut bytes = C::header();
-        let sequence = C::encode(records, 0, &mut bytes);
+    pub(crate) fn compact(&mut self, records: &[R], durable: bool) -> Result<()> {
+        let mut bytes = frame::header::<R>().to_vec();
+        let sequence = frame::encode(records, 0, &mut bytes);
         self.replace(&bytes, sequence, durable)?;
-        self.id = records.iter().rev().find_map(C::id_in).or(self.id);
+        self.id = records.iter().rev().find_map(R::id).or(self.id);
         Ok(())
     }
 
@@ -288,7 +227,8 @@ impl<C: Codec> JournalFile<C> {
         let path = self.place.folder.path_of(&self.place.names.log());
         let mut bytes = vec![0; usize::try_from(open.len).unwrap_or(usize::MAX)];
         open.file.read_exact_at(&mut bytes, 0).map_err(|e| DiskError::io("read", &path, e))?;
-        if C::decode(&bytes).is_ok_and(|(_, w)| w.len == open.len && w.next_sequence == open.sequence) {
+        let readable = frame::decode::<R>(&bytes).map(|mut recovered| *R::readable(&mut recovered));
+        if readable.is_ok_and(|to| to.len == open.len && to.next_sequence == open.sequence) {
             let sequence = open.sequence;
             return self.replace(&bytes, sequence, true);
         }
@@ -363,7 +303,7 @@ impl<C: Codec> JournalFile<C> {
         }
         let Ok(Some(file)) = self.place.folder.open_own(name, false) else { return false };
         let Ok(bytes) = read_at_most(&file, BEGINNING as u64) else { return false };
-        C::header().starts_with(&bytes) || bytes.iter().all(|byte| *byte == 0)
+        frame::header::<R>().starts_with(&bytes) || bytes.iter().all(|byte| *byte == 0)
     }
 
     /// Removes the journal; whether there was one. May be called twice. It lasts after a sync of the folder.

@@ -23,7 +23,7 @@ impl Stage {
         self.dir.path().join(name)
     }
     fn open(&self) -> (JournalFile, FoundJournal) {
-        let (journal, found) = JournalFile::<Downloads>::open(self.place.clone(), true).unwrap();
+        let (journal, found) = JournalFile::<Record>::open(self.place.clone(), true).unwrap();
         (journal, found.into())
     }
     fn read(&self) -> Recovered {
@@ -67,10 +67,10 @@ fn what_was_appended_is_found_again() {
     journal.append(&[hint(1), hint(2)], false).unwrap();
     assert_eq!(s.path("x.lhlog").metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let read = s.read();
-    assert_eq!((read.next_sequence, read.valid_len, read.torn), (3, journal.len(), false));
+    assert_eq!((read.readable.next_sequence, read.readable.len, read.readable.torn), (3, journal.len(), false));
     let (mut journal, _) = s.open();
     journal.append(&[hint(3)], true).unwrap();
-    assert_eq!(s.read().next_sequence, 4);
+    assert_eq!(s.read().readable.next_sequence, 4);
     assert_eq!(s.entries(), ["x.lhlog"]);
 }
 
@@ -102,10 +102,10 @@ fn a_torn_tail_is_cut_before_the_next_append() {
     journal::encode(&[hint(0xbad)], 3, &mut stale);
     std::fs::OpenOptions::new().append(true).open(s.path("x.lhlog")).unwrap().write_all(&stale).unwrap();
     let (mut journal, found) = s.open();
-    assert!(matches!(found, FoundJournal::Read(r) if r.torn && r.valid_len == whole.len() as u64));
+    assert!(matches!(found, FoundJournal::Read(r) if r.readable.torn && r.readable.len == whole.len() as u64));
     journal.append(&[hint(2)], false).unwrap();
     let read = s.read();
-    assert_eq!((read.next_sequence, read.torn), (3, false));
+    assert_eq!((read.readable.next_sequence, read.readable.torn), (3, false));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn after_a_failed_append_nothing_of_it_comes_back() {
     open.file.write_all_at(&lost, open.len).unwrap();
     open.torn = true;
     journal.append(&[hint(3)], true).unwrap();
-    assert_eq!(s.read().next_sequence, 2);
+    assert_eq!(s.read().readable.next_sequence, 2);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn after_a_failed_sync_the_journal_is_written_to_a_new_file() {
     journal.append(&[hint(2)], true).unwrap();
     assert_ne!(s.path("x.lhlog").metadata().unwrap().ino(), before);
     assert!(!journal.open.as_ref().unwrap().is_doubtful());
-    assert_eq!(s.read().next_sequence, 3);
+    assert_eq!(s.read().readable.next_sequence, 3);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn compaction_replaces_the_whole_and_appends_go_on_behind_it() {
         journal.compact(&[source("b"), hint(7)], durable).unwrap();
         journal.append(&[hint(8)], durable).unwrap();
         let read = s.read();
-        assert_eq!((read.source.url.as_str(), read.next_sequence, read.torn), ("b", 3, false));
+        assert_eq!((read.source.url.as_str(), read.readable.next_sequence, read.readable.torn), ("b", 3, false));
         assert_eq!(s.entries(), ["x.lhlog"]);
     }
 }
@@ -238,7 +238,7 @@ fn an_unusable_journal_is_set_aside_with_its_reason() {
         assert_eq!(found, FoundJournal::SetAside(want));
         assert_eq!(std::fs::read(s.path("x.lhlog.bad-1")).unwrap(), bytes);
         journal.append(&[source("a")], true).unwrap();
-        assert_eq!(s.read().next_sequence, 1);
+        assert_eq!(s.read().readable.next_sequence, 1);
     }
 }
 
@@ -250,7 +250,7 @@ fn an_empty_journal_tells_nothing_and_goes() {
     assert_eq!(found, FoundJournal::SetAside(Problem::Short));
     assert!(!s.path("x.lhlog.bad-1").exists() && !s.path("x.lhlog").exists());
     journal.append(&[source("a")], true).unwrap();
-    assert_eq!(s.read().next_sequence, 1);
+    assert_eq!(s.read().readable.next_sequence, 1);
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn what_is_no_journal_is_never_replaced_by_one_that_is_set_aside() {
         std::fs::write(s.path(&format!("x.lhlog.bad-{n}")), b"a user's").unwrap();
     }
     std::fs::write(s.path("x.lhlog"), b"nonsense").unwrap();
-    let refused = JournalFile::<Downloads>::open(s.place.clone(), true).unwrap_err();
+    let refused = JournalFile::<Record>::open(s.place.clone(), true).unwrap_err();
     assert_eq!(refused.fault(), DiskFault::Exists, "{refused}");
     assert!(refused.to_string().contains(".bad-9"), "{refused}");
     assert_eq!(std::fs::read(s.path("x.lhlog")).unwrap(), b"nonsense");
@@ -328,7 +328,7 @@ fn a_sync_runs_beside_appends_once_the_name_is_on_disk_and_while_no_sync_failed(
     let syncing = std::thread::spawn(move || sync.run());
     journal.append(&[hint(2)], false).unwrap();
     syncing.join().unwrap().unwrap();
-    assert_eq!(s.read().next_sequence, 3);
+    assert_eq!(s.read().readable.next_sequence, 3);
     journal.open.as_ref().unwrap().doubtful.store(true, Ordering::Relaxed);
     assert!(journal.sync_beside().is_none(), "a sync failed: another one proves nothing");
 }

@@ -9,7 +9,7 @@
 //! journal. Together these journals are the ledger: what was begun in a store and is neither finished nor removed.
 
 use super::state_dir::{Skipped, StateDir, hex};
-use crate::disk::beside::journal_file::{Codec, JournalFile, LEN_MAX, OnDisk, Whole};
+use crate::disk::beside::journal_file::{JournalFile, LEN_MAX, OnDisk};
 use crate::disk::beside::lock::{LockFile, Locking};
 use crate::disk::beside::names::{Names, is_log};
 use crate::disk::beside::place::Place;
@@ -27,42 +27,8 @@ use std::sync::Arc;
 /// How many files of the folder are looked at.
 const FILES_MAX: usize = 100_000;
 
-/// Journals of uploads.
-#[derive(Debug)]
-pub(crate) enum Uploads {}
-
 /// The journal of one upload.
-pub(crate) type UploadJournal = JournalFile<Uploads>;
-
-impl Codec for Uploads {
-    type Record = Record;
-    type Recovered = Recovered;
-
-    fn header() -> Vec<u8> {
-        journal::header().to_vec()
-    }
-
-    fn encode(records: &[Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
-        journal::encode(records, sequence, out)
-    }
-
-    fn id(recovered: &Recovered) -> [u8; 16] {
-        recovered.intent.id
-    }
-
-    fn id_in(record: &Record) -> Option<[u8; 16]> {
-        match record {
-            Record::Intent(intent) => Some(intent.id),
-            _ => None,
-        }
-    }
-
-    fn decode(file: &[u8]) -> std::result::Result<(Recovered, Whole), Problem> {
-        let recovered = journal::decode(file)?;
-        let (len, next_sequence, torn) = (recovered.valid_len, recovered.next_sequence, recovered.torn);
-        Ok((recovered, Whole { len, next_sequence, torn }))
-    }
-}
+pub(crate) type UploadJournal = JournalFile<Record>;
 
 impl From<OnDisk<Recovered>> for FoundJournal {
     fn from(found: OnDisk<Recovered>) -> Self {
