@@ -40,8 +40,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         match outcome? {
             Ok(outcome) => {
                 done += 1;
-                already += usize::from(outcome.already);
-                bytes += outcome.bytes;
+                already += usize::from(outcome.already());
+                bytes += outcome.bytes();
             }
             Err(error) => {
                 failed += 1;

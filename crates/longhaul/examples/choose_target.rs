@@ -31,9 +31,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .start()
         .await?;
     let outcome = transfer.finished().await?;
-    println!("{}: {} bytes", outcome.path.display(), outcome.bytes);
-    assert_eq!(outcome.path.canonicalize()?, reports.join("report 2026.pdf").canonicalize()?);
-    assert_eq!(object.content.first_difference_in_file(&outcome.path)?, None);
+    println!("{}: {} bytes", outcome.path().display(), outcome.bytes());
+    assert_eq!(outcome.path().canonicalize()?, reports.join("report 2026.pdf").canonicalize()?);
+    assert_eq!(object.content.first_difference_in_file(outcome.path())?, None);
     std::fs::remove_dir_all(&folder)?;
     Ok(())
 }

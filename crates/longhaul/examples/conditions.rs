@@ -20,8 +20,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The app knows the ETag of what it has. Nothing new: no byte is transferred, and the file stays.
     let outcome = client.download(&url).to(&file).overwrite(true).if_none_match("v1").start().await?.finished().await?;
-    println!("not modified: {}", outcome.not_modified);
-    assert!(outcome.not_modified && outcome.fetched == 0 && std::fs::read(&file)?.starts_with(b"the map"));
+    println!("not modified: {}", outcome.is_not_modified());
+    assert!(outcome.is_not_modified() && outcome.totals().moved == 0 && std::fs::read(&file)?.starts_with(b"the map"));
 
     // One version and no other: the error shows which one is there.
     let error = client.download(&url).to(&file).overwrite(true).if_match("v0").start().await?.finished().await;
@@ -49,8 +49,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (outcome, ()) = tokio::join!(transfer.finished(), show);
     let outcome = outcome?;
-    assert_eq!(outcome.restarts.len(), 1);
-    assert_eq!(second.content.first_difference_in_file(&outcome.path)?, None);
+    assert_eq!(outcome.totals().restarts.len(), 1);
+    assert_eq!(second.content.first_difference_in_file(outcome.path())?, None);
     std::fs::remove_dir_all(&folder)?;
     Ok(())
 }

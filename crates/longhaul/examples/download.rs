@@ -32,6 +32,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (outcome, ()) = tokio::join!(transfer.finished(), show);
     let outcome = outcome?;
-    println!("{}: {} bytes, verified by {:?}", outcome.path.display(), outcome.bytes, outcome.verified);
+    println!("{}: {} bytes, verified by {:?}", outcome.path().display(), outcome.bytes(), outcome.verified());
     Ok(())
 }

@@ -34,8 +34,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .start()
         .await?;
     let outcome = transfer.finished().await?;
-    println!("{} bytes, {} fetched in all", outcome.bytes, outcome.fetched);
-    assert_eq!(object.content.first_difference_in_file(&outcome.path)?, None);
+    println!("{} bytes, {} fetched in all", outcome.bytes(), outcome.totals().moved);
+    assert_eq!(object.content.first_difference_in_file(outcome.path())?, None);
     std::fs::remove_dir_all(&folder)?;
     Ok(())
 }

@@ -32,7 +32,7 @@ async fn main() -> Result<()> {
     let mut uploads = uploads.each(|_, upload| upload.storage_class("IA")).start().await?;
     while let Some((file, report)) = uploads.next().await? {
         match report.end {
-            JobEnd::Done(outcome) => println!("{}: {} bytes stored", file.name?, outcome.bytes),
+            JobEnd::Done(outcome) => println!("{}: {} bytes stored", file.name?, outcome.bytes()),
             JobEnd::Failed(error) => return Err(error.into()),
             _ => println!("{}: stopped", file.path.display()),
         }
@@ -65,7 +65,7 @@ async fn main() -> Result<()> {
     let mut already = 0;
     while let Some((object, report)) = downloads.next().await? {
         match report.end {
-            JobEnd::Done(outcome) => already += usize::from(outcome.already),
+            JobEnd::Done(outcome) => already += usize::from(outcome.already()),
             JobEnd::Failed(error) => return Err(error.into()),
             _ => return Err(format!("{}: stopped by no one", object.name).into()),
         }

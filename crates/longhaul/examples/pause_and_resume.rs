@@ -33,9 +33,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let outcome = transfer.finished().await?;
     println!(
         "{} bytes, of which {} came over the network; verified by {:?}",
-        outcome.bytes, outcome.fetched, outcome.verified
+        outcome.bytes(),
+        outcome.totals().moved,
+        outcome.verified()
     );
-    assert_eq!(object.content.first_difference_in_file(&outcome.path)?, None);
+    assert_eq!(object.content.first_difference_in_file(outcome.path())?, None);
     std::fs::remove_dir_all(&folder)?;
     Ok(())
 }

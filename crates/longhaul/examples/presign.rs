@@ -35,7 +35,7 @@ async fn main() -> shared::Result<()> {
     let app = Client::builder().build()?;
     let transfer = app.download(link).to(sandbox.path("a.mp4")).link_source(Arc::new(links)).start().await?;
     let outcome = transfer.finished().await?;
-    println!("{} bytes, verified by {}", outcome.bytes, outcome.verified.name());
-    assert_eq!(Content::seeded(1, 5_000_000).first_difference_in_file(&outcome.path)?, None);
+    println!("{} bytes, verified by {}", outcome.bytes(), outcome.verified().name());
+    assert_eq!(Content::seeded(1, 5_000_000).first_difference_in_file(outcome.path())?, None);
     Ok(())
 }

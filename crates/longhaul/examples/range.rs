@@ -25,9 +25,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // As of a whole object, what is held stays: only the rest is fetched.
     origin.script("/video.mp4", Vec::new());
     let outcome = client.download(&url).range(range).to(&target).start().await?.finished().await?;
-    println!("{} bytes in the file, {} of them fetched now", outcome.bytes, outcome.fetched);
+    println!("{} bytes in the file, {} of them fetched now", outcome.bytes(), outcome.totals().moved);
     let wanted = object.content.slice(0..100_000).then(&object.content.slice(7_000_000..8_000_000));
-    assert_eq!(wanted.first_difference_in_file(&outcome.path)?, None);
+    assert_eq!(wanted.first_difference_in_file(outcome.path())?, None);
 
     // A range that lies outside of the object is refused, and the error knows how long the object is.
     let outside = client.download(&url).range("9000000-").to(folder.join("none")).start().await?.finished().await;

@@ -59,8 +59,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (outcome, ()) = tokio::join!(transfer.finished(), show);
     let outcome = outcome?;
-    println!("{} bytes in the file, {} of them fetched now", outcome.bytes, outcome.fetched);
-    assert_eq!(object.content.first_difference_in_file(&outcome.path)?, None);
+    println!("{} bytes in the file, {} of them fetched now", outcome.bytes(), outcome.totals().moved);
+    assert_eq!(object.content.first_difference_in_file(outcome.path())?, None);
     std::fs::remove_dir_all(&folder)?;
     Ok(())
 }

@@ -41,9 +41,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (outcome, ()) = tokio::join!(transfer.finished(), show);
     let outcome = outcome?;
-    println!("{} bytes, of which {} were fetched now", outcome.bytes, outcome.fetched);
-    assert_eq!(outcome.resumed, 1);
-    assert_eq!(object.content.first_difference_in_file(&outcome.path)?, None);
+    println!("{} bytes, of which {} were fetched now", outcome.bytes(), outcome.totals().moved);
+    assert_eq!(outcome.totals().resumed, 1);
+    assert_eq!(object.content.first_difference_in_file(outcome.path())?, None);
 
     // Damaged resume data is told, and the app starts anew; nothing is broken by it.
     let damaged = kept.replacen('A', "B", 1);

@@ -30,13 +30,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             match event {
                 Event::Progress(p) => println!("{} of {:?} bytes are stored, {} B/s", p.durable, p.total, p.rate),
                 Event::Resumed { held, .. } => println!("{held} bytes are there from an earlier run"),
-                Event::UploadRestarted { reason, .. } => println!("starting over: {}", reason.explain()),
+                Event::Restarted { reason, .. } => println!("starting over: {}", reason.explain()),
                 _ => {}
             }
         }
     });
 
     let outcome = transfer.finished().await?;
-    println!("{} bytes, verified by {}", outcome.bytes, outcome.verified.name());
+    println!("{} bytes, verified by {}", outcome.bytes(), outcome.verified().name());
     Ok(())
 }

@@ -99,7 +99,7 @@ async fn main() -> shared::Result<()> {
     // A callback that fails would be an error of its own: the object is stored then, and nothing is sent again.
     let outcome = transfer.finished().await?;
     let told = heard.join().map_err(|_| "the app's server failed")?;
-    println!("{} bytes, verified by {}; the app's server heard {told}", outcome.bytes, outcome.verified.name());
+    println!("{} bytes, verified by {}; the app's server heard {told}", outcome.bytes(), outcome.verified().name());
     assert_eq!(told, format!("object=film.mp4&size={LEN}&user=u-17"));
     println!("keys were asked for {} times", asked.load(Ordering::SeqCst));
     assert_eq!(asked.load(Ordering::SeqCst), 2, "the keys were renewed");

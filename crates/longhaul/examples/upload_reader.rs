@@ -16,7 +16,7 @@ async fn main() -> shared::Result<()> {
     if let Some(destination) = std::env::args().nth(1) {
         let client = Client::builder().state_dir("longhaul-state").environment(Environment::of_process()).build()?;
         let outcome = client.upload_reader(std::io::stdin(), None).to(destination).start().await?.finished().await?;
-        println!("{} bytes, verified by {}", outcome.bytes, outcome.verified.name());
+        println!("{} bytes, verified by {}", outcome.bytes(), outcome.verified().name());
         return Ok(());
     }
     const LEN: u64 = 3_000_000;
@@ -27,13 +27,13 @@ async fn main() -> shared::Result<()> {
     let outcome = upload.part_size(256 << 10).single_max(256 << 10).start().await?.finished().await?;
     println!(
         "{} bytes in {} parts, verified by {}",
-        outcome.bytes,
-        outcome.upload.map_or(0, |u| u.parts),
-        outcome.verified.name()
+        outcome.bytes(),
+        outcome.uploaded().map_or(0, |u| u.parts),
+        outcome.verified().name()
     );
 
     // It is what was read.
     let back = client.download("oss://films/piped").to(sandbox.path("back")).start().await?.finished().await?;
-    assert_eq!(Content::seeded(4, LEN).first_difference_in_file(&back.path)?, None);
+    assert_eq!(Content::seeded(4, LEN).first_difference_in_file(back.path())?, None);
     Ok(())
 }

@@ -31,7 +31,7 @@ async fn main() -> shared::Result<()> {
         let show = async {
             while let Some(event) = events.next().await {
                 match event {
-                    Event::UploadRestarted { reason, discarded } => {
+                    Event::Restarted { reason, discarded } => {
                         println!("  begun anew, {discarded} bytes are sent again: {}", reason.explain());
                     }
                     Event::WrongPart { number } => println!("  part {number} is sent again"),
@@ -43,10 +43,18 @@ async fn main() -> shared::Result<()> {
         };
         let (outcome, ()) = tokio::join!(transfer.finished(), show);
         let outcome = outcome?;
-        let stored = outcome.upload.ok_or("it was an upload")?;
-        println!("  stored: {} bytes, {} sent, verified by {}", outcome.bytes, stored.sent, outcome.verified.name());
-        assert_eq!(stored.restarts.contains(&UploadRestart::UploadGone), fault.contains("remove-upload"));
-        assert!(!fault.contains("lose-answer") || stored.sent == LEN, "nothing is sent twice for a lost answer");
+        let stored = outcome.uploaded().ok_or("it was an upload")?;
+        println!(
+            "  stored: {} bytes, {} sent, verified by {}",
+            outcome.bytes(),
+            stored.totals.moved,
+            outcome.verified().name()
+        );
+        assert_eq!(stored.totals.restarts.contains(&UploadRestart::UploadGone.into()), fault.contains("remove-upload"));
+        assert!(
+            !fault.contains("lose-answer") || stored.totals.moved == LEN,
+            "nothing is sent twice for a lost answer"
+        );
         assert!(client.unfinished_uploads()?.0.is_empty());
     }
     Ok(())

@@ -39,9 +39,14 @@ async fn main() -> shared::Result<()> {
     let Reopened::Upload(upload) = client.open_token(&token)? else { return Err("it was an upload".into()) };
     // The length of parts belongs to the upload; the recorded one is used, whatever is said now would begin it anew.
     let outcome = upload.part_size(PART).single_max(PART).start().await?.finished().await?;
-    let stored = outcome.upload.ok_or("it was an upload")?;
-    println!("resumed {} time, {} of {} bytes sent now", outcome.resumed, stored.sent, outcome.bytes);
-    assert!(outcome.resumed == 1 && stored.sent < LEN);
+    let stored = outcome.uploaded().ok_or("it was an upload")?;
+    println!(
+        "resumed {} time, {} of {} bytes sent now",
+        outcome.totals().resumed,
+        stored.totals.moved,
+        outcome.bytes()
+    );
+    assert!(outcome.totals().resumed == 1 && stored.totals.moved < LEN);
     assert!(client.unfinished_uploads()?.0.is_empty());
 
     // One that is not wanted any more: cancelling it removes its parts from the store, unless they are to be kept

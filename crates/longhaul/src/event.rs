@@ -1,6 +1,6 @@
 //! What a transfer tells while it runs, and what it ends with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use longhaul_core::digest::{Digest, DigestKind};
@@ -48,18 +48,11 @@ pub enum Event {
         /// How it was refused, in words.
         reason: String,
     },
-    /// Held bytes do not count any more.
+    /// Bytes that were held, or acknowledged by a store, do not count any more.
     Restarted {
         /// Why.
-        reason: Restart,
-        /// Bytes discarded.
-        discarded: u64,
-    },
-    /// Acknowledged bytes of an upload do not count any more.
-    UploadRestarted {
-        /// Why.
-        reason: UploadRestart,
-        /// Acknowledged bytes that were given up.
+        reason: RestartReason,
+        /// Bytes given up.
         discarded: u64,
     },
     /// A part that the store has differs from the source and is sent again.
@@ -109,7 +102,7 @@ pub struct Progress {
     /// requests under way; it goes back when such a request fails.
     pub received: u64,
     /// Of these, what a power cut cannot take any more. Of an upload: acknowledged by the store; it goes back only with
-    /// an [`Event::UploadRestarted`] or [`Event::WrongPart`] that says why.
+    /// an [`Event::Restarted`] or [`Event::WrongPart`] that says why.
     pub durable: u64,
     /// Of these, what was read back or received in this run and matches its checksum. Of an upload: acknowledged.
     pub verified: u64,
@@ -182,12 +175,93 @@ impl From<longhaul_core::upload::step::Verified> for Verified {
     }
 }
 
+/// Why bytes do not count any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RestartReason {
+    /// Of a download.
+    Download(Restart),
+    /// Of an upload.
+    Upload(UploadRestart),
+}
+
+impl RestartReason {
+    /// The word for it in events: `changed`, `source_changed`, …
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Download(reason) => reason.name(),
+            Self::Upload(reason) => reason.name(),
+        }
+    }
+
+    /// The same in a sentence.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::Download(reason) => reason.explain(),
+            Self::Upload(reason) => reason.explain(),
+        }
+    }
+}
+
+impl From<Restart> for RestartReason {
+    fn from(reason: Restart) -> Self {
+        Self::Download(reason)
+    }
+}
+
+impl From<UploadRestart> for RestartReason {
+    fn from(reason: UploadRestart) -> Self {
+        Self::Upload(reason)
+    }
+}
+
+/// How a transfer ended well.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A file is saved, or was there already.
+    Downloaded(Downloaded),
+    /// An object is stored, or was there already.
+    Uploaded(Box<Uploaded>),
+    /// A download: the object is the version that the caller has already, by the conditions that were given. Nothing was
+    /// fetched, and a file at the target stays as it was.
+    NotModified(NotModified),
+}
+
+/// What a download has saved.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Downloaded {
+    /// The finished file.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// What was verified.
+    pub verified: Verified,
+    /// Digests that were computed and matched.
+    pub digests: Vec<Digest>,
+    /// The finished file stood there already; nothing was fetched.
+    pub already: bool,
+    /// What it took.
+    pub totals: Totals,
+}
+
 /// What an upload has stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Uploaded {
+    /// The source.
+    pub path: PathBuf,
     /// `oss://BUCKET/KEY` or `s3://BUCKET/KEY`.
     pub destination: String,
+    /// The object's length in bytes.
+    pub bytes: u64,
+    /// What was verified.
+    pub verified: Verified,
+    /// Digests that the store told of the object, and that matched.
+    pub digests: Vec<Digest>,
+    /// The same object stood there already; nothing was sent.
+    pub already: bool,
     /// The object's ETag as the store told it.
     pub etag: Option<String>,
     /// Its version id, in a bucket that keeps versions.
@@ -196,40 +270,102 @@ pub struct Uploaded {
     pub parts: u32,
     /// The length of all parts but the last, in bytes.
     pub part_len: Option<u64>,
-    /// Bytes handed to the network in the runs of this handle; more than the object has when some were sent again.
-    pub sent: u64,
-    /// How often acknowledged bytes were given up, with the reasons.
-    pub restarts: Vec<UploadRestart>,
+    /// What it took.
+    pub totals: Totals,
 }
 
-/// How a transfer ended well.
+/// What a download found that had nothing to fetch.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Outcome {
-    /// The finished file; of an upload, its source.
+pub struct NotModified {
+    /// The target; where its name was not known, the folder, or empty when a function was to choose.
     pub path: PathBuf,
-    /// Its length in bytes.
-    pub bytes: u64,
-    /// What was verified.
-    pub verified: Verified,
-    /// Digests that were computed and matched.
-    pub digests: Vec<Digest>,
+    /// What it took.
+    pub totals: Totals,
+}
+
+/// What the runs of one handle took, all together.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Totals {
     /// How often bytes of an earlier run were taken up.
     pub resumed: u32,
-    /// How often held bytes were given up, with the reasons.
-    pub restarts: Vec<Restart>,
+    /// How often bytes that were held or stored were given up, with the reasons.
+    pub restarts: Vec<RestartReason>,
     /// Requests that failed and were tried again.
     pub retries: u32,
-    /// Bytes that came over the network in the runs of this handle.
-    pub fetched: u64,
-    /// The finished object stood there already; nothing was transferred.
-    pub already: bool,
-    /// A download: the object is the version that the caller has already, by the conditions that were given. Nothing was
-    /// transferred, and what stood at the target, if anything, stands there still; `bytes` is 0 and `verified` says
-    /// nothing; where the name was not known, `path` is the folder, or empty when a function was to choose.
-    pub not_modified: bool,
-    /// What was stored; `None` for a download.
-    pub upload: Option<Box<Uploaded>>,
-    /// How long the runs of this handle took.
+    /// Bytes of the object that came over the network, or were handed to it; more than the object has when some went
+    /// twice.
+    pub moved: u64,
+    /// How long it took.
     pub elapsed: Duration,
+}
+
+/// What all ends have in common.
+impl Outcome {
+    /// The local file: the target of a download, the source of an upload.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Downloaded(done) => &done.path,
+            Self::Uploaded(done) => &done.path,
+            Self::NotModified(done) => &done.path,
+        }
+    }
+
+    /// The length of the file or object in bytes; 0 when nothing was modified.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Downloaded(done) => done.bytes,
+            Self::Uploaded(done) => done.bytes,
+            Self::NotModified(_) => 0,
+        }
+    }
+
+    /// What was verified: nothing, when nothing was modified.
+    pub fn verified(&self) -> Verified {
+        match self {
+            Self::Downloaded(done) => done.verified,
+            Self::Uploaded(done) => done.verified,
+            Self::NotModified(_) => Verified::Nothing,
+        }
+    }
+
+    /// The finished file or object stood there already; nothing was transferred.
+    pub fn already(&self) -> bool {
+        match self {
+            Self::Downloaded(done) => done.already,
+            Self::Uploaded(done) => done.already,
+            Self::NotModified(_) => false,
+        }
+    }
+
+    /// What it took.
+    pub fn totals(&self) -> &Totals {
+        match self {
+            Self::Downloaded(done) => &done.totals,
+            Self::Uploaded(done) => &done.totals,
+            Self::NotModified(done) => &done.totals,
+        }
+    }
+
+    /// What was saved, by a download.
+    pub fn downloaded(&self) -> Option<&Downloaded> {
+        match self {
+            Self::Downloaded(done) => Some(done),
+            _ => None,
+        }
+    }
+
+    /// What was stored, by an upload.
+    pub fn uploaded(&self) -> Option<&Uploaded> {
+        match self {
+            Self::Uploaded(done) => Some(done),
+            _ => None,
+        }
+    }
+
+    /// Whether there was nothing to fetch.
+    pub fn is_not_modified(&self) -> bool {
+        matches!(self, Self::NotModified(_))
+    }
 }

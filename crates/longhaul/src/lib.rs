@@ -8,7 +8,7 @@
 //! let client = longhaul::Client::builder().build()?;
 //! let transfer = client.download("https://example.com/video.mp4").to("video.mp4").start().await?;
 //! let outcome = transfer.finished().await?;
-//! println!("{} bytes, verified by {:?}", outcome.bytes, outcome.verified);
+//! println!("{} bytes, verified by {:?}", outcome.bytes(), outcome.verified());
 //! # Ok(())
 //! # }
 //! ```
@@ -89,7 +89,10 @@ pub use client::sent::SentUpload;
 pub use client::upload::UploadBuilder;
 pub use client::{Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, OnChange, ProxyChoice};
 pub use error::{Disposition, Error, ErrorKind};
-pub use event::{Digest, DigestKind, Event, Outcome, Progress, Restart, UploadRestart, Uploaded, Verified};
+pub use event::{
+    Digest, DigestKind, Downloaded, Event, NotModified, Outcome, Progress, Restart, RestartReason, Totals,
+    UploadRestart, Uploaded, Verified,
+};
 pub use inspect::list::{Listing, TransferInfo, TransferState};
 pub use inspect::probe::{Probe, ProbeBuilder};
 pub use inspect::show::{

@@ -166,8 +166,8 @@ async fn download(fates: &[Fate], connections: u32) -> (Server, u32) {
     let transfer = server.client().download(url).to(&file).connections(connections).start().await.unwrap();
     let outcome = transfer.finished().await.unwrap_or_else(|error| panic!("{fates:?}: {error}"));
     assert_eq!(content.first_difference_in_file(&file).unwrap(), None, "{fates:?}");
-    assert_eq!(outcome.bytes, LEN);
-    (server, outcome.retries)
+    assert_eq!(outcome.bytes(), LEN);
+    (server, outcome.totals().retries)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,6 +217,6 @@ async fn what_was_left_in_the_middle_is_taken_up_again() {
     client.set_limit_rate(0);
     let again = client.download(&url).to(&file).connections(2).start().await.unwrap().finished().await.unwrap();
     assert_eq!(content.first_difference_in_file(&file).unwrap(), None);
-    assert_eq!(again.resumed, 1);
-    assert!(again.fetched <= LEN - held + 2 * MIB, "{} bytes came again", again.fetched);
+    assert_eq!(again.totals().resumed, 1);
+    assert!(again.totals().moved <= LEN - held + 2 * MIB, "{} bytes came again", again.totals().moved);
 }

@@ -32,7 +32,7 @@ async fn a_limit_holds_until_it_is_lifted() {
     }
     client.set_limit_rate(0);
     let outcome = transfer.finished().await.unwrap();
-    assert_eq!((outcome.bytes, outcome.retries, outcome.fetched), (4 * MIB, 0, 4 * MIB));
+    assert_eq!((outcome.bytes(), outcome.totals().retries, outcome.totals().moved), (4 * MIB, 0, 4 * MIB));
     assert_eq!(content.first_difference_in_file(folder.path().join("x")).unwrap(), None);
 }
 
@@ -51,6 +51,6 @@ async fn waiting_for_ones_turn_is_no_stall() {
     }
     for transfer in transfers {
         let outcome = transfer.finished().await.unwrap();
-        assert_eq!((outcome.bytes, outcome.retries), (MIB / 4, 0));
+        assert_eq!((outcome.bytes(), outcome.totals().retries), (MIB / 4, 0));
     }
 }

@@ -91,7 +91,7 @@ async fn a_folder_goes_up_and_comes_back() {
         assert_eq!(std::fs::read(up.join(name)).unwrap(), std::fs::read(down.join(name)).unwrap(), "{name}");
     }
     let again = reports(&mut client.download_all("oss://films/p/").to_dir(&down).start()).await;
-    assert!(again.values().all(|r| matches!(&r.end, JobEnd::Done(outcome) if outcome.already)), "{again:?}");
+    assert!(again.values().all(|r| matches!(&r.end, JobEnd::Done(outcome) if outcome.already())), "{again:?}");
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn a_source_that_is_listed_twice_is_fetched_once() {
     };
     let (one, two) = tokio::join!(fetch("a"), fetch("b"));
     let already = [one, two].map(|report| match report.end {
-        JobEnd::Done(outcome) => outcome.already,
+        JobEnd::Done(outcome) => outcome.already(),
         end => panic!("{end:?}"),
     });
     assert_eq!(already, [false, true]);

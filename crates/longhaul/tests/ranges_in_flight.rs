@@ -28,7 +28,7 @@ async fn four_ranges_make_one_file() {
     let file = folder.path().join("f");
     let outcome = start(&origin, &file, 4).await.finished().await.unwrap();
     assert_eq!(object.content.first_difference_in_file(&file).unwrap(), None);
-    assert!(outcome.fetched <= LEN + CUT_MAX + TWICE_MAX, "{} bytes came", outcome.fetched);
+    assert!(outcome.totals().moved <= LEN + CUT_MAX + TWICE_MAX, "{} bytes came", outcome.totals().moved);
     let ranged = origin.log().iter().filter(|seen| seen.status == Some(206)).count();
     assert!(ranged >= 4, "only {ranged} ranges were asked for");
 }
@@ -56,5 +56,5 @@ async fn the_number_of_ranges_may_change_between_starts() {
     origin.always("/f", Fault::Pace { bytes_per_second: 100_000_000 });
     let outcome = start(&origin, &file, 1).await.finished().await.unwrap();
     assert_eq!(object.content.first_difference_in_file(&file).unwrap(), None);
-    assert!(outcome.fetched <= LEN - held + CUT_MAX, "{} bytes came, {held} were held", outcome.fetched);
+    assert!(outcome.totals().moved <= LEN - held + CUT_MAX, "{} bytes came, {held} were held", outcome.totals().moved);
 }

@@ -76,8 +76,8 @@ async fn a_download_goes_on_by_its_token() {
     let transfer = download(&client, &token).url(&link).start().await.unwrap();
     assert_eq!(transfer.token().unwrap(), token, "it stays the same");
     let outcome = transfer.finished().await.unwrap();
-    assert_eq!((outcome.resumed, outcome.path.as_path()), (1, moved.join("a.bin").as_path()));
-    assert_eq!(object.content.first_difference_in_file(&outcome.path).unwrap(), None);
+    assert_eq!((outcome.totals().resumed, outcome.path()), (1, moved.join("a.bin").as_path()));
+    assert_eq!(object.content.first_difference_in_file(outcome.path()).unwrap(), None);
     assert!(origin.bytes_served() - served <= LEN - HALF);
 
     // It is over: nothing is there to be opened.
@@ -152,8 +152,8 @@ async fn an_upload_goes_on_by_its_token_where_its_folder_is_now() {
     let transfer = small(upload(&client, &token)).start().await.unwrap();
     assert_eq!(transfer.id(), token.id());
     let outcome = tokio::time::timeout(DEADLINE, transfer.finished()).await.expect("it does not end").unwrap();
-    let uploaded = outcome.upload.unwrap();
-    assert!(uploaded.sent <= LEN - stored, "{} sent, {stored} stored", uploaded.sent);
+    let uploaded = outcome.uploaded().unwrap();
+    assert!(uploaded.totals.moved <= LEN - stored, "{} sent, {stored} stored", uploaded.totals.moved);
     let begun = server.log_since(0).iter().filter(|line| line["op"] == "InitiateMultipartUpload").count();
     assert_eq!((begun, client.unfinished_uploads().unwrap().0.len()), (1, 0));
     assert_eq!(client.open_token(&token).err().unwrap().kind(), ErrorKind::NotFound);

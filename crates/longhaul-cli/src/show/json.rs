@@ -62,9 +62,6 @@ fn fields(event: &Event, way: Way) -> Option<(&'static str, Value)> {
         Event::Restarted { reason, discarded } => {
             ("restarted", json!({"reason": reason.name(), "message": reason.explain(), "discarded": discarded}))
         }
-        Event::UploadRestarted { reason, discarded } => {
-            ("restarted", json!({"reason": reason.name(), "message": reason.explain(), "discarded": discarded}))
-        }
         Event::WrongPart { number } => ("wrong_part", json!({"part": number})),
         Event::Settling => ("settling", json!({})),
         Event::Aborted { clean } => ("aborted", json!({"clean": clean})),

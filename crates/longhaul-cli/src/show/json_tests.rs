@@ -24,7 +24,7 @@ fn every_event() -> Vec<Event> {
         Event::Progress(Progress { received: 5, rate: 2, total: Some(9), ..Progress::default() }),
         Event::Retry { failures: 2, delay: Duration::from_millis(1500), reason: "the connection broke".into() },
         Event::Limited { connections: 2, reason: "the server answered 503".into() },
-        Event::Restarted { reason: Restart::SyncFailed, discarded: 3 },
+        Event::Restarted { reason: Restart::SyncFailed.into(), discarded: 3 },
         Event::Damaged { ranges: vec![(0, 4), (8, 9)] },
         Event::Returned { held: 4 },
         Event::DigestMatched(Digest::new(DigestKind::Crc32c, [0, 1, 2, 3]).unwrap()),
@@ -38,7 +38,7 @@ fn every_event() -> Vec<Event> {
 fn every_event_of_uploads() -> Vec<Event> {
     vec![
         Event::Progress(Progress { received: 5, durable: 4, rate: 2, total: Some(9), ..Progress::default() }),
-        Event::UploadRestarted { reason: UploadRestart::SourceChanged, discarded: 3 },
+        Event::Restarted { reason: UploadRestart::SourceChanged.into(), discarded: 3 },
         Event::WrongPart { number: 7 },
         Event::Settling,
         Event::Aborted { clean: false },

@@ -15,7 +15,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use longhaul::{Digest, Event, Outcome, Progress as Reached, Verified};
+use longhaul::{Digest, Event, Outcome, Progress as Reached, Uploaded, Verified};
 
 use crate::exit::{Exit, Failure};
 use crate::flags::running::ProgressStyle;
@@ -112,32 +112,38 @@ pub(crate) struct Stored {
 
 impl From<Outcome> for Finished {
     fn from(outcome: Outcome) -> Self {
-        let mut finished = Self {
-            path: outcome.path,
-            bytes: outcome.bytes,
-            verified: outcome.verified,
-            digests: outcome.digests,
-            resumed: outcome.resumed,
-            restarts: outcome.restarts.iter().map(|r| r.name().to_owned()).collect(),
-            retries: outcome.retries,
-            moved: outcome.fetched,
-            already: outcome.already,
-            not_modified: outcome.not_modified,
-            elapsed: outcome.elapsed,
-            stored: None,
+        let totals = outcome.totals();
+        let (digests, stored) = match &outcome {
+            Outcome::Downloaded(saved) => (saved.digests.clone(), None),
+            Outcome::Uploaded(stored) => (stored.digests.clone(), Some(Stored::of(stored))),
+            _ => (Vec::new(), None),
         };
-        if let Some(uploaded) = outcome.upload {
-            finished.restarts = uploaded.restarts.iter().map(|r| r.name().to_owned()).collect();
-            finished.moved = uploaded.sent;
-            finished.stored = Some(Stored {
-                destination: uploaded.destination,
-                etag: uploaded.etag,
-                version: uploaded.version,
-                parts: uploaded.parts,
-                part_size: uploaded.part_len,
-            });
+        Self {
+            path: outcome.path().to_path_buf(),
+            bytes: outcome.bytes(),
+            verified: outcome.verified(),
+            digests,
+            resumed: totals.resumed,
+            restarts: totals.restarts.iter().map(|r| r.name().to_owned()).collect(),
+            retries: totals.retries,
+            moved: totals.moved,
+            already: outcome.already(),
+            not_modified: outcome.is_not_modified(),
+            elapsed: totals.elapsed,
+            stored,
         }
-        finished
+    }
+}
+
+impl Stored {
+    fn of(uploaded: &Uploaded) -> Self {
+        Self {
+            destination: uploaded.destination.clone(),
+            etag: uploaded.etag.clone(),
+            version: uploaded.version.clone(),
+            parts: uploaded.parts,
+            part_size: uploaded.part_len,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use longhaul::{Event, Verified};
+use longhaul::{Event, RestartReason, Verified};
 
 use crate::printable;
 
@@ -106,12 +106,11 @@ fn sentence(event: &Event, way: Way) -> Option<String> {
             format!("{reason}, to one more connection: going on with {connections}")
         }
         Event::Restarted { reason, discarded: 0 } => format!("starting over: {}", reason.explain()),
+        Event::Restarted { reason: reason @ RestartReason::Upload(_), discarded } => {
+            format!("starting over, {} have to be sent again: {}", bytes(*discarded), reason.explain())
+        }
         Event::Restarted { reason, discarded } => {
             format!("starting over, {} discarded: {}", bytes(*discarded), reason.explain())
-        }
-        Event::UploadRestarted { reason, discarded: 0 } => format!("starting over: {}", reason.explain()),
-        Event::UploadRestarted { reason, discarded } => {
-            format!("starting over, {} have to be sent again: {}", bytes(*discarded), reason.explain())
         }
         Event::WrongPart { number } => format!("part {number} in the store is not what was read, and is sent again"),
         Event::Settling => "the store's last answer was lost; finding out whether the object is stored".into(),
@@ -140,10 +139,7 @@ pub(crate) fn is_warning(event: &Event) -> bool {
 
 /// Whether the bytes that are through may be fewer after an event.
 pub(super) fn may_fall(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Restarted { .. } | Event::Damaged { .. } | Event::UploadRestarted { .. } | Event::WrongPart { .. }
-    )
+    matches!(event, Event::Restarted { .. } | Event::Damaged { .. } | Event::WrongPart { .. })
 }
 
 /// The last line of a transfer that ended well.
@@ -272,11 +268,11 @@ mod tests {
     #[test]
     fn every_restart_is_told_with_its_reason() {
         for reason in Restart::ALL {
-            let text = news(&Event::Restarted { reason, discarded: 2048 }, Way::Down).unwrap();
+            let text = news(&Event::Restarted { reason: reason.into(), discarded: 2048 }, Way::Down).unwrap();
             assert!(text.contains(reason.explain()) && text.contains("2.0 KiB"), "{text}");
         }
         for reason in UploadRestart::ALL {
-            let event = Event::UploadRestarted { reason, discarded: 2048 };
+            let event = Event::Restarted { reason: reason.into(), discarded: 2048 };
             let text = news(&event, Way::Up).unwrap();
             assert!(text.contains(reason.explain()) && text.contains("2.0 KiB") && may_fall(&event), "{text}");
         }

@@ -281,7 +281,7 @@ impl DownloadBuilder {
     }
 
     /// Only a version with another ETag than this one, which the caller has already. Otherwise the transfer ends well at
-    /// once, without one byte, and with [`Outcome::not_modified`](crate::Outcome::not_modified).
+    /// once, without one byte, and with [`Outcome::NotModified`](crate::Outcome::NotModified).
     pub fn if_none_match(mut self, etag: impl Into<String>) -> Self {
         self.only_if.if_none_match = Some(etag.into());
         self

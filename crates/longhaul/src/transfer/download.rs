@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_core::download::restart::Restart;
 use longhaul_core::download::step::{Failure, Finish, Note};
 use longhaul_core::words::Command;
 use tokio::sync::mpsc;
@@ -18,7 +17,7 @@ use crate::drive::download::failure::{error_of, plainer_text, trouble_text};
 use crate::drive::download::run::{Request, RunEnd, Summary, run};
 use crate::drive::engine::Tell;
 use crate::error::Error;
-use crate::event::{Digest, Event, Outcome, Verified};
+use crate::event::{Digest, Downloaded, Event, NotModified, Outcome};
 use crate::source::LinkSource;
 use crate::source::WebUrl;
 use crate::source::range_text;
@@ -32,13 +31,6 @@ struct Download {
     request: Request,
     links: Option<Arc<dyn LinkSource>>,
     links_in_a_row: u32,
-}
-
-/// What the runs of one handle add up to.
-#[derive(Default)]
-pub(super) struct Sums {
-    restarts: Vec<Restart>,
-    digests: Vec<Digest>,
 }
 
 /// Starts the task behind a handle.
@@ -72,7 +64,7 @@ pub(crate) fn begin(request: Request, links: Option<Arc<dyn LinkSource>>) -> Tra
 impl Way for Download {
     type Note = Note;
     type End = RunEnd;
-    type Sums = Sums;
+    type Sums = Vec<Digest>; // that matched
     const CANCELLED: &'static str = "cancelled; what was received is kept";
     const STOPPED: &'static str = "stopped; what was received is kept";
 
@@ -87,7 +79,7 @@ impl Way for Download {
     fn event(reporter: &mut Reporter<Self>, note: Note) -> Option<Event> {
         Some(match note {
             Note::Started { length, held, resumable } => {
-                reporter.totals.total = length;
+                reporter.total = length;
                 reporter.list(held);
                 Event::Started { path: reporter.path().unwrap_or_default(), total: length, resumable }
             }
@@ -95,10 +87,7 @@ impl Way for Download {
                 reporter.totals.resumed += 1;
                 Event::Resumed { held, total: length }
             }
-            Note::Restarted { reason, discarded } => {
-                reporter.sums.restarts.push(reason);
-                Event::Restarted { reason, discarded }
-            }
+            Note::Restarted { reason, discarded } => reporter.restarted(reason.into(), discarded),
             Note::Damaged { ranges } => {
                 Event::Damaged { ranges: ranges.into_iter().map(|r| (r.start, r.end)).collect() }
             }
@@ -112,7 +101,7 @@ impl Way for Download {
             Note::Returned { held } => Event::Returned { held },
             Note::NotModified => Event::NotModified,
             Note::DigestMatched(digest) => {
-                reporter.sums.digests.push(digest.clone());
+                reporter.sums.push(digest.clone());
                 Event::DigestMatched(digest)
             }
             Note::Disputed { declared, actual } => Event::Warning(format!(
@@ -148,7 +137,14 @@ impl Way for Download {
         match finish {
             Finish::Done { length, verified, already } => {
                 reporter.entry.remove().await;
-                Next::Over(Ok(self.done(reporter, summary.path, length, verified.into(), already)))
+                Next::Over(Ok(Outcome::Downloaded(Downloaded {
+                    path: summary.path.unwrap_or_default(),
+                    bytes: length,
+                    verified: verified.into(),
+                    digests: std::mem::take(&mut reporter.sums),
+                    already,
+                    totals: reporter.take_totals(),
+                })))
             }
             Finish::NotModified => {
                 // What an earlier run began of another version stays.
@@ -197,52 +193,14 @@ impl Download {
         }
     }
 
-    fn done(
-        &self,
-        reporter: &mut Reporter<Self>,
-        path: Option<PathBuf>,
-        length: u64,
-        verified: Verified,
-        already: bool,
-    ) -> Outcome {
-        let (totals, sums) = (&reporter.totals, std::mem::take(&mut reporter.sums));
-        Outcome {
-            path: path.unwrap_or_default(),
-            bytes: length,
-            verified,
-            digests: sums.digests,
-            resumed: totals.resumed,
-            restarts: sums.restarts,
-            retries: totals.retries,
-            fetched: totals.moved,
-            already,
-            not_modified: false,
-            upload: None,
-            elapsed: totals.begun.elapsed(),
-        }
-    }
-
     fn not_modified(&self, reporter: &mut Reporter<Self>, path: Option<PathBuf>) -> Outcome {
-        let (totals, sums) = (&reporter.totals, std::mem::take(&mut reporter.sums));
-        Outcome {
-            path: match (path, &self.request.destination) {
-                (Some(path), _) => path,
-                (None, Destination::File(path) | Destination::Folder(path)) => path.clone(),
-                (None, Destination::Below(below)) => below.path.clone(),
-                (None, Destination::Chosen(_)) => PathBuf::new(),
-            },
-            bytes: 0,
-            verified: Verified::Nothing,
-            digests: Vec::new(),
-            resumed: 0,
-            restarts: sums.restarts,
-            retries: totals.retries,
-            fetched: totals.moved,
-            already: false,
-            not_modified: true,
-            upload: None,
-            elapsed: totals.begun.elapsed(),
-        }
+        let path = match (path, &self.request.destination) {
+            (Some(path), _) => path,
+            (None, Destination::File(path) | Destination::Folder(path)) => path.clone(),
+            (None, Destination::Below(below)) => below.path.clone(),
+            (None, Destination::Chosen(_)) => PathBuf::new(),
+        };
+        Outcome::NotModified(NotModified { path, totals: reporter.take_totals() })
     }
 
     async fn failed(&self, reporter: &mut Reporter<Self>, failure: Failure, summary: Summary) -> Error {

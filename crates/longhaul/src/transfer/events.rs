@@ -142,9 +142,7 @@ impl Stage {
                 self.told.push(event.clone());
             }
             // What was taken up is given up.
-            Event::Restarted { .. } | Event::UploadRestarted { .. } => {
-                self.told.retain(|told| !matches!(told, Event::Resumed { .. }))
-            }
+            Event::Restarted { .. } => self.told.retain(|told| !matches!(told, Event::Resumed { .. })),
             _ => {}
         }
     }
@@ -200,7 +198,7 @@ mod tests {
     async fn bytes_that_were_given_up_are_not_resumed_for_a_late_reader() {
         let (sender, source) = channel();
         sender.send(Event::Resumed { held: 3, total: None });
-        sender.send(Event::Restarted { reason: crate::event::Restart::SyncFailed, discarded: 3 });
+        sender.send(Event::Restarted { reason: crate::event::Restart::SyncFailed.into(), discarded: 3 });
         drop(sender);
         assert_eq!(all(source.events()).await, []);
     }

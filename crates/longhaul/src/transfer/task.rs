@@ -2,7 +2,7 @@
 //! how it went.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use longhaul_core::words::Command;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,7 +14,7 @@ use crate::disk::state::listing::State;
 use crate::drive::engine::{RunEvent, Tell};
 use crate::drive::panics::caught;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::event::{Event, Outcome, Progress};
+use crate::event::{Event, Outcome, Progress, RestartReason, Totals};
 use crate::transfer::TransferKind;
 
 /// A download or an upload, as far as its task needs to know.
@@ -60,26 +60,17 @@ pub(super) enum Next {
     Paused { held: u64, total: Option<u64> },
 }
 
-/// What the runs of one handle add up to.
-#[derive(Debug)]
-pub(super) struct Totals {
-    pub(super) begun: Instant,
-    /// How often bytes of an earlier run were taken up.
-    pub(super) resumed: u32,
-    pub(super) retries: u32,
-    /// Bytes over the network.
-    pub(super) moved: u64,
-    /// The object's length, once it is known.
-    pub(super) total: Option<u64>,
-}
-
 /// Turns what happens in runs into events, and keeps count.
 pub(super) struct Reporter<W: Way> {
     pub(super) entry: ListEntry,
     events: EventSender,
     pub(super) progress: watch::Sender<Progress>,
     path: watch::Sender<Option<PathBuf>>,
+    /// What the runs of this handle took so far, but for the time.
     pub(super) totals: Totals,
+    begun: Instant,
+    /// The object's length, once it is known.
+    pub(super) total: Option<u64>,
     pub(super) sums: W::Sums,
     /// Bytes held, as the list is to show it; `None` until the run has told.
     listed: Option<u64>,
@@ -118,6 +109,18 @@ impl<W: Way> Reporter<W> {
         self.path.borrow().clone()
     }
 
+    /// What it all took, at the end.
+    pub(super) fn take_totals(&mut self) -> Totals {
+        let elapsed = self.begun.elapsed();
+        Totals { restarts: std::mem::take(&mut self.totals.restarts), elapsed, ..self.totals }
+    }
+
+    /// Bytes were given up.
+    pub(super) fn restarted(&mut self, reason: RestartReason, discarded: u64) -> Event {
+        self.totals.restarts.push(reason);
+        Event::Restarted { reason, discarded }
+    }
+
     pub(super) fn send(&self, event: Event) {
         self.events.send(event);
     }
@@ -125,7 +128,7 @@ impl<W: Way> Reporter<W> {
     /// So many bytes are held: the list shows it, as soon as there is a journal.
     pub(super) fn list(&mut self, held: u64) {
         self.listed = Some(held);
-        self.entry.write_soon(State::Running, held, self.totals.total, None);
+        self.entry.write_soon(State::Running, held, self.total, None);
     }
 }
 
@@ -161,9 +164,18 @@ pub(super) struct Start<W: Way, K> {
 pub(super) fn start<W: Way, K: Send + 'static>(start: Start<W, K>) -> Transfer {
     let Start { way, kind, entry, named, path, keep } = start;
     let (transfer, ends) = handle(kind, entry.id().to_owned(), named);
-    let totals = Totals { begun: Instant::now(), resumed: 0, retries: 0, moved: 0, total: None };
-    let (progress, outcome, sums) = (ends.progress, ends.outcome, W::Sums::default());
-    let mut reporter = Reporter { entry, events: ends.events, progress, path: ends.path, totals, sums, listed: None };
+    let (progress, outcome) = (ends.progress, ends.outcome);
+    let mut reporter = Reporter {
+        entry,
+        events: ends.events,
+        progress,
+        path: ends.path,
+        totals: Totals { resumed: 0, restarts: Vec::new(), retries: 0, moved: 0, elapsed: Duration::ZERO },
+        begun: Instant::now(),
+        total: None,
+        sums: W::Sums::default(),
+        listed: None,
+    };
     if let Some(path) = path {
         reporter.set_path(path);
     }
@@ -173,7 +185,7 @@ pub(super) fn start<W: Way, K: Send + 'static>(start: Start<W, K>) -> Transfer {
             Ok(result) => result,
             Err(panicked) => {
                 let error = panicked.error(task.way.object());
-                let (held, total) = (task.reporter.progress.borrow().durable, task.reporter.totals.total);
+                let (held, total) = (task.reporter.progress.borrow().durable, task.reporter.total);
                 task.reporter.entry.write(State::Failed, held, total, Some(error.to_string())).await;
                 Err(error)
             }

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_core::upload::step::{Failure, Finish, Note, ObjectFacts, Restart};
+use longhaul_core::upload::step::{Failure, Finish, Note};
 use longhaul_core::words::Command;
 use tokio::sync::mpsc;
 
 use super::Transfer;
 use super::list_entry::ListEntry;
-use super::task::{Next, Reporter, Start, Totals, Way, cancelled, run_to_discard, start};
+use super::task::{Next, Reporter, Start, Way, cancelled, run_to_discard, start};
 use crate::advice::Advice;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state::spool::Spooled;
@@ -22,7 +22,7 @@ use crate::drive::upload::Remembered;
 use crate::drive::upload::failure::{About, error_of, fault_text};
 use crate::drive::upload::run::{Request, RunEnd, Summary, run};
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::event::{Event, Outcome, Uploaded, Verified};
+use crate::event::{Event, Outcome, Uploaded};
 use crate::threads;
 use crate::transfer::TransferKind;
 
@@ -34,7 +34,6 @@ struct Upload {
 /// What the runs of one handle add up to.
 #[derive(Default)]
 pub(super) struct Sums {
-    restarts: Vec<Restart>,
     part_len: Option<u64>,
     parts: u32,
 }
@@ -102,7 +101,7 @@ impl Way for Upload {
     fn event(reporter: &mut Reporter<Self>, note: Note) -> Option<Event> {
         Some(match note {
             Note::Started { length, part_len, parts } => {
-                reporter.totals.total = Some(length);
+                reporter.total = Some(length);
                 (reporter.sums.part_len, reporter.sums.parts) = (part_len, if part_len.is_some() { parts } else { 0 });
                 let path = reporter.path().unwrap_or_default();
                 Event::Started { path, total: Some(length), resumable: true }
@@ -110,12 +109,9 @@ impl Way for Upload {
             Note::Resumed { bytes, .. } => {
                 reporter.totals.resumed += 1;
                 reporter.list(bytes);
-                Event::Resumed { held: bytes, total: reporter.totals.total }
+                Event::Resumed { held: bytes, total: reporter.total }
             }
-            Note::Restarted { reason, discarded } => {
-                reporter.sums.restarts.push(reason);
-                Event::UploadRestarted { reason, discarded }
-            }
+            Note::Restarted { reason, discarded } => reporter.restarted(reason.into(), discarded),
             Note::Acknowledged { .. } => return None, // told with the progress
             Note::WrongPart { number } => Event::WrongPart { number },
             Note::Retry { failures, delay_ms, why } => {
@@ -133,7 +129,7 @@ impl Way for Upload {
     async fn after(&mut self, reporter: &mut Reporter<Self>, end: RunEnd) -> Next {
         let RunEnd { finish, summary } = end;
         reporter.totals.moved += summary.sent;
-        let (stored, total) = (summary.acknowledged, reporter.totals.total);
+        let (stored, total) = (summary.acknowledged, reporter.total);
         let finish = match finish {
             Ok(finish) => finish,
             Err(panicked) => {
@@ -154,7 +150,20 @@ impl Way for Upload {
                 if callback_failed {
                     return Next::Over(Err(self.callback_failed(summary.remembered.store)));
                 }
-                Next::Over(Ok(self.done(reporter, length, verified.into(), already, *object)))
+                let Sums { parts, part_len } = reporter.sums;
+                Next::Over(Ok(Outcome::Uploaded(Box::new(Uploaded {
+                    path: self.request.source.path().to_path_buf(),
+                    destination: self.object().to_owned(),
+                    bytes: length,
+                    verified: verified.into(),
+                    digests: object.digests,
+                    already,
+                    etag: object.etag,
+                    version: object.version,
+                    parts,
+                    part_len,
+                    totals: reporter.take_totals(),
+                }))))
             }
             Finish::Discarded { clean } => Next::Over(Err(self.given_up(reporter, clean).await)),
             Finish::Paused => Next::Paused { held: stored, total },
@@ -185,42 +194,8 @@ impl Upload {
         error_of(failure, &about, remembered)
     }
 
-    fn done(
-        &self,
-        reporter: &mut Reporter<Self>,
-        length: u64,
-        verified: Verified,
-        already: bool,
-        object: ObjectFacts,
-    ) -> Outcome {
-        let sums = std::mem::take(&mut reporter.sums);
-        let Totals { begun, resumed, retries, moved, .. } = reporter.totals;
-        Outcome {
-            path: self.request.source.path().to_path_buf(),
-            bytes: length,
-            verified,
-            digests: object.digests,
-            resumed,
-            restarts: Vec::new(),
-            retries,
-            fetched: 0,
-            already,
-            not_modified: false,
-            upload: Some(Box::new(Uploaded {
-                destination: self.object().to_owned(),
-                etag: object.etag,
-                version: object.version,
-                parts: sums.parts,
-                part_len: sums.part_len,
-                sent: moved,
-                restarts: sums.restarts,
-            })),
-            elapsed: begun.elapsed(),
-        }
-    }
-
     async fn failed(&self, reporter: &mut Reporter<Self>, failure: Failure, summary: Summary) -> Error {
-        let (stored, total) = (summary.acknowledged, reporter.totals.total);
+        let (stored, total) = (summary.acknowledged, reporter.total);
         let state = match failure {
             Failure::Denied(_) | Failure::NeedsCredentials => State::NeedsCredentials,
             _ => State::Failed,
@@ -248,7 +223,7 @@ impl Upload {
             reporter.entry.remove().await;
             return cancelled("cancelled; nothing of it is left in the store");
         }
-        let total = reporter.totals.total;
+        let total = reporter.total;
         if self.request.config.keep_parts {
             let stored = reporter.progress.borrow().durable;
             reporter.entry.write(State::Paused, stored, total, None).await;

@@ -26,8 +26,8 @@ fn many_uploads_share_a_runtime_with_one_blocking_thread() {
         }
         for (n, (content, transfer)) in transfers.iter().enumerate() {
             let outcome = end(transfer).await.unwrap();
-            assert_eq!(outcome.verified, Verified::Digest(DigestKind::Crc64), "{n}");
-            assert_eq!(outcome.bytes, content.len(), "{n}");
+            assert_eq!(outcome.verified(), Verified::Digest(DigestKind::Crc64), "{n}");
+            assert_eq!(outcome.bytes(), content.len(), "{n}");
         }
         assert_eq!(stage.count("CompleteMultipartUpload"), transfers.len());
     });

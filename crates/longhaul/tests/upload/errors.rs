@@ -57,7 +57,7 @@ async fn what_must_not_be_overwritten_is_not() {
         assert_eq!(error.kind(), ErrorKind::OtherObject, "{error}");
         assert!(error.to_string().contains("oss://films/other"), "{error}");
         let builder = stage.upload(&file, "same").forbid_overwrite(true);
-        assert!(end(&builder.start().await.unwrap()).await.unwrap().already);
+        assert!(end(&builder.start().await.unwrap()).await.unwrap().already());
         assert_eq!(stage.left_in_store("other").await, 0);
         assert_eq!(stage.stored("other").unwrap(), Content::seeded(2, len).to_vec());
     }
@@ -156,7 +156,7 @@ async fn expired_keys_are_renewed_under_way() {
     stage.fault("kind=expire-token op=UploadPart skip=2 times=1");
     let outcome = end(&stage.upload(&file, "k").credentials(renewed).start().await.unwrap()).await.unwrap();
     assert_eq!(refusals.load(Ordering::SeqCst), 1);
-    assert!(outcome.upload.unwrap().restarts.is_empty());
+    assert!(outcome.totals().restarts.is_empty());
     assert!(stage.log().iter().any(|line| line["access_key_id"] == new.id.as_str()));
     assert_eq!(stage.stored("k").unwrap(), content.to_vec());
 }

@@ -28,9 +28,13 @@ async fn the_next_start_sends_only_what_lacks() {
     let again = stage.upload(&file, "k").start().await.unwrap();
     assert_eq!(again.id(), transfer.id(), "one transfer keeps one name");
     let outcome = end(&again).await.unwrap();
-    let uploaded = outcome.upload.unwrap();
+    let uploaded = outcome.uploaded().unwrap();
     // A part that was on its way when it paused may have arrived as well.
-    assert!(outcome.resumed == 1 && uploaded.sent <= LEN - stored && uploaded.sent >= LEN - stored - 2 * PART);
+    assert!(
+        outcome.totals().resumed == 1
+            && uploaded.totals.moved <= LEN - stored
+            && uploaded.totals.moved >= LEN - stored - 2 * PART
+    );
     let ops = stage.ops_since(before).await;
     assert_eq!(ops.iter().filter(|op| *op == "ListParts").count(), 1, "{ops:?}");
     assert_eq!(ops.iter().filter(|op| *op == "InitiateMultipartUpload").count(), 0, "{ops:?}");
@@ -58,7 +62,7 @@ async fn one_handle_pauses_and_goes_on() {
     stage.server().clear_faults();
     transfer.resume().await;
     let outcome = end(&transfer).await.unwrap();
-    assert_eq!(outcome.resumed, 1);
+    assert_eq!(outcome.totals().resumed, 1);
     let events = events.await.unwrap();
     assert!(events.iter().any(|e| matches!(e, Event::Paused { .. })));
     assert!(events.iter().any(|e| matches!(e, Event::Resumed { held, .. } if *held >= 2 * PART)));
@@ -70,7 +74,7 @@ async fn one_handle_pauses_and_goes_on() {
                 assert!(p.durable >= high, "{high} then {}", p.durable);
                 high = p.durable;
             }
-            Event::Paused { .. } | Event::UploadRestarted { .. } | Event::WrongPart { .. } => high = 0,
+            Event::Paused { .. } | Event::Restarted { .. } | Event::WrongPart { .. } => high = 0,
             _ => {}
         }
     }
@@ -90,7 +94,7 @@ async fn a_dropped_handle_stops_in_order() {
     while events.next().await.is_some() {}
     stage.server().clear_faults();
     let outcome = end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
-    assert!(outcome.resumed == 1 && outcome.upload.unwrap().sent <= LEN - 3 * PART);
+    assert!(outcome.totals().resumed == 1 && outcome.totals().moved <= LEN - 3 * PART);
 }
 
 /// Goal: cancelling leaves nothing behind, here or in the store. Method: discard while parts flow, and while paused.
@@ -142,7 +146,7 @@ async fn an_error_keeps_what_is_stored() {
     assert!(listed.held >= 4 * PART, "{}", listed.held);
     stage.server().clear_faults();
     let outcome = end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
-    assert!(outcome.resumed == 1 && outcome.upload.unwrap().sent <= LEN - 4 * PART);
+    assert!(outcome.totals().resumed == 1 && outcome.totals().moved <= LEN - 4 * PART);
     assert_eq!(stage.count("AbortMultipartUpload"), 0);
 }
 
@@ -162,7 +166,7 @@ async fn broken_requests_are_sent_again() {
         stage.fault(fault);
         let builder = stage.upload(&file, "k").stall(1024, std::time::Duration::from_secs(1));
         let outcome = end(&builder.start().await.unwrap()).await.unwrap();
-        assert!(outcome.retries > 0, "{fault}");
+        assert!(outcome.totals().retries > 0, "{fault}");
         assert_eq!(stage.stored("k").unwrap(), content.to_vec(), "{fault}");
     }
 }

@@ -33,7 +33,7 @@ async fn an_upload_goes_on_by_its_id() {
     assert_eq!((ledger[0].id.as_str(), ledger[0].stage, ledger[0].owed), (id.as_str(), UploadStage::Sending, 0));
     assert_eq!((ledger[0].stored, ledger[0].part_len), (listed.held, Some(PART)));
     let outcome = end(&small_parts(stage.client().open_upload(&id).unwrap()).start().await.unwrap()).await.unwrap();
-    assert!(outcome.resumed == 1 && outcome.upload.unwrap().sent <= LEN - 3 * PART);
+    assert!(outcome.totals().resumed == 1 && outcome.totals().moved <= LEN - 3 * PART);
     assert_eq!(stage.client().open_upload(&id).err().unwrap().kind(), ErrorKind::NotFound);
     assert_eq!(stage.client().list().unwrap().transfers.len(), 0);
 }

@@ -21,7 +21,7 @@ async fn a_lost_answer_to_the_last_request_is_settled() {
             let transfer = builder.start().await.unwrap();
             let events = record(&transfer);
             let outcome = end(&transfer).await.unwrap();
-            assert_eq!(outcome.bytes, len, "{op} {by}");
+            assert_eq!(outcome.bytes(), len, "{op} {by}");
             assert_eq!((stage.count(op), stage.count("InitiateMultipartUpload")), (1, usize::from(len == LEN)), "{by}");
             assert_eq!(stage.bytes_in("UploadPart") + stage.bytes_in("PutObject"), len, "{op} {by}");
             assert!(events.await.unwrap().iter().any(|e| matches!(e, Event::Settling)), "{op} {by}");
@@ -39,7 +39,7 @@ async fn a_lost_answer_to_a_part_costs_at_most_that_part() {
     let file = stage.file("f", &content);
     stage.fault("kind=lose-answer op=UploadPart times=2");
     let outcome = end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
-    assert!(outcome.upload.unwrap().sent <= LEN + 2 * PART);
+    assert!(outcome.totals().moved <= LEN + 2 * PART);
     assert_eq!(stage.count("InitiateMultipartUpload"), 1);
     assert_eq!(stage.stored("k").unwrap(), content.to_vec());
 }
@@ -78,7 +78,7 @@ async fn an_upload_that_is_gone_is_begun_anew() {
         let transfer =
             stage.upload(&file, "k").settle_timeout(std::time::Duration::from_secs(2)).start().await.unwrap();
         let outcome = end(&transfer).await.unwrap();
-        assert_eq!(outcome.upload.unwrap().restarts.len(), 1, "{op}");
+        assert_eq!(outcome.totals().restarts.len(), 1, "{op}");
         assert_eq!(stage.count("InitiateMultipartUpload"), 2, "{op}");
         assert_eq!(stage.stored("k").unwrap(), content.to_vec());
     }
@@ -123,6 +123,6 @@ async fn a_damaged_journal_is_set_aside_with_the_reason() {
     std::fs::write(&journal[0], b"nonsense that is long enough for a header").unwrap();
     stage.server().clear_faults();
     let outcome = end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
-    assert_eq!(outcome.upload.unwrap().restarts, [UploadRestart::JournalUnusable]);
+    assert_eq!(outcome.totals().restarts, [UploadRestart::JournalUnusable.into()]);
     assert_eq!(stage.stored("k").unwrap(), content.to_vec());
 }

@@ -15,10 +15,10 @@ async fn every_size_is_stored_whole_and_verified() {
         let transfer = stage.upload(&file, "a/b c.mp4").start().await.unwrap();
         let events = record(&transfer);
         let outcome = end(&transfer).await.unwrap();
-        assert_eq!((outcome.bytes, outcome.verified), (len, Verified::Digest(DigestKind::Crc64)), "{len}");
-        let uploaded = outcome.upload.unwrap();
-        assert_eq!((uploaded.parts, uploaded.sent), (parts, len), "{len}");
-        assert!(!outcome.already && uploaded.etag.is_some());
+        assert_eq!((outcome.bytes(), outcome.verified()), (len, Verified::Digest(DigestKind::Crc64)), "{len}");
+        let uploaded = outcome.uploaded().unwrap();
+        assert_eq!((uploaded.parts, uploaded.totals.moved), (parts, len), "{len}");
+        assert!(!outcome.already() && uploaded.etag.is_some());
         assert_eq!(stage.bytes_in("UploadPart") + stage.bytes_in("PutObject"), len, "nothing is sent twice");
         assert_eq!(stage.unfinished(), 0);
         assert!(events.await.unwrap().iter().any(|e| matches!(e, Event::Started { total: Some(t), .. } if *t == len)));
@@ -37,12 +37,12 @@ async fn the_same_again_asks_once() {
         stage.until_logged(if len == 1000 { "PutObject" } else { "CompleteMultipartUpload" }).await;
         let before = stage.last();
         let outcome = end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
-        assert!(outcome.already, "{len}");
+        assert!(outcome.already(), "{len}");
         assert_eq!(stage.ops_since(before).await, ["HeadObject"]);
         // Another object there: sent again.
         stage.server().put_seeded(BUCKET, "k", 2, len).unwrap();
         let outcome = end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
-        assert!(!outcome.already);
+        assert!(!outcome.already());
         assert_eq!(stage.stored("k").unwrap(), Content::seeded(1, len).to_vec());
     }
 }
@@ -56,10 +56,10 @@ async fn an_identical_object_is_recognised_by_its_digest() {
     stage.server().put_seeded(BUCKET, "k", 1, 3 * PART).unwrap();
     let again = || small_parts(stage.client_in("fresh").upload(&file)).to(format!("oss://{BUCKET}/k"));
     let outcome = end(&again().start().await.unwrap()).await.unwrap();
-    assert!(outcome.already);
+    assert!(outcome.already());
     assert_eq!(stage.bytes_in("UploadPart"), 0);
     let outcome = end(&again().force(true).start().await.unwrap()).await.unwrap();
-    assert!(!outcome.already);
+    assert!(!outcome.already());
     assert_eq!(stage.bytes_in("UploadPart"), 3 * PART);
 }
 
@@ -73,7 +73,7 @@ async fn metadata_and_headers_reach_the_object() {
         end(&upload().header("Cache-Control", "no-cache").part_md5(true).start().await.unwrap()).await.unwrap();
         // Other metadata is another object, though the bytes are the same.
         let outcome = end(&upload().metadata("more", "x").start().await.unwrap()).await.unwrap();
-        assert!(!outcome.already, "{len}");
+        assert!(!outcome.already(), "{len}");
     }
 }
 
@@ -87,8 +87,8 @@ async fn two_thousand_parts_are_two_thousand_requests() {
     age(&file, 3600);
     let builder = stage.upload(&file, "k").part_size(100 << 10).connections(8);
     let outcome = end(&builder.start().await.unwrap()).await.unwrap();
-    assert_eq!(outcome.upload.unwrap().parts, 2000);
-    assert_eq!(outcome.verified, Verified::Digest(DigestKind::Crc64));
+    assert_eq!(outcome.uploaded().unwrap().parts, 2000);
+    assert_eq!(outcome.verified(), Verified::Digest(DigestKind::Crc64));
     assert_eq!((stage.count("UploadPart"), stage.count("InitiateMultipartUpload")), (2000, 1));
     assert_eq!(stage.bytes_in("UploadPart"), LEN);
 }
@@ -106,7 +106,7 @@ async fn uploads_keep_to_the_rate_limit() {
         let begun = std::time::Instant::now();
         let builder = small_parts(client.upload(&file)).part_size(single_max).single_max(single_max).force(true);
         let outcome = end(&builder.to(format!("oss://{BUCKET}/k")).start().await.unwrap()).await.unwrap();
-        assert_eq!(outcome.upload.unwrap().parts > 0, single_max == PART);
+        assert_eq!(outcome.uploaded().unwrap().parts > 0, single_max == PART);
         assert!(begun.elapsed().as_secs_f64() > 0.7, "{:?}", begun.elapsed());
     }
     assert_eq!(stage.stored("k").unwrap(), content.to_vec());

@@ -24,7 +24,7 @@ async fn a_source_that_changed_between_starts_begins_anew() {
     stage.file("f", &newer);
     stage.server().clear_faults();
     let outcome = end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
-    assert_eq!(outcome.upload.unwrap().restarts, [UploadRestart::SourceChanged]);
+    assert_eq!(outcome.totals().restarts, [UploadRestart::SourceChanged.into()]);
     assert_eq!((stage.left_in_store("k").await, stage.unfinished()), (0, 0));
     assert_eq!(stage.stored("k").unwrap(), newer.to_vec());
 }
@@ -46,8 +46,8 @@ async fn a_source_that_was_touched_is_compared_and_not_sent_again() {
     age(&file, 7200);
     stage.server().clear_faults();
     let outcome = end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
-    let uploaded = outcome.upload.unwrap();
-    assert!(uploaded.restarts.is_empty() && uploaded.sent <= LEN - stored, "{uploaded:?}");
+    let uploaded = outcome.uploaded().unwrap();
+    assert!(uploaded.totals.restarts.is_empty() && uploaded.totals.moved <= LEN - stored, "{uploaded:?}");
     assert_eq!(stage.stored("k").unwrap(), content.to_vec());
 }
 
@@ -77,9 +77,9 @@ async fn a_source_that_changes_under_way_is_stored_as_one_version() {
         assert!(id > 0);
         stage.server().clear_faults();
         let outcome = end(&transfer).await.unwrap();
-        assert!(outcome.upload.unwrap().restarts.contains(&UploadRestart::SourceChanged), "{change}");
+        assert!(outcome.totals().restarts.contains(&UploadRestart::SourceChanged.into()), "{change}");
         let now = std::fs::read(&file).unwrap();
-        assert_eq!(outcome.bytes, now.len() as u64, "{change}");
+        assert_eq!(outcome.bytes(), now.len() as u64, "{change}");
         assert_eq!(stage.stored("k").unwrap(), now, "{change}");
     }
 }
@@ -115,7 +115,7 @@ async fn input_that_is_read_once_can_be_resumed_with_the_same_input() {
     assert_eq!(std::fs::read_dir(stage.path("state/spool")).unwrap().count(), 1, "the input is kept");
     stage.server().clear_faults();
     let outcome = end(&upload().start().await.unwrap()).await.unwrap();
-    assert!(outcome.upload.unwrap().sent <= LEN - stored);
+    assert!(outcome.totals().moved <= LEN - stored);
     assert_eq!(std::fs::read_dir(stage.path("state/spool")).unwrap().count(), 0, "the input is gone");
     assert_eq!(stage.stored("k").unwrap(), content.to_vec());
 }

@@ -251,7 +251,7 @@ async fn what_is_verified_depends_on_what_the_store_does_with_checksums() {
         let (client, file) = (user.client(), user.file("film", LEN));
         for key in ["k", "k2"] {
             let outcome = put(&client, &file, key).await;
-            assert_eq!((outcome.verified, outcome.already), (verified, false), "{sums:?} {kms}");
+            assert_eq!((outcome.verified(), outcome.already()), (verified, false), "{sums:?} {kms}");
             std::fs::write(&file, letters(LEN + key.len())).unwrap(); // another one, at another key
         }
         assert_eq!(with(&shop, "post /films/k", "x-amz-checksum-algorithm").0, creates.0, "{sums:?}");
@@ -271,15 +271,15 @@ async fn one_request_brings_a_checksum_to_who_was_seen_to_keep_it() {
         let shop = Shop { sums, kms: true }.open(100);
         let user = User::of(&shop);
         let (client, small, large) = (user.client(), user.file("small", 1000), user.file("large", LEN));
-        assert_eq!(put(&client, &small, "small").await.verified, Verified::Length, "nothing is known yet");
+        assert_eq!(put(&client, &small, "small").await.verified(), Verified::Length, "nothing is known yet");
         assert_eq!(with(&shop, "put /films/small", SUM), (0, 1));
         put(&client, &large, "large").await;
         let other = user.file("other", 1001);
-        let verified = put(&client, &other, "other").await.verified;
+        let verified = put(&client, &other, "other").await.verified();
         assert_eq!(verified == Verified::Digest(DigestKind::Crc64Nvme), known);
         assert_eq!(with(&shop, "put /films/other", SUM), (later, 1));
         // Whether the same is there already can be told as well.
-        assert_eq!(put(&client, &other, "other").await.already, known);
+        assert_eq!(put(&client, &other, "other").await.already(), known);
     }
 }
 
@@ -308,8 +308,8 @@ async fn under_a_foreign_key_parts_of_an_earlier_process_count_by_their_checksum
         let heard = origin.heard();
         let sent = heard[before..].iter().filter(|(head, _)| head.contains("partnumber=")).count();
         assert_eq!(sent, 1, "{sums:?}");
-        let known = outcome.verified == Verified::Digest(DigestKind::Crc64Nvme);
-        assert_eq!(known, sums == Sums::Keeps, "{:?}", outcome.verified);
+        let known = outcome.verified() == Verified::Digest(DigestKind::Crc64Nvme);
+        assert_eq!(known, sums == Sums::Keeps, "{:?}", outcome.verified());
         assert_eq!(shelf.lock().unwrap().object.as_deref(), Some(letters(LEN).as_str()));
     }
 }
@@ -330,7 +330,7 @@ async fn a_download_is_held_against_the_checksum_that_is_kept() {
             let file = user.folder.path().join("film");
             let outcome = user.client().download("s3://films/k").to(&file).start().await.unwrap().finished().await;
             match outcome {
-                Ok(outcome) => assert_eq!(outcome.verified, verified),
+                Ok(outcome) => assert_eq!(outcome.verified(), verified),
                 Err(error) => assert_eq!((error.kind(), spoiled), (ErrorKind::Integrity, true), "{error}"),
             }
             let wrong = spoiled && sums == Sums::Keeps;
