@@ -8,6 +8,7 @@ use longhaul_core::upload::step::{Fault, Found, FoundJournal, Heard, Looked, Ste
 use longhaul_core::words::{DiskFault, NetFault, Ticket};
 
 use super::content::{Bytes, combine, digests, nvme};
+use super::liar::Sabotage;
 use super::store::Sums;
 use super::world::World;
 use crate::log::Log;
@@ -21,14 +22,16 @@ pub(crate) struct Op {
     pub(crate) ordered_at: u64,
     began: u64,
     /// What was read of the source so far, and how it looked before.
-    read: Bytes,
-    before: Option<Looked>,
+    pub(crate) read: Bytes,
+    pub(crate) before: Option<Looked>,
     answer: Option<Heard>,
     pub(crate) stopped: bool,
     /// Bytes of its body that went through, where the uplink is counted.
     through: u64,
     /// What the object is to be given beside its bytes.
     dress: u8,
+    /// The core was told already how it ended.
+    told: bool,
 }
 
 /// A request that the store carries out when nobody waits for its answer any more.
@@ -100,8 +103,9 @@ impl World {
                     op.stopped = true;
                 }
             }
-            step => {
+            mut step => {
                 tell!(self, "ordered {}: {step:?}", ticket.0);
+                self.bend_step(&mut step);
                 self.ordered(&step);
                 self.crash_near(&step);
                 let now = self.now;
@@ -117,6 +121,7 @@ impl World {
                     stopped: false,
                     through: 0,
                     dress: self.dress,
+                    told: false,
                 });
             }
         }
@@ -138,14 +143,25 @@ impl World {
                 continue;
             }
             let mut op = self.ops.remove(i);
-            match self.perform(core, &mut op) {
+            if lingers && self.lies(Sabotage::AbortedUnderway) {
+                let ticket = op.ticket;
+                (op.stopped, op.told) = (false, true);
+                self.ops.insert(i, op);
+                self.hear(core, ticket, Heard::Refused(Fault::Stopped { maybe_done: false }));
+                return true;
+            }
+            match self.pretend(&op).or_else(|| self.perform(core, &mut op)) {
+                Some(heard) if op.told => tell!(self, "{} ends unheard: {heard:?}", op.ticket.0),
                 Some(heard) => {
                     tell!(self, "answer {}: {heard:?}", op.ticket.0);
                     if matches!(heard, Heard::Done | Heard::PartStored { .. }) && self.rng.one_in(4) {
                         self.echo = Some((op.ticket, heard.clone()));
                     }
                     self.answered(&op, &heard);
-                    self.hear(core, op.ticket, heard);
+                    match self.bend_answer(&mut op, heard) {
+                        Some(heard) => self.hear(core, op.ticket, heard),
+                        None => self.ops.insert(i, op),
+                    }
                 }
                 None => self.ops.insert(i, op),
             }
@@ -293,6 +309,7 @@ impl World {
                 if self.uplink.is_none() {
                     let (ticket, sent) = (op.ticket, op.read.len() as u64);
                     self.hear(core, ticket, Heard::Sent(sent));
+                    self.tell_early(core, op);
                 }
                 return None;
             }
@@ -308,6 +325,7 @@ impl World {
             op.stage = 2;
             return None;
         }
+        self.look_first(&op.step);
         let kind = std::mem::discriminant(&op.step);
         if let Some(refuses) = &mut self.refuses
             && refuses.next(&mut self.rng, kind)
@@ -373,7 +391,7 @@ impl World {
         None
     }
 
-    fn carry_out_later(&mut self, op: &Op) {
+    pub(crate) fn carry_out_later(&mut self, op: &Op) {
         let at = self.now + self.rng.below(3_000);
         self.coverage.late += 1;
         tell!(self, "{} will be carried out at {at} ms", op.ticket.0);
@@ -392,7 +410,19 @@ impl World {
             self.crash_in = Some(0);
         }
         self.hear(core, op.ticket, Heard::Sent(op.through));
+        if op.through == op.read.len() as u64 {
+            self.tell_early(core, op);
+        }
         None
+    }
+
+    /// All bytes of a part have been handed to the network: a liar takes that for its end.
+    fn tell_early(&mut self, core: &mut Upload, op: &mut Op) {
+        let Step::SendPart { kinds, .. } = &op.step else { return };
+        if let Some(heard) = self.answer_early(op, digests(kinds, op.read.as_slice())) {
+            op.told = true;
+            self.hear(core, op.ticket, heard);
+        }
     }
 
     /// What arrives late arrives now.
@@ -532,7 +562,9 @@ impl World {
         let finished = self.receipt.as_ref().filter(|(facts, _)| *facts == source.facts);
         let finished = finished.map(|(_, object)| Box::new(object.clone()));
         self.opened(&journal);
-        Heard::Opened(Box::new(Found { journal, source, finished }))
+        let mut found = Found { journal, source, finished };
+        self.bend_found(&mut found);
+        Heard::Opened(Box::new(found))
     }
 
     /// Appends records; `share`: so many sixteenths of their bytes, because the process dies.

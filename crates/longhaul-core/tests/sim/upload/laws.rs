@@ -236,6 +236,12 @@ impl World {
         }
     }
 
+    /// The journal has a part of the attempt that this run found.
+    fn records_parts(&self) -> bool {
+        let read = self.log.as_ref().and_then(|log| journal::decode(&log.live).ok());
+        read.and_then(|read| read.attempts.last().map(|last| !last.parts.is_empty())).unwrap_or(false)
+    }
+
     /// A kill met the records of parts. Where the store tells no digest of them these parts are sent again.
     pub(crate) fn records_lost(&mut self, records: &[Record]) {
         let parts = records.iter().filter(|record| matches!(record, Record::Part { .. })).count();
@@ -250,7 +256,7 @@ impl World {
         match note {
             Note::Restarted { reason, discarded } => {
                 self.coverage.restarted(*reason);
-                if *reason == Restart::ShorterParts && *discarded > 0 {
+                if *reason == Restart::ShorterParts && (*discarded > 0 || self.records_parts()) {
                     self.broken("parts are made shorter while none counts", format_args!("{discarded} bytes counted"));
                 }
                 self.witness.explained = true;

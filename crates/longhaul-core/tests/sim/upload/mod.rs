@@ -5,13 +5,13 @@ mod content;
 mod coverage;
 mod driver;
 mod laws;
+mod liar;
 mod refuses;
 mod source;
 mod store;
 mod world;
 
 use crate::runner::{self, Outcome};
-use longhaul_core::fault::UploadFault as Fault;
 use world::World;
 
 /// Goal: every promise holds in every history. Method: a million of them, each from its seed.

@@ -10,10 +10,10 @@ use longhaul_core::upload::step::{Finish, Heard, ObjectFacts, SourceFacts, Step}
 use longhaul_core::upload::{Config, Limits, PartLengths, Upload};
 use longhaul_core::words::{Command, Durability, OnChange, Ticket};
 
-use super::Fault;
 use super::coverage::{At, Coverage};
 use super::driver::{Late, Op};
 use super::laws::Witness;
+use super::liar::{Liar, Sabotage};
 use super::refuses::Refuses;
 use super::source::Source;
 use super::store::{Answers, Store, Sums, Tells};
@@ -126,6 +126,7 @@ pub(crate) struct World {
     pub(crate) ops: Vec<Op>,
     pub(crate) late: Vec<Late>,
     pub(crate) now: u64,
+    pub(crate) liar: Liar,
     pub(crate) coverage: Coverage,
     pub(crate) story: Option<String>,
     pub(crate) witness: Witness,
@@ -153,8 +154,8 @@ pub(crate) struct World {
 }
 
 impl crate::world::World for World {
-    type Sabotage = Fault;
-    const SABOTAGES: &'static [Fault] = Fault::ALL;
+    type Sabotage = Sabotage;
+    const SABOTAGES: &'static [Sabotage] = Sabotage::ALL;
     type Coverage = Coverage;
 
     fn new() -> Self {
@@ -171,6 +172,7 @@ impl crate::world::World for World {
             ops: Vec::new(),
             late: Vec::new(),
             now: 0,
+            liar: Liar::default(),
             coverage: Coverage::default(),
             story: None,
             witness: Witness::default(),
@@ -192,8 +194,9 @@ impl crate::world::World for World {
         }
     }
 
-    fn history(&mut self, seed: u64, fault: Option<Fault>) -> Option<Breach> {
+    fn history(&mut self, seed: u64, sabotage: Option<Sabotage>) -> Option<Breach> {
         self.reset(seed);
+        self.liar.sabotage = sabotage;
         self.draw_config();
         if self.rng.one_in(4) {
             let len = self.source.bytes().len();
@@ -215,7 +218,7 @@ impl crate::world::World for World {
         self.coverage.calm += u64::from(self.calm);
         // Where the store tells no digests a part counts by its record, which a kill may take.
         if self.calm && !self.store.vendor.tells.nothing() && self.rng.one_in(3) {
-            self.interrupted_for_ever(fault);
+            self.interrupted_for_ever();
         }
         let runs = if self.witness.done || self.breach.is_some() { 0 } else { self.rng.between(1, 3) };
         for _ in 0..runs {
@@ -235,14 +238,14 @@ impl crate::world::World for World {
                     *command = Command::Pause;
                 }
             }
-            self.run(fault, plan);
+            self.run(plan);
             if self.breach.is_some() || self.witness.done {
                 break;
             }
             self.between_runs();
         }
         if !self.witness.done {
-            self.last_runs(fault);
+            self.last_runs();
         } else if self.breach.is_none() && self.rng.one_in(3) {
             // What is done is found done, unless somebody undid it.
             tell!(self, "---- once more");
@@ -254,7 +257,7 @@ impl crate::world::World for World {
                 _ => {}
             }
             (self.witness.done, self.calm) = (false, false);
-            self.last_runs(fault);
+            self.last_runs();
         }
         self.coverage.steps += self.steps;
         let longest = &mut self.coverage.steps_at_most;
@@ -306,7 +309,7 @@ impl World {
     }
 
     /// Interruptions without an end, each of which lets one part through, and all but the last byte of another.
-    fn interrupted_for_ever(&mut self, fault: Option<Fault>) {
+    fn interrupted_for_ever(&mut self) {
         let part_len = self.config.part_lengths.least;
         self.config.single_max = self.config.single_max.min(part_len);
         self.trouble = Trouble::default();
@@ -314,7 +317,7 @@ impl World {
         let parts = (self.source.bytes().len() as u64).div_ceil(part_len);
         // The first may lose everything, by what was known of the host.
         for _ in 0..parts + 3 {
-            self.run(fault, Plan::Uplink { bytes: 2 * part_len - 1 });
+            self.run(Plan::Uplink { bytes: 2 * part_len - 1 });
             let ended = self.finish.take().is_some_and(|finish| self.is_right_end(&finish));
             if ended || self.witness.done || self.breach.is_some() {
                 return;
@@ -396,7 +399,7 @@ impl World {
 
     // ---- one run -----------------------------------------------------------------------------------------------
 
-    fn run(&mut self, fault: Option<Fault>, plan: Plan) {
+    fn run(&mut self, plan: Plan) {
         self.coverage.runs += 1;
         self.witness.run_begins(self.now);
         (self.finish, self.sequence, self.echo) = (None, None, None);
@@ -411,10 +414,9 @@ impl World {
             Plan::Command { after, command: what } => command = Some((after, what)),
         }
         tell!(self, "---- a run begins, {plan:?}, {:?}", self.trouble);
-        let mut core = Upload::new(Config { seed: self.rng.next(), ..self.config.clone() });
-        if let Some(fault) = fault {
-            core.plant(fault);
-        }
+        let mut config = Config { seed: self.rng.next(), ..self.config.clone() };
+        self.bend_config(&mut config);
+        let mut core = Upload::new(config);
         self.drain(&mut core);
         for tick in 0.. {
             if let Some(finish) = self.finish.take() {
@@ -458,7 +460,13 @@ impl World {
         self.coverage.ticks += 1;
         self.now += if self.rng.one_in(32) { self.rng.below(700) } else { self.rng.below(16) };
         self.land_late();
-        let reading = self.ops.iter().any(|op| op.stage == 1 && matches!(op.step, Step::Snapshot { .. }));
+        // More where nothing but one more look shows it: during a snapshot, and while a part is read beside no other.
+        let reading = |op: &Op| match op.step {
+            Step::Snapshot { .. } => op.stage == 1,
+            Step::SendPart { .. } => op.stage == 1 && self.ops.len() == 1,
+            _ => false,
+        };
+        let reading = self.ops.iter().any(reading);
         if self.chance(self.trouble.change * if reading { 6 } else { 1 }) {
             self.change_source();
         }
@@ -474,6 +482,7 @@ impl World {
         if self.echo.is_some() && self.rng.one_in(12) {
             // An answer that was given already comes again: it must change nothing.
             if let Some((ticket, heard)) = self.echo.take() {
+                let ticket = self.ticket_of_echo(ticket, &heard);
                 tell!(self, "answer {} again: {heard:?}", ticket.0);
                 return self.hear(core, ticket, heard);
             }
@@ -630,7 +639,7 @@ impl World {
     // ---- the end -----------------------------------------------------------------------------------------------
 
     /// Nothing disturbs these: one of the first few must bring the object.
-    fn last_runs(&mut self, fault: Option<Fault>) {
+    fn last_runs(&mut self) {
         self.trouble = Trouble::default();
         self.refuses = None;
         self.last_run = true;
@@ -639,7 +648,7 @@ impl World {
                 return;
             }
             tell!(self, "from now on all is well");
-            self.run(fault, Plan::ToTheEnd);
+            self.run(Plan::ToTheEnd);
             if let Some(finish) = self.finish.take() {
                 if self.is_right_end(&finish) {
                     break;
