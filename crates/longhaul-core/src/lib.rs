@@ -18,8 +18,8 @@
 //! none of its parts is on its way (5), and a part or object counts when the store's word for it agrees with what was
 //! read (6).
 //!
-//! Each is asserted where it could be broken (`law` in [`download`] and [`upload`]), simulated, and broken on purpose by
-//! planted faults ([`fault`]) that the simulation must notice by the outcome.
+//! Each is asserted where it could be broken (`law` in [`download`] and [`upload`]) and simulated. In the simulation a driver
+//! that lies breaks each on purpose (`tests/sim/*/liar.rs`), which must be noticed by the outcome.
 //!
 //! # Rooms
 //!
@@ -47,7 +47,6 @@ pub mod conditions;
 pub mod crc;
 pub mod digest;
 pub mod download;
-pub mod fault;
 pub mod frame;
 pub mod identity;
 pub mod names;

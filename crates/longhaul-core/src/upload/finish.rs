@@ -4,11 +4,11 @@
 //! that it is given up is durable, no part of it is on its way, then it is aborted, and its list is asked until the store
 //! does not know it any more. What cannot be removed within a few tries is left to a later start.
 
+use super::Stage;
 use super::jobs::{Lane, Main};
 use super::journal::{self, Record};
 use super::leftovers::{GivenUp, Removal};
-use super::step::{Failure, Fault, Heard, Receipt, Step};
-use super::{Stage, UploadFault};
+use super::step::{Failure, Heard, Receipt, Step};
 use crate::words::DiskFault;
 
 impl super::Upload {
@@ -41,11 +41,10 @@ impl super::Upload {
 
     /// The next step towards removing what was given up, one at a time.
     pub(super) fn run_lane(&mut self) {
-        if self.run.removes() || self.planted(UploadFault::AbortForgotten) {
+        if self.run.removes() {
             return;
         }
-        let careless = self.planted(UploadFault::AbortedUnderway);
-        let underway = |attempt| !careless && self.run.sends_of(attempt).next().is_some();
+        let underway = |attempt| self.run.sends_of(attempt).next().is_some();
         let Some((removal, step)) = self.leftovers.next(self.run.now(), self.papers.are_synced(), underway) else {
             return;
         };
@@ -53,11 +52,6 @@ impl super::Upload {
     }
 
     pub(super) fn hear_removal(&mut self, removal: Removal, heard: Heard) {
-        let unconfirmed = removal == Removal::Abort && self.planted(UploadFault::AbortUnconfirmed);
-        let heard = match heard {
-            Heard::Done if unconfirmed => Heard::Refused(Fault::NoSuchUpload),
-            heard => heard,
-        };
         if let Some(note) = self.leftovers.hear(self.run.now(), removal, heard) {
             self.note(note);
         }
@@ -91,14 +85,13 @@ impl super::Upload {
 
     /// Waits until what was given up is removed, or cannot be for now; then the journal goes, unless it is a reminder.
     pub(super) fn clean_up(&mut self) {
-        let forgetful = self.planted(UploadFault::ForgottenBeforeAborted) || self.planted(UploadFault::AbortForgotten);
-        if !forgetful && (self.run.removes() || self.lane_wants()) {
+        if self.run.removes() || self.lane_wants() {
             return;
         }
         if self.run.removes() || self.run.records() {
             return;
         }
-        if self.papers.exist() && (self.leftovers.are_gone() || forgetful) {
+        if self.papers.exist() && self.leftovers.are_gone() {
             self.phase.go(Stage::Forget);
         } else {
             self.finish_done();
@@ -144,7 +137,7 @@ impl super::Upload {
         if !self.run.is_idle() {
             return;
         }
-        if self.phase.is_at(Stage::Created) && !self.planted(UploadFault::UploadIdUnrecorded) {
+        if self.phase.is_at(Stage::Created) {
             return self.record_created(); // or nobody would know it
         }
         if self.single_refused() && self.is_worthless() {
@@ -177,8 +170,7 @@ impl super::Upload {
         if !self.run.is_idle() || self.lane_wants() {
             return;
         }
-        let forgetful = self.planted(UploadFault::AbortForgotten) || self.planted(UploadFault::ForgottenBeforeAborted);
-        if self.papers.exist() && (self.leftovers.are_gone() || forgetful) {
+        if self.papers.exist() && self.leftovers.are_gone() {
             return self.main(Main::Forget, Step::Forget);
         }
         self.finish_ending();

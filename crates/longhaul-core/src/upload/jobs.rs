@@ -186,16 +186,15 @@ impl Run<Step, Job> {
 
     // ---- what happens to it ------------------------------------------------------------------------------------
 
-    /// So many bytes of the step's body were handed to the network in all: how many more than before, of a part.
-    pub(super) fn hear_sent(&mut self, ticket: Ticket, bytes: u64) -> Option<u64> {
-        let (_, job) = self.jobs_mut().find(|(t, _)| *t == ticket)?;
-        let more = bytes.saturating_sub(job.sent);
+    /// So many bytes of the step's body were handed to the network in all. Whether they are of a part.
+    pub(super) fn hear_sent(&mut self, ticket: Ticket, bytes: u64) -> bool {
+        let Some((_, job)) = self.jobs_mut().find(|(t, _)| *t == ticket) else { return false };
         match job.lane {
             Lane::Main(Main::Write) => job.sent = bytes,
-            Lane::Send(_) => job.sent += more,
+            Lane::Send(_) => job.sent = job.sent.max(bytes),
             _ => {}
         }
-        job.lane.is_send().then_some(more)
+        job.lane.is_send()
     }
 
     /// Tells the parts on their way to stop.
@@ -272,10 +271,10 @@ mod tests {
         let lanes =
             [Lane::Send(part(1, Owner::Attempt(1))), Lane::Send(part(2, Owner::Attempt(2))), Lane::Main(Main::Write)];
         let (mut run, tickets) = run(&lanes);
-        assert_eq!(run.hear_sent(tickets[0], 5), Some(5));
-        assert_eq!(run.hear_sent(tickets[0], 7), Some(2));
-        assert_eq!(run.hear_sent(tickets[2], 9), None, "it is no part");
-        assert_eq!(run.hear_sent(Ticket(99), 9), None);
+        assert!(run.hear_sent(tickets[0], 5));
+        assert!(run.hear_sent(tickets[0], 7));
+        assert!(!run.hear_sent(tickets[2], 9), "it is no part");
+        assert!(!run.hear_sent(Ticket(99), 9));
         assert_eq!((run.in_flight(), run.sends_count()), (16, (2, 1)));
         assert_eq!(run.sends_of(1).collect::<Vec<_>>(), [7]);
     }

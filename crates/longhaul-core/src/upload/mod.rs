@@ -57,7 +57,6 @@ mod writing;
 pub use config::{Config, Limits, PartLengths};
 pub use plan::part_len;
 
-use crate::fault::UploadFault;
 use crate::run::{Machine, Ordered, Run};
 use crate::words::{Command, DiskFault, Millis, Ticket};
 use attempt::Attempts;
@@ -73,14 +72,13 @@ use phase::{Outcome, Phase, Stage};
 use ramp::Ramp;
 use settling::{Listed, Settling};
 use source::Source;
-use step::{Failure, Fault, Finish, Heard, Note, ObjectFacts, Step};
+use step::{Failure, Fault, Finish, Heard, Note, Step};
 use writing::Writing;
 
 /// One run of one upload.
 #[derive(Debug, Clone)]
 pub struct Upload {
     config: Config,
-    planted: Option<UploadFault>,
     run: Run<Step, Job>,
     phase: Phase,
     source: Source,
@@ -113,7 +111,6 @@ impl Upload {
         let ramp = Ramp::new(config.connections, config.connections_known, config.goodput_known);
         let mut run = Self {
             config,
-            planted: None,
             run: Run::new(),
             phase: Phase::new(),
             source,
@@ -130,12 +127,6 @@ impl Upload {
         };
         run.main(Main::Open, Step::Open);
         run
-    }
-
-    /// Breaks one rule on purpose. Only for tests of the simulation.
-    #[cfg(feature = "planted-faults")]
-    pub fn plant(&mut self, fault: UploadFault) {
-        self.planted = Some(fault);
     }
 
     /// Whether the end is decided: what is heard from now on changes nothing of it.
@@ -300,26 +291,6 @@ impl Upload {
         }
     }
 
-    /// A planted fault: an answer that nobody waits for is taken for that of the current step.
-    fn hear_stale(&mut self, heard: Heard) {
-        let is = |job: &Job| match (job.lane, &heard) {
-            (Lane::Main(Main::Record), Heard::Done) | (Lane::Main(Main::Write), Heard::PartStored { .. }) => 1,
-            (Lane::Send(_), Heard::PartStored { .. }) => 2,
-            _ => 0,
-        };
-        let jobs: Vec<_> = self.run.jobs_mut().map(|(ticket, job)| (is(job), ticket)).collect();
-        let Some(&(_, ticket)) = jobs.iter().filter(|(rank, _)| *rank > 0).min_by_key(|(rank, _)| *rank) else {
-            return;
-        };
-        let Some(job) = self.run.answered(ticket) else { return };
-        match job.lane {
-            Lane::Main(Main::Record) => self.recorded(),
-            Lane::Main(_) => self.heard_stored(ObjectFacts::default(), false),
-            Lane::Send(part) => self.hear_send(part, job.sent, ticket, heard),
-            _ => {}
-        }
-    }
-
     // ---- small words -------------------------------------------------------------------------------------------
 
     fn main(&mut self, main: Main, step: Step) {
@@ -360,13 +331,9 @@ impl Upload {
         self.run.order(Step::Finish(finish));
     }
 
-    fn planted(&self, fault: UploadFault) -> bool {
-        cfg!(feature = "planted-faults") && self.planted == Some(fault)
-    }
-
-    /// A law of the core. Silent while a fault is planted: then the simulation must notice by the outcome.
+    /// A law of the core.
     fn law(&self, number: u32, holds: bool, what: &str) {
-        assert!(holds || self.planted.is_some(), "law {number} of the core is broken: {what}");
+        assert!(holds, "law {number} of the core is broken: {what}");
     }
 
     // ---- failures ----------------------------------------------------------------------------------------------
@@ -378,9 +345,6 @@ impl Upload {
 
     /// A question that carries nothing forward was not answered: it is asked again after a while, or the run fails.
     fn asked_in_vain(&mut self, fault: Fault) {
-        if self.planted(UploadFault::QuestionsSpendTheBudget) {
-            return self.failed(fault);
-        }
         let verdict = self.budget.unanswered(self.run.now(), fault);
         if let Some(note) = self.go_on(verdict) {
             self.note(note);
@@ -389,10 +353,7 @@ impl Upload {
 
     /// The same, where the run can do without an answer. Whether it is asked again.
     fn may_ask_again(&mut self, fault: &Fault) -> bool {
-        let note = match self.planted(UploadFault::QuestionsSpendTheBudget) {
-            true => self.budget.failed(self.run.now(), fault.clone()).ok(),
-            false => self.budget.ask_again(self.run.now(), fault),
-        };
+        let note = self.budget.ask_again(self.run.now(), fault);
         let again = note.is_some();
         note.into_iter().for_each(|note| self.note(note));
         again
@@ -455,13 +416,9 @@ impl Machine for Upload {
         if let Heard::Sent(bytes) = heard {
             return self.heard_sent(ticket, bytes);
         }
-        match self.run.answered(ticket) {
-            Some(job) => {
-                self.law(3, job.lane.takes(&heard), "an answer that does not belong to its step");
-                self.hear_job(job, ticket, heard);
-            }
-            None if self.planted(UploadFault::StaleTicketAccepted) => self.hear_stale(heard),
-            None => {}
+        if let Some(job) = self.run.answered(ticket) {
+            self.law(3, job.lane.takes(&heard), "an answer that does not belong to its step");
+            self.hear_job(job, ticket, heard);
         }
         self.advance();
     }

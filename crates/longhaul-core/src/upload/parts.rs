@@ -27,7 +27,6 @@ use super::plan;
 use super::source::Freshness;
 use super::step::{CompletedPart, Failure, ListedPart, Part};
 use crate::digest::{Digest, DigestKind};
-use crate::fault::UploadFault;
 
 /// A part that arrived wrong this often will not arrive right.
 const WRONG_MAX: u8 = 3;
@@ -161,8 +160,8 @@ impl Parts {
     }
 
     /// Length and digests of all parts in order.
-    pub(super) fn digests(&self, acknowledged_only: bool) -> Vec<(u64, Vec<Digest>)> {
-        let all = self.table.iter().enumerate().filter(|(_, state)| state.acknowledged || !acknowledged_only);
+    pub(super) fn digests(&self) -> Vec<(u64, Vec<Digest>)> {
+        let all = self.table.iter().enumerate();
         all.map(|(i, state)| (self.bytes_of(i as u32 + 1), state.read.clone())).collect()
     }
 
@@ -262,15 +261,6 @@ impl Parts {
         self.young.append(&mut self.closing);
     }
 
-    /// A planted fault: the last parts are left out.
-    pub(super) fn leave_holes(&mut self) -> bool {
-        let nearly = self.table.last().is_some_and(|last| last.acknowledged) && self.count + 2 >= self.count();
-        if nearly {
-            self.to_send.clear();
-        }
-        nearly
-    }
-
     // ---- sent and read -----------------------------------------------------------------------------------------
 
     /// The store acknowledged a part. `read`: digests of what was sent.
@@ -280,19 +270,16 @@ impl Parts {
         read: Vec<Digest>,
         part: ListedPart,
         freshness: Freshness,
-        planted: Option<UploadFault>,
     ) -> PartVerdict {
         if part.etag.len() > ETAG_MAX {
             return PartVerdict::Unusable;
         }
         let compared = same(&read, &part.digests);
         let bytes = self.bytes_of(number);
-        let wrong = compared == Some(false) || part.len != bytes;
-        if wrong && planted != Some(UploadFault::WrongPartAccepted) {
+        if compared == Some(false) || part.len != bytes {
             return PartVerdict::Wrong { expected: read, actual: part.digests };
         }
         match freshness {
-            _ if planted == Some(UploadFault::SourceChangeIgnored) => {}
             Freshness::Firm => {}
             Freshness::Young => _ = self.young.insert(number),
             Freshness::Outdated => _ = self.to_read.insert(number),
@@ -381,16 +368,9 @@ impl Parts {
 
     /// A part is in the store's list. `proven`: the source still has the facts that the parts were recorded with, and
     /// these are old enough. `kinds`: of which digests can be made.
-    pub(super) fn listed(
-        &mut self,
-        part: ListedPart,
-        proven: bool,
-        kinds: &[DigestKind],
-        planted: Option<UploadFault>,
-    ) -> ListVerdict {
+    pub(super) fn listed(&mut self, part: ListedPart, proven: bool, kinds: &[DigestKind]) -> ListVerdict {
         let number = part.number;
-        let unchecked = [UploadFault::ListedPartTrusted, UploadFault::SourceChangeIgnored].map(Some).contains(&planted);
-        let Agreement { agrees, compared, told } = self.weigh(&part, planted);
+        let Agreement { agrees, compared, told } = self.weigh(&part);
         let comparable = told.iter().any(|digest| kinds.contains(&digest.kind()));
         let Some(state) = self.state(number) else { return ListVerdict::Kept };
         let (counted, recorded) = (state.acknowledged, state.record);
@@ -400,7 +380,7 @@ impl Parts {
                 state.vouched |= compared == Some(true);
                 self.etags_are_opaque |= compared == Some(false);
                 self.count_in(number);
-                if counted || unchecked {
+                if counted {
                     // That is known of it already.
                 } else if !proven {
                     self.to_read.insert(number);
@@ -420,13 +400,11 @@ impl Parts {
     }
 
     /// Holds what is listed of a part against what is known of it.
-    fn weigh(&self, part: &ListedPart, planted: Option<UploadFault>) -> Agreement {
-        let resume_forgets = planted == Some(UploadFault::ResumeForgets);
-        let unusable = part.len != self.bytes_of(part.number) || part.etag.len() > ETAG_MAX || resume_forgets;
+    fn weigh(&self, part: &ListedPart) -> Agreement {
+        let unusable = part.len != self.bytes_of(part.number) || part.etag.len() > ETAG_MAX;
         let Some(state) = self.table.get((part.number as usize).wrapping_sub(1)) else { return Agreement::default() };
         let known = state.acknowledged || state.record != RecordState::No;
-        let named = is_named(part, &state.etag) || planted == Some(UploadFault::ReplacedPartTrusted);
-        let as_acknowledged = known && named && planted != Some(UploadFault::OpaquePartForgotten);
+        let as_acknowledged = known && is_named(part, &state.etag);
         let compared = same(&part.digests, &state.read);
         // What bears the ETag of the acknowledgement is that part: an MD5 that its ETag looks like is none.
         let etag_is_no_md5 = self.etags_are_opaque || as_acknowledged && compared == Some(false);
@@ -435,7 +413,6 @@ impl Parts {
         let agrees = match same(&told, &state.read) {
             _ if unusable => Some(false),
             None if as_acknowledged => Some(true),
-            _ if planted == Some(UploadFault::ListedPartTrusted) => Some(true),
             agrees => agrees,
         };
         Agreement { agrees, compared, told }
@@ -545,7 +522,7 @@ mod tests {
     }
 
     fn send(parts: &mut Parts, number: u32, freshness: Freshness) -> PartVerdict {
-        let stored = parts.stored(number, crc(number as u8), told(number, "e", crc(number as u8)), freshness, None);
+        let stored = parts.stored(number, crc(number as u8), told(number, "e", crc(number as u8)), freshness);
         if let PartVerdict::Counts { .. } = stored {
             parts.acknowledge(number, 1, freshness != Freshness::Firm);
         }
@@ -559,12 +536,12 @@ mod tests {
         let numbers: Vec<_> = std::iter::from_fn(|| parts.next_to_send()).map(|part| part.number).collect();
         assert_eq!(numbers, [1, 2, 3]);
         assert_eq!(send(&mut parts, 3, Freshness::Firm), PartVerdict::Counts { bytes: 5 });
-        let wrong = parts.stored(1, crc(1), told(1, "e", crc(9)), Freshness::Firm, None);
+        let wrong = parts.stored(1, crc(1), told(1, "e", crc(9)), Freshness::Firm);
         assert_eq!(wrong, PartVerdict::Wrong { expected: crc(1), actual: crc(9) });
         let short = ListedPart { len: 9, ..told(1, "e", Vec::new()) };
-        assert!(matches!(parts.stored(1, crc(1), short, Freshness::Firm, None), PartVerdict::Wrong { .. }));
+        assert!(matches!(parts.stored(1, crc(1), short, Freshness::Firm), PartVerdict::Wrong { .. }));
         let long = told(1, &"e".repeat(ETAG_MAX + 1), Vec::new());
-        assert_eq!(parts.stored(1, crc(1), long, Freshness::Firm, None), PartVerdict::Unusable);
+        assert_eq!(parts.stored(1, crc(1), long, Freshness::Firm), PartVerdict::Unusable);
         assert_eq!((parts.acknowledged_count(), parts.acknowledged()), (1, 5));
         send(&mut parts, 1, Freshness::Firm);
         send(&mut parts, 2, Freshness::Firm);
@@ -623,12 +600,12 @@ mod tests {
         ] {
             let mut parts = parts();
             parts.recall(record.into_iter().collect());
-            assert_eq!(parts.listed(listed.clone(), true, &kinds, None), want, "{listed:?}");
+            assert_eq!(parts.listed(listed.clone(), true, &kinds), want, "{listed:?}");
             assert_eq!(parts.next_to_read().is_some(), to_read, "{listed:?}");
         }
         let mut parts = parts();
         parts.recall(vec![recorded(true)]);
-        parts.listed(told(1, "e", crc(1)), true, &kinds, None);
+        parts.listed(told(1, "e", crc(1)), true, &kinds);
         assert!(parts.close(), "it was recorded as young");
     }
 }

@@ -9,9 +9,9 @@ use super::journal::Record;
 use super::listing::{Page, Summary};
 use super::parts::{ListVerdict, PartVerdict, RereadVerdict};
 use super::phase::Stage;
+use super::plan;
 use super::source::{Freshness, Look};
 use super::step::{Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
-use super::{UploadFault, plan};
 use crate::digest::Digest;
 use crate::words::{DiskFault, Ticket};
 
@@ -29,9 +29,6 @@ impl super::Upload {
         self.look_at_pace();
         self.read_parts(self.owner());
         self.send_parts();
-        if self.planted(UploadFault::CompletedWithHoles) && self.parts.leave_holes() {
-            self.run.stop_sends();
-        }
         if self.run.sends() || self.run.reads() || self.run.waits() || self.parts.has_work() {
             return;
         }
@@ -39,13 +36,10 @@ impl super::Upload {
             self.source.recorded();
             self.record_beside(vec![Record::Touched { attempt: self.attempts.number(), facts: self.source.facts() }]);
         }
-        if !self.planted(UploadFault::YoungTrusted) && self.parts.close() {
+        if self.parts.close() {
             return self.read_parts(self.owner());
         }
         self.phase.go(Stage::Check);
-        if self.planted(UploadFault::SourceUnchecked) {
-            self.phase.go(Stage::Combine);
-        }
     }
 
     fn owner(&self) -> Owner {
@@ -60,7 +54,7 @@ impl super::Upload {
 
     /// How many parts may be under way.
     fn allowed(&self) -> u32 {
-        if self.planted(UploadFault::AllAtOnce) { self.config.connections } else { self.ramp.allowed() }
+        self.ramp.allowed()
     }
 
     fn send_parts(&mut self) {
@@ -93,11 +87,10 @@ impl super::Upload {
     // ---- what was sent -----------------------------------------------------------------------------------------
 
     pub(super) fn heard_sent(&mut self, ticket: Ticket, bytes: u64) {
-        let Some(more) = self.run.hear_sent(ticket, bytes) else { return };
-        let allowed = self.allowed();
-        if self.planted(UploadFault::SentTakenForAcknowledged) {
-            self.ramp.acknowledged(self.run.now(), more);
+        if !self.run.hear_sent(ticket, bytes) {
+            return;
         }
+        let allowed = self.allowed();
         self.look_at_pace();
         if self.allowed() > allowed && self.phase.is_at(Stage::Send) && !self.phase.winds_down() {
             self.advance();
@@ -125,11 +118,11 @@ impl super::Upload {
     fn part_stored(&mut self, job: PartJob, read: Vec<Digest>, part: ListedPart, before: Looked) {
         self.budget.served();
         let freshness = self.source.freshness(&before, job.ordered_at);
-        match self.parts.stored(job.number, read, part, freshness, self.planted) {
+        match self.parts.stored(job.number, read, part, freshness) {
             PartVerdict::Unusable => self.fail(Failure::Unusable),
             PartVerdict::Wrong { expected, actual } => self.wrong_part(job.number, &expected, &actual),
             PartVerdict::Counts { bytes } => {
-                if freshness == Freshness::Outdated && !self.planted(UploadFault::SourceChangeIgnored) {
+                if freshness == Freshness::Outdated {
                     self.source.doubt();
                 }
                 self.ramp.acknowledged(self.run.now(), bytes);
@@ -283,10 +276,6 @@ impl super::Upload {
             None => {}
             Some(Look::Same) if self.phase.is_at(Stage::Check) => self.phase.go(Stage::Combine),
             Some(Look::Same) => {}
-            Some(_) if self.planted(UploadFault::SourceChangeIgnored) => {
-                self.source.recorded();
-                self.phase.go(Stage::Send);
-            }
             Some(Look::Changed) => {
                 self.phase.go(Stage::Send);
                 self.source_changed();
@@ -333,7 +322,6 @@ impl super::Upload {
         for part in parts {
             self.listed(part);
         }
-        let next = next.filter(|_| !self.planted(UploadFault::FirstPageOnly));
         match self.listing.turn(next, self.parts.count()) {
             Page::More => {}
             Page::Last => self.all_listed(),
@@ -347,7 +335,7 @@ impl super::Upload {
             return; // none of ours, or listed twice
         }
         let proven = !self.source.is_touched() && self.source.is_settled();
-        let verdict = self.parts.listed(part, proven, &self.kinds(), self.planted);
+        let verdict = self.parts.listed(part, proven, &self.kinds());
         if verdict != ListVerdict::Kept
             && let Some(note) = self.listing.drop_part(&mut self.parts, number, verdict)
         {
@@ -357,7 +345,7 @@ impl super::Upload {
 
     fn all_listed(&mut self) {
         let Summary { is_bare, is_again, loss } = self.listing.end(&mut self.parts);
-        if !is_again && (is_bare || self.planted(UploadFault::ShortenedWhileHeld)) && self.shorten() {
+        if !is_again && is_bare && self.shorten() {
             return;
         }
         loss.into_iter().for_each(|note| self.note(note));

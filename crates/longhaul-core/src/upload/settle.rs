@@ -14,15 +14,14 @@ use super::key::Standing;
 use super::settling::{Circumstances, Fate, Listed, Question, SETTLE_PAUSE_MS};
 use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
 use super::writing::Verdict;
-use super::{Outcome, Stage, UploadFault};
+use super::{Outcome, Stage};
 
 impl super::Upload {
     // ---- before ------------------------------------------------------------------------------------------------
 
     pub(super) fn guard(&mut self) {
         // What was given up while its Complete may be at work must be gone, or it could still overwrite this one.
-        let aborts = !self.planted(UploadFault::AbortForgotten);
-        if aborts && self.leftovers.may_still_write() {
+        if self.leftovers.may_still_write() {
             return;
         }
         if self.key.is_fresh(self.run.now()) && !self.key.is_guarded() {
@@ -58,7 +57,6 @@ impl super::Upload {
                 Standing::Perhaps(object) if self.writing.is_in_doubt() && self.key.comes_last(&whole) => {
                     return self.stored(*object, Verified::Length, false);
                 }
-                _ if self.planted(UploadFault::OtherObjectOverwritten) => self.key.before().clone(),
                 Standing::Other(object) | Standing::Perhaps(object) => return self.contest(*object, true),
                 Standing::Denied => return self.fail(Failure::Unconfirmed),
             },
@@ -88,11 +86,6 @@ impl super::Upload {
         } else {
             Record::Completing { attempt: number, length, digests, composite, before }
         });
-        if self.planted(UploadFault::SendingUnrecorded) {
-            self.record_beside(records.into_iter().filter(|r| matches!(r, Record::Intent(_))).collect());
-            self.phase.go(Stage::Write);
-            return;
-        }
         self.record(records);
     }
 
@@ -135,9 +128,6 @@ impl super::Upload {
     pub(super) fn heard_stored(&mut self, object: ObjectFacts, callback_failed: bool) {
         self.budget.served();
         self.settling.end();
-        if self.planted(UploadFault::WholeNotCompared) {
-            return self.stored(object, Verified::Length, callback_failed);
-        }
         let verdict = self.writing.answered(object, callback_failed);
         self.conclude(verdict);
     }
@@ -190,20 +180,7 @@ impl super::Upload {
             return;
         }
         let single = self.attempts.is_put();
-        let taken = match &fault {
-            Fault::NoSuchUpload | Fault::NoSuchKey => self.planted(UploadFault::GoneTakenForStored),
-            fault => self.planted(UploadFault::LostAnswerTakenForStored) && fault.maybe_done(),
-        };
-        if taken {
-            return self.stored(ObjectFacts::default(), Verified::Answer, false);
-        }
         if fault.maybe_done() {
-            if !single && self.planted(UploadFault::LostCompleteTakenForFailed) {
-                return self.new_attempt(Restart::UploadGone, false);
-            }
-            if single && self.planted(UploadFault::LostPutSentAgain) {
-                return self.failed(fault);
-            }
             self.writing.lose_answer();
             self.key.guard();
             return self.settle_from(fault);
@@ -244,10 +221,7 @@ impl super::Upload {
     /// What an object at the key is, as far as the request with the whole is concerned.
     fn standing(&self, object: ObjectFacts) -> Standing {
         let whole = self.writing.whole_or_default();
-        match self.key.standing(object, &whole, self.parts_of_whole()) {
-            Standing::Other(_) if self.planted(UploadFault::OtherObjectOverwritten) => Standing::AsBefore,
-            standing => standing,
-        }
+        self.key.standing(object, &whole, self.parts_of_whole())
     }
 
     /// Of how many parts the whole is made; 0: it goes in one request.
@@ -309,7 +283,7 @@ impl super::Upload {
     /// The whole stands at the key, seen and not answered. Unless the upload is `gone`, another writer has put the same bytes
     /// there, or an earlier attempt has, or the store is late to forget it: what is left of it is removed.
     fn found(&mut self, object: ObjectFacts, verified: Verified, gone: bool) {
-        let believed = gone || self.attempts.is_put() || self.planted(UploadFault::OursTakenForCompleted);
+        let believed = gone || self.attempts.is_put();
         if !self.writing.is_in_doubt() || !believed {
             self.leave_attempt(Some(Restart::NotStored), false);
         }
@@ -323,7 +297,7 @@ impl super::Upload {
         let other = current && whole.is_some_and(|whole| same(&object.digests, &whole.digests) == Some(false));
         let fits = object.len.is_none_or(|len| len == self.source.len()) && !object.dressed_differently;
         // Somebody waits for the callback of ours.
-        if other || !fits || self.config.callback || self.planted(UploadFault::SourceNotCompared) {
+        if other || !fits || self.config.callback {
             return self.fail(Failure::OtherObject);
         }
         self.settling.end();
@@ -342,8 +316,7 @@ impl super::Upload {
 
     /// The request was not carried out: it is sent again, by way of what an earlier run did not leave in memory.
     fn write_again(&mut self) {
-        let refused = self.writing.is_ready() && self.settling.cause().maybe_done();
-        let may_be_in_a_beat = refused && !self.planted(UploadFault::AlwaysOnTheBeat);
+        let may_be_in_a_beat = self.writing.is_ready() && self.settling.cause().maybe_done();
         let (failures, put) = (self.budget.failures(), self.attempts.is_put());
         if self.settling.looks_once_more(failures, may_be_in_a_beat, put) {
             self.main(Main::Look, Step::Look);

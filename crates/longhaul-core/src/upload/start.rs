@@ -13,7 +13,7 @@ use super::leftovers::GivenUp;
 use super::parts::Parts;
 use super::source::Snapshot;
 use super::step::{Composite, Failure, Fault, Found, FoundJournal, Looked, Note, ObjectFacts, Restart, Step, Verified};
-use super::{Outcome, Stage, UploadFault, plan};
+use super::{Outcome, Stage, plan};
 use crate::digest::{Digest, DigestKind};
 use crate::words::DiskFault;
 
@@ -48,7 +48,7 @@ impl super::Upload {
         if u64::from(recovered.readable.next_sequence) > 2 * live as u64 + u64::from(self.config.compact_after) {
             self.main(Main::Compact, Step::Compact { records: recovered.records() });
         }
-        if !recovered.attempts.is_empty() && !self.planted(UploadFault::MemoryBelieved) {
+        if !recovered.attempts.is_empty() {
             self.ramp.forget();
         }
         let last = recovered.attempts.pop();
@@ -95,16 +95,14 @@ impl super::Upload {
         }
         self.parts = Parts::new(last.facts.len, last.part_len);
         self.ramp.begin(self.run.now(), last.part_len);
-        if !self.planted(UploadFault::ResumeForgets) {
-            self.parts.recall(last.parts);
-        }
+        self.parts.recall(last.parts);
         let (length, parts) = (self.source.len(), self.parts.count());
         self.note(Note::Started { length, part_len: Some(last.part_len), parts });
     }
 
     /// Whether the attempt from an earlier run can still become the object that is wanted; otherwise a new one begins.
     pub(super) fn check_resumed(&mut self) {
-        if self.parts.len() != self.source.len() && !self.planted(UploadFault::SourceChangeIgnored) {
+        if self.parts.len() != self.source.len() {
             return self.source_changed();
         }
         let (part_len, limits) = (self.parts.part_len(), self.config.limits);
@@ -185,9 +183,6 @@ impl super::Upload {
     /// An earlier run found the object stored and was interrupted before it had written that down everywhere. Whether it
     /// still stands at the key, as far as the store tells.
     fn is_still_stored(&self, object: Option<&ObjectFacts>, parts: u32) -> Option<Verified> {
-        if self.planted(UploadFault::StoredTrusted) {
-            return Some(Verified::Answer);
-        }
         self.key.still_has(object?, &self.writing.whole_or_default(), parts)
     }
 
@@ -317,16 +312,13 @@ impl super::Upload {
     }
 
     pub(super) fn combine(&mut self) {
-        let parts =
-            self.parts.digests(self.planted(UploadFault::CompletedWithHoles) && self.phase.is_at(Stage::Combine));
+        let parts = self.parts.digests();
         self.main(Main::Combine, Step::Combine { parts });
     }
 
     pub(super) fn heard_combined(&mut self, digests: Vec<Digest>, composite: Option<Composite>) {
-        let holes = self.planted(UploadFault::CompletedWithHoles) && self.phase.is_at(Stage::Combine);
-        let length = if holes { self.parts.acknowledged() } else { self.source.len() };
         let composite = composite.filter(|_| !self.parts.has_opaque_etags());
-        let whole = Whole { length, digests, composite };
+        let whole = Whole { length: self.source.len(), digests, composite };
         if !self.phase.is_at(Stage::CompareCombine) {
             self.writing.set_whole(whole);
             self.phase.go(Stage::Guard);
@@ -364,11 +356,6 @@ impl super::Upload {
     // ---- a small source ----------------------------------------------------------------------------------------
 
     pub(super) fn heard_snapshot(&mut self, before: Looked, after: Looked, digests: Vec<Digest>) {
-        // A planted fault: both looks are taken for one at a settled source.
-        let (before, after) = match self.planted(UploadFault::SnapshotTorn) {
-            true => (Looked { settled: true, ..before }, Looked { facts: before.facts, ..after }),
-            false => (before, after),
-        };
         match self.source.snapshot(self.run.now(), before, after, &digests, self.single_max()) {
             Snapshot::OneVersion { proven } => self.writing.prove(proven),
             Snapshot::TooLong => return self.phase.go(Stage::Replan),
@@ -409,10 +396,6 @@ impl super::Upload {
 
     pub(super) fn begin(&mut self) {
         let (number, reason) = self.attempts.begin();
-        if self.planted(UploadFault::IntentUnrecorded) {
-            self.phase.go(Stage::Create);
-            return;
-        }
         let mut records = self.papers.intent();
         let (facts, part_len) = (self.source.facts(), self.parts.part_len());
         records.push(Record::Begin { attempt: number, facts, part_len, reason });
@@ -421,7 +404,7 @@ impl super::Upload {
     }
 
     pub(super) fn create_refused(&mut self, fault: Fault) {
-        if self.attempts.may_go_without_checksum(&fault) && !self.planted(UploadFault::ChecksumRefusalFatal) {
+        if self.attempts.may_go_without_checksum(&fault) {
             self.attempts.refuse_checksum();
             self.budget.stepped(); // it was answered; once
             return;
@@ -444,9 +427,7 @@ impl super::Upload {
     pub(super) fn heard_created(&mut self, upload_id: String, checksum: Option<DigestKind>) {
         self.budget.served();
         self.budget.stepped(); // at most once for each of `ATTEMPTS_MAX`
-        let believed = self.planted(UploadFault::ChecksumBelieved);
-        let keeps = if believed { self.attempts.wanted_checksum() } else { checksum };
-        if !self.attempts.created(upload_id, keeps) {
+        if !self.attempts.created(upload_id, checksum) {
             return self.fail(Failure::Unusable);
         }
         self.phase.go(Stage::Created);
@@ -457,11 +438,6 @@ impl super::Upload {
         let (number, checksum) = (self.attempts.number(), self.attempts.checksum());
         self.parts.send_all();
         self.ramp.begin(self.run.now(), self.parts.part_len());
-        if self.planted(UploadFault::UploadIdUnrecorded) {
-            self.phase.go(Stage::Send);
-            return;
-        }
-        let checksum = checksum.filter(|_| !self.planted(UploadFault::ChecksumUnrecorded));
         self.record(vec![Record::Created { attempt: number, upload_id, checksum }]);
     }
 
