@@ -131,6 +131,12 @@ impl<S, J> Run<S, J> {
     }
 }
 
+/// A driver told what is no answer to a step of this kind. That is a mistake of our own, in the driver or in the machine:
+/// no network, disk or user can cause it.
+pub(crate) fn no_answer(to: &str) -> ! {
+    unreachable!("a driver told what is no answer to {to}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,10 @@
 //! Which request is sent next, and what follows when one more is refused.
 
+use super::Download;
+use super::job::Job;
 use super::line::{Next, OneMore};
 use super::step::{Fetch, Note, Step, Trouble};
 use super::window::Place;
-use super::{Download, Job};
 use crate::reply::Asked;
 use crate::words::Ticket;
 

@@ -1,10 +1,12 @@
 //! Keeping what was received: hints, syncs, claims, checks, voids, and the old generation.
 
+use super::Download;
 use super::files::{Claimed, Lost, Reading, ToRead, good_ones};
+use super::job::{Job, KeepJob};
 use super::journal::Record;
 use super::restart::Restart;
 use super::step::{Failure, Heard, Note, Step};
-use super::{Download, Job};
+use crate::run::no_answer;
 use crate::words::{DiskFault, Extent};
 
 impl Download {
@@ -19,29 +21,32 @@ impl Download {
         }
         if !self.phase.is_small() {
             self.disk.hint_recorded();
-            self.record(Job::Hint, vec![Record::Hint { generation, extent }], false);
+            self.record(KeepJob::Hint, vec![Record::Hint { generation, extent }], false);
         }
     }
 
-    pub(super) fn hear_keep(&mut self, job: Job, heard: Heard) {
+    pub(super) fn hear_keep(&mut self, job: KeepJob, heard: Heard) {
         match (job, heard) {
             // What was learned of a generation that was left meanwhile says nothing of the one that took its place.
-            (Job::Sync { generation, .. }, Heard::Done) | (Job::Check { generation, .. }, Heard::Checked { .. })
+            (KeepJob::Sync { generation, .. }, Heard::Done)
+            | (KeepJob::Check { generation, .. }, Heard::Checked { .. })
                 if !self.files.is_current(generation) => {}
-            (Job::Sync { covered, .. }, Heard::Done) => self.claim(covered),
-            (Job::Sync { generation, .. }, Heard::Failed(fault)) => self.sync_failed(generation, fault),
-            (Job::Check { asked, why, .. }, Heard::Checked { bad }) => self.checked(asked, bad, why),
-            (Job::Check { .. }, Heard::Failed(DiskFault::Interrupted)) => {}
-            (Job::Check { .. }, Heard::Failed(fault)) => self.fail_disk(fault, "read back"),
-            (Job::Retire, Heard::Done) => self.job(Job::Promote, Step::Promote),
-            (Job::Promote, Heard::Done) => self.promoted(),
-            (Job::Promote, Heard::Failed(fault)) => self.fail_disk(fault, "replace the partial file"),
-            (Job::PromoteDir | Job::RemoveNext, Heard::Failed(fault)) => self.fail_disk(fault, "sync the folder"),
-            (
-                Job::Hint | Job::Claim { .. } | Job::Void | Job::Settle | Job::LengthKnown | Job::Compact | Job::Retire,
-                Heard::Failed(fault),
-            ) => self.journal_failed(fault),
-            _ => {}
+            (KeepJob::Sync { covered, .. }, Heard::Done) => self.claim(covered),
+            (KeepJob::Sync { generation, .. }, Heard::Failed(fault)) => self.sync_failed(generation, fault),
+            (KeepJob::Check { asked, why, .. }, Heard::Checked { bad }) => self.checked(asked, bad, why),
+            (KeepJob::Check { .. }, Heard::Failed(DiskFault::Interrupted)) => {}
+            (KeepJob::Check { .. }, Heard::Failed(fault)) => self.fail_disk(fault, "read back"),
+            (KeepJob::Retire, Heard::Done) => self.job(KeepJob::Promote, Step::Promote),
+            (KeepJob::Promote, Heard::Done) => self.promoted(),
+            (KeepJob::Promote, Heard::Failed(fault)) => self.fail_disk(fault, "replace the partial file"),
+            (KeepJob::PromoteDir | KeepJob::RemoveNext, Heard::Failed(fault)) => {
+                self.fail_disk(fault, "sync the folder")
+            }
+            (KeepJob::Sync { .. } | KeepJob::Check { .. }, _) => no_answer("a sync or a check"),
+            // All others are records.
+            (_, Heard::Done) => {}
+            (_, Heard::Failed(fault)) => self.journal_failed(fault),
+            _ => no_answer("a record"),
         }
     }
 
@@ -60,7 +65,7 @@ impl Download {
             && self.files.current().is_some_and(|g| !g.is_whole())
             // One at a time: when two overlap, the kernel may report a lost page to one of them and success to the
             // other, so neither would prove anything.
-            && !self.run.any(|j| matches!(j, Job::Sync { .. }))
+            && !self.run.any(Job::is_sync)
     }
 
     pub(super) fn sync_if_due(&mut self) {
@@ -70,7 +75,7 @@ impl Download {
         }
         let (covered, slot, generation) = (g.held.dirty(), g.begin.slot, g.begin.generation);
         self.disk.is_clean_from_here();
-        self.job(Job::Sync { covered, generation }, Step::Sync { slot });
+        self.job(KeepJob::Sync { covered, generation }, Step::Sync { slot });
     }
 
     /// Records as claimed what a completed sync covered.
@@ -78,7 +83,7 @@ impl Download {
         let Some(Claimed { generation, extents, bytes, known }) = self.files.claim(covered) else { return };
         self.law(1, known, "bytes are claimed that were neither written nor read back in this run");
         if !extents.is_empty() {
-            self.record(Job::Claim { bytes }, vec![Record::Claim { generation, extents }], true);
+            self.record(KeepJob::Claim { bytes }, vec![Record::Claim { generation, extents }], true);
         }
     }
 
@@ -87,7 +92,7 @@ impl Download {
     fn sync_failed(&mut self, generation: u32, fault: DiskFault) {
         let too_often = self.disk.sync_failed();
         // Syncs under way saw the same error or were begun after it: their success would prove nothing either.
-        self.run.forget(|j| matches!(j, Job::Sync { generation: g, .. } if *g == generation));
+        self.run.forget(|j| matches!(j, Job::Keep(KeepJob::Sync { generation: g, .. }) if *g == generation));
         if self.files.is_current(generation) {
             // Also bytes that landed before the failure and are told of after it are in doubt: given up once all is
             // told.
@@ -137,7 +142,7 @@ impl Download {
         }
         if let Some(hints) = self.files.take_hints() {
             self.check(hints, Reading::Hints);
-        } else if !self.run.any(|j| matches!(j, Job::Check { .. }))
+        } else if !self.run.any(Job::is_check)
             && let Some(partials) = self.files.take_partials()
         {
             self.check(partials, Reading::Partials);
@@ -150,7 +155,7 @@ impl Download {
     fn check(&mut self, ToRead { slot, generation, extents }: ToRead, why: Reading) {
         let rewrite = why == Reading::Hints && self.power();
         let step = Step::Check { slot, extents: extents.clone(), rewrite };
-        self.job(Job::Check { asked: extents, why, generation }, step);
+        self.job(KeepJob::Check { asked: extents, why, generation }, step);
     }
 
     fn checked(&mut self, asked: Vec<Extent>, bad: Vec<Extent>, why: Reading) {
@@ -169,12 +174,12 @@ impl Download {
 
     /// Law 2: nothing that was promised is destroyed before this record is durable; `fetch_more` waits for it.
     pub(super) fn record_void(&mut self, Lost { generation, ranges }: Lost, reason: Restart) {
-        self.record(Job::Void, vec![Record::Void { generation, ranges, reason }], true);
+        self.record(KeepJob::Void, vec![Record::Void { generation, ranges, reason }], true);
     }
 
     /// Claims that were not read back since an unclean stop are read beside the download, some at a time.
     pub(super) fn check_beside(&mut self) {
-        if !self.run.any(|j| matches!(j, Job::Check { .. }))
+        if !self.run.any(Job::is_check)
             && let Some(unread) = self.files.some_unread(self.config.check_bytes)
         {
             self.check(unread, Reading::Claims);
@@ -189,19 +194,19 @@ impl Download {
         let dear = old.held.total() > self.config.keep_old_above && self.joinable(old);
         let due = self.files.old_may_go(self.power(), dear);
         // Syncs in flight name a slot; it must not change under them.
-        let quiet = !self.run.any(|j| !matches!(j, Job::Hint));
+        let quiet = !self.run.any(|j| *j != Job::Keep(KeepJob::Hint));
         if due && quiet {
             let generation = old.begin.generation;
-            self.record(Job::Retire, vec![Record::Retire { generation }], true);
+            self.record(KeepJob::Retire, vec![Record::Retire { generation }], true);
         }
     }
 
     fn promoted(&mut self) {
-        let voiding = self.run.any(|j| matches!(j, Job::Retire));
+        let voiding = self.run.any(|j| *j == Job::Keep(KeepJob::Retire));
         self.law(2, !voiding, "a file was replaced before the retirement of its generation was recorded");
         self.files.promoted();
         if self.power() {
-            self.job(Job::PromoteDir, Step::SyncDir);
+            self.job(KeepJob::PromoteDir, Step::SyncDir);
         }
     }
 
@@ -214,6 +219,6 @@ impl Download {
         self.disk.compacted();
         let mut records = vec![Record::Source(self.config.source.clone())];
         self.files.snapshot(&mut records);
-        self.job(Job::Compact, Step::Compact { records });
+        self.job(KeepJob::Compact, Step::Compact { records });
     }
 }

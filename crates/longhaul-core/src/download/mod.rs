@@ -24,7 +24,8 @@
 //! * `disk`: what was learned of the disk; when a sync is due, whether a claim would be worth anything.
 //! * `files`: what is held, of which generations. `belief`: what is believed of the source. `manner`: how it is asked.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
-//! * `finish`: publishing, winding down.
+//! * `publish`: the file gets its name. `close`: winding down.
+//! * `job`: what awaited answers are for.
 //! * `window`: where the file's offsets lie in the object, when only a part of it is wanted.
 //! * `wanted`: is it a version that the caller wants?
 //! * `small`: the short way of an object that the first reply brings whole.
@@ -33,18 +34,20 @@
 
 mod ask;
 mod belief;
+mod close;
 mod config;
 mod disk;
 mod doubt;
 mod files;
-mod finish;
 pub mod held;
+mod job;
 pub mod journal;
 mod keep;
 mod line;
 mod manner;
 mod open;
 mod phase;
+mod publish;
 pub mod restart;
 pub mod resume;
 mod small;
@@ -58,61 +61,19 @@ pub use config::Config;
 use crate::digest::Digest;
 use crate::identity::Identity;
 use crate::retry::Retry;
-use crate::run::{Machine, Ordered, Run};
-use crate::words::{Command, DiskFault, Extent, Millis, Ticket};
+use crate::run::{Machine, Ordered, Run, no_answer};
+use crate::words::{Command, DiskFault, Millis, Ticket};
 use belief::Belief;
 use disk::Disk;
-use files::{Files, Reading};
+use files::Files;
+use job::Job;
 use journal::Record;
 use line::Line;
 use manner::Manner;
 use phase::Phase;
 use restart::Restart;
 use resume::Generation;
-use step::{Failure, Finish, Heard, Note, Receipt, Step, Verified};
-
-/// A step whose answer is awaited (streams are kept apart).
-#[derive(Debug, Clone, PartialEq)]
-enum Job {
-    Open,
-    Sync { covered: Vec<Extent>, generation: u32 },
-    Hint,
-    Claim { bytes: u64 },
-    Void,
-    Settle,
-    LengthKnown,
-    Compact,
-    Check { asked: Vec<Extent>, why: Reading, generation: u32 },
-    // The begin of a generation, in this order.
-    RetireNext,
-    Begin,
-    Create,
-    BeginDir,
-    // The new generation takes the old one's place.
-    Retire,
-    Promote,
-    PromoteDir,
-    RemoveNext,
-    // Publishing, in this order.
-    Digest,
-    Seal,
-    SealSync,
-    Publishing,
-    Publish,
-    PublishDir,
-    Receipt,
-    Forget,
-    // On the short way, beside `SealSync`.
-    EarlyReceipt,
-    // The finished file was there already.
-    AlreadyDir { length: u64, verified: Verified },
-    // Winding down.
-    LastSync { covered: Vec<Extent> },
-    LastClaim { bytes: u64 },
-    LastFacts,
-    CleanStop,
-    RemoveAll,
-}
+use step::{Failure, Finish, Heard, Note, Receipt, Step};
 
 /// What was found when the folder was opened.
 #[derive(Debug, Clone, Default)]
@@ -173,11 +134,7 @@ impl Download {
         if self.files.is_beginning() && self.phase.is_open() {
             return (0, 0);
         }
-        let under_way = self.run.jobs().map(|job| match job {
-            Job::Claim { bytes } | Job::LastClaim { bytes } => *bytes,
-            _ => 0,
-        });
-        let under_way: u64 = under_way.sum();
+        let under_way: u64 = self.run.jobs().map(Job::claims).sum();
         self.files.current().map_or((0, 0), |g| (g.held.total(), g.held.claimed().saturating_sub(under_way)))
     }
 
@@ -203,7 +160,7 @@ impl Download {
             return;
         }
         self.throttle();
-        if !self.phase.is_open() && self.config.named || self.run.any(|j| j.blocks_all()) {
+        if !self.phase.is_open() && self.config.named || self.run.any(Job::blocks_all) {
             return;
         }
         if !self.prove() || self.advance_small() {
@@ -211,7 +168,7 @@ impl Download {
         }
         if !self.files.is_beginning() {
             self.promote_if_due();
-            if self.run.any(|j| j.blocks_all()) {
+            if self.run.any(Job::blocks_all) {
                 return;
             }
         }
@@ -241,19 +198,21 @@ impl Download {
                 self.phase.opened();
                 self.fail_disk(fault, "open");
             }
-            (job, heard) if job.is_begin() => self.hear_begin(job, heard),
-            (job, heard) if job.is_finish() => self.hear_finish(job, heard),
-            (job, heard) => self.hear_keep(job, heard),
+            (Job::Open, _) => no_answer("the opening of a folder"),
+            (Job::Keep(job), heard) => self.hear_keep(job, heard),
+            (Job::Begin(job), heard) => self.hear_begin(job, heard),
+            (Job::Publish(job), heard) => self.hear_publish(job, heard),
+            (Job::Close(job), heard) => self.hear_close(job, heard),
         }
     }
 
     // ---- small words -------------------------------------------------------------------------------------------
 
-    fn job(&mut self, job: Job, step: Step) {
-        self.run.begin(job, step);
+    fn job(&mut self, job: impl Into<Job>, step: Step) {
+        self.run.begin(job.into(), step);
     }
 
-    fn record(&mut self, job: Job, records: Vec<Record>, durable: bool) {
+    fn record(&mut self, job: impl Into<Job>, records: Vec<Record>, durable: bool) {
         let durable = durable && self.power();
         self.job(job, Step::Record { records, durable });
     }
@@ -354,45 +313,5 @@ impl Machine for Download {
             self.hear_job(job, heard);
         }
         self.advance();
-    }
-}
-
-impl Job {
-    /// While this is under way, nothing else is chosen.
-    fn blocks_all(&self) -> bool {
-        matches!(
-            self,
-            Job::Open | Job::Settle | Job::Promote | Job::PromoteDir | Job::Retire | Job::RemoveNext | Job::RetireNext
-        )
-    }
-
-    /// Bytes are read back before anything is fetched.
-    fn is_proof(&self) -> bool {
-        matches!(self, Job::Check { why: Reading::Hints | Reading::Partials, .. })
-    }
-
-    fn is_begin(&self) -> bool {
-        matches!(self, Job::RetireNext | Job::Begin | Job::Create | Job::BeginDir)
-    }
-
-    fn is_finish(&self) -> bool {
-        matches!(
-            self,
-            Job::Digest
-                | Job::Seal
-                | Job::SealSync
-                | Job::Publishing
-                | Job::Publish
-                | Job::PublishDir
-                | Job::Receipt
-                | Job::EarlyReceipt
-                | Job::AlreadyDir { .. }
-                | Job::Forget
-                | Job::LastSync { .. }
-                | Job::LastClaim { .. }
-                | Job::LastFacts
-                | Job::CleanStop
-                | Job::RemoveAll
-        )
     }
 }

@@ -1,11 +1,12 @@
 //! What was found when the folder was opened, and how the run begins with it. What it is worth is judged in
 //! [`resume`](crate::download::resume).
 
+use super::job::{BeginJob, KeepJob};
 use super::journal::Record;
 use super::restart::Restart;
 use super::resume::{Found, FoundJournal, Target, Verdict, verdict};
 use super::step::{Failure, Note, Step};
-use super::{AtStart, Download, Job};
+use super::{AtStart, Download};
 
 impl Download {
     pub(super) fn open(&mut self, found: Found) {
@@ -40,16 +41,16 @@ impl Download {
                 // What was read may be no more than what the page cache remembers of a process that was killed: nothing
                 // that a void or a retirement in it allows is done before it is on the disk (law 2).
                 if promote || self.power() {
-                    self.record(if promote { Job::Retire } else { Job::Settle }, Vec::new(), true);
+                    self.record(if promote { KeepJob::Retire } else { KeepJob::Settle }, Vec::new(), true);
                 }
                 if self.power() {
                     // The run before may have died before it could.
                     self.disk.folder_changed();
-                    self.job(Job::BeginDir, Step::SyncDir);
+                    self.job(BeginJob::SyncDir, Step::SyncDir);
                 }
                 if let Some(generation) = gone {
                     // Or the journal would go on taking what follows for that generation's, or its number for new.
-                    self.record(Job::RetireNext, vec![Record::Retire { generation }], true);
+                    self.record(BeginJob::RetireNext, vec![Record::Retire { generation }], true);
                 }
                 self.note_held();
             }

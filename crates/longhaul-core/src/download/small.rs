@@ -19,13 +19,14 @@
 //! It is taken only where a crash leaves nothing to explain: no journal, an empty part file, nothing at the target
 //! (whose own receipt would be lost), no restart with a reason.
 
+use super::Download;
 use super::held::Slot;
+use super::job::{BeginJob, KeepJob, PublishJob};
 use super::journal::Record;
 use super::line::Flow;
 use super::restart::Restart;
 use super::resume::{Found, FoundJournal, Target};
 use super::step::{Finish, Step, Verified};
-use super::{Download, Job};
 
 impl Download {
     /// Whether what was found leaves the short way open.
@@ -77,9 +78,9 @@ impl Download {
         }
         let mut records = vec![Record::Source(self.config.source.clone())];
         self.files.snapshot(&mut records);
-        self.record(Job::Settle, records, true);
+        self.record(KeepJob::Settle, records, true);
         if self.power() {
-            self.job(Job::BeginDir, Step::SyncDir);
+            self.job(BeginJob::SyncDir, Step::SyncDir);
         }
     }
 
@@ -96,10 +97,10 @@ impl Download {
     /// before the rename.
     pub(super) fn sync_small(&mut self) {
         if self.power() {
-            self.job(Job::SealSync, Step::Sync { slot: Slot::Main });
+            self.job(PublishJob::Sync, Step::Sync { slot: Slot::Main });
         }
         if let Some(receipt) = self.receipt() {
-            self.job(Job::EarlyReceipt, Step::Receipt(receipt));
+            self.job(PublishJob::EarlyReceipt, Step::Receipt(receipt));
         }
         self.publish_small();
     }
@@ -108,7 +109,7 @@ impl Download {
     /// behind the rename: before this is told, its name is on the disk.
     pub(super) fn already_there(&mut self, length: u64, verified: Verified) {
         if self.power() {
-            self.job(Job::AlreadyDir { length, verified }, Step::SyncDir);
+            self.job(PublishJob::Confirm { length, verified }, Step::SyncDir);
         } else {
             self.finish(Finish::Done { length, verified, already: true });
         }
@@ -121,6 +122,6 @@ impl Download {
         }
         let whole = self.files.current().is_some_and(|g| g.is_whole());
         self.law(6, whole, "a small object with holes is about to be published");
-        self.job(Job::Publish, Step::Publish { replace: self.config.overwrite });
+        self.job(PublishJob::Rename, Step::Publish { replace: self.config.overwrite });
     }
 }

@@ -1,18 +1,20 @@
 //! Reply heads, the ends of bodies, and the begin of a generation with a reply.
 
+use super::Download;
 use super::files::Beginning;
 use super::held::Slot;
+use super::job::{BeginJob, Job, KeepJob};
 use super::journal::Record;
 use super::line::{Body, Flow, Stream};
 use super::restart::Restart;
 use super::resume::Refusal;
 use super::step::{Failure, Heard, Note, Step, StreamEnd, Trouble, Verified};
-use super::{Download, Job};
 use crate::identity::{Identity, Likeness};
 use crate::names;
 use crate::ranges::Range;
 use crate::reply::{ContentRange, Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding};
-use crate::words::{NetFault, OnChange};
+use crate::run::no_answer;
+use crate::words::{DiskFault, NetFault, OnChange};
 
 /// Why `require_length` refuses.
 const NO_LENGTH: &str = "the reply has no length and ends when the connection closes";
@@ -28,7 +30,7 @@ impl Download {
     }
 
     pub(super) fn is_voiding(&self) -> bool {
-        self.run.any(|j| matches!(j, Job::Void))
+        self.run.any(Job::is_void)
     }
 
     pub(super) fn stop_all(&mut self) {
@@ -55,7 +57,13 @@ impl Download {
                 let stream = self.line.ended(i);
                 self.hear_end(stream, end, at);
             }
-            _ => {}
+            Heard::Head(_) => {} // it was told to stop meanwhile
+            Heard::Done
+            | Heard::Failed(_)
+            | Heard::Opened(_)
+            | Heard::Checked { .. }
+            | Heard::Digested(_)
+            | Heard::Facts(_) => no_answer("a request"),
         }
     }
 
@@ -282,7 +290,7 @@ impl Download {
 
     pub(super) fn length_known(&mut self, length: u64) {
         if let Some(generation) = self.files.length_known(length) {
-            self.record(Job::LengthKnown, vec![Record::Length { generation, length }], false);
+            self.record(KeepJob::LengthKnown, vec![Record::Length { generation, length }], false);
         }
     }
 
@@ -292,7 +300,7 @@ impl Download {
             return self.stop(i);
         }
         let alone = self.line.len() == 1;
-        let voiding = self.run.any(|j| matches!(j, Job::Void));
+        let voiding = self.run.any(Job::is_void);
         if body.whole && (!alone || voiding) {
             // One reply that carries everything would write where others do, or where a claim is not voided yet (law 2):
             // it waits for its turn.
@@ -335,7 +343,7 @@ impl Download {
     pub(super) fn begin_with(&mut self, i: usize, identity: Identity, body: Body, reason: Option<Restart>) {
         let alone = self.line.len() == 1;
         // The files are changing places: whichever this reply began now would end up in the wrong one.
-        let moving = self.run.any(|j| j.blocks_all());
+        let moving = self.run.any(Job::blocks_all);
         if body.start != 0 || !alone || moving {
             return self.changed();
         }
@@ -400,7 +408,7 @@ impl Download {
         match self.files.current() {
             Some(g) if in_next => {
                 let generation = g.begin.generation;
-                self.record(Job::RetireNext, vec![Record::Retire { generation }], true);
+                self.record(BeginJob::RetireNext, vec![Record::Retire { generation }], true);
             }
             _ => self.record_begin(),
         }
@@ -415,7 +423,7 @@ impl Download {
             records.push(Record::Source(self.config.source.clone()));
         }
         records.push(Record::Begin(begin));
-        self.record(Job::Begin, records, true);
+        self.record(BeginJob::Record, records, true);
     }
 
     /// Whether the caller's wishes rule this object out before a byte of it is kept.
@@ -446,33 +454,38 @@ impl Download {
         self.note(Note::Returned { held });
         self.disk.count_anew(self.run.now());
         self.retry.restart_at(held);
-        self.record(Job::RetireNext, vec![Record::Retire { generation: left.begin.generation }], true);
+        self.record(BeginJob::RetireNext, vec![Record::Retire { generation: left.begin.generation }], true);
     }
 
-    pub(super) fn hear_begin(&mut self, job: Job, heard: Heard) {
-        if let Heard::Failed(fault) = heard {
-            return match job {
-                Job::Create => self.fail_disk(fault, "create the partial file"),
-                Job::BeginDir => self.fail_disk(fault, "sync the folder"),
-                _ => self.journal_failed(fault),
-            };
+    pub(super) fn hear_begin(&mut self, job: BeginJob, heard: Heard) {
+        match heard {
+            Heard::Done => {}
+            Heard::Failed(fault) => return self.begin_failed(job, fault),
+            _ => no_answer("the begin of a generation"),
         }
         match job {
-            Job::RetireNext => match self.files.beginning() {
+            BeginJob::RetireNext => match self.files.beginning() {
                 Some(_) => {
                     self.files.retired();
                     self.record_begin();
                 }
-                None => self.job(Job::RemoveNext, Step::RemoveNext),
+                None => self.job(KeepJob::RemoveNext, Step::RemoveNext),
             },
-            Job::Begin => {
+            BeginJob::Record => {
                 if let Some(slot) = self.files.beginning().map(|b| b.slot) {
-                    self.job(Job::Create, Step::Create { slot });
+                    self.job(BeginJob::Create, Step::Create { slot });
                 }
             }
-            Job::Create => self.begun(),
-            Job::BeginDir => self.disk.folder_synced(),
-            _ => {}
+            BeginJob::Create => self.begun(),
+            BeginJob::SyncDir => self.disk.folder_synced(),
+        }
+    }
+
+    fn begin_failed(&mut self, job: BeginJob, fault: DiskFault) {
+        match job {
+            BeginJob::Create => self.fail_disk(fault, "create the partial file"),
+            BeginJob::SyncDir => self.fail_disk(fault, "sync the folder"),
+            BeginJob::RetireNext | BeginJob::Record => self.journal_failed(fault),
         }
     }
 
@@ -493,7 +506,7 @@ impl Download {
         if self.power() {
             self.disk.folder_changed();
             if !self.phase.is_small() {
-                self.job(Job::BeginDir, Step::SyncDir);
+                self.job(BeginJob::SyncDir, Step::SyncDir);
             }
         }
         let resumable = self.files.current().is_some_and(|g| self.joinable(g));

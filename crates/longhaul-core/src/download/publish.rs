@@ -1,14 +1,16 @@
-//! Publishing what is whole, and winding down what is not.
+//! Publishing what is whole.
 
-use super::files::{Claimed, Lost};
+use super::Download;
+use super::files::Lost;
 use super::held::Slot;
+use super::job::PublishJob;
 use super::journal::{Publishing, Record};
 use super::restart::Restart;
 use super::resume::{Generation, Refusal};
 use super::step::{Failure, Finish, Heard, Note, Step, Verified};
-use super::{Download, Job};
 use crate::digest::Digest;
 use crate::ranges::Range;
+use crate::run::no_answer;
 use crate::words::{DiskFault, FileFacts};
 
 impl Download {
@@ -34,13 +36,13 @@ impl Download {
         if kinds.is_empty() {
             self.seal();
         } else {
-            self.job(Job::Digest, Step::Digest { slot: Slot::Main, length, kinds });
+            self.job(PublishJob::Digest, Step::Digest { slot: Slot::Main, length, kinds });
         }
     }
 
     fn seal(&mut self) {
         let length = self.files.current().and_then(|g| g.begin.identity.length).unwrap_or(0);
-        self.job(Job::Seal, Step::Seal { length });
+        self.job(PublishJob::Seal, Step::Seal { length });
     }
 
     /// Holds computed digests against every expected one; true when all match.
@@ -102,7 +104,7 @@ impl Download {
 
     pub(super) fn after_rename(&mut self) {
         if self.power() {
-            self.job(Job::PublishDir, Step::SyncDir);
+            self.job(PublishJob::SyncDir, Step::SyncDir);
         } else {
             self.after_publish_dir();
         }
@@ -117,7 +119,7 @@ impl Download {
 
     fn write_receipt(&mut self) {
         if let Some(receipt) = self.receipt() {
-            self.job(Job::Receipt, Step::Receipt(receipt));
+            self.job(PublishJob::Receipt, Step::Receipt(receipt));
         }
     }
 
@@ -129,88 +131,73 @@ impl Download {
         }
     }
 
-    pub(super) fn hear_finish(&mut self, job: Job, heard: Heard) {
+    pub(super) fn hear_publish(&mut self, job: PublishJob, heard: Heard) {
         match (job, heard) {
-            (Job::Digest, Heard::Digested(computed)) => {
+            (PublishJob::Digest, Heard::Digested(computed)) => {
                 if self.phase.is_ending() {
                     self.phase.go_on(); // paused meanwhile; the digest is computed again next time
                 } else if self.digests_match(computed) {
                     self.seal();
                 }
             }
-            (Job::Seal, Heard::Facts(facts)) => self.sealed(facts),
-            (Job::SealSync | Job::EarlyReceipt, Heard::Done) if self.phase.is_small() => self.publish_small(),
-            (Job::SealSync, Heard::Done) => self.record_publishing(),
-            (Job::Publishing, Heard::Done) => {
-                self.job(Job::Publish, Step::Publish { replace: self.config.overwrite });
+            (PublishJob::Seal, Heard::Facts(facts)) => self.sealed(facts),
+            (PublishJob::Sync | PublishJob::EarlyReceipt, Heard::Done) if self.phase.is_small() => self.publish_small(),
+            (PublishJob::Sync, Heard::Done) => self.record_publishing(),
+            (PublishJob::Record, Heard::Done) => {
+                self.job(PublishJob::Rename, Step::Publish { replace: self.config.overwrite });
             }
-            (Job::Publish, Heard::Done) => self.after_rename(),
-            (Job::PublishDir, Heard::Done) => self.after_publish_dir(),
-            (Job::AlreadyDir { length, verified }, Heard::Done) => {
+            (PublishJob::Rename, Heard::Done) => self.after_rename(),
+            (PublishJob::SyncDir, Heard::Done) => self.after_publish_dir(),
+            (PublishJob::Confirm { length, verified }, Heard::Done) => {
                 self.finish(Finish::Done { length, verified, already: true });
             }
-            (Job::Receipt, Heard::Done) => self.job(Job::Forget, Step::Forget),
-            (Job::Forget, Heard::Done) => self.done(),
-            (Job::LastSync { covered }, Heard::Done) => {
-                let Some(Claimed { generation, extents, bytes, .. }) = self.files.claim(covered) else { return };
-                self.record(Job::LastClaim { bytes }, vec![Record::Claim { generation, extents }], true);
-            }
-            (Job::LastClaim { .. }, Heard::Done) => self.last_facts(),
-            (Job::LastFacts, Heard::Facts(facts)) => {
-                let generation = self.files.current().map_or(0, |g| g.begin.generation);
-                self.record(Job::CleanStop, vec![Record::CleanStop { generation, facts }], true);
-            }
-            (Job::CleanStop | Job::RemoveAll, Heard::Done) => self.finish_ending(),
-            (job, Heard::Failed(fault)) => self.finish_failed(job, fault),
-            _ => {}
+            (PublishJob::Receipt, Heard::Done) => self.job(PublishJob::Forget, Step::Forget),
+            (PublishJob::Forget, Heard::Done) => self.done(),
+            (PublishJob::EarlyReceipt, Heard::Done) => {} // the short way was left meanwhile
+            (job, Heard::Failed(fault)) => self.publish_failed(job, fault),
+            _ => no_answer("a step of publishing"),
         }
     }
 
-    fn finish_failed(&mut self, job: Job, fault: DiskFault) {
-        if !matches!(job, Job::PublishDir | Job::AlreadyDir { .. }) {
+    fn publish_failed(&mut self, job: PublishJob, fault: DiskFault) {
+        if !matches!(job, PublishJob::SyncDir | PublishJob::Confirm { .. }) {
             self.leave_small(); // it goes on (or ends) like any other transfer
         }
         match job {
-            Job::Publish if fault == DiskFault::Exists => {
+            PublishJob::Rename if fault == DiskFault::Exists => {
                 self.phase.go_on();
                 self.fail(Failure::Refused(Refusal::TargetExists));
             }
-            Job::SealSync => {
+            PublishJob::Sync => {
                 // The last bytes may not be on disk: they are given up and fetched again, as after any failed sync.
                 self.phase.go_on();
                 self.sync_failed_at_seal(fault);
             }
             // The file is at its name already, and safe as far as it can be; only the paperwork failed. The journal
             // stays, so the next start finishes it.
-            Job::PublishDir | Job::AlreadyDir { .. } | Job::Receipt | Job::Forget => {
-                let during = if matches!(job, Job::PublishDir | Job::AlreadyDir { .. }) {
+            PublishJob::SyncDir | PublishJob::Confirm { .. } | PublishJob::Receipt | PublishJob::Forget => {
+                let during = if matches!(job, PublishJob::SyncDir | PublishJob::Confirm { .. }) {
                     "sync the folder"
                 } else {
                     "write the receipt"
                 };
                 self.finish(Finish::Failed(Failure::Disk { fault, during }));
             }
-            Job::LastSync { .. } => {
-                // Nothing since the last good sync is claimed; its hints are read back and written again next time.
-                self.pause_failed(fault, "sync");
-            }
-            Job::LastClaim { .. } | Job::LastFacts | Job::CleanStop => self.pause_failed(fault, "write the journal"),
-            Job::RemoveAll => self.pause_failed(fault, "remove the partial file"),
-            Job::Digest => {
+            PublishJob::Digest => {
                 self.phase.go_on();
                 if fault != DiskFault::Interrupted {
                     self.fail_disk(fault, "read back");
                 }
             }
             // Tried again after the rename, as on the long way.
-            Job::EarlyReceipt => {
+            PublishJob::EarlyReceipt => {
                 self.phase.go_on();
             }
-            Job::Publishing => {
+            PublishJob::Record => {
                 self.phase.go_on();
                 self.journal_failed(fault);
             }
-            _ => {
+            PublishJob::Seal | PublishJob::Rename => {
                 self.phase.go_on();
                 self.fail_disk(fault, "publish");
             }
@@ -233,7 +220,7 @@ impl Download {
             return self.sync_small();
         }
         if self.power() {
-            self.job(Job::SealSync, Step::Sync { slot: Slot::Main });
+            self.job(PublishJob::Sync, Step::Sync { slot: Slot::Main });
         } else {
             self.record_publishing();
         }
@@ -241,63 +228,7 @@ impl Download {
 
     fn record_publishing(&mut self) {
         if let Some(publishing) = self.phase.publishing() {
-            self.record(Job::Publishing, vec![Record::Publishing(publishing)], true);
+            self.record(PublishJob::Record, vec![Record::Publishing(publishing)], true);
         }
-    }
-
-    // ---- winding down ------------------------------------------------------------------------------------------
-
-    /// A pause, a cancel or a failure: streams stop, open jobs end; what is held is synced and claimed; the state of the
-    /// file is recorded, so that the next start need not read it all.
-    pub(super) fn wind_down(&mut self) {
-        self.stop_all();
-        if !self.line.is_empty() || !self.run.is_idle() {
-            return;
-        }
-        if !self.phase.is_discarding() {
-            self.wind_down_small();
-        }
-        self.settle_failed_sync();
-        if let Some(note) = self.void_refuted() {
-            self.note(note);
-        }
-        if !self.run.is_idle() {
-            return;
-        }
-        let opened = self.phase.is_open();
-        self.phase.close();
-        if self.phase.is_discarding() {
-            return if opened { self.job(Job::RemoveAll, Step::RemoveAll) } else { self.finish_ending() };
-        }
-        let Some(g) = self.files.current().filter(|_| self.disk.can_claim()) else {
-            return self.finish_ending();
-        };
-        let covered = g.held.dirty();
-        if covered.is_empty() {
-            return self.last_facts();
-        }
-        let slot = g.begin.slot;
-        self.job(Job::LastSync { covered }, Step::Sync { slot });
-    }
-
-    fn last_facts(&mut self) {
-        // Extents that were not read back yet must be read next time: then this is no clean stop.
-        match self.files.current().filter(|g| g.is_read()) {
-            Some(g) => {
-                let slot = g.begin.slot;
-                self.job(Job::LastFacts, Step::Facts { slot });
-            }
-            None => self.finish_ending(),
-        }
-    }
-
-    fn pause_failed(&mut self, fault: DiskFault, during: &'static str) {
-        self.phase.last_steps_failed(fault, during);
-        self.finish_ending();
-    }
-
-    fn finish_ending(&mut self) {
-        let finish = self.phase.finish();
-        self.finish(finish);
     }
 }
