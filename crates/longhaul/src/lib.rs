@@ -3,6 +3,12 @@
 //! Start a transfer once. Whatever happens (a network switch, `kill -9`, a reboot, a power cut, an expired link, a full
 //! disk), the next start goes on from where it stopped, and the file that comes out is the right one, whole.
 //!
+//! ```toml
+//! [dependencies]
+//! longhaul = { git = "https://github.com/longhaul/longhaul" }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! ```
+//!
 //! ```no_run
 //! # async fn example() -> Result<(), longhaul::Error> {
 //! let client = longhaul::Client::builder().build()?;
@@ -18,11 +24,27 @@
 //! * [`Transfer`] is the handle: pause, resume, cancel, [`events`](Transfer::events), the
 //!   [`outcome`](Transfer::finished).
 //! * [`Token`] is a line of text by which another process finds a transfer again.
-//! * [`Error`] says what went wrong in terms that a caller can act on.
+//! * [`Error`] says what went wrong in terms that a caller can act on, its [`Advice`] what helps.
 //!
 //! What survives a crash: everything that was hinted or claimed in the journal beside the target (`docs/semantics.md`
 //! has the promises). The library never prints, exits or installs a global, and reads environment and home directory only
 //! when it was told to ([`ClientBuilder::environment`]).
+//!
+//! # Features
+//!
+//! All are on by default. Without any, the library downloads from `http` and `https` URLs over HTTP/1.1.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `oss` | objects in OSS: `oss://BUCKET/KEY` as a source, lists, links |
+//! | `s3` | objects in S3 and compatible stores: `s3://BUCKET/KEY`, the same |
+//! | `upload` | uploads to the stores that are built in, and what was begun or sent there |
+//! | `environment` | keys and settings of stores from variables, the vendors' files, processes and token services |
+//! | `socks` | proxies that speak SOCKS |
+//! | `http2` | HTTP/2, for servers that have nothing else |
+//! | `fast-crc` | checksums by the processor's carry-less multiplication; without it by tables, which is slower, and smaller by 700 KiB |
+//!
+//! A name in a store that was not built in is refused as [`ErrorKind::Usage`]. `bench/size` measures what each costs.
 //!
 //! # Limits of the process
 //!

@@ -13,8 +13,8 @@ pub(crate) mod stall;
 #[cfg(feature = "upload")]
 pub(crate) use http::Handed;
 #[cfg(feature = "environment")]
-pub(crate) use http::errand_client;
-pub(crate) use http::{BadOption, Body, HttpOptions, HttpStore, NetFailure, Reply};
+pub(crate) use http::{BadOption, errand_client};
+pub(crate) use http::{Body, HttpOptions, HttpStore, NetFailure, Reply};
 pub use http::{IpFamily, ProxyChoice};
 pub(crate) use origin::Origin;
 pub(crate) use pace::Pace;
