@@ -52,6 +52,7 @@ pub mod identity;
 pub mod names;
 pub mod pace;
 pub mod ranges;
+pub mod read;
 pub mod reply;
 pub mod retry;
 pub mod run;

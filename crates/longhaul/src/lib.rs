@@ -23,6 +23,7 @@
 //!   files in its folder alone.
 //! * [`Transfer`] is the handle: pause, resume, cancel, [`events`](Transfer::events), the
 //!   [`outcome`](Transfer::finished).
+//! * [`DownloadBuilder::read`] gives the bytes as they come ([`ObjectBytes`]), and writes no file.
 //! * [`Token`] is a line of text by which another process finds a transfer again.
 //! * [`Error`] says what went wrong in terms that a caller can act on, its [`Advice`] what helps.
 //!
@@ -110,6 +111,7 @@ pub use client::sent::SentUpload;
 #[cfg(feature = "upload")]
 pub use client::upload::UploadBuilder;
 pub use client::{Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, OnChange, ProxyChoice};
+pub use drive::read::ObjectBytes;
 pub use error::{Disposition, Error, ErrorKind};
 pub use event::{
     Digest, DigestKind, Downloaded, Event, NotModified, Outcome, Progress, Restart, RestartReason, Totals,
@@ -157,6 +159,7 @@ const _: () = {
     is_send_and_sync::<Outcome>();
     is_send_and_sync::<DownloadBuilder>();
     is_send::<Events>();
+    is_send::<ObjectBytes>();
     #[cfg(feature = "_stores")]
     is_send::<Objects>();
     #[cfg(feature = "upload")]

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use longhaul_core::digest::Digest;
 use longhaul_core::download::{Config, journal};
+use longhaul_core::read::{ReadPlan, Reading};
 use longhaul_core::words::{Durability, OnChange};
 
 use super::wish::Wish;
@@ -17,6 +18,7 @@ use crate::disk::beside::names::Names;
 use crate::disk::saved::SavedFiles;
 use crate::drive::download::destination::{Below, Destination};
 use crate::drive::download::run::Request;
+use crate::drive::read::{self, ObjectBytes, ReadRequest};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::random::{random_id, random_u64};
 use crate::source::LinkSource;
@@ -372,6 +374,52 @@ impl DownloadBuilder {
             folders: self.client.inner.folders.clone(),
         };
         Ok(download::begin(request, self.links))
+    }
+}
+
+impl DownloadBuilder {
+    /// Reads the bytes as they come, and writes no file: for programs that pass them on, or unpack them. All settings count but
+    /// those of a file, of connections (there is one) and of what becomes of a change (it ends the reading): nothing is
+    /// kept, and nothing is gone on with later.
+    ///
+    /// Ready when a reply showed which version it is; [`ObjectBytes`] says what holds for its bytes.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and [`ErrorKind::Usage`] when a target was given; everything that a source can answer
+    /// in place of the object. `if_none_match` and `if_modified_since` that hold are [`ErrorKind::NotProvable`]: there are
+    /// no bytes to give.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped before it is ready, the request is given up.
+    pub async fn read(self) -> Result<ObjectBytes, Error> {
+        threads::expect_runtime()?;
+        if self.destination.is_some() {
+            return Err(Error::usage("bytes that are read go to no file"));
+        }
+        let source = self.source?.with_version(self.version.as_deref())?;
+        let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref()).await?;
+        let mut retry = self.config.retry;
+        retry.failures_max = self.retries.unwrap_or(retry.failures_max);
+        let only_if = Some(self.only_if.conditions()?).filter(|only_if| !only_if.is_empty());
+        let plan = ReadPlan {
+            window: self.range?.map(ByteRange::into_window).unwrap_or_default(),
+            only_if,
+            retry,
+            seed: random_u64(),
+            expected: self.config.expected,
+            ignore_declared: self.config.ignore_declared,
+            wanted_name: longhaul_core::names::name_from(None, &origin.path()).to_string(),
+        };
+        let request = ReadRequest {
+            origin,
+            source,
+            reading: Reading::new(plan),
+            require_verified: self.config.require_verified,
+            min_rate: self.min_rate,
+            stall_timeout: self.stall_timeout,
+            links: self.links,
+        };
+        read::open(request).await
     }
 }
 
