@@ -22,7 +22,7 @@ pub use longhaul_core::words::{Durability, OnChange};
 
 use crate::disk::folders::Folders;
 use crate::disk::state::hosts::Hosts;
-use crate::disk::state::search::Search;
+use crate::disk::state::search::FolderSearch;
 use crate::disk::state::state_dir::StateDir;
 #[cfg(feature = "upload")]
 use crate::drive::upload::body::Buffers;
@@ -103,7 +103,7 @@ struct Inner {
     #[cfg(feature = "_stores")]
     stores: Stores,
     folders: Arc<Folders>,
-    search: Search,
+    search: FolderSearch,
     #[cfg(feature = "upload")]
     buffers: Arc<Buffers>,
 }
@@ -234,7 +234,7 @@ impl ClientBuilder {
             hosts,
             credentials: self.credentials,
             folders: Arc::default(),
-            search: Search::default(),
+            search: FolderSearch::default(),
             #[cfg(feature = "upload")]
             buffers: Arc::default(),
         };

@@ -53,7 +53,7 @@ pub struct Keys {
 pub trait Credentials: Send + Sync {
     /// The keys to sign the next request with; `None` where there are none, and the request goes unsigned.
     ///
-    /// Called for every request: whoever has to ask somebody keeps the answer as long as it is good.
+    /// Called for every request: a provider that has to ask a service keeps the answer as long as it is good.
     ///
     /// # Errors
     /// When there should be keys and none could be had.

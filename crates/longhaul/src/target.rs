@@ -18,12 +18,12 @@ use longhaul_core::words::{DiskFault, FileFacts};
 use rustix::fs::FileType;
 
 use crate::disk::beside::journal_file::LEN_MAX;
-use crate::disk::beside::names::Names;
+use crate::disk::beside::names::FileNames;
 use crate::disk::beside::place::Place;
 use crate::disk::beside::publish;
 use crate::disk::error::DiskError;
 use crate::disk::folder::{FileStat, Folder, read_at_most};
-use crate::disk::state::receipt::{self, Receipt};
+use crate::disk::state::receipt::{self, ReceiptFile};
 use crate::disk::state::state_dir::StateDir;
 use crate::error::{Disposition, Error, ErrorKind};
 
@@ -51,7 +51,7 @@ pub(crate) fn recorded_source(path: &Path) -> Result<Source, Error> {
 
 /// The source recorded in the journal of a target in an opened folder, where there is a readable one.
 pub(crate) fn recorded_in(folder: &Folder, target: &OsStr) -> Option<Source> {
-    match journal_in(folder, &Names::of(target)?.log()) {
+    match journal_in(folder, &FileNames::of(target)?.log()) {
         Ok(FoundJournal::Read(recovered)) => Some(recovered.source),
         _ => None,
     }
@@ -105,13 +105,13 @@ impl NamedTarget {
 
 /// The target of a file of ours; any other name is a target itself.
 fn target_name(folder: &Folder, name: &OsStr) -> OsString {
-    let is_target = Names::of(name).is_some_and(|n| folder.look(&n.log()).is_ok_and(|e| e.is_some()));
+    let is_target = FileNames::of(name).is_some_and(|n| folder.look(&n.log()).is_ok_and(|e| e.is_some()));
     let stem = ENDINGS.iter().find_map(|end| name.as_bytes().strip_suffix(end.as_bytes())).filter(|s| !s.is_empty());
     let Some(stem) = stem.filter(|_| !is_target) else { return name.to_owned() };
     // The files of a long name begin with a part of it only; the journal has the whole.
     let log = OsString::from_vec([stem, b".lhlog"].concat());
     if let Ok(FoundJournal::Read(recovered)) = journal_in(folder, &log)
-        && Names::of(OsStr::from_bytes(&recovered.source.name)).is_some_and(|names| names.log() == log)
+        && FileNames::of(OsStr::from_bytes(&recovered.source.name)).is_some_and(|names| names.log() == log)
     {
         return OsString::from_vec(recovered.source.name);
     }
@@ -149,7 +149,7 @@ pub(crate) struct TargetSnapshot {
     pub(crate) obstacle: Option<String>,
     /// `finished` is filled in when its source is the recorded one.
     pub(crate) target: Target,
-    pub(crate) receipt: Option<Receipt>,
+    pub(crate) receipt: Option<ReceiptFile>,
 }
 
 impl TargetSnapshot {
@@ -177,7 +177,7 @@ impl TargetSnapshot {
         };
         let finished = |facts: &FileFacts| {
             let (folder, name) = (&site.place.folder, site.place.names.target());
-            let fits = |r: &&Receipt| {
+            let fits = |r: &&ReceiptFile| {
                 source.is_none_or(|of| of == (&r.source, &r.range)) && receipt::is_of(r, facts, folder, name)
             };
             receipt.as_ref().filter(fits).map(|r| r.of.identity.clone())
@@ -211,7 +211,7 @@ impl TargetSnapshot {
         Ok(Self { journal, journal_len: log.map_or(0, |e| e.facts.len), main, next, obstacle, target, receipt })
     }
 
-    /// Whether nothing of an unfinished transfer lies here.
+    /// Whether no file of an unfinished transfer lies here.
     pub(crate) fn is_bare(&self) -> bool {
         self.main.is_none()
             && self.next.is_none()

@@ -14,7 +14,7 @@ use super::wish::Wish;
 use super::{Client, Connections};
 use crate::advice::Advice;
 use crate::disk::beside::lock::Locking;
-use crate::disk::beside::names::Names;
+use crate::disk::beside::names::FileNames;
 use crate::disk::saved::SavedFiles;
 use crate::drive::download::destination::{Below, Destination};
 use crate::drive::download::run::Request;
@@ -501,7 +501,7 @@ fn check_target(path: &Path) -> Result<(), Error> {
 
 /// Whether it is worth looking at the journal of this target: most targets have none.
 fn has_journal(path: &Path) -> bool {
-    let log = path.file_name().and_then(Names::of).map(|names| path.with_file_name(names.log()));
+    let log = path.file_name().and_then(FileNames::of).map(|names| path.with_file_name(names.log()));
     log.is_some_and(|log| log.symlink_metadata().is_ok())
 }
 

@@ -17,7 +17,7 @@ use crate::advice::Advice;
 use crate::credentials::{Credentials, StoreSettings};
 use crate::disk::beside::lock::Locking;
 use crate::disk::error::DiskError;
-use crate::disk::state::spool::{Reading, Spooled};
+use crate::disk::state::spool::{SpoolReading, Spooled};
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::UploadKey;
 use crate::drive::upload::body::SNAPSHOTS_KIB;
@@ -440,7 +440,7 @@ async fn open(
 }
 
 /// Nobody waits for the input any more: what was kept of it goes, though a read of it may never return.
-struct GivenUp(Arc<Reading>);
+struct GivenUp(Arc<SpoolReading>);
 
 impl Drop for GivenUp {
     fn drop(&mut self) {

@@ -18,11 +18,11 @@ pub(crate) struct DiskError {
     fault: DiskFault,
     doing: &'static str,
     path: PathBuf,
-    why: Why,
+    why: DiskCause,
 }
 
 #[derive(Debug)]
-enum Why {
+enum DiskCause {
     Io(io::Error),
     Said(Cow<'static, str>),
     /// The name is none that a file can have there.
@@ -40,46 +40,46 @@ impl DiskError {
     /// The system refused: the fault follows from the error.
     pub(crate) fn io(doing: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
         let error = error.into();
-        Self { fault: fault_of(&error), doing, path: path.into(), why: Why::Io(error) }
+        Self { fault: fault_of(&error), doing, path: path.into(), why: DiskCause::Io(error) }
     }
 
     /// The system refused a call that has a name in it: perhaps for the name.
     pub(crate) fn named(doing: &'static str, path: &Path, error: Errno) -> Self {
         match refused_name(error, path) {
-            Some(why) => Self { fault: DiskFault::Unsupported, doing, path: path.into(), why: Why::Name(why) },
+            Some(why) => Self { fault: DiskFault::Unsupported, doing, path: path.into(), why: DiskCause::Name(why) },
             None => Self::io(doing, path, error),
         }
     }
 
     /// The file system has no locks.
     pub(crate) fn unlockable(path: &Path) -> Self {
-        Self { fault: DiskFault::Unsupported, doing: "lock", path: path.into(), why: Why::Unlockable }
+        Self { fault: DiskFault::Unsupported, doing: "lock", path: path.into(), why: DiskCause::Unlockable }
     }
 
     /// We refuse, for a reason in words.
     pub(crate) fn said(fault: DiskFault, doing: &'static str, path: &Path, why: impl Into<Cow<'static, str>>) -> Self {
-        Self { fault, doing, path: path.into(), why: Why::Said(why.into()) }
+        Self { fault, doing, path: path.into(), why: DiskCause::Said(why.into()) }
     }
 
     /// Another process (its number, where it can be told) holds the file.
     pub(crate) fn held(path: &Path, holder: Option<u32>) -> Self {
-        Self { fault: DiskFault::InUse, doing: "lock", path: path.into(), why: Why::Held(holder) }
+        Self { fault: DiskFault::InUse, doing: "lock", path: path.into(), why: DiskCause::Held(holder) }
     }
 
     /// Another transfer of this program holds the file; what that one is of.
     pub(crate) fn held_here(path: &Path, whose: String) -> Self {
-        Self { fault: DiskFault::InUse, doing: "lock", path: path.into(), why: Why::Ours(whose) }
+        Self { fault: DiskFault::InUse, doing: "lock", path: path.into(), why: DiskCause::Ours(whose) }
     }
 
     /// Another download of the same batch was saved there; from where.
     pub(crate) fn saved_here(path: &Path, whose: String) -> Self {
-        Self { fault: DiskFault::Exists, doing: "save as", path: path.into(), why: Why::Saved(whose) }
+        Self { fault: DiskFault::Exists, doing: "save as", path: path.into(), why: DiskCause::Saved(whose) }
     }
 
     /// Where another download of the same batch came from that was saved there.
     pub(crate) fn saved_by_us(&self) -> Option<&str> {
         match &self.why {
-            Why::Saved(whose) => Some(whose),
+            DiskCause::Saved(whose) => Some(whose),
             _ => None,
         }
     }
@@ -87,14 +87,14 @@ impl DiskError {
     /// What the transfer of this program is of that holds the file.
     pub(crate) fn held_by_us(&self) -> Option<&str> {
         match &self.why {
-            Why::Ours(whose) => Some(whose),
+            DiskCause::Ours(whose) => Some(whose),
             _ => None,
         }
     }
 
     /// Whether another name may help.
     pub(crate) fn is_for_its_name(&self) -> bool {
-        matches!(self.why, Why::Name(_))
+        matches!(self.why, DiskCause::Name(_))
     }
 
     /// The core's word for it.
@@ -110,8 +110,8 @@ impl DiskError {
     /// What helps, where the fault alone does not say it: against a limit that was met, and against a missing lock.
     pub(crate) fn advice(&self) -> Option<Advice> {
         let error = match &self.why {
-            Why::Io(error) => error,
-            Why::Unlockable => return Some(Advice::GoUnlocked),
+            DiskCause::Io(error) => error,
+            DiskCause::Unlockable => return Some(Advice::GoUnlocked),
             _ => return None,
         };
         match Errno::from_raw_os_error(error.raw_os_error()?) {
@@ -124,7 +124,7 @@ impl DiskError {
     /// The process that holds the transfer, when the fault is `InUse` and it can be told.
     pub(crate) fn holder(&self) -> Option<u32> {
         match self.why {
-            Why::Held(holder) => holder,
+            DiskCause::Held(holder) => holder,
             _ => None,
         }
     }
@@ -134,17 +134,17 @@ impl fmt::Display for DiskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {} {}: ", self.doing, self.path.display())?;
         match &self.why {
-            Why::Io(error) => write!(f, "{error}"),
-            Why::Said(why) => f.write_str(why),
-            Why::Unlockable => f.write_str("the file system cannot lock"),
-            Why::Name(why) => f.write_str(why),
-            Why::Saved(whose) => write!(f, "{whose} was saved there just now"),
-            Why::Ours(_) => f.write_str("another transfer of this program is working on it"),
-            Why::Held(Some(pid)) if *pid == std::process::id() => {
+            DiskCause::Io(error) => write!(f, "{error}"),
+            DiskCause::Said(why) => f.write_str(why),
+            DiskCause::Unlockable => f.write_str("the file system cannot lock"),
+            DiskCause::Name(why) => f.write_str(why),
+            DiskCause::Saved(whose) => write!(f, "{whose} was saved there just now"),
+            DiskCause::Ours(_) => f.write_str("another transfer of this program is working on it"),
+            DiskCause::Held(Some(pid)) if *pid == std::process::id() => {
                 f.write_str("another transfer of this program is working on it")
             }
-            Why::Held(Some(pid)) => write!(f, "process {pid} is working on it"),
-            Why::Held(None) => f.write_str("another process is working on it"),
+            DiskCause::Held(Some(pid)) => write!(f, "process {pid} is working on it"),
+            DiskCause::Held(None) => f.write_str("another process is working on it"),
         }
     }
 }
@@ -152,7 +152,7 @@ impl fmt::Display for DiskError {
 impl std::error::Error for DiskError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.why {
-            Why::Io(error) => Some(error),
+            DiskCause::Io(error) => Some(error),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! An opened folder, and the files in it.
 //!
-//! Every operation goes through the folder's descriptor, never through a path: whoever replaces the folder (or a part
-//! of its path) while we work finds that we still work in the old one. The path is kept for messages only.
+//! Every operation goes through the folder's descriptor, never through a path: when another program replaces the
+//! folder (or a part of its path) while we work, we still work in the old one. The path is kept for messages only.
 //!
 //! Folders are shared with other users. What stands at a name of ours is taken for ours only when no other user could
 //! change it ([`Folder::stranger`]), and removed only when it is ours.
@@ -99,7 +99,7 @@ impl Folder {
     }
 
     /// Opens a folder below this one, part by part, creating those that are missing when asked. No part of it may be a
-    /// link, `.` or `..`: it lies below this folder whatever others do to it meanwhile.
+    /// link, `.` or `..`: it lies below this folder also when others move its parts meanwhile.
     ///
     /// `Exists` where a link or something else that is no folder stands at a part.
     pub(crate) fn below(&self, parts: &Path, create: bool) -> Result<Self> {
@@ -244,8 +244,8 @@ impl Folder {
         entry
     }
 
-    /// Opens a regular file that no other user could change, for reading (and writing); `None` when nothing stands
-    /// there. Anything else at the name is `Exists`.
+    /// Opens a regular file that no other user could change, for reading (and writing); `None` when the name
+    /// is free. Anything else at the name is `Exists`.
     pub(crate) fn open_own(&self, name: &OsStr, write: bool) -> Result<Option<File>> {
         let Some(file) = self.open_file(name, write)? else { return Ok(None) };
         self.expect_own(&file, name)?;
@@ -260,8 +260,8 @@ impl Folder {
         }
     }
 
-    /// Opens a regular file for reading (and writing); `None` when nothing stands there. Anything else at the name (a
-    /// link, a folder, a device) is `Exists`.
+    /// Opens a regular file for reading (and writing); `None` when the name is free. Anything else at the name (a link,
+    /// a folder, a device) is `Exists`.
     pub(crate) fn open_file(&self, name: &OsStr, write: bool) -> Result<Option<File>> {
         // Looked at before it is opened, since opening a device can have effects; and after, since it may be swapped.
         match self.look(name)? {
@@ -280,8 +280,8 @@ impl Folder {
         if entry.kind == FileType::RegularFile { Ok(Some(file)) } else { Err(self.not_a_file(name)) }
     }
 
-    /// Opens a regular file that no other user could change, for reading and appending, creating it (0600) where
-    /// nothing stands when asked.
+    /// Opens a regular file that no other user could change, for reading and appending, creating it (0600) when
+    /// asked where the name is free.
     pub(crate) fn open_to_append(&self, name: &OsStr, create: bool) -> Result<Option<File>> {
         match self.look(name)? {
             None if !create => return Ok(None),
@@ -361,11 +361,11 @@ impl Folder {
     /// Bytes that this user may still write to the file system; `None` when it cannot be told.
     pub(crate) fn free_bytes(&self) -> Option<u64> {
         let stat = rustix::fs::fstatvfs(&self.fd).ok()?;
-        // A file system that knows nothing about itself (some network ones) says zero blocks in all.
+        // A file system that does not know its size (some network ones) says zero blocks in all.
         (stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// The permissions that a new file gets here when nobody asks for special ones (what `curl -o` would leave):
+    /// The permissions that a new file gets here when a program asks for no special ones (what `curl -o` would leave):
     /// 0666 without the umask, or what the folder's default ACL says. Where the system does not tell either, a file is
     /// made for a moment. [`PRIVATE`] when it cannot be told. What was found once is taken for all files of a folder
     /// that is open.
@@ -392,7 +392,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// The whole of a small file; `None` when nothing stands there, an error when it is longer than `max` bytes.
+    /// The whole of a small file; `None` when the name is free, an error when it is longer than `max` bytes.
     pub(crate) fn read_small(&self, name: &OsStr, max: u64) -> Result<Option<Vec<u8>>> {
         let file = self.open_file(name, false)?;
         file.map(|file| self.read_whole(&file, name, max)).transpose()

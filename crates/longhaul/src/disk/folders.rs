@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
-/// Paths remembered before those whose folder nobody holds any more are looked for.
+/// So many paths are remembered before those whose folder is no longer in use are removed.
 const REMEMBERED_MAX: usize = 64;
 
 /// Which folder.

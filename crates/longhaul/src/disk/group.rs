@@ -9,11 +9,11 @@
 //!
 //! What `syncfs` can be trusted with differs, and where it is in doubt each file is synced by itself:
 //!
-//! * Only Linux 5.8 and later reports failed writes of data to whoever calls it, and only 5.17 and later what the file
+//! * Only Linux 5.8 and later reports failed writes of data to its caller, and only 5.17 and later what the file
 //!   system itself says; so it is used from 5.18 on, and only on file systems known to do all of this.
 //! * A failure is reported once to each open description. Ours is opened before the first file that it answers for, and
 //!   after a failure every file that was open by then is synced by itself: its own description still knows.
-//! * It writes what everybody has dirtied. When it took long, the next rounds go without.
+//! * It writes what all programs have dirtied. When it took long, the next rounds go without.
 
 use super::error::{DiskError, Result};
 use super::platform;
@@ -51,7 +51,7 @@ struct SyncRequest {
     done: Box<dyn FnOnce(Result<()>) + Send>,
 }
 
-/// One file system, for as long as somebody works on it.
+/// One file system, for as long as a transfer works on it.
 #[derive(Debug)]
 pub(crate) struct Volume {
     /// `syncfs` is called on it; `None` where that is not to be trusted.
@@ -63,7 +63,7 @@ pub(crate) struct Volume {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<SyncRequest>,
-    /// Somebody carries out rounds.
+    /// A thread carries out rounds.
     busy: bool,
     /// No `syncfs` before this time.
     rest_until: Option<Instant>,
@@ -88,7 +88,7 @@ impl Volume {
     }
 
     /// Asks for something to be durable; `done` hears when everything written to it before this call is. True when
-    /// nobody carries out rounds: the caller must then see to it that [`carry_out`](Self::carry_out) runs, on a thread
+    /// no thread carries out rounds: the caller must then see to it that [`carry_out`](Self::carry_out) runs, on a thread
     /// that may block.
     #[must_use]
     pub(crate) fn ask(&self, what: SyncTarget, since: u64, done: impl FnOnce(Result<()>) + Send + 'static) -> bool {
@@ -151,7 +151,7 @@ impl Volume {
             self.queue().rest_until = Some(Instant::now() + REST);
         }
         if let Err(error) = &result {
-            // It may have been somebody else's file. What was written before now and is asked for later cannot hear of
+            // It may have been another program's file. What was written before now and is asked for later cannot hear of
             // it from `syncfs` any more.
             tracing::warn!(%error, "the file system could not be synced; files are synced one by one");
             self.failures.fetch_add(1, Ordering::AcqRel);

@@ -24,9 +24,9 @@ fn or_plain_sync(file: &File, result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Makes the names in a folder durable. Some file systems have nothing to sync there and say so: that is success.
+/// Makes the names in a folder durable. Some file systems keep no names to sync and say so: that is success.
 ///
-/// xfs says the same when its log was shut down and gave up the change that was waited for: nothing is left to sync.
+/// xfs says the same when its log was shut down and gave up the change that was waited for, so that no change is left to sync.
 /// Asked what the folder is, it then says that it failed.
 pub(crate) fn sync_dir(dir: impl AsFd) -> io::Result<()> {
     match rustix::fs::fsync(&dir).map_err(io::Error::from) {
@@ -56,8 +56,8 @@ pub(crate) fn syncs_whole_volumes(folder: impl AsFd) -> bool {
 
 /// Makes everything on the file system of an open folder durable.
 ///
-/// Of a file system that was shut down, or made read-only after an error, `syncfs` says that all is well: there is
-/// nothing left that it could write. A sync of the folder then fails.
+/// Of a file system that was shut down, or made read-only after an error, `syncfs` says that all is well: it
+/// has no write left that it could do. A sync of the folder then fails.
 pub(crate) fn sync_volume(any: impl AsFd) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
@@ -92,7 +92,7 @@ pub(crate) fn means_unsupported(e: &io::Error) -> bool {
         })
 }
 
-/// The permissions that a new file gets in a folder when nobody asks for special ones, as far as they can be read
+/// The permissions that a new file gets in a folder when a program asks for no special ones, as far as they can be read
 /// without making one: on Linux, where the umask is told (since 4.7) and POSIX ACLs are.
 pub(crate) fn usual_mode(folder: impl AsFd) -> Option<u32> {
     #[cfg(target_os = "linux")]

@@ -108,7 +108,7 @@ impl TransferState {
 impl Client {
     /// The transfers noted in the state directory, as they stand now. Blocks while it reads their journals.
     ///
-    /// Nothing is changed. To see whether a process works on a transfer its lock is tried for a moment, shared; a start
+    /// No file is changed. To see whether a process works on a transfer its lock is tried for a moment, shared; a start
     /// of that very transfer in that moment would find it in use.
     ///
     /// # Errors

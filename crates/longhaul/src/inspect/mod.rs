@@ -41,7 +41,7 @@ pub struct ObjectIdentity {
     pub encoding: Option<String>,
     /// Digests of the whole object that the source declares.
     pub digests: Vec<Digest>,
-    /// The best that tells this version from another; `None` when the source gives nothing.
+    /// The best that tells this version from another; `None` when the source gives no validator.
     pub validator: Option<ValidatorKind>,
     /// Whether that validator proves that bytes of two replies are of one version.
     pub strong: bool,

@@ -77,8 +77,8 @@ impl fmt::Debug for ProbeBuilder {
 }
 
 impl Client {
-    /// Asks whether downloads of this URL, or of this object in a store (`oss://`, `s3://`), can be resumed; nothing
-    /// happens before `run`.
+    /// Asks whether downloads of this URL, or of this object in a store (`oss://`, `s3://`), can be resumed. The first
+    /// request is sent by `run`.
     pub fn probe<S>(&self, source: S) -> ProbeBuilder
     where
         S: TryInto<Source>,

@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::disk::folder::FileStat;
 use crate::disk::platform;
 use crate::disk::state::listing::id_text;
-use crate::disk::state::receipt::Receipt;
+use crate::disk::state::receipt::ReceiptFile;
 use crate::drive::download::failure::error_of;
 use crate::error::Error;
 use crate::event::{Digest, Verified};
@@ -78,7 +78,7 @@ pub struct Unfinished {
     pub needs_headers: bool,
     /// What the next start of this source would do.
     pub next_start: NextStart,
-    /// Which version of the object is held; `None` when nothing is.
+    /// Which version of the object is held; `None` when no byte is.
     pub object: Option<ObjectIdentity>,
     /// Whether held bytes may be joined with those of a later reply.
     pub resumable: bool,
@@ -96,7 +96,7 @@ pub struct Unfinished {
     pub fetch: Vec<FetchRange>,
     /// Bytes that are read back from the disk: hints first, claims beside the download.
     pub reread: u64,
-    /// The part file looks exactly as it did at an orderly stop: nothing held needs to be read back.
+    /// The part file looks exactly as it did at an orderly stop: no held byte needs to be read back.
     pub clean_stop: bool,
     /// An older version that is kept until the new one is safe.
     pub old: Option<KeptGeneration>,
@@ -122,7 +122,7 @@ pub struct Unfinished {
 pub enum NextStart {
     /// Goes on with what is held.
     Continues,
-    /// Begins from nothing; the reason when there was something.
+    /// Begins from the first byte; with the reason, when bytes were held.
     StartsOver(Option<Restart>),
     /// The whole file stands at the target: only the last steps are missing.
     FinishesPublishing,
@@ -157,7 +157,7 @@ pub enum FetchReason {
     Lost,
     /// It cannot be joined with what is held: everything comes again and is compared with it.
     NotProvable,
-    /// The start begins from nothing.
+    /// The start begins from the first byte.
     StartsOver,
 }
 
@@ -226,7 +226,7 @@ impl Client {
     /// What is known of a transfer or a finished file, from its folder (and for a finished one, the state directory).
     ///
     /// `what` is the target, its `.lhpart` or `.lhlog`, or the id of a transfer in the list (a file named like an id is
-    /// told apart by a folder before it: `./NAME`). Nothing is locked, created, cut or renamed. Blocks while it reads
+    /// told apart by a folder before it: `./NAME`). No file is locked, created, cut or renamed. Blocks while it reads
     /// the journal.
     ///
     /// # Errors
@@ -260,7 +260,7 @@ impl Client {
     }
 }
 
-fn finished(receipt: &Receipt, site: &NamedTarget, looked: &TargetSnapshot) -> Finished {
+fn finished(receipt: &ReceiptFile, site: &NamedTarget, looked: &TargetSnapshot) -> Finished {
     let leftover = match &looked.journal {
         FoundJournal::SetAside(problem) => Some(format!("a journal that cannot be used: {problem}")),
         _ if looked.main.is_some() || looked.next.is_some() => Some("a partial file without a journal".into()),

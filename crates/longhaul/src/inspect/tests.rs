@@ -23,11 +23,11 @@ use super::verify::Verification;
 use super::*;
 use crate::advice::Advice;
 use crate::client::{Client, ProxyChoice};
-use crate::disk::beside::names::Names;
+use crate::disk::beside::names::FileNames;
 use crate::disk::crc::RunningCrc;
 use crate::disk::folder::Folder;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
-use crate::disk::state::receipt::Receipt;
+use crate::disk::state::receipt::ReceiptFile;
 use crate::disk::state::state_dir::StateDir;
 use crate::error::{Error, ErrorKind};
 use crate::target::{NamedTarget, recorded_source};
@@ -100,14 +100,14 @@ impl Stage {
     }
 
     /// A finished file of these bytes in blocks of 4, with its receipt.
-    fn finished(&self, bytes: &[u8], digests: Vec<Digest>) -> Receipt {
+    fn finished(&self, bytes: &[u8], digests: Vec<Digest>) -> ReceiptFile {
         std::fs::write(self.path("x.iso"), bytes).unwrap();
         let block = |(i, block): (usize, &[u8])| {
             let mut crc = RunningCrc::new();
             crc.update(block);
             Extent { start: i as u64 * 4, len: block.len() as u64, crc: crc.value() }
         };
-        let receipt = Receipt {
+        let receipt = ReceiptFile {
             path: std::fs::canonicalize(self.path("x.iso")).unwrap(),
             source: URL.into(),
             range: Default::default(),
@@ -377,7 +377,7 @@ fn a_transfer_is_found_by_its_id_and_by_the_names_of_its_files() {
 fn a_long_name_is_found_by_its_journal() {
     let s = stage();
     let name = "n".repeat(250);
-    let names = Names::of(OsStr::new(&name)).unwrap();
+    let names = FileNames::of(OsStr::new(&name)).unwrap();
     let mut bytes = journal::header().to_vec();
     journal::encode(&[Record::Source(Source { name: name.clone().into_bytes(), ..source() })], 0, &mut bytes);
     let log = s.path("").join(names.log());

@@ -18,7 +18,7 @@ use crate::disk::crc::RunningCrc;
 use crate::disk::digests::Hasher;
 use crate::disk::error::DiskError;
 use crate::disk::folder::FileStat;
-use crate::disk::state::receipt::Receipt;
+use crate::disk::state::receipt::ReceiptFile;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Digest, Verified};
 use crate::target::{NamedTarget, disk_error, not_found};
@@ -54,7 +54,7 @@ pub enum Verification {
         /// Recorded whole-object digests that do not match although all blocks do.
         digests: Vec<Digest>,
     },
-    /// There is no receipt, or one without checksums: nothing to compare with.
+    /// There is no receipt, or one without checksums to compare with.
     Unknown,
 }
 
@@ -65,8 +65,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no file, [`ErrorKind::Exists`] when it is a link, folder or device,
-    /// [`ErrorKind::LocalFile`] when it must not be read or changes meanwhile, or there is no thread to read it on. Bytes that the disk cannot read are no
-    /// error: they are damaged.
+    /// [`ErrorKind::LocalFile`] when it must not be read or changes meanwhile, or there is no thread to read it on. Bytes
+    /// that the disk cannot read are no error: they are damaged.
     pub async fn verify(
         &self,
         path: impl AsRef<Path>,
@@ -111,7 +111,7 @@ impl Client {
     }
 }
 
-/// Stops the reading when nobody waits for it any more.
+/// Stops the reading when its future is dropped.
 struct StopOnDrop(Arc<AtomicBool>);
 
 impl Drop for StopOnDrop {
@@ -123,7 +123,7 @@ impl Drop for StopOnDrop {
 fn compare(
     file: &File,
     site: &NamedTarget,
-    receipt: &Receipt,
+    receipt: &ReceiptFile,
     stopped: &AtomicBool,
     mut told: impl FnMut(u64, u64),
 ) -> Result<Verification, Error> {

@@ -5,8 +5,8 @@
 //! - After a durable append returned, its records are there after a power cut, and the journal's name with them.
 //! - After a failed append none, some or all of its records may be found by the next start. Before anything else is
 //!   appended the torn tail is cut off, so that a record of a failed append can never come back behind a later one.
-//! - After a failed sync the kernel may show as written what never reached the disk, and a second sync proves nothing:
-//!   the next durable append first writes the whole journal to a new file.
+//! - After a failed sync the kernel may show as written what never reached the disk, and a second sync would
+//!   succeed without writing it: the next durable append first writes the whole journal to a new file.
 //! - Compaction gives the old journal or the new one, never a mixture.
 
 use super::names::{BAD_MAX, Helper};
@@ -55,18 +55,18 @@ impl From<OnDisk<journal::Recovered>> for FoundJournal {
     }
 }
 
-/// The journal of one transfer, whether it exists yet or not. Whoever calls holds the transfer's lock.
+/// The journal of one transfer, whether it exists yet or not. The caller holds the transfer's lock.
 #[derive(Debug)]
 pub(crate) struct JournalFile<R = journal::Record> {
     place: Arc<Place>,
-    open: Option<Open>,
+    open: Option<OpenJournal>,
     /// The id in the journal as it stands on disk: it names what a crash leaves.
     id: Option<[u8; 16]>,
     kind: PhantomData<fn() -> R>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenJournal {
     file: Arc<File>,
     /// Bytes that count; the next frame goes here.
     len: u64,
@@ -86,7 +86,7 @@ impl<R: JournalRecord> JournalFile<R> {
     /// Reads the journal of a place. One that cannot be used (damaged, foreign, newer, a link, no file, too large) is
     /// renamed away and never written to; then the next append begins a new one.
     ///
-    /// What is read may be in the kernel's cache only: whoever wrote it may have been killed before its sync. With
+    /// What is read may be in the kernel's cache only: its writer may have been killed before its sync. With
     /// `durable` it is synced here, so that acting on it (removing a retired file, say) does not run ahead of the disk.
     pub(crate) fn open(place: Arc<Place>, durable: bool) -> Result<(Self, OnDisk<R::Recovered>)> {
         let mut this = Self { place, open: None, id: None, kind: PhantomData };
@@ -123,8 +123,8 @@ impl<R: JournalRecord> JournalFile<R> {
         self.sync_name()
     }
 
-    fn read(&self, entry: FileStat) -> Result<std::result::Result<(Open, R::Recovered), Problem>> {
-        // A second name means that somebody else's file would grow with ours.
+    fn read(&self, entry: FileStat) -> Result<std::result::Result<(OpenJournal, R::Recovered), Problem>> {
+        // A file with a second name is another program's as well: it would grow with ours.
         let folder = &self.place.folder;
         if entry.kind != FileType::RegularFile || entry.links > 1 || folder.stranger(&entry).is_some() {
             return Ok(Err(Problem::Foreign));
@@ -142,7 +142,7 @@ impl<R: JournalRecord> JournalFile<R> {
             Err(problem) => return Ok(Err(problem)),
         };
         let Readable { len, next_sequence, torn } = *R::readable(&mut recovered);
-        let open = Open {
+        let open = OpenJournal {
             file: Arc::new(file),
             len,
             sequence: next_sequence,
@@ -174,7 +174,7 @@ impl<R: JournalRecord> JournalFile<R> {
     /// Appends records, creating the journal where there is none. With `durable` they (and all before them) survive a
     /// power cut once this returns.
     pub(crate) fn append(&mut self, records: &[R], durable: bool) -> Result<()> {
-        if durable && self.open.as_ref().is_some_and(Open::is_doubtful) {
+        if durable && self.open.as_ref().is_some_and(OpenJournal::is_doubtful) {
             self.write_again()?;
         }
         let mut bytes = Vec::new();
@@ -189,7 +189,7 @@ impl<R: JournalRecord> JournalFile<R> {
         let path = self.place.folder.path_of(&self.place.names.log());
         let open = match &mut self.open {
             Some(open) => open,
-            none => none.insert(Open::new(self.place.folder.create_file(&self.place.names.log())?, true)),
+            none => none.insert(OpenJournal::new(self.place.folder.create_file(&self.place.names.log())?, true)),
         };
         open.write(&bytes).map_err(|e| DiskError::io("append to", &path, e))?;
         open.sequence = sequence;
@@ -239,7 +239,7 @@ impl<R: JournalRecord> JournalFile<R> {
     fn replace(&mut self, bytes: &[u8], sequence: u32, durable: bool) -> Result<()> {
         let (folder, names) = (&self.place.folder, &self.place.names);
         let (file, temp) = self.place.create_helper(Helper::Log, &self.id.unwrap_or_default())?;
-        let (mut new, name) = (Open::new(file, true), names.log());
+        let (mut new, name) = (OpenJournal::new(file, true), names.log());
         new.sequence = sequence;
         let written = new.write(bytes).and_then(|()| if durable { new.sync() } else { Ok(()) });
         let renamed = written
@@ -263,9 +263,9 @@ impl<R: JournalRecord> JournalFile<R> {
         Ok(())
     }
 
-    /// Renames whatever stands at the journal's name to `NAME.lhlog.bad-N`: the first free number, else that of the oldest
+    /// Renames what stands at the journal's name to `NAME.lhlog.bad-N`: the first free number, else that of the oldest
     /// that was a journal of ours. `Exists` when there is neither. A file of ours without a byte, left by a process that
-    /// was killed when it had just made it, tells nothing and goes.
+    /// was killed when it had just made it, is removed.
     fn set_aside(&self) -> Result<()> {
         let (folder, names) = (&self.place.folder, &self.place.names);
         let log = names.log();
@@ -294,7 +294,7 @@ impl<R: JournalRecord> JournalFile<R> {
         }
     }
 
-    /// Whether a file was set aside here, and not made by another program: nobody else could have written it, and it
+    /// Whether a file was set aside here, and not made by another program: no other user could have written it, and it
     /// begins as journals do, or with the zeros that a power cut leaves.
     fn was_journal(&self, name: &OsStr, entry: &FileStat) -> bool {
         const BEGINNING: usize = 8;
@@ -329,7 +329,7 @@ impl SyncBeside {
     }
 }
 
-impl Open {
+impl OpenJournal {
     fn new(file: File, name_unsynced: bool) -> Self {
         let (file, doubtful) = (Arc::new(file), Arc::default());
         Self { file, len: 0, sequence: 0, reserved: 0, torn: false, doubtful, name_unsynced }

@@ -1,5 +1,5 @@
-//! Who may touch a transfer: whoever holds the lock on `NAME.lhpart`; of an upload, which has no part file, that on a
-//! file of its own ([`LockFile`]).
+//! Who may touch a transfer? The process that holds the lock on `NAME.lhpart`; of an upload, which has no part file,
+//! that on a file of its own ([`LockFile`]).
 //!
 //! The lock lies on the file itself, not on a name, so it cannot be left behind by a crash. But the file under the
 //! name may be replaced between our opening and our locking it (another process promoted a new generation, published,
@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// How often a file that was replaced under us is tried again; each time somebody else must have renamed in between.
+/// How often a file that was replaced under us is tried again; each time another process must have renamed in between.
 const TRIES: u32 = 10;
 
 /// What to do where the file system cannot lock.
@@ -40,12 +40,12 @@ type HeldFiles = HashMap<(u64, u64), (u64, String)>;
 
 /// That this program holds a file; let go of, it is forgotten.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldFile {
     file: (u64, u64),
     number: u64,
 }
 
-impl Held {
+impl HeldFile {
     fn new(files: &mut HeldFiles, entry: &FileStat, whose: &str) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (file, number) = ((entry.device, entry.facts.inode), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -54,7 +54,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldFile {
     fn drop(&mut self) {
         let mut held = held();
         let Some(all) = held.as_mut() else { return };
@@ -80,7 +80,7 @@ pub(crate) fn acquire(place: &Place, locking: Locking) -> Result<(PartFile, Opti
         let (part, is_new) = match PartFile::open(place, Slot::Main)? {
             Some(part) => (part, false),
             None => match PartFile::create_main(place) {
-                // Created by somebody else between our looking and our creating: now it can be opened.
+                // Another process created it between our look and our call: now it can be opened.
                 Err(e) if e.fault() == DiskFault::Exists => continue,
                 created => (created?, true),
             },
@@ -97,8 +97,8 @@ pub(crate) fn acquire(place: &Place, locking: Locking) -> Result<(PartFile, Opti
     Err(DiskError::held(&place.folder.path_of(&place.names.part()), None))
 }
 
-/// Makes the main part file where there is none, and locks it: what [`acquire`] does, with fewer looks at a place where
-/// nothing of a transfer lies. `None` when something does, or comes between.
+/// Makes the main part file where there is none, and locks it: what [`acquire`] does, with fewer looks at a place that
+/// holds no file of a transfer. `None` when it holds one, or one comes between.
 pub(crate) fn acquire_fresh(place: &Place, locking: Locking) -> Result<Option<PartFile>> {
     let part = match PartFile::create_main(place) {
         Ok(part) => part,
@@ -121,7 +121,7 @@ pub(crate) fn take(part: &PartFile, locking: Locking, place: &Place) -> Result<(
 
 /// Takes a lock and notes that this program has it, and what for. A transfer of this program that has it already is named
 /// in the error, with the `path` that it works on.
-fn take_noted(file: &FileStat, whose: &str, path: &Path, lock: impl FnOnce() -> Result<bool>) -> Result<Held> {
+fn take_noted(file: &FileStat, whose: &str, path: &Path, lock: impl FnOnce() -> Result<bool>) -> Result<HeldFile> {
     // Held while the lock is tried: a transfer that fails finds what is known of the one that has it.
     let mut held = held();
     let files = held.get_or_insert_default();
@@ -132,7 +132,7 @@ fn take_noted(file: &FileStat, whose: &str, path: &Path, lock: impl FnOnce() -> 
         (Err(e), Some(whose)) if e.fault() == DiskFault::InUse => return Err(DiskError::held_here(path, whose)),
         (taken, _) => taken?,
     };
-    Ok(Held::new(files, file, whose))
+    Ok(HeldFile::new(files, file, whose))
 }
 
 /// Whether it is locked now; it is not where the file system cannot, and that is good enough.
@@ -159,7 +159,7 @@ pub(crate) struct LockFile {
     name: OsString,
     /// Open as long as the lock is held.
     _file: File,
-    _held: Held,
+    _held: HeldFile,
 }
 
 impl LockFile {
@@ -169,7 +169,7 @@ impl LockFile {
             let file = match folder.open_own(name, true)? {
                 Some(file) => file,
                 None => match folder.create_file(name) {
-                    // Created by somebody else between our looking and our creating: now it can be opened.
+                    // Another process created it between our look and our call: now it can be opened.
                     Err(e) if e.fault() == DiskFault::Exists => continue,
                     created => created?,
                 },

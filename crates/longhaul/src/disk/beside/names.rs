@@ -1,4 +1,4 @@
-//! Which files belong to a target: the names beside it, whatever its length.
+//! Which files belong to a target: the names beside it, also where its own is long.
 //!
 //! `NAME.lhpart` (data), `NAME.lhnext` (a new generation of the data), `NAME.lhlog` (journal), `NAME.lhlog.bad-N` (a
 //! journal that was set aside), and helpers that live for a moment: `NAME.lhpart~DIGITS`, `NAME.lhlog~DIGITS`. The core
@@ -49,12 +49,12 @@ impl Helper {
 
 /// The names of one transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Names {
+pub(crate) struct FileNames {
     target: OsString,
     stem: Vec<u8>,
 }
 
-impl Names {
+impl FileNames {
     /// The names for a target. `None` unless it is a single usable component: not empty, not `.` or `..`, without `/`
     /// and NUL, at most 255 bytes.
     pub(crate) fn of(target: &OsStr) -> Option<Self> {
@@ -104,7 +104,7 @@ impl Names {
         self.with(&format!("{}{HELPER}{digits}", helper.ending()))
     }
 
-    /// The same under a name that nothing leads to.
+    /// The same under a random name, which no record leads to.
     pub(crate) fn other_helper(&self, helper: Helper) -> OsString {
         self.with(&format!("{}{HELPER}{:016x}", helper.ending(), crate::random::random_u64()))
     }
@@ -143,7 +143,7 @@ mod tests {
 
     const ID: [u8; 16] = [7; 16];
 
-    fn all(names: &Names) -> Vec<OsString> {
+    fn all(names: &FileNames) -> Vec<OsString> {
         let helpers = Helper::ALL.map(|helper| [names.helper(helper, &ID), names.other_helper(helper)]);
         let mut all = vec![names.part(), names.next(), names.log(), names.log_bad(9), names.lock()];
         all.extend(helpers.into_iter().flatten());
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn all_of_them_are_on_the_one_list() {
         for target in ["x", "a b.iso", "x.lhpart", &"y".repeat(255)] {
-            let names = Names::of(OsStr::new(target)).unwrap();
+            let names = FileNames::of(OsStr::new(target)).unwrap();
             for name in all(&names).into_iter().filter(|name| *name != names.lock()) {
                 assert!(longhaul_core::names::is_ours(name.to_str().unwrap()), "{name:?}");
             }
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn helpers_are_told_by_the_id_and_by_nothing_else() {
-        let (x, y) = (Names::of(OsStr::new("x")).unwrap(), Names::of(OsStr::new("y")).unwrap());
+        let (x, y) = (FileNames::of(OsStr::new("x")).unwrap(), FileNames::of(OsStr::new("y")).unwrap());
         let name = x.helper(Helper::Log, &ID);
         assert_eq!(name, x.helper(Helper::Log, &ID));
         assert!(name.to_str().is_some_and(|name| name.starts_with("x.lhlog~") && name.len() == 8 + 16));
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn short_names_are_kept_whole() {
-        let names = Names::of(OsStr::new("a b.iso")).unwrap();
+        let names = FileNames::of(OsStr::new("a b.iso")).unwrap();
         assert_eq!(names.part(), "a b.iso.lhpart");
         assert_eq!(names.next(), "a b.iso.lhnext");
         assert_eq!(names.log(), "a b.iso.lhlog");
@@ -188,35 +188,35 @@ mod tests {
     #[test]
     fn every_target_up_to_255_bytes_has_names_that_fit() {
         for len in 1..=255 {
-            let names = Names::of(OsStr::from_bytes(&vec![b'x'; len])).unwrap();
+            let names = FileNames::of(OsStr::from_bytes(&vec![b'x'; len])).unwrap();
             for name in all(&names) {
                 assert!(name.len() <= 255, "{len}: {name:?}");
                 assert_ne!(name, names.target());
             }
         }
-        let name = Names::of(OsStr::from_bytes(&[b'x'; 232])).unwrap().part();
+        let name = FileNames::of(OsStr::from_bytes(&[b'x'; 232])).unwrap().part();
         assert_eq!(name.len(), 200 + 1 + 16 + 7);
-        assert!(Names::of(OsStr::from_bytes(&[b'x'; 231])).unwrap().part().len() == 238);
+        assert!(FileNames::of(OsStr::from_bytes(&[b'x'; 231])).unwrap().part().len() == 238);
     }
 
     #[test]
     fn long_names_differ_by_their_hash_and_stay_utf8() {
         let (a, b) = ("\u{e9}".repeat(126), "\u{e9}".repeat(127));
-        let (a, b) = (Names::of(OsStr::new(&a)).unwrap().part(), Names::of(OsStr::new(&b)).unwrap().part());
+        let (a, b) = (FileNames::of(OsStr::new(&a)).unwrap().part(), FileNames::of(OsStr::new(&b)).unwrap().part());
         assert_ne!(a, b);
         assert!(a.to_str().is_some());
         let odd = format!("x{}", "\u{20ac}".repeat(84));
-        let part = Names::of(OsStr::new(&odd)).unwrap().part();
+        let part = FileNames::of(OsStr::new(&odd)).unwrap().part();
         assert_eq!(part.to_str().unwrap().find('~'), Some(199));
-        let raw = Names::of(OsStr::from_bytes(&[0xbf; 255])).unwrap().part();
+        let raw = FileNames::of(OsStr::from_bytes(&[0xbf; 255])).unwrap().part();
         assert_eq!(raw.as_bytes()[200], b'~');
     }
 
     #[test]
     fn what_is_not_one_component_is_refused() {
         for name in ["", ".", "..", "a/b", "/", "a\0b"] {
-            assert_eq!(Names::of(OsStr::new(name)), None, "{name:?}");
+            assert_eq!(FileNames::of(OsStr::new(name)), None, "{name:?}");
         }
-        assert_eq!(Names::of(OsStr::from_bytes(&[b'x'; 256])), None);
+        assert_eq!(FileNames::of(OsStr::from_bytes(&[b'x'; 256])), None);
     }
 }

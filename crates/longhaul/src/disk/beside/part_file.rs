@@ -1,6 +1,6 @@
 //! The file that holds a transfer's bytes until they are whole: written at offsets, synced, read back, sealed.
 
-use super::lock::Held;
+use super::lock::HeldFile;
 use super::names::Helper;
 use super::place::Place;
 use crate::disk::crc::RunningCrc;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How much is read at a time: large enough that the calls cost nothing, small enough for the memory cap.
+/// How much is read at a time: large enough that calls are few, small enough for the memory cap.
 const BUFFER_LEN: usize = 256 << 10;
 
 /// An open part file. All methods take `&self`: writes at offsets, syncs and checks may overlap.
@@ -29,12 +29,12 @@ pub(crate) struct PartFile {
     /// Its permissions and time are set: a sync has to carry them as well.
     sealed: AtomicBool,
     /// That this program has its lock: known for as long as the file is open.
-    held: OnceLock<Held>,
+    held: OnceLock<HeldFile>,
 }
 
 impl PartFile {
     /// Opens the file of a slot; `None` when there is none. `Exists` for a link, a folder, a device, a file with a second
-    /// name (somebody else's bytes could be under it), and one that another user could change, now or when it is whole.
+    /// name (another program's bytes could be under it), and one that another user could change, now or when it is whole.
     pub(crate) fn open(place: &Place, slot: Slot) -> Result<Option<Self>> {
         let name = place.slot(slot);
         let Some(file) = place.folder.open_own(&name, true)? else { return Ok(None) };
@@ -45,13 +45,13 @@ impl PartFile {
             return Err(DiskError::said(DiskFault::Exists, "open", &part.path, why));
         }
         if slot == Slot::Next {
-            part.make_private(); // whoever opens it holds the lock on the main file
+            part.make_private(); // the caller holds the lock on the main file
         }
         Ok(Some(part))
     }
 
-    /// Creates the main file (0600); `Exists` when anything is there. A name that a crash took away again is created again:
-    /// nothing is synced.
+    /// Creates the main file (0600); `Exists` when anything is there. It is not synced: a name that a crash took away
+    /// again is created again.
     pub(crate) fn create_main(place: &Place) -> Result<Self> {
         let name = place.slot(Slot::Main);
         Ok(Self::of(place.folder.create_file(&name)?, place.folder.path_of(&name)))
@@ -59,7 +59,7 @@ impl PartFile {
 
     /// Makes an empty file in a slot, on an inode of its own: late writes to the file that was there cannot reach it.
     /// In [`Slot::Main`] it is locked before it gets its name (`lock` says how), so the transfer is never without a
-    /// lock; keep the old file open until then. Nothing is synced: sync the folder before promising anything about it.
+    /// lock; keep the old file open until then. It is not synced: sync the folder before promising anything about it.
     /// `id` is that of the transfer.
     pub(crate) fn create_empty(place: &Place, slot: Slot, lock: super::lock::Locking, id: &[u8; 16]) -> Result<Self> {
         let name = place.slot(slot);
@@ -81,7 +81,7 @@ impl PartFile {
     }
 
     /// It is known to be locked by this program, until it is closed.
-    pub(super) fn keep(&self, held: Held) {
+    pub(super) fn keep(&self, held: HeldFile) {
         let _ = self.held.set(held);
     }
 
@@ -120,8 +120,8 @@ impl PartFile {
     }
 
     /// Makes everything written before the call durable, with the length that is needed to find it. After an error
-    /// nothing written since the last success may be relied on, and calling again proves nothing. Once the file is sealed
-    /// its permissions and times are part of it.
+    /// no byte written since the last success may be relied on, and a second call that succeeds does not change that. Once
+    /// the file is sealed its permissions and times are part of it.
     pub(crate) fn sync_data(&self) -> Result<()> {
         let sealed = self.sealed.load(Ordering::Relaxed);
         let sync = if sealed { platform::sync_all } else { platform::sync_data };

@@ -1,6 +1,6 @@
 //! Which files a transfer has beside its target: a folder and the names in it.
 
-use super::names::{Helper, Names, is_log};
+use super::names::{FileNames, Helper, is_log};
 use crate::disk::error::{DiskError, Result};
 use crate::disk::folder::{Folder, read_at_most};
 use longhaul_core::download::held::Slot;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 const HELPER_TRIES: u32 = 8;
 /// How many entries of a folder are looked at when searching for journals.
 const LOOK_MAX: usize = 20_000;
-/// How much of a journal is read to see whose it is: the first record with two longest strings, and the header.
+/// How much of a journal is read to see which source it is of: the first record with two longest strings, and the header.
 const PEEK_LEN: u64 = 40 << 10;
 
 /// The folder of one transfer and the names in it.
@@ -24,7 +24,7 @@ pub(crate) struct Place {
     /// The folder.
     pub(crate) folder: Arc<Folder>,
     /// The names.
-    pub(crate) names: Names,
+    pub(crate) names: FileNames,
     /// What comes here, in words, for others of this program that want the same place.
     pub(crate) whose: String,
 }
@@ -33,7 +33,7 @@ impl Place {
     /// The place of `target` (a single file name) in a folder; `Unsupported` when the name cannot be used.
     pub(crate) fn new(folder: impl Into<Arc<Folder>>, target: &OsStr) -> Result<Self> {
         let folder = folder.into();
-        let names = Names::of(target).ok_or_else(|| {
+        let names = FileNames::of(target).ok_or_else(|| {
             let path = folder.path_of(target);
             DiskError::said(
                 DiskFault::Unsupported,
@@ -89,7 +89,7 @@ impl Place {
     }
 
     /// Removes every file of the transfer except the target: journal first, so that it never speaks of data that is
-    /// gone, the locked part file last. May be called twice. Nothing is synced; sync the folder to make it last.
+    /// gone, the locked part file last. May be called twice. Sync the folder to make it last.
     pub(crate) fn remove_all(&self, id: &[u8; 16]) -> Result<()> {
         for name in [self.names.log(), self.names.next(), self.names.part()] {
             self.folder.remove_own(&name)?;
@@ -108,7 +108,7 @@ pub(crate) fn journals_in(folder: &Folder) -> Result<Vec<Source>> {
         let Ok(head) = read_at_most(&file, PEEK_LEN) else { continue };
         let Ok(recovered) = journal::decode(&head) else { continue };
         // A journal under a name that its target would not give it is not where a resume would look.
-        let names = Names::of(OsStr::from_bytes(&recovered.source.name));
+        let names = FileNames::of(OsStr::from_bytes(&recovered.source.name));
         if names.is_some_and(|names| names.log() == name) {
             found.push(recovered.source);
         }

@@ -67,8 +67,8 @@ fn rename_to_free_name(place: &Place) -> Result<()> {
         Err(e) if cannot(e) || e == Errno::PERM || e == Errno::MLINK => {}
         Err(e) => return Err(DiskError::io("publish", &path, e)),
     }
-    // Neither exists on this file system. A file that somebody else creates between these two lines is lost; we hold
-    // the transfer's lock, so it is none of ours.
+    // Neither exists on this file system. A file that another program creates between these two lines is lost; we
+    // hold the transfer's lock, so it is none of ours.
     if place.folder.look(to)?.is_some() {
         return Err(DiskError::said(DiskFault::Exists, "publish", &path, "something stands there"));
     }
@@ -112,7 +112,7 @@ pub(crate) fn promote(place: &Place, next: &PartFile, locking: Locking) -> Resul
     place.folder.rename(&place.names.next(), &place.names.part())
 }
 
-/// A rename moves whatever stands at the name: it must be the file we wrote.
+/// A rename moves the file that stands at the name: it must be the one we wrote.
 fn expect_named(place: &Place, file: &PartFile, name: &OsStr) -> Result<FileStat> {
     let ours = file.entry()?;
     match place.folder.look(name)? {

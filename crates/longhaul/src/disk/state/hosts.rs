@@ -25,12 +25,12 @@ const ORIGINS_MAX: usize = 1024;
 /// What is known of hosts.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
-    memory: Mutex<HashMap<String, Learned>>,
+    memory: Mutex<HashMap<String, HostRecord>>,
     state: Option<Arc<StateDir>>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Learned {
+struct HostRecord {
     origin: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     connections: Option<Dated>,
@@ -71,30 +71,30 @@ impl Hosts {
     /// This origin serves so many, and refused more.
     pub(crate) fn learned(&self, origin: String, connections: u32, now_s: u64) {
         let connections = Some(Dated { value: connections.into(), at: now_s });
-        self.keep(Learned { connections, ..self.known(&origin) });
+        self.keep(HostRecord { connections, ..self.known(&origin) });
     }
 
     /// This origin acknowledged so many bytes per second of an upload.
     pub(crate) fn learned_goodput(&self, origin: String, goodput: u64, now_s: u64) {
         let goodput = Some(Dated { value: goodput, at: now_s });
-        self.keep(Learned { goodput, ..self.known(&origin) });
+        self.keep(HostRecord { goodput, ..self.known(&origin) });
     }
 
-    fn known(&self, origin: &str) -> Learned {
+    fn known(&self, origin: &str) -> HostRecord {
         if let Some(learned) = locked(&self.memory).get(origin) {
             return learned.clone();
         }
-        let stored = self.state.as_ref().and_then(|state| state.hosts.get::<Learned>(&name_of(origin)).ok()??.ok());
+        let stored = self.state.as_ref().and_then(|state| state.hosts.get::<HostRecord>(&name_of(origin)).ok()??.ok());
         match stored.filter(|learned| learned.origin == origin) {
             Some(learned) => {
                 self.remember(learned.clone());
                 learned
             }
-            None => Learned { origin: origin.to_owned(), ..Learned::default() },
+            None => HostRecord { origin: origin.to_owned(), ..HostRecord::default() },
         }
     }
 
-    fn keep(&self, learned: Learned) {
+    fn keep(&self, learned: HostRecord) {
         if let Some(state) = &self.state
             && let Err(error) = state.hosts.put(&name_of(&learned.origin), &learned, false)
         {
@@ -103,7 +103,7 @@ impl Hosts {
         self.remember(learned);
     }
 
-    fn remember(&self, learned: Learned) {
+    fn remember(&self, learned: HostRecord) {
         let mut memory = locked(&self.memory);
         if memory.len() >= ORIGINS_MAX {
             memory.clear();

@@ -1,8 +1,9 @@
 //! Receipts of finished files: what the file at a path is, so that the same command again needs one conditional
 //! request, and `verify` and `repair` know every block.
 //!
-//! A receipt speaks of one absolute path and lies under the hash of it, or, of a small file, in the log of those. It is believed only while it fits the file
-//! ([`is_of`]); then it still proves nothing to a server, which is asked with its validators.
+//! A receipt speaks of one absolute path and lies under the hash of it, or, of a small file, in the log of those. It is
+//! believed only while it fits the file ([`is_of`]). Even then it is no proof that the server still has this version:
+//! the server is asked with the receipt's validators.
 
 use super::receipt_log::LINE_LEN_MAX;
 use super::state_dir::{Skipped, StateDir, StoredPath, hex};
@@ -27,7 +28,7 @@ use std::sync::Arc;
 
 /// A receipt: the core's, with the path and source it speaks of.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Receipt {
+pub(crate) struct ReceiptFile {
     /// The file: absolute.
     pub(crate) path: PathBuf,
     /// Where it came from, redacted.
@@ -42,7 +43,7 @@ pub(crate) struct Receipt {
 
 /// Whether a receipt speaks of what stands at this name now, whose facts are these. The bytes of a small file are read
 /// where the facts alone do not tell (the core's [`fit`]); one that cannot be read does not fit.
-pub(crate) fn is_of(receipt: &Receipt, facts: &FileFacts, folder: &Folder, name: &OsStr) -> bool {
+pub(crate) fn is_of(receipt: &ReceiptFile, facts: &FileFacts, folder: &Folder, name: &OsStr) -> bool {
     if receipt.of.length != facts.len {
         return false;
     }
@@ -74,13 +75,13 @@ fn bytes_match(extents: &[Extent], len: u64, folder: &Folder, name: &OsStr) -> R
 
 impl StateDir {
     /// Writes the receipt of a path, replacing an older one. With `durable` it survives a power cut.
-    pub(crate) fn put_receipt(&self, receipt: &Receipt, durable: bool) -> Result<()> {
+    pub(crate) fn put_receipt(&self, receipt: &ReceiptFile, durable: bool) -> Result<()> {
         match self.append_receipt(receipt)? {
             Some(log) if durable => {
                 platform::sync_data(&log).map_err(|e| DiskError::io("sync the receipt of", &receipt.path, e))
             }
             Some(_) => Ok(()),
-            None => self.receipts.put(&name_of(&receipt.path), &Stored::from(receipt), durable),
+            None => self.receipts.put(&name_of(&receipt.path), &ReceiptJson::from(receipt), durable),
         }
     }
 
@@ -91,12 +92,12 @@ impl StateDir {
 
     /// Writes the receipt of a small file; it survives a power cut after a sync of the log, which is returned. `None`
     /// when it is none that belongs there.
-    pub(crate) fn append_receipt(&self, receipt: &Receipt) -> Result<Option<Arc<File>>> {
+    pub(crate) fn append_receipt(&self, receipt: &ReceiptFile) -> Result<Option<Arc<File>>> {
         if receipt.of.length > EARLY_RECEIPT_MAX {
             return Ok(None);
         }
         let failed = |e: serde_json::Error| DiskError::io("write the receipt of", &receipt.path, e);
-        let json = serde_json::to_vec(&Stored::from(receipt)).map_err(failed)?;
+        let json = serde_json::to_vec(&ReceiptJson::from(receipt)).map_err(failed)?;
         if json.len() > LINE_LEN_MAX / 2 {
             return Ok(None);
         }
@@ -105,17 +106,17 @@ impl StateDir {
 
     /// The receipt of a path (absolute, as it was written); `None` when there is none, or it is damaged or of another
     /// path.
-    pub(crate) fn receipt(&self, path: &Path) -> Result<Option<Receipt>> {
-        let alone = self.receipts.get::<Stored>(&name_of(path))?.and_then(std::result::Result::ok);
+    pub(crate) fn receipt(&self, path: &Path) -> Result<Option<ReceiptFile>> {
+        let alone = self.receipts.get::<ReceiptJson>(&name_of(path))?.and_then(std::result::Result::ok);
         // A log that cannot be read must not hide what lies beside it.
         let logged = self.receipt_log.get(path).ok().flatten().and_then(|json| serde_json::from_slice(&json).ok());
-        let both = [alone, logged].into_iter().flatten().filter_map(Stored::into_receipt);
+        let both = [alone, logged].into_iter().flatten().filter_map(ReceiptJson::into_receipt);
         Ok(both.filter(|receipt| receipt.path == path).max_by_key(|receipt| receipt.finished_ms))
     }
 
     /// All receipts, and the files that were skipped.
-    pub(crate) fn receipts(&self) -> Result<(Vec<Receipt>, Vec<Skipped>)> {
-        let (found, mut skipped) = self.receipts.all::<Stored>()?;
+    pub(crate) fn receipts(&self) -> Result<(Vec<ReceiptFile>, Vec<Skipped>)> {
+        let (found, mut skipped) = self.receipts.all::<ReceiptJson>()?;
         let mut receipts = Vec::new();
         for (name, stored) in found {
             match stored.into_receipt().filter(|receipt| name_of(&receipt.path) == name) {
@@ -126,7 +127,7 @@ impl StateDir {
             }
         }
         let logged = self.receipt_log.all()?;
-        let logged = logged.iter().filter_map(|json| serde_json::from_slice::<Stored>(json).ok()?.into_receipt());
+        let logged = logged.iter().filter_map(|json| serde_json::from_slice::<ReceiptJson>(json).ok()?.into_receipt());
         receipts.extend(logged);
         Ok((receipts, skipped))
     }
@@ -139,7 +140,7 @@ fn name_of(path: &Path) -> String {
 /// A receipt in JSON. Digests are `kind:hex`; CRCs are hexadecimal too, since many readers of JSON round numbers of
 /// 64 bits.
 #[derive(Debug, Serialize, Deserialize)]
-struct Stored {
+struct ReceiptJson {
     path: StoredPath,
     source: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,8 +184,8 @@ struct StoredIdentity {
     distrusted: bool,
 }
 
-impl From<&Receipt> for Stored {
-    fn from(receipt: &Receipt) -> Self {
+impl From<&ReceiptFile> for ReceiptJson {
+    fn from(receipt: &ReceiptFile) -> Self {
         let texts = |digests: &[Digest]| digests.iter().map(Digest::to_string).collect();
         let (of, identity) = (&receipt.of, &receipt.of.identity);
         Self {
@@ -214,9 +215,9 @@ impl From<&Receipt> for Stored {
     }
 }
 
-impl Stored {
+impl ReceiptJson {
     /// `None` when a value is damaged. Digests of unknown kinds (a newer version's) are left out.
-    fn into_receipt(self) -> Option<Receipt> {
+    fn into_receipt(self) -> Option<ReceiptFile> {
         let extent = |(start, len, crc): &(u64, u64, String)| {
             let sane = *len > 0 && start.checked_add(*len).is_some_and(|end| end <= self.length);
             let crc = u64::from_str_radix(crc, 16).ok()?;
@@ -235,7 +236,7 @@ impl Stored {
             html: self.identity.html,
             distrusted: self.identity.distrusted,
         };
-        Some(Receipt {
+        Some(ReceiptFile {
             path: self.path.to_path()?,
             of: step::Receipt {
                 length: self.length,
@@ -279,7 +280,7 @@ fn verified_from(text: &str) -> Option<Verified> {
 /// For [`fuzzing`](crate::fuzzing).
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(json: &[u8]) {
-    let _ = serde_json::from_slice::<Stored>(json).ok().and_then(Stored::into_receipt);
+    let _ = serde_json::from_slice::<ReceiptJson>(json).ok().and_then(ReceiptJson::into_receipt);
 }
 
 #[cfg(test)]
@@ -287,9 +288,9 @@ mod tests {
     use super::*;
     use crate::disk::crc::crc64;
 
-    fn receipt(path: &str) -> Receipt {
+    fn receipt(path: &str) -> ReceiptFile {
         let digest = |kind: DigestKind| Digest::new(kind, vec![0xab; kind.len()]).unwrap();
-        Receipt {
+        ReceiptFile {
             path: path.into(),
             source: "https://h/x".into(),
             range: Window::parse("5-,-9").unwrap(),
@@ -346,7 +347,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path()).unwrap();
         let bytes = [7_u8; 30];
-        let is_of = |r: &Receipt, facts: &FileFacts| is_of(r, facts, &folder, "a".as_ref());
+        let is_of = |r: &ReceiptFile, facts: &FileFacts| is_of(r, facts, &folder, "a".as_ref());
         let mut r = receipt("/d/a");
         r.of.extents = [(0, 20), (20, 10)]
             .map(|(start, len)| Extent { start, len, crc: crc64(&bytes[start as usize..(start + len) as usize]) })
@@ -376,11 +377,11 @@ mod tests {
     fn a_receipt_under_another_paths_name_or_with_absurd_blocks_is_not_believed() {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(dir.path()).unwrap();
-        state.receipts.put(&name_of(Path::new("/d/b")), &Stored::from(&receipt("/d/a")), false).unwrap();
+        state.receipts.put(&name_of(Path::new("/d/b")), &ReceiptJson::from(&receipt("/d/a")), false).unwrap();
         assert_eq!(state.receipt(Path::new("/d/b")).unwrap(), None);
         let mut absurd = receipt("/d/c");
         absurd.of.extents[1].len = 11;
-        state.receipts.put(&name_of(Path::new("/d/c")), &Stored::from(&absurd), false).unwrap();
+        state.receipts.put(&name_of(Path::new("/d/c")), &ReceiptJson::from(&absurd), false).unwrap();
         state.put_receipt(&absurd, false).unwrap();
         assert_eq!(state.receipt(Path::new("/d/c")).unwrap(), None);
         let (receipts, skipped) = state.receipts().unwrap();

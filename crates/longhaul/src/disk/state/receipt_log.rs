@@ -5,14 +5,15 @@
 //! ```
 //!
 //! A line counts when its checksum is right; of several for one path the last one does. Each append begins with the
-//! newline, so that nothing which a crash left of another one can spoil it; a zero ends a line as well. What cannot be read is passed over: this
-//! file is as hostile as any other found on disk, and no line of it is believed before it fits the file it speaks of.
+//! newline, so that it is not spoilt by what a crash left of another one; a zero ends a line as well. What cannot be
+//! read is passed over: this file is as hostile as any other found on disk, and no line of it is believed before it fits
+//! the file it speaks of.
 //! `docs/journal.md` describes it for readers.
 //!
 //! Several processes may append at once: each line is one write in append mode, and each holds a shared lock on the file.
 //! Who opens it alone may leave out what was superseded ([`COMPACT_ABOVE`]).
 //!
-//! Nothing of it is held in memory but 16 bytes or so for each path, and these only once a receipt is looked for.
+//! In memory it takes some 16 bytes for each path, and these only once a receipt is looked for.
 
 use crate::disk::error::{DiskError, Result};
 use crate::disk::folder::{FileStat, Folder};
@@ -47,11 +48,11 @@ const PREFIX_LEN: usize = 17;
 #[derive(Debug)]
 pub(super) struct ReceiptLog {
     folder: Folder,
-    open: Mutex<Option<Open>>,
+    open: Mutex<Option<OpenLog>>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenLog {
     file: Arc<File>,
     index: Index,
 }
@@ -114,14 +115,14 @@ impl ReceiptLog {
         self.folder.path_of(OsStr::new(NAME))
     }
 
-    fn opened<'a>(&self, open: &'a mut Option<Open>, create: bool) -> Result<Option<&'a mut Open>> {
+    fn opened<'a>(&self, open: &'a mut Option<OpenLog>, create: bool) -> Result<Option<&'a mut OpenLog>> {
         if open.is_none() {
             *open = self.open_locked(create)?;
         }
         Ok(open.as_mut())
     }
 
-    fn open_locked(&self, create: bool) -> Result<Option<Open>> {
+    fn open_locked(&self, create: bool) -> Result<Option<OpenLog>> {
         let name = OsStr::new(NAME);
         for _ in 0..TRIES {
             let Some(file) = self.folder.open_to_append(name, create)? else { return Ok(None) };
@@ -129,7 +130,7 @@ impl ReceiptLog {
             let alone = match file.try_lock() {
                 Ok(()) => true,
                 Err(TryLockError::WouldBlock) => {
-                    file.lock_shared().map_err(failed)?; // nobody holds it otherwise for longer than a rewrite
+                    file.lock_shared().map_err(failed)?; // its holder lets go of it after a rewrite
                     false
                 }
                 Err(TryLockError::Error(e)) if platform::means_unsupported(&e) => false, // never rewritten, then
@@ -145,7 +146,7 @@ impl ReceiptLog {
             if create && entry.facts.len == 0 {
                 self.folder.sync()?; // its name is new, perhaps
             }
-            let mut open = Open { file: Arc::new(file), index: Index::default() };
+            let mut open = OpenLog { file: Arc::new(file), index: Index::default() };
             if alone {
                 if entry.facts.len > COMPACT_ABOVE
                     && let Some(smaller) = self.rewrite(&mut open)?
@@ -160,7 +161,7 @@ impl ReceiptLog {
     }
 
     /// A new file with the last lines alone, when that is at most half of it; locked before it has the name.
-    fn rewrite(&self, open: &mut Open) -> Result<Option<Open>> {
+    fn rewrite(&self, open: &mut OpenLog) -> Result<Option<OpenLog>> {
         let failed = |e: std::io::Error| DiskError::io("rewrite", &self.path(), e);
         open.read_on().map_err(failed)?;
         let live: u64 = open.index.lines.values().map(|&(_, len)| u64::from(len) + 1).sum();
@@ -182,11 +183,11 @@ impl ReceiptLog {
         platform::sync_data(&file).map_err(failed)?;
         self.folder.rename(temp, name)?;
         self.folder.sync()?;
-        Ok(Some(Open { file: Arc::new(file), index: Index::default() }))
+        Ok(Some(OpenLog { file: Arc::new(file), index: Index::default() }))
     }
 }
 
-impl Open {
+impl OpenLog {
     /// Takes up what was appended since the last look.
     fn read_on(&mut self) -> std::io::Result<()> {
         let mut buffer = vec![0; READ_LEN];

@@ -2,10 +2,10 @@
 //! begins, not once for each: with thousands of files that would be most of the work.
 //!
 //! What was found is believed for a short while ([`BELIEVED`], longer where looking takes long). A transfer that began or
-//! ended meanwhile is then not found, which costs nothing but a request: the reply tells the name, and what lies under
+//! ended meanwhile is then not found, which costs one request: the reply tells the name, and what lies under
 //! that name is always looked at.
 
-use super::receipt::{self, Receipt};
+use super::receipt::{self, ReceiptFile};
 use super::state_dir::StateDir;
 use crate::disk::beside::place::journals_in;
 use crate::disk::folder::{FileStat, Folder};
@@ -26,28 +26,28 @@ const SHARE: u32 = 20;
 
 /// The last look.
 #[derive(Debug, Default)]
-pub(crate) struct Search {
-    last: Mutex<Option<Look>>,
+pub(crate) struct FolderSearch {
+    last: Mutex<Option<FolderLook>>,
 }
 
 #[derive(Debug)]
-struct Look {
+struct FolderLook {
     path: PathBuf,
     until: Instant,
     entry: FileStat,
     /// File names by source and range.
-    unfinished: HashMap<Key, Vec<u8>>,
-    finished: HashMap<Key, Vec<Receipt>>,
+    unfinished: HashMap<SourceKey, Vec<u8>>,
+    finished: HashMap<SourceKey, Vec<ReceiptFile>>,
 }
 
 /// A source, and which bytes of it.
-type Key = (String, String);
+type SourceKey = (String, String);
 
-fn key(source: &str, range: &Window) -> Key {
+fn key(source: &str, range: &Window) -> SourceKey {
     (source.to_owned(), range.to_string())
 }
 
-impl Search {
+impl FolderSearch {
     /// Lets every search wait until the guard is dropped.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Drop + '_ {
@@ -63,17 +63,18 @@ impl Search {
         state: Option<&StateDir>,
     ) -> Option<PathBuf> {
         let mut last = locked(&self.last);
-        let opened = Folder::open(folder).ok()?; // not kept open: nobody may be at work in it
+        let opened = Folder::open(folder).ok()?; // not kept open: perhaps no transfer is at work in it
         let entry = FileStat::of(&opened).ok()?;
-        let fresh = |look: &Look| look.path == folder && look.entry.same_file(&entry) && Instant::now() < look.until;
+        let fresh =
+            |look: &FolderLook| look.path == folder && look.entry.same_file(&entry) && Instant::now() < look.until;
         if !last.as_ref().is_some_and(fresh) {
-            *last = Look::at(folder, &opened, entry, state);
+            *last = FolderLook::at(folder, &opened, entry, state);
         }
         last.as_ref()?.find(&key(source, range), &opened).map(|name| folder.join(name))
     }
 }
 
-impl Look {
+impl FolderLook {
     fn at(path: &Path, folder: &Folder, entry: FileStat, state: Option<&StateDir>) -> Option<Self> {
         let begun = Instant::now();
         let mut unfinished = HashMap::new();
@@ -81,7 +82,7 @@ impl Look {
             unfinished.entry(key(&found.url, &found.window)).or_insert(found.name);
         }
         let absolute = std::fs::canonicalize(path).ok()?;
-        let mut finished: HashMap<Key, Vec<Receipt>> = HashMap::new();
+        let mut finished: HashMap<SourceKey, Vec<ReceiptFile>> = HashMap::new();
         if let Some((receipts, _)) = state.and_then(|state| state.receipts().ok()) {
             for receipt in receipts.into_iter().filter(|r| r.path.parent() == Some(&absolute)) {
                 finished.entry(key(&receipt.source, &receipt.range)).or_default().push(receipt);
@@ -91,7 +92,7 @@ impl Look {
         Some(Self { path: path.into(), until, entry, unfinished, finished })
     }
 
-    fn find(&self, wanted: &Key, folder: &Folder) -> Option<&OsStr> {
+    fn find(&self, wanted: &SourceKey, folder: &Folder) -> Option<&OsStr> {
         if let Some(name) = self.unfinished.get(wanted) {
             return Some(OsStr::from_bytes(name));
         }
@@ -118,7 +119,7 @@ mod tests {
         let mut bytes = journal::header().to_vec();
         journal::encode(&[Record::Source(source)], 0, &mut bytes);
         std::fs::write(folder.join("x.lhlog"), bytes).unwrap();
-        let (search, whole) = (Search::default(), Window::default());
+        let (search, whole) = (FolderSearch::default(), Window::default());
         assert_eq!(search.find(&folder, "https://h/x", &whole, None), Some(folder.join("x")));
         assert_eq!(search.find(&folder, "https://h/y", &whole, None), None);
         assert_eq!(search.find(&folder, "https://h/x", &Window::parse("5-").unwrap(), None), None);

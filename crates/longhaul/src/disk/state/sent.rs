@@ -1,9 +1,9 @@
 //! Receipts of uploads: what was sent where, so that the same command again with an unchanged source needs one
 //! conditional request.
 //!
-//! A receipt is believed only for a source whose facts are the same (where these prove nothing of the bytes that were
-//! sent, the core has left out the times: such a receipt fits no file); then it still proves nothing of the store, which
-//! is asked. Losing one costs reading the source again, so none is synced.
+//! A receipt is believed only for a source whose facts are the same. Where the facts are no proof that these bytes were
+//! sent, the core has left out the times: such a receipt fits no file. Even one that fits does not say what the store has
+//! now; the store is asked. Losing one costs reading the source again, so none is synced.
 
 use super::state_dir::{StateDir, StoredPath, hex};
 use super::uploads::UploadKey;
@@ -35,18 +35,18 @@ pub(crate) struct SentReceipt {
 impl StateDir {
     /// Writes a receipt, replacing an older one.
     pub(crate) fn put_sent(&self, key: &UploadKey, receipt: &SentReceipt) -> Result<()> {
-        self.sent.put(key.as_str(), &Stored::from(receipt), false)
+        self.sent.put(key.as_str(), &SentJson::from(receipt), false)
     }
 
     /// The receipt under this key; `None` when there is none, or it is damaged or of another source or destination.
     pub(crate) fn sent(&self, key: &UploadKey) -> Result<Option<SentReceipt>> {
-        let stored = self.sent.get::<Stored>(key.as_str())?.and_then(std::result::Result::ok);
-        Ok(stored.and_then(Stored::into_receipt).filter(|receipt| receipt.key() == *key))
+        let stored = self.sent.get::<SentJson>(key.as_str())?.and_then(std::result::Result::ok);
+        Ok(stored.and_then(SentJson::into_receipt).filter(|receipt| receipt.key() == *key))
     }
 
     /// All receipts of a source. Those that are damaged, or are of another upload than their name says, are left out.
     pub(crate) fn sent_of(&self, path: &Path) -> Result<Vec<SentReceipt>> {
-        let (stored, _) = self.sent.all::<Stored>()?;
+        let (stored, _) = self.sent.all::<SentJson>()?;
         let receipts = stored.into_iter().filter_map(|(name, stored)| Some((name, stored.into_receipt()?)));
         Ok(receipts.filter(|(name, r)| r.path == path && r.key().as_str() == name).map(|(_, r)| r).collect())
     }
@@ -66,7 +66,7 @@ impl SentReceipt {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Stored {
+struct SentJson {
     path: StoredPath,
     destination: String,
     endpoint: String,
@@ -92,7 +92,7 @@ struct Stored {
     finished_ms: u64,
 }
 
-impl From<&SentReceipt> for Stored {
+impl From<&SentReceipt> for SentJson {
     fn from(receipt: &SentReceipt) -> Self {
         let (facts, object) = (&receipt.facts, &receipt.object);
         Self {
@@ -115,7 +115,7 @@ impl From<&SentReceipt> for Stored {
     }
 }
 
-impl Stored {
+impl SentJson {
     /// `None` when a value is damaged. Digests of unknown kinds (a newer version's) are left out.
     fn into_receipt(self) -> Option<SentReceipt> {
         let composite = match &self.composite {
@@ -170,7 +170,7 @@ fn verified_from(text: &str) -> Option<Verified> {
 /// For [`fuzzing`](crate::fuzzing).
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(json: &[u8]) {
-    let _ = serde_json::from_slice::<Stored>(json).ok().and_then(Stored::into_receipt);
+    let _ = serde_json::from_slice::<SentJson>(json).ok().and_then(SentJson::into_receipt);
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ const SPARE: u64 = 32 << 20;
 /// More files than these are not looked through.
 const FILES_MAX: usize = 100_000;
 
-/// Input as a file, to be uploaded; nobody else uploads to the same destination from a pipe while this is held.
+/// Input as a file, to be uploaded. While this is held, no other process uploads to the same destination from a pipe.
 #[derive(Debug)]
 pub(crate) struct Spooled {
     folder: Arc<Folder>,
@@ -40,36 +40,36 @@ pub(crate) struct Spooled {
 
 /// Input that is read, or about to be.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct SpoolReading {
     folder: Arc<Folder>,
     name: String,
-    stage: Mutex<Stage>,
+    stage: Mutex<SpoolStage>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum SpoolStage {
     Before,
     /// What is kept of it is ours to remove.
     Begun,
-    /// Nobody waits for it any more.
+    /// The caller that waited for it has gone.
     GivenUp,
 }
 
-impl Reading {
+impl SpoolReading {
     /// Reads `input` to its end into a private file. `expected` is its length, where it is known beforehand.
     ///
     /// `InUse` when another process does the same for this destination; `NoSpace` when there is not enough room. Then,
-    /// and when the input fails, nothing is left behind.
+    /// and when the input fails, no file is left behind.
     pub(crate) fn read(&self, expected: Option<u64>, input: &mut dyn Read) -> Result<Spooled> {
         let (folder, temp, name) = (self.folder.clone(), self.temp(), OsString::from(&self.name));
         let lock = LockFile::acquire(&folder, &lock_of(&self.name), Locking::IfPossible)?;
         // An earlier input for this destination is replaced at the end; its room can be counted on then only.
         let file = {
             let mut stage = self.stage();
-            if *stage == Stage::GivenUp {
+            if *stage == SpoolStage::GivenUp {
                 return Err(self.nobody_waits());
             }
-            *stage = Stage::Begun;
+            *stage = SpoolStage::Begun;
             folder.create_file_anew(&temp)?
         };
         let taken = self.take(&file, expected, input).and_then(|()| folder.rename(&temp, &name));
@@ -77,20 +77,20 @@ impl Reading {
             self.give_up();
             return Err(error);
         }
-        *self.stage() = Stage::Before;
+        *self.stage() = SpoolStage::Before;
         Ok(Spooled { folder, name, _lock: lock })
     }
 
     /// What is kept of it goes at once, though a read of more may still wait.
     pub(crate) fn give_up(&self) {
         let mut stage = self.stage();
-        if *stage == Stage::Begun {
+        if *stage == SpoolStage::Begun {
             let _ = self.folder.remove(&self.temp()); // best effort: it is known as left over
         }
-        *stage = Stage::GivenUp;
+        *stage = SpoolStage::GivenUp;
     }
 
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn stage(&self) -> MutexGuard<'_, SpoolStage> {
         locked(&self.stage)
     }
 
@@ -115,7 +115,7 @@ impl Reading {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(e) => return Err(DiskError::io("read the input for", &path, e)),
             };
-            if *self.stage() == Stage::GivenUp {
+            if *self.stage() == SpoolStage::GivenUp {
                 return Err(self.nobody_waits());
             }
             file.write_all(&buffer[..len]).map_err(|e| DiskError::io("keep the input in", &path, e))?;
@@ -138,7 +138,7 @@ fn lock_of(name: &str) -> OsString {
     format!("{name}.lock").into()
 }
 
-/// Input that was kept and that nothing goes on with: of a process that was killed while it read it, or before its
+/// Input that was kept and that no upload goes on with: of a process that was killed while it read it, or before its
 /// upload began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LeftInput {
@@ -149,13 +149,13 @@ pub(crate) struct LeftInput {
 
 impl StateDir {
     /// Input for a destination, to be read.
-    pub(crate) fn reading(&self, destination: &str, endpoint: &str) -> Reading {
+    pub(crate) fn reading(&self, destination: &str, endpoint: &str) -> SpoolReading {
         let mut hash = sha2::Sha256::new();
         hash.update((endpoint.len() as u64).to_le_bytes());
         hash.update(endpoint);
         hash.update(destination);
         let name = hex(&hash.finalize()[..16]);
-        Reading { folder: self.spool.clone(), name, stage: Mutex::new(Stage::Before) }
+        SpoolReading { folder: self.spool.clone(), name, stage: Mutex::new(SpoolStage::Before) }
     }
 
     /// What is left of input that no process works on and that no upload is of, as `is_wanted` tells.
@@ -267,7 +267,7 @@ mod tests {
     }
 
     /// Gives up in the middle of its second read.
-    struct GivingUp<'r>(&'r Reading, u32);
+    struct GivingUp<'r>(&'r SpoolReading, u32);
 
     impl Read for GivingUp<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {

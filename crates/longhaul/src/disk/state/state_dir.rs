@@ -14,7 +14,7 @@
 //! Of downloads it never decides where bytes go: the journal beside the target must agree. So a damaged file here is
 //! skipped with a warning, and losing all of them loses no byte. Journals of uploads are here and nowhere else: they
 //! know what was left in a store. Files are 0600 in folders 0700; links are not followed; what another user owns or may
-//! write to is not read; of what is read whole nothing is above 16 MiB.
+//! write to is not read; what is read whole has at most 16 MiB.
 
 use super::receipt_log::ReceiptLog;
 use crate::disk::error::{DiskError, Result};

@@ -11,7 +11,7 @@
 use super::state_dir::{Skipped, StateDir, hex};
 use crate::disk::beside::journal_file::{JournalFile, LEN_MAX, OnDisk};
 use crate::disk::beside::lock::{LockFile, Locking};
-use crate::disk::beside::names::{Names, is_log};
+use crate::disk::beside::names::{FileNames, is_log};
 use crate::disk::beside::place::Place;
 use crate::disk::error::Result;
 use crate::disk::folder::read_at_most;
@@ -65,7 +65,7 @@ impl UploadKey {
     }
 }
 
-/// Whether nothing was begun that could be gone on with, or is to be removed, or settled: the store refused at once.
+/// Whether the store refused at once: then no upload was begun that could go on, or has to be removed or settled.
 pub(crate) fn is_barren(upload: &Recovered) -> bool {
     upload.attempts.iter().all(|attempt| attempt.aborted)
 }
@@ -87,18 +87,18 @@ impl StateDir {
 
     /// Whether a process works on an upload; its lock is tried for a moment, shared.
     pub(crate) fn is_uploading(&self, key: &UploadKey) -> bool {
-        Names::of(OsStr::new(key.as_str())).is_some_and(|names| LockFile::is_held(&self.uploads, &names.lock()))
+        FileNames::of(OsStr::new(key.as_str())).is_some_and(|names| LockFile::is_held(&self.uploads, &names.lock()))
     }
 
     /// The journal of an upload, without touching it; `None` when there is none or it cannot be used.
     pub(crate) fn upload(&self, key: &UploadKey) -> Result<Option<Recovered>> {
-        let Some(names) = Names::of(OsStr::new(key.as_str())) else { return Ok(None) };
+        let Some(names) = FileNames::of(OsStr::new(key.as_str())) else { return Ok(None) };
         self.read_upload(&names.log()).map(|found| found.and_then(std::result::Result::ok))
     }
 
     /// When the journal of an upload was last written: nanoseconds since the Unix epoch.
     pub(crate) fn upload_written_ns(&self, key: &UploadKey) -> Option<i64> {
-        let names = Names::of(OsStr::new(key.as_str()))?;
+        let names = FileNames::of(OsStr::new(key.as_str()))?;
         self.uploads.look(&names.log()).ok()?.map(|entry| entry.facts.mtime_ns)
     }
 
@@ -124,7 +124,7 @@ impl StateDir {
                 Ok(None) => {} // finished meanwhile
                 Ok(Some(Ok(recovered))) => {
                     let key = UploadKey::of_intent(&recovered.intent);
-                    match Names::of(OsStr::new(key.as_str())).filter(|names| names.log() == name) {
+                    match FileNames::of(OsStr::new(key.as_str())).filter(|names| names.log() == name) {
                         Some(_) => found.push(recovered),
                         None => {
                             skipped.push(Skipped { path, why: "it is of another upload than its name says".into() })
@@ -178,7 +178,7 @@ mod tests {
             assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
         std::fs::write(folder.join("0.lhlog"), b"nonsense").unwrap();
-        let names = Names::of(OsStr::new(UploadKey::of_intent(&a).as_str())).unwrap();
+        let names = FileNames::of(OsStr::new(UploadKey::of_intent(&a).as_str())).unwrap();
         std::fs::copy(folder.join(names.log()), folder.join("moved.lhlog")).unwrap();
         let (found, skipped) = state.uploads().unwrap();
         let mut paths: Vec<_> = found.into_iter().map(|r| r.intent.path).collect();

@@ -418,11 +418,11 @@ impl Desk {
         state.put_receipt(&self.receipt_of(of, place), self.setup.durable)
     }
 
-    fn receipt_of(&self, of: &Receipt, place: &Place) -> receipt::Receipt {
+    fn receipt_of(&self, of: &Receipt, place: &Place) -> receipt::ReceiptFile {
         let path = place.folder.path_of(place.names.target());
         let source = self.setup.source.url.clone();
         let range = self.setup.source.window.clone();
-        receipt::Receipt { path, source, range, of: of.clone(), finished_ms: crate::now_unix_ms() }
+        receipt::ReceiptFile { path, source, range, of: of.clone(), finished_ms: crate::now_unix_ms() }
     }
 
     /// Nothing is held: an empty part file goes again, whichever start made it to hold the lock.

@@ -11,7 +11,7 @@ use longhaul_core::words::{DiskFault, NetFault};
 
 use super::Remembered;
 use crate::advice::Advice;
-use crate::disk::beside::names::Names;
+use crate::disk::beside::names::FileNames;
 use crate::disk::error::DiskError;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::http::http_date;
@@ -140,7 +140,7 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
 
 /// What is held and does not go with what the source shows now can be given up: where it lies.
 fn anew(error: Error, held: u64, target: &str) -> Error {
-    match Path::new(target).file_name().and_then(Names::of).filter(|_| held > 0) {
+    match Path::new(target).file_name().and_then(FileNames::of).filter(|_| held > 0) {
         Some(names) => {
             error.with("part", names.part().display()).with("journal", names.log().display()).advise(Advice::BeginAnew)
         }
