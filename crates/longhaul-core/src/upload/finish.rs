@@ -4,10 +4,10 @@
 //! that it is given up is durable, no part of it is on its way, then it is aborted, and its list is asked until the store
 //! does not know it any more. What cannot be removed within a few tries is left to a later start.
 
-use super::Stage;
 use super::jobs::{Lane, Main};
 use super::journal::{self, Record};
 use super::leftovers::{GivenUp, Removal};
+use super::phase::Stage;
 use super::step::{Failure, Heard, Receipt, Step};
 use crate::words::DiskFault;
 

@@ -3,7 +3,7 @@
 //! Framing is in `frame`, with kind 2 in the header; `docs/journal.md` draws every record byte by byte. A record about a
 //! part is no promise: the store's list is the truth, and the record says what the part was when it was read.
 
-use super::step::{Composite, ObjectFacts, Restart, SourceFacts};
+use super::facts::{Composite, ObjectFacts, Restart, SourceFacts};
 use crate::digest::{Digest, DigestKind};
 use crate::frame::{self, HEADER_LEN, JournalRecord, KIND_UPLOAD, Problem, Readable, Reader, Writer};
 

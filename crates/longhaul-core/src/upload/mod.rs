@@ -32,9 +32,11 @@
 //! It does not know what a request looks like, how it is signed, or where files are.
 
 mod attempt;
+mod begin;
 mod budget;
 mod compare;
 mod config;
+mod facts;
 mod finish;
 mod jobs;
 pub mod journal;
@@ -47,11 +49,11 @@ mod phase;
 mod plan;
 mod ramp;
 mod send;
-mod settle;
 mod settling;
 mod source;
 mod start;
 pub mod step;
+mod write;
 mod writing;
 
 pub use config::{Config, Limits, PartLengths};
@@ -68,7 +70,7 @@ use leftovers::Leftovers;
 use listing::Listing;
 use papers::Papers;
 use parts::Parts;
-use phase::{Outcome, Phase, Stage};
+use phase::{Phase, Stage};
 use ramp::Ramp;
 use settling::{Listed, Settling};
 use source::Source;

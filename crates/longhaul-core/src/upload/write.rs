@@ -11,10 +11,11 @@ use super::compare::{Shown, same, shown};
 use super::jobs::Main;
 use super::journal::{Before, Record, Whole};
 use super::key::Standing;
+use super::phase::Outcome;
+use super::phase::Stage;
 use super::settling::{Circumstances, Fate, Listed, Question, SETTLE_PAUSE_MS};
 use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
 use super::writing::Verdict;
-use super::{Outcome, Stage};
 
 impl super::Upload {
     // ---- before ------------------------------------------------------------------------------------------------
