@@ -1,8 +1,8 @@
 //! Under which name does the upload go to the store?
 //!
-//! Each try to make the object is an [`Attempt`] with a number of its own: a multipart upload with the store's id, or one
+//! Each try to make the object is an attempt with a number of its own: a multipart upload with the store's id, or one
 //! request with the whole. [`Attempts`] has the current one, numbers the next, and knows why it is made and what it is
-//! not to ask for again. What an attempt that is left may have in the store is said by [`Left`].
+//! not to ask for again. What an attempt that is left may have in the store is said by [`Remains`].
 
 use super::journal;
 use super::step::{Fault, Restart};
@@ -34,14 +34,14 @@ enum Form {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Attempt {
+struct CurrentAttempt {
     number: u32,
     form: Form,
 }
 
 /// What an attempt may have left in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum Remains {
     /// Nothing, and the journal tells of none.
     Nothing,
     /// Nothing, but the journal tells that it was about to be created.
@@ -55,7 +55,7 @@ pub(super) enum Left {
 /// The attempts of one run.
 #[derive(Debug, Clone)]
 pub(super) struct Attempts {
-    current: Option<Attempt>,
+    current: Option<CurrentAttempt>,
     next: u32,
     /// How often one was left for another in this run.
     left: u32,
@@ -129,7 +129,7 @@ impl Attempts {
             Some(upload_id) => Form::Created { upload_id, checksum: last.checksum },
             None => Form::Recorded,
         };
-        self.current = Some(Attempt { number: last.attempt, form });
+        self.current = Some(CurrentAttempt { number: last.attempt, form });
     }
 
     /// The journal tells of attempts up to this one.
@@ -153,7 +153,7 @@ impl Attempts {
     fn begin_as(&mut self, form: Form) -> u32 {
         let number = self.next;
         self.next = number.saturating_add(1);
-        self.current = Some(Attempt { number, form });
+        self.current = Some(CurrentAttempt { number, form });
         number
     }
 
@@ -178,13 +178,13 @@ impl Attempts {
     }
 
     /// It is left.
-    pub(super) fn leave(&mut self) -> Left {
-        let Some(Attempt { number: attempt, form }) = self.current.take() else { return Left::Nothing };
+    pub(super) fn leave(&mut self) -> Remains {
+        let Some(CurrentAttempt { number: attempt, form }) = self.current.take() else { return Remains::Nothing };
         match form {
-            Form::Put { .. } | Form::Unrecorded => Left::Nothing,
-            Form::Recorded => Left::Uncreated { attempt },
-            Form::Nameless => Left::Nameless,
-            Form::Created { upload_id, .. } => Left::Upload { attempt, upload_id },
+            Form::Put { .. } | Form::Unrecorded => Remains::Nothing,
+            Form::Recorded => Remains::Uncreated { attempt },
+            Form::Nameless => Remains::Nameless,
+            Form::Created { upload_id, .. } => Remains::Upload { attempt, upload_id },
         }
     }
 
@@ -236,20 +236,20 @@ impl Attempts {
 mod tests {
     use super::*;
 
-    fn upload(attempt: u32, upload_id: &str) -> Left {
-        Left::Upload { attempt, upload_id: upload_id.into() }
+    fn upload(attempt: u32, upload_id: &str) -> Remains {
+        Remains::Upload { attempt, upload_id: upload_id.into() }
     }
 
     #[test]
     fn what_is_left_depends_on_how_far_it_came() {
         let mut attempts = Attempts::new(None);
-        assert_eq!((attempts.leave(), attempts.number()), (Left::Nothing, 0));
+        assert_eq!((attempts.leave(), attempts.number()), (Remains::Nothing, 0));
         attempts.begin();
-        assert_eq!(attempts.leave(), Left::Nothing, "the journal does not tell of it");
+        assert_eq!(attempts.leave(), Remains::Nothing, "the journal does not tell of it");
         attempts.begin();
         attempts.recorded();
         assert_eq!(attempts.uncreated(), Some(2));
-        assert_eq!(attempts.leave(), Left::Uncreated { attempt: 2 });
+        assert_eq!(attempts.leave(), Remains::Uncreated { attempt: 2 });
         attempts.begin();
         attempts.recorded();
         assert!(attempts.created("ID".into(), None) && !attempts.is_put());
@@ -257,11 +257,11 @@ mod tests {
         assert_eq!(attempts.leave(), upload(3, "ID"));
         attempts.begin();
         assert!(!attempts.created("x".repeat(journal::UPLOAD_ID_MAX + 1), None));
-        assert_eq!(attempts.leave(), Left::Nameless);
+        assert_eq!(attempts.leave(), Remains::Nameless);
         attempts.begin_put();
         attempts.recorded();
         assert!(attempts.is_put() && attempts.is_recorded_put());
-        assert_eq!(attempts.leave(), Left::Nothing);
+        assert_eq!(attempts.leave(), Remains::Nothing);
     }
 
     #[test]

@@ -3,15 +3,15 @@
 //! A source is divided, compared with what may be the same object, and (when it is small) read into memory; what is not
 //! there yet is begun. An attempt that is left goes back to here.
 
-use super::attempt::Left;
+use super::attempt::Remains;
 use super::compare::{Shown, shown};
 use super::jobs::{Main, Owner};
 use super::journal::{Record, Whole};
-use super::leftovers::GivenUp;
+use super::leftovers::AbandonedUpload;
 use super::parts::Parts;
-use super::phase::{Outcome, Stage};
+use super::phase::{Stage, StoredOutcome};
 use super::plan;
-use super::source::Snapshot;
+use super::source::SnapshotVerdict;
 use super::step::{Composite, Failure, Fault, Looked, Note, ObjectFacts, Restart, Step};
 use crate::digest::{Digest, DigestKind};
 use crate::words::DiskFault;
@@ -163,7 +163,7 @@ impl super::Upload {
             let object = *object;
             // What an attempt of ours holds in the store is of no use any more.
             self.leave_attempt(Some(Restart::NotStored), false);
-            self.done(Outcome { object, verified, already: true, callback_failed: false, receipt: true });
+            self.done(StoredOutcome { object, verified, already: true, callback_failed: false, receipt: true });
         }
     }
 
@@ -171,10 +171,10 @@ impl super::Upload {
 
     pub(super) fn heard_snapshot(&mut self, before: Looked, after: Looked, digests: Vec<Digest>) {
         match self.source.snapshot(self.run.now(), before, after, &digests, self.single_max()) {
-            Snapshot::OneVersion { proven } => self.writing.prove(proven),
-            Snapshot::TooLong => return self.phase.go(Stage::Replan),
-            Snapshot::Unproven => return,
-            Snapshot::Changed => {
+            SnapshotVerdict::OneVersion { proven } => self.writing.prove(proven),
+            SnapshotVerdict::TooLong => return self.phase.go(Stage::Replan),
+            SnapshotVerdict::Unproven => return,
+            SnapshotVerdict::Changed => {
                 if !self.change() && self.source.len() > self.single_max() {
                     self.phase.go(Stage::Replan);
                 }
@@ -281,12 +281,12 @@ impl super::Upload {
     /// What is there of the current attempt is owed.
     pub(super) fn leave_attempt(&mut self, reason: Option<Restart>, gone: bool) {
         match self.attempts.leave() {
-            Left::Nothing => {}
-            Left::Uncreated { attempt } => self.record_beside(vec![Record::Aborted { attempt }]),
-            Left::Nameless => self.leftovers.add_nameless(),
-            Left::Upload { attempt, upload_id } => {
+            Remains::Nothing => {}
+            Remains::Uncreated { attempt } => self.record_beside(vec![Record::Aborted { attempt }]),
+            Remains::Nameless => self.leftovers.add_nameless(),
+            Remains::Upload { attempt, upload_id } => {
                 let in_doubt = self.writing.is_in_doubt();
-                self.leftovers.add(GivenUp { attempt, upload_id, reason, in_doubt, gone, recorded: false });
+                self.leftovers.add(AbandonedUpload { attempt, upload_id, reason, in_doubt, gone, recorded: false });
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use super::jobs::{Lane, Main};
 use super::journal::{self, Record};
-use super::leftovers::{GivenUp, Removal};
+use super::leftovers::{AbandonedUpload, Removal};
 use super::phase::Stage;
 use super::step::{Failure, Heard, Receipt, Step};
 use crate::words::DiskFault;
@@ -24,7 +24,7 @@ impl super::Upload {
         }
         match attempt.upload_id {
             None => self.leftovers.add_nameless(),
-            Some(upload_id) => self.leftovers.add(GivenUp {
+            Some(upload_id) => self.leftovers.add(AbandonedUpload {
                 attempt: attempt.attempt,
                 upload_id,
                 reason: None,

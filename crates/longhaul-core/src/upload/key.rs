@@ -1,13 +1,13 @@
 //! What stands at the key, and whose is it?
 //!
-//! [`Key`] remembers what a look showed before this upload writes there, and everything that a request of this upload may
+//! [`KeyView`] remembers what a look showed before this upload writes there, and everything that a request of this upload may
 //! have made of it. Held against that, an object is ours, was there before, or is another writer's: [`Standing`]. Once a
 //! request of ours may have written the object, the key is *guarded*: what stands there and is not ours must not be
 //! overwritten.
 
 use super::compare::{Shown, is_before, is_made_otherwise, same, same_write, shown};
 use super::journal::{Before, Whole};
-use super::source::Source;
+use super::source::SourceVersion;
 use super::step::{Fault, ObjectFacts, Verified};
 use crate::digest::DigestKind;
 use crate::words::Millis;
@@ -21,7 +21,7 @@ const LOOK_TRIES: u32 = 6;
 
 /// What this run knows of the key.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(super) struct KeyView {
     /// What stood there before our request.
     before: Before,
     looked_at: Option<Millis>,
@@ -68,7 +68,7 @@ pub(super) enum Worth {
     Replaced,
 }
 
-impl Key {
+impl KeyView {
     pub(super) fn new() -> Self {
         Self {
             before: Before::Unknown,
@@ -125,7 +125,7 @@ impl Key {
 
     /// Judges what stands there while nothing of an earlier run is gone on with. `asked`: the caller wants it sent
     /// whatever stands there, unless it is ours.
-    pub(super) fn weigh(&mut self, object: ObjectFacts, source: &Source, asked: bool) -> Worth {
+    pub(super) fn weigh(&mut self, object: ObjectFacts, source: &SourceVersion, asked: bool) -> Worth {
         let ours = self.stored.take().is_some_and(|whole| matches!(shown(&object, &whole), Shown::Same(_)));
         let fits = object.len.is_none_or(|len| len == source.len());
         if !(fits && (ours || !asked && !object.dressed_differently)) {
@@ -279,15 +279,15 @@ mod tests {
         Whole { length: 5, digests: vec![crc(value)], composite: None }
     }
 
-    fn source(settled: bool) -> Source {
-        let mut source = Source::new(OnChange::Restart, 3);
+    fn source(settled: bool) -> SourceVersion {
+        let mut source = SourceVersion::new(OnChange::Restart, 3);
         source.open(0, Looked { facts: SourceFacts { len: 5, ..SourceFacts::default() }, settled });
         source
     }
 
     #[test]
     fn an_object_is_ours_or_was_there_or_is_another_writers() {
-        let mut key = Key::new();
+        let mut key = KeyView::new();
         key.looked(0, Before::Object(Box::new(object("old", &[1]))));
         key.may_come(whole(3));
         let dressed = ObjectFacts { dressed_differently: true, ..object("old", &[1]) };
@@ -325,19 +325,19 @@ mod tests {
             (true, ObjectFacts { len: Some(6), ..object("etag", &[1]) }, false, Worth::Replaced),
             (true, ObjectFacts { dressed_differently: true, ..object("etag", &[1]) }, false, Worth::Replaced),
         ] {
-            let mut key = Key::new();
+            let mut key = KeyView::new();
             key.open(Some(Box::new(object("etag", &[1]))));
             assert_eq!(key.weigh(there.clone(), &source(settled), asked), want, "{there:?}");
             assert_eq!(key.candidate().is_some(), want == Worth::Candidate);
         }
-        let mut key = Key::new();
+        let mut key = KeyView::new();
         key.found_stored(Some(whole(1)));
         assert_eq!(key.weigh(object("etag", &[1]), &source(true), true), Worth::Candidate, "no second transfer of it");
     }
 
     #[test]
     fn a_look_is_fresh_for_ten_seconds() {
-        let mut key = Key::new();
+        let mut key = KeyView::new();
         assert!(!key.is_fresh(0));
         key.looked(5, Before::Absent);
         assert!(key.is_fresh(5 + FRESH_MS - 1) && !key.is_fresh(5 + FRESH_MS));

@@ -27,7 +27,7 @@ pub(super) enum Removal {
 
 /// An upload that is given up.
 #[derive(Debug, Clone)]
-pub(super) struct GivenUp {
+pub(super) struct AbandonedUpload {
     pub(super) attempt: u32,
     pub(super) upload_id: String,
     /// Why; `None`: it is cancelled, or an earlier run left it.
@@ -42,8 +42,8 @@ pub(super) struct GivenUp {
 
 #[derive(Debug, Clone)]
 struct Leftover {
-    upload: GivenUp,
-    state: State,
+    upload: AbandonedUpload,
+    state: RemovalState,
     /// Its list was empty the last time.
     was_empty: bool,
     /// Aborts that left something.
@@ -53,7 +53,7 @@ struct Leftover {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum RemovalState {
     /// That it is given up is not recorded.
     Live,
     /// It is to be aborted.
@@ -80,14 +80,14 @@ pub(super) struct Leftovers {
 impl Leftover {
     /// No more is done about it in this run.
     fn is_over(&self) -> bool {
-        matches!(self.state, State::Over | State::Later)
+        matches!(self.state, RemovalState::Over | RemovalState::Later)
     }
 }
 
 impl Leftovers {
     /// This upload is given up.
-    pub(super) fn add(&mut self, upload: GivenUp) {
-        let state = if upload.recorded { State::Abandoned } else { State::Live };
+    pub(super) fn add(&mut self, upload: AbandonedUpload) {
+        let state = if upload.recorded { RemovalState::Abandoned } else { RemovalState::Live };
         self.all.push(Leftover { upload, state, was_empty: false, tries: 0, unanswered: 0 });
     }
 
@@ -113,7 +113,7 @@ impl Leftovers {
 
     /// Whether the store holds nothing any more that only the journal knows.
     pub(super) fn are_gone(&self) -> bool {
-        self.nameless == 0 && self.all.iter().all(|leftover| leftover.state == State::Over)
+        self.nameless == 0 && self.all.iter().all(|leftover| leftover.state == RemovalState::Over)
     }
 
     /// The next step. `underway`: whether parts of an attempt are on their way. `durable`: whether records are synced.
@@ -122,18 +122,18 @@ impl Leftovers {
         let (attempt, upload_id) = (upload.attempt, upload.upload_id.clone());
         Some(match state {
             _ if now < self.not_before => return None,
-            State::Live => {
+            RemovalState::Live => {
                 let records = vec![Record::Abandoned { attempt, reason: upload.reason }];
                 (Removal::Record, Step::Record { records, durable })
             }
             // A part that is on its way may bring back what is gone.
-            State::Abandoned | State::Aborting if underway(attempt) => return None,
-            State::Abandoned => (Removal::Abort, Step::Abort { upload_id }),
-            State::Aborting => (Removal::List, Step::ListParts { upload_id, after: 0 }),
-            State::Clean => {
+            RemovalState::Abandoned | RemovalState::Aborting if underway(attempt) => return None,
+            RemovalState::Abandoned => (Removal::Abort, Step::Abort { upload_id }),
+            RemovalState::Aborting => (Removal::List, Step::ListParts { upload_id, after: 0 }),
+            RemovalState::Clean => {
                 (Removal::Aborted, Step::Record { records: vec![Record::Aborted { attempt }], durable: false })
             }
-            State::Over | State::Later => return None,
+            RemovalState::Over | RemovalState::Later => return None,
         })
     }
 
@@ -145,28 +145,28 @@ impl Leftovers {
         }
         let aborted = |clean| Some(Note::Aborted { clean });
         match (removal, heard) {
-            (Removal::Record, Heard::Done) if leftover.upload.gone => leftover.state = State::Aborting,
-            (Removal::Record, Heard::Done) => leftover.state = State::Abandoned,
-            (Removal::Abort, Heard::Done) => leftover.state = State::Aborting,
+            (Removal::Record, Heard::Done) if leftover.upload.gone => leftover.state = RemovalState::Aborting,
+            (Removal::Record, Heard::Done) => leftover.state = RemovalState::Abandoned,
+            (Removal::Abort, Heard::Done) => leftover.state = RemovalState::Aborting,
             (Removal::Abort | Removal::List, Heard::Refused(Fault::NoSuchUpload | Fault::NoSuchKey)) => {
-                leftover.state = State::Clean;
+                leftover.state = RemovalState::Clean;
                 return aborted(true);
             }
             // A list may be late, and an upload without parts is one all the same: empty twice, or not known any more.
             (Removal::List, Heard::Listed { parts, next: None }) if parts.is_empty() && leftover.was_empty => {
-                leftover.state = State::Clean;
+                leftover.state = RemovalState::Clean;
                 return aborted(true);
             }
             (Removal::List, Heard::Listed { parts, .. }) => {
                 leftover.was_empty = parts.is_empty();
-                leftover.state = State::Abandoned;
+                leftover.state = RemovalState::Abandoned;
                 leftover.tries += 1;
                 return self.later(now);
             }
-            (Removal::Aborted, Heard::Done) => leftover.state = State::Over,
+            (Removal::Aborted, Heard::Done) => leftover.state = RemovalState::Over,
             (_, Heard::Refused(Fault::Stopped { .. })) => {}
             (_, Heard::Refused(Fault::Denied(_) | Fault::Rejected(_) | Fault::NoCredentials | Fault::NoSuchBucket)) => {
-                leftover.state = State::Later;
+                leftover.state = RemovalState::Later;
                 return aborted(false);
             }
             (_, Heard::Refused(_)) => {
@@ -174,7 +174,7 @@ impl Leftovers {
                 return self.later(now);
             }
             // The journal cannot be written: what it still promises is not removed.
-            (Removal::Record | Removal::Aborted, Heard::Failed(_)) => leftover.state = State::Later,
+            (Removal::Record | Removal::Aborted, Heard::Failed(_)) => leftover.state = RemovalState::Later,
             _ => {} // no answer to the step: law 3
         }
         None
@@ -185,7 +185,7 @@ impl Leftovers {
         let leftover = self.all.iter_mut().find(|leftover| !leftover.is_over())?;
         let doublings = leftover.tries.max(leftover.unanswered);
         if doublings >= ABORT_TRIES {
-            leftover.state = State::Later;
+            leftover.state = RemovalState::Later;
             return Some(Note::Aborted { clean: false });
         }
         self.not_before = now.saturating_add(ABORT_PAUSE_MS << doublings);
@@ -202,7 +202,7 @@ mod tests {
     fn given_up(recorded: bool) -> Leftovers {
         let mut leftovers = Leftovers::default();
         let upload_id = "ID".into();
-        leftovers.add(GivenUp { attempt: 1, upload_id, reason: None, in_doubt: true, gone: false, recorded });
+        leftovers.add(AbandonedUpload { attempt: 1, upload_id, reason: None, in_doubt: true, gone: false, recorded });
         leftovers
     }
 

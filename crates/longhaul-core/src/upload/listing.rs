@@ -1,6 +1,6 @@
 //! How far is the store's list of parts read, and what is not in it?
 //!
-//! [`Listing`] goes through the pages, and keeps count of the parts that were acknowledged and that the list has
+//! [`PartList`] goes through the pages, and keeps count of the parts that were acknowledged and that the list has
 //! otherwise or not at all. These count until the list is read: a page alone proves no loss. What a listed part is worth
 //! is judged by the [`Parts`].
 
@@ -14,7 +14,7 @@ const RELISTS_MAX: u32 = 2;
 
 /// The store's list of an attempt.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Listing {
+pub(super) struct PartList {
     /// The next page has parts with higher numbers than this.
     after: u32,
     /// Parts that are not seen in it yet.
@@ -46,7 +46,7 @@ pub(super) enum Page {
 
 /// What the whole list says.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Summary {
+pub(super) struct ListSummary {
     /// None of the parts is in it, and none had been acknowledged.
     pub(super) is_bare: bool,
     /// It was read for the sake of a Complete that failed.
@@ -55,7 +55,7 @@ pub(super) struct Summary {
     pub(super) loss: Option<Note>,
 }
 
-impl Listing {
+impl PartList {
     /// The page to ask for: the parts behind this one. The first page begins the list of so many parts.
     pub(super) fn page(&mut self, count: u32) -> u32 {
         if self.after == 0 {
@@ -108,7 +108,7 @@ impl Listing {
     }
 
     /// The list is read: what is not in it, or is of no use there, does not count any more.
-    pub(super) fn end(&mut self, parts: &mut Parts) -> Summary {
+    pub(super) fn end(&mut self, parts: &mut Parts) -> ListSummary {
         self.after = 0;
         let empty = self.unlisted.len() == parts.count() as usize;
         for number in std::mem::take(&mut self.unlisted) {
@@ -119,7 +119,7 @@ impl Listing {
         let is_again = self.is_again();
         let reason = if differing && !is_again { Restart::PartsDiffer } else { Restart::InvalidPart };
         let loss = (lost > 0 || is_again).then_some(Note::Restarted { reason, discarded });
-        Summary { is_bare: empty && lost == 0, is_again, loss }
+        ListSummary { is_bare: empty && lost == 0, is_again, loss }
     }
 
     /// Complete named a part that the store does not have, or has otherwise: the list is read again, unless that was done
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn pages_follow_each_other_to_the_last_part() {
-        let mut listing = Listing::default();
+        let mut listing = PartList::default();
         assert!(listing.begins());
         assert_eq!(listing.page(9), 0);
         for (next, want) in [
@@ -174,20 +174,20 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_is_lost_once_the_list_is_read() {
-        let (mut parts, mut listing) = (parts(), Listing::default());
+        let (mut parts, mut listing) = (parts(), PartList::default());
         listing.page(3);
         assert!(listing.awaits(1));
         let summary = listing.end(&mut parts);
         let loss = Some(Note::Restarted { reason: Restart::InvalidPart, discarded: 10 });
-        assert_eq!(summary, Summary { is_bare: false, is_again: false, loss });
-        let (mut parts, mut listing) = (Parts::new(30, 10), Listing::default());
+        assert_eq!(summary, ListSummary { is_bare: false, is_again: false, loss });
+        let (mut parts, mut listing) = (Parts::new(30, 10), PartList::default());
         listing.page(3);
         assert!(listing.end(&mut parts).is_bare);
     }
 
     #[test]
     fn a_part_that_is_listed_otherwise_differs() {
-        let (mut parts, mut listing) = (parts(), Listing::default());
+        let (mut parts, mut listing) = (parts(), PartList::default());
         listing.page(3);
         let useless = |known| ListVerdict::Useless { known, differs: true };
         assert!((1..=3).all(|number| listing.awaits(number)));
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn it_is_read_again_twice() {
-        let mut listing = Listing::default();
+        let mut listing = PartList::default();
         assert!((0..RELISTS_MAX).all(|_| listing.may_begin_again()) && listing.is_again());
         assert!(!listing.may_begin_again());
         listing.start_over();

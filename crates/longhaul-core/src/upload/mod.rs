@@ -65,15 +65,15 @@ use attempt::Attempts;
 use budget::Budget;
 use jobs::{Job, Lane, Main};
 use journal::Record;
-use key::Key;
+use key::KeyView;
 use leftovers::Leftovers;
-use listing::Listing;
+use listing::PartList;
 use papers::Papers;
 use parts::Parts;
 use phase::{Phase, Stage};
 use ramp::Ramp;
-use settling::{Listed, Settling};
-use source::Source;
+use settling::{Presence, Settling};
+use source::SourceVersion;
 use step::{Failure, Fault, Finish, Heard, Note, Step};
 use writing::Writing;
 
@@ -83,15 +83,15 @@ pub struct Upload {
     config: Config,
     run: Run<Step, Job>,
     phase: Phase,
-    source: Source,
+    source: SourceVersion,
 
     // The attempt.
     attempts: Attempts,
     parts: Parts,
-    listing: Listing,
+    listing: PartList,
 
     // The object.
-    key: Key,
+    key: KeyView,
     writing: Writing,
     settling: Settling,
 
@@ -108,7 +108,7 @@ impl Upload {
     pub fn new(config: Config) -> Self {
         let attempts = Attempts::new(config.checksum);
         let budget = Budget::new(&config);
-        let source = Source::new(config.on_change, config.changes_max);
+        let source = SourceVersion::new(config.on_change, config.changes_max);
         let papers = Papers::new(config.intent.clone(), config.durability);
         let ramp = Ramp::new(config.connections, config.connections_known, config.goodput_known);
         let mut run = Self {
@@ -118,8 +118,8 @@ impl Upload {
             source,
             attempts,
             parts: Parts::default(),
-            listing: Listing::default(),
-            key: Key::new(),
+            listing: PartList::default(),
+            key: KeyView::new(),
             writing: Writing::new(),
             settling: Settling::default(),
             leftovers: Leftovers::default(),
@@ -274,7 +274,7 @@ impl Upload {
                     self.write_refused(fault);
                 }
             }
-            (Main::Probe, Heard::Listed { .. }) => self.settling.listed(Listed::There),
+            (Main::Probe, Heard::Listed { .. }) => self.settling.listed(Presence::There),
             (Main::Probe, Heard::Refused(fault)) => {
                 if !self.renewed(ticket, &fault) {
                     self.probe_refused(fault);

@@ -33,14 +33,14 @@ const WRONG_MAX: u8 = 3;
 
 /// One part, as far as it is known.
 #[derive(Debug, Clone, Default)]
-struct PartState {
+struct PartEntry {
     etag: String,
     /// Of the bytes as they were read and sent.
     read: Vec<Digest>,
     /// What the list tells of a part that has to be read first.
     listed: Vec<Digest>,
     acknowledged: bool,
-    record: RecordState,
+    record: RecordedAs,
     /// The store vouched for its digest.
     vouched: bool,
     wrong: u8,
@@ -48,7 +48,7 @@ struct PartState {
 
 /// Whether the journal tells of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum RecordState {
+enum RecordedAs {
     #[default]
     No,
     /// As read while the source's times proved nothing.
@@ -62,7 +62,7 @@ enum RecordState {
 pub(super) struct Parts {
     len: u64,
     part_len: u64,
-    table: Vec<PartState>,
+    table: Vec<PartEntry>,
     to_send: BTreeSet<u32>,
     to_read: BTreeSet<u32>,
     young: BTreeSet<u32>,
@@ -119,15 +119,15 @@ impl Parts {
     pub(super) fn new(len: u64, part_len: u64) -> Self {
         // A journal may claim any length of parts; one with too many of them is not gone on with (`check_resumed`).
         let count = plan::count(len, part_len).min(PART_NUMBER_MAX);
-        Self { len, part_len, table: vec![PartState::default(); count as usize], ..Self::default() }
+        Self { len, part_len, table: vec![PartEntry::default(); count as usize], ..Self::default() }
     }
 
     /// What earlier runs recorded.
     pub(super) fn recall(&mut self, recorded: Vec<RecordedPart>) {
         for RecordedPart { number, etag, digests, young } in recorded {
             if let Some(state) = self.state(number) {
-                let record = if young { RecordState::Young } else { RecordState::Firm };
-                *state = PartState { etag, read: digests, record, ..PartState::default() };
+                let record = if young { RecordedAs::Young } else { RecordedAs::Firm };
+                *state = PartEntry { etag, read: digests, record, ..PartEntry::default() };
             }
         }
     }
@@ -168,7 +168,7 @@ impl Parts {
     /// What Complete names.
     pub(super) fn completed(&self, checksum: Option<DigestKind>) -> Vec<CompletedPart> {
         let all = self.table.iter().enumerate().filter(|(_, state)| state.acknowledged);
-        let sum = |state: &PartState| state.read.iter().find(|d| checksum == Some(d.kind())).cloned();
+        let sum = |state: &PartEntry| state.read.iter().find(|d| checksum == Some(d.kind())).cloned();
         all.map(|(i, state)| CompletedPart { number: i as u32 + 1, etag: state.etag.clone(), checksum: sum(state) })
             .collect()
     }
@@ -194,7 +194,7 @@ impl Parts {
 
     /// Whether the store gives parts ETags that are not their MD5s: then that of the whole is not made of these either.
     pub(super) fn has_opaque_etags(&self) -> bool {
-        let opaque = |state: &PartState| {
+        let opaque = |state: &PartEntry| {
             let md5 = state.read.iter().find(|digest| digest.kind() == DigestKind::Md5);
             state.acknowledged && !state.etag.is_empty() && md5.is_some_and(|md5| !is_etag(md5, &state.etag))
         };
@@ -337,7 +337,7 @@ impl Parts {
         }
         match counted {
             false => RereadVerdict::Counts,
-            true if firm && recorded == RecordState::Young => RereadVerdict::Proven,
+            true if firm && recorded == RecordedAs::Young => RereadVerdict::Proven,
             true => RereadVerdict::Same,
         }
     }
@@ -346,7 +346,7 @@ impl Parts {
     pub(super) fn acknowledge(&mut self, number: u32, attempt: u32, young: bool) -> Option<Record> {
         self.count_in(number);
         let state = self.state(number)?;
-        state.record = if young { RecordState::Young } else { RecordState::Firm };
+        state.record = if young { RecordedAs::Young } else { RecordedAs::Firm };
         Some(Record::Part { attempt, number, etag: state.etag.clone(), digests: state.read.clone(), young })
     }
 
@@ -384,7 +384,7 @@ impl Parts {
                     // That is known of it already.
                 } else if !proven {
                     self.to_read.insert(number);
-                } else if recorded != RecordState::Firm {
+                } else if recorded != RecordedAs::Firm {
                     self.young.insert(number);
                 }
                 ListVerdict::Kept
@@ -395,7 +395,7 @@ impl Parts {
                 self.to_read.insert(number);
                 ListVerdict::Kept
             }
-            _ => ListVerdict::Useless { known: counted || recorded != RecordState::No, differs: agrees == Some(false) },
+            _ => ListVerdict::Useless { known: counted || recorded != RecordedAs::No, differs: agrees == Some(false) },
         }
     }
 
@@ -403,7 +403,7 @@ impl Parts {
     fn weigh(&self, part: &ListedPart) -> Agreement {
         let unusable = part.len != self.bytes_of(part.number) || part.etag.len() > ETAG_MAX;
         let Some(state) = self.table.get((part.number as usize).wrapping_sub(1)) else { return Agreement::default() };
-        let known = state.acknowledged || state.record != RecordState::No;
+        let known = state.acknowledged || state.record != RecordedAs::No;
         let as_acknowledged = known && is_named(part, &state.etag);
         let compared = same(&part.digests, &state.read);
         // What bears the ETag of the acknowledgement is that part: an MD5 that its ETag looks like is none.
@@ -420,15 +420,15 @@ impl Parts {
 
     /// What the store has under this number, or has not, is of no use: it is sent again, now or (when it counts) once the
     /// list is read. `None`: it counts.
-    pub(super) fn drop_listed(&mut self, number: u32) -> Option<Lost> {
+    pub(super) fn drop_listed(&mut self, number: u32) -> Option<LostPart> {
         let bytes = self.bytes_of(number);
         let state = self.state(number)?;
-        let (counts, known) = (state.acknowledged, state.acknowledged || state.record != RecordState::No);
+        let (counts, known) = (state.acknowledged, state.acknowledged || state.record != RecordedAs::No);
         if !counts {
-            *state = PartState { wrong: state.wrong, ..PartState::default() };
+            *state = PartEntry { wrong: state.wrong, ..PartEntry::default() };
             self.to_send.insert(number);
         }
-        Some(Lost { bytes, counts, known })
+        Some(LostPart { bytes, counts, known })
     }
 
     /// A part does not count any more, and is sent again.
@@ -447,7 +447,7 @@ impl Parts {
         self.part(number).range.len()
     }
 
-    fn state(&mut self, number: u32) -> Option<&mut PartState> {
+    fn state(&mut self, number: u32) -> Option<&mut PartEntry> {
         self.table.get_mut((number as usize).checked_sub(1)?)
     }
 
@@ -480,7 +480,7 @@ impl Parts {
 
 /// A part of which the list is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lost {
+pub(super) struct LostPart {
     pub(super) bytes: u64,
     /// It counts until the list is read.
     pub(super) counts: bool,

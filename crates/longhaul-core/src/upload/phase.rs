@@ -2,7 +2,7 @@
 //!
 //! A run has a [`Stage`], named after what is to be done next, or is being done. Beside that it goes on, winds down, has
 //! stopped everything and removes what it left in the store, or is over. Once the object is known to be stored, the
-//! [`Outcome`] is kept until the last step tells it, and neither a pause nor a cancel comes in time.
+//! [`StoredOutcome`] is kept until the last step tells it, and neither a pause nor a cancel comes in time.
 
 use super::step::{Failure, Finish, ObjectFacts, Verified};
 use crate::words::{Command, DiskFault};
@@ -49,7 +49,7 @@ pub(super) enum Stage {
 
 /// Why the run winds down.
 #[derive(Debug, Clone, PartialEq)]
-enum Ending {
+enum EndReason {
     Pause,
     Discard,
     Fail(Failure),
@@ -60,7 +60,7 @@ enum Ending {
 enum Course {
     On,
     /// Everything under way is being stopped.
-    WindingDown(Ending),
+    WindingDown(EndReason),
     /// After a cancel everything has stopped, and the uploads are being removed.
     Discarding,
     Over,
@@ -68,7 +68,7 @@ enum Course {
 
 /// How the upload ended in the store.
 #[derive(Debug, Clone)]
-pub(super) struct Outcome {
+pub(super) struct StoredOutcome {
     pub(super) object: ObjectFacts,
     pub(super) verified: Verified,
     /// Whether nothing had to be transferred.
@@ -83,7 +83,7 @@ pub(super) struct Outcome {
 pub(super) struct Phase {
     stage: Stage,
     course: Course,
-    outcome: Option<Outcome>,
+    outcome: Option<StoredOutcome>,
 }
 
 impl Phase {
@@ -136,8 +136,8 @@ impl Phase {
             return false;
         }
         match command {
-            Command::Pause if self.goes_on() => self.course = Course::WindingDown(Ending::Pause),
-            Command::Discard if !self.is_discarding() => self.course = Course::WindingDown(Ending::Discard),
+            Command::Pause if self.goes_on() => self.course = Course::WindingDown(EndReason::Pause),
+            Command::Discard if !self.is_discarding() => self.course = Course::WindingDown(EndReason::Discard),
             _ => {}
         }
         true
@@ -146,33 +146,33 @@ impl Phase {
     /// The run fails, unless it winds down already.
     pub(super) fn fail(&mut self, failure: Failure) {
         if self.goes_on() {
-            self.course = Course::WindingDown(Ending::Fail(failure));
+            self.course = Course::WindingDown(EndReason::Fail(failure));
         }
     }
 
     /// The run could not be opened: there is nothing to pause or discard.
     pub(super) fn fail_to_open(&mut self, failure: Failure) {
-        self.course = Course::WindingDown(Ending::Fail(failure));
+        self.course = Course::WindingDown(EndReason::Fail(failure));
     }
 
     /// The last steps failed: a pause or cancel did not do what it promises. A failure keeps its own first reason.
     pub(super) fn fail_to_end(&mut self, fault: DiskFault, during: &'static str) {
         if self.failure().is_none() {
-            self.course = Course::WindingDown(Ending::Fail(Failure::Disk { fault, during }));
+            self.course = Course::WindingDown(EndReason::Fail(Failure::Disk { fault, during }));
         }
     }
 
     /// Why the run fails, if it does.
     pub(super) fn failure(&self) -> Option<&Failure> {
         match &self.course {
-            Course::WindingDown(Ending::Fail(failure)) => Some(failure),
+            Course::WindingDown(EndReason::Fail(failure)) => Some(failure),
             _ => None,
         }
     }
 
     /// Whether the caller wants the upload removed.
     pub(super) fn is_cancelled(&self) -> bool {
-        matches!(self.course, Course::WindingDown(Ending::Discard) | Course::Discarding)
+        matches!(self.course, Course::WindingDown(EndReason::Discard) | Course::Discarding)
     }
 
     /// Everything has stopped: the uploads are removed from now on.
@@ -183,8 +183,8 @@ impl Phase {
     /// The run is over; what the last step says of a run that wound down. `clean`: nothing of it is left.
     pub(super) fn finish(&mut self, clean: bool) -> Finish {
         match std::mem::replace(&mut self.course, Course::Over) {
-            Course::WindingDown(Ending::Fail(failure)) => Finish::Failed(failure),
-            Course::WindingDown(Ending::Discard) | Course::Discarding => Finish::Discarded { clean },
+            Course::WindingDown(EndReason::Fail(failure)) => Finish::Failed(failure),
+            Course::WindingDown(EndReason::Discard) | Course::Discarding => Finish::Discarded { clean },
             _ => Finish::Paused,
         }
     }
@@ -192,17 +192,17 @@ impl Phase {
     // ---- the outcome -------------------------------------------------------------------------------------------
 
     /// The object is stored: it is too late for a pause or a cancel.
-    pub(super) fn store(&mut self, outcome: Outcome) {
+    pub(super) fn store(&mut self, outcome: StoredOutcome) {
         (self.course, self.outcome) = (Course::On, Some(outcome));
     }
 
-    pub(super) fn outcome(&self) -> Option<&Outcome> {
+    pub(super) fn outcome(&self) -> Option<&StoredOutcome> {
         self.outcome.as_ref()
     }
 
     /// The run is over, and the object stored; what the last step says. `length`: of the source, in bytes.
     pub(super) fn finish_stored(&mut self, length: u64) -> Option<Finish> {
-        let Outcome { object, verified, already, callback_failed, .. } = self.outcome.clone()?;
+        let StoredOutcome { object, verified, already, callback_failed, .. } = self.outcome.clone()?;
         self.course = Course::Over;
         Some(Finish::Done { length, verified, already, object: Box::new(object), callback_failed })
     }
@@ -218,9 +218,9 @@ impl Phase {
 mod tests {
     use super::*;
 
-    fn stored() -> Outcome {
+    fn stored() -> StoredOutcome {
         let object = ObjectFacts::default();
-        Outcome { object, verified: Verified::Length, already: false, callback_failed: false, receipt: true }
+        StoredOutcome { object, verified: Verified::Length, already: false, callback_failed: false, receipt: true }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) struct Ramp {
     wanted: u32,
     /// So many acknowledgements are not counted: their parts were under way when the number changed.
     passing: u32,
-    count: Count,
+    count: AckCount,
     /// Bytes per second that were acknowledged in the last count.
     goodput: Option<u64>,
     trial: Option<Trial>,
@@ -53,7 +53,7 @@ pub(super) struct Ramp {
 
 /// Acknowledgements of parts since a moment.
 #[derive(Debug, Clone, Copy, Default)]
-struct Count {
+struct AckCount {
     since: Millis,
     parts: u32,
     bytes: u64,
@@ -77,7 +77,7 @@ impl Ramp {
             part_len: 1,
             wanted: 1,
             passing: 0,
-            count: Count::default(),
+            count: AckCount::default(),
             goodput: None,
             trial: None,
             rests: 0,
@@ -136,16 +136,16 @@ impl Ramp {
         self.acknowledged = true;
         if self.passing > 0 {
             self.passing -= 1;
-            self.count = Count { since: now, parts: 0, bytes: 0 };
+            self.count = AckCount { since: now, parts: 0, bytes: 0 };
             return;
         }
         self.count.parts += 1;
         self.count.bytes += bytes;
-        let Count { since, parts, bytes } = self.count;
+        let AckCount { since, parts, bytes } = self.count;
         let elapsed = now.saturating_sub(since);
         let enough = parts >= 2 * self.wanted && (self.wanted == 1 || elapsed >= COUNT_MIN_MS);
         if enough || parts >= self.wanted && elapsed >= AT_RISK_MS {
-            self.count = Count { since: now, parts: 0, bytes: 0 };
+            self.count = AckCount { since: now, parts: 0, bytes: 0 };
             self.counted(now, bytes.saturating_mul(1000) / elapsed.max(1));
         }
     }
@@ -181,7 +181,7 @@ impl Ramp {
 
     fn set(&mut self, now: Millis, wanted: u32, passing: u32) {
         (self.wanted, self.passing) = (wanted.max(1), passing);
-        self.count = Count { since: now, parts: 0, bytes: 0 };
+        self.count = AckCount { since: now, parts: 0, bytes: 0 };
     }
 }
 

@@ -2,15 +2,15 @@
 //!
 //! Parts are sent, and read beside that, as long as there is work; what is then still unproven is read once more. What an
 //! answer is worth is judged by the [`Parts`](super::parts::Parts), the store's list by the
-//! [`Listing`](super::listing::Listing), the version by the [`Source`](super::source::Source).
+//! [`PartList`](super::listing::PartList), the version by the [`SourceVersion`](super::source::SourceVersion).
 
 use super::jobs::{Lane, Main, Owner, PartJob};
 use super::journal::Record;
-use super::listing::{Page, Summary};
+use super::listing::{ListSummary, Page};
 use super::parts::{ListVerdict, PartVerdict, RereadVerdict};
 use super::phase::Stage;
 use super::plan;
-use super::source::{Freshness, Look};
+use super::source::{Freshness, LookVerdict};
 use super::step::{Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
 use crate::digest::Digest;
 use crate::words::{DiskFault, Ticket};
@@ -274,13 +274,13 @@ impl super::Upload {
         let verdict = self.source.look(self.run.now(), looked, self.parts.len());
         match self.go_on(verdict) {
             None => {}
-            Some(Look::Same) if self.phase.is_at(Stage::Check) => self.phase.go(Stage::Combine),
-            Some(Look::Same) => {}
-            Some(Look::Changed) => {
+            Some(LookVerdict::Same) if self.phase.is_at(Stage::Check) => self.phase.go(Stage::Combine),
+            Some(LookVerdict::Same) => {}
+            Some(LookVerdict::Changed) => {
                 self.phase.go(Stage::Send);
                 self.source_changed();
             }
-            Some(Look::Touched) => {
+            Some(LookVerdict::Touched) => {
                 self.phase.go(Stage::Send);
                 self.parts.doubt_all();
             }
@@ -344,7 +344,7 @@ impl super::Upload {
     }
 
     fn all_listed(&mut self) {
-        let Summary { is_bare, is_again, loss } = self.listing.end(&mut self.parts);
+        let ListSummary { is_bare, is_again, loss } = self.listing.end(&mut self.parts);
         if !is_again && is_bare && self.shorten() {
             return;
         }

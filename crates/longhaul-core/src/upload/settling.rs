@@ -36,7 +36,7 @@ pub(super) struct Settling {
     gone: bool,
     cause: Option<Fault>,
     standing: Option<Standing>,
-    listed: Option<Listed>,
+    listed: Option<Presence>,
     /// More looks than are needed are asked before the request that writes the object is sent again; so many follow the
     /// one that is under way. A store that refuses requests in a beat (every second one; two, then none of two) would
     /// refuse each try, if each came after as many looks: the second try comes after one more, the third after two. What
@@ -46,7 +46,7 @@ pub(super) struct Settling {
 
 /// Whether the store still knows an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Listed {
+pub(super) enum Presence {
     There,
     Gone,
     /// It may not be asked.
@@ -150,16 +150,16 @@ impl Settling {
     }
 
     /// The answer to the question for the upload.
-    pub(super) fn listed(&mut self, listed: Listed) {
+    pub(super) fn listed(&mut self, listed: Presence) {
         self.listed = Some(listed);
     }
 
     /// Decides by what was seen.
     pub(super) fn judge(&mut self, now: Millis, of: Circumstances, config: &Config) -> Fate {
         let Some(standing) = self.standing.take() else { return Fate::Wait };
-        let gone = !of.put && (self.gone || self.listed == Some(Listed::Gone));
+        let gone = !of.put && (self.gone || self.listed == Some(Presence::Gone));
         // Whether the upload is still there cannot be told: as if it were not.
-        let listed = self.listed.take() == Some(Listed::There);
+        let listed = self.listed.take() == Some(Presence::There);
         let waited = now.saturating_sub(self.since.unwrap_or(now));
         let late = waited >= config.settle_ms;
         // The request of an earlier run, for what may be another version: should it be carried out late, it would
@@ -218,7 +218,7 @@ impl Settling {
             return false;
         }
         self.off_beat = Some(more - 1);
-        self.listed = (!put).then_some(Listed::There);
+        self.listed = (!put).then_some(Presence::There);
         true
     }
 
@@ -246,7 +246,7 @@ mod tests {
     }
 
     /// What is decided at a moment, when so many looks showed the same and the upload was listed so.
-    fn judged(standing: &Standing, looks: u32, listed: Listed, now: Millis, of: Circumstances) -> Fate {
+    fn judged(standing: &Standing, looks: u32, listed: Presence, now: Millis, of: Circumstances) -> Fate {
         let mut settling = Settling::default();
         settling.begin(0, LOST, &config());
         (0..looks).for_each(|_| settling.looked(standing.clone()));
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_is_seen_and_listed_decides() {
-        use Listed::{Gone, There};
+        use Presence::{Gone, There};
         let found = |gone| Fate::Found { object: *object(), verified: Verified::Length, gone };
         let (ours, already) =
             (Standing::Ours(object(), Verified::Length), Standing::Already(object(), Verified::Length));
@@ -287,8 +287,8 @@ mod tests {
     #[test]
     fn an_older_version_that_may_still_come_is_waited_for() {
         let older = Circumstances { ready: false, touched: true, ..PUT };
-        assert_eq!(judged(&Standing::AsBefore, 2, Listed::Gone, OUTDATED_MS - 1, older), Fate::Wait);
-        assert_eq!(judged(&Standing::AsBefore, 2, Listed::Gone, OUTDATED_MS, older), Fate::NotDone);
+        assert_eq!(judged(&Standing::AsBefore, 2, Presence::Gone, OUTDATED_MS - 1, older), Fate::Wait);
+        assert_eq!(judged(&Standing::AsBefore, 2, Presence::Gone, OUTDATED_MS, older), Fate::NotDone);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which version of the source is it?
 //!
-//! [`Source`] knows the facts that the source shows, and judges bytes by the look that was taken before they were read.
+//! [`SourceVersion`] knows the facts that the source shows, and judges bytes by the look that was taken before they were read.
 //! Its words:
 //!
 //! | word | meaning |
@@ -26,7 +26,7 @@ const TOUCHES_MAX: u32 = 32;
 
 /// The source, as far as this run has seen it.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
+pub(super) struct SourceVersion {
     facts: SourceFacts,
     settled: bool,
     /// Since when the source has been seen with these facts.
@@ -64,7 +64,7 @@ pub(super) enum Freshness {
 
 /// What a look at the source shows while parts of it are in the store.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Look {
+pub(super) enum LookVerdict {
     /// The facts of before.
     Same,
     /// Other facts, and another length: it has changed.
@@ -75,7 +75,7 @@ pub(super) enum Look {
 
 /// What a snapshot in memory is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Snapshot {
+pub(super) enum SnapshotVerdict {
     /// It is of one version of the source.
     OneVersion {
         /// The source's times prove which.
@@ -89,7 +89,7 @@ pub(super) enum Snapshot {
     Unproven,
 }
 
-impl Source {
+impl SourceVersion {
     /// `on_change` and `changes_max` bound how often the source may change in one run.
     pub(super) fn new(on_change: OnChange, changes_max: u32) -> Self {
         Self {
@@ -206,25 +206,25 @@ impl Source {
     // ---- looks -------------------------------------------------------------------------------------------------
 
     /// A look while parts of `len` bytes in all are in the store, or on their way.
-    pub(super) fn look(&mut self, now: Millis, looked: Looked, len: u64) -> Result<Look, Failure> {
+    pub(super) fn look(&mut self, now: Millis, looked: Looked, len: u64) -> Result<LookVerdict, Failure> {
         let doubt = std::mem::replace(&mut self.doubt, Doubt::None);
         self.settled = looked.settled;
         if self.is_as_in(&looked) {
             return match doubt {
                 Doubt::Unreadable(fault) => Err(Self::read_failed(fault)),
-                _ => Ok(Look::Same),
+                _ => Ok(LookVerdict::Same),
             };
         }
         self.see(now, looked.facts);
         if looked.facts.len != len {
-            return Ok(Look::Changed);
+            return Ok(LookVerdict::Changed);
         }
         self.touches += 1;
         if self.touches > TOUCHES_MAX {
             return Err(Failure::SourceChanged { changes: self.changes + 1 });
         }
         self.touched = true;
-        Ok(Look::Touched)
+        Ok(LookVerdict::Touched)
     }
 
     /// A look while none of it counts. Whether it shows other facts.
@@ -252,7 +252,7 @@ impl Source {
         after: Looked,
         digests: &[Digest],
         len_max: u64,
-    ) -> Snapshot {
+    ) -> SnapshotVerdict {
         let torn = before.facts != after.facts;
         if !self.is_as_in(&before) || torn {
             self.see(now, after.facts);
@@ -260,20 +260,20 @@ impl Source {
         self.settled = before.settled;
         if torn {
             self.last_snapshot = None;
-            return Snapshot::Changed;
+            return SnapshotVerdict::Changed;
         }
         if before.facts.len > len_max {
-            return Snapshot::TooLong;
+            return SnapshotVerdict::TooLong;
         }
         if before.settled || digests.is_empty() {
-            return Snapshot::OneVersion { proven: before.settled };
+            return SnapshotVerdict::OneVersion { proven: before.settled };
         }
         let last = self.last_snapshot.replace((before.facts, digests.to_vec()));
         // Snapshots that were digested in different ways say nothing of each other.
         match last.and_then(|(facts, last)| same(&last, digests).map(|same| same && facts == before.facts)) {
-            Some(true) => Snapshot::OneVersion { proven: false },
-            Some(false) => Snapshot::Changed,
-            None => Snapshot::Unproven,
+            Some(true) => SnapshotVerdict::OneVersion { proven: false },
+            Some(false) => SnapshotVerdict::Changed,
+            None => SnapshotVerdict::Unproven,
         }
     }
 
@@ -295,8 +295,8 @@ mod tests {
         Looked { facts: SourceFacts { len, mtime_ns: version, ..SourceFacts::default() }, settled }
     }
 
-    fn seen(now: Millis, found: Looked) -> Source {
-        let mut source = Source::new(OnChange::Restart, 2);
+    fn seen(now: Millis, found: Looked) -> SourceVersion {
+        let mut source = SourceVersion::new(OnChange::Restart, 2);
         source.open(now, found);
         source
     }
@@ -318,12 +318,12 @@ mod tests {
     fn a_look_tells_a_touch_from_a_change_and_a_change_from_a_broken_disk() {
         let mut source = seen(0, look(1, 5, true));
         source.doubt();
-        assert_eq!(source.look(1, look(1, 5, true), 5), Ok(Look::Same));
+        assert_eq!(source.look(1, look(1, 5, true), 5), Ok(LookVerdict::Same));
         assert!(!source.is_doubtful());
-        assert_eq!(source.look(1, look(2, 5, true), 5), Ok(Look::Touched));
+        assert_eq!(source.look(1, look(2, 5, true), 5), Ok(LookVerdict::Touched));
         assert!(source.is_touched());
         source.unreadable(DiskFault::Io);
-        assert_eq!(source.look(1, look(3, 6, true), 5), Ok(Look::Changed), "that is why it could not be read");
+        assert_eq!(source.look(1, look(3, 6, true), 5), Ok(LookVerdict::Changed), "that is why it could not be read");
         source.unreadable(DiskFault::Io);
         source.doubt();
         let failure = source.look(1, look(3, 6, true), 6);
@@ -333,12 +333,12 @@ mod tests {
     #[test]
     fn touches_and_changes_have_bounds() {
         let mut source = seen(0, look(0, 5, true));
-        let touch = |source: &mut Source, version| source.look(1, look(version, 5, true), 5);
-        assert!((1..=32).all(|version| touch(&mut source, version) == Ok(Look::Touched)));
+        let touch = |source: &mut SourceVersion, version| source.look(1, look(version, 5, true), 5);
+        assert!((1..=32).all(|version| touch(&mut source, version) == Ok(LookVerdict::Touched)));
         assert_eq!(touch(&mut source, 33), Err(Failure::SourceChanged { changes: 1 }));
         assert_eq!((source.change(), source.change()), (Ok(()), Ok(())));
         assert_eq!(source.change(), Err(Failure::SourceChanged { changes: 3 }));
-        assert!(Source::new(OnChange::Stop, 9).change().is_err());
+        assert!(SourceVersion::new(OnChange::Stop, 9).change().is_err());
     }
 
     #[test]
@@ -347,12 +347,16 @@ mod tests {
         let mut source = seen(0, look(1, 5, true));
         let mut take = |before, after, value| source.snapshot(1, before, after, &digest(value), 10);
         let (old, young) = (look(1, 5, true), look(1, 5, false));
-        assert_eq!(take(old, old, 1), Snapshot::OneVersion { proven: true });
-        assert_eq!(take(young, young, 1), Snapshot::Unproven);
-        assert_eq!(take(young, young, 1), Snapshot::OneVersion { proven: false });
-        assert_eq!(take(young, young, 2), Snapshot::Changed, "its times hid that");
-        assert_eq!(take(young, look(2, 5, false), 2), Snapshot::Changed);
-        assert_eq!(take(look(2, 5, false), look(2, 5, false), 2), Snapshot::Unproven, "the torn one does not count");
-        assert_eq!(take(look(3, 11, true), look(3, 11, true), 3), Snapshot::TooLong);
+        assert_eq!(take(old, old, 1), SnapshotVerdict::OneVersion { proven: true });
+        assert_eq!(take(young, young, 1), SnapshotVerdict::Unproven);
+        assert_eq!(take(young, young, 1), SnapshotVerdict::OneVersion { proven: false });
+        assert_eq!(take(young, young, 2), SnapshotVerdict::Changed, "its times hid that");
+        assert_eq!(take(young, look(2, 5, false), 2), SnapshotVerdict::Changed);
+        assert_eq!(
+            take(look(2, 5, false), look(2, 5, false), 2),
+            SnapshotVerdict::Unproven,
+            "the torn one does not count"
+        );
+        assert_eq!(take(look(3, 11, true), look(3, 11, true), 3), SnapshotVerdict::TooLong);
     }
 }

@@ -8,8 +8,8 @@ use super::jobs::Main;
 use super::journal::{self, Before, Record, Recovered};
 use super::key::Worth;
 use super::parts::Parts;
-use super::phase::Outcome;
 use super::phase::Stage;
+use super::phase::StoredOutcome;
 use super::plan;
 use super::step::{Failure, Fault, Found, FoundJournal, Note, ObjectFacts, Restart, Step, Verified};
 use crate::words::DiskFault;
@@ -162,7 +162,7 @@ impl super::Upload {
         if let Some(object) = object {
             match self.key.weigh(object, &self.source, self.config.force || self.config.callback) {
                 Worth::Known(object, verified) => {
-                    return self.done(Outcome {
+                    return self.done(StoredOutcome {
                         object,
                         verified,
                         already: true,
@@ -190,7 +190,7 @@ impl super::Upload {
             let digests = self.writing.whole().map(|whole| whole.digests.clone()).unwrap_or_default();
             ObjectFacts { len: Some(self.source.len()), digests, ..ObjectFacts::default() }
         });
-        self.done(Outcome { object, verified, already: false, callback_failed: false, receipt: true });
+        self.done(StoredOutcome { object, verified, already: false, callback_failed: false, receipt: true });
     }
 
     /// What was stored has been removed or replaced since: the source is sent as if it had never been.

@@ -11,11 +11,11 @@ use super::compare::{Shown, same, shown};
 use super::jobs::Main;
 use super::journal::{Before, Record, Whole};
 use super::key::Standing;
-use super::phase::Outcome;
 use super::phase::Stage;
-use super::settling::{Circumstances, Fate, Listed, Question, SETTLE_PAUSE_MS};
+use super::phase::StoredOutcome;
+use super::settling::{Circumstances, Fate, Presence, Question, SETTLE_PAUSE_MS};
 use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
-use super::writing::Verdict;
+use super::writing::Verification;
 
 impl super::Upload {
     // ---- before ------------------------------------------------------------------------------------------------
@@ -147,13 +147,17 @@ impl super::Upload {
         }
     }
 
-    fn conclude(&mut self, verdict: Verdict) {
+    fn conclude(&mut self, verdict: Verification) {
         match verdict {
-            Verdict::Stored { object, verified, callback_failed } => self.stored(object, verified, callback_failed),
-            Verdict::Differs { object, expected, actual } => self.whole_differs(object, expected, actual),
-            Verdict::Look { later: false } => self.phase.go(Stage::Verify),
-            Verdict::Look { later: true } => self.budget.wait_until(self.run.now().saturating_add(SETTLE_PAUSE_MS)),
-            Verdict::Other => self.fail(Failure::OtherObject),
+            Verification::Stored { object, verified, callback_failed } => {
+                self.stored(object, verified, callback_failed)
+            }
+            Verification::Differs { object, expected, actual } => self.whole_differs(object, expected, actual),
+            Verification::Look { later: false } => self.phase.go(Stage::Verify),
+            Verification::Look { later: true } => {
+                self.budget.wait_until(self.run.now().saturating_add(SETTLE_PAUSE_MS))
+            }
+            Verification::Other => self.fail(Failure::OtherObject),
         }
     }
 
@@ -247,12 +251,12 @@ impl super::Upload {
 
     pub(super) fn probe_refused(&mut self, fault: Fault) {
         match fault {
-            Fault::NoSuchUpload | Fault::NoSuchKey => self.settling.listed(Listed::Gone),
+            Fault::NoSuchUpload | Fault::NoSuchKey => self.settling.listed(Presence::Gone),
             Fault::Stopped { .. } => {}
             fault if fault.may_pass() => self.asked_in_vain(fault),
             // Nobody was asked: that says nothing of what there is.
             Fault::NoCredentials | Fault::Expired => self.fail(Failure::NeedsCredentials),
-            _ => self.settling.listed(Listed::Untold),
+            _ => self.settling.listed(Presence::Untold),
         }
     }
 
@@ -367,7 +371,7 @@ impl super::Upload {
             self.phase.go(Stage::Stored);
             return;
         }
-        self.done(Outcome { object, verified, already: false, callback_failed, receipt: true });
+        self.done(StoredOutcome { object, verified, already: false, callback_failed, receipt: true });
     }
 
     /// What an earlier run sent is written down as stored: on to what the source is now.
@@ -392,7 +396,7 @@ impl super::Upload {
     }
 
     /// The end is known: only paperwork is left.
-    pub(super) fn done(&mut self, outcome: Outcome) {
+    pub(super) fn done(&mut self, outcome: StoredOutcome) {
         let stored = self.attempts.is_under_way() && self.writing.paperwork().is_none();
         let receipt = outcome.receipt;
         self.phase.store(outcome);

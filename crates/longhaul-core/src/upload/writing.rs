@@ -6,7 +6,7 @@
 
 use super::compare::{Shown, is_made_otherwise, same_write, shown};
 use super::journal::Whole;
-use super::key::Key;
+use super::key::KeyView;
 use super::step::{Fault, ObjectFacts, SourceFacts, Verified};
 use crate::digest::Digest;
 
@@ -24,7 +24,7 @@ pub(super) struct Writing {
     /// The request was sent, and its answer was lost.
     in_doubt: bool,
     /// A clear answer, while it is held against what the store shows.
-    answer: Option<Answer>,
+    answer: Option<ClearAnswer>,
     /// Wholes that did not have the digest of what was sent.
     wrong: u32,
     /// An attempt of an earlier run was found stored, and only its paperwork lacks; of how many parts it was made (0: it
@@ -33,7 +33,7 @@ pub(super) struct Writing {
 }
 
 #[derive(Debug, Clone)]
-struct Answer {
+struct ClearAnswer {
     object: ObjectFacts,
     callback_failed: bool,
     /// Looks since then that were answered.
@@ -42,7 +42,7 @@ struct Answer {
 
 /// What is known after an answer, or a look.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Verdict {
+pub(super) enum Verification {
     /// The object is stored.
     Stored { object: ObjectFacts, verified: Verified, callback_failed: bool },
     /// It is not what was sent.
@@ -150,13 +150,13 @@ impl Writing {
     // ---- answers -----------------------------------------------------------------------------------------------
 
     /// A clear answer.
-    pub(super) fn answered(&mut self, object: ObjectFacts, callback_failed: bool) -> Verdict {
+    pub(super) fn answered(&mut self, object: ObjectFacts, callback_failed: bool) -> Verification {
         match shown(&object, &self.whole_or_default()) {
-            Shown::Same(verified) => Verdict::Stored { object, verified, callback_failed },
-            Shown::Different { expected, actual } => Verdict::Differs { object, expected, actual },
+            Shown::Same(verified) => Verification::Stored { object, verified, callback_failed },
+            Shown::Different { expected, actual } => Verification::Differs { object, expected, actual },
             Shown::Nothing => {
-                self.answer = Some(Answer { object, callback_failed, looks: 0 });
-                Verdict::Look { later: false }
+                self.answer = Some(ClearAnswer { object, callback_failed, looks: 0 });
+                Verification::Look { later: false }
             }
         }
     }
@@ -165,24 +165,24 @@ impl Writing {
     /// every part. `parts`: how many there are; 0: it was one request. An answer that will not come leaves the clear one.
     pub(super) fn looked(
         &mut self,
-        key: &Key,
+        key: &KeyView,
         looked: Result<Option<ObjectFacts>, Fault>,
         parts_proven: bool,
         parts: u32,
-    ) -> Option<Verdict> {
+    ) -> Option<Verification> {
         let whole = self.whole_or_default();
-        let Answer { object: answer, callback_failed, looks } = self.answer.as_mut()?;
+        let ClearAnswer { object: answer, callback_failed, looks } = self.answer.as_mut()?;
         let (answer, callback_failed, again) = (answer.clone(), *callback_failed, *looks + 1 < VERIFY_LOOKS);
         *looks += u32::from(looked.is_ok());
         let by_parts = if parts_proven { Verified::Parts } else { Verified::Answer };
-        let stored = |object, verified| Verdict::Stored { object, verified, callback_failed };
+        let stored = |object, verified| Verification::Stored { object, verified, callback_failed };
         Some(match looked {
-            Ok(None) if again => Verdict::Look { later: true },
+            Ok(None) if again => Verification::Look { later: true },
             // The answer was clear; that the object may not be looked at does not make it less so.
             Err(_) | Ok(None) => stored(answer, by_parts),
             Ok(Some(object)) => match shown(&object, &whole) {
                 Shown::Same(verified) => stored(object, verified),
-                _ if key.was_there(&object) && again => Verdict::Look { later: true },
+                _ if key.was_there(&object) && again => Verification::Look { later: true },
                 // It is not the one that was answered.
                 Shown::Nothing
                     if same_write(&answer, &object) != Some(true) && is_made_otherwise(&object, &whole, parts) =>
@@ -190,7 +190,7 @@ impl Writing {
                     match same_write(&answer, &object) {
                         // Another writer has written there since.
                         Some(_) => stored(answer, by_parts),
-                        None => Verdict::Other,
+                        None => Verification::Other,
                     }
                 }
                 Shown::Nothing => {
@@ -198,11 +198,11 @@ impl Writing {
                     stored(object, if told { Verified::Length } else { by_parts })
                 }
                 Shown::Different { expected, actual } => match same_write(&answer, &object) {
-                    Some(true) => Verdict::Differs { object, expected, actual },
+                    Some(true) => Verification::Differs { object, expected, actual },
                     // Another writer has written there since.
                     Some(false) => stored(answer, by_parts),
                     None if key.was_there(&object) => stored(answer, by_parts),
-                    None => Verdict::Other,
+                    None => Verification::Other,
                 },
             },
         })
@@ -237,8 +237,8 @@ mod tests {
         ObjectFacts { len: Some(5), etag: Some(etag.into()), digests, ..ObjectFacts::default() }
     }
 
-    fn stored(object: ObjectFacts, verified: Verified) -> Verdict {
-        Verdict::Stored { object, verified, callback_failed: false }
+    fn stored(object: ObjectFacts, verified: Verified) -> Verification {
+        Verification::Stored { object, verified, callback_failed: false }
     }
 
     fn writing() -> Writing {
@@ -251,26 +251,26 @@ mod tests {
     fn a_clear_answer_is_held_against_the_whole() {
         let (same, other, silent) = (object("e", &[1]), object("e", &[2]), object("e", &[]));
         assert_eq!(writing().answered(same.clone(), false), stored(same, Verified::Whole(DigestKind::Crc64)));
-        let differs = Verdict::Differs { object: other.clone(), expected: Some(crc(1)), actual: Some(crc(2)) };
+        let differs = Verification::Differs { object: other.clone(), expected: Some(crc(1)), actual: Some(crc(2)) };
         assert_eq!(writing().answered(other, false), differs);
-        assert_eq!(writing().answered(silent, false), Verdict::Look { later: false });
+        assert_eq!(writing().answered(silent, false), Verification::Look { later: false });
     }
 
     #[test]
     fn a_look_after_a_silent_answer_tells_more_or_leaves_it_clear() {
-        let mut key = Key::new();
+        let mut key = KeyView::new();
         key.recall(Before::Object(Box::new(object("old", &[7]))));
         let answer = || object("e", &[]);
-        let later = Verdict::Look { later: true };
+        let later = Verification::Look { later: true };
         for (looked, want) in [
             (Ok(Some(object("e", &[1]))), stored(object("e", &[1]), Verified::Whole(DigestKind::Crc64))),
             (Ok(Some(object("e", &[]))), stored(object("e", &[]), Verified::Length)),
             (
                 Ok(Some(object("e", &[2]))),
-                Verdict::Differs { object: object("e", &[2]), expected: Some(crc(1)), actual: Some(crc(2)) },
+                Verification::Differs { object: object("e", &[2]), expected: Some(crc(1)), actual: Some(crc(2)) },
             ),
             (Ok(Some(object("f", &[2]))), stored(answer(), Verified::Answer)),
-            (Ok(Some(ObjectFacts { etag: None, ..object("", &[2]) })), Verdict::Other),
+            (Ok(Some(ObjectFacts { etag: None, ..object("", &[2]) })), Verification::Other),
             (Ok(Some(object("old", &[7]))), later.clone()),
             (Ok(None), later.clone()),
             (Err(Fault::Denied(403)), stored(answer(), Verified::Answer)),
