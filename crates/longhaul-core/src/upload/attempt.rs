@@ -8,7 +8,7 @@ use super::journal;
 use super::step::{Fault, Restart};
 use crate::digest::DigestKind;
 
-/// Attempts per run, for whatever reasons, before giving up.
+/// Attempts per run, for all reasons together, before giving up.
 const ATTEMPTS_MAX: u32 = 12;
 
 /// How far an attempt has come.
@@ -42,9 +42,9 @@ struct CurrentAttempt {
 /// What an attempt may have left in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Remains {
-    /// Nothing, and the journal tells of none.
+    /// No upload, and the journal tells of none.
     Nothing,
-    /// Nothing, but the journal tells that it was about to be created.
+    /// No upload, but the journal tells that one was about to be created.
     Uncreated { attempt: u32 },
     /// An upload without a usable id.
     Nameless,

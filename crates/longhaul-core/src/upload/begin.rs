@@ -49,8 +49,8 @@ impl super::Upload {
         }
     }
 
-    /// The source was not found at the key; something stands `there`, or does not. Whether that ends the run, since it must
-    /// not be overwritten.
+    /// The source is not what stands at the key. Whether that ends the run, since the object that is `there` must not
+    /// be overwritten.
     fn is_in_the_way(&mut self, there: bool) -> bool {
         let ends = self.key.is_contested() || there && self.config.forbid_overwrite;
         if ends {
@@ -59,8 +59,8 @@ impl super::Upload {
         ends
     }
 
-    /// What stands at the key and tells no more than the MD5s of its parts is compared in parts of its own length, where
-    /// that is one which an interrupted upload of the source would have had.
+    /// What stands at the key and tells no more than the MD5s of its parts is compared in parts of its own length,
+    /// where that is one which an interrupted upload of the source would have had.
     fn part_len_of_candidate(&self, part_len: u64) -> u64 {
         let object = self.key.candidate().filter(|o| self.config.part_len.is_none() && self.common_crc(o).is_none());
         let Some(composite) = object.and_then(|o| o.composite) else { return part_len };
@@ -69,8 +69,8 @@ impl super::Upload {
         lengths.find(|&len| plan::count(length, len) == composite.count).unwrap_or(part_len)
     }
 
-    /// What is longer than the parts that are asked for goes in parts, unless a request with the whole may be at work: what
-    /// it makes could not be told from what the parts make.
+    /// A source that is longer than the parts that are asked for goes in parts, unless a request with the whole may be
+    /// at work: the object that it makes could not be told from the one that the parts make.
     pub(super) fn single_max(&self) -> u64 {
         let asked = self.config.part_len.filter(|_| !self.writing.is_in_doubt()).unwrap_or(u64::MAX);
         self.config.single_max.min(asked).min(self.config.limits.single_max)
@@ -90,8 +90,8 @@ impl super::Upload {
 
     // ---- what is computed --------------------------------------------------------------------------------------
 
-    /// Which digests are computed of the parts that are sent or read now. Where one is enough the others are spared: they
-    /// cost more than everything else that is done with a byte.
+    /// Which digests are computed of the parts that are sent or read now. Where one is enough the others are spared:
+    /// they cost more than everything else that is done with a byte.
     pub(super) fn kinds(&self) -> Vec<DigestKind> {
         let one = match self.phase.stage() {
             Stage::Compare => self.key.candidate().and_then(|object| self.common_crc(object)),
@@ -224,7 +224,7 @@ impl super::Upload {
             return;
         }
         if fault.maybe_done() {
-            // There may be an upload now that nobody knows the id of: it is remembered, and another one is begun.
+            // The store may have an upload now whose id is lost: that is remembered, and another one is begun.
             self.attempts.drop_current();
             self.leftovers.add_nameless();
             self.attempts.because(Restart::IntentOnly);
@@ -255,8 +255,8 @@ impl super::Upload {
         self.record(vec![Record::Created { attempt: number, upload_id, checksum }]);
     }
 
-    /// The attempt is left: what it holds in the store is owed an abort, and another one begins. `gone`: the store holds
-    /// nothing of it any more.
+    /// The attempt is left: what it holds in the store is owed an abort, and another one begins. `gone`: the store
+    /// does not know it any more.
     pub(super) fn new_attempt(&mut self, reason: Restart, gone: bool) {
         self.note(Note::Restarted { reason, discarded: self.parts.acknowledged() });
         self.run.stop_sends();

@@ -2,7 +2,7 @@
 //!
 //! [`Budget`] counts failures for one run: those of requests that carry the upload forward, those of questions, and
 //! refusals for the sake of credentials or clock, which the driver renews before the next request. It also knows which
-//! requests were under way when another one failed: their failures say nothing new. The numbers are in
+//! requests were under way when another one failed: their failures are not counted. The numbers are in
 //! [`retry`](crate::retry).
 
 use super::config::Config;
@@ -76,14 +76,14 @@ impl Budget {
         self.retry.failures()
     }
 
-    /// The request with this ticket was refused for the sake of credentials or clock, which have been renewed: it is sent
-    /// again at once, a few times. Whether it was that. `last`: the last ticket that was given out.
+    /// The request with this ticket was refused for the sake of credentials or clock, which have been renewed: it is
+    /// sent again at once, a few times. Whether it was that. `last`: the last ticket that was given out.
     pub(super) fn renewed(&mut self, ticket: Ticket, last: Ticket, fault: &Fault) -> bool {
         if !matches!(fault, Fault::Expired | Fault::Skewed | Fault::Amended) {
             return false;
         }
         if ticket > self.renewed_at {
-            // Requests that were sent before the last renewal say nothing about it.
+            // Requests that were sent before the last renewal do not tell of it.
             self.renewals += 1;
             self.renewed_at = last;
         }

@@ -20,7 +20,7 @@ pub(super) fn same(a: &[Digest], b: &[Digest]) -> Option<bool> {
 pub(super) enum Shown {
     /// It is these bytes.
     Same(Verified),
-    /// It has the length, or tells none, and nothing that bytes could be compared by.
+    /// It has the length, or tells none, and tells no digest that bytes could be compared by.
     Nothing,
     /// It is something else.
     Different { expected: Option<Digest>, actual: Option<Digest> },
@@ -56,7 +56,7 @@ pub(super) fn bare(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
 }
 
-/// Whether a digest is nothing but the ETag, read as an MD5.
+/// Whether a digest is just the ETag, read as an MD5.
 pub(super) fn is_etag(digest: &Digest, etag: &str) -> bool {
     digest.kind() == DigestKind::Md5 && digest.hex().eq_ignore_ascii_case(bare(etag))
 }
@@ -81,7 +81,8 @@ pub(super) fn is_before(object: &ObjectFacts, before: &Before) -> bool {
         && same_write(old, object).unwrap_or(old.digests == object.digests)
 }
 
-/// Whether what is told of an object is never told of one that was made as ours is: of so many parts (0: in one request).
+/// Whether what is told of an object is never told of one that was made as ours is: of so many parts (0: in one
+/// request).
 pub(super) fn is_made_otherwise(object: &ObjectFacts, whole: &Whole, parts: u32) -> bool {
     let tells = |kind| object.digests.iter().any(|d| d.kind() == kind);
     // One digest alone was computed because the store keeps it: and it tells something else.

@@ -39,9 +39,9 @@ impl Limits {
     };
 }
 
-/// How long parts are where the caller does not say: a two hundredth of the source, rounded up to a power of two, within these
-/// bounds. Short parts, since
-/// an interruption costs what is on the way of them; not shorter, since each costs a request.
+/// How long parts are where the caller does not say: a two hundredth of the source, rounded up to a power of two,
+/// within these bounds. Short parts, since an interruption costs what is on the way of them; not shorter, since each
+/// costs a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartLengths {
     /// The least, in bytes; what is not longer goes in one request.

@@ -38,8 +38,8 @@ pub struct ObjectFacts {
     pub version: Option<String>,
     /// Digests of the whole object that the store vouches for.
     pub digests: Vec<Digest>,
-    /// The ETag read as a digest of parts' digests, when it has the form of one and nothing (KMS, SSE-C) speaks against
-    /// it: MD5 of the parts' MD5s, and their count.
+    /// The ETag read as a digest of parts' digests, when it has the form of one and no encryption (KMS, SSE-C) speaks
+    /// against it: MD5 of the parts' MD5s, and their count.
     pub composite: Option<Composite>,
     /// Metadata, content type, storage class or other headers that were asked for differ from what stands there.
     pub dressed_differently: bool,
@@ -92,7 +92,7 @@ pub enum Restart {
     ChecksumRefused,
     /// The object was stored, and has been removed or replaced before that was told.
     ObjectGone,
-    /// No part arrived before the run that sent them was interrupted: nothing is lost, and shorter ones may arrive.
+    /// No part arrived before the run that sent them was interrupted: no byte is lost, and shorter ones may arrive.
     ShorterParts,
 }
 

@@ -1,8 +1,8 @@
 //! Removing what was given up, winding down, the end.
 //!
-//! An upload that was given up stays in the journal until the store has confirmed that nothing of it is left: the record
-//! that it is given up is durable, no part of it is on its way, then it is aborted, and its list is asked until the store
-//! does not know it any more. What cannot be removed within a few tries is left to a later start.
+//! Uploads that were given up are removed beside everything else ([`Leftovers`](super::leftovers::Leftovers) says how).
+//! A run that ends stops its steps, waits for their answers, records an upload's id that came meanwhile, and syncs what
+//! it recorded. The journal goes when the store holds no upload that only the journal knows.
 
 use super::jobs::{Lane, Main};
 use super::journal::{self, Record};
@@ -62,7 +62,7 @@ impl super::Upload {
         !self.writing.is_in_doubt() && self.attempts.is_recorded_put()
     }
 
-    /// The store refused to begin, and the journal tells of nothing else.
+    /// The store refused to begin, and the journal tells of no other upload.
     fn is_worthless(&self) -> bool {
         use Failure::{Denied, NoSuchBucket, Rejected};
         let refused = matches!(self.phase.failure(), Some(NoSuchBucket | Denied(_) | Rejected(_)));
@@ -138,7 +138,7 @@ impl super::Upload {
             return;
         }
         if self.phase.is_at(Stage::Created) {
-            return self.record_created(); // or nobody would know it
+            return self.record_created(); // its id would be lost otherwise
         }
         if self.single_refused() && self.is_worthless() {
             self.attempts.drop_current();

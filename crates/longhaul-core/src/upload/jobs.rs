@@ -1,8 +1,8 @@
 //! Which answers are awaited, and for what?
 //!
-//! All steps under way are jobs of one list. One at a time is *the* step of the run ([`Lane::Main`]); beside it parts are
-//! sent and read, records are written that the run does not wait for, and uploads that were given up are removed, one
-//! step at a time.
+//! All steps under way are jobs of one list. One at a time is *the* step of the run ([`Lane::Main`]); beside it parts
+//! are sent and read, records are written that the run does not wait for, and uploads that were given up are removed,
+//! one step at a time.
 
 use super::leftovers::Removal;
 use super::step::{Heard, Step};

@@ -1,7 +1,7 @@
 //! What is in the checkpoint of an upload? The records, and what they fold into.
 //!
-//! Framing is in `frame`, with kind 2 in the header; `docs/journal.md` draws every record byte by byte. A record about a
-//! part is no promise: the store's list is the truth, and the record says what the part was when it was read.
+//! Framing is in `frame`, with kind 2 in the header; `docs/journal.md` draws every record byte by byte. A record about
+//! a part is no promise: the store's list is the truth, and the record says what the part was when it was read.
 
 use super::facts::{Composite, ObjectFacts, Restart, SourceFacts};
 use crate::digest::{Digest, DigestKind};
@@ -22,7 +22,7 @@ pub struct Intent {
     pub region: String,
     /// A callback was asked for, and is not stored.
     pub callback: bool,
-    /// Whoever cancels it later is to leave its parts in the store.
+    /// A later cancel is to leave its parts in the store.
     pub keep_parts: bool,
 }
 
@@ -102,7 +102,7 @@ pub enum Record {
         /// Why; `None`: it was cancelled.
         reason: Option<Restart>,
     },
-    /// The store confirmed that nothing of the attempt is left.
+    /// The store confirmed that the attempt's upload is gone with all its parts.
     Aborted {
         /// Which attempt.
         attempt: u32,
@@ -121,7 +121,7 @@ pub enum Before {
     /// It could not be looked at.
     #[default]
     Unknown,
-    /// Nothing.
+    /// No object.
     Absent,
     /// This object.
     Object(Box<ObjectFacts>),
@@ -150,7 +150,7 @@ pub struct Attempt {
     pub before: Before,
     /// It was given up.
     pub abandoned: bool,
-    /// Nothing of it is left in the store.
+    /// The store does not have it any more.
     pub aborted: bool,
     /// The object was found stored.
     pub stored: bool,
@@ -193,7 +193,7 @@ pub struct Recovered {
     pub readable: Readable,
 }
 
-/// Attempts without an upload's id that are remembered: each says only that there may be an upload that nobody knows.
+/// Attempts without an upload's id that are remembered: each says only that there may be an upload whose id is lost.
 const NAMELESS_MAX: usize = 16;
 /// Reasons that are remembered.
 const HISTORY_MAX: usize = 64;
@@ -287,7 +287,7 @@ impl Recovered {
                     && last.attempt != attempt
                     && earlier.iter().any(|a| a.attempt == attempt)
                 {
-                    self.attempts.retain(|a| a.attempt != attempt); // nothing of it is left
+                    self.attempts.retain(|a| a.attempt != attempt); // the store does not have it any more
                 }
             }
             Record::Stored { attempt } => {
@@ -332,7 +332,7 @@ impl Recovered {
 }
 
 impl Attempt {
-    /// Whether an upload of it, or one that nobody knows the id of, may be left in the store.
+    /// Whether an upload of it, or one whose id is lost, may be left in the store.
     pub fn may_be_left(&self) -> bool {
         self.part_len > 0 && !self.aborted && !self.stored
     }

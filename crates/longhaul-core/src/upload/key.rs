@@ -1,9 +1,9 @@
 //! What stands at the key, and whose is it?
 //!
-//! [`KeyView`] remembers what a look showed before this upload writes there, and everything that a request of this upload may
-//! have made of it. Held against that, an object is ours, was there before, or is another writer's: [`Standing`]. Once a
-//! request of ours may have written the object, the key is *guarded*: what stands there and is not ours must not be
-//! overwritten.
+//! [`KeyView`] remembers what a look showed before this upload writes there, and everything that a request of this
+//! upload may have made of it. Held against that, an object is ours, was there before, or is another writer's:
+//! [`Standing`]. Once a request of ours may have written the object, the key is *guarded*: what stands there and is not
+//! ours must not be overwritten.
 
 use super::compare::{Shown, is_before, is_made_otherwise, same, same_write, shown};
 use super::journal::{Before, Whole};
@@ -15,8 +15,8 @@ use crate::words::Millis;
 /// What was seen at the key this long ago, in milliseconds, is still what stands there as far as we care: older news is
 /// asked for again before the object is written.
 const FRESH_MS: Millis = 10_000;
-/// Tries for the first look: it only spares work, so that not much is spent on it (two seconds on average). A store that
-/// refuses half of all requests answers one of these, but for once in 64 times.
+/// Tries for the first look: it only spares work, so that not much is spent on it (two seconds on average). A store
+/// that refuses half of all requests answers one of these, but for once in 64 times.
 const LOOK_TRIES: u32 = 6;
 
 /// What this run knows of the key.
@@ -33,8 +33,8 @@ pub(super) struct KeyView {
     contested: bool,
     /// The object of a receipt that fits the source.
     receipt: Option<Box<ObjectFacts>>,
-    /// What this upload was found to have stored before the source, or this run, went on: no second transfer, whatever
-    /// was asked for.
+    /// What this upload was found to have stored before the source, or this run, went on: it is not sent a second
+    /// time, even where that was asked for.
     stored: Option<Whole>,
     /// What earlier attempts may have made of the key: ours, if it comes to stand there.
     earlier: Vec<Whole>,
@@ -47,9 +47,9 @@ pub(super) enum Standing {
     Ours(Box<ObjectFacts>, Verified),
     /// The whole, which stood there before as well.
     Already(Box<ObjectFacts>, Verified),
-    /// The length of the whole, not what stood there before, and nothing to compare bytes by.
+    /// The length of the whole, not what stood there before, and no digest to compare bytes by.
     Perhaps(Box<ObjectFacts>),
-    /// What stood there before, or nothing.
+    /// What stood there before; or no object, as before.
     AsBefore,
     /// Another writer's object.
     Other(Box<ObjectFacts>),
@@ -60,7 +60,7 @@ pub(super) enum Standing {
 /// What an object that is there before anything is sent is good for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Worth {
-    /// A receipt says that it is the source: nothing has to be sent, nor read.
+    /// A receipt says that it is the source: it has to be neither sent nor read.
     Known(ObjectFacts, Verified),
     /// It may be the source: that has to be read.
     Candidate,
@@ -123,8 +123,8 @@ impl KeyView {
 
     // ---- before anything is sent -------------------------------------------------------------------------------
 
-    /// Judges what stands there while nothing of an earlier run is gone on with. `asked`: the caller wants it sent
-    /// whatever stands there, unless it is ours.
+    /// Judges what stands there while no attempt of an earlier run is gone on with. `asked`: the caller wants the
+    /// source sent all the same, unless that object is ours.
     pub(super) fn weigh(&mut self, object: ObjectFacts, source: &SourceVersion, asked: bool) -> Worth {
         let ours = self.stored.take().is_some_and(|whole| matches!(shown(&object, &whole), Shown::Same(_)));
         let fits = object.len.is_none_or(|len| len == source.len());
@@ -155,7 +155,7 @@ impl KeyView {
             Shown::Same(verified) => Some(verified),
             Shown::Different { .. } => None,
             Shown::Nothing if is_made_otherwise(object, whole, parts) => None,
-            // Nothing to compare bytes by. Where the receipt was written, it knows the write.
+            // No digest to compare bytes by. The receipt, if it was written, knows the write.
             Shown::Nothing => {
                 let written = self.receipt.as_ref().and_then(|receipt| same_write(receipt, object));
                 (written != Some(false)).then_some(Verified::Length)

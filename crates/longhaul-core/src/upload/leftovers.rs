@@ -1,9 +1,9 @@
 //! What was given up and may still be in the store?
 //!
-//! An upload that was given up stays in the journal until the store has confirmed that it is gone with all its parts: the
-//! record that it is given up is durable, no part of it is on its way, then it is aborted, and its list is asked until the
-//! store does not know it any more. [`Leftovers`] says the next step towards that, one at a time, and leaves to a later
-//! start what cannot be removed within a few tries.
+//! An upload that was given up stays in the journal until the store has confirmed that it is gone with all its parts.
+//! First the record that it is given up is durable, and none of its parts is on its way any more. Then it is aborted,
+//! and its list is asked for until the store does not know it any more. [`Leftovers`] says the next step towards that,
+//! one at a time, and leaves to a later start what cannot be removed within a few tries.
 
 use super::journal::Record;
 use super::step::{Fault, Heard, Note, Restart, Step};
@@ -111,7 +111,7 @@ impl Leftovers {
         self.all.iter().any(|leftover| leftover.upload.in_doubt && !leftover.is_over())
     }
 
-    /// Whether the store holds nothing any more that only the journal knows.
+    /// Whether the store has no upload any more that only the journal knows.
     pub(super) fn are_gone(&self) -> bool {
         self.nameless == 0 && self.all.iter().all(|leftover| leftover.state == RemovalState::Over)
     }

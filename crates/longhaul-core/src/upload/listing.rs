@@ -1,8 +1,8 @@
 //! How far is the store's list of parts read, and what is not in it?
 //!
 //! [`PartList`] goes through the pages, and keeps count of the parts that were acknowledged and that the list has
-//! otherwise or not at all. These count until the list is read: a page alone proves no loss. What a listed part is worth
-//! is judged by the [`Parts`].
+//! otherwise or not at all. These count until the list is read: a page alone proves no loss. What a listed part is
+//! worth is judged by the [`Parts`].
 
 use std::collections::BTreeSet;
 
@@ -94,8 +94,8 @@ impl PartList {
         }
     }
 
-    /// A page was read. `next`: where the store says that the next one begins; a store that lists behind the last of
-    /// `count` parts has nothing more to say.
+    /// A page was read. `next`: where the store says that the next one begins; the list of a store that
+    /// goes on behind the last of `count` parts is read.
     pub(super) fn turn(&mut self, next: Option<u32>, count: u32) -> Page {
         match next.filter(|next| *next < count) {
             None => Page::Last,
@@ -122,8 +122,8 @@ impl PartList {
         ListSummary { is_bare: empty && lost == 0, is_again, loss }
     }
 
-    /// Complete named a part that the store does not have, or has otherwise: the list is read again, unless that was done
-    /// often enough.
+    /// Complete named a part that the store does not have, or has otherwise: the list is read again, unless that was
+    /// done often enough.
     pub(super) fn may_begin_again(&mut self) -> bool {
         self.again += 1;
         self.after = 0;

@@ -2,8 +2,8 @@
 //!
 //! [`Upload`] is one run: from a start (fresh or after any kind of end) to one [`Finish`]. A driver drains
 //! [`next_step`](Machine::next_step) after everything it tells ([`hear`](Machine::hear), [`wake`](Machine::wake),
-//! [`command`](Machine::command)). Nothing here waits: each event updates what is known, then `advance` looks at all of
-//! it and gives the steps that may go now.
+//! [`command`](Machine::command)). An upload never waits: each event updates what is known, then `advance` looks at
+//! all of it and gives the steps that may go now.
 //!
 //! ```text
 //!  Open ──► Look ──► the same is there already ───────────────────────────────────────────┐
@@ -17,17 +17,28 @@
 //!   └──► settle what an earlier run left unanswered ──────────────────────► ▲
 //! ```
 //!
-//! One thing at a time is *the* step of the run (`main`); parts are sent and read beside it while the run is at `Send`;
-//! uploads that were given up are removed in a lane of their own.
+//! An upload is made of organs. Each has a file with its fields, its rules and its tests, is told what happened, and
+//! gives a verdict; it never sees the others but as arguments.
 //!
-//! * [`mod@self`]: what is known, tickets, the one place where steps are chosen (`advance`).
-//! * [`config`](Config): what a run is told at its start, and all defaults. `plan`: the length of parts. `ramp`: how many
-//!   of them at once.
-//! * `start`: what was found, what stands at the key, and whether anything has to be sent at all.
-//! * `parts`: who sends and reads what; the store's list; which version of the source it all is.
-//! * `settle`: the request that writes the object, its answer, and how a lost one is settled. `compare`: is it ours?
-//! * `finish`: removing what was given up, winding down, the end.
-//! * [`journal`]: what is in the checkpoint.
+//! | question | organ |
+//! |---|---|
+//! | Which steps are under way, in which lane? | `jobs`, over the [`run`](crate::run) that downloads have as well |
+//! | Where is the run, and how does it end? | `phase` |
+//! | Which version of the source is it? | `source` |
+//! | What stands at the key, and whose is it? | `key`; `compare`: what objects and parts show |
+//! | Under which number and id does it go to the store? | `attempt` |
+//! | Which parts does the store have, and are they the source's? | `parts`, its list: `listing`, their length: `plan` |
+//! | What has to stand there in the end, and does it? | `writing` |
+//! | What became of a lost answer? | `settling` |
+//! | What was given up and may still be in the store? | `leftovers` |
+//! | What does the journal hold? | `papers`, in the records of [`journal`] |
+//! | How many parts at once? | `ramp` |
+//! | Is a request sent again, and when? | `budget` |
+//!
+//! What follows from a verdict is the run's. It hears and chooses in this file (`advance` is the one place where steps
+//! are chosen); its branches stand in five chapters: `start` (what was found, and what stands at the key), `begin` (one
+//! request or several, the same already, a new upload), `send` (parts and the store's list), `write` (the request that
+//! writes the object, and lost answers), `finish` (removing what was given up, winding down).
 //!
 //! It does not know what a request looks like, how it is signed, or where files are.
 
@@ -131,7 +142,7 @@ impl Upload {
         run
     }
 
-    /// Whether the end is decided: what is heard from now on changes nothing of it.
+    /// Whether the end is decided: no later answer changes it.
     pub fn is_ending(&self) -> bool {
         self.phase.is_decided()
     }
@@ -149,8 +160,8 @@ impl Upload {
         self.run.in_flight()
     }
 
-    /// Bytes per second that the host acknowledged in this run; 0 when parts were sent and none was acknowledged; `None` when
-    /// there were too few to tell. What the next upload to this host is told as [`Config::goodput_known`].
+    /// Bytes per second that the host acknowledged in this run; 0 when parts were sent and none was acknowledged;
+    /// `None` when there were too few to tell. What the next upload to this host is told as [`Config::goodput_known`].
     pub fn goodput(&self) -> Option<u64> {
         self.ramp.learned()
     }
@@ -345,7 +356,7 @@ impl Upload {
         self.budget.renewed(ticket, self.run.last_ticket(), fault)
     }
 
-    /// A question that carries nothing forward was not answered: it is asked again after a while, or the run fails.
+    /// A question, which carries no byte forward, was not answered: it is asked again after a while, or the run fails.
     fn asked_in_vain(&mut self, fault: Fault) {
         let verdict = self.budget.unanswered(self.run.now(), fault);
         if let Some(note) = self.go_on(verdict) {
@@ -402,7 +413,7 @@ impl Machine for Upload {
         self.advance();
     }
 
-    /// The caller wants something. Nothing is heeded any more once the object is known to be stored.
+    /// The caller wants something. No command is heeded once the object is known to be stored.
     fn command(&mut self, now: Millis, command: Command) {
         self.run.tick(now);
         if self.phase.command(command) {

@@ -1,7 +1,7 @@
 //! What does the journal hold, and is it on disk?
 //!
-//! [`Papers`] makes the steps that write the journal, and remembers whether there is one, whether it says what the upload
-//! is of, and whether it holds records that a power cut may still take.
+//! [`Papers`] makes the steps that write the journal, and remembers whether there is one, whether it says what the
+//! upload is of, and whether it holds records that a power cut may still take.
 
 use super::journal::{Intent, Record};
 use super::step::Step;

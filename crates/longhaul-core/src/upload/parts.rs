@@ -1,20 +1,20 @@
 //! Which parts does the store have, and are they the source's?
 //!
-//! The store's list is the truth about what is in the store; digests of what was read are the truth about what it should
-//! be. A part counts when both agree. Where the store tells no digest, its ETag is the part's name: one that is listed
-//! under the ETag that it was acknowledged with is that part, and no other writer's.
+//! The store's list is the truth about what is in the store; digests of what was read are the truth about what it
+//! should be. A part counts when both agree. Where the store tells no digest, its ETag is the part's name: one that is
+//! listed under the ETag that it was acknowledged with is that part, and no other writer's.
 //!
-//! Which version of the source a part is of is told by the source's facts before the part was read ([`Freshness`]). What
-//! was read under other facts is read again beside the sending. What was read too early is read once more after
-//! everything was sent: two readings that agree, the second of all parts begun after the first of all parts ended, are of
-//! one state of the source. Such second readings are *closing*.
+//! Which version of the source a part is of is told by the source's facts before the part was read ([`Freshness`]).
+//! What was read under other facts is read again beside the sending. What was read too early is read once more after
+//! everything was sent: two readings that agree, the second of all parts begun after the first of all parts ended, are
+//! of one state of the source. Such second readings are *closing*.
 //!
 //! | a part is | when |
 //! |---|---|
 //! | to be sent | the store does not have it, or not as it was read |
 //! | to be read | it has to be read before it counts, or once more |
-//! | young | it was read while the source's times proved nothing |
-//! | closing | it was read again after everything was sent, which proves it as long as nothing more is sent |
+//! | young | it was read when the source's times proved no version |
+//! | closing | it was read again after everything was sent, which proves it as long as no more is sent |
 //! | acknowledged | the store has it, and it is what was read |
 //!
 //! No event looks at all parts, but for a change of the source and the last page of a list.
@@ -51,7 +51,7 @@ struct PartEntry {
 enum RecordedAs {
     #[default]
     No,
-    /// As read while the source's times proved nothing.
+    /// As read when the source's times proved no version.
     Young,
     /// As proven by them.
     Firm,
@@ -418,8 +418,8 @@ impl Parts {
         Agreement { agrees, compared, told }
     }
 
-    /// What the store has under this number, or has not, is of no use: it is sent again, now or (when it counts) once the
-    /// list is read. `None`: it counts.
+    /// What the store has under this number, or has not, is of no use: it is sent again, now or (when it counts) once
+    /// the list is read. `None`: it counts.
     pub(super) fn drop_listed(&mut self, number: u32) -> Option<LostPart> {
         let bytes = self.bytes_of(number);
         let state = self.state(number)?;

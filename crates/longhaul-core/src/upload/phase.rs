@@ -1,7 +1,7 @@
 //! Where is the run, and how does it end?
 //!
-//! A run has a [`Stage`], named after what is to be done next, or is being done. Beside that it goes on, winds down, has
-//! stopped everything and removes what it left in the store, or is over. Once the object is known to be stored, the
+//! A run has a [`Stage`], named after what is to be done next, or is being done. Beside that it goes on, winds down,
+//! has stopped everything and removes what it left in the store, or is over. Once the object is known to be stored, the
 //! [`StoredOutcome`] is kept until the last step tells it, and neither a pause nor a cancel comes in time.
 
 use super::step::{Failure, Finish, ObjectFacts, Verified};
@@ -71,7 +71,7 @@ enum Course {
 pub(super) struct StoredOutcome {
     pub(super) object: ObjectFacts,
     pub(super) verified: Verified,
-    /// Whether nothing had to be transferred.
+    /// Whether the object was there already, and no byte had to be sent.
     pub(super) already: bool,
     pub(super) callback_failed: bool,
     /// Whether a receipt has to be written.
@@ -150,7 +150,7 @@ impl Phase {
         }
     }
 
-    /// The run could not be opened: there is nothing to pause or discard.
+    /// The run could not be opened, so that a pause or cancel would do no work.
     pub(super) fn fail_to_open(&mut self, failure: Failure) {
         self.course = Course::WindingDown(EndReason::Fail(failure));
     }
@@ -180,7 +180,7 @@ impl Phase {
         self.course = Course::Discarding;
     }
 
-    /// The run is over; what the last step says of a run that wound down. `clean`: nothing of it is left.
+    /// The run is over; what the last step says of a run that wound down. `clean`: the store has no more of it.
     pub(super) fn finish(&mut self, clean: bool) -> Finish {
         match std::mem::replace(&mut self.course, Course::Over) {
             Course::WindingDown(EndReason::Fail(failure)) => Finish::Failed(failure),

@@ -1,8 +1,8 @@
 //! How is a source divided into parts?
 //!
-//! All parts have one length but the last, which may be shorter. The length is what the caller asks for, or a two hundredth
-//! of the source, rounded up to a power of two within the usual bounds, as long as that keeps the number of parts within the store's limit, or the least
-//! multiple of a MiB that does.
+//! All parts have one length but the last, which may be shorter. The length is what the caller asks for. Otherwise it
+//! is a two hundredth of the source, rounded up to a power of two within the usual bounds, as long as that keeps the
+//! number of parts within the store's limit; or the least multiple of a MiB that does.
 
 use super::config::{Limits, PartLengths};
 use super::journal::PART_NUMBER_MAX;
@@ -11,8 +11,8 @@ use crate::ranges::Range;
 
 const MIB: u64 = 1 << 20;
 
-/// At most so many parts, as long as these are shorter than the usual maximum: with 390 of 1 GiB, requests cost a fast line
-/// a sixth of its goodput.
+/// At most so many parts, as long as these are shorter than the usual maximum: with 390 of 1 GiB, requests cost a fast
+/// line a sixth of its goodput.
 const PARTS_USUAL: u64 = 200;
 
 /// The length of all parts but the last for a source of `len` bytes.

@@ -1,16 +1,16 @@
 //! How many parts at once?
 //!
 //! A part counts when it was acknowledged: what is on its way when a run is interrupted is lost. [`Ramp`] begins with
-//! one part, so that an interruption costs no more than that, and doubles the number as long as the acknowledged goodput
-//! grows by a tenth or more. What does not pay is taken back. At no time is more on the way than the line brings in
-//! [`AT_RISK_MS`].
+//! one part, so that an interruption costs no more than that, and doubles the number as long as the acknowledged
+//! goodput grows by a tenth or more. What does not pay is taken back. At no time is more on the way than the line
+//! brings in [`AT_RISK_MS`].
 //!
-//! Only acknowledgements are counted. What was handed to the network says nothing: a new connection swallows what its
-//! send buffer holds, and looks like growth.
+//! Only acknowledgements are counted. Bytes that were handed to the network are no measure: a new connection swallows
+//! what its send buffer holds, and looks like growth.
 //!
 //! What an earlier upload to the same host reached lets a new one begin with more at once. An upload that was
-//! interrupted begins with one part, whatever was reached before: otherwise interruptions in short order would cost the
-//! same parts for ever.
+//! interrupted begins with one part, even to a host that took more: otherwise interruptions in short order would cost
+//! the same parts for ever.
 
 use crate::pace::{Connections, Pace, Seen};
 use crate::words::Millis;

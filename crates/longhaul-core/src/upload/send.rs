@@ -1,7 +1,7 @@
 //! Who sends and reads which part, and what follows from the answers.
 //!
-//! Parts are sent, and read beside that, as long as there is work; what is then still unproven is read once more. What an
-//! answer is worth is judged by the [`Parts`](super::parts::Parts), the store's list by the
+//! Parts are sent, and read beside that, as long as there is work; what is then still unproven is read once more. What
+//! an answer is worth is judged by the [`Parts`](super::parts::Parts), the store's list by the
 //! [`PartList`](super::listing::PartList), the version by the [`SourceVersion`](super::source::SourceVersion).
 
 use super::jobs::{Lane, Main, Owner, PartJob};
@@ -160,7 +160,7 @@ impl super::Upload {
                 self.settle_from(fault);
             }
             Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
-            // Nothing is lost by beginning anew without the checksums, which may be what is refused.
+            // The checksums may be what is refused, and no part is lost by beginning anew without.
             _ if fault.may_be_about_checksums()
                 && self.attempts.checksum().is_some()
                 && self.parts.acknowledged_count() == 0 =>
@@ -185,7 +185,7 @@ impl super::Upload {
     }
 
     /// A request failed before it took anything. While others are served, that is no failure of the upload: the store,
-    /// or somebody on the way, allows no more of them. Whether it was so.
+    /// or a proxy on the way, allows no more of them. Whether it was so.
     fn refused_one_more(&mut self, sent: u64, fault: &Fault) -> bool {
         let others = || self.run.sends_of(self.attempts.number());
         let refusal = matches!(fault, Fault::Busy { .. }) || matches!(fault, Fault::Net { .. }) && sent == 0;
@@ -356,7 +356,7 @@ impl super::Upload {
         self.phase.go(Stage::Send);
     }
 
-    /// An earlier run began the attempt, and no part of it arrived before that run ended: nothing is lost by beginning
+    /// An earlier run began the attempt, and no part of it arrived before that run ended: no part is lost by beginning
     /// anew with shorter ones. Whether it is so.
     fn shorten(&mut self) -> bool {
         let (length, part_len) = (self.parts.len(), self.parts.part_len());

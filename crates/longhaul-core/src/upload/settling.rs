@@ -27,7 +27,7 @@ const OFF_BEATS: u32 = 3;
 /// What is being found out about a lost answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settling {
-    /// Since when; `None`: nothing is being settled.
+    /// Since when; `None`: no answer is being settled.
     since: Option<Millis>,
     next_at: Millis,
     pause_ms: Millis,
@@ -39,8 +39,8 @@ pub(super) struct Settling {
     listed: Option<Presence>,
     /// More looks than are needed are asked before the request that writes the object is sent again; so many follow the
     /// one that is under way. A store that refuses requests in a beat (every second one; two, then none of two) would
-    /// refuse each try, if each came after as many looks: the second try comes after one more, the third after two. What
-    /// these bring counts, and a refusal does as well.
+    /// refuse each try, if each came after as many looks: the second try comes after one more, the third after two.
+    /// What these bring counts, and a refusal does as well.
     off_beat: Option<u32>,
 }
 
@@ -84,7 +84,7 @@ pub(super) enum Question {
 pub(super) enum Fate {
     /// The whole stands at the key. `gone`: the upload does not exist any more.
     Found { object: ObjectFacts, verified: Verified, gone: bool },
-    /// What stands there is ours, as far as anybody can tell.
+    /// What stands there tells no digest, and is taken for ours.
     Believed(ObjectFacts),
     /// Another writer's object stands there. `current`: the whole is of the source as it is now.
     Contested { object: ObjectFacts, current: bool },

@@ -1,12 +1,12 @@
 //! Which version of the source is it?
 //!
-//! [`SourceVersion`] knows the facts that the source shows, and judges bytes by the look that was taken before they were read.
-//! Its words:
+//! [`SourceVersion`] knows the facts that the source shows, and judges bytes by the look that was taken before they
+//! were read. Its words:
 //!
 //! | word | meaning |
 //! |---|---|
 //! | settled | both times of the source are old enough for a later change to show in them |
-//! | firm | bytes that were read under the facts of now, when the source was settled or had been seen with these facts for [`YOUNG_MS`] |
+//! | firm | bytes that were read under the facts of now, when the source was settled or seen with these for `YOUNG_MS` |
 //! | young | bytes that were read under the facts of now, and are not firm |
 //! | touched | the facts have changed since the journal recorded them; the bytes may be the same |
 //! | doubtful | some bytes were read under other facts, or could not be read: the source has to be looked at |
@@ -137,8 +137,8 @@ impl SourceVersion {
         matches!(self.doubt, Doubt::Unreadable(_))
     }
 
-    /// How bytes that were read after the look `before`, by a step of the moment `ordered_at`, stand to the source as it
-    /// shows itself now.
+    /// How bytes that were read after the look `before`, by a step of the moment `ordered_at`, stand to the source as
+    /// it shows itself now.
     pub(super) fn freshness(&self, before: &Looked, ordered_at: Millis) -> Freshness {
         if !self.is_as_in(before) {
             Freshness::Outdated
@@ -269,7 +269,7 @@ impl SourceVersion {
             return SnapshotVerdict::OneVersion { proven: before.settled };
         }
         let last = self.last_snapshot.replace((before.facts, digests.to_vec()));
-        // Snapshots that were digested in different ways say nothing of each other.
+        // Snapshots that were digested in different ways cannot be compared.
         match last.and_then(|(facts, last)| same(&last, digests).map(|same| same && facts == before.facts)) {
             Some(true) => SnapshotVerdict::OneVersion { proven: false },
             Some(false) => SnapshotVerdict::Changed,

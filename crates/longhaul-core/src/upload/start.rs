@@ -114,7 +114,7 @@ impl super::Upload {
 
     // ---- what stands at the key --------------------------------------------------------------------------------
 
-    /// The answer to a look, whatever it was asked for.
+    /// The answer to a look; what the look was for is told by the stage.
     pub(super) fn heard_look(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
         match answer {
             Err(Fault::NoSuchBucket) => return self.fail(Failure::NoSuchBucket),
@@ -134,7 +134,7 @@ impl super::Upload {
     fn first_look(&mut self, answer: Result<Option<ObjectFacts>, Fault>) {
         match answer {
             Err(fault) if self.writing.paperwork().is_some() => match fault {
-                // Whoever may not look has the word of the run that found it stored.
+                // It may not be looked at: the word of the run that found it stored has to do.
                 Fault::Denied(_) | Fault::Rejected(_) => self.finish_paperwork(None, Verified::Answer),
                 fault => self.asked_in_vain(fault),
             },
@@ -151,7 +151,7 @@ impl super::Upload {
         }
     }
 
-    /// Nothing of an earlier run is to be gone on with: is there anything to send?
+    /// No attempt of an earlier run is to be gone on with: is there anything to send?
     pub(super) fn decide(&mut self, object: Option<ObjectFacts>) {
         if let Some(parts) = self.writing.paperwork() {
             match self.is_still_stored(object.as_ref(), parts) {
@@ -177,8 +177,8 @@ impl super::Upload {
         self.divide();
     }
 
-    /// An earlier run found the object stored and was interrupted before it had written that down everywhere. Whether it
-    /// still stands at the key, as far as the store tells.
+    /// An earlier run found the object stored and was interrupted before it had written that down everywhere. Whether
+    /// it still stands at the key, as far as the store tells.
     fn is_still_stored(&self, object: Option<&ObjectFacts>, parts: u32) -> Option<Verified> {
         self.key.still_has(object?, &self.writing.whole_or_default(), parts)
     }

@@ -1,7 +1,8 @@
 //! The words between the upload machine and its driver.
 //!
-//! A driver does each [`Step`] and answers with [`Heard`], quoting the step's [`Ticket`](crate::words::Ticket). Steps on the journal are done
-//! in the order they were given; requests and reads may overlap. Which answer belongs to which step:
+//! A driver does each [`Step`] and answers with [`Heard`], quoting the step's [`Ticket`](crate::words::Ticket). Steps
+//! on the journal are done in the order they were given; requests and reads may overlap. Which answer belongs to which
+//! step (another one breaks law 3):
 //!
 //! | step | answers |
 //! |---|---|
@@ -18,8 +19,12 @@
 //! | `ReadPart` | `PartRead` or `Failed` |
 //! | `Combine` | `Combined` |
 //! | `Record`, `Compact`, `Receipt`, `Forget` | `Done` or `Failed` |
-//! | `Stop` | none of its own: the request with its ticket ends with `Refused(Fault::Stopped)` or as it would have; a `Snapshot` or `ReadPart` ends with `Failed(DiskFault::Interrupted)` or as it would have |
+//! | `Stop` | none of its own |
 //! | `Note`, `Finish` | none |
+//!
+//! A step that was told to stop ends as it would have, or with `Refused(Fault::Stopped)`; a `Snapshot` or `ReadPart`
+//! with
+//! `Failed(DiskFault::Interrupted)`.
 
 pub use super::facts::{Composite, ListedPart, Looked, ObjectFacts, Restart, SourceFacts};
 
@@ -126,14 +131,14 @@ pub enum Step {
     },
     /// Look at the source again.
     CheckSource,
-    /// Read one part of the source and digest it, sending nothing.
+    /// Read one part of the source and digest it, without sending it.
     ReadPart {
         /// Which part.
         part: Part,
         /// Which digests are wanted of it.
         kinds: Vec<DigestKind>,
     },
-    /// From the digests of all parts, in order: those of the whole. Arithmetic, nothing is read.
+    /// From the digests of all parts, in order: those of the whole. Arithmetic: no byte is read.
     Combine {
         /// Length in bytes and digests of each part.
         parts: Vec<(u64, Vec<Digest>)>,
@@ -156,7 +161,7 @@ pub enum Step {
     Receipt(Receipt),
     /// Remove the journal.
     Forget,
-    /// Tell whoever listens.
+    /// Tell the caller.
     Note(Note),
     /// The run is over; the last step.
     Finish(Finish),
@@ -230,7 +235,7 @@ pub enum Heard {
         /// The digest of digests, when every part has an MD5.
         composite: Option<Composite>,
     },
-    /// The store did not do it, or nobody knows whether it did.
+    /// The store did not do it, or it is not known whether it did.
     Refused(Fault),
 }
 
@@ -313,8 +318,8 @@ impl Fault {
         }
     }
 
-    /// Whether this may be how a store says that it does not take a checksum: not with 403, which is a quota or a disabled
-    /// account, nor with 413.
+    /// Whether this may be how a store says that it does not take a checksum: not with 403, which is a quota or a
+    /// disabled account, nor with 413.
     pub fn may_be_about_checksums(&self) -> bool {
         matches!(self, Self::Rejected(status) if !matches!(status, 403 | 413))
     }
@@ -339,15 +344,15 @@ pub enum Verified {
     Whole(crate::digest::DigestKind),
     /// The multipart ETag is the MD5 of the MD5s of what was read.
     Composite,
-    /// Every part's digest matched when it was stored; nothing was told of the whole but its length.
+    /// Every part's digest matched when it was stored; of the whole only its length was told.
     Parts,
-    /// The length is right; the store tells nothing that its bytes could be compared by.
+    /// The length is right; the store tells no digest that its bytes could be compared by.
     Length,
     /// The store said that it is stored; it could not be looked at.
     Answer,
 }
 
-/// News for whoever listens.
+/// News for the caller.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// The source is known.
@@ -401,7 +406,7 @@ pub enum Note {
     Settling,
     /// The upload was given up and removed from the store, or it could not be removed.
     Aborted {
-        /// Whether the store confirmed that nothing of it is left.
+        /// Whether the store confirmed that it is gone with all its parts.
         clean: bool,
     },
 }
@@ -415,7 +420,7 @@ pub enum Finish {
         length: u64,
         /// What was verified.
         verified: Verified,
-        /// Whether nothing had to be transferred.
+        /// Whether the object was there already, and no byte had to be sent.
         already: bool,
         /// What is known of it.
         object: Box<ObjectFacts>,
@@ -426,10 +431,10 @@ pub enum Finish {
     Paused,
     /// Cancelled.
     Discarded {
-        /// The store confirmed that nothing of it is left; otherwise the journal stays as a reminder.
+        /// The store confirmed that it is gone with all its parts; otherwise the journal stays as a reminder.
         clean: bool,
     },
-    /// Failed; the state is kept unless nothing had begun.
+    /// Failed; the state is kept, if there was any.
     Failed(Failure),
 }
 

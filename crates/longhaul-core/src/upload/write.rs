@@ -1,11 +1,9 @@
 //! The request that writes the object (Complete or Put), its answer, and how a lost one is settled.
 //!
-//! Right before the request it is known what stands at the key (`before`), and the journal says durably that the request
-//! is about to be sent and for which whole. A clear answer is held against that whole, and so is what the store shows.
-//! When the answer was lost, a look decides: what is the whole is ours; what still stands there as before means that the
-//! request was not carried out, or is still at work; and anything else is another writer's and is never overwritten. As
-//! long as the store still knows the upload, Complete may be sent again; when it does not, somebody has carried it out,
-//! removed it, or is at work: waiting tells.
+//! Right before the request it is known what stands at the key (`before`), and the journal says durably that the
+//! request is about to be sent and for which whole. A clear answer is held against that whole, and so is what the store
+//! shows. When the answer was lost, looks at the object and the upload go to [`Settling`](super::settling::Settling),
+//! and its verdict is carried out here. Another writer's object is never overwritten.
 
 use super::compare::{Shown, same, shown};
 use super::jobs::Main;
@@ -54,7 +52,7 @@ impl super::Upload {
                 Standing::Ours(object, verified) => return self.found(*object, verified, false),
                 // An earlier attempt may have made it late: the next start knows that from this record only.
                 Standing::AsBefore | Standing::Already(..) => Before::Object(Box::new(object)),
-                // Nothing to compare bytes by: a request of ours is answered late, as far as anybody can tell.
+                // No digest to compare bytes by: it is taken for what a request of ours made, late.
                 Standing::Perhaps(object) if self.writing.is_in_doubt() && self.key.comes_last(&whole) => {
                     return self.stored(*object, Verified::Length, false);
                 }
@@ -133,7 +131,7 @@ impl super::Upload {
         self.conclude(verdict);
     }
 
-    /// What the store shows after a clear answer that told nothing to compare bytes by.
+    /// What the store shows after a clear answer that told no digest to compare bytes by.
     pub(super) fn verify_heard(&mut self, looked: Result<Option<ObjectFacts>, Fault>) {
         if let Err(fault) = &looked
             && fault.may_pass()
@@ -161,8 +159,8 @@ impl super::Upload {
         }
     }
 
-    /// The object that we wrote is not what its parts were. Once, everything is sent again; it may overwrite that object
-    /// and no other.
+    /// The object that we wrote is not what its parts were. Once, everything is sent again; it may overwrite that
+    /// object and no other.
     fn whole_differs(
         &mut self,
         object: ObjectFacts,
@@ -194,8 +192,8 @@ impl super::Upload {
             Fault::NoSuchUpload | Fault::NoSuchKey if !single => self.settle_from(fault),
             Fault::InvalidPart | Fault::Corrupted if self.writing.is_in_doubt() => self.settle_from(fault),
             Fault::InvalidPart if !single => self.list_again(),
-            // The store makes another checksum of its parts than we do of ours: which of them differs? When none does, the
-            // store cannot be told what the whole has to be.
+            // The store makes another checksum of its parts than we do of ours: which of them differs? When none does,
+            // the store cannot be told what the whole has to be.
             Fault::Corrupted if !single && !self.listing.is_again() => self.list_again(),
             Fault::Corrupted if !single && self.attempts.checksum().is_some() => self.drop_checksums(),
             Fault::Exists => self.settle_from(fault),
@@ -254,7 +252,7 @@ impl super::Upload {
             Fault::NoSuchUpload | Fault::NoSuchKey => self.settling.listed(Presence::Gone),
             Fault::Stopped { .. } => {}
             fault if fault.may_pass() => self.asked_in_vain(fault),
-            // Nobody was asked: that says nothing of what there is.
+            // The store was not asked: the upload may be there or not.
             Fault::NoCredentials | Fault::Expired => self.fail(Failure::NeedsCredentials),
             _ => self.settling.listed(Presence::Untold),
         }
@@ -285,8 +283,8 @@ impl super::Upload {
         }
     }
 
-    /// The whole stands at the key, seen and not answered. Unless the upload is `gone`, another writer has put the same bytes
-    /// there, or an earlier attempt has, or the store is late to forget it: what is left of it is removed.
+    /// The whole stands at the key, seen and not answered. Unless the upload is `gone`, another writer has put the same
+    /// bytes there, or an earlier attempt has, or the store is late to forget it: what is left of it is removed.
     fn found(&mut self, object: ObjectFacts, verified: Verified, gone: bool) {
         let believed = gone || self.attempts.is_put();
         if !self.writing.is_in_doubt() || !believed {
@@ -295,13 +293,13 @@ impl super::Upload {
         self.stored(object, verified, false);
     }
 
-    /// Another writer's object stands at the key and is not overwritten. When the source has changed meanwhile it may be what
-    /// the source has now: then there is nothing to do. `current`: the whole is of the source as it is now.
+    /// Another writer's object stands at the key and is not overwritten. When the source has changed meanwhile it may
+    /// be what the source has now: then the run is done. `current`: the whole is of the source as it is now.
     fn contest(&mut self, object: ObjectFacts, current: bool) {
         let whole = self.writing.whole();
         let other = current && whole.is_some_and(|whole| same(&object.digests, &whole.digests) == Some(false));
         let fits = object.len.is_none_or(|len| len == self.source.len()) && !object.dressed_differently;
-        // Somebody waits for the callback of ours.
+        // The caller waits for the callback of ours.
         if other || !fits || self.config.callback {
             return self.fail(Failure::OtherObject);
         }

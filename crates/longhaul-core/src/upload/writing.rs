@@ -1,8 +1,8 @@
 //! What has to stand at the key in the end, and is that what the store shows?
 //!
-//! [`Writing`] has the whole that the request which writes the object is sent for, and whether one may have been carried
-//! out although its answer was lost. A clear answer is held against the whole; one that tells nothing to compare bytes by
-//! is believed when a few looks do not contradict it.
+//! [`Writing`] has the whole that the request which writes the object is sent for, and whether one may have been
+//! carried out although its answer was lost. A clear answer is held against the whole; one that tells no digest to
+//! compare bytes by is believed when a few looks do not contradict it.
 
 use super::compare::{Shown, is_made_otherwise, same_write, shown};
 use super::journal::Whole;
@@ -27,8 +27,8 @@ pub(super) struct Writing {
     answer: Option<ClearAnswer>,
     /// Wholes that did not have the digest of what was sent.
     wrong: u32,
-    /// An attempt of an earlier run was found stored, and only its paperwork lacks; of how many parts it was made (0: it
-    /// went in one request).
+    /// An attempt of an earlier run was found stored, and only its paperwork lacks; of how many parts it was made (0:
+    /// it went in one request).
     paperwork: Option<u32>,
 }
 
@@ -65,7 +65,7 @@ impl Writing {
         self.whole.as_ref()
     }
 
-    /// The same; nothing of no length while it is not known.
+    /// The same; an empty one while it is not known.
     pub(super) fn whole_or_default(&self) -> Whole {
         self.whole.clone().unwrap_or_default()
     }
@@ -94,7 +94,7 @@ impl Writing {
         self.proven &= firm;
     }
 
-    /// The source's facts as they are written down with the whole: without times while these prove nothing.
+    /// The source's facts as they are written down with the whole: without times while these prove no version.
     pub(super) fn proven_facts(&self, facts: SourceFacts) -> SourceFacts {
         if self.proven { facts } else { SourceFacts { mtime_ns: 0, ctime_ns: 0, ..facts } }
     }
@@ -161,8 +161,9 @@ impl Writing {
         }
     }
 
-    /// What the store shows after a clear answer that told nothing to compare bytes by. `parts_proven`: it vouched for
-    /// every part. `parts`: how many there are; 0: it was one request. An answer that will not come leaves the clear one.
+    /// What the store shows after a clear answer that told no digest to compare bytes by. `parts_proven`: it vouched
+    /// for every part. `parts`: how many there are; 0: it was one request. An answer that will not come leaves the
+    /// clear one.
     pub(super) fn looked(
         &mut self,
         key: &KeyView,
