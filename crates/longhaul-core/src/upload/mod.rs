@@ -250,56 +250,54 @@ impl Upload {
         if matches!(main, Main::Look | Main::List | Main::Probe) && !failed {
             self.budget.answered();
         }
+        match heard {
+            Heard::Refused(fault) if self.renewed(ticket, &fault) => {}
+            Heard::Refused(fault) => self.main_refused(main, fault),
+            Heard::Failed(fault) => self.main_failed(main, fault),
+            heard => self.main_answered(main, heard),
+        }
+    }
+
+    fn main_answered(&mut self, main: Main, heard: Heard) {
         match (main, heard) {
             (Main::Open, Heard::Opened(found)) => self.open(*found),
-            (Main::Open, Heard::Failed(fault)) => {
-                self.phase.fail_to_open(Failure::Disk { fault, during: "open" });
-            }
             (Main::Look, Heard::Object(object)) => self.heard_look(Ok(Some(*object))),
-            (Main::Look, Heard::Refused(Fault::NoSuchKey | Fault::NoSuchUpload)) => self.heard_look(Ok(None)),
-            (Main::Look, Heard::Refused(fault)) => {
-                if !self.renewed(ticket, &fault) {
-                    self.heard_look(Err(fault));
-                }
-            }
             (Main::CheckSource, Heard::Source(looked)) => self.heard_source(looked),
-            (Main::CheckSource, Heard::Failed(fault)) => self.read_failed_for_good(fault),
             (Main::Snapshot, Heard::Snapped { before, after, digests }) => self.heard_snapshot(before, after, digests),
-            (Main::Snapshot, Heard::Failed(fault)) => self.snapshot_failed(fault),
             (Main::Combine, Heard::Combined { digests, composite }) => self.heard_combined(digests, composite),
             (Main::Create, Heard::Created { upload_id, checksum }) => self.heard_created(upload_id, checksum),
-            (Main::Create, Heard::Refused(fault)) => {
-                if !self.renewed(ticket, &fault) {
-                    self.create_refused(fault);
-                }
-            }
             (Main::List, Heard::Listed { parts, next }) => self.heard_list(parts, next),
-            (Main::List, Heard::Refused(fault)) => {
-                if !self.renewed(ticket, &fault) {
-                    self.list_refused(fault);
-                }
-            }
             (Main::Write, Heard::Stored { object, callback_failed }) => self.heard_stored(*object, callback_failed),
-            (Main::Write, Heard::Refused(fault)) => {
-                if !self.renewed(ticket, &fault) {
-                    self.write_refused(fault);
-                }
-            }
             (Main::Probe, Heard::Listed { .. }) => self.settling.listed(Presence::There),
-            (Main::Probe, Heard::Refused(fault)) => {
-                if !self.renewed(ticket, &fault) {
-                    self.probe_refused(fault);
-                }
-            }
             (Main::Record, Heard::Done) => self.recorded(),
-            (Main::Compact, Heard::Done) => {}
             (Main::Receipt, Heard::Done) => self.phase.go(Stage::Cleanup),
             (Main::Forget, Heard::Done) => self.forgotten(),
             (Main::LastSync, Heard::Done) => self.finish_ending(),
-            (Main::LastSync, Heard::Failed(fault)) => self.last_sync_failed(fault),
-            (Main::Record | Main::Compact, Heard::Failed(fault)) => self.paper_failed(fault, "write the journal"),
-            (Main::Receipt, Heard::Failed(fault)) => self.paper_failed(fault, "write the receipt"),
-            (Main::Forget, Heard::Failed(fault)) => self.paper_failed(fault, "remove the journal"),
+            _ => {} // a compacted journal; or no answer to the step: law 3
+        }
+    }
+
+    fn main_refused(&mut self, main: Main, fault: Fault) {
+        match (main, fault) {
+            (Main::Look, Fault::NoSuchKey | Fault::NoSuchUpload) => self.heard_look(Ok(None)),
+            (Main::Look, fault) => self.heard_look(Err(fault)),
+            (Main::Create, fault) => self.create_refused(fault),
+            (Main::List, fault) => self.list_refused(fault),
+            (Main::Write, fault) => self.write_refused(fault),
+            (Main::Probe, fault) => self.probe_refused(fault),
+            _ => {} // no answer to the step: law 3
+        }
+    }
+
+    fn main_failed(&mut self, main: Main, fault: DiskFault) {
+        match main {
+            Main::Open => self.phase.fail_to_open(Failure::Disk { fault, during: "open" }),
+            Main::CheckSource => self.read_failed_for_good(fault),
+            Main::Snapshot => self.snapshot_failed(fault),
+            Main::LastSync => self.last_sync_failed(fault),
+            Main::Record | Main::Compact => self.paper_failed(fault, "write the journal"),
+            Main::Receipt => self.paper_failed(fault, "write the receipt"),
+            Main::Forget => self.paper_failed(fault, "remove the journal"),
             _ => {} // no answer to the step: law 3
         }
     }
