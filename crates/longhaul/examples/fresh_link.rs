@@ -3,8 +3,6 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
 
-use std::sync::Arc;
-
 use longhaul::Client;
 use longhaul_devstore::{Fault, Object, Origin};
 
@@ -30,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let transfer = client
         .download(origin.url("/photo.raw?Signature=first"))
         .to(folder.join("photo.raw"))
-        .link_source(Arc::new(links))
+        .link_source(links)
         .start()
         .await?;
     let outcome = transfer.finished().await?;

@@ -6,7 +6,6 @@
 
 mod shared;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul::{Client, LinkMethod};
@@ -33,7 +32,7 @@ async fn main() -> shared::Result<()> {
         async move { server.presign("oss://films/a b.mp4", LinkMethod::Get, life).await.ok() }
     };
     let app = Client::builder().build()?;
-    let transfer = app.download(link).to(sandbox.path("a.mp4")).link_source(Arc::new(links)).start().await?;
+    let transfer = app.download(link).to(sandbox.path("a.mp4")).link_source(links).start().await?;
     let outcome = transfer.finished().await?;
     println!("{} bytes, verified by {}", outcome.bytes(), outcome.verified().name());
     assert_eq!(Content::seeded(1, 5_000_000).first_difference_in_file(outcome.path())?, None);

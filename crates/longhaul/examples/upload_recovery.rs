@@ -55,7 +55,7 @@ async fn main() -> shared::Result<()> {
             !fault.contains("lose-answer") || stored.totals.moved == LEN,
             "nothing is sent twice for a lost answer"
         );
-        assert!(client.unfinished_uploads()?.0.is_empty());
+        assert!(client.unfinished_uploads()?.uploads.is_empty());
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ async fn main() -> shared::Result<()> {
 
     // A second one knows what there is, by the list or by the token that the app kept.
     let client = sandbox.client_builder().build()?;
-    let (unfinished, _) = client.unfinished_uploads()?;
+    let unfinished = client.unfinished_uploads()?.uploads;
     for upload in &unfinished {
         println!("{}: {} of {:?} bytes stored", upload.destination, upload.stored, upload.total);
     }
@@ -47,7 +47,7 @@ async fn main() -> shared::Result<()> {
         outcome.bytes()
     );
     assert!(outcome.totals().resumed == 1 && stored.totals.moved < LEN);
-    assert!(client.unfinished_uploads()?.0.is_empty());
+    assert!(client.unfinished_uploads()?.uploads.is_empty());
 
     // One that is not wanted any more: cancelling it removes its parts from the store, unless they are to be kept
     // (`keep_parts`, or `Cancel::Keep` as above).
@@ -56,7 +56,7 @@ async fn main() -> shared::Result<()> {
     let transfer = upload.start().await?;
     until_stored(&transfer, 2 * PART).await;
     transfer.cancel(Cancel::Discard).await?;
-    assert!(client.unfinished_uploads()?.0.is_empty());
+    assert!(client.unfinished_uploads()?.uploads.is_empty());
     println!("the other one is gone, here and in the store");
     Ok(())
 }

@@ -1,4 +1,18 @@
 //! The client: what transfers share, and the way to start one.
+//!
+//! What can be asked of a [`Client`] stands where it is answered:
+//!
+//! ```text
+//! here                 builder, download, open, set_limit_rate; where a source is (origin)
+//! client/download      the settings of a download, and its start
+//! client/upload        upload, upload_reader, open_upload, and the same for uploads
+//! client/ledger        unfinished_uploads, kept_inputs, forget_upload: what was begun in stores
+//! client/sent          sent_uploads: what was stored from here
+//! objects              objects, presign
+//! many/                download_all, upload_all
+//! inspect/             list, inspect, verify, probe
+//! token                open_token
+//! ```
 
 mod download;
 #[cfg(feature = "upload")]
@@ -99,7 +113,7 @@ struct Inner {
     store: Arc<HttpStore>,
     state: Option<Arc<StateDir>>,
     hosts: Arc<Hosts>,
-    credentials: Option<Logins>,
+    logins: Option<Logins>,
     #[cfg(feature = "_stores")]
     stores: Stores,
     folders: Arc<Folders>,
@@ -117,7 +131,7 @@ type Logins = Arc<dyn Fn(&str) -> Option<(String, String)> + Send + Sync>;
 pub struct ClientBuilder {
     http: HttpOptions,
     state_dir: Option<PathBuf>,
-    credentials: Option<Logins>,
+    logins: Option<Logins>,
     #[cfg(feature = "_stores")]
     stores: stores::StoreChoices,
 }
@@ -185,8 +199,8 @@ impl ClientBuilder {
     /// It is asked when a transfer or probe starts, for the host of its own URL, unless credentials were given with
     /// [`basic_auth`](DownloadBuilder::basic_auth), an `Authorization` header or in the URL. What it says is sent to that
     /// origin only, never after a redirect elsewhere, and never stored. The library reads no `.netrc` by itself.
-    pub fn credentials(mut self, of_host: impl Fn(&str) -> Option<(String, String)> + Send + Sync + 'static) -> Self {
-        self.credentials = Some(Arc::new(of_host));
+    pub fn logins(mut self, of_host: impl Fn(&str) -> Option<(String, String)> + Send + Sync + 'static) -> Self {
+        self.logins = Some(Arc::new(of_host));
         self
     }
 
@@ -232,7 +246,7 @@ impl ClientBuilder {
             store,
             state,
             hosts,
-            credentials: self.credentials,
+            logins: self.logins,
             folders: Arc::default(),
             search: FolderSearch::default(),
             #[cfg(feature = "upload")]
@@ -263,6 +277,9 @@ impl Client {
 
     /// The interrupted download of the file at `path`, from what lies in its folder alone: the source and everything
     /// held come from the journal. Give [`url`](DownloadBuilder::url) when the link had secrets, which are never stored.
+    ///
+    /// # Blocking
+    /// It reads the journal: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no readable journal of that file.
@@ -324,7 +341,7 @@ impl Client {
             || url.password().is_some()
             || headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
         let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let known = self.inner.credentials.as_ref().filter(|_| !given).and_then(|known| known(host));
+        let known = self.inner.logins.as_ref().filter(|_| !given).and_then(|known| known(host));
         let auth = auth.cloned().or(known);
         if let Some((user, password)) = &auth {
             secrets::learn_login(user, password);

@@ -105,7 +105,7 @@ mod transfer;
 
 pub use advice::Advice;
 #[cfg(feature = "upload")]
-pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UploadStage};
+pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UnfinishedUploads, UploadStage};
 #[cfg(feature = "upload")]
 pub use client::sent::SentUpload;
 #[cfg(feature = "upload")]

@@ -94,6 +94,9 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Usage`] for a name of no object, and for a life of nothing or of more than 7 days;
     /// [`ErrorKind::Denied`] without keys.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn presign<O>(&self, object: O, method: LinkMethod, life: Duration) -> Result<String, Error>
     where
         O: TryInto<ObjectName>,
@@ -121,6 +124,9 @@ impl Objects {
     /// [`ErrorKind::Usage`] for what names no bucket, [`ErrorKind::NotFound`] when there is no such bucket,
     /// [`ErrorKind::Denied`], [`ErrorKind::Network`], [`ErrorKind::Refused`]. After an error the same page can be asked for
     /// again.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the page is asked for again.
     pub async fn next(&mut self) -> Result<Option<ObjectInfo>, Error> {
         let listing = match &mut self.listing {
             Some(listing) => listing,

@@ -155,6 +155,6 @@ async fn an_upload_goes_on_by_its_token_where_its_folder_is_now() {
     let uploaded = outcome.uploaded().unwrap();
     assert!(uploaded.totals.moved <= LEN - stored, "{} sent, {stored} stored", uploaded.totals.moved);
     let begun = server.log_since(0).iter().filter(|line| line["op"] == "InitiateMultipartUpload").count();
-    assert_eq!((begun, client.unfinished_uploads().unwrap().0.len()), (1, 0));
+    assert_eq!((begun, client.unfinished_uploads().unwrap().uploads.len()), (1, 0));
     assert_eq!(client.open_token(&token).err().unwrap().kind(), ErrorKind::NotFound);
 }

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use longhaul::{Cancel as How, Client, Error, ErrorKind, Listing, TransferInfo, TransferKind, TransferState};
+use longhaul::{Client, Error, ErrorKind, Listing, TransferInfo, TransferKind, TransferState};
 use serde::Serialize;
 
 use super::known::{self, is_of};
@@ -178,8 +178,8 @@ async fn upload(client: &Client, found: Found, parts: PartsFate) -> End {
 }
 
 fn is_to_be_kept(client: &Client, id: &str) -> bool {
-    let uploads = client.unfinished_uploads().map(|(uploads, _)| uploads).unwrap_or_default();
-    uploads.iter().any(|upload| upload.id == id && upload.keep_parts)
+    let found = client.unfinished_uploads().unwrap_or_default();
+    found.uploads.iter().any(|upload| upload.id == id && upload.keep_parts)
 }
 
 async fn download(client: &Client, found: Found, parts: PartsFate) -> End {
@@ -187,11 +187,11 @@ async fn download(client: &Client, found: Found, parts: PartsFate) -> End {
     if parts == PartsFate::Keep {
         return End::done(found, None, format!("{what}: its partial file is left as it is"));
     }
-    let discarded = async {
-        let transfer = client.open(&found.path)?.start().await?;
-        transfer.cancel(How::Discard).await
+    let discarded = match client.open(&found.path) {
+        Ok(download) => download.discard().await,
+        Err(error) => Err(error),
     };
-    match discarded.await {
+    match discarded {
         Ok(()) => End::done(found, Some(true), format!("{what}: cancelled; its partial file is deleted")),
         Err(error) => End::failed(found, error),
     }

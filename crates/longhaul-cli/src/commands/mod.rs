@@ -105,7 +105,7 @@ fn settings(network: &NetworkOptions, store: &StoreSettings) -> ClientBuilder {
         builder = builder.no_proxy(hosts);
     }
     if let Some(netrc) = network.netrc.clone() {
-        builder = builder.credentials(move |host| netrc.credentials(host));
+        builder = builder.logins(move |host| netrc.credentials(host));
     }
     if let Some(agent) = &network.user_agent {
         builder = builder.user_agent(agent);

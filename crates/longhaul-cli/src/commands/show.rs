@@ -9,7 +9,7 @@ mod upload;
 
 use std::path::Path;
 
-use longhaul::{Client, ErrorKind};
+use longhaul::{Client, ErrorKind, UnfinishedUploads};
 
 use super::known::{is_of, meant};
 use super::{json_lines, offline_client};
@@ -56,7 +56,7 @@ fn uploads(client: &Client, what: &Path, typed: &Path) -> Result<Vec<Upload>, Fa
     if client.list()?.transfers.iter().all(|transfer| transfer.kind != longhaul::TransferKind::Upload) {
         return Ok(Vec::new()); // also where there is no state directory
     }
-    let (uploads, problems) = client.unfinished_uploads()?;
+    let UnfinishedUploads { uploads, warnings: problems, .. } = client.unfinished_uploads()?;
     for problem in &problems {
         out::say(&format!("warning: {problem}"));
     }

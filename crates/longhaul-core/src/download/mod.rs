@@ -195,8 +195,7 @@ impl Download {
         match (job, heard) {
             (Job::Open, Heard::Opened(found)) => self.open(*found),
             (Job::Open, Heard::Failed(fault)) => {
-                self.phase.opened();
-                self.fail_disk(fault, "open");
+                self.phase.not_opened(Failure::Disk { fault, during: "open" });
             }
             (Job::Open, _) => no_answer("the opening of a folder"),
             (Job::Keep(job), heard) => self.hear_keep(job, heard),

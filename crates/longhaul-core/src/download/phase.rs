@@ -93,6 +93,15 @@ impl Phase {
         self.stage = Stage::Running;
     }
 
+    /// The folder cannot be opened. What lies there cannot be removed either: a caller who wanted that hears why.
+    pub(super) fn not_opened(&mut self, failure: Failure) {
+        self.opened();
+        if self.is_discarding() {
+            self.ending = None;
+        }
+        self.fail(failure);
+    }
+
     pub(super) fn seal(&mut self) {
         self.stage = Stage::Sealing;
     }
@@ -225,6 +234,16 @@ mod tests {
         phase.command(Command::Pause);
         phase.last_steps_failed(DiskFault::Io, "sync");
         assert_eq!(phase.finish(), Finish::Failed(denied));
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_not_discarded_and_says_why() {
+        let in_use = Failure::Disk { fault: DiskFault::InUse, during: "open" };
+        let mut phase = Phase::new();
+        phase.command(Command::Discard);
+        phase.not_opened(in_use.clone());
+        assert!(!phase.is_discarding());
+        assert_eq!(phase.finish(), Finish::Failed(in_use));
     }
 
     #[test]

@@ -265,8 +265,8 @@ impl DownloadBuilder {
     }
 
     /// Where fresh links come from when a signed one is refused.
-    pub fn link_source(mut self, links: Arc<dyn LinkSource>) -> Self {
-        self.links = Some(links);
+    pub fn link_source(mut self, links: impl LinkSource + 'static) -> Self {
+        self.links = Some(Arc::new(links));
         self
     }
 
@@ -316,13 +316,41 @@ impl DownloadBuilder {
     /// # Cancel safety
     /// When the future is dropped before it is ready, the download was not started.
     pub async fn start(self) -> Result<Transfer, Error> {
+        let links = self.links.clone();
+        let request = self.request(Purpose::Start).await?;
+        Ok(download::begin(request, links))
+    }
+
+    /// Throws away what an earlier run of this download left: its partial file and its journal, and its entry in the list.
+    /// Nothing is asked of the source, so a link whose secrets are not known any more will do, and the target itself is
+    /// left alone. That nothing is there is no error. Of a download into a folder, what lies there of the same source is
+    /// meant.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); [`ErrorKind::InUse`] when a transfer works on it, [`ErrorKind::LocalFile`] when something
+    /// cannot be removed.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, part of it may be left: it can be called again.
+    pub async fn discard(self) -> Result<(), Error> {
+        let request = self.request(Purpose::Discard).await?;
+        if matches!(request.destination, Destination::Folder(_) | Destination::Chosen(_)) {
+            return Ok(()); // nothing of this source lies in the folder
+        }
+        download::discard(request).await
+    }
+
+    /// What a run needs.
+    async fn request(self, purpose: Purpose) -> Result<Request, Error> {
         threads::expect_runtime()?;
         let window = self.range?.map(ByteRange::into_window);
         let source = self.source?.with_version(self.version.as_deref())?;
         let shown = source.to_string();
         let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref()).await?;
         let is_recorded = |url: &str| url == shown && !source.has_secrets();
-        if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && is_recorded(&r.url)) {
+        if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && is_recorded(&r.url))
+            && purpose == Purpose::Start
+        {
             return Err(Error::new(
                 ErrorKind::NeedsLink,
                 Disposition::Permanent,
@@ -359,11 +387,11 @@ impl DownloadBuilder {
         config.connections_known = found.connections;
         config.named = matches!(destination, Destination::File(_) | Destination::Below(_));
         config.source.id = found.id.unwrap_or(config.source.id); // one transfer keeps one name
-        let request = Request {
+        Ok(Request {
             origin,
             config,
             destination,
-            create_dirs: self.create_dirs,
+            create_dirs: self.create_dirs && purpose == Purpose::Start,
             saved: self.saved,
             locking: if self.no_lock { Locking::IfPossible } else { Locking::Required },
             remote_time: self.remote_time,
@@ -372,8 +400,7 @@ impl DownloadBuilder {
             state: self.client.inner.state.clone(),
             hosts: self.client.inner.hosts.clone(),
             folders: self.client.inner.folders.clone(),
-        };
-        Ok(download::begin(request, self.links))
+        })
     }
 }
 
@@ -421,6 +448,15 @@ impl DownloadBuilder {
         };
         read::open(request).await
     }
+}
+
+/// What a run is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To bring the file.
+    Start,
+    /// To remove what another run left.
+    Discard,
 }
 
 /// What the disk tells before the start.

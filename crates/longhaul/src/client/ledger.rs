@@ -65,6 +65,16 @@ pub struct UnfinishedUpload {
     pub updated: SystemTime,
 }
 
+/// What [`Client::unfinished_uploads`] finds.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct UnfinishedUploads {
+    /// The uploads.
+    pub uploads: Vec<UnfinishedUpload>,
+    /// What could not be read, a line each.
+    pub warnings: Vec<String>,
+}
+
 /// How far an unfinished upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -118,7 +128,10 @@ pub struct KeptInput {
 }
 
 impl Client {
-    /// Kept input that nothing goes on with: the same input to the same destination begins anew and replaces it.
+    /// Kept input that no journal goes on with: the same input to the same destination begins anew and replaces it.
+    ///
+    /// # Blocking
+    /// It reads the state directory: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// As [`unfinished_uploads`](Self::unfinished_uploads).
@@ -138,6 +151,9 @@ impl Client {
 
     /// Removes input that was left over.
     ///
+    /// # Blocking
+    /// It reads and changes the state directory: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
+    ///
     /// # Errors
     /// [`ErrorKind::InUse`] when a process reads input for that destination by now, [`ErrorKind::LocalFile`] when it
     /// cannot be removed.
@@ -150,22 +166,27 @@ impl Client {
         })
     }
 
-    /// Every upload that is not finished, or of which something may be left in a store. Blocks while it reads the
-    /// journals. The second value is what could not be read, a line each.
+    /// Every upload that is not finished, or of which something may be left in a store.
+    ///
+    /// # Blocking
+    /// It reads the journals of all uploads: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// [`ErrorKind::LocalFile`] when the state directory cannot be read; [`ErrorKind::Usage`] when there is none.
-    pub fn unfinished_uploads(&self) -> Result<(Vec<UnfinishedUpload>, Vec<String>), Error> {
+    pub fn unfinished_uploads(&self) -> Result<UnfinishedUploads, Error> {
         let state = self.state().ok_or_else(no_state_dir)?;
         let (found, skipped) = state.uploads().map_err(unreadable)?;
         let begun = found.iter().filter(|recovered| !is_barren(recovered));
-        let found = begun.map(|recovered| unfinished(state, recovered)).collect();
-        let skipped = skipped.into_iter().map(|s| format!("{}: skipped ({})", s.path.display(), s.why)).collect();
-        Ok((found, skipped))
+        let uploads = begun.map(|recovered| unfinished(state, recovered)).collect();
+        let warnings = skipped.into_iter().map(|s| format!("{}: skipped ({})", s.path.display(), s.why)).collect();
+        Ok(UnfinishedUploads { uploads, warnings })
     }
 
     /// Removes the journal of an upload, and with it the memory of what may be left in the store. For uploads without an
     /// id, when none of those in the store is ours ([`UploadBuilder::perhaps_ours`]).
+    ///
+    /// # Blocking
+    /// It reads the journals of all uploads, and removes one: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no readable journal of it, [`ErrorKind::InUse`] when a process works on it,
@@ -204,6 +225,9 @@ impl UploadBuilder {
     /// # Errors
     /// As [`start`](Self::start) and [`Transfer::finished`](crate::Transfer::finished): [`ErrorKind::InUse`] when a process
     /// works on it, [`ErrorKind::Denied`], [`ErrorKind::Network`].
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, what was not confirmed stays in the journal: it can be called again.
     pub async fn discard(self) -> Result<bool, Error> {
         let (request, spooled) = self.request(true).await?;
         let clean = upload::discard(request).await;
@@ -212,10 +236,13 @@ impl UploadBuilder {
     }
 
     /// Unfinished multipart uploads of this key in the store that may be those whose id was lost: all that are not known
-    /// to be ours by their id and did not begin before ours can have. Whose they are nobody can tell.
+    /// to be ours by their id and did not begin before ours can have. The store does not tell whose they are.
     ///
     /// # Errors
     /// As [`discard`](Self::discard).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses only what was listed.
     pub async fn perhaps_ours(self) -> Result<Vec<PerhapsOurs>, Error> {
         let (request, _) = self.request(true).await?;
         let known = request.state.upload(&request.key).map_err(unreadable)?;
@@ -249,10 +276,13 @@ impl UploadBuilder {
         Ok(perhaps.collect())
     }
 
-    /// Removes one unfinished multipart upload of this key from the store, whoever's it is.
+    /// Removes one unfinished multipart upload of this key from the store, another writer's too.
     ///
     /// # Errors
     /// As [`discard`](Self::discard). One that is gone already is no error.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, it may be removed or not: it can be called again.
     pub async fn abort(self, upload_id: &str) -> Result<(), Error> {
         let (request, _) = self.request(true).await?;
         match request.cloud.abort(upload_id).await {

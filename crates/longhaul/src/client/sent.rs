@@ -38,7 +38,10 @@ pub struct SentUpload {
 
 impl Client {
     /// Where a file was uploaded to: one for each destination, the latest first. Empty when nothing is known of it, and
-    /// for a client without a state directory. Blocks while it reads the receipts.
+    /// for a client without a state directory.
+    ///
+    /// # Blocking
+    /// It reads the receipts: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// [`ErrorKind::LocalFile`] when the state directory cannot be read.

@@ -90,6 +90,9 @@ impl Client {
     /// The unfinished upload with this id ([`Transfer::id`], [`Client::list`]): source, destination and endpoint come from
     /// its journal. What was asked for the object beside its bytes (metadata, a callback) is not stored: give it again.
     ///
+    /// # Blocking
+    /// It reads the journals of all uploads: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no readable journal of it.
     pub fn open_upload(&self, id: &str) -> Result<UploadBuilder, Error> {

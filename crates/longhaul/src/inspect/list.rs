@@ -106,7 +106,10 @@ impl TransferState {
 }
 
 impl Client {
-    /// The transfers noted in the state directory, as they stand now. Blocks while it reads their journals.
+    /// The transfers noted in the state directory, as they stand now.
+    ///
+    /// # Blocking
+    /// It reads their journals: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
     ///
     /// No file is changed. To see whether a process works on a transfer its lock is tried for a moment, shared; a start
     /// of that very transfer in that moment would find it in use.

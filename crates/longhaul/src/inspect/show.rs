@@ -226,8 +226,10 @@ impl Client {
     /// What is known of a transfer or a finished file, from its folder (and for a finished one, the state directory).
     ///
     /// `what` is the target, its `.lhpart` or `.lhlog`, or the id of a transfer in the list (a file named like an id is
-    /// told apart by a folder before it: `./NAME`). No file is locked, created, cut or renamed. Blocks while it reads
-    /// the journal.
+    /// told apart by a folder before it: `./NAME`). No file is locked, created, cut or renamed.
+    ///
+    /// # Blocking
+    /// It reads the journal: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) when neither an unfinished transfer nor a receipt that fits is there,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// Brings a fresh link when a signed one is not accepted any more.
 ///
@@ -10,6 +11,12 @@ use std::pin::Pin;
 pub trait LinkSource: Send + Sync {
     /// A link to the same object that the server will accept. It may be called several times in one transfer.
     fn fresh_link<'a>(&'a self, source: &'a str) -> Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
+}
+
+impl<L: LinkSource + ?Sized> LinkSource for Arc<L> {
+    fn fresh_link<'a>(&'a self, source: &'a str) -> Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>> {
+        (**self).fresh_link(source)
+    }
 }
 
 impl<F, Fut> LinkSource for F

@@ -29,7 +29,7 @@ async fn an_upload_goes_on_by_its_id() {
     assert_eq!((listed.kind, listed.state), (TransferKind::Upload, TransferState::Paused));
     assert!(listed.held >= 3 * PART && listed.total == Some(LEN));
     assert_eq!(listed.source, "oss://films/k");
-    let (ledger, _) = stage.client().unfinished_uploads().unwrap();
+    let ledger = stage.client().unfinished_uploads().unwrap().uploads;
     assert_eq!((ledger[0].id.as_str(), ledger[0].stage, ledger[0].owed), (id.as_str(), UploadStage::Sending, 0));
     assert_eq!((ledger[0].stored, ledger[0].part_len), (listed.held, Some(PART)));
     let outcome = end(&small_parts(stage.client().open_upload(&id).unwrap()).start().await.unwrap()).await.unwrap();
@@ -59,7 +59,7 @@ async fn an_abort_that_failed_is_owed() {
     stage.fault("kind=status status=403 code=AccessDenied op=AbortMultipartUpload");
     let discard = async || stage.client().open_upload(&id).unwrap().retries(1).discard().await;
     assert!(!discard().await.unwrap_or(false));
-    let (ledger, _) = stage.client().unfinished_uploads().unwrap();
+    let ledger = stage.client().unfinished_uploads().unwrap().uploads;
     assert_eq!((ledger.len(), ledger[0].stage, ledger[0].owed), (1, UploadStage::GivenUp, 1));
     assert_eq!(stage.left_in_store("k").await, 1);
     stage.server().clear_faults();
@@ -76,7 +76,7 @@ async fn a_running_upload_is_left_alone() {
     let transfer = stage.upload(&file, "k").start().await.unwrap();
     until_stored(&transfer, PART).await;
     let client = stage.client();
-    assert!(client.unfinished_uploads().unwrap().0[0].running);
+    assert!(client.unfinished_uploads().unwrap().uploads[0].running);
     assert_eq!(client.open_upload(transfer.id()).unwrap().discard().await.unwrap_err().kind(), ErrorKind::InUse);
     assert_eq!(client.forget_upload(transfer.id()).unwrap_err().kind(), ErrorKind::InUse);
     stage.server().clear_faults();

@@ -54,7 +54,7 @@ async fn an_upload_without_a_known_id_stays_in_the_ledger() {
     stage.fault("kind=lose-answer op=InitiateMultipartUpload times=1");
     end(&stage.upload(&file, "k").start().await.unwrap()).await.unwrap();
     assert_eq!(stage.left_in_store("k").await, 1);
-    let (ledger, _) = stage.client().unfinished_uploads().unwrap();
+    let ledger = stage.client().unfinished_uploads().unwrap().uploads;
     assert_eq!((ledger.len(), ledger[0].nameless, ledger[0].running), (1, 1, false));
     let perhaps = stage.upload(&file, "k").perhaps_ours().await.unwrap();
     assert_eq!(perhaps.len(), 1);

@@ -137,9 +137,9 @@ impl Stage {
 
     /// Journals of uploads that are not finished.
     pub(crate) fn unfinished(&self) -> usize {
-        let (found, skipped) = self.client().unfinished_uploads().unwrap();
-        assert!(skipped.is_empty(), "{skipped:?}");
-        found.len()
+        let found = self.client().unfinished_uploads().unwrap();
+        assert!(found.warnings.is_empty(), "{:?}", found.warnings);
+        found.uploads.len()
     }
 }
 

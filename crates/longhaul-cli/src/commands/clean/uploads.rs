@@ -1,6 +1,6 @@
 //! What is left over in stores.
 
-use longhaul::{Client, Error, PerhapsOurs, UnfinishedUpload, UploadStage};
+use longhaul::{Client, Error, PerhapsOurs, UnfinishedUpload, UnfinishedUploads, UploadStage};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
@@ -11,7 +11,7 @@ use crate::show::{path_fields, text};
 
 /// What the journals know of, and what the stores say about uploads without an id.
 pub(super) fn found(client: &Client, runtime: &Runtime) -> Result<Vec<Left>, Failure> {
-    let (uploads, problems) = client.unfinished_uploads()?;
+    let UnfinishedUploads { uploads, warnings: problems, .. } = client.unfinished_uploads()?;
     for problem in &problems {
         out::say(&format!("warning: {problem}"));
     }
