@@ -130,7 +130,7 @@ pub fn encode<R: JournalRecord>(records: &[R], mut sequence: u32, out: &mut Vec<
 /// Reads a whole journal, as far as it is readable.
 ///
 /// # Errors
-/// Why nothing of it can be used.
+/// Why no record of it can be used.
 pub fn decode<R: JournalRecord>(file: &[u8]) -> Result<R::Recovered, Problem> {
     check_header(file, R::JOURNAL)?;
     let (mut at, mut sequence) = (HEADER_LEN, 0u32);

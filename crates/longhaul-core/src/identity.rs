@@ -3,7 +3,7 @@
 //!
 //! Only a **strong validator** proves it: a version id, a strong ETag (RFC 9110, 8.8.3), or a `Last-Modified` at least
 //! [`OLD_ENOUGH_S`] seconds older than the reply's `Date` (RFC 9110, 8.8.2.2: a second change within the same second
-//! could hide behind a younger one). A weak ETag, a young date or nothing proves nothing: then one reply makes one
+//! could hide behind a younger one). A weak ETag, a young date or a missing validator is no proof: then one reply makes one
 //! file, unless a whole-object digest decides at the end.
 
 use crate::digest::Digest;
@@ -44,18 +44,18 @@ pub struct Identity {
     pub digests: Vec<Digest>,
     /// Whether the first reply was HTML: an HTML page that takes the place of anything else is a portal.
     pub html: bool,
-    /// The validator was caught lying (other bytes under the same validator): it proves nothing any more.
+    /// The validator was caught lying (other bytes under the same validator): it is no proof any more.
     pub distrusted: bool,
 }
 
 /// The answer to "does this reply speak of the version we know?".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Likeness {
-    /// The strong validators are equal and nothing contradicts them.
+    /// The strong validators are equal, and length and encoding agree.
     Same,
     /// A strong validator, the length or the encoding contradicts.
     Different,
-    /// Nothing contradicts and nothing proves it.
+    /// The reply neither contradicts nor proves it.
     Unknown,
 }
 
@@ -113,7 +113,7 @@ impl Identity {
                 _ => Likeness::Unknown,
             }
         } else {
-            // A weak ETag vouches for nothing when equal, but one that differs says that something changed.
+            // An equal weak ETag is no proof, but one that differs says that something changed.
             let tags_differ = match (&self.etag, &reply.etag) {
                 (Some(a), Some(b)) => a.trim_start_matches("W/") != b.trim_start_matches("W/"),
                 _ => false,

@@ -5,10 +5,10 @@
 //!
 //! # The six laws
 //!
-//! 1. Bytes are synced before any record that *claims* them; a hint claims nothing until its bytes were read back and
+//! 1. Bytes are synced before any record that *claims* them; a hint becomes a claim only when its bytes were read back and
 //!    synced.
 //! 2. A promise is voided durably before the thing it promises is destroyed.
-//! 3. Every step carries a ticket; every completion quotes it; a stale ticket changes nothing.
+//! 3. Every step carries a ticket; every completion quotes it; an answer with a stale ticket is ignored.
 //! 4. Bytes of one identity only: the reply's validator is compared even when `If-Match` was sent.
 //! 5. A restart cannot meet late writes: wait for each stream to stop, or begin a new generation of the part file.
 //! 6. What is published is whole, of one identity, of the promised length, verified where a checksum exists.

@@ -1,5 +1,5 @@
-//! What may a server call our file? One path component that is harmless on every system we build for, whatever the
-//! server says.
+//! What may a server call our file? One path component that is harmless on every system we build for, even when a
+//! hostile server chose it.
 //!
 //! A [`SafeName`] is never empty, `.` or `..`, holds no separator, no control and no text-direction character, is no
 //! device of Windows, does not begin like an option, a home directory or a hidden file, fits into 255 bytes, and is
@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 
 /// Longest name in bytes: `NAME_MAX` of Linux and macOS file systems.
 pub const NAME_LEN_MAX: usize = 255;
-/// The name when nothing usable is offered.
+/// The name when the server offers no usable one.
 pub const FALLBACK: &str = "download";
 
 /// Longest extension, dot included, that survives the cutting of a name that is too long.
@@ -41,7 +41,7 @@ impl SafeName {
         &self.0
     }
 
-    /// Whether nothing usable was offered.
+    /// Whether the server offered no usable name.
     pub fn is_fallback(&self) -> bool {
         self.0 == FALLBACK
     }
@@ -63,7 +63,7 @@ pub fn name_from(suggested: Option<&[u8]>, url_path: &str) -> SafeName {
     safe_name(&decoded)
 }
 
-/// Endings of what nobody would serve as a web page. Others say nothing: a version, a program of the server, a word.
+/// Endings of files that no server shows as a web page. Other endings do not tell: a version, a program of the server, a word.
 const NO_PAGES: &[&str] = &[
     "7z",
     "aac",
@@ -155,7 +155,7 @@ fn ending(name: &str) -> Option<String> {
 }
 
 /// The ending of a name, or of a path's last component, where it is known to be of no web page. Names without an ending, or with
-/// one that is not known, may be anything. What is given back is ours: nothing of a path that may hold secrets.
+/// one that is not known, may be anything. The ending comes from our own table, not from the path, which may hold secrets.
 pub fn ending_of_no_page(name: &str) -> Option<&'static str> {
     let ending = ending(name)?;
     NO_PAGES.iter().copied().find(|known| *known == ending)

@@ -64,7 +64,7 @@ pub struct Seen {
     pub in_flight: u32,
     /// See `in_flight`.
     pub flowing: u32,
-    /// The disk holds the network back: rates say nothing.
+    /// The disk holds the network back: rates do not show what the network can do.
     pub throttled: bool,
     /// The shortest time from a request to its head, in milliseconds.
     pub latency_ms: Millis,
@@ -160,7 +160,7 @@ impl Pace {
         self.epoch = None;
         let goodput = (seen.received - bytes).saturating_mul(1000) / elapsed;
         if !self.auto || self.refused_at.is_some() {
-            // One more now and then; nobody asked for fewer.
+            // One more now and then; neither the caller nor the server asked for fewer.
             if now >= self.raise_at && self.wanted < self.most {
                 self.wanted += 1;
                 self.raise_at = now.saturating_add(self.settled_ms / 4);
@@ -202,7 +202,7 @@ impl Pace {
     }
 }
 
-/// Bytes per second of one connection over its last second or so. It goes down while nothing comes.
+/// Bytes per second of one connection over its last second or so. It goes down while no bytes come.
 #[derive(Debug, Clone, Copy)]
 pub struct Meter {
     got: u64,
@@ -211,7 +211,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Nothing came yet.
+    /// No byte has come yet.
     pub fn new(now: Millis) -> Self {
         Self { got: 0, older: (now, 0), newer: (now, 0) }
     }

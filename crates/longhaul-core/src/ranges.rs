@@ -40,7 +40,7 @@ impl fmt::Display for Range {
 }
 
 /// Most blocks that an object is divided into (beyond it blocks grow), so that what we remember of a transfer stays
-/// small whatever the size.
+/// small for objects of any size.
 pub const BLOCKS_MAX: u64 = 8192;
 
 /// The length of a block for an object of `length` bytes: `block_len_min` (a power of two) up to 8192 of them, then

@@ -1,7 +1,7 @@
 //! When do we ask again? Exponential backoff with full jitter, the server's own `Retry-After`, and a budget.
 //!
 //! The budget counts failures in a row **without progress**; progress is a new high-water mark of held bytes of one
-//! identity. Questions that carry nothing forward (what stands there, which parts are stored) are counted by themselves:
+//! identity. Questions that do not carry bytes (what stands there, which parts are stored) are counted by themselves:
 //! in a row, until one is answered. Otherwise a source that refuses every other request would use the budget up with
 //! questions between the tries, or refill it with their answers and keep a run busy for ever. What is worth a second try is decided where the failure is judged ([`reply`](crate::reply),
 //! [`download`](crate::download)): connections that fail, break or stall; 202, 408, 425, 429 and 5xx (but 501 and 505);

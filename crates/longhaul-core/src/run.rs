@@ -1,8 +1,8 @@
-//! What every run of a machine is made of, whatever it transfers: steps that wait to be given to the driver, and jobs,
+//! What every run of a machine is made of, be it a download or an upload: steps that wait to be given to the driver, and jobs,
 //! which are the steps whose answers are awaited.
 //!
 //! `Run` gives each step its ticket and finds the job that an answer is for. An answer whose ticket no job has is
-//! stale, and changes nothing (law 3). What an answer means, and which step comes next, is for the machine to say.
+//! stale, and is ignored (law 3). What an answer means, and which step comes next, is for the machine to say.
 
 use std::collections::VecDeque;
 
@@ -64,7 +64,7 @@ impl<S, J> Run<S, J> {
         self.now
     }
 
-    /// A time was told; an earlier one than the last changes nothing.
+    /// A time was told; an earlier one than the last is ignored.
     pub(crate) fn tick(&mut self, now: Millis) {
         self.now = self.now.max(now);
     }

@@ -175,7 +175,7 @@ impl Window {
         (parts.len() <= PIECES_MAX && parts.iter().all(sane)).then_some(Self(parts))
     }
 
-    /// Whether nothing was asked for but the object.
+    /// Whether the whole object was asked for.
     pub fn is_whole(&self) -> bool {
         self.0.is_empty()
     }

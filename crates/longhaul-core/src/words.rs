@@ -26,7 +26,7 @@ pub enum Durability {
     /// What was synced survives a power cut; so does a finished file.
     #[default]
     Power,
-    /// No syncs: a killed process loses nothing, a power cut may cost the transfer.
+    /// No syncs: a killed process loses no byte, a power cut may cost the transfer.
     Process,
 }
 
@@ -113,7 +113,7 @@ pub enum DiskFault {
     InUse,
     /// The file system cannot lock, or a name is unusable.
     Unsupported,
-    /// The work was cut short because the run is ending; nothing was found wrong.
+    /// The work was cut short because the run is ending; no fault was found.
     Interrupted,
     /// Any other I/O error.
     Io,

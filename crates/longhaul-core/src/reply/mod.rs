@@ -41,7 +41,7 @@ pub struct ReplyFacts {
     /// The field that each of the identity's digests came in, in lower case.
     pub declared_in: Vec<(Digest, String)>,
     /// A redirect led to another path than was asked for; the path's
-    /// [ending](crate::names::ending_of_no_page), or nothing. Told by who sends requests: it is not in the head.
+    /// [ending](crate::names::ending_of_no_page), if it has one. Told by the sender of requests: it is not in the head.
     pub led_to: Option<Option<&'static str>>,
     /// The name that `Content-Disposition` suggests, raw, not yet made safe.
     pub suggested_name: Option<Vec<u8>>,
@@ -96,7 +96,7 @@ pub struct Asked {
     pub conditional: bool,
 }
 
-/// Why a reply cannot be used although nothing proves that the object changed.
+/// Why a reply cannot be used although it does not prove that the object changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Suspicion {
     /// It lacks the validator that we hold bytes under.
@@ -125,7 +125,7 @@ pub enum Suspicion {
     RangeIgnored,
     /// The object's length is not told, and what was asked for depends on it.
     LengthUntold,
-    /// 412 although nothing was asked, or although the object is the same.
+    /// 412 although the request had no condition, or although the object is the same.
     BadPrecondition,
     /// Replies show another version and ours again, in turn.
     Alternating,
@@ -138,7 +138,7 @@ pub enum Verdict {
     Use {
         /// The identity, length included when known.
         identity: Identity,
-        /// How it compares with the recorded one (`Unknown` when nothing was recorded).
+        /// How it compares with the recorded one (`Unknown` when none was recorded).
         likeness: Likeness,
         /// Offset of the first byte of the body.
         body_start: u64,
@@ -160,7 +160,7 @@ pub enum Verdict {
     EndsAt(u64),
     /// The object is not the recorded one; the reply does not say which it is, or cannot be used.
     Changed,
-    /// Nothing proves a change and nothing proves the same: ask again.
+    /// The reply proves neither a change nor the same object: ask again.
     Suspect(Suspicion),
     /// The server cannot serve ranges in a way we can use: ask without `Range`.
     AskWhole,
@@ -209,7 +209,7 @@ fn whole(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdi
         Framing::Length(length) => Some(length),
         Framing::Marked | Framing::Close => None,
     };
-    // Content-Range means nothing on a 200 (RFC 9110, 14.4). Servers that send one all the same may mean a part.
+    // Content-Range has no meaning on a 200 (RFC 9110, 14.4). Servers that send one all the same may mean a part.
     match facts.content_range {
         ContentRange::Absent => {}
         ContentRange::Bytes { start: 0, end, total: Some(total) }

@@ -2,7 +2,7 @@
 //!
 //! Everything here is written by a server that may be broken or hostile. The rule: what is absent is told apart from
 //! what cannot be parsed, a field that comes twice with different values is unparsable, every kept value has a bound,
-//! and nothing panics. Whether the facts may be used is not decided here but in [`judge`](super::judge).
+//! and no input makes it panic. Whether the facts may be used is not decided here but in [`judge`](super::judge).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -122,7 +122,7 @@ struct Head {
 /// Digests that the head declares, before it is known which of them speak of the whole object.
 #[derive(Default)]
 struct Declared {
-    /// Of the whole representation, whatever part of it is sent (RFC 9530, 3; `x-oss-hash-crc64ecma`; `x-goog-hash`).
+    /// Of the whole representation, also when only a part of it is sent (RFC 9530, 3; `x-oss-hash-crc64ecma`; `x-goog-hash`).
     whole: Vec<Digest>,
     /// Of what the store holds, before any coding on the way.
     stored: Vec<Digest>,
@@ -164,7 +164,7 @@ impl Head {
 
     /// How the body ends (RFC 9112, 6.3), and whether the head contradicts itself about it.
     fn framing(&self, framed: bool) -> (Framing, bool) {
-        // `identity` was a coding that does nothing (RFC 2616, 3.6): beside it, the length counts. The driver holds to that.
+        // `identity` was a coding that leaves the body as it is (RFC 2616, 3.6): beside it, the length counts. The driver holds to that.
         let coded = self.transfer_encoding.iter().any(|coding| coding != "identity");
         if coded && !framed {
             // We never send `TE`: a coding other than chunked was not asked for and would reach the file.
@@ -323,7 +323,7 @@ fn parse_content_range(raw: &str) -> Option<ContentRange> {
     fits.then_some(ContentRange::Bytes { start, end, total })
 }
 
-/// Digits and nothing else: `str::parse` would take a `+`.
+/// Only digits: `str::parse` would take a `+`.
 fn decimal(raw: &str) -> Option<u64> {
     (!raw.is_empty() && raw.bytes().all(|b| b.is_ascii_digit())).then(|| raw.parse().ok())?
 }

@@ -2,7 +2,7 @@
 //!
 //! The same questions as for a whole object are asked, in offsets of the object, and the answers turned into offsets
 //! of the file. What differs: a server must serve ranges (a 200 does not help), every piece must lie in the object,
-//! and a digest that the source declares is of the object, so it says nothing about a part of it.
+//! and a digest that the source declares is of the object, so it cannot vouch for a part of it.
 
 use super::{Asked, ContentRange, ReplyFacts, Suspicion, Verdict, judge};
 use crate::identity::{Identity, Likeness};
@@ -72,7 +72,7 @@ fn partial(
     if object.is_none() && total.is_none() && end < pieces.object_end() {
         return Verdict::Suspect(Suspicion::LengthUntold); // perhaps the object ends before a piece does
     }
-    // Where nobody tells the length, the pieces are known all the same: nothing is derived from it.
+    // Where no reply tells the length, the pieces are known all the same: no offset is derived from it.
     let mut facts = facts.clone();
     if let Some(object) = &mut object {
         object.length = object.length.or(total).or(Some(u64::MAX));
