@@ -78,6 +78,8 @@ pub(super) struct Lost {
 #[derive(Debug, Clone)]
 pub(super) struct Files {
     block_len_min: u64,
+    /// An existing target may be replaced.
+    replaces_target: bool,
     current: Option<Generation>,
     old: Option<Generation>,
     beginning: Option<Beginning>,
@@ -95,10 +97,12 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// The least block length is in bytes.
-    pub(super) fn new(block_len_min: u64) -> Self {
+    /// `block_len_min`: the least length of a block, in bytes. `replaces_target`: the caller lets an existing target be
+    /// replaced.
+    pub(super) fn new(block_len_min: u64, replaces_target: bool) -> Self {
         Self {
             block_len_min,
+            replaces_target,
             current: None,
             old: None,
             beginning: None,
@@ -151,6 +155,16 @@ impl Files {
 
     pub(super) fn finished(&self) -> Option<&Identity> {
         self.finished.as_ref()
+    }
+
+    /// Whether an existing target may be replaced.
+    pub(super) fn replaces_target(&self) -> bool {
+        self.replaces_target
+    }
+
+    /// The target is our own: a newer version of the object may replace it, whatever the caller allows.
+    pub(super) fn may_replace_target(&mut self) {
+        self.replaces_target = true;
     }
 
     pub(super) fn proven(&self) -> &[Digest] {
@@ -459,7 +473,7 @@ mod tests {
     }
 
     fn files() -> Files {
-        let mut files = Files::new(8);
+        let mut files = Files::new(8, false);
         assert!(begin(&mut files, Slot::Main, false).is_none());
         files
     }

@@ -14,31 +14,44 @@
 //!        pause, failure: stop streams, sync, claim, clean stop      receipt, forget ──► Finish
 //! ```
 //!
-//! * [`mod@self`]: what is known, tickets, the one place where steps are chosen (`advance`).
-//! * `phase`: where the run is, and why it ends.
-//! * `config`: what a run is told at its start, and all defaults.
+//! A download is made of parts. Each has its own file, private fields and small tests; it judges, and gives no step but
+//! the line, which stops, draws in and lets flow its own streams:
+//!
+//! | part | what it has and judges |
+//! |---|---|
+//! | [`run`](crate::run) | time, tickets, steps to give, awaited answers; what these are for: `job` |
+//! | `phase` | where the run is, and why it ends |
+//! | `files` | what is held, of which generations |
+//! | `disk` | what was learned of the disk: when a sync is due, whether a claim would be worth anything |
+//! | `line` | the requests under way: who brings what, how fast, how many at once |
+//! | `belief` | what is believed of the source: may replies be joined, which versions does it show |
+//! | `manner` | how it is asked: with a range, with which conditions |
+//! | [`retry`](crate::retry) | when the next request may go |
+//!
+//! The download itself branches: it hears an answer, asks its parts what it means, and gives the steps in the order that
+//! the laws ask for.
+//!
+//! * [`mod@self`]: the one place where steps are chosen (`advance`). `config`: what a run is told, and all defaults.
 //! * `open`: what was found, and how the run begins with it.
-//! * `stream`: reply heads, the bodies' ends, begins of generations.
-//! * `doubt`: replies that are not believed at once.
-//! * `ask`: which request is sent next. `line`: the requests under way, who brings what, and how fast.
-//! * `disk`: what was learned of the disk; when a sync is due, whether a claim would be worth anything.
-//! * `files`: what is held, of which generations. `belief`: what is believed of the source. `manner`: how it is asked.
+//! * `ask`: which request is sent next. `hear`: replies. `end`: how bodies end. `doubt`: replies that are not believed at
+//!   once. `wanted`: is it a version that the caller wants? `begin`: a generation begins.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
-//! * `publish`: the file gets its name. `close`: winding down.
-//! * `job`: what awaited answers are for.
+//! * `publish`: the file gets its name. `small`: the short way of an object that the first reply brings whole. `close`:
+//!   winding down.
 //! * `window`: where the file's offsets lie in the object, when only a part of it is wanted.
-//! * `wanted`: is it a version that the caller wants?
-//! * `small`: the short way of an object that the first reply brings whole.
 //!
 //! It does not know what a connection is, how a request looks, or where files are.
 
 mod ask;
+mod begin;
 mod belief;
 mod close;
 mod config;
 mod disk;
 mod doubt;
+mod end;
 mod files;
+mod hear;
 pub mod held;
 mod job;
 pub mod journal;
@@ -52,7 +65,6 @@ pub mod restart;
 pub mod resume;
 mod small;
 pub mod step;
-mod stream;
 mod wanted;
 mod window;
 
@@ -107,7 +119,7 @@ impl Download {
         let retry = Retry::new(config.retry, config.seed);
         let disk = Disk::new(&config);
         let line = Line::new(&config);
-        let files = Files::new(config.block_len_min);
+        let files = Files::new(config.block_len_min, config.overwrite);
         let mut run = Self {
             config,
             run: Run::new(),

@@ -13,11 +13,13 @@ impl Download {
         self.phase.opened();
         self.at_start = AtStart { free: found.free, traceless: Self::leaves_no_trace(&found), restart: None };
         // Our own finished file may be replaced by a newer version that was begun before.
-        self.config.overwrite |= matches!(found.target, Target::File { finished: Some(_), .. });
+        if matches!(found.target, Target::File { finished: Some(_), .. }) {
+            self.files.may_replace_target();
+        }
         if let FoundJournal::Read(recovered) = &found.journal {
             self.disk.found_records(recovered.readable.next_sequence.into());
         }
-        let (source, overwrite, least) = (&self.config.source, self.config.overwrite, self.config.block_len_min);
+        let (source, overwrite, least) = (&self.config.source, self.files.replaces_target(), self.config.block_len_min);
         match verdict(source, overwrite, least, found) {
             Verdict::Fresh(reason) => {
                 self.at_start.restart = reason;

@@ -144,7 +144,7 @@ impl Download {
             (PublishJob::Sync | PublishJob::EarlyReceipt, Heard::Done) if self.phase.is_small() => self.publish_small(),
             (PublishJob::Sync, Heard::Done) => self.record_publishing(),
             (PublishJob::Record, Heard::Done) => {
-                self.job(PublishJob::Rename, Step::Publish { replace: self.config.overwrite });
+                self.job(PublishJob::Rename, Step::Publish { replace: self.files.replaces_target() });
             }
             (PublishJob::Rename, Heard::Done) => self.after_rename(),
             (PublishJob::SyncDir, Heard::Done) => self.after_publish_dir(),

@@ -122,6 +122,6 @@ impl Download {
         }
         let whole = self.files.current().is_some_and(|g| g.is_whole());
         self.law(6, whole, "a small object with holes is about to be published");
-        self.job(PublishJob::Rename, Step::Publish { replace: self.config.overwrite });
+        self.job(PublishJob::Rename, Step::Publish { replace: self.files.replaces_target() });
     }
 }
