@@ -14,10 +14,10 @@
 //!        pause, failure: stop streams, sync, claim, clean stop      receipt, forget ──► Finish
 //! ```
 //!
-//! A download is made of parts. Each has its own file, private fields and small tests; it judges, and gives no step but
+//! A download is made of organs. Each has its own file, private fields and small tests; it judges, and gives no step but
 //! the line, which stops, draws in and lets flow its own streams:
 //!
-//! | part | what it has and judges |
+//! | organ | what it has and judges |
 //! |---|---|
 //! | [`run`](crate::run) | time, tickets, steps to give, awaited answers; what these are for: `job` |
 //! | `phase` | where the run is, and why it ends |
@@ -28,7 +28,7 @@
 //! | `manner` | how it is asked: with a range, with which conditions |
 //! | [`retry`](crate::retry) | when the next request may go |
 //!
-//! The download itself branches: it hears an answer, asks its parts what it means, and gives the steps in the order that
+//! The download itself branches: it hears an answer, asks its organs what it means, and gives the steps in the order that
 //! the laws ask for.
 //!
 //! * [`mod@self`]: the one place where steps are chosen (`advance`). `config`: what a run is told, and all defaults.
