@@ -2,6 +2,7 @@
 //! all and right. Method: an origin that cuts, replaces and lies, read by all three ways of a reader.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+#![allow(clippy::single_range_in_vec_init, reason = "lists of byte ranges often have one")]
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -541,7 +541,8 @@ fn has_journal(path: &Path) -> bool {
     log.is_some_and(|log| log.symlink_metadata().is_ok())
 }
 
-#[cfg(all(test, feature = "upload"))]
+#[cfg(feature = "upload")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::client::ProxyChoice;

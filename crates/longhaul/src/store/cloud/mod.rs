@@ -37,7 +37,8 @@ mod pages;
 mod presign;
 mod refusal;
 mod request;
-#[cfg(all(test, feature = "oss", feature = "s3", feature = "upload"))]
+#[cfg(all(feature = "oss", feature = "s3", feature = "upload"))]
+#[cfg(test)]
 mod tests;
 #[cfg(feature = "upload")]
 mod upload;
