@@ -68,7 +68,7 @@ fn answer(fetch: &Fetch, now: &str, heeds: bool) -> ReplyFacts {
         }
         let own = fetch.condition.as_ref().is_some_and(|condition| version(now).strong().as_ref() != Some(condition));
         if own || fetch.only_if.as_ref().is_some_and(|wish| wish.judge(&version(now)).is_some()) {
-            // As servers do: nothing of the object is shown.
+            // As servers do: the reply does not show the object.
             return ReplyFacts { status: 412, ..ReplyFacts::default() };
         }
     }
@@ -185,7 +185,7 @@ fn an_object_that_is_not_wanted_is_not_fetched_and_what_is_there_stays() {
         (only("none", V1), Partial(V2, 50), Published),
         (only("match", V2), Partial(V2, 50), Published),
         (only("since", "1999"), Partial(V2, 50), Published),
-        // It is of another version, or of one that is not wanted any more: asked anew, and kept when nothing comes of it.
+        // It is of another version, or of one that is not wanted any more: asked anew, and kept when that brings no other version.
         (only("match", V2), Partial(V1, 50), Published),
         (only("match", V1), Partial(V1, 50), Unmet(V2)),
         (only("match", V1), Partial(V2, 50), Unmet(V2)),

@@ -269,7 +269,7 @@ fn with_any_stretch_overwritten_only_what_lies_before_it_counts() {
                 let end = at.saturating_add(len).min(whole.len());
                 damaged[at..end].fill(fill);
                 let read = decode(&damaged).unwrap();
-                // Nothing but a prefix of the truth, and none of the bytes that changed.
+                // Only a prefix of the truth, and none of the bytes that changed.
                 let valid = read.readable.len as usize;
                 assert!(prefixes.iter().any(|(_, p)| torn(p.clone(), read.readable.torn) == read));
                 assert_eq!(damaged[..valid], whole[..valid]);
@@ -343,7 +343,7 @@ fn what_is_no_journal_of_ours_has_a_reason() {
     }
 }
 
-/// Payloads with a right CRC that no program of ours writes: the record does not count, and nothing is allocated for
+/// Payloads with a right CRC that no program of ours writes: the record does not count, and no memory is allocated for
 /// what it promises.
 #[test]
 fn absurd_payloads_end_the_journal_before_them() {

@@ -1,4 +1,4 @@
-//! Whatever a server suggests becomes one harmless path component: a table of hostile names, then random ones.
+//! Each name that a server suggests becomes one harmless path component: a table of hostile names, then random ones.
 
 use longhaul_core::names::{FALLBACK, NAME_LEN_MAX, ending_of_no_page, name_from, safe_name};
 

@@ -8,7 +8,7 @@ pub(crate) struct Log {
     durable_len: usize,
     /// Bytes of a failed sync: shown, and never to reach the disk.
     lost: Option<(usize, usize)>,
-    /// Its promises were made untrue on purpose, or by somebody else: it was discarded or spoiled, or its file was.
+    /// Its promises hold no more: it was discarded, or another program spoiled it or the file that it speaks of.
     pub(crate) void: bool,
 }
 

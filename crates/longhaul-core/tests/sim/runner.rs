@@ -38,7 +38,7 @@ fn quietly<T>(what: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// The story of one history, whatever its end.
+/// The story of one history, also of one that breaks no law.
 fn story<W: World>(seed: u64) -> String {
     let mut world = W::new();
     *world.story() = Some(String::new());
@@ -125,7 +125,7 @@ fn merge(all: &mut Vec<Broken>, one: Broken) {
     }
 }
 
-/// What a test prints, and what it complains about: nothing, if all is well.
+/// What a test prints, and what it complains about (empty if all is well).
 pub(crate) struct Outcome {
     pub(crate) report: String,
     pub(crate) wrong: String,

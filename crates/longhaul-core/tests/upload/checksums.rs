@@ -216,7 +216,7 @@ fn a_lost_answer_is_settled_by_the_checksum() {
             }
             let Heard::Stored { .. } = play.usual(step) else { panic!() };
             if !ours {
-                // Of the same length, by somebody who sends no checksum.
+                // Of the same length, by another writer that sends no checksum.
                 let md5 = Digest::new(DigestKind::Md5, [7; 16]).unwrap();
                 play.object.as_mut().unwrap().digests = vec![md5];
             }

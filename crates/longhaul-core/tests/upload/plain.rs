@@ -88,7 +88,7 @@ fn parts_without_a_record_are_read_and_not_sent() {
     assert_eq!((play.sent(), play.count(|s| matches!(s, Step::ReadPart { .. }))), (1, 4));
 }
 
-/// Ten thousand parts are resumed with one reading of the list, nothing read and nothing sent; and no event costs more
+/// Ten thousand parts are resumed with one reading of the list, no byte read and none sent; and no event costs more
 /// the more parts there are.
 #[test]
 fn ten_thousand_parts_are_little_work() {
@@ -139,7 +139,7 @@ fn what_must_not_be_overwritten_is_not_unless_it_is_the_same() {
         assert!(is_done(&play.well()));
         play.again(forbid());
         assert!(matches!(play.well(), Finish::Done { already: true, .. }));
-        // Somebody is faster.
+        // Another writer is faster.
         let mut play = Play::new(forbid(), len);
         let finish = play.play_on(&mut |play, step| {
             matches!(step, Step::Put { .. } | Step::Complete { .. }).then(|| {
@@ -174,7 +174,7 @@ fn a_receipt_that_fits_spares_the_reading() {
     }
 }
 
-/// Under KMS nothing is told that bytes could be compared by.
+/// Under KMS the store tells no digest that bytes could be compared by.
 #[test]
 fn where_nothing_can_be_compared_the_summary_says_so() {
     for lost in [false, true] {
@@ -198,7 +198,7 @@ fn where_nothing_can_be_compared_the_summary_says_so() {
     }
 }
 
-/// A journal that somebody wrote: nothing is allocated for what it claims.
+/// A journal that another program wrote: no memory is allocated for what it claims.
 #[test]
 fn a_journal_with_absurd_parts_is_not_gone_on_with() {
     for sending in [false, true] {

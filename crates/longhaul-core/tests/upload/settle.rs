@@ -112,7 +112,7 @@ fn five_multipart_permissions_are_enough() {
     let denied = |step: &Step| matches!(step, Step::Look).then_some(Heard::Refused(Fault::Denied(403)));
     let finish = play.play_on(&mut |_, step| denied(step));
     assert!(matches!(finish, Finish::Done { verified: Verified::Whole(_), .. }), "{finish:?}");
-    // A store that tells nothing of the whole.
+    // A store that tells no digest of the whole.
     let mut play = Play::new(config(10), 45);
     let finish = play.play_on(&mut |play, step| {
         if let Step::Complete { .. } = step {
@@ -122,7 +122,7 @@ fn five_multipart_permissions_are_enough() {
         denied(step)
     });
     assert!(matches!(finish, Finish::Done { verified: Verified::Parts, .. }), "{finish:?}");
-    // The answer is lost as well: as long as the upload is listed, Complete is sent again; then nobody can know.
+    // The answer is lost as well: as long as the upload is listed, Complete is sent again; then it cannot be known.
     for done in [false, true] {
         let mut play = Play::new(config(10), 45);
         let mut first = true;

@@ -56,7 +56,7 @@ fn a_source_that_keeps_changing_is_given_up() {
     assert_eq!(play.completes(), 0);
 }
 
-/// The receipt of a source whose times prove nothing yet must not be believed later.
+/// The receipt of a source whose times do not yet prove its version must not be believed later.
 #[test]
 fn a_receipt_of_a_young_source_fits_no_file() {
     for len in [7, 45] {

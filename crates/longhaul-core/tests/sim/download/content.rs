@@ -94,7 +94,7 @@ const fn crc64_table() -> [u64; 256] {
 
 static CRC64: [u64; 256] = crc64_table();
 
-/// CRC-64/XZ of what `from` was the CRC of (0 for nothing), continued with `bytes`.
+/// CRC-64/XZ of what `from` was the CRC of (0 for no bytes), continued with `bytes`.
 pub(crate) fn crc64(from: u64, bytes: &[u8]) -> u64 {
     !bytes.iter().fold(!from, |crc, &b| CRC64[((crc ^ u64::from(b)) & 0xff) as usize] ^ (crc >> 8))
 }

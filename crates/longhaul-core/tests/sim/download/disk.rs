@@ -5,7 +5,7 @@
 //!   written meanwhile may or may not go with it.
 //! * A failed sync leaves its pages clean: the live image still shows the bytes, and no later sync carries them unless
 //!   they are written again. It may take pages of other syncs under way with it, which then report success.
-//! * A power cut keeps of everything unsynced all, nothing or any part, byte by byte; names survive as an ordered
+//! * A power cut keeps of everything unsynced all, none or any part, byte by byte; names survive as an ordered
 //!   prefix of the changes (rarely out of order, but never two of the same name), each change whole.
 //! * Journals (`log.rs`) are append-only files with the same rules for their tail.
 
@@ -39,7 +39,7 @@ pub(crate) struct File {
     len_told: u64,
     times: (i64, i64),
     durable_times: (i64, i64),
-    /// Bytes that somebody else spoiled, until they are written again.
+    /// Bytes that another program spoiled, until they are written again.
     pub(crate) damaged: Mask,
 }
 
@@ -101,7 +101,7 @@ impl File {
         self.times = (now_ns, now_ns);
     }
 
-    /// Somebody else changes the bytes, on the disk as well.
+    /// Another program changes the bytes, on the disk as well.
     pub(crate) fn spoil(&mut self, at: usize, end: usize, now_ns: i64, mut with: impl FnMut(u8) -> u8) {
         for i in at..end {
             self.live[i] = with(self.live[i]);
@@ -114,7 +114,7 @@ impl File {
         self.durable_times = self.times;
     }
 
-    /// Somebody else cuts the file, on the disk as well.
+    /// Another program cuts the file, on the disk as well.
     pub(crate) fn cut(&mut self, len: usize, now_ns: i64) {
         let len = len.min(self.live_len);
         self.live[len..].fill(0);
@@ -252,7 +252,7 @@ impl Disk {
         id
     }
 
-    /// Somebody else's file under this name, safe on the disk.
+    /// Another program's file under this name, safe on the disk.
     pub(crate) fn put(&mut self, name: Name, bytes: &[u8]) -> Id {
         self.numbers += 1;
         let mut file = File::new(self.numbers, self.now_ns);
@@ -277,7 +277,7 @@ impl Disk {
         (self.logs.len() - 1) as Id
     }
 
-    /// Gives the log its name, in place of whatever had it.
+    /// Gives the log its name, which another file may lose by that.
     pub(crate) fn name_log(&mut self, id: Id) {
         self.rename_change([(JOURNAL, id); 2]);
     }
@@ -357,7 +357,7 @@ impl Disk {
         let mut sync = self.syncing.swap_remove(at);
         let file = &mut self.files[usize::from(sync.file)];
         if !ok {
-            // Which pages were lost is anybody's guess, and whom the error is told as well.
+            // Any of the pages may be lost, and any of the syncs may be told of the error.
             let lost = if rng.coin() { Mask::MAX } else { rng.mask() };
             for other in self.syncing.iter_mut().filter(|s| s.file == sync.file) {
                 other.covers &= !lost;

@@ -117,7 +117,7 @@ impl World {
         self.ops[..i].iter().all(|earlier| !self.ops[i].waits_for(earlier)) && !self.is_put_off(&self.ops[i])
     }
 
-    /// Lets one operation under way go on. False when nothing could.
+    /// Lets one operation under way go on. False when none could.
     pub(crate) fn progress(&mut self, core: &mut Download) -> bool {
         let count = self.ops.len() + self.streams.len();
         let first = self.rng.below(count as u64) as usize;
@@ -303,7 +303,7 @@ impl World {
     }
 
     /// Between our opening of the main file and our lock on it, the process before us finishes the promotion that it had
-    /// recorded, and dies. Whoever locks must look again which file has the name.
+    /// recorded, and dies. A process that locks must look again which file has the name.
     fn race_for_the_lock(&mut self) {
         self.wrong_main = None;
         let (Some(opened), Some(_), Some(log)) = (self.disk.id(MAIN), self.disk.id(NEXT), self.disk.log()) else {
@@ -508,7 +508,7 @@ impl World {
         }
     }
 
-    /// The process died: what was under way may have landed, wholly or in part, and nobody hears of it.
+    /// The process died: each step under way may have landed, wholly or in part, and its answer is lost.
     pub(crate) fn land_or_lose(&mut self) {
         let mut ops = std::mem::take(&mut self.ops);
         let mut lost = 0;

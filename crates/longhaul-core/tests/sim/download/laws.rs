@@ -1,11 +1,11 @@
 //! The oracle: what a user could see go wrong. It looks at the disk, at what the remote sent, and at what was told, and
-//! keeps its own account; nothing here trusts what the core believes to hold.
+//! keeps its own account; it does not trust what the core believes to hold.
 //!
 //! * The target is absent, the older file, or one whole version, at every moment; after `Done` the latter, for ever.
 //! * A claim in a journal is true of the file beside it, also after a power cut.
 //! * Bytes that the journal speaks of and that are intact are not fetched again, unless a reason was told, and the reason
 //!   is a true one.
-//! * Nothing held is dropped in silence within a run.
+//! * No held byte is dropped in silence within a run.
 //! * Every run ends; the last one, undisturbed, ends with the file.
 
 use std::fmt;
@@ -72,7 +72,7 @@ pub(crate) struct Witness {
     left: bool,
     // What happened to the files, in this history.
     pub(crate) journal_ever_spoiled: bool,
-    /// Somebody put the journal of another source in its place.
+    /// Another program put the journal of another source in its place.
     pub(crate) another_source: bool,
     /// Another range of the object was asked for before.
     pub(crate) another_range: bool,
@@ -143,7 +143,7 @@ impl World {
 
     pub(crate) fn check_target(&mut self, when: &'static str) {
         let w = &self.witness;
-        // Nothing was promised; or the record that a sync had failed was cut out of the journal by somebody, and the
+        // There is no promise; or another program cut the record that a sync had failed out of the journal, and the
         // page cache vouched for bytes that never reached the disk.
         if w.rebooted && (!self.power || w.journal_ever_spoiled && w.sync_ever_failed) {
             return;
@@ -328,7 +328,7 @@ impl World {
         }
     }
 
-    /// Whatever a server does, and whatever lies on the disk: it is not asked for ever without bringing a byte.
+    /// However a server answers, and however the disk was left: it is not asked for ever without bringing a byte.
     pub(crate) fn asked_once_more(&mut self) {
         self.witness.in_vain += 1;
         let longest = &mut self.coverage.requests_in_vain_at_most;
@@ -401,7 +401,7 @@ impl World {
         if self.throttled || !self.power || !reading {
             return;
         }
-        // The clock jumps by half a second at most, and nothing else is under way that a sync could wait for.
+        // The clock jumps by half a second at most, and a sync has no other step to wait for.
         let patience = self.sync_every_ms + 600;
         let late = self.witness.unsynced_since.is_some_and(|since| self.now > since + patience);
         if late && self.ops.is_empty() {
@@ -523,7 +523,7 @@ impl World {
         self.check_target("when it is done");
     }
 
-    /// Several pieces need several replies, and nothing proves that these are of one version.
+    /// Several pieces need several replies, and no validator proves that these are of one version.
     fn cannot_be_joined(&self) -> bool {
         let remote = &self.remote;
         let proven =
@@ -541,7 +541,7 @@ impl World {
                 self.remote.declares != Declares::Wrong || *length == 0 || decided
             }
             Finish::Failed(Failure::Refused(refusal)) => match refusal {
-                // Published, and then somebody took the journal that said so.
+                // Published, and then another program took the journal that said so.
                 // Or it was of other bytes.
                 Refusal::TargetExists if self.witness.journal_ever_spoiled || self.witness.another_range => {
                     self.published || self.older != NONE
@@ -557,7 +557,7 @@ impl World {
                 !self.remote.shows_wanted(&self.wish) || self.remote.manners.hidden
             }
             Finish::Failed(Failure::NotProvable(_)) => self.demanding || self.cannot_be_joined(),
-            // Two lengths were told, and nothing says that they are of two versions.
+            // Two lengths were told, and no validator says that they are of two versions.
             Finish::Failed(Failure::Unusable(Suspicion::LengthContradiction)) => {
                 several && (self.remote.lies || !self.remote.scheme.is_strong() || self.remote.manners.hidden)
             }
@@ -577,7 +577,7 @@ impl World {
             Finish::Failed(Failure::Changed { .. }) => {
                 self.stops_on_change && (self.remote.versions.len() > 1 || self.remote.edges)
             }
-            // The same validator, another length, and no reply that tells it: nothing can be concluded.
+            // The same validator, another length, and no reply that tells it: the core can conclude neither.
             Finish::Failed(
                 Failure::Unusable(Suspicion::BadContentRange)
                 | Failure::GaveUp(Trouble::Reply(Suspicion::BadContentRange)),

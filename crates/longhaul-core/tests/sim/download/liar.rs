@@ -83,7 +83,7 @@ sabotages! {
     PageBelieved,
     /// Replies that do not show the validator any more are told as failures of the network.
     StuckWithoutValidator,
-    /// Nothing that is held is told at a start.
+    /// A start is not told of what is held.
     ResumeForgets,
     /// The receipt is told as written, and is written when the journal is gone.
     ForgetBeforeReceipt,
@@ -105,7 +105,7 @@ pub(crate) struct Liar {
     pub(crate) sabotage: Option<Sabotage>,
     /// The identity that the core holds, by its records.
     known: Option<Identity>,
-    /// Hints were read back, and nothing was synced since.
+    /// Hints were read back, and no sync was ordered since.
     read_back: bool,
     /// The file has its last length.
     sealed: bool,

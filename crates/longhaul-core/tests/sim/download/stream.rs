@@ -286,7 +286,7 @@ impl World {
         }
     }
 
-    /// Stream `i` ends, and nobody has asked for it: what is told of its end.
+    /// Stream `i` ends without being told to stop: what is told of its end.
     fn bend_drop(&mut self, core: &mut Download, i: usize) -> StreamEnd {
         let stream = &self.streams[i];
         let (ticket, at) = (stream.ticket, stream.at as u64);

@@ -21,7 +21,7 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// Of an object of about this length; never more than `CAP` bytes, whatever it becomes.
+    /// Of an object of about this length; never more than `CAP` bytes, however long it becomes.
     pub(crate) fn draw(rng: &mut Rng, len: usize) -> Self {
         const SHORT: u64 = 16;
         let start = |rng: &mut Rng| match rng.one_in(24) {

@@ -1,5 +1,5 @@
 //! One history: an object on a remote, a disk, and several runs of the download, each ended by its own end, a kill, a
-//! power cut, a pause or a discard, with trouble of its own; then a last run that nothing disturbs, and a look at what
+//! power cut, a pause or a discard, with trouble of its own; then a last undisturbed run, and a look at what
 //! is left. Everything comes from one seed.
 
 use longhaul_core::conditions::Conditions;
@@ -381,12 +381,12 @@ impl World {
         }
     }
 
-    /// Nothing stands at the target, and nothing ever did.
+    /// The target is free, and always was.
     fn target_is_free(&self) -> bool {
         (self.stand, self.disk.id(TARGET), self.older, self.published) == (Stand::Free, None, NONE, false)
     }
 
-    /// Somebody else's file, safe on the disk.
+    /// Another program's file, safe on the disk.
     fn put_at_the_target(&mut self) {
         // It may have the length and the time of the file that a receipt was written for: a copy by another program.
         let twin = self.disk.receipt.as_ref().map(|r| r.facts).filter(|facts| facts.len > 0 && self.rng.coin());
@@ -398,7 +398,7 @@ impl World {
             self.coverage.rivals_in_disguise += 1;
         }
         self.coverage.foreign_targets += 1;
-        tell!(self, "somebody's file stands at the target");
+        tell!(self, "another program's file stands at the target");
     }
 
     fn draw_plan(&mut self) -> Plan {
@@ -493,7 +493,7 @@ impl World {
         if let Some(ticket) = self.echo
             && self.rng.one_in(24)
         {
-            // An answer that was given already comes again: it must change nothing.
+            // An answer that was given already comes again: the core must ignore it.
             self.echo = None;
             let ticket = self.ticket_of_echo(ticket);
             tell!(self, "answer {} again: Done", ticket.0);
@@ -518,8 +518,8 @@ impl World {
         }
     }
 
-    /// The time that the core waited for has come. When that changed nothing, it waits for a later one: a driver that it
-    /// did not would wake it without rest.
+    /// The time that the core waited for has come. When it gives no step then, it must ask for a later time; otherwise its
+    /// driver would wake it without rest.
     fn wake(&mut self, core: &mut Download) {
         let before = self.steps;
         core.wake(self.now);
@@ -631,7 +631,7 @@ impl World {
                 "another file takes its place"
             }
         };
-        tell!(self, "somebody spoils file {name}: {how} ({from}..{to} of {len})");
+        tell!(self, "another program spoils file {name}: {how} ({from}..{to} of {len})");
     }
 
     fn spoil_journal(&mut self) {
@@ -659,12 +659,12 @@ impl World {
                 self.disk.settle();
             }
         }
-        tell!(self, "somebody spoils the journal at {at}");
+        tell!(self, "another program spoils the journal at {at}");
     }
 
     // ---- the end -----------------------------------------------------------------------------------------------
 
-    /// Nothing disturbs this one: it must bring the file.
+    /// An undisturbed run: it must bring the file.
     fn last_run(&mut self, config: &Config) {
         self.trouble = Trouble::default();
         self.free = None;

@@ -34,7 +34,7 @@ pub(crate) struct Op {
     told: bool,
 }
 
-/// A request that the store carries out when nobody waits for its answer any more.
+/// A request that the store carries out when the process no longer waits for its answer.
 #[derive(Debug)]
 pub(crate) struct Late {
     at: u64,
@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// Lets one operation under way go on. False when nothing could.
+    /// Lets one operation under way go on. False when none could.
     pub(crate) fn progress(&mut self, core: &mut Upload) -> bool {
         let count = self.ops.len();
         let first = self.rng.below(count as u64) as usize;
@@ -430,7 +430,7 @@ impl World {
         while let Some(i) = self.late.iter().position(|late| late.at <= self.now) {
             let Late { step, bytes, dress, ordered_at, .. } = self.late.swap_remove(i);
             let mangle = std::mem::take(&mut self.trouble.mangle); // once is enough
-            // What arrives this late finds nothing any more of an upload that was aborted: no client could wait for it.
+            // A request that arrives this late finds an aborted upload gone: no client could wait for it.
             let answer = self.carry_out(&step, bytes, u64::MAX, dress);
             if matches!(answer, Heard::PartStored { .. }) && self.store.vendor.tells.nothing() {
                 self.witness.met += bytes.len() as u64; // it may take the place of one that was acknowledged, under another name
@@ -608,7 +608,7 @@ impl World {
 
     // ---- crashes -----------------------------------------------------------------------------------------------
 
-    /// The process died: what was under way may have arrived, wholly or not, and nobody hears of it.
+    /// The process died: each step under way may have arrived, wholly or in part, and its answer is lost.
     pub(crate) fn land_or_lose(&mut self) {
         let mut lost_journal = false;
         for op in std::mem::take(&mut self.ops) {

@@ -1,5 +1,5 @@
-//! What must never happen, held against what somebody sees who knows the source and the store. Nothing here looks into
-//! the core.
+//! What must never happen, held against what a witness sees that knows the source and the store. The witness does not
+//! look into the core.
 
 use std::fmt::Arguments;
 
@@ -29,7 +29,7 @@ pub(crate) struct Witness {
     pub(crate) done: bool,
     pub(crate) snapshot: Bytes,
     pub(crate) doubt: Option<Doubt>,
-    /// The journal was damaged by somebody, or by a power cut without any promise: nothing can be asked of it.
+    /// Another program damaged the journal, or a power cut did without power durability: the laws ask no more of it.
     pub(crate) unsafe_journal: bool,
     pub(crate) corrupted: bool,
     /// Bytes of parts that were ordered to be sent, and of those of them that a stop or a kill met.
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    /// Nobody knows what became of it.
+    /// The run does not learn what became of the request.
     pub(crate) fn left_unanswered(&mut self, op: &Op) {
         self.witness.met += bytes_of(op);
         if matches!(op.step, Step::Put { .. } | Step::Complete { .. }) {
@@ -340,7 +340,7 @@ impl World {
         self.witness.settled(false);
     }
 
-    /// At the very end, with nothing on its way any more.
+    /// At the very end, when no request is on its way any more.
     pub(crate) fn check_left(&mut self) {
         self.check_known("at the end");
         if self.witness.done && !self.witness.unsafe_journal && self.store.open().next().is_some() {
@@ -356,7 +356,7 @@ impl World {
         match finish {
             Finish::Done { length, verified, .. } => self.check_done(*length, *verified),
             Finish::Discarded { clean } => {
-                // What was cancelled on its way may still be stored, and nobody remembers that it was ours.
+                // A cancelled request may still be stored, and no journal remembers that it was ours.
                 self.witness.forgotten |= self.witness.doubt.take().is_some();
                 if *clean && self.late.is_empty() && self.store.open().next().is_some() && !self.witness.unsafe_journal
                 {
@@ -375,7 +375,7 @@ impl World {
         }
     }
 
-    /// The store refused to begin: a journal that says nothing else is not left behind.
+    /// The store refused to begin: a journal that says no more than that is not left behind.
     fn check_forgotten(&mut self) {
         let read = self.log.as_ref().and_then(|log| journal::decode(&log.live).ok());
         if read.is_none() {
@@ -409,8 +409,8 @@ impl World {
         self.witness.doubt = None;
         let since = self.witness.run_began;
         match &self.store.object {
-            Some(object) if object.other && object.at >= since => {} // written by somebody in this run
-            // What nobody may look at is as it was recorded.
+            Some(object) if object.other && object.at >= since => {} // another writer wrote it in this run
+            // An object that may not be looked at is as it was recorded.
             Some(object) if object.other && !self.store.vendor.looks => {}
             None if self.store.removals > 0 && !self.store.vendor.looks => {}
             Some(object) if object.other && !self.source.was(&object.bytes, since) => {
@@ -421,7 +421,7 @@ impl World {
             Some(object) if self.witness.forgotten && !self.source.was(&object.bytes, since) => {} // cancelled, and late
             // A Put of an earlier run that was sent twice and settled, and comes to stand there after the last look.
             Some(object) if self.witness.echo.is_some_and(|(at, sent)| at == object.at && sent < since) => {}
-            // A clear answer, and nobody could look, or what was seen could not be told from what was there before.
+            // A clear answer, and no look, or one that could not tell our object from the one before.
             Some(_) if self.store.mangled > 0 && matches!(verified, Verified::Answer | Verified::Parts) => {}
             // The journal went back to an attempt with checksums, and what is there was made by a later one without.
             Some(_) if self.store.mangled > 0 && self.witness.unsafe_journal && verified == Verified::Length => {}
@@ -470,7 +470,7 @@ impl World {
         }
     }
 
-    /// Somebody else wrote, or what we wrote cannot be told from what somebody else would.
+    /// Another writer wrote, or our object cannot be told from another writer's.
     fn may_be_anothers(&self) -> bool {
         let unsafe_journal = self.witness.unsafe_journal; // it forgot what we wrote
         let forbidden = self.config.forbid_overwrite && self.store.object.is_some();
@@ -485,7 +485,7 @@ impl World {
             || self.store.vendor.tells.nothing()
     }
 
-    /// An object that is the source as it is now, and can be seen to be, stands in nobody's way.
+    /// An object that is the source as it is now, and can be seen to be, is no obstacle.
     fn is_seen_to_be_the_source(&self) -> bool {
         let vendor = self.store.vendor;
         let seen = vendor.looks && vendor.tells == Tells::Crc && self.config.kinds.contains(&DigestKind::Crc64);

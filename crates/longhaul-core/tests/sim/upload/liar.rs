@@ -46,7 +46,7 @@ sabotages! {
     WrongPartAccepted,
     /// Law 6: what is read of a listed part is told to be what is listed.
     ListedPartTrusted,
-    /// Law 6: a listed part that tells no digest is told under the ETag that was recorded, whatever its own.
+    /// Law 6: a listed part without a digest is told under the ETag that was recorded.
     ReplacedPartTrusted,
     /// Law 6: the stored object is told to be what was sent.
     WholeNotCompared,
@@ -82,7 +82,7 @@ sabotages! {
     AbortForgotten,
     /// A refusal to create an upload with a checksum is told again for one without, which is not sent.
     ChecksumRefusalFatal,
-    /// A store that was asked to keep checksums is told to do so, whatever it says.
+    /// A store that was asked to keep checksums is told to do so, although it says that it does not.
     ChecksumBelieved,
     /// That the store keeps checksums with an upload is told as recorded, and is not.
     ChecksumUnrecorded,
@@ -313,7 +313,7 @@ impl World {
 
     // ---- answers -----------------------------------------------------------------------------------------------
 
-    /// What is told of a step that was carried out; `None`: nothing yet, it is done once more.
+    /// What is told of a step that was carried out; `None`: no answer yet, since the step is done once more.
     pub(crate) fn bend_answer(&mut self, op: &mut Op, mut heard: Heard) -> Option<Heard> {
         let Some(sabotage) = self.liar.sabotage else { return Some(heard) };
         self.note(&op.step, &heard);
@@ -460,7 +460,7 @@ impl World {
         }
     }
 
-    /// Whatever is told of the object's bytes is told as of those that were sent.
+    /// The object's digests, where the store tells any, become those of the bytes that were sent.
     fn show_as_sent(&self, object: &mut ObjectFacts) {
         let (digests, composite) = &self.liar.whole;
         object.digests = if object.digests.is_empty() { Vec::new() } else { digests.clone() };

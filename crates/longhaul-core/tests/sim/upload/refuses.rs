@@ -1,4 +1,4 @@
-//! A store that refuses half of all requests, whatever they ask for: every second one, at random, or in bursts.
+//! A store that refuses half of all requests of every kind: every second one, at random, or in bursts.
 
 use std::mem::Discriminant;
 

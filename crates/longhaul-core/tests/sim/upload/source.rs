@@ -90,9 +90,9 @@ impl Source {
         if keeps_mtime { "another, with size and mtime kept" } else { "another" }
     }
 
-    /// Some of these bytes were there before the last change that nothing showed, and are not now. Who reads twice within
-    /// two seconds takes them for unchanged: that a source which was just written is not waited for has this price, so
-    /// such a change shows here (docs/decisions/0014).
+    /// Some of these bytes were there before the last hidden change, and are not there now. A reader that reads twice
+    /// within the two seconds takes them for unchanged. Longhaul does not wait for a fresh source to settle
+    /// (docs/decisions/0014) and does not promise to notice this, so such a change shows in the times here.
     fn brings_back(&self, bytes: &Bytes) -> bool {
         let (now, new) = (self.bytes().as_slice(), bytes.as_slice());
         let differs = |i: usize, old: &[u8]| now.get(i) != new.get(i) && old.get(i) == new.get(i);

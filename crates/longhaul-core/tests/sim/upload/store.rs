@@ -1,4 +1,4 @@
-//! The store: several uploads of one key, and whatever stands there. It differs from vendor to vendor, and somebody else
+//! The store: several uploads of one key, and the object at that key. It differs from vendor to vendor, and another writer
 //! writes to it.
 
 use longhaul_core::digest::Digest;
@@ -19,7 +19,7 @@ pub(crate) enum Tells {
 }
 
 impl Tells {
-    /// Nothing that bytes could be compared by.
+    /// The store tells no digest that bytes could be compared by.
     pub(crate) fn nothing(self) -> bool {
         matches!(self, Self::Nothing | Self::Sealed)
     }
@@ -153,9 +153,9 @@ pub(crate) struct Store {
     pub(crate) uploads: Vec<StoredUpload>,
     pub(crate) object: Option<Object>,
     etags: u32,
-    /// Somebody else wrote.
+    /// How often another writer wrote.
     pub(crate) rivals: u32,
-    /// Somebody else removed what stood there.
+    /// How often another writer removed the object.
     pub(crate) removals: u32,
     /// Wholes that were stored otherwise than they were sent.
     pub(crate) mangled: u32,
@@ -184,7 +184,7 @@ impl Store {
         }
     }
 
-    /// Another writer's object; its length differs where nothing else could tell it from ours.
+    /// Another writer's object; its length differs where no digest could tell it from ours.
     pub(crate) fn rival(&mut self, rng: &mut Rng, len: usize, now: u64) {
         let len = match self.vendor.tells {
             Tells::Nothing | Tells::Sealed => (len + 1) % 15,
@@ -349,7 +349,7 @@ impl Store {
         Ok((page, next))
     }
 
-    /// Somebody else who has the id of the upload sends other bytes as one of its parts.
+    /// Another writer that has the id of the upload sends other bytes as one of its parts.
     pub(crate) fn replace_part(&mut self, rng: &mut Rng, now: u64) -> Option<(usize, usize)> {
         let etag = self.etag();
         let i = self.open().last()?;

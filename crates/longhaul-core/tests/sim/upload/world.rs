@@ -1,5 +1,5 @@
 //! One history: a source, a store, and several runs of the upload, each ended by its own end, a kill, a power cut, a pause
-//! or a discard, with trouble of its own; then runs that nothing disturbs, and a look at what is left. Everything comes
+//! or a discard, with trouble of its own; then undisturbed runs, and a look at what is left. Everything comes
 //! from one seed.
 
 use longhaul_core::digest::DigestKind;
@@ -23,7 +23,7 @@ use crate::world::Breach;
 
 /// Moves of the world in one run after which something must be wrong.
 const TICKS_MAX: u64 = 4_000;
-/// Starts that nothing disturbs, within which an upload has to end.
+/// Undisturbed starts within which an upload has to end.
 const LAST_RUNS: u32 = 3;
 
 /// What goes wrong in a run, in percent per operation; in a thousand per tick where it says so.
@@ -51,15 +51,15 @@ pub(crate) struct Trouble {
     /// The journal cannot be written.
     pub(crate) journal_fails: u32,
     pub(crate) read_fails: u32,
-    /// An abort is acknowledged and does nothing.
+    /// The store acknowledges an abort and does not carry it out.
     pub(crate) vain_aborts: u32,
     /// Per mille and tick: the source changes.
     pub(crate) change: u32,
-    /// Per mille and tick: somebody else writes to the key.
+    /// Per mille and tick: another writer writes to the key.
     rival: u32,
     /// Per mille and tick: the store removes an upload.
     pub(crate) lifecycle: u32,
-    /// Per mille and tick: somebody else who has the id of an upload sends one of its parts.
+    /// Per mille and tick: another writer that has the id of an upload sends one of its parts.
     replace: u32,
 }
 
@@ -147,7 +147,7 @@ pub(crate) struct World {
     /// What is asked for the object beside its bytes.
     pub(crate) dress: u8,
     pub(crate) power: bool,
-    /// Nothing happens but kills.
+    /// Kills are the only disturbance.
     pub(crate) calm: bool,
     /// The store refuses half of all requests.
     pub(crate) refuses: Option<Refuses>,
@@ -247,7 +247,7 @@ impl crate::world::World for World {
         if !self.witness.done {
             self.last_runs();
         } else if self.breach.is_none() && self.rng.one_in(3) {
-            // What is done is found done, unless somebody undid it.
+            // A finished upload is found finished, unless another writer has undone it.
             tell!(self, "---- once more");
             self.coverage.asked_again += 1;
             self.land_everything();
@@ -330,13 +330,13 @@ impl World {
         );
     }
 
-    /// A store that tells nothing of the whole may store anything.
+    /// Whether the store tells enough of the whole for a wrong object to be seen.
     fn shows_mangling(&self) -> bool {
         let vendor = self.store.vendor;
         (!vendor.tells.nothing() || self.keeps_all_sums()) && (vendor.answers == Answers::Everything || vendor.looks)
     }
 
-    /// Whatever is stored is stored with a checksum that is told.
+    /// Every object is stored with a checksum that the store tells.
     pub(crate) fn keeps_all_sums(&self) -> bool {
         let sums = self.store.vendor.sums == Sums::Keeps;
         sums && self.config.checksum.is_some() && self.config.checksum_single.is_some()
@@ -460,7 +460,7 @@ impl World {
         self.coverage.ticks += 1;
         self.now += if self.rng.one_in(32) { self.rng.below(700) } else { self.rng.below(16) };
         self.land_late();
-        // More where nothing but one more look shows it: during a snapshot, and while a part is read beside no other.
+        // More where only one more look shows it: during a snapshot, and while a part is read beside no other.
         let reading = |op: &Op| match op.step {
             Step::Snapshot { .. } => op.stage == 1,
             Step::SendPart { .. } => op.stage == 1 && self.ops.len() == 1,
@@ -480,7 +480,7 @@ impl World {
             self.replace_part();
         }
         if self.echo.is_some() && self.rng.one_in(12) {
-            // An answer that was given already comes again: it must change nothing.
+            // An answer that was given already comes again: the core must ignore it.
             if let Some((ticket, heard)) = self.echo.take() {
                 let ticket = self.ticket_of_echo(ticket, &heard);
                 tell!(self, "answer {} again: {heard:?}", ticket.0);
@@ -525,7 +525,7 @@ impl World {
             self.store.rival(&mut self.rng, bytes.len(), self.now);
         }
         self.coverage.rivals += 1;
-        tell!(self, "somebody else writes to the key: {:?}", self.store.object);
+        tell!(self, "another writer writes to the key: {:?}", self.store.object);
     }
 
     fn remove_object(&mut self) {
@@ -545,7 +545,7 @@ impl World {
     fn replace_part(&mut self) {
         if let Some((upload, number)) = self.store.replace_part(&mut self.rng, self.now) {
             self.coverage.replaced_parts += 1;
-            tell!(self, "somebody else sends part {number} of U{upload}");
+            tell!(self, "another writer sends part {number} of U{upload}");
         }
     }
 
@@ -571,7 +571,7 @@ impl World {
     fn power_cut(&mut self) {
         self.coverage.reboots += 1;
         if !self.power {
-            self.witness.journal_spoiled(); // nobody promised anything
+            self.witness.journal_spoiled(); // without power durability no journal is promised
         }
         if self.log.is_none() && self.rng.coin() {
             self.log = self.ghost.take();
@@ -625,7 +625,7 @@ impl World {
                 self.log = None;
             }
             self.witness.journal_spoiled();
-            tell!(self, "somebody spoils the journal at {at}");
+            tell!(self, "another program spoils the journal at {at}");
         }
         if self.rng.one_in(10) {
             self.dress += 1;
@@ -638,7 +638,7 @@ impl World {
 
     // ---- the end -----------------------------------------------------------------------------------------------
 
-    /// Nothing disturbs these: one of the first few must bring the object.
+    /// Undisturbed runs: one of the first few must store the object.
     fn last_runs(&mut self) {
         self.trouble = Trouble::default();
         self.refuses = None;
