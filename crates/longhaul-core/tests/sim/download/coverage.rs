@@ -17,7 +17,7 @@ coverage! {
     steps_at_most, requests_in_vain_at_most, steps_at_once_at_most;
 }
 
-/// Where a crash can fall: the step that was under way, and whether it had begun.
+/// Where a crash can fall: the step that was under way, and whether it had begun. All of these must be met.
 const PLACES: [&str; 31] = [
     "before a sync began",
     "during a sync",
@@ -55,33 +55,34 @@ const PLACES: [&str; 31] = [
 impl Coverage {
     /// `small`: there is no journal.
     pub(crate) fn crashed_during(&mut self, step: &Step, stage: u8, small: bool) {
-        let begun = usize::from(stage > 0);
-        let place = match step {
-            Step::Sync { .. } if small => 23 + begun,
-            Step::Receipt(_) if small => 25 + begun,
-            Step::Publish { .. } if small => 27,
-            Step::SyncDir if small => 28 + begun,
-            Step::Sync { .. } => begun,
-            Step::SyncDir => 2 + begun,
+        let by_stage = |before, during| if stage > 0 { during } else { before };
+        self.crashes.count(match step {
+            Step::Sync { .. } if small => {
+                by_stage("before the sync of a small file", "during the sync of a small file")
+            }
+            Step::Receipt(_) if small => by_stage("before an early receipt", "during an early receipt"),
+            Step::Publish { .. } if small => "before the rename of a small file",
+            Step::SyncDir if small => by_stage("before the folder sync behind it", "during the folder sync behind it"),
+            Step::Sync { .. } => by_stage("before a sync began", "during a sync"),
+            Step::SyncDir => by_stage("before a folder sync began", "during a folder sync"),
             Step::Record { records, .. } => match records.last() {
-                Some(Record::Hint { .. }) => 4,
-                Some(Record::Claim { .. }) => 5 + begun,
-                Some(Record::Void { .. }) => 7 + begun,
-                Some(Record::Begin(_)) => 9 + begun,
-                Some(Record::Retire { .. }) => 11 + begun,
-                Some(Record::CleanStop { .. }) => 13,
-                Some(Record::Publishing(_)) => 14 + begun,
-                _ => 30,
+                Some(Record::Hint { .. }) => "before a hint",
+                Some(Record::Claim { .. }) => by_stage("before a claim", "during a claim"),
+                Some(Record::Void { .. }) => by_stage("before a void", "during a void"),
+                Some(Record::Begin(_)) => by_stage("before a begin", "during a begin"),
+                Some(Record::Retire { .. }) => by_stage("before a retirement", "during a retirement"),
+                Some(Record::CleanStop { .. }) => "before a clean stop",
+                Some(Record::Publishing(_)) => by_stage("before `publishing`", "during `publishing`"),
+                _ => "elsewhere",
             },
-            Step::Publish { .. } => 16,
-            Step::Receipt(_) => 17 + begun,
-            Step::Forget => 19,
-            Step::Promote => 20,
-            Step::Compact { .. } => 21,
-            Step::Check { .. } => 22,
-            _ => 30,
-        };
-        self.crashes.count(PLACES[place]);
+            Step::Publish { .. } => "before the rename to the target",
+            Step::Receipt(_) => by_stage("before the receipt", "during the receipt"),
+            Step::Forget => "before the journal went",
+            Step::Promote => "before a promotion",
+            Step::Compact { .. } => "during a compaction",
+            Step::Check { .. } => "during a check",
+            _ => "elsewhere",
+        });
     }
 
     pub(crate) fn restarted(&mut self, reason: Restart) {
