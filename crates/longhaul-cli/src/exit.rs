@@ -91,7 +91,7 @@ fn of_kind(kind: ErrorKind) -> (Exit, &'static str) {
         ErrorKind::CallbackFailed => (Exit::Unconfirmed, "callback_failed"),
         ErrorKind::Cancelled => (Exit::Internal, "cancelled"),
         ErrorKind::Internal => (Exit::Internal, "internal"),
-        // A kind that this program does not know yet: nothing a script could act on.
+        // A kind that this program does not know yet: a script has no way to act on it.
         _ => (Exit::Internal, "internal"),
     }
 }
@@ -124,7 +124,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (exit, kind) = of_kind(error.kind());
-        // An error of the library is one line, whatever names are in it.
+        // An error of the library is one line, also where names in it have line ends.
         Self { exit, kind, message: crate::printable::one_line(&crate::advice::in_full(&error)).into_owned() }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn fit_open_files(running: &mut RunningOptions) -> Result<(), Failure
     Ok(())
 }
 
-/// For commands that transfer nothing.
+/// For commands without transfers.
 ///
 /// # Errors
 /// A runtime would find no room, and panic.
@@ -97,14 +97,12 @@ fn in_use() -> usize {
     std::fs::read_dir("/dev/fd").map_or(usize::MAX, |entries| entries.count().saturating_sub(1))
 }
 
-/// How many may be open; nothing where there is no limit.
-#[cfg(unix)]
+/// How many may be open; `None` where there is no limit.
 fn limit() -> Option<usize> {
     use rustix::process::{Resource, getrlimit};
     getrlimit(Resource::Nofile).current.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-#[cfg(unix)]
 fn raise(wanted: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
@@ -114,14 +112,6 @@ fn raise(wanted: usize) {
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(allowed), maximum: limit.maximum });
     }
 }
-
-#[cfg(not(unix))]
-fn limit() -> Option<usize> {
-    None
-}
-
-#[cfg(not(unix))]
-fn raise(_: usize) {}
 
 #[cfg(test)]
 mod tests {
@@ -149,7 +139,6 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_soft_limit_is_raised_as_far_as_the_hard_one_allows() {
         use rustix::process::{Resource, getrlimit};

@@ -7,7 +7,7 @@
 //!                                                       show::{bar, plain, json}, exit
 //! ```
 //!
-//! Nothing about transfers is decided here: what a flag means goes to the library, what the library tells goes to
+//! The library decides about transfers: what a flag means goes there, what the library tells goes to
 //! people ([`show`]) or programs (`--json`), and how it ended becomes an exit code ([`exit`]).
 
 mod advice;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let words = match Words::try_parse() {
         Ok(words) => words,
         Err(error) => {
-            let _ = error.print(); // a closed terminal: nobody to tell
+            let _ = error.print(); // a closed terminal has no reader
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };

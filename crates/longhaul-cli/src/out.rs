@@ -1,6 +1,6 @@
 //! The only place that writes to stdout and stderr.
 //!
-//! A reader that went away (`longhaul list | head -1`) is no failure and never a panic: the rest is written to nobody.
+//! A reader that went away (`longhaul list | head -1`) is no failure and never a panic: the rest is dropped.
 //! What comes from outside goes through [`printable`](crate::printable) first.
 
 use std::io::{self, ErrorKind, Write};

@@ -2,7 +2,7 @@
 //!
 //! A SIGHUP that was ignored when the program began stays ignored: that is what `nohup` is for. (It can be told where
 //! there is `/proc`; elsewhere all three are taken.) SIGINT is taken even so: shells ignore it for background jobs of
-//! scripts, but who sends it by name wants it obeyed, and stopping loses nothing.
+//! scripts, but a sender who names it wants it obeyed, and stopping keeps all that was received.
 
 use std::io;
 
@@ -35,11 +35,9 @@ impl Signal {
 
 /// The signals of this process.
 pub(crate) struct Signals {
-    #[cfg(unix)]
     taken: Vec<(Signal, tokio::signal::unix::Signal)>,
 }
 
-#[cfg(unix)]
 impl Signals {
     /// Takes the signals over. Must be called inside a tokio runtime.
     pub(crate) fn take() -> io::Result<Self> {
@@ -64,47 +62,23 @@ impl Signals {
     }
 }
 
-/// Writing past the limit of a file's length (`ulimit -f`, setrlimit(2)) sends SIGXFSZ, which ends a program without a word.
-/// Once it is taken, the write fails instead. Must be called inside a tokio runtime.
-#[cfg(unix)]
+/// Writing past the limit of a file's length (`ulimit -f`, setrlimit(2)) sends SIGXFSZ, which ends a program without a
+/// word. Once it is taken, the write fails instead. Must be called inside a tokio runtime.
 pub(crate) fn outlive_long_files() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     // Taken for as long as the program runs, though none waits for it.
     signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
-#[cfg(not(unix))]
-pub(crate) fn outlive_long_files() -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored_in(&status).is_some_and(|mask| mask & (1 << (signal.number() - 1)) != 0)
 }
 
 /// The mask of ignored signals, bit 0 for signal 1: proc_pid_status(5), `SigIgn`.
-#[cfg(unix)]
 fn ignored_in(status: &str) -> Option<u64> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     u64::from_str_radix(mask.trim(), 16).ok()
-}
-
-#[cfg(not(unix))]
-impl Signals {
-    /// Takes Ctrl-C over.
-    pub(crate) fn take() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    /// The next signal.
-    pub(crate) async fn next(&mut self) -> Signal {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        Signal::Interrupt
-    }
 }
 
 #[cfg(all(test, unix))]

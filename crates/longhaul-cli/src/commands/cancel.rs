@@ -1,8 +1,8 @@
-//! `longhaul cancel ID|FILE...`: transfers that are not running are given up, and nothing is left of them.
+//! `longhaul cancel ID|FILE...`: transfers that are not running are given up, and all that is left of them is removed.
 //!
 //! A partial file and its journal are deleted; an upload is removed from its store, which is asked until its list of
 //! parts is empty, unless it was begun with `put --keep-parts`. A transfer that runs in another process has that process's
-//! lock, and stays as it is. What another user owns or may write to says nothing about what is to be removed where: it is
+//! lock, and stays as it is. What another user owns or may write to does not decide what is removed where: it is
 //! not followed.
 
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
         StateChoice::Usual(dir) => dir.is_dir(),
         StateChoice::Nowhere => false,
     };
-    // What cannot be read (another user's, say) cannot be cancelled; nothing is sent for it.
+    // What cannot be read (another user's, say) cannot be cancelled; no request is sent for it.
     let unread: &[String] = if has_state { &listing.warnings } else { &[] };
     for warning in unread {
         out::say(&format!("warning: {warning}"));
@@ -207,7 +207,7 @@ struct End {
     path_hex: Option<String>,
     url: Option<String>,
     cancelled: bool,
-    /// Nothing is left; null where that was not asked for, or it failed.
+    /// All that was left is removed; null where that was not asked for, or it failed.
     clean: Option<bool>,
     message: String,
     exit_code: u8,
@@ -239,7 +239,7 @@ impl End {
     fn failed(found: Found, error: Error) -> Self {
         let what = text::here(&found.path);
         let failure = match error.kind() {
-            // Nothing is asked of a source: what is not found is a matter of this machine.
+            // No source was asked: what is not found is missing on this machine.
             ErrorKind::NotFound => known::unknown(&found.path),
             _ => Failure::from(error),
         };

@@ -4,7 +4,7 @@
 //! given up      an upload that was cancelled or began anew, and that its store has not confirmed as removed: removed
 //! no source     an unfinished upload whose file is not there any more: removed
 //! perhaps ours  an upload of that key whose id we never learned: named, and removed only with --perhaps-ours
-//! stale         a partial file of a download that nobody has touched for long (--older-than): deleted
+//! stale         a partial file of a download that was not touched for long (--older-than): deleted
 //! input         what was kept of stdin by a process that was killed before its upload began: deleted
 //! ```
 //!

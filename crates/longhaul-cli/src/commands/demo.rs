@@ -1,7 +1,7 @@
 //! `longhaul demo`: the whole story on this machine, without a network: a download that is cut, killed and overtaken by
 //! a change of its object, and comes out right; then an upload ([`upload`]) that is cut, killed and left without an answer.
 //!
-//! Nothing is staged: a store in this process misbehaves as told, the transfers are runs of this very program, the kills
+//! It is no play: a store in this process misbehaves as told, the transfers are runs of this very program, the kills
 //! are SIGKILLs, and at the end the files are compared with what the store has.
 
 mod upload;
@@ -71,7 +71,7 @@ struct Story {
 
 /// What a run of `longhaul get` or `longhaul put` told.
 #[derive(Default)]
-struct Told {
+struct DemoCounts {
     resumed_with: u64,
     retries: u64,
     /// Why held bytes were given up, and how many.
@@ -193,7 +193,7 @@ impl Story {
     }
 
     /// Runs `longhaul get` as a process of its own; kills it when it has received so much.
-    fn get(&self, kill_at: Option<u64>) -> Result<Told, Failure> {
+    fn get(&self, kill_at: Option<u64>) -> Result<DemoCounts, Failure> {
         let program = std::env::current_exe().map_err(|e| Failure::internal(format!("where am I? ({e})")))?;
         let mut command = Command::new(program);
         command
@@ -210,10 +210,10 @@ impl Story {
     }
 
     /// Hears what a run of this program tells, and kills it when it has told enough.
-    fn listen(&self, mut command: Command, enough: impl Fn(&Told) -> bool) -> Result<Told, Failure> {
+    fn listen(&self, mut command: Command, enough: impl Fn(&DemoCounts) -> bool) -> Result<DemoCounts, Failure> {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = Killed(child.map_err(|e| Failure::internal(format!("cannot start a process ({e})")))?);
-        let mut told = Told::default();
+        let mut told = DemoCounts::default();
         let Some(out) = child.0.stdout.take() else { return Err(Failure::internal("the process has no stdout")) };
         for line in BufReader::new(out).lines() {
             let line = line.map_err(|e| Failure::internal(format!("the process cannot be heard ({e})")))?;
@@ -246,7 +246,7 @@ impl Story {
     }
 }
 
-impl Told {
+impl DemoCounts {
     fn hear(&mut self, event: &Value) {
         let number = |name: &str| event[name].as_u64().unwrap_or(0);
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::several::told;
 use crate::exit::{Exit, Failure};
-use crate::show::{Finished, Subject, Way, text};
+use crate::show::{Direction, ShownOutcome, ShownTransfer, text};
 use crate::signals::Signal;
 
 /// Every variable that a command may find. Those that have no value now are taken out of what it inherits.
@@ -35,8 +35,8 @@ const VARIABLES: [&str; 9] = [
 /// When it cannot be run or fails; or when a signal comes, which is passed on to it.
 pub(super) async fn run(
     command: &OsStr,
-    subject: &Subject,
-    finished: &Finished,
+    subject: &ShownTransfer,
+    finished: &ShownOutcome,
     json: bool,
     stop: &mut watch::Receiver<Option<Signal>>,
 ) -> Result<(), Failure> {
@@ -63,13 +63,11 @@ pub(super) async fn run(
     }
 }
 
-fn spawn(command: &OsStr, subject: &Subject, finished: &Finished, json: bool) -> Result<Child, Error> {
+fn spawn(command: &OsStr, subject: &ShownTransfer, finished: &ShownOutcome, json: bool) -> Result<Child, Error> {
     let mut shell = shell(command);
     let path = subject.path.as_deref();
-    if cfg!(unix) {
-        // The shell's own name, then "$1".
-        shell.arg("longhaul").args(path);
-    }
+    // The shell's own name, then "$1".
+    shell.arg("longhaul").args(path);
     for name in VARIABLES {
         shell.env_remove(name);
     }
@@ -79,8 +77,8 @@ fn spawn(command: &OsStr, subject: &Subject, finished: &Finished, json: bool) ->
     shell.envs(path.map(|path| ("LONGHAUL_FILE", path)));
     shell.envs(subject.id.as_ref().map(|id| ("LONGHAUL_ID", id)));
     match subject.way {
-        Way::Down => shell.env("LONGHAUL_SOURCE", &subject.url),
-        Way::Up => shell.env("LONGHAUL_DESTINATION", &subject.url),
+        Direction::Down => shell.env("LONGHAUL_SOURCE", &subject.url),
+        Direction::Up => shell.env("LONGHAUL_DESTINATION", &subject.url),
     };
     if let Some(stored) = &finished.stored {
         shell.envs(stored.etag.as_ref().map(|etag| ("LONGHAUL_ETAG", etag)));
@@ -93,33 +91,18 @@ fn spawn(command: &OsStr, subject: &Subject, finished: &Finished, json: bool) ->
     shell.spawn()
 }
 
-#[cfg(unix)]
 fn shell(command: &OsStr) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command);
     shell
 }
 
-#[cfg(not(unix))]
-fn shell(command: &OsStr) -> Command {
-    let mut shell = Command::new("cmd");
-    shell.arg("/C").arg(command);
-    shell
-}
-
 /// Where our own words for people go.
-#[cfg(unix)]
 fn stderr() -> Result<Stdio, Error> {
     use std::os::fd::AsFd as _;
     Ok(std::io::stderr().as_fd().try_clone_to_owned()?.into())
 }
 
-#[cfg(not(unix))]
-fn stderr() -> Result<Stdio, Error> {
-    Ok(Stdio::null())
-}
-
-#[cfg(unix)]
 fn terminate(child: &Child) {
     use rustix::process::{Pid, Signal, kill_process};
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
@@ -128,12 +111,8 @@ fn terminate(child: &Child) {
     }
 }
 
-#[cfg(not(unix))]
-fn terminate(_: &Child) {}
-
 /// `exit code 3`, `killed by signal 9`.
 fn ending(status: ExitStatus) -> String {
-    #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return format!("killed by signal {signal}");
     }

@@ -1,4 +1,4 @@
-//! `longhaul get SOURCE...`: some side by side (`--jobs`). [`Session::job`] is the life of one URL or object.
+//! `longhaul get SOURCE...`: some side by side (`--jobs`). [`GetSession::job`] is the life of one URL or object.
 
 mod list;
 
@@ -11,11 +11,11 @@ use longhaul::{Client, DownloadBuilder, Error, ErrorKind, Event, Source, Transfe
 
 use self::list::{List, Wanted};
 use super::awake::Awake;
-use super::several::{self, Stop};
+use super::several::{self, StopSwitch};
 use super::{client, exec, runtime};
 use crate::exit::{Exit, Failure};
 use crate::flags::get::{GetOptions, SaveAs};
-use crate::show::{Finished, Show, Subject, Way, text};
+use crate::show::{Direction, Show, ShownOutcome, ShownTransfer, text};
 use crate::signals::{Signal, Signals};
 
 pub(crate) fn run(mut get: GetOptions) -> Result<Exit, Failure> {
@@ -24,10 +24,11 @@ pub(crate) fn run(mut get: GetOptions) -> Result<Exit, Failure> {
     let exit = runtime.block_on(async {
         let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
         let client = client(&get.network, &get.store, &get.state, get.running.limit_rate)?;
-        // Nobody knows how many objects there are before the last was listed.
+        // How many objects there are is known once the last was listed.
         let count = get.sources.files();
-        let show = RefCell::new(Show::new(get.running.progress, get.running.json, get.running.quiet, Way::Down, count));
-        let session = Session { get: &get, client, show, stop: Stop::default() };
+        let show =
+            RefCell::new(Show::new(get.running.progress, get.running.json, get.running.quiet, Direction::Down, count));
+        let session = GetSession { get: &get, client, show, stop: StopSwitch::default() };
         Ok(session.run(signals).await)
     });
     // A name lookup or a disk that hangs must not hold up the end.
@@ -35,18 +36,18 @@ pub(crate) fn run(mut get: GetOptions) -> Result<Exit, Failure> {
     exit
 }
 
-struct Session<'a> {
+struct GetSession<'a> {
     get: &'a GetOptions,
     client: Client,
     /// Borrowed for the time of one call only.
     show: RefCell<Show>,
-    stop: Stop,
+    stop: StopSwitch,
 }
 
-/// How one URL ended: well, or not, with what is kept (`None`: it was not begun, or nobody can tell).
-type Ended = Result<Finished, (Failure, Option<u64>)>;
+/// How one URL ended: well, or not, with what is kept (`None`: it was not begun, or that is not known).
+type GetEnd = Result<ShownOutcome, (Failure, Option<u64>)>;
 
-impl Session<'_> {
+impl GetSession<'_> {
     async fn run(&self, signals: Signals) -> Exit {
         let list = List::new(self.get, &self.client, self.stop.subscribe());
         let jobs = list.stream().map(|wanted| self.job(wanted)).buffer_unordered(self.get.running.jobs);
@@ -56,8 +57,8 @@ impl Session<'_> {
 
     /// One URL from its begin to its end, with everything that is told about it.
     async fn job(&self, wanted: Wanted) -> (usize, Option<Exit>) {
-        let mut subject = Subject {
-            way: Way::Down,
+        let mut subject = ShownTransfer {
+            way: Direction::Down,
             url: wanted.shown.clone(),
             id: None,
             path: match &wanted.place {
@@ -94,7 +95,7 @@ impl Session<'_> {
         }
     }
 
-    async fn one(&self, source: &Source, wanted: &Wanted, subject: &mut Subject) -> Ended {
+    async fn one(&self, source: &Source, wanted: &Wanted, subject: &mut ShownTransfer) -> GetEnd {
         let download = settings(self.get, wanted, self.client.download(source));
         let mut resumable = true;
         let tell = |notice: Notice<'_>| match notice {
@@ -116,7 +117,7 @@ impl Session<'_> {
         subject.id = Some(transfer.id().to_owned());
         match report.end {
             JobEnd::Done(outcome) => {
-                let mut finished = Finished::from(outcome);
+                let mut finished = ShownOutcome::from(outcome);
                 if finished.not_modified && transfer.path().is_none() && subject.path.is_none() {
                     finished.path = PathBuf::from(&subject.url); // its name was not asked for
                 } else {
@@ -135,7 +136,7 @@ impl Session<'_> {
         }
     }
 
-    fn tell(&self, transfer: &Transfer, subject: &mut Subject, event: &Event) {
+    fn tell(&self, transfer: &Transfer, subject: &mut ShownTransfer, event: &Event) {
         subject.id = Some(transfer.id().to_owned());
         if let Some(path) = transfer.path() {
             subject.path = Some(path);
@@ -194,7 +195,7 @@ fn settings(get: &GetOptions, wanted: &Wanted, download: DownloadBuilder) -> Dow
         .no_lock(get.no_lock)
 }
 
-fn not_begun(signal: Signal, subject: &Subject) -> Failure {
+fn not_begun(signal: Signal, subject: &ShownTransfer) -> Failure {
     Failure::new(
         Exit::Signal(signal),
         "interrupted",
@@ -203,7 +204,7 @@ fn not_begun(signal: Signal, subject: &Subject) -> Failure {
 }
 
 /// The last line after a signal: what is kept, how to go on, how to discard it.
-fn stopped(signal: Signal, subject: &Subject, held: u64, transfer: &Transfer, resumable: bool) -> Failure {
+fn stopped(signal: Signal, subject: &ShownTransfer, held: u64, transfer: &Transfer, resumable: bool) -> Failure {
     let total = transfer.progress().total;
     let message = match &subject.path {
         Some(path) if held > 0 => {

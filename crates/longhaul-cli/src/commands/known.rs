@@ -43,7 +43,7 @@ pub(super) fn is_of(transfer: &Path, file: &Path) -> bool {
     transfer == absolute(file) || file.canonicalize().is_ok_and(|file| transfer == file)
 }
 
-/// Nothing is known of it here.
+/// This machine has no record of it.
 pub(super) fn unknown(what: &Path) -> Failure {
     let message = format!("{}: no transfer is known by this id or file; `longhaul list` shows them", what.display());
     Failure::new(Exit::LocalFile, "local_file", message)

@@ -17,7 +17,7 @@ pub(crate) fn run(list: &ListOptions) -> Result<Exit, Failure> {
     for warning in &listing.warnings {
         out::say(&format!("warning: {warning}"));
     }
-    let mut rows: Vec<Row> = listing.transfers.iter().map(Row::from).collect();
+    let mut rows: Vec<ListRow> = listing.transfers.iter().map(ListRow::from).collect();
     rows.sort_by(|a, b| b.updated_ms.cmp(&a.updated_ms).then_with(|| a.id.cmp(&b.id)));
     if list.json {
         json_lines(&rows)?;
@@ -31,7 +31,7 @@ pub(crate) fn run(list: &ListOptions) -> Result<Exit, Failure> {
 
 /// One transfer, as `--json` shows it.
 #[derive(Debug, Serialize)]
-struct Row {
+struct ListRow {
     id: String,
     kind: &'static str,
     state: String,
@@ -49,7 +49,7 @@ struct Row {
     error: Option<String>,
 }
 
-impl From<&TransferInfo> for Row {
+impl From<&TransferInfo> for ListRow {
     fn from(info: &TransferInfo) -> Self {
         let (path, path_hex) = path_fields(Some(&info.path));
         Self {
@@ -71,9 +71,9 @@ impl From<&TransferInfo> for Row {
 }
 
 /// Columns as wide as their widest cell. The id is cut: its beginning is enough for `show`.
-fn table(rows: &[Row], now: Duration) -> String {
+fn table(rows: &[ListRow], now: Duration) -> String {
     const HEAD: [&str; 6] = ["ID", "STATE", "HELD", "CHANGED", "FILE", "FROM OR TO"];
-    let cells = |row: &Row| {
+    let cells = |row: &ListRow| {
         let age = now.saturating_sub(Duration::from_millis(row.updated_ms));
         [
             row.id.chars().take(8).collect(),
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_table_is_aligned_and_obeyed_by_no_terminal() {
-        let row = |path: &str, state: &str| Row {
+        let row = |path: &str, state: &str| ListRow {
             id: "0123456789abcdef".repeat(2),
             kind: "download",
             state: state.into(),
@@ -125,7 +125,7 @@ mod tests {
             needs_headers: false,
             error: None,
         };
-        let upload = Row { kind: "upload", url: "oss://b/k".into(), ..row("/d/c", "interrupted") };
+        let upload = ListRow { kind: "upload", url: "oss://b/k".into(), ..row("/d/c", "interrupted") };
         let rows = [row("/d/a", "paused"), row("/d/\u{1b}[2J\nb", "needs_link"), upload];
         let text = table(&rows, Duration::from_secs(62));
         let expected = "\

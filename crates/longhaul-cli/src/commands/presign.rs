@@ -14,7 +14,11 @@ pub(crate) fn run(presign: &PresignOptions) -> Result<Exit, Failure> {
     runtime.shutdown_background();
     let url = link?;
     if presign.json {
-        json_lines(&[Answer { url: &url, object: presign.object.to_string(), expires_s: presign.life.as_secs() }])?;
+        json_lines(&[PresignAnswer {
+            url: &url,
+            object: presign.object.to_string(),
+            expires_s: presign.life.as_secs(),
+        }])?;
     } else {
         out::stdout(&format!("{url}\n"))?;
     }
@@ -23,7 +27,7 @@ pub(crate) fn run(presign: &PresignOptions) -> Result<Exit, Failure> {
 
 /// What came out, as `--json` shows it.
 #[derive(Debug, Serialize)]
-struct Answer<'a> {
+struct PresignAnswer<'a> {
     url: &'a str,
     object: String,
     /// Seconds from now.

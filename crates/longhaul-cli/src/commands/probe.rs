@@ -24,7 +24,7 @@ pub(crate) fn run(probe: &ProbeOptions) -> Result<Exit, Failure> {
     }
     let answer = runtime.block_on(question.run());
     runtime.shutdown_background();
-    let answer = Answer::from(&answer?);
+    let answer = ProbeAnswer::from(&answer?);
     if probe.json {
         json_lines(&[answer])?;
     } else {
@@ -38,7 +38,7 @@ const SKEW_TOLD_S: u64 = 5;
 
 /// What came out, as `--json` shows it.
 #[derive(Debug, Serialize)]
-struct Answer {
+struct ProbeAnswer {
     url: String,
     final_url: String,
     status: u16,
@@ -52,7 +52,7 @@ struct Answer {
     problems: Vec<String>,
 }
 
-impl From<&longhaul::Probe> for Answer {
+impl From<&longhaul::Probe> for ProbeAnswer {
     fn from(probe: &longhaul::Probe) -> Self {
         Self {
             url: probe.source.clone(),
@@ -70,7 +70,7 @@ impl From<&longhaul::Probe> for Answer {
     }
 }
 
-impl Answer {
+impl ProbeAnswer {
     fn sentences(&self) -> String {
         let yes = |b: bool| if b { "yes" } else { "no" };
         let mut lines = String::new();
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_first_line_is_the_answer() {
-        let answer = Answer {
+        let answer = ProbeAnswer {
             url: "https://h/a?x=1".into(),
             final_url: "https://h/a".into(),
             status: 206,

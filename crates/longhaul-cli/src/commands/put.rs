@@ -1,4 +1,4 @@
-//! `longhaul put FILE... DEST`: some side by side (`--jobs`). [`Session::job`] is the life of one file.
+//! `longhaul put FILE... DEST`: some side by side (`--jobs`). [`PutSession::job`] is the life of one file.
 
 mod plan;
 
@@ -14,12 +14,12 @@ use longhaul::many::{JobEnd, Notice};
 use longhaul::{Client, ErrorKind, ObjectName, UploadBuilder};
 
 use super::awake::Awake;
-use super::several::{self, Stop};
+use super::several::{self, StopSwitch};
 use super::{absolute, exec, runtime, uploading_client};
 use crate::exit::{Exit, Failure};
 use crate::flags::put::{Input, PutOptions};
 use crate::out;
-use crate::show::{Finished, Show, Subject, Way, text};
+use crate::show::{Direction, Show, ShownOutcome, ShownTransfer, text};
 use crate::signals::{Signal, Signals};
 use plan::{Item, Plan, Walk};
 
@@ -43,28 +43,33 @@ pub(crate) fn run(mut put: PutOptions) -> Result<Exit, Failure> {
     let exit = runtime.block_on(async {
         let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
         let client = uploading_client(&put.network, &put.store, &put.state, put.running.limit_rate)?;
-        let show =
-            RefCell::new(Show::new(put.running.progress, put.running.json, put.running.quiet, Way::Up, items.len()));
-        Ok(Session { put: &put, items, client, show, stop: Stop::default() }.run(signals).await)
+        let show = RefCell::new(Show::new(
+            put.running.progress,
+            put.running.json,
+            put.running.quiet,
+            Direction::Up,
+            items.len(),
+        ));
+        Ok(PutSession { put: &put, items, client, show, stop: StopSwitch::default() }.run(signals).await)
     });
-    // A name lookup, or a stdin that nobody ends, must not hold up the end.
+    // A name lookup, or a stdin that is kept open, must not hold up the end.
     runtime.shutdown_background();
     exit
 }
 
-struct Session<'a> {
+struct PutSession<'a> {
     put: &'a PutOptions,
     items: Vec<Item>,
     client: Client,
     /// Borrowed for the time of one call only.
     show: RefCell<Show>,
-    stop: Stop,
+    stop: StopSwitch,
 }
 
 /// How one file ended: well, or not, with how much of it the store has (`None`: it was not begun).
-type Ended = Result<Finished, (Failure, Option<u64>)>;
+type PutEnd = Result<ShownOutcome, (Failure, Option<u64>)>;
 
-impl Session<'_> {
+impl PutSession<'_> {
     async fn run(&self, signals: Signals) -> Exit {
         let jobs = futures_util::stream::iter(0..self.items.len()).map(|index| self.job(index));
         let jobs = jobs.buffer_unordered(self.put.running.jobs);
@@ -75,8 +80,8 @@ impl Session<'_> {
     /// One file from its begin to its end, with everything that is told about it.
     async fn job(&self, index: usize) -> (usize, Option<Exit>) {
         let item = &self.items[index];
-        let mut subject = Subject {
-            way: Way::Up,
+        let mut subject = ShownTransfer {
+            way: Direction::Up,
             url: item.to.as_ref().map_or_else(|_| self.put.dest.to_string(), ToString::to_string),
             id: None,
             path: match &item.from {
@@ -112,12 +117,12 @@ impl Session<'_> {
         }
     }
 
-    async fn one(&self, from: &Input, to: &ObjectName, subject: &mut Subject) -> Ended {
+    async fn one(&self, from: &Input, to: &ObjectName, subject: &mut ShownTransfer) -> PutEnd {
         let read = Arc::new(AtomicU64::new(0));
         let upload = match from {
             Input::Path(path) => self.client.upload(path),
             Input::Stdin => {
-                self.client.upload_reader(Counted { input: std::io::stdin(), read: read.clone() }, stdin_len())
+                self.client.upload_reader(CountedInput { input: std::io::stdin(), read: read.clone() }, stdin_len())
             }
         };
         let upload = settings(self.put, upload, to).to(to);
@@ -157,7 +162,7 @@ impl Session<'_> {
         subject.id = Some(transfer.id().to_owned());
         match report.end {
             JobEnd::Done(outcome) => {
-                let mut finished = Finished::from(outcome);
+                let mut finished = ShownOutcome::from(outcome);
                 // As it was named, not what its links led to.
                 finished.path = subject.path.clone().unwrap_or_else(|| PathBuf::from("stdin"));
                 Ok(finished)
@@ -176,12 +181,12 @@ impl Session<'_> {
 }
 
 /// Input that counts what is read of it: it is kept whole before anything of it is uploaded, which may take long.
-struct Counted<R> {
+struct CountedInput<R> {
     input: R,
     read: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountedInput<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.input.read(buffer)?;
         self.read.fetch_add(len as u64, Ordering::Relaxed);
@@ -225,26 +230,20 @@ fn settings(put: &PutOptions, upload: UploadBuilder, to: &ObjectName) -> UploadB
 }
 
 /// How long stdin is, where that can be known beforehand.
-#[cfg(unix)]
 fn stdin_len() -> Option<u64> {
     use std::os::fd::AsFd as _;
     let stdin = std::fs::File::from(std::io::stdin().as_fd().try_clone_to_owned().ok()?);
     stdin.metadata().ok().filter(std::fs::Metadata::is_file).map(|found| found.len())
 }
 
-#[cfg(not(unix))]
-fn stdin_len() -> Option<u64> {
-    None
-}
-
-fn not_begun(signal: Signal, subject: &Subject) -> Failure {
+fn not_begun(signal: Signal, subject: &ShownTransfer) -> Failure {
     let what = subject.path.as_deref().map_or_else(|| "stdin".to_owned(), text::here);
     let message = format!("{what}: stopped by {} before anything of it was uploaded", signal.name());
     Failure::new(Exit::Signal(signal), "interrupted", message)
 }
 
 /// The last line after a signal: what is kept, how to go on, how to discard it.
-fn stopped(signal: Signal, subject: &Subject, held: u64, total: Option<u64>) -> Failure {
+fn stopped(signal: Signal, subject: &ShownTransfer, held: u64, total: Option<u64>) -> Failure {
     let by = signal.name();
     let message = match (&subject.path, &subject.id) {
         (path, Some(id)) if held > 0 => {

@@ -19,7 +19,7 @@ pub(crate) fn run(words: &ServeWords) -> Result<Exit, Failure> {
         out::say("warning: this store can be reached from other machines");
     }
     let text = if words.json { ready_line(&server) } else { settings(&server, words) };
-    // Signals are taken before anybody can know that it runs.
+    // Signals are taken before the ready line is written: a script may send one as soon as it has read that.
     let runtime = runtime()?;
     let signal = runtime.block_on(async {
         let mut signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;

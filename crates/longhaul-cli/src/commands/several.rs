@@ -21,13 +21,13 @@ const STOP_EXPLAINED_AFTER: Duration = Duration::from_secs(1);
 
 /// The switch that stops all.
 #[derive(Default)]
-pub(super) struct Stop {
+pub(super) struct StopSwitch {
     signal: watch::Sender<Option<Signal>>,
     /// What all transfers of the command belong to.
     pub(super) batch: Batch,
 }
 
-impl Stop {
+impl StopSwitch {
     fn pull(&self, signal: Signal) {
         self.signal.send_replace(Some(signal));
         self.batch.stop();
@@ -43,7 +43,7 @@ impl Stop {
         *self.signal.borrow()
     }
 
-    /// The signal, where a batch was stopped: no one else stops it.
+    /// The signal, where a batch was stopped: only a signal stops it.
     pub(super) fn cause(&self) -> Signal {
         self.signal().unwrap_or(Signal::Interrupt)
     }
@@ -55,7 +55,7 @@ impl Stop {
 pub(super) async fn run(
     all: impl Stream<Item = (usize, Option<Exit>)>,
     mut signals: Signals,
-    stop: &Stop,
+    stop: &StopSwitch,
     show: &RefCell<Show>,
     what_takes_so_long: &str,
     mut awake: Option<Awake>,

@@ -18,21 +18,21 @@ use crate::flags::show::ShowOptions;
 use crate::out;
 use crate::printable;
 use facts::Facts;
-use sent::Sent;
-use upload::Upload;
+use sent::SentFacts;
+use upload::UploadFacts;
 
 pub(crate) fn run(show: &ShowOptions) -> Result<Exit, Failure> {
     let client = offline_client(&show.state)?;
     let what = meant(&client, &show.what)?;
     let uploads = uploads(&client, &what, &show.what)?;
-    let sent: Vec<Sent> = client.sent_uploads(&show.what)?.iter().map(Sent::from).collect();
+    let sent: Vec<SentFacts> = client.sent_uploads(&show.what)?.iter().map(SentFacts::from).collect();
     let facts = match client.inspect(&what) {
         Ok(inspection) => {
             Some(Facts::of(&inspection).ok_or_else(|| Failure::internal("show: what was found has no name here"))?)
         }
         // An upload's file is usually no download.
         Err(error) if error.kind() == ErrorKind::NotFound && !(uploads.is_empty() && sent.is_empty()) => None,
-        // Nothing was asked of a source: what is not found is a matter of this machine.
+        // No source was asked: what is not found is missing on this machine.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(Failure::new(Exit::LocalFile, "local_file", crate::advice::in_full(&error)));
         }
@@ -45,14 +45,14 @@ pub(crate) fn run(show: &ShowOptions) -> Result<Exit, Failure> {
     } else {
         let facts = facts.iter().map(|facts| sentences::of(facts, show.explain));
         let uploads = uploads.iter().map(|upload| upload.sentences(show.explain));
-        let sheets: Vec<String> = facts.chain(uploads).chain(sent.iter().map(Sent::sentences)).collect();
+        let sheets: Vec<String> = facts.chain(uploads).chain(sent.iter().map(SentFacts::sentences)).collect();
         out::stdout(&printable::plain(&sheets.join("\n")))?;
     }
     Ok(Exit::Done)
 }
 
 /// The unfinished uploads of an id or a file: of one file there may be several, to several places.
-fn uploads(client: &Client, what: &Path, typed: &Path) -> Result<Vec<Upload>, Failure> {
+fn uploads(client: &Client, what: &Path, typed: &Path) -> Result<Vec<UploadFacts>, Failure> {
     if client.list()?.transfers.iter().all(|transfer| transfer.kind != longhaul::TransferKind::Upload) {
         return Ok(Vec::new()); // also where there is no state directory
     }
@@ -61,5 +61,5 @@ fn uploads(client: &Client, what: &Path, typed: &Path) -> Result<Vec<Upload>, Fa
         out::say(&format!("warning: {problem}"));
     }
     let of_it = |id: &str, path: &Path| what.as_os_str() == id || is_of(path, typed);
-    Ok(uploads.iter().filter(|upload| of_it(&upload.id, &upload.path)).map(Upload::from).collect())
+    Ok(uploads.iter().filter(|upload| of_it(&upload.id, &upload.path)).map(UploadFacts::from).collect())
 }

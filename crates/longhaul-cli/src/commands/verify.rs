@@ -28,12 +28,12 @@ pub(crate) fn run(verify: &VerifyOptions) -> Result<Exit, Failure> {
         client.verify(&verify.file, told).await
     };
     let found = runtime.block_on(reading).map_err(|error| match error.kind() {
-        // Nothing was asked of a source: what is not found is a matter of this machine.
+        // No source was asked: what is not found is missing on this machine.
         ErrorKind::NotFound => Failure::new(Exit::LocalFile, "local_file", crate::advice::in_full(&error)),
         _ => error.into(),
     });
     bar.finish_and_clear();
-    let verdict = Verdict::new(&verify.file, found?);
+    let verdict = VerifyAnswer::new(&verify.file, found?);
     if verify.json {
         json_lines(std::slice::from_ref(&verdict))?;
     } else {
@@ -51,7 +51,7 @@ fn bar() -> ProgressBar {
 
 /// What came out, as `--json` shows it.
 #[derive(Debug, Serialize)]
-struct Verdict {
+struct VerifyAnswer {
     /// `intact`, `damaged` or `unknown`.
     state: &'static str,
     path: Option<String>,
@@ -69,7 +69,7 @@ struct Verdict {
     digests: Vec<String>,
 }
 
-impl Verdict {
+impl VerifyAnswer {
     fn new(file: &Path, found: Verification) -> Self {
         let (path, path_hex) = path_fields(Some(&absolute(file)));
         let texts = |digests: &[longhaul::Digest]| digests.iter().map(ToString::to_string).collect();
@@ -149,8 +149,8 @@ impl Verdict {
 mod tests {
     use super::*;
 
-    fn damaged(ranges: Vec<(u64, u64)>) -> Verdict {
-        Verdict {
+    fn damaged(ranges: Vec<(u64, u64)>) -> VerifyAnswer {
+        VerifyAnswer {
             state: "damaged",
             path: Some("/a".into()),
             path_hex: None,
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn each_state_has_its_code() {
-        let unknown = Verdict::new(Path::new("a"), Verification::Unknown);
+        let unknown = VerifyAnswer::new(Path::new("a"), Verification::Unknown);
         assert_eq!((unknown.exit(), damaged(vec![]).exit()), (Exit::LocalFile, Exit::Integrity));
         assert!(unknown.sentences().contains("no record"));
     }

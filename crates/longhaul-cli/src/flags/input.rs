@@ -1,13 +1,13 @@
 //! Lists: a URL a line (`--input-file`), a header a line (`--header-file`).
 //!
-//! Blank lines and lines that begin with `#` count for nothing; a byte order mark and `\r\n` do not disturb. A wrong
+//! Blank lines and lines that begin with `#` do not count; a byte order mark and `\r\n` do not disturb. A wrong
 //! line is named by its number: its text may be secret.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// A longer list is none that somebody meant to give.
+/// A longer list is a slip: some other file was named.
 const LIST_LEN_MAX: u64 = 64 << 20;
 
 /// Reads a list from a file, or from stdin when it is `-`.

@@ -63,7 +63,7 @@ pub(crate) fn connections(text: &str) -> Result<Connections, String> {
     count.map(Connections::Fixed).ok_or_else(|| "it is a number from 1 to 64, or auto".to_owned())
 }
 
-/// A time in seconds, decimals allowed; more than nothing.
+/// A time in seconds, decimals allowed; more than zero.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.trim().parse().map_err(|_| "a time is a number of seconds: 30, 2.5".to_owned())?;
     if !(0.001..=SECONDS_MAX).contains(&seconds) {

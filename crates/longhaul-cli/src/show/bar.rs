@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use longhaul::{Event, Progress};
 
-use super::{Subject, text};
+use super::{ShownTransfer, text};
 use crate::out;
 use crate::printable;
 
@@ -40,7 +40,7 @@ impl Bars {
         Self { all, overall, bars: HashMap::new() }
     }
 
-    pub(super) fn begin(&mut self, subject: &Subject) {
+    pub(super) fn begin(&mut self, subject: &ShownTransfer) {
         if self.bars.len() < BARS_MAX && !self.bars.contains_key(&subject.number) {
             let mut bar =
                 Bar { bar: self.all.add(ProgressBar::new_spinner()), height: HighWater::default(), known: None };
@@ -49,13 +49,13 @@ impl Bars {
         }
     }
 
-    pub(super) fn reading(&mut self, subject: &Subject, read: u64) {
+    pub(super) fn reading(&mut self, subject: &ShownTransfer, read: u64) {
         if let Some(bar) = self.bars.get_mut(&subject.number) {
             bar.bar.set_message(text::reading(read));
         }
     }
 
-    pub(super) fn event(&mut self, subject: &Subject, event: &Event) {
+    pub(super) fn event(&mut self, subject: &ShownTransfer, event: &Event) {
         if let Some(news) = text::news(event, subject.way) {
             self.suspend(|| out::say(&format!("{}: {news}", subject.name())));
         }
@@ -73,7 +73,7 @@ impl Bars {
         }
     }
 
-    pub(super) fn end(&mut self, subject: &Subject) {
+    pub(super) fn end(&mut self, subject: &ShownTransfer) {
         if let Some(bar) = self.bars.remove(&subject.number) {
             bar.bar.finish_and_clear();
             self.all.remove(&bar.bar);
@@ -102,14 +102,14 @@ struct Bar {
 }
 
 impl Bar {
-    fn begin(&mut self, subject: &Subject) {
+    fn begin(&mut self, subject: &ShownTransfer) {
         self.bar.set_style(style("{spinner} {prefix} {msg}"));
         self.bar.set_prefix(shortened(&subject.name()));
         self.bar.set_message("asking the server");
         self.bar.enable_steady_tick(Duration::from_millis(200));
     }
 
-    fn event(&mut self, subject: &Subject, event: &Event) {
+    fn event(&mut self, subject: &ShownTransfer, event: &Event) {
         match event {
             Event::Progress(progress) => self.progress(subject, progress),
             Event::Retry { .. } => self.bar.set_message("waiting to try again"),
@@ -118,7 +118,7 @@ impl Bar {
         }
     }
 
-    fn progress(&mut self, subject: &Subject, progress: &Progress) {
+    fn progress(&mut self, subject: &ShownTransfer, progress: &Progress) {
         if self.known != progress.total || self.bar.length().is_none() && progress.total.is_some() {
             self.known = progress.total;
             if let Some(total) = progress.total {
@@ -181,7 +181,7 @@ fn shortened(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::show::Way;
+    use crate::show::Direction;
 
     #[test]
     fn the_bar_goes_back_only_after_a_reason() {
@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn few_bars_are_shared_by_many_downloads() {
-        let subject = |number| Subject {
-            way: Way::Down,
+        let subject = |number| ShownTransfer {
+            way: Direction::Down,
             url: format!("http://h/{number}"),
             id: None,
             path: None,

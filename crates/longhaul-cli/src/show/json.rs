@@ -7,7 +7,7 @@ use longhaul::Event;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Finished, Stored, Subject, Way, text};
+use super::{Direction, ShownObject, ShownOutcome, ShownTransfer, text};
 use crate::exit::Failure;
 
 /// Progress is told at most this often.
@@ -15,13 +15,13 @@ const PROGRESS_APART: Duration = Duration::from_millis(500);
 
 /// What a reader of one URL's events was told last.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(super) struct JsonEvents {
     progress: Option<Instant>,
 }
 
-impl Events {
-    /// The line for an event; nothing when there is no need of one.
-    pub(super) fn line(&mut self, subject: &Subject, event: &Event) -> Option<String> {
+impl JsonEvents {
+    /// The line for an event; `None` when there is no need of one.
+    pub(super) fn line(&mut self, subject: &ShownTransfer, event: &Event) -> Option<String> {
         if matches!(event, Event::Progress(_)) {
             let now = Instant::now();
             if self.progress.is_some_and(|last| now - last < PROGRESS_APART) {
@@ -34,11 +34,11 @@ impl Events {
     }
 }
 
-fn fields(event: &Event, way: Way) -> Option<(&'static str, Value)> {
+fn fields(event: &Event, way: Direction) -> Option<(&'static str, Value)> {
     Some(match event {
         Event::Started { total, resumable, .. } => ("started", json!({"total": total, "resumable": resumable})),
         Event::Resumed { held, total } => ("resumed", json!({"held": held, "total": total})),
-        Event::Progress(p) if way == Way::Up => (
+        Event::Progress(p) if way == Direction::Up => (
             "progress",
             json!({
                 "acknowledged": p.durable, "sent": p.received, "total": p.total, "rate": p.rate,
@@ -77,7 +77,7 @@ fn fields(event: &Event, way: Way) -> Option<(&'static str, Value)> {
 }
 
 /// The last line of a transfer that is whole.
-pub(super) fn done(subject: &Subject, outcome: &Finished) -> String {
+pub(super) fn done(subject: &ShownTransfer, outcome: &ShownOutcome) -> String {
     let digests: Vec<String> = outcome.digests.iter().map(ToString::to_string).collect();
     let mut fields = json!({
         "bytes": outcome.bytes, "verified": text::verified(outcome.verified), "digests": digests,
@@ -86,7 +86,7 @@ pub(super) fn done(subject: &Subject, outcome: &Finished) -> String {
     });
     match &outcome.stored {
         None => fields["fetched"] = outcome.moved.into(),
-        Some(Stored { etag, version, parts, part_size, .. }) => {
+        Some(ShownObject { etag, version, parts, part_size, .. }) => {
             fields["sent"] = outcome.moved.into();
             fields["parts"] = (*parts).into();
             fields["part_size"] = json!(part_size);
@@ -98,7 +98,7 @@ pub(super) fn done(subject: &Subject, outcome: &Finished) -> String {
 }
 
 /// The last line of a URL that failed.
-pub(super) fn failed(subject: &Subject, failure: &Failure, held: Option<u64>) -> String {
+pub(super) fn failed(subject: &ShownTransfer, failure: &Failure, held: Option<u64>) -> String {
     let fields = json!({
         "kind": failure.kind, "exit_code": failure.exit.code(), "message": failure.message,
         "state_kept": held.is_some_and(|held| held > 0), "held": held,
@@ -107,9 +107,9 @@ pub(super) fn failed(subject: &Subject, failure: &Failure, held: Option<u64>) ->
 }
 
 /// `event`, `url`, `number`, `id`, `path` and `time_ms` are in every line, in this order; then come the event's own fields.
-fn line(event: &'static str, subject: &Subject, fields: Value) -> String {
+fn line(event: &'static str, subject: &ShownTransfer, fields: Value) -> String {
     #[derive(Serialize)]
-    struct Line<'a> {
+    struct JsonLine<'a> {
         event: &'static str,
         url: &'a str,
         number: usize,
@@ -128,7 +128,7 @@ fn line(event: &'static str, subject: &Subject, fields: Value) -> String {
         _ => Map::new(),
     };
     let time_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let line = Line {
+    let line = JsonLine {
         event,
         url: &subject.url,
         number: subject.number,

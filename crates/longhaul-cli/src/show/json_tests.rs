@@ -6,9 +6,9 @@ use longhaul::{Digest, DigestKind, Progress, Restart, UploadRestart};
 use super::*;
 use crate::exit::Exit;
 
-fn subject() -> Subject {
-    Subject {
-        way: Way::Down,
+fn subject() -> ShownTransfer {
+    ShownTransfer {
+        way: Direction::Down,
         url: "https://h/a".into(),
         id: Some("0f".repeat(16)),
         path: Some("/d/a".into()),
@@ -53,10 +53,11 @@ fn parsed(line: &str) -> Map<String, Value> {
 #[test]
 fn every_event_is_a_documented_line() {
     let document = include_str!("../../../../docs/json-events.md");
-    let mut lines: Vec<String> = every_event().iter().map(|e| Events::default().line(&subject(), e).unwrap()).collect();
-    let up = Subject { way: Way::Up, ..subject() };
-    lines.extend(every_event_of_uploads().iter().map(|e| Events::default().line(&up, e).unwrap()));
-    let finished = Finished {
+    let mut lines: Vec<String> =
+        every_event().iter().map(|e| JsonEvents::default().line(&subject(), e).unwrap()).collect();
+    let up = ShownTransfer { way: Direction::Up, ..subject() };
+    lines.extend(every_event_of_uploads().iter().map(|e| JsonEvents::default().line(&up, e).unwrap()));
+    let finished = ShownOutcome {
         path: "/d/a".into(),
         bytes: 9,
         verified: longhaul::Verified::Length,
@@ -76,8 +77,9 @@ fn every_event_is_a_documented_line() {
         (&json!("length only"), &json!(["no_journal"]))
     );
     lines.push(line);
-    let stored = Stored { destination: "oss://b/k".into(), etag: None, version: None, parts: 3, part_size: Some(4) };
-    let line = done(&up, &Finished { stored: Some(stored), ..finished });
+    let stored =
+        ShownObject { destination: "oss://b/k".into(), etag: None, version: None, parts: 3, part_size: Some(4) };
+    let line = done(&up, &ShownOutcome { stored: Some(stored), ..finished });
     assert_eq!((&parsed(&line)["sent"], &parsed(&line)["parts"]), (&json!(9), &json!(3)));
     lines.push(line);
     lines.push(failed(&subject(), &Failure::new(Exit::Network, "network", "gave up"), Some(5)));
@@ -99,15 +101,15 @@ fn every_event_is_a_documented_line() {
 
 #[test]
 fn values_have_the_promised_forms() {
-    let line = |event: &Event| parsed(&Events::default().line(&subject(), event).unwrap());
+    let line = |event: &Event| parsed(&JsonEvents::default().line(&subject(), event).unwrap());
     let events = every_event();
     assert_eq!(line(&events[1])["total"], Value::Null);
     assert_eq!(line(&events[3])["delay_ms"], 1500);
     assert_eq!(line(&events[5])["reason"], "sync_failed");
     assert_eq!(line(&events[6])["ranges"], json!([[0, 4], [8, 9]]));
     assert_eq!(line(&events[8])["digest"], "crc32c:00010203");
-    let up = Subject { way: Way::Up, ..subject() };
-    let line = |event: &Event| parsed(&Events::default().line(&up, event).unwrap());
+    let up = ShownTransfer { way: Direction::Up, ..subject() };
+    let line = |event: &Event| parsed(&JsonEvents::default().line(&up, event).unwrap());
     let events = every_event_of_uploads();
     assert_eq!((&line(&events[0])["acknowledged"], &line(&events[0])["sent"]), (&json!(4), &json!(5)));
     assert_eq!((&line(&events[1])["reason"], &line(&events[2])["part"]), (&json!("source_changed"), &json!(7)));
@@ -119,14 +121,13 @@ fn values_have_the_promised_forms() {
 
 #[test]
 fn progress_is_told_now_and_then() {
-    let mut events = Events::default();
+    let mut events = JsonEvents::default();
     let progress = Event::Progress(Progress::default());
     assert!(events.line(&subject(), &progress).is_some());
     assert!(events.line(&subject(), &progress).is_none());
     assert!(events.line(&subject(), &Event::NeedsLink).is_some());
 }
 
-#[cfg(unix)]
 #[test]
 fn a_path_that_is_no_text_is_told_exactly() {
     use std::os::unix::ffi::OsStrExt as _;

@@ -1,7 +1,7 @@
 //! What people and programs see of a running transfer.
 //!
-//! One [`Show`] follows all URLs of a `get`, all files of a `put`, some of them at work at once. People are served on stderr (a bar, lines or nothing),
-//! programs on stdout (`--json`).
+//! One [`Show`] follows all URLs of a `get`, all files of a `put`, some of them at work at once. People read stderr (a bar,
+//! or lines, or neither), programs read stdout (`--json`).
 
 mod bar;
 mod json;
@@ -26,12 +26,12 @@ use plain::Plain;
 
 /// Which way the bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Direction {
     Down,
     Up,
 }
 
-impl Way {
+impl Direction {
     /// The bytes that are through: received, or acknowledged by the store.
     pub(crate) fn through(self, reached: &Reached) -> u64 {
         match self {
@@ -51,20 +51,20 @@ impl Way {
 
 /// One of the URLs, or files.
 #[derive(Debug, Clone)]
-pub(crate) struct Subject {
-    pub(crate) way: Way,
+pub(crate) struct ShownTransfer {
+    pub(crate) way: Direction,
     /// The source of a download, the destination of an upload; without secrets.
     pub(crate) url: String,
     /// The transfer, once it is begun.
     pub(crate) id: Option<String>,
     /// Where the file is or will be, once that is known. An upload of stdin has none.
     pub(crate) path: Option<PathBuf>,
-    /// Which of how many, counted from 1; of 0 when nobody knows how many.
+    /// Which of how many, counted from 1; of 0 when their number is not known.
     pub(crate) number: usize,
     pub(crate) count: usize,
 }
 
-impl Subject {
+impl ShownTransfer {
     /// The file's name, or the URL while there is none; with its number when there are several.
     fn name(&self) -> String {
         let name = self.path.as_deref().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
@@ -80,7 +80,7 @@ impl Subject {
 
 /// How a transfer ended well: the library's outcome, in a form that tests can make.
 #[derive(Debug, Clone)]
-pub(crate) struct Finished {
+pub(crate) struct ShownOutcome {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
     pub(crate) verified: Verified,
@@ -92,16 +92,16 @@ pub(crate) struct Finished {
     /// Bytes that went over the network in this run.
     pub(crate) moved: u64,
     pub(crate) already: bool,
-    /// The source has nothing newer: nothing was done.
+    /// The source has no newer version: the transfer ended there.
     pub(crate) not_modified: bool,
     pub(crate) elapsed: Duration,
     /// What was stored, by an upload.
-    pub(crate) stored: Option<Stored>,
+    pub(crate) stored: Option<ShownObject>,
 }
 
 /// What an upload stored.
 #[derive(Debug, Clone)]
-pub(crate) struct Stored {
+pub(crate) struct ShownObject {
     pub(crate) destination: String,
     pub(crate) etag: Option<String>,
     pub(crate) version: Option<String>,
@@ -110,12 +110,12 @@ pub(crate) struct Stored {
     pub(crate) part_size: Option<u64>,
 }
 
-impl From<Outcome> for Finished {
+impl From<Outcome> for ShownOutcome {
     fn from(outcome: Outcome) -> Self {
         let totals = outcome.totals();
         let (digests, stored) = match &outcome {
             Outcome::Downloaded(saved) => (saved.digests.clone(), None),
-            Outcome::Uploaded(stored) => (stored.digests.clone(), Some(Stored::of(stored))),
+            Outcome::Uploaded(stored) => (stored.digests.clone(), Some(ShownObject::of(stored))),
             _ => (Vec::new(), None),
         };
         Self {
@@ -135,7 +135,7 @@ impl From<Outcome> for Finished {
     }
 }
 
-impl Stored {
+impl ShownObject {
     fn of(uploaded: &Uploaded) -> Self {
         Self {
             destination: uploaded.destination.clone(),
@@ -166,7 +166,7 @@ pub(crate) struct Show {
 /// What was told of one URL.
 #[derive(Default)]
 struct Following {
-    events: json::Events,
+    events: json::JsonEvents,
     started: Option<Event>,
     /// Bytes that are through, and bytes per second.
     now: (u64, u64),
@@ -175,7 +175,7 @@ struct Following {
 /// All URLs, or files, together.
 #[derive(Debug, Clone)]
 struct Sum {
-    way: Way,
+    way: Direction,
     count: usize,
     done: usize,
     failed: usize,
@@ -186,14 +186,14 @@ struct Sum {
 }
 
 impl Sum {
-    fn new(way: Way, count: usize) -> Self {
+    fn new(way: Direction, count: usize) -> Self {
         Self { way, count, done: 0, failed: 0, bytes: 0, already: 0, moved: 0 }
     }
 }
 
 impl Show {
-    /// For so many; 0 when nobody knows yet how many.
-    pub(crate) fn new(progress: ProgressStyle, json: bool, quiet: bool, way: Way, count: usize) -> Self {
+    /// For so many; 0 when their number is not known yet.
+    pub(crate) fn new(progress: ProgressStyle, json: bool, quiet: bool, way: Direction, count: usize) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = std::io::stderr().is_terminal() && !dumb;
         let people = match progress {
@@ -205,7 +205,7 @@ impl Show {
     }
 
     /// Another URL.
-    pub(crate) fn begin(&mut self, subject: &Subject) {
+    pub(crate) fn begin(&mut self, subject: &ShownTransfer) {
         self.at_work.insert(subject.number, Following::default());
         if let People::Bar(bars) = &mut self.people {
             bars.begin(subject);
@@ -213,7 +213,7 @@ impl Show {
     }
 
     /// So many bytes of its input are kept; it is uploaded when it has ended.
-    pub(crate) fn reading(&mut self, subject: &Subject, read: u64) {
+    pub(crate) fn reading(&mut self, subject: &ShownTransfer, read: u64) {
         match &mut self.people {
             People::Bar(bars) => bars.reading(subject, read),
             People::Plain(plain) => plain.reading(subject, read),
@@ -222,9 +222,9 @@ impl Show {
     }
 
     /// Something happened to it.
-    pub(crate) fn event(&mut self, subject: &Subject, event: &Event) {
+    pub(crate) fn event(&mut self, subject: &ShownTransfer, event: &Event) {
         if matches!(event, Event::Progress(p) if p.received == 0 && p.total.is_none()) {
-            return; // nothing is known yet
+            return; // no byte and no length is known yet
         }
         let following = self.at_work.entry(subject.number).or_default();
         if let Event::Progress(progress) = event {
@@ -256,7 +256,7 @@ impl Show {
     }
 
     /// It is whole.
-    pub(crate) fn done(&mut self, subject: &Subject, finished: &Finished) {
+    pub(crate) fn done(&mut self, subject: &ShownTransfer, finished: &ShownOutcome) {
         self.sum.done += 1;
         self.sum.already += usize::from(finished.already);
         self.sum.bytes = self.sum.bytes.saturating_add(finished.bytes);
@@ -271,7 +271,7 @@ impl Show {
     }
 
     /// It failed; `held` is how many bytes of it are kept, when that is known.
-    pub(crate) fn failed(&mut self, subject: &Subject, failure: &Failure, held: Option<u64>) {
+    pub(crate) fn failed(&mut self, subject: &ShownTransfer, failure: &Failure, held: Option<u64>) {
         self.sum.failed += 1;
         self.end(subject);
         if self.json {
@@ -299,7 +299,7 @@ impl Show {
         }
     }
 
-    /// A line for people, whatever is on the screen.
+    /// A line for people, above a bar if there is one.
     pub(crate) fn say(&mut self, line: &str) {
         if matches!(self.people, People::Bar(_)) || !self.quiet {
             self.above(line);
@@ -313,7 +313,7 @@ impl Show {
         }
     }
 
-    fn end(&mut self, subject: &Subject) {
+    fn end(&mut self, subject: &ShownTransfer) {
         self.at_work.remove(&subject.number);
         if let People::Bar(bars) = &mut self.people {
             bars.end(subject);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use longhaul::{Event, Progress};
 
-use super::{Subject, Way, text};
+use super::{Direction, ShownTransfer, text};
 use crate::out;
 
 /// Lines come at least this far apart …
@@ -27,12 +27,12 @@ impl Plain {
         Self { began: Instant::now(), last: None, tenths: 0, several: count != 1 }
     }
 
-    pub(super) fn event(&mut self, subject: &Subject, event: &Event) {
+    pub(super) fn event(&mut self, subject: &ShownTransfer, event: &Event) {
         match event {
             _ if self.several => {}
             Event::Started { total, .. } => {
                 let length = total.map_or_else(|| "of unknown length".into(), text::bytes);
-                let preposition = if subject.way == Way::Down { "from" } else { "to" };
+                let preposition = if subject.way == Direction::Down { "from" } else { "to" };
                 out::say(&format!("{}: {length}, {preposition} {}", subject.name(), subject.url));
                 self.last = Some(Instant::now());
             }
@@ -45,7 +45,7 @@ impl Plain {
         }
     }
 
-    pub(super) fn reading(&mut self, subject: &Subject, read: u64) {
+    pub(super) fn reading(&mut self, subject: &ShownTransfer, read: u64) {
         if self.overall_is_due() {
             out::say(&format!("{}: {}", subject.name(), text::reading(read)));
         }
@@ -61,7 +61,7 @@ impl Plain {
         is_due
     }
 
-    fn progress(&mut self, subject: &Subject, progress: &Progress) {
+    fn progress(&mut self, subject: &ShownTransfer, progress: &Progress) {
         let now = Instant::now();
         let through = subject.way.through(progress);
         let tenths = tenths(through, progress.total);

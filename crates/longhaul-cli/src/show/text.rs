@@ -7,7 +7,7 @@ use longhaul::{Event, RestartReason, Verified};
 
 use crate::printable;
 
-use super::{Finished, Stored, Sum, Way};
+use super::{Direction, ShownObject, ShownOutcome, Sum};
 
 /// Bytes for people, in powers of 1024: `1.2 GiB`, `512 B`.
 pub(crate) fn bytes(count: u64) -> String {
@@ -62,7 +62,7 @@ pub(crate) fn whole(s: u64) -> String {
     }
 }
 
-/// How long the rest takes at this rate; nothing when nobody can know.
+/// How long the rest takes at this rate; `None` when that cannot be told.
 pub(crate) fn eta(received: u64, total: Option<u64>, rate: u64) -> Option<String> {
     let rest = total?.checked_sub(received)?;
     (rate > 0).then(|| whole(rest.div_ceil(rate)))
@@ -82,15 +82,15 @@ pub(crate) fn times(count: u32) -> String {
     }
 }
 
-/// The news in an event that people should see between progress; nothing for progress itself.
-pub(crate) fn news(event: &Event, way: Way) -> Option<String> {
+/// The news in an event that people should see between progress; `None` for progress itself.
+pub(crate) fn news(event: &Event, way: Direction) -> Option<String> {
     sentence(event, way).map(|text| printable::one_line(&text).into_owned())
 }
 
-fn sentence(event: &Event, way: Way) -> Option<String> {
+fn sentence(event: &Event, way: Direction) -> Option<String> {
     Some(match event {
-        // A small file goes in one request: nothing can be lost that would be worth a word.
-        Event::Started { .. } if way == Way::Up => return None,
+        // A small file goes in one request: a crash loses too little to be worth a word.
+        Event::Started { .. } if way == Direction::Up => return None,
         Event::Started { resumable: false, .. } => {
             "the source gives no strong validator: an interrupted download starts over".into()
         }
@@ -143,7 +143,7 @@ pub(super) fn may_fall(event: &Event) -> bool {
 }
 
 /// The last line of a transfer that ended well.
-pub(crate) fn summary(outcome: &Finished) -> String {
+pub(crate) fn summary(outcome: &ShownOutcome) -> String {
     let path = here(&outcome.path);
     let proof = verified(outcome.verified);
     if outcome.not_modified {
@@ -163,7 +163,7 @@ pub(crate) fn summary(outcome: &Finished) -> String {
     }
     let again = match &outcome.stored {
         None => "fetched",
-        Some(Stored { destination, parts, .. }) => {
+        Some(ShownObject { destination, parts, .. }) => {
             line += &format!(" to {destination}");
             if *parts > 0 {
                 line += &format!(", {parts} {}", if *parts == 1 { "part" } else { "parts" });
@@ -199,7 +199,7 @@ pub(super) fn running(sum: &Sum, at_work: impl Iterator<Item = (u64, u64)>) -> S
     format!("{} done{failed}, {count} at work: {}, {}/s", share_done(sum), bytes(received), bytes(rate))
 }
 
-/// `3 of 9`, or `3` where nobody knows of how many.
+/// `3 of 9`, or `3` where the whole is not known.
 fn share_done(sum: &Sum) -> String {
     if sum.count == 0 { sum.done.to_string() } else { format!("{} of {}", sum.done, sum.count) }
 }
@@ -208,10 +208,10 @@ fn share_done(sum: &Sum) -> String {
 pub(super) fn sum(sum: &Sum) -> String {
     let mut line = format!("{} done, {}", share_done(sum), bytes(sum.bytes));
     if sum.already > 0 {
-        let there = if sum.way == Way::Down { "complete" } else { "there" };
+        let there = if sum.way == Direction::Down { "complete" } else { "there" };
         line += &format!(" ({} {there} already)", sum.already);
     }
-    line += &format!("; {} {}", bytes(sum.moved), if sum.way == Way::Down { "fetched" } else { "sent" });
+    line += &format!("; {} {}", bytes(sum.moved), if sum.way == Direction::Down { "fetched" } else { "sent" });
     if sum.failed > 0 {
         line += &format!("; {} failed", sum.failed);
     }
@@ -268,19 +268,19 @@ mod tests {
     #[test]
     fn every_restart_is_told_with_its_reason() {
         for reason in Restart::ALL {
-            let text = news(&Event::Restarted { reason: reason.into(), discarded: 2048 }, Way::Down).unwrap();
+            let text = news(&Event::Restarted { reason: reason.into(), discarded: 2048 }, Direction::Down).unwrap();
             assert!(text.contains(reason.explain()) && text.contains("2.0 KiB"), "{text}");
         }
         for reason in UploadRestart::ALL {
             let event = Event::Restarted { reason: reason.into(), discarded: 2048 };
-            let text = news(&event, Way::Up).unwrap();
+            let text = news(&event, Direction::Up).unwrap();
             assert!(text.contains(reason.explain()) && text.contains("2.0 KiB") && may_fall(&event), "{text}");
         }
     }
 
     #[test]
     fn a_summary_says_what_was_verified_and_what_was_saved() {
-        let outcome = Finished {
+        let outcome = ShownOutcome {
             path: "/d/a".into(),
             bytes: 3 << 20,
             verified: Verified::Validator,
@@ -296,22 +296,22 @@ mod tests {
         };
         let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s); verified: validator; resumed once, 2.0 MiB not fetched again; 2 retries";
         assert_eq!(summary(&outcome), text);
-        let already = Finished { already: true, verified: Verified::Nothing, ..outcome.clone() };
+        let already = ShownOutcome { already: true, verified: Verified::Nothing, ..outcome.clone() };
         assert_eq!(summary(&already), "/d/a: complete already, 3.0 MiB; verified: nothing");
-        let same = Finished { not_modified: true, ..outcome.clone() };
+        let same = ShownOutcome { not_modified: true, ..outcome.clone() };
         assert_eq!(summary(&same), "/d/a: not modified; nothing was fetched");
         let destination = "oss://b/k".to_owned();
-        let stored = Some(Stored { destination, etag: None, version: None, parts: 3, part_size: Some(1 << 20) });
-        let up = Finished { stored, verified: Verified::Digest(DigestKind::Crc64), retries: 0, ..outcome };
+        let stored = Some(ShownObject { destination, etag: None, version: None, parts: 3, part_size: Some(1 << 20) });
+        let up = ShownOutcome { stored, verified: Verified::Digest(DigestKind::Crc64), retries: 0, ..outcome };
         let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s) to oss://b/k, 3 parts; verified: crc64; resumed once, 2.0 MiB not sent again";
         assert_eq!(summary(&up), text);
-        let up = Finished { already: true, ..up };
+        let up = ShownOutcome { already: true, ..up };
         assert_eq!(summary(&up), "/d/a: there already as oss://b/k, 3.0 MiB; verified: crc64");
     }
 
     #[test]
     fn several_downloads_are_summed_up() {
-        let all = Sum { way: Way::Down, count: 9, done: 3, failed: 1, bytes: 2048, already: 2, moved: 1024 };
+        let all = Sum { way: Direction::Down, count: 9, done: 3, failed: 1, bytes: 2048, already: 2, moved: 1024 };
         let now = [(1024, 512), (0, 0)];
         assert_eq!(running(&all, now.into_iter()), "3 of 9 done, 1 failed, 2 at work: 3.0 KiB, 512 B/s");
         assert_eq!(sum(&all), "3 of 9 done, 2.0 KiB (2 complete already); 1.0 KiB fetched; 1 failed");
@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(sum(&open), "3 done, 2.0 KiB; 1.0 KiB fetched");
         let all = Sum { failed: 0, already: 0, ..all };
         assert_eq!(sum(&all), "3 of 9 done, 2.0 KiB; 1.0 KiB fetched");
-        let all = Sum { way: Way::Up, already: 1, ..all };
+        let all = Sum { way: Direction::Up, already: 1, ..all };
         assert_eq!(sum(&all), "3 of 9 done, 2.0 KiB (1 there already); 1.0 KiB sent");
     }
 

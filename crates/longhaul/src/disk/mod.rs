@@ -22,6 +22,9 @@
 //!
 //! Imports go one way: `state` → `beside` → the rooms of this folder.
 
+#[cfg(not(unix))]
+compile_error!("longhaul is built for Unix systems: files are opened by descriptors of their folders");
+
 pub(crate) mod beside;
 pub(crate) mod crc;
 pub(crate) mod digests;

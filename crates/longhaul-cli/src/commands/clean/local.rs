@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::exit::Failure;
 use crate::show::{path_fields, text};
 
-/// Partial files of downloads that were not touched for so long, and kept input that nothing goes on with.
+/// Partial files of downloads that were not touched for so long, and kept input that no upload goes on with.
 pub(super) fn found(client: &Client, older_than: Duration) -> Result<Vec<Left>, Failure> {
     let now = SystemTime::now();
     let downloads = client.list()?.transfers.into_iter().filter_map(|transfer| Left::download(transfer, now));
@@ -20,7 +20,7 @@ pub(super) fn found(client: &Client, older_than: Duration) -> Result<Vec<Left>, 
 
 /// Something that is left over on this machine.
 pub(super) struct Left {
-    what: What,
+    what: LocalKind,
     /// The file that would come out of a download; where input is kept.
     path: PathBuf,
     bytes: u64,
@@ -29,7 +29,7 @@ pub(super) struct Left {
     pub(super) failure: Option<Failure>,
 }
 
-enum What {
+enum LocalKind {
     Download { id: String, url: String, total: Option<u64> },
     Input(KeptInput),
 }
@@ -51,7 +51,7 @@ impl Left {
         });
         let touched = touched.fold(transfer.updated, SystemTime::max);
         Some(Self {
-            what: What::Download { id: transfer.id, url: transfer.source, total: transfer.total },
+            what: LocalKind::Download { id: transfer.id, url: transfer.source, total: transfer.total },
             path: transfer.path,
             bytes: transfer.held,
             age: now.duration_since(touched).unwrap_or_default(),
@@ -65,7 +65,7 @@ impl Left {
             path: kept.path.clone(),
             bytes: kept.bytes,
             age: now.duration_since(kept.updated).unwrap_or_default(),
-            what: What::Input(kept),
+            what: LocalKind::Input(kept),
             settled: None,
             failure: None,
         }
@@ -74,12 +74,12 @@ impl Left {
     pub(super) fn sentence(&self) -> String {
         let age = text::whole(self.age.as_secs());
         match &self.what {
-            What::Download { id, url, total } => {
+            LocalKind::Download { id, url, total } => {
                 let (id, what) = (id.get(..8).unwrap_or(id), text::here(&self.path));
                 let share = text::share(self.bytes, *total);
                 format!("{id}  {what} from {url}: {share}, not touched for {age}\n")
             }
-            What::Input(_) => {
+            LocalKind::Input(_) => {
                 format!("          {} kept of an input, {age} ago, that no upload is of\n", text::bytes(self.bytes))
             }
         }
@@ -98,15 +98,15 @@ impl Left {
 
     async fn delete(&self, client: &Client) -> Result<(), Error> {
         match &self.what {
-            What::Download { .. } => client.open(&self.path)?.start().await?.cancel(Cancel::Discard).await,
-            What::Input(kept) => client.remove_kept_input(kept),
+            LocalKind::Download { .. } => client.open(&self.path)?.start().await?.cancel(Cancel::Discard).await,
+            LocalKind::Input(kept) => client.remove_kept_input(kept),
         }
     }
 
     pub(super) fn outcome(&self) -> String {
         match &self.what {
-            What::Download { .. } => format!("{}: its partial file is deleted", text::here(&self.path)),
-            What::Input(_) => format!("{} of kept input are deleted", text::bytes(self.bytes)),
+            LocalKind::Download { .. } => format!("{}: its partial file is deleted", text::here(&self.path)),
+            LocalKind::Input(_) => format!("{} of kept input are deleted", text::bytes(self.bytes)),
         }
     }
 }
@@ -114,7 +114,7 @@ impl Left {
 impl Serialize for Left {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Row<'a> {
+        struct LocalRow<'a> {
             id: Option<&'a str>,
             path: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,10 +128,10 @@ impl Serialize for Left {
         }
         let (path, path_hex) = path_fields(Some(&self.path));
         let (id, url, why) = match &self.what {
-            What::Download { id, url, .. } => (Some(id.as_str()), Some(url.as_str()), "stale"),
-            What::Input(_) => (None, None, "input"),
+            LocalKind::Download { id, url, .. } => (Some(id.as_str()), Some(url.as_str()), "stale"),
+            LocalKind::Input(_) => (None, None, "input"),
         };
-        Row {
+        LocalRow {
             id,
             path,
             path_hex,

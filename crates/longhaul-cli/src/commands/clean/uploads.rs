@@ -41,7 +41,7 @@ pub(super) struct Left {
     why: Why,
     /// What the store has that may be ours, where we never learned the id.
     perhaps_ours: Option<Result<Vec<PerhapsOurs>, Error>>,
-    /// Nothing of it is left, here or there; `None`: that was not tried.
+    /// All that was left of it is removed, here and in the store; `None`: that was not tried.
     settled: Option<bool>,
     /// Uploads removed that were perhaps ours.
     removed: usize,
@@ -99,7 +99,7 @@ impl Left {
         }
     }
 
-    /// Whether nothing is left.
+    /// Whether all that was left is removed.
     async fn try_settle(&mut self, client: &Client, with_perhaps_ours: bool) -> Result<bool, Error> {
         let id = &self.upload.id;
         let unsure = match self.perhaps_ours.take() {
@@ -117,7 +117,7 @@ impl Left {
         self.perhaps_ours = self.upload.nameless.gt(&0).then_some(Ok(unsure));
         if self.why == Why::PerhapsOurs {
             // With parts in the store it can be gone on with, and only the doubt about a lost one is settled; without,
-            // there is nothing left to remember.
+            // the journal has no more to remember.
             if unknown_are_gone && self.upload.stage == UploadStage::Begun {
                 client.forget_upload(id)?;
             }
@@ -150,7 +150,7 @@ impl Left {
 impl Serialize for Left {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Row<'a> {
+        struct UploadRow<'a> {
             id: &'a str,
             path: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,7 +171,7 @@ impl Serialize for Left {
         let unsure = self.perhaps_ours.as_ref().and_then(|found| found.as_ref().ok());
         let unsure = unsure.into_iter().flatten();
         let ms = |at| u64::try_from(since_epoch(at).as_millis()).unwrap_or(u64::MAX);
-        Row {
+        UploadRow {
             id: &self.upload.id,
             path,
             path_hex,

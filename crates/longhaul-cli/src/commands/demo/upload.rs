@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use longhaul_devstore::Content;
 use serde_json::Value;
 
-use super::{BUCKET, Story, Told, local, say, times};
+use super::{BUCKET, DemoCounts, Story, local, say, times};
 use crate::exit::{Exit, Failure};
 use crate::show::text::bytes;
 
@@ -90,7 +90,7 @@ impl Story {
     }
 
     /// Runs `longhaul put` as a process of its own; kills it when so much is acknowledged.
-    fn put(&self, file: &std::path::Path, kill_at: Option<u64>) -> Result<Told, Failure> {
+    fn put(&self, file: &std::path::Path, kill_at: Option<u64>) -> Result<DemoCounts, Failure> {
         let program = std::env::current_exe().map_err(|e| Failure::internal(format!("where am I? ({e})")))?;
         let mut command = Command::new(program);
         command
@@ -101,7 +101,7 @@ impl Story {
             .arg(self.folder.path().join("state"))
             .arg(file)
             .arg(format!("oss://{BUCKET}/{KEY}"))
-            // The store's own keys; nobody sees the user's.
+            // The store's own keys; the user's are not shown to it.
             .env("OSS_ACCESS_KEY_ID", self.server.access_key_id())
             .env("OSS_ACCESS_KEY_SECRET", self.server.access_key_secret())
             .env_remove("OSS_SESSION_TOKEN")

@@ -36,10 +36,10 @@ pub(super) struct List<'a> {
     /// How many were given out.
     given: usize,
     /// The objects that are being listed.
-    listing: Option<Listing<'a>>,
+    listing: Option<PrefixListing<'a>>,
 }
 
-struct Listing<'a> {
+struct PrefixListing<'a> {
     prefix: &'a ObjectPrefix,
     targets: Targets,
 }
@@ -92,7 +92,7 @@ impl<'a> List<'a> {
                 Sources::Below(prefixes) => {
                     let (prefix, globs) = (prefixes.get(index)?, self.get.globs.clone());
                     let targets = Targets::of(self.client.objects(prefix)).only(move |below| globs.take(below));
-                    self.listing = Some(Listing { prefix, targets });
+                    self.listing = Some(PrefixListing { prefix, targets });
                 }
             }
         };

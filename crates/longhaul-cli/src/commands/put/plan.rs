@@ -22,7 +22,7 @@ use crate::show::text;
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) items: Vec<Item>,
-    /// What was left out although nobody asked for that, in words.
+    /// What was left out although no flag asked for that, in words.
     pub(super) left_out: Vec<String>,
 }
 

@@ -11,7 +11,7 @@ use crate::show::{path_fields, text};
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum Facts {
     Unfinished(Box<Partial>),
-    Finished(Box<Whole>),
+    Finished(Box<FinishedFacts>),
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -36,7 +36,7 @@ pub(super) struct Partial {
     pub(super) resumable_why: String,
     pub(super) next_start: &'static str,
     pub(super) next_start_why: Option<String>,
-    pub(super) fetch: Vec<Fetch>,
+    pub(super) fetch: Vec<FetchFacts>,
     pub(super) reread: u64,
     pub(super) clean_stop: bool,
     pub(super) restarts: Vec<Restarted>,
@@ -49,7 +49,7 @@ pub(super) struct Partial {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Fetch {
+pub(super) struct FetchFacts {
     pub(super) start: u64,
     pub(super) end: Option<u64>,
     pub(super) reason: String,
@@ -63,7 +63,7 @@ pub(super) struct Restarted {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Whole {
+pub(super) struct FinishedFacts {
     pub(super) path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path_hex: Option<String>,
@@ -79,7 +79,7 @@ pub(super) struct Whole {
 }
 
 impl Facts {
-    /// Nothing for a kind of finding that only a newer library knows.
+    /// `None` for a kind of finding that only a newer library knows.
     pub(super) fn of(inspection: &Inspection) -> Option<Self> {
         match inspection {
             Inspection::Unfinished(unfinished) => Some(Self::Unfinished(Box::new(unfinished.as_ref().into()))),
@@ -131,7 +131,7 @@ impl From<&Unfinished> for Partial {
             resumable_why: u.resumable_why.clone(),
             next_start,
             next_start_why,
-            fetch: u.fetch.iter().map(Fetch::from).collect(),
+            fetch: u.fetch.iter().map(FetchFacts::from).collect(),
             reread: u.reread,
             clean_stop: u.clean_stop,
             restarts: u
@@ -149,14 +149,14 @@ impl From<&Unfinished> for Partial {
     }
 }
 
-impl From<&FetchRange> for Fetch {
+impl From<&FetchRange> for FetchFacts {
     fn from(range: &FetchRange) -> Self {
         let reason = range.reason.name().to_owned();
         Self { start: range.start, end: range.end, reason, message: range.reason.explain() }
     }
 }
 
-impl From<&Finished> for Whole {
+impl From<&Finished> for FinishedFacts {
     fn from(f: &Finished) -> Self {
         let (path, path_hex) = path_fields(Some(&f.path));
         Self {

@@ -9,7 +9,7 @@ use crate::show::{path_fields, text};
 
 /// As `--json` shows it.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Sent {
+pub(super) struct SentFacts {
     /// `uploaded`.
     state: &'static str,
     path: Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct Sent {
     source_unchanged: bool,
 }
 
-impl From<&SentUpload> for Sent {
+impl From<&SentUpload> for SentFacts {
     fn from(sent: &SentUpload) -> Self {
         let (path, path_hex) = path_fields(Some(&sent.path));
         Self {
@@ -46,7 +46,7 @@ impl From<&SentUpload> for Sent {
     }
 }
 
-impl Sent {
+impl SentFacts {
     pub(super) fn sentences(&self) -> String {
         let mut sheet = Sheet::default();
         let path = text::here(self.path.as_deref().unwrap_or_default().as_ref());
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn it_says_where_the_file_went() {
-        let sent = Sent {
+        let sent = SentFacts {
             path: Some("/d/disk.iso".into()),
             url: "oss://b/k".into(),
             endpoint: "http://h".into(),
@@ -84,7 +84,7 @@ mod tests {
             digests: vec!["crc64:00".into()],
             etag: Some("\"a-5\"".into()),
             source_unchanged: true,
-            ..Sent::default()
+            ..SentFacts::default()
         };
         let expected = "\
 file        /d/disk.iso, uploaded
@@ -96,6 +96,6 @@ ETag        \"a-5\"
 file now    as it was uploaded
 ";
         assert_eq!(sent.sentences(), expected);
-        assert!(Sent { source_unchanged: false, ..sent }.sentences().contains("not surely"));
+        assert!(SentFacts { source_unchanged: false, ..sent }.sentences().contains("not surely"));
     }
 }

@@ -1,6 +1,6 @@
 //! What `show` tells people.
 
-use super::facts::{Facts, Fetch, Partial, Whole};
+use super::facts::{Facts, FetchFacts, FinishedFacts, Partial};
 use crate::show::text;
 
 /// More ranges than this are summed up.
@@ -90,7 +90,7 @@ fn explained(p: &Partial, sheet: &mut Sheet) {
     any("Safe against a kill; read back before anything is built on it:", &p.hinted);
     any("Given up: the partial file is missing or too short for it:", &p.voided);
     if !p.fetch.is_empty() {
-        let fetch = |f: &Fetch| format!("{}: {}", range(f.start, f.end), f.message);
+        let fetch = |f: &FetchFacts| format!("{}: {}", range(f.start, f.end), f.message);
         sheet.list("To be fetched:", p.fetch.iter().map(fetch));
     }
     let reread = match p.reread {
@@ -123,7 +123,7 @@ fn next_start(p: &Partial) -> String {
     }
 }
 
-fn finished(w: &Whole) -> String {
+fn finished(w: &FinishedFacts) -> String {
     let mut sheet = Sheet::default();
     sheet.line("file", &format!("{}, finished", text::here(w.path.as_deref().unwrap_or_default().as_ref())));
     sheet.line("source", &w.url);
@@ -170,7 +170,7 @@ mod tests {
             resumable: true,
             resumable_why: "a strong ETag".into(),
             next_start: "continues",
-            fetch: vec![Fetch {
+            fetch: vec![FetchFacts {
                 start: 2 << 20,
                 end: Some(4 << 20),
                 reason: "not_received".into(),

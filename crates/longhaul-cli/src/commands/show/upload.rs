@@ -9,7 +9,7 @@ use crate::show::{path_fields, text};
 
 /// As `--json` shows it.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Upload {
+pub(super) struct UploadFacts {
     /// `upload`.
     state: &'static str,
     id: String,
@@ -33,7 +33,7 @@ pub(super) struct Upload {
     updated_ms: u64,
 }
 
-impl From<&UnfinishedUpload> for Upload {
+impl From<&UnfinishedUpload> for UploadFacts {
     fn from(u: &UnfinishedUpload) -> Self {
         let (path, path_hex) = path_fields(Some(&u.path));
         let source_present = u.path.symlink_metadata().is_ok();
@@ -70,7 +70,7 @@ impl From<&UnfinishedUpload> for Upload {
     }
 }
 
-impl Upload {
+impl UploadFacts {
     pub(super) fn sentences(&self, explain: bool) -> String {
         let mut sheet = Sheet::default();
         let path = text::here(self.path.as_deref().unwrap_or_default().as_ref());
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn it_says_what_is_stored_and_what_comes_next() {
-        let upload = Upload {
+        let upload = UploadFacts {
             id: "3f9a".into(),
             path: Some("/d/disk.iso".into()),
             url: "oss://b/k".into(),
@@ -153,7 +153,7 @@ mod tests {
             parts: 2,
             part_size: Some(16 << 20),
             next_start: "continues",
-            ..Upload::default()
+            ..UploadFacts::default()
         };
         let expected = "\
 file        /d/disk.iso, upload not finished
@@ -164,7 +164,7 @@ next start  asks the store for its parts and goes on; 8.0 MiB to send
 ";
         assert_eq!(upload.sentences(false), expected);
         assert!(upload.sentences(true).contains("upload id   U1\n"));
-        let owing = Upload { owed: 2, nameless: 1, next_start: "settles", ..upload };
+        let owing = UploadFacts { owed: 2, nameless: 1, next_start: "settles", ..upload };
         let text = owing.sentences(false);
         assert!(text.contains("(twice)") && text.contains("finds out") && text.contains("longhaul clean"), "{text}");
     }
