@@ -14,6 +14,7 @@
 //! token                open_token
 //! ```
 
+mod conditions;
 mod download;
 #[cfg(feature = "upload")]
 pub(crate) mod ledger;
@@ -23,7 +24,6 @@ pub(crate) mod sent;
 mod stores;
 #[cfg(feature = "upload")]
 pub(crate) mod upload;
-mod wish;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -67,10 +67,10 @@ impl Connections {
 
     /// What browsers open to one host; fewer are slow to find out what a long line can carry.
     const AUTO_START: u32 = 6;
-    /// Where a line still gets faster with more than this, its losses would have to be mended instead.
+    /// A line that still gets faster with more than this loses packets: more connections hide that, and do not mend it.
     const AUTO_MAX: u32 = 16;
 
-    /// More opened cold connections on long lines, and gained nothing.
+    /// More opened cold connections on long lines, without a gain.
     const AUTO_MAX_OF_UPLOAD: u32 = 4;
 
     /// The most parts of an upload at once.
@@ -99,7 +99,7 @@ impl From<u32> for Connections {
 /// What transfers share: connections, TLS settings, the state directory. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    inner: Arc<ClientParts>,
 }
 
 impl fmt::Debug for Client {
@@ -109,7 +109,7 @@ impl fmt::Debug for Client {
     }
 }
 
-struct Inner {
+struct ClientParts {
     store: Arc<HttpStore>,
     state: Option<Arc<StateDir>>,
     hosts: Arc<Hosts>,
@@ -144,7 +144,7 @@ impl fmt::Debug for ClientBuilder {
 
 impl ClientBuilder {
     /// Where the list of transfers and the receipts of finished files live; created (0700) when missing. Without it
-    /// transfers resume all the same (their state lies beside the target), but nothing is listed, and a finished file
+    /// transfers resume all the same (their state lies beside the target), but they are not listed, and a finished file
     /// is not recognised by the next call.
     pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(dir.into());
@@ -238,7 +238,7 @@ impl ClientBuilder {
         };
         let store = Arc::new(HttpStore::new(&self.http)?);
         let hosts = Arc::new(Hosts::new(state.clone()));
-        let inner = Inner {
+        let inner = ClientParts {
             #[cfg(feature = "environment")]
             stores: self.stores.stores(store.clone(), self.http),
             #[cfg(all(feature = "_stores", not(feature = "environment")))]
@@ -263,7 +263,7 @@ impl Client {
     }
 
     /// A download of an `http://` or `https://` URL, or of an object in a store: `oss://BUCKET/KEY`, `s3://BUCKET/KEY`,
-    /// where everything behind the bucket is the key, byte for byte. Nothing happens before
+    /// where everything behind the bucket is the key, byte for byte. It begins with
     /// [`start`](DownloadBuilder::start).
     ///
     /// A text is parsed at once, and what is wrong with it is told by `start`; a [`Source`] is taken as it is.

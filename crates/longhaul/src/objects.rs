@@ -21,8 +21,8 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectInfo {
-    /// Its name, which [`Client::download`] takes. Anybody may have chosen its key: nothing keeps keys from holding `..`,
-    /// line ends, or two slashes in a row.
+    /// Its name, which [`Client::download`] takes. Any writer may have chosen its key, which can hold `..`, line ends, or
+    /// two slashes in a row.
     pub name: ObjectName,
     /// Its length in bytes.
     pub len: u64,
@@ -36,7 +36,7 @@ pub struct ObjectInfo {
 pub struct Objects {
     client: Client,
     prefix: Result<ObjectPrefix, Error>,
-    listing: Option<Listing>,
+    listing: Option<ObjectPages>,
 }
 
 impl fmt::Debug for Objects {
@@ -45,7 +45,7 @@ impl fmt::Debug for Objects {
     }
 }
 
-struct Listing {
+struct ObjectPages {
     cloud: Cloud,
     prefix: ObjectPrefix,
     page: VecDeque<ListedObject>,
@@ -59,8 +59,8 @@ struct Listing {
 }
 
 impl Client {
-    /// The objects whose names begin with `prefix`: `oss://BUCKET`, `oss://BUCKET/`, `oss://BUCKET/some/begin`. Nothing is
-    /// asked before [`next`](Objects::next).
+    /// The objects whose names begin with `prefix`: `oss://BUCKET`, `oss://BUCKET/`, `oss://BUCKET/some/begin`. The store
+    /// is asked by [`next`](Objects::next).
     pub fn objects<P>(&self, prefix: P) -> Objects
     where
         P: TryInto<ObjectPrefix>,
@@ -87,16 +87,16 @@ pub enum LinkMethod {
 
 impl Client {
     /// A link to an object (`oss://BUCKET/KEY`, `s3://BUCKET/KEY`) that works without keys for `life`, in whole seconds,
-    /// and no longer than the keys that it is signed with. Nothing is asked of the store, so there need be no object.
+    /// and no longer than the keys that it is signed with. The store is not asked, so there need be no object.
     ///
-    /// The link is as good as a key to this one object: whoever has it can use it.
+    /// The link is as good as a key to this one object, for everyone who has it.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a name of no object, and for a life of nothing or of more than 7 days;
+    /// [`ErrorKind::Usage`] for a name of no object, and for a life below a second or above 7 days;
     /// [`ErrorKind::Denied`] without keys.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// The future may be dropped at any time.
     pub async fn presign<O>(&self, object: O, method: LinkMethod, life: Duration) -> Result<String, Error>
     where
         O: TryInto<ObjectName>,
@@ -126,14 +126,14 @@ impl Objects {
     /// again.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: the page is asked for again.
+    /// The future may be dropped at any time: the page is asked for again.
     pub async fn next(&mut self) -> Result<Option<ObjectInfo>, Error> {
         let listing = match &mut self.listing {
             Some(listing) => listing,
             None => {
                 let prefix = self.prefix.clone()?;
                 let cloud = self.client.stores().cloud_of_bucket(&prefix).await?;
-                self.listing.insert(Listing::new(cloud, prefix))
+                self.listing.insert(ObjectPages::new(cloud, prefix))
             }
         };
         loop {
@@ -155,7 +155,7 @@ impl Objects {
     }
 }
 
-impl Listing {
+impl ObjectPages {
     fn new(cloud: Cloud, prefix: ObjectPrefix) -> Self {
         let (page, pages) = (VecDeque::new(), Pages::default());
         Self { cloud, prefix, page, last: None, next: None, pages, begun: false }
@@ -184,7 +184,7 @@ impl Listing {
     }
 }
 
-impl Listing {
+impl ObjectPages {
     fn take(&mut self, page: ObjectsPage) -> Result<(), Refusal> {
         let mut objects: VecDeque<ListedObject> = page.objects.into();
         // Some begin a page with the key behind which it was asked for.

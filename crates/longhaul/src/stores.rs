@@ -17,9 +17,9 @@ use crate::store::HttpOptions;
 use crate::store::HttpStore;
 use crate::store::cloud::{Cloud, Endpoint, Orders};
 
-/// What was said of the stores of one kind.
+/// What was given of the stores of one family.
 #[derive(Clone, Default)]
-pub(crate) struct Said {
+pub(crate) struct StoreConfig {
     pub(crate) settings: StoreSettings,
     pub(crate) credentials: Option<Arc<dyn Credentials>>,
 }
@@ -30,13 +30,13 @@ pub(crate) struct Stores {
     /// Whose environment may be looked at, and how requests to token services are sent.
     #[cfg(feature = "environment")]
     environment: Option<(Environment, HttpOptions)>,
-    oss: Kind,
-    s3: Kind,
+    oss: StoreFamily,
+    s3: StoreFamily,
 }
 
-/// The stores of one kind: they share an endpoint and keys.
-struct Kind {
-    said: Said,
+/// The stores of one family: they share an endpoint and keys.
+struct StoreFamily {
+    config: StoreConfig,
     known: OnceCell<Known>,
 }
 
@@ -49,14 +49,14 @@ struct Known {
 
 impl Stores {
     /// Nothing is looked for yet.
-    pub(crate) fn new(http: Arc<HttpStore>, oss: Said, s3: Said) -> Self {
-        let kind = |said| Kind { said, known: OnceCell::new() };
+    pub(crate) fn new(http: Arc<HttpStore>, oss: StoreConfig, s3: StoreConfig) -> Self {
+        let family = |config| StoreFamily { config, known: OnceCell::new() };
         Self {
             http,
             #[cfg(feature = "environment")]
             environment: None,
-            oss: kind(oss),
-            s3: kind(s3),
+            oss: family(oss),
+            s3: family(s3),
         }
     }
 
@@ -66,7 +66,7 @@ impl Stores {
         Self { environment: environment.map(|environment| (environment, http)), ..self }
     }
 
-    /// An object, to be asked for; nothing is connected yet.
+    /// An object, to be asked for; no connection is made yet.
     ///
     /// # Errors
     /// `Usage` for settings that cannot be and for keys that the endpoint cannot be asked for, `LocalFile` for files of
@@ -76,7 +76,7 @@ impl Stores {
         Cloud::new(&self.http, endpoint, object, orders, credentials)
     }
 
-    /// What can be asked about the objects that a prefix begins the names of; nothing is connected yet.
+    /// A bucket's objects whose names begin with a prefix, to be asked about; no connection is made yet.
     ///
     /// # Errors
     /// As [`cloud`](Self::cloud).
@@ -85,32 +85,37 @@ impl Stores {
         self.cloud(prefix.with_key(prefix.key()), &Orders::default()).await
     }
 
-    /// The same for a store of which this was said, and not what was said to the client's builder.
+    /// The same for a store of which this was given, and not what was given to the client's builder.
     ///
     /// # Errors
     /// As [`cloud`](Self::cloud).
-    pub(crate) async fn cloud_of(&self, said: &Said, object: ObjectName, orders: Orders) -> Result<Cloud, Error> {
-        let Known { endpoint, credentials } = self.find_out(object.dialect(), said).await?;
+    pub(crate) async fn cloud_of(
+        &self,
+        config: &StoreConfig,
+        object: ObjectName,
+        orders: Orders,
+    ) -> Result<Cloud, Error> {
+        let Known { endpoint, credentials } = self.find_out(object.dialect(), config).await?;
         Cloud::new(&self.http, endpoint, object, &orders, credentials)
     }
 
-    /// What was said to the client's builder.
-    pub(crate) fn said(&self, dialect: Dialect) -> &Said {
+    /// What was given to the client's builder.
+    pub(crate) fn config(&self, dialect: Dialect) -> &StoreConfig {
         match dialect {
-            Dialect::Oss => &self.oss.said,
-            Dialect::S3 => &self.s3.said,
+            Dialect::Oss => &self.oss.config,
+            Dialect::S3 => &self.s3.config,
         }
     }
 
     async fn known(&self, dialect: Dialect) -> Result<&Known, Error> {
-        let kind = match dialect {
+        let family = match dialect {
             Dialect::Oss => &self.oss,
             Dialect::S3 => &self.s3,
         };
-        kind.known.get_or_try_init(|| self.find_out(dialect, &kind.said)).await
+        family.known.get_or_try_init(|| self.find_out(dialect, &family.config)).await
     }
 
-    async fn find_out(&self, dialect: Dialect, said: &Said) -> Result<Known, Error> {
+    async fn find_out(&self, dialect: Dialect, config: &StoreConfig) -> Result<Known, Error> {
         let built_in = match dialect {
             Dialect::Oss => cfg!(feature = "oss"),
             Dialect::S3 => cfg!(feature = "s3"),
@@ -119,31 +124,35 @@ impl Stores {
             let text = format!("{} names are not built into this program", dialect.scheme());
             return Err(Error::usage(text));
         }
-        let (settings, credentials) = self.look_up(dialect, said).await?;
+        let (settings, credentials) = self.look_up(dialect, config).await?;
         Ok(Known { endpoint: Arc::new(Endpoint::new(settings.into_options(dialect))?), credentials })
     }
 
-    /// What was said, and what was left open: from the environment, where there is one to look into.
+    /// What was given, and what was left open: from the environment, where there is one to look into.
     #[cfg(feature = "environment")]
-    async fn look_up(&self, dialect: Dialect, said: &Said) -> Result<(StoreSettings, Arc<dyn Credentials>), Error> {
+    async fn look_up(
+        &self,
+        dialect: Dialect,
+        config: &StoreConfig,
+    ) -> Result<(StoreSettings, Arc<dyn Credentials>), Error> {
         use crate::credentials::environment::{lookup, world::World};
-        let Some((environment, http)) = &self.environment else { return Ok(said.as_it_is()) };
+        let Some((environment, http)) = &self.environment else { return Ok(config.as_it_is()) };
         let world = World::new(environment.clone(), http)?;
-        let settings = lookup::settings_of(dialect, &said.settings, &world).await?;
-        let credentials = match &said.credentials {
+        let settings = lookup::settings_of(dialect, &config.settings, &world).await?;
+        let credentials = match &config.credentials {
             Some(given) => Arc::clone(given),
-            None => lookup::of_environment(Arc::new(world), dialect, said.settings.profile.clone()),
+            None => lookup::of_environment(Arc::new(world), dialect, config.settings.profile.clone()),
         };
         Ok((settings, credentials))
     }
 
     #[cfg(not(feature = "environment"))]
-    async fn look_up(&self, _: Dialect, said: &Said) -> Result<(StoreSettings, Arc<dyn Credentials>), Error> {
-        Ok(said.as_it_is())
+    async fn look_up(&self, _: Dialect, config: &StoreConfig) -> Result<(StoreSettings, Arc<dyn Credentials>), Error> {
+        Ok(config.as_it_is())
     }
 }
 
-impl Said {
+impl StoreConfig {
     /// With nothing found beside it.
     fn as_it_is(&self) -> (StoreSettings, Arc<dyn Credentials>) {
         let none = || Arc::new(Static::anonymous()) as Arc<dyn Credentials>;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use longhaul::credentials::{Keys, Secret, Static, StoreSettings};
-use longhaul::many::{Batch, Downloads, JobEnd, Notice, Report};
+use longhaul::many::{Batch, JobEnd, JobReport, ManyDownloads, Notice};
 use longhaul::{Client, ClientBuilder, ErrorKind, Event};
 use longhaul_devstore::oss::{Builder, Server};
 use longhaul_devstore::{Content, Object, Origin};
@@ -53,7 +53,7 @@ fn write(path: &Path, seed: u64, len: u64) {
 }
 
 /// All reports, by the object's key.
-async fn reports(downloads: &mut Downloads) -> BTreeMap<String, Report> {
+async fn reports(downloads: &mut ManyDownloads) -> BTreeMap<String, JobReport> {
     let mut all = BTreeMap::new();
     while let Some((object, report)) = downloads.next().await.unwrap() {
         assert!(all.insert(object.name.key().to_owned(), report).is_none(), "{} was reported twice", object.name);

@@ -10,7 +10,7 @@ use longhaul_core::download::{Config, journal};
 use longhaul_core::read::{ReadPlan, Reading};
 use longhaul_core::words::{Durability, OnChange};
 
-use super::wish::Wish;
+use super::conditions::HttpConditions;
 use super::{Client, Connections};
 use crate::advice::Advice;
 use crate::disk::beside::lock::Locking;
@@ -27,7 +27,7 @@ use crate::store::Origin;
 use crate::threads;
 use crate::transfer::{Transfer, download};
 
-/// Settings of one download. Nothing happens before [`start`](Self::start).
+/// Settings of one download, which [`start`](Self::start) begins.
 #[must_use = "nothing is downloaded before start()"]
 pub struct DownloadBuilder {
     client: Client,
@@ -48,7 +48,7 @@ pub struct DownloadBuilder {
     min_rate: u64,
     stall_timeout: Duration,
     links: Option<Arc<dyn LinkSource>>,
-    only_if: Wish,
+    only_if: HttpConditions,
 }
 
 /// Without what may be secret.
@@ -86,7 +86,7 @@ impl DownloadBuilder {
             min_rate: 1024,
             stall_timeout: Duration::from_secs(30),
             links: None,
-            only_if: Wish::default(),
+            only_if: HttpConditions::default(),
         }
     }
 
@@ -271,7 +271,7 @@ impl DownloadBuilder {
     }
 
     /// Only the version with this ETag (or `*`: any); quotes may be left out. Another one is
-    /// [`ErrorKind::ConditionFailed`], and nothing of it is fetched.
+    /// [`ErrorKind::ConditionFailed`], and no byte of it is fetched.
     ///
     /// This and the other three conditions (RFC 9110, 13.1) say which version may be *begun*. What an earlier run began of
     /// a version that meets them is gone on with as always; otherwise the source is asked which version there is now, and
@@ -322,8 +322,8 @@ impl DownloadBuilder {
     }
 
     /// Throws away what an earlier run of this download left: its partial file and its journal, and its entry in the list.
-    /// Nothing is asked of the source, so a link whose secrets are not known any more will do, and the target itself is
-    /// left alone. That nothing is there is no error. Of a download into a folder, what lies there of the same source is
+    /// The source is not asked, so a link whose secrets are not known any more will do, and the target itself is
+    /// left alone. An empty place is no error. Of a download into a folder, what lies there of the same source is
     /// meant.
     ///
     /// # Errors
@@ -335,7 +335,7 @@ impl DownloadBuilder {
     pub async fn discard(self) -> Result<(), Error> {
         let request = self.request(Purpose::Discard).await?;
         if matches!(request.destination, Destination::Folder(_) | Destination::Chosen(_)) {
-            return Ok(()); // nothing of this source lies in the folder
+            return Ok(()); // no download of this source lies in the folder
         }
         download::discard(request).await
     }
@@ -365,7 +365,7 @@ impl DownloadBuilder {
             config.retry.failures_max = retries;
         }
         if self.client.inner.state.is_none() {
-            config.small_max = 0; // without receipts a crash behind the rename would leave a file that nobody knows
+            config.small_max = 0; // without receipts a crash behind the rename would leave a file that no later start recognises
         }
         config.link_signed = source.is_signed();
         config.seed = random_u64();
@@ -382,7 +382,8 @@ impl DownloadBuilder {
         config.source.window = window.unwrap_or(config.source.window);
         config.only_if = self.only_if.conditions()?;
         config.wanted_name = wanted_name(&destination, &origin);
-        let found = Found::look(&self.client, destination, &origin, &config.source, source.is_ambiguous()).await?;
+        let found =
+            FoundOnDisk::look(&self.client, destination, &origin, &config.source, source.is_ambiguous()).await?;
         let destination = found.destination;
         config.connections_known = found.connections;
         config.named = matches!(destination, Destination::File(_) | Destination::Below(_));
@@ -460,7 +461,7 @@ enum Purpose {
 }
 
 /// What the disk tells before the start.
-struct Found {
+struct FoundOnDisk {
     /// Where the file goes; a folder only when no transfer of the same bytes lies in it.
     destination: Destination,
     /// The id of the transfer that lies there.
@@ -469,7 +470,7 @@ struct Found {
     connections: Option<u32>,
 }
 
-impl Found {
+impl FoundOnDisk {
     /// Looks on a thread: the disk may be slow, or a network's.
     async fn look(
         client: &Client,

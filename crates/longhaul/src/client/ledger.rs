@@ -2,8 +2,8 @@
 //! `cancel ID`.
 //!
 //! An upload that was cancelled while the store could not be asked still owes an abort: [`UploadBuilder::discard`] pays
-//! it. Where even the answer to its creation was lost, nobody knows its id: what stands in the store under the same key
-//! is *perhaps* ours ([`UploadBuilder::perhaps_ours`]), and is removed only when somebody says so.
+//! it. Where even the answer to its creation was lost, its id is not known: what stands in the store under the same key
+//! is *perhaps* ours ([`UploadBuilder::perhaps_ours`]), and is removed only on a caller's word.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -79,7 +79,7 @@ pub struct UnfinishedUploads {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UploadStage {
-    /// Nothing has been created in the store, as far as is known.
+    /// The store has created no upload, as far as is known.
     Begun,
     /// Parts are being sent.
     Sending,
@@ -114,7 +114,7 @@ pub struct PerhapsOurs {
     pub initiated: Option<SystemTime>,
 }
 
-/// Input without a name that was kept and that nothing goes on with: of a process that was killed while it read it, or
+/// Input without a name that was kept and that no upload goes on with: of a process that was killed while it read it, or
 /// before its upload began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -218,9 +218,9 @@ impl Client {
 }
 
 impl UploadBuilder {
-    /// Gives the upload up: whatever is known of it in the store is removed, unless
+    /// Gives the upload up: all that is known of it in the store is removed, unless
     /// [`keep_parts`](Self::keep_parts) was asked. Neither the source nor anything of it is needed. Whether the store
-    /// confirmed that nothing is left; otherwise its journal stays, and this may be called again.
+    /// confirmed that all is gone; otherwise its journal stays, and this may be called again.
     ///
     /// # Errors
     /// As [`start`](Self::start) and [`Transfer::finished`](crate::Transfer::finished): [`ErrorKind::InUse`] when a process

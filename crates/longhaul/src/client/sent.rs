@@ -31,13 +31,13 @@ pub struct SentUpload {
     pub digests: Vec<Digest>,
     /// When it ended.
     pub finished: SystemTime,
-    /// The file is as it was sent, by its length and times; not when these prove nothing. What the store has by now
+    /// The file is as it was sent, by its length and times; not when these are no proof. What the store has by now
     /// only the store knows.
     pub unchanged: bool,
 }
 
 impl Client {
-    /// Where a file was uploaded to: one for each destination, the latest first. Empty when nothing is known of it, and
+    /// Where a file was uploaded to: one for each destination, the latest first. Empty when it is not known, and
     /// for a client without a state directory.
     ///
     /// # Blocking

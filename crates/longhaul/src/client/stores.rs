@@ -9,13 +9,13 @@ use crate::credentials::{Credentials, StoreSettings};
 #[cfg(feature = "environment")]
 use crate::store::HttpOptions;
 use crate::store::HttpStore;
-use crate::stores::{Said, Stores};
+use crate::stores::{StoreConfig, Stores};
 
 /// What was said of stores.
 #[derive(Default)]
 pub(super) struct StoreChoices {
-    oss: Said,
-    s3: Said,
+    oss: StoreConfig,
+    s3: StoreConfig,
     #[cfg(feature = "environment")]
     environment: Option<Environment>,
 }

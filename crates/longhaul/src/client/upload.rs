@@ -27,11 +27,11 @@ use crate::error::{Disposition, Error, ErrorKind};
 use crate::random::{random_id, random_u64};
 use crate::source::{Dialect, ObjectName};
 use crate::store::cloud::{Callback, Cloud, Orders};
-use crate::stores::Said;
+use crate::stores::StoreConfig;
 use crate::threads;
 use crate::transfer::{Transfer, upload};
 
-/// Settings of one upload. Nothing happens before [`start`](Self::start).
+/// Settings of one upload, which [`start`](Self::start) begins.
 #[must_use = "nothing is uploaded before start()"]
 pub struct UploadBuilder {
     client: Client,
@@ -78,8 +78,8 @@ impl Client {
 
     /// An upload of what can be read only once: a pipe, standard input.
     ///
-    /// [`start`](UploadBuilder::start) reads it to its end into a private file in the state directory first, and says
-    /// nothing until then; `expected` is its length in bytes, where it is known, so that a lack of room shows before. From
+    /// [`start`](UploadBuilder::start) reads it to its end into a private file in the state directory first, and is
+    /// silent until then; `expected` is its length in bytes, where it is known, so that a lack of room shows before. From
     /// there it is an upload like any other: interrupted, it goes on when it is started again with the same input and
     /// destination (parts are compared by their digests), or by [`open_upload`](Self::open_upload). The private file is
     /// removed when the object is stored, or the upload cancelled with [`Cancel::Discard`](crate::Cancel::Discard).
@@ -152,7 +152,7 @@ impl UploadBuilder {
     }
 
     /// A source of at most this many bytes is sent in one request, from memory, unless it is longer than
-    /// [`part_size`](Self::part_size); 1 MiB on OSS and 5 MiB on S3 by default, 16 MiB at most. Nothing of a request that is
+    /// [`part_size`](Self::part_size); 1 MiB on OSS and 5 MiB on S3 by default, 16 MiB at most. No part of a request that is
     /// interrupted is kept.
     pub fn single_max(mut self, bytes: u64) -> Self {
         self.single_max = Some(bytes);
@@ -391,23 +391,23 @@ impl UploadBuilder {
         if self.store.is_none() && self.credentials.is_none() && self.recorded.is_none() {
             return stores.cloud(object, &orders).await;
         }
-        let mut said: Said = stores.said(object.dialect()).clone();
+        let mut config: StoreConfig = stores.config(object.dialect()).clone();
         if let Some(settings) = self.store.take() {
-            said.settings = settings;
+            config.settings = settings;
         } else if let Some(recorded) = &self.recorded {
-            // The endpoint that it was begun at, whatever holds now.
-            said.settings.endpoint = Some(recorded.endpoint.clone());
-            said.settings.region = Some(recorded.region.clone()).filter(|region| !region.is_empty());
+            // The endpoint that it was begun at, not the one that holds now.
+            config.settings.endpoint = Some(recorded.endpoint.clone());
+            config.settings.region = Some(recorded.region.clone()).filter(|region| !region.is_empty());
         }
         if let Some(credentials) = self.credentials.take() {
-            said.credentials = Some(credentials);
+            config.credentials = Some(credentials);
         }
-        stores.cloud_of(&said, object, orders).await
+        stores.cloud_of(&config, object, orders).await
     }
 }
 
 /// What is computed of everything that is read, as long as the store is not known to keep a checksum of ours. OSS tells a
-/// CRC-64 of every part and of the whole; the ETag of a part in S3 is its MD5 nearly everywhere, and whatever else is told
+/// CRC-64 of every part and of the whole; the ETag of a part in S3 is its MD5 nearly everywhere, and what else a store tells
 /// of the whole can be made of CRCs.
 fn kinds(dialect: Dialect) -> Vec<DigestKind> {
     match dialect {
@@ -442,7 +442,7 @@ async fn open(
     }
 }
 
-/// Nobody waits for the input any more: what was kept of it goes, though a read of it may never return.
+/// When the caller stopped waiting for the input, what was kept of it goes, though a read of it may never return.
 struct GivenUp(Arc<SpoolReading>);
 
 impl Drop for GivenUp {

@@ -54,14 +54,14 @@ pub enum Notice<'a> {
 /// How one job of many ended.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Report {
+pub struct JobReport {
     /// Its transfer: the id, the file, how far it came. `None` when none was started.
     pub transfer: Option<Transfer>,
     /// How it ended.
     pub end: JobEnd,
 }
 
-/// The end of a [`Report`].
+/// The end of a [`JobReport`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JobEnd {
@@ -78,7 +78,7 @@ pub enum JobEnd {
     NotBegun,
 }
 
-impl Report {
+impl JobReport {
     pub(super) fn failed(error: Error) -> Self {
         Self { transfer: None, end: JobEnd::Failed(error) }
     }
@@ -110,7 +110,7 @@ impl Batch {
     /// Resolves when the batch is stopped.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// The future may be dropped at any time.
     pub async fn stopped(&self) {
         stopped(&mut self.stopped.subscribe()).await;
     }
@@ -120,7 +120,7 @@ impl Batch {
     ///
     /// # Cancel safety
     /// Dropping the future drops the transfer, which then stops in order, with everything received kept.
-    pub async fn download(&self, download: DownloadBuilder, mut tell: impl FnMut(Notice<'_>)) -> Report {
+    pub async fn download(&self, download: DownloadBuilder, mut tell: impl FnMut(Notice<'_>)) -> JobReport {
         let mut stop = self.stopped.subscribe();
         let turn = async {
             match download.source() {
@@ -130,7 +130,7 @@ impl Batch {
         };
         let _turn = tokio::select! {
             biased;
-            () = stopped(&mut stop) => return Report::not_begun(),
+            () = stopped(&mut stop) => return JobReport::not_begun(),
             turn = turn => turn,
         };
         tell(Notice::Begins);
@@ -143,9 +143,9 @@ impl Batch {
     /// Dropping the future drops the transfer, which then stops in order. Input that is read before an upload begins
     /// ([`Client::upload_reader`](crate::Client::upload_reader)) is read no further, and what was kept of it is removed.
     #[cfg(feature = "upload")]
-    pub async fn upload(&self, upload: UploadBuilder, mut tell: impl FnMut(Notice<'_>)) -> Report {
+    pub async fn upload(&self, upload: UploadBuilder, mut tell: impl FnMut(Notice<'_>)) -> JobReport {
         if self.is_stopped() {
-            return Report::not_begun();
+            return JobReport::not_begun();
         }
         tell(Notice::Begins);
         carry_out(upload.start(), self.stopped.subscribe(), tell).await
@@ -185,17 +185,17 @@ async fn carry_out(
     starting: impl Future<Output = Result<Transfer, Error>>,
     mut stop: watch::Receiver<bool>,
     mut tell: impl FnMut(Notice<'_>),
-) -> Report {
+) -> JobReport {
     let transfer = tokio::select! {
         biased;
-        () = stopped(&mut stop) => return Report::not_begun(),
+        () = stopped(&mut stop) => return JobReport::not_begun(),
         started = starting => match started {
             Ok(transfer) => transfer,
-            Err(error) => return Report::failed(error),
+            Err(error) => return JobReport::failed(error),
         },
     };
     let end = follow(&transfer, &mut stop, |event| tell(Notice::Event(&transfer, event))).await;
-    Report { transfer: Some(transfer), end }
+    JobReport { transfer: Some(transfer), end }
 }
 
 /// Follows a transfer to its end, or until it is stopped, and tells what happens in it.

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::batch::{Batch, Notice, Report};
+use super::batch::{Batch, JobReport, Notice};
 use super::jobs::{AT_ONCE, Jobs};
-use super::targets::{Filter, Target, Targets};
+use super::object_files::{Filter, ObjectFile, ObjectFiles};
 use crate::client::{Client, DownloadBuilder};
 use crate::error::Error;
 use crate::objects::ObjectInfo;
@@ -15,7 +15,7 @@ use crate::source::ObjectPrefix;
 type Each = Arc<dyn Fn(&ObjectInfo, DownloadBuilder) -> DownloadBuilder + Send + Sync>;
 type Tell = Arc<dyn Fn(&ObjectInfo, Notice<'_>) + Send + Sync>;
 
-/// Settings of the download of all objects of a prefix. Nothing happens before [`start`](Self::start).
+/// Settings of the download of all objects of a prefix. [`start`](Self::start) ends them.
 #[must_use = "nothing is downloaded before start()"]
 pub struct DownloadAll {
     client: Client,
@@ -38,7 +38,7 @@ impl fmt::Debug for DownloadAll {
 impl Client {
     /// A download of all objects whose names begin with `prefix`, into the folder where the program runs unless another is
     /// given. An object that fails does not keep the others from being downloaded; the same call again fetches what is
-    /// missing. [`Targets`] says which file each becomes.
+    /// missing. [`ObjectFiles`] says which file each becomes.
     pub fn download_all<P>(&self, prefix: P) -> DownloadAll
     where
         P: TryInto<ObjectPrefix>,
@@ -88,21 +88,21 @@ impl DownloadAll {
         Self { batch: batch.clone(), ..self }
     }
 
-    /// Starts with the first call of [`Downloads::next`], which goes on with it as well.
-    pub fn start(self) -> Downloads {
+    /// Starts with the first call of [`ManyDownloads::next`], which goes on with it as well.
+    pub fn start(self) -> ManyDownloads {
         let objects = match &self.prefix {
             Ok(prefix) => self.client.objects(prefix),
             Err(error) => self.client.objects_of(Err(error.clone())),
         };
-        let targets = Targets::of(objects);
-        let targets = match self.only {
-            Some(only) => targets.only(only),
-            None => targets,
+        let files = ObjectFiles::of(objects);
+        let files = match self.only {
+            Some(only) => files.only(only),
+            None => files,
         };
-        Downloads {
+        ManyDownloads {
             client: self.client,
             folder: self.folder,
-            targets: Some(targets),
+            files: Some(files),
             batch: self.batch,
             jobs: Jobs::new(self.at_once),
             each: self.each,
@@ -111,28 +111,28 @@ impl DownloadAll {
     }
 }
 
-/// Downloads of all objects of a prefix. Dropping it stops those at work in order, with everything received kept.
+/// ManyDownloads of all objects of a prefix. Dropping it stops those at work in order, with everything received kept.
 ///
 /// At most one page of the store's list is held at a time, and a few more objects than are at work, however many there are.
 #[must_use = "nothing is downloaded before next()"]
-pub struct Downloads {
+pub struct ManyDownloads {
     client: Client,
     folder: PathBuf,
     /// `None` when all were listed, or when the list could not be gone on with.
-    targets: Option<Targets>,
+    files: Option<ObjectFiles>,
     batch: Batch,
     jobs: Jobs<ObjectInfo>,
     each: Option<Each>,
     tell: Option<Tell>,
 }
 
-impl fmt::Debug for Downloads {
+impl fmt::Debug for ManyDownloads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Downloads").field("folder", &self.folder).field("jobs", &self.jobs).finish_non_exhaustive()
+        f.debug_struct("ManyDownloads").field("folder", &self.folder).field("jobs", &self.jobs).finish_non_exhaustive()
     }
 }
 
-impl Downloads {
+impl ManyDownloads {
     /// The switch that stops them, and what they share. Cheap to clone.
     pub fn batch(&self) -> &Batch {
         &self.batch
@@ -142,7 +142,7 @@ impl Downloads {
     /// this is waited for. After the batch was stopped, those at work are reported, and no other object.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: downloads at work go on, and the next call reports them.
+    /// The future may be dropped at any time: downloads at work go on, and the next call reports them.
     ///
     /// # Errors
     /// As [`Objects::next`](crate::Objects::next), when the list of objects cannot be gone on with: downloads at work are
@@ -151,34 +151,34 @@ impl Downloads {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub async fn next(&mut self) -> Result<Option<(ObjectInfo, Report)>, Error> {
+    pub async fn next(&mut self) -> Result<Option<(ObjectInfo, JobReport)>, Error> {
         loop {
             if self.batch.is_stopped() {
-                self.targets = None;
+                self.files = None;
             }
-            let Some(targets) = self.targets.as_mut().filter(|_| self.jobs.has_room()) else {
+            let Some(files) = self.files.as_mut().filter(|_| self.jobs.has_room()) else {
                 return self.jobs.ended().await;
             };
             let idle = self.jobs.is_idle();
-            let target = tokio::select! {
+            let file = tokio::select! {
                 biased;
                 () = self.batch.stopped() => continue,
                 ended = self.jobs.ended(), if !idle => return ended,
-                target = targets.next() => target,
+                file = files.next() => file,
             };
-            match target {
-                Ok(Some(target)) => self.begin(target),
-                Ok(None) => self.targets = None,
+            match file {
+                Ok(Some(file)) => self.begin(file),
+                Ok(None) => self.files = None,
                 Err(error) => {
-                    self.targets = None;
+                    self.files = None;
                     return Err(error);
                 }
             }
         }
     }
 
-    fn begin(&mut self, target: Target) {
-        let Target { object, path } = target;
+    fn begin(&mut self, file: ObjectFile) {
+        let ObjectFile { object, path } = file;
         let path = match path {
             Ok(path) => path,
             Err(error) => return self.jobs.refuse(object, error),

@@ -4,21 +4,21 @@ use std::collections::VecDeque;
 
 use tokio::task::JoinSet;
 
-use super::Report;
+use super::JobReport;
 use crate::error::Error;
 
 /// So many transfers run side by side unless a caller says otherwise.
 pub(super) const AT_ONCE: usize = 4;
 
-/// Jobs at work, each a task of its own, and reports that were not taken yet. Dropping it drops the transfers at work, which
+/// Jobs at work, each a task of its own, and reports that wait to be taken. Dropping it drops the transfers at work, which
 /// then stop in order.
 #[derive(Debug)]
 pub(super) struct Jobs<W> {
-    at_work: JoinSet<(W, Report)>,
+    at_work: JoinSet<(W, JobReport)>,
     /// At least 1.
     at_once: usize,
     /// What was refused before it could begin: one at most, since the next begins when it was taken.
-    refused: VecDeque<(W, Report)>,
+    refused: VecDeque<(W, JobReport)>,
 }
 
 impl<W: Send + 'static> Jobs<W> {
@@ -34,19 +34,19 @@ impl<W: Send + 'static> Jobs<W> {
         self.at_work.len() < self.at_once && self.refused.is_empty()
     }
 
-    pub(super) fn begin(&mut self, job: impl Future<Output = (W, Report)> + Send + 'static) {
+    pub(super) fn begin(&mut self, job: impl Future<Output = (W, JobReport)> + Send + 'static) {
         self.at_work.spawn(job);
     }
 
     pub(super) fn refuse(&mut self, what: W, error: Error) {
-        self.refused.push_back((what, Report::failed(error)));
+        self.refused.push_back((what, JobReport::failed(error)));
     }
 
-    /// The next report; `None` when no job is at work. Dropping the future loses nothing.
+    /// The next report; `None` when no job is at work. The future may be dropped at any time.
     ///
     /// # Errors
     /// `Internal` when a job panicked, as only a caller's own function can make it.
-    pub(super) async fn ended(&mut self) -> Result<Option<(W, Report)>, Error> {
+    pub(super) async fn ended(&mut self) -> Result<Option<(W, JobReport)>, Error> {
         if let Some(refused) = self.refused.pop_front() {
             return Ok(Some(refused));
         }

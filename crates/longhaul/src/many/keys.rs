@@ -1,6 +1,6 @@
 //! Under which path is an object saved that a store lists?
 //!
-//! A key is a name that somebody else chose, any bytes at all; its parts between slashes become folders and a file below
+//! A key is a name that another writer chose, any bytes at all; its parts between slashes become folders and a file below
 //! the chosen folder, as they are. What could lead out of that folder, or is no file name on this system, is refused one
 //! by one and never mended: two keys that become one name would overwrite each other.
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::batch::{Batch, Notice, Report};
+use super::batch::{Batch, JobReport, Notice};
 use super::jobs::{AT_ONCE, Jobs};
-use super::targets::Filter;
+use super::object_files::Filter;
 use super::walk::{FileBelow, FilesBelow, LeftOut, files_below};
 use crate::client::Client;
 use crate::client::upload::UploadBuilder;
@@ -17,7 +17,7 @@ use crate::threads;
 type Each = Arc<dyn Fn(&FileBelow, UploadBuilder) -> UploadBuilder + Send + Sync>;
 type Tell = Arc<dyn Fn(&FileBelow, Notice<'_>) + Send + Sync>;
 
-/// Settings of the upload of all files of a folder. Nothing happens before [`start`](Self::start).
+/// Settings of the upload of all files of a folder. [`start`](Self::start) ends them.
 #[must_use = "nothing is uploaded before start()"]
 pub struct UploadAll {
     client: Client,
@@ -97,14 +97,14 @@ impl UploadAll {
         Self { batch: batch.clone(), ..self }
     }
 
-    /// Walks the folder, on a thread of its own, and is ready to upload: [`Uploads::next`] does it.
+    /// Walks the folder, on a thread of its own, and is ready to upload: [`ManyUploads::next`] does it.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing but the list, which the thread makes to its end.
+    /// The future may be dropped at any time. The thread then makes a list that is thrown away.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) without a destination, and for one that is none.
-    pub async fn start(self) -> Result<Uploads, Error> {
+    pub async fn start(self) -> Result<ManyUploads, Error> {
         let prefix = self
             .prefix
             .unwrap_or_else(|| Err(Error::usage("an upload needs a destination: oss://BUCKET/PREFIX/")))?
@@ -115,7 +115,7 @@ impl UploadAll {
             None => files_below(&folder, follow_links, |_| true),
         };
         let FilesBelow { files, left_out } = threads::run(walk).await;
-        Ok(Uploads {
+        Ok(ManyUploads {
             client: self.client,
             prefix,
             files: files.into_iter(),
@@ -128,9 +128,9 @@ impl UploadAll {
     }
 }
 
-/// Uploads of all files of a folder. Dropping it stops those at work in order, with everything stored kept.
+/// ManyUploads of all files of a folder. Dropping it stops those at work in order, with everything stored kept.
 #[must_use = "nothing is uploaded before next()"]
-pub struct Uploads {
+pub struct ManyUploads {
     client: Client,
     prefix: ObjectPrefix,
     files: std::vec::IntoIter<FileBelow>,
@@ -141,13 +141,13 @@ pub struct Uploads {
     tell: Option<Tell>,
 }
 
-impl fmt::Debug for Uploads {
+impl fmt::Debug for ManyUploads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Uploads").field("prefix", &self.prefix).field("jobs", &self.jobs).finish_non_exhaustive()
+        f.debug_struct("ManyUploads").field("prefix", &self.prefix).field("jobs", &self.jobs).finish_non_exhaustive()
     }
 }
 
-impl Uploads {
+impl ManyUploads {
     /// The switch that stops them, and what they share. Cheap to clone.
     pub fn batch(&self) -> &Batch {
         &self.batch
@@ -162,7 +162,7 @@ impl Uploads {
     /// waited for. After the batch was stopped, those at work are reported, and no other file.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: uploads at work go on, and the next call reports them.
+    /// The future may be dropped at any time: uploads at work go on, and the next call reports them.
     ///
     /// # Errors
     /// [`ErrorKind::Internal`](crate::ErrorKind::Internal) when a function that was given to [`each`](UploadAll::each) or
@@ -170,7 +170,7 @@ impl Uploads {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub async fn next(&mut self) -> Result<Option<(FileBelow, Report)>, Error> {
+    pub async fn next(&mut self) -> Result<Option<(FileBelow, JobReport)>, Error> {
         while self.jobs.has_room() && !self.batch.is_stopped() {
             let Some(file) = self.files.next() else { break };
             match file.name.clone().and_then(|name| self.prefix.object(&name)) {

@@ -59,7 +59,7 @@ pub fn files_below(folder: &Path, follow_links: bool, mut only: impl FnMut(&str)
 impl FilesBelow {
     /// Everything below a folder. `ways` are the folders on the way from the root to where we are.
     fn walk(&mut self, root: &Path, metadata: &Metadata, follow_links: bool, only: &mut dyn FnMut(&str) -> bool) {
-        let mut ways = vec![Folder::open(root.to_owned(), String::new(), metadata, self)];
+        let mut ways = vec![WalkedFolder::open(root.to_owned(), String::new(), metadata, self)];
         while let Some(here) = ways.last_mut() {
             let Some(name) = here.entries.pop() else {
                 ways.pop();
@@ -79,7 +79,7 @@ impl FilesBelow {
                 Ok(found) if found.is_dir() && ways.iter().any(|way| way.id == id_of(&found)) => {
                     self.left_out.push(LeftOut::LeadsBack(path));
                 }
-                Ok(found) if found.is_dir() => ways.push(Folder::open(path, format!("{name}/"), &found, self)),
+                Ok(found) if found.is_dir() => ways.push(WalkedFolder::open(path, format!("{name}/"), &found, self)),
                 _ if !only(&name) => {}
                 Ok(found) if found.is_file() => self.files.push(FileBelow { path, name: Ok(name) }),
                 Ok(_) => self.left_out.push(LeftOut::NoFile(path)),
@@ -94,7 +94,7 @@ impl FilesBelow {
 }
 
 /// A folder that is being walked.
-struct Folder {
+struct WalkedFolder {
     path: PathBuf,
     /// What names below it begin with.
     prefix: String,
@@ -103,7 +103,7 @@ struct Folder {
     entries: Vec<OsString>,
 }
 
-impl Folder {
+impl WalkedFolder {
     /// One that cannot be read is told, and as good as empty.
     fn open(path: PathBuf, prefix: String, metadata: &Metadata, found: &mut FilesBelow) -> Self {
         let names = fs::read_dir(&path).and_then(|entries| {

@@ -19,7 +19,7 @@ const ZONE_LEN_MAX: usize = 64;
 
 /// A URL, with the path and query that are asked for.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Address {
+pub(crate) struct WebAddress {
     url: Url,
     /// What goes into the request line, where that is not what `url` says.
     target: Option<PathAndQuery>,
@@ -27,7 +27,7 @@ pub(crate) struct Address {
     zone: Option<String>,
 }
 
-impl Address {
+impl WebAddress {
     /// Reads a URL.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl Address {
     }
 }
 
-impl Deref for Address {
+impl Deref for WebAddress {
     type Target = Url;
 
     fn deref(&self) -> &Url {
@@ -139,7 +139,7 @@ impl Deref for Address {
     }
 }
 
-impl From<Url> for Address {
+impl From<Url> for WebAddress {
     fn from(mut url: Url) -> Self {
         url.set_fragment(None);
         Self { url, target: None, zone: None }
@@ -247,7 +247,7 @@ fn without_dots(path: &str) -> String {
 mod tests {
     use super::*;
 
-    fn asked(address: &Address) -> String {
+    fn asked(address: &WebAddress) -> String {
         address.uri().unwrap().to_string()
     }
 
@@ -278,7 +278,7 @@ mod tests {
             (" http://h/a\tb\n ", "http://h/ab"),
             ("http://[::1]:8/a\\", "http://[::1]:8/a\\"),
         ] {
-            let address = Address::parse(given).unwrap().without_userinfo();
+            let address = WebAddress::parse(given).unwrap().without_userinfo();
             assert_eq!(asked(&address), want, "{given}");
         }
     }
@@ -300,11 +300,11 @@ mod tests {
             (b"a/b:c", "http://h/x/a/b:c"),
             (b"#z", "http://h/x/'y?z"),
         ] {
-            let here = Address::parse("http://h/x/'y?z").unwrap();
+            let here = WebAddress::parse("http://h/x/'y?z").unwrap();
             assert_eq!(asked(&here.join(location).unwrap()), want, "{}", location.escape_ascii());
         }
-        assert!(Address::parse("http://h/").unwrap().join(b"http://[").is_none());
-        let slashes = Address::parse("http://h//a/b'").unwrap();
+        assert!(WebAddress::parse("http://h/").unwrap().join(b"http://[").is_none());
+        let slashes = WebAddress::parse("http://h//a/b'").unwrap();
         assert_eq!(asked(&slashes.join(b"c'").unwrap()), "http://h//a/c'");
         assert_eq!(asked(&slashes.join(b"?c").unwrap()), "http://h//a/b'?c");
     }
@@ -316,7 +316,7 @@ mod tests {
             ("http://[fe80::1%eth0]:81/x'?y", "fe80::1%eth0", "[fe80::1]:81", "http://[fe80::1%25eth0]:81/x'?y"),
             ("http://u:p@[FE80::1%253]?q", "fe80::1%3", "[fe80::1]", "http://u:p@[fe80::1%253]/?q"),
         ] {
-            let address = Address::parse(given).unwrap();
+            let address = WebAddress::parse(given).unwrap();
             let uri = address.uri().unwrap();
             assert_eq!(zoned::address_of(uri.host().unwrap()).as_deref(), Some(zone), "{given}");
             assert_eq!(address.host_field().unwrap(), host);
@@ -330,10 +330,10 @@ mod tests {
         for text in
             ["http://[fe80::1%25]/", "http://[fe80::1%]/", "http://[fe80::1%25a%2fb]/", "http://[fe80::1%25a@b]/"]
         {
-            assert!(Address::parse(text).is_err(), "{text}");
+            assert!(WebAddress::parse(text).is_err(), "{text}");
         }
-        assert!(!Address::parse("http://[::g]/%25").err().unwrap().contains("zone"));
-        assert_eq!(Address::parse("http://h/[%25x]").unwrap().zone, None);
+        assert!(!WebAddress::parse("http://[::g]/%25").err().unwrap().contains("zone"));
+        assert_eq!(WebAddress::parse("http://h/[%25x]").unwrap().zone, None);
         for host in ["h", "zz.zone.invalid", "68.zone.invalid", ".zone.invalid"] {
             assert_eq!(zoned::address_of(host), None, "{host}");
         }

@@ -26,7 +26,7 @@ use std::str::FromStr;
 
 pub use longhaul_core::names::is_deceptive;
 
-pub(crate) use address::{Address, zoned};
+pub(crate) use address::{WebAddress, zoned};
 pub use link::LinkSource;
 pub use object::{Dialect, ObjectName, ObjectPrefix};
 pub use range::ByteRange;

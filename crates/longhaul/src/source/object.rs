@@ -205,7 +205,7 @@ impl fmt::Debug for ObjectPrefix {
 }
 
 impl From<ObjectName> for ObjectPrefix {
-    /// What the name of this object begins with, and perhaps those of others: its version counts for nothing.
+    /// What the name of this object begins with, and perhaps those of others. Its version is left out.
     fn from(name: ObjectName) -> Self {
         Self { dialect: name.dialect, bucket: name.bucket, key: name.key }
     }

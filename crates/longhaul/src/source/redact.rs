@@ -7,7 +7,7 @@
 //! - parameters of known signature schemes are removed whole, so that two links to one object, signed at different
 //!   times, by different programs, become the same string;
 //! - parameters named like secrets (`token`, `api_key`, `password`, …) keep their name and lose their value;
-//! - so does any value that looks random and is at least 20 characters long, whatever it is called. Version ids and
+//! - so does any value that looks random and is at least 20 characters long, under any name. Version ids and
 //!   generations are the exception: they are names, and are kept as identity anyway.
 //!
 //! Everything else stays, byte for byte and in order. The path stays too, except values of secret matrix parameters
@@ -16,8 +16,8 @@
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
-use super::Address;
 use super::Dialect;
+use super::WebAddress;
 
 /// A URL that may be stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +38,12 @@ pub(crate) fn redact(url: &str) -> Option<Redacted> {
     if let Some(redacted) = redact_store(url) {
         return Some(redacted);
     }
-    let address = Address::parse(url).ok().filter(|url| !url.cannot_be_a_base())?;
+    let address = WebAddress::parse(url).ok().filter(|url| !url.cannot_be_a_base())?;
     Some(redact_address(&address))
 }
 
 /// The form of a URL of a hierarchical scheme that is stored.
-pub(super) fn redact_address(address: &Address) -> Redacted {
+pub(super) fn redact_address(address: &WebAddress) -> Redacted {
     let mut out = Redacted { url: String::new(), secrets_removed: false, signed: false, ambiguous: false };
     out.secrets_removed |= !address.username().is_empty() || address.password().is_some();
     let address = address.clone().without_userinfo();
@@ -248,7 +248,7 @@ impl Schemes {
         }
     }
 
-    /// Whether a parameter (lower case) is a scheme's own: it changes with every link and names nothing.
+    /// Whether a parameter (lower case) is a scheme's own: it changes with every link and is no part of a name.
     fn own(&self, name: &str) -> bool {
         // SigV4, and the same scheme under other vendors' names: everything they prefix is signing or a signed header.
         // OSS prefixes parameters that change the object as well (`x-oss-process`), so its own are listed.

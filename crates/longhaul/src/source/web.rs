@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::redact::{Redacted, redact_address};
-use super::{Address, redact_for_display};
+use super::{WebAddress, redact_for_display};
 use crate::error::Error;
 
 /// A whole `http://` or `https://` URL.
@@ -15,7 +15,7 @@ use crate::error::Error;
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebUrl {
     given: Box<str>,
-    address: Address,
+    address: WebAddress,
     shown: Redacted,
 }
 
@@ -43,7 +43,7 @@ impl WebUrl {
     }
 
     /// What is asked for.
-    pub(crate) fn address(&self) -> &Address {
+    pub(crate) fn address(&self) -> &WebAddress {
         &self.address
     }
 }
@@ -71,7 +71,7 @@ impl FromStr for WebUrl {
         if rest.is_empty() || rest.starts_with(['/', '\\']) {
             return Err(Error::usage(format!("{:?} has no host", shown())));
         }
-        let address = Address::parse(text).map_err(|why| {
+        let address = WebAddress::parse(text).map_err(|why| {
             Error::usage(format!("{}: not a URL ({why}); give a whole http:// or https:// URL", shown()))
         })?;
         Ok(Self { given: text.into(), shown: redact_address(&address), address })

@@ -7,13 +7,13 @@ use longhaul_core::download::step::Fetch;
 #[cfg(feature = "_stores")]
 use super::cloud::Cloud;
 use super::{HttpStore, NetFailure, Pace, Reply};
-use crate::source::Address;
+use crate::source::WebAddress;
 
 /// The source of one download. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Origin {
     /// Behind this URL.
-    Web { store: Arc<HttpStore>, url: Address },
+    Web { store: Arc<HttpStore>, url: WebAddress },
     /// In a store whose requests are signed one by one.
     #[cfg(feature = "_stores")]
     Cloud(Arc<Cloud>),
@@ -57,7 +57,7 @@ impl Origin {
     }
 
     /// The same for another URL of the object.
-    pub(crate) fn moved_to(&self, url: Address) -> Self {
+    pub(crate) fn moved_to(&self, url: WebAddress) -> Self {
         match self {
             Self::Web { store, .. } => Self::Web { store: Arc::clone(store), url },
             #[cfg(feature = "_stores")]

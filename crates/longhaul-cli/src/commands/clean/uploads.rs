@@ -43,7 +43,7 @@ pub(super) struct Left {
     perhaps_ours: Option<Result<Vec<PerhapsOurs>, Error>>,
     /// All that was left of it is removed, here and in the store; `None`: that was not tried.
     settled: Option<bool>,
-    /// Uploads removed that were perhaps ours.
+    /// ManyUploads removed that were perhaps ours.
     removed: usize,
     pub(super) failure: Option<Failure>,
 }

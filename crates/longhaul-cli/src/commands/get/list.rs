@@ -3,7 +3,7 @@
 //! Objects are listed while others are fetched, a page at a time: however many there are, few are in memory.
 
 use futures_util::Stream;
-use longhaul::many::{Target, Targets};
+use longhaul::many::{ObjectFile, ObjectFiles};
 use longhaul::{Client, Error, ObjectPrefix, Source};
 use tokio::sync::watch;
 
@@ -41,7 +41,7 @@ pub(super) struct List<'a> {
 
 struct PrefixListing<'a> {
     prefix: &'a ObjectPrefix,
-    targets: Targets,
+    targets: ObjectFiles,
 }
 
 impl<'a> List<'a> {
@@ -63,7 +63,7 @@ impl<'a> List<'a> {
                     target = listing.targets.next() => target,
                 };
                 match target {
-                    Ok(Some(Target { object, path, .. })) => {
+                    Ok(Some(ObjectFile { object, path, .. })) => {
                         let shown = object.name.to_string();
                         let (source, place) = match (path, &self.get.place) {
                             (Ok(path), SaveAs::Folder(dir) | SaveAs::File(dir) | SaveAs::Below(dir, _)) => {
@@ -91,7 +91,7 @@ impl<'a> List<'a> {
                 }
                 Sources::Below(prefixes) => {
                     let (prefix, globs) = (prefixes.get(index)?, self.get.globs.clone());
-                    let targets = Targets::of(self.client.objects(prefix)).only(move |below| globs.take(below));
+                    let targets = ObjectFiles::of(self.client.objects(prefix)).only(move |below| globs.take(below));
                     self.listing = Some(PrefixListing { prefix, targets });
                 }
             }

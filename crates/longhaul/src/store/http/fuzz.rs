@@ -4,12 +4,12 @@ use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 
 use super::jar::Jar;
 use super::redirect::Way;
-use crate::source::Address;
+use crate::source::WebAddress;
 
 /// Redirects one after the other, a line each, which is a cookie as well.
 pub(crate) fn location(lines: &[u8]) {
     for begin in ["https://h.example/a/b?c#d", "http://user:secret@[::1]:8080/"] {
-        let Ok(Ok(mut way)) = Address::parse(begin).map(|address| Way::begin(&address)) else { return };
+        let Ok(Ok(mut way)) = WebAddress::parse(begin).map(|address| Way::begin(&address)) else { return };
         let mut jar = Jar::default();
         for line in lines.split(|&b| b == b'\n') {
             if let Ok(cookie) = HeaderValue::from_bytes(line) {

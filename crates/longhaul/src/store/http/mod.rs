@@ -42,7 +42,7 @@ use longhaul_core::reply::ReplyFacts;
 use longhaul_core::words::NetFault;
 use url::Url;
 
-use crate::source::Address;
+use crate::source::WebAddress;
 #[cfg(feature = "environment")]
 pub(crate) use errand::errand_client;
 pub(crate) use failure::{NetFailure, shown};
@@ -209,7 +209,7 @@ impl HttpStore {
     /// Sends the request and waits for the head of the final reply.
     ///
     /// Redirects are followed here. Dropping the future at any time is safe and closes the connection.
-    pub(crate) async fn open(&self, url: &Address, fetch: &Fetch) -> Result<Reply, NetFailure> {
+    pub(crate) async fn open(&self, url: &WebAddress, fetch: &Fetch) -> Result<Reply, NetFailure> {
         let mut way = Way::begin(url)?;
         loop {
             let here = way.url().clone();
@@ -237,7 +237,7 @@ impl HttpStore {
     /// Sends a request as it is, with nothing added but the user agent, and waits for the head of the reply, whatever it
     /// is. Dropping the future at any time is safe and closes the connection.
     pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, NetFailure> {
-        let uri = Address::from(ask.url.clone()).uri();
+        let uri = WebAddress::from(ask.url.clone()).uri();
         self.shared.send(ask, uri).await
     }
 }

@@ -9,7 +9,7 @@ use longhaul_core::words::NetFault;
 
 use super::failure::NetFailure;
 use super::jar::Jar;
-use crate::source::Address;
+use crate::source::WebAddress;
 
 /// Most redirects that are followed for one request.
 const REDIRECTS_MAX: usize = 20;
@@ -25,7 +25,7 @@ pub(super) fn is_redirect(status: u16) -> bool {
 pub(super) struct Way {
     /// Every URL asked so far with the cookies that it was sent, the current one last. The same with the same cookies is
     /// answered the same way: that is a circle.
-    asked: Vec<(Address, Option<HeaderValue>)>,
+    asked: Vec<(WebAddress, Option<HeaderValue>)>,
     /// No redirect has left the origin so far: what is secret may be sent. Once left, it stays off, so that no other
     /// origin can send us back with credentials.
     home: bool,
@@ -33,7 +33,7 @@ pub(super) struct Way {
 
 impl Way {
     /// The way begins. Only http and https are asked.
-    pub(super) fn begin(url: &Address) -> Result<Self, NetFailure> {
+    pub(super) fn begin(url: &WebAddress) -> Result<Self, NetFailure> {
         let url = url.clone().without_userinfo();
         if !matches!(url.scheme(), "http" | "https") {
             return Err(NetFailure::at(&url, NetFault::Redirect, "only http and https can be asked"));
@@ -42,7 +42,7 @@ impl Way {
     }
 
     /// What to ask now; no userinfo, no fragment.
-    pub(super) fn url(&self) -> &Address {
+    pub(super) fn url(&self) -> &WebAddress {
         &self.asked[self.asked.len() - 1].0
     }
 
@@ -58,7 +58,7 @@ impl Way {
         let Some(location) = location.filter(|l| !l.is_empty() && l.len() <= LOCATION_LEN_MAX) else {
             return refuse("a redirect without a target");
         };
-        let Some(target) = here.join(location).map(Address::without_userinfo) else {
+        let Some(target) = here.join(location).map(WebAddress::without_userinfo) else {
             return refuse("a redirect to what is no URL");
         };
         match (here.scheme(), target.scheme()) {
@@ -87,7 +87,7 @@ mod tests {
 
     /// Follows the redirects; gives where they lead and whether that is still home, or the refusal.
     fn walk(begin: &str, locations: &[&str]) -> Result<(String, bool), String> {
-        let mut way = Way::begin(&Address::parse(begin).unwrap()).map_err(|f| f.detail)?;
+        let mut way = Way::begin(&WebAddress::parse(begin).unwrap()).map_err(|f| f.detail)?;
         for location in locations {
             way.follow(Some(location.as_bytes()), &Jar::default()).map_err(|f| {
                 assert_eq!(f.fault, NetFault::Redirect);

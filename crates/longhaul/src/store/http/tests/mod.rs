@@ -112,7 +112,7 @@ async fn read_all(body: &mut Body) -> Result<Vec<u8>, NetFailure> {
 /// Opens and reads; the failure, if there is one, is checked for secrets.
 async fn get(store: &HttpStore, url: &Url, fetch: &Fetch) -> Result<(Reply, Vec<u8>), NetFailure> {
     let outcome = async {
-        let mut reply = store.open(&Address::from(url.clone()), fetch).await?;
+        let mut reply = store.open(&WebAddress::from(url.clone()), fetch).await?;
         let body = read_all(&mut reply.body).await?;
         Ok((reply, body))
     }

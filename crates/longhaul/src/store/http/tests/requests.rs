@@ -138,7 +138,7 @@ async fn what_is_asked_for_is_what_was_given() {
     });
     let store = HttpStore::new(&direct()).unwrap();
     for path in [target, "/first"] {
-        let address = Address::parse(&format!("http://{}{path}", origin.addr)).unwrap();
+        let address = WebAddress::parse(&format!("http://{}{path}", origin.addr)).unwrap();
         let reply = store.open(&address, &fetch()).await.map_err(|failure| failure.detail).unwrap();
         assert_eq!(reply.facts.status, 200);
         let head = origin.heads().pop().unwrap();

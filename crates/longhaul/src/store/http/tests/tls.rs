@@ -22,7 +22,8 @@ async fn certificates_are_verified_against_the_systems_roots_and_ours() {
 
     let plain = Origin::serve(|mut stream, _, _| drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")));
     let url = Url::parse(&format!("https://{}/", plain.addr)).unwrap();
-    let failure = HttpStore::new(&direct()).unwrap().open(&Address::from(url.clone()), &fetch()).await.err().unwrap();
+    let failure =
+        HttpStore::new(&direct()).unwrap().open(&WebAddress::from(url.clone()), &fetch()).await.err().unwrap();
     assert_eq!(failure.fault, NetFault::Tls, "{}", failure.detail);
 }
 
@@ -54,16 +55,16 @@ async fn a_server_that_has_only_http2_is_asked_with_http2() {
     let (origin, _) = tls_origin(&["h2"], "");
     let url = Url::parse(&format!("https://localhost:{}/x", origin.addr.port())).unwrap();
     let store = HttpStore::new(&HttpOptions { insecure: true, ..direct() }).unwrap();
-    let _ = store.open(&Address::from(url.clone()), &fetch()).await; // the origin agrees to HTTP/2 but cannot speak it
+    let _ = store.open(&WebAddress::from(url.clone()), &fetch()).await; // the origin agrees to HTTP/2 but cannot speak it
     assert_eq!(origin.heads(), ["h2"]);
-    let _ = store.open(&Address::from(url.clone()), &fetch()).await;
+    let _ = store.open(&WebAddress::from(url.clone()), &fetch()).await;
     assert_eq!(origin.heads().len(), 2);
     let numbers = origin.connections();
     assert_eq!(numbers, [1, 2], "only the first try offered HTTP/1.1");
 
     let (both, _) = tls_origin(&["h2", "http/1.1"], "");
     let url = Url::parse(&format!("https://localhost:{}/x", both.addr.port())).unwrap();
-    let _ = store.open(&Address::from(url.clone()), &fetch()).await;
+    let _ = store.open(&WebAddress::from(url.clone()), &fetch()).await;
     assert_eq!(both.heads(), ["http/1.1"]);
 }
 

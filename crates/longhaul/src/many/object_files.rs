@@ -11,7 +11,7 @@ use crate::objects::{ObjectInfo, Objects};
 /// An object of a prefix, and where it is saved.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Target {
+pub struct ObjectFile {
     /// The object.
     pub object: ObjectInfo,
     /// Its path below the folder, for [`DownloadBuilder::below`](crate::DownloadBuilder::below); or why it cannot be saved
@@ -25,7 +25,7 @@ pub struct Target {
 /// `2024-01/a`. Refused is a key with an empty part, with `.` or `..` in it, with a control character, with a part longer
 /// than a file name, with the ending of our own working files, and one that needs a folder where another object is a file.
 /// Objects without bytes whose keys end in a slash stand for folders, as some tools make them, and are left out.
-pub struct Targets {
+pub struct ObjectFiles {
     objects: Objects,
     /// How much is the same in all keys.
     base_len: usize,
@@ -36,13 +36,13 @@ pub struct Targets {
 /// Which names below a folder or prefix are meant.
 pub(super) type Filter = Box<dyn FnMut(&str) -> bool + Send>;
 
-impl fmt::Debug for Targets {
+impl fmt::Debug for ObjectFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Targets").field("objects", &self.objects).finish_non_exhaustive()
+        f.debug_struct("ObjectFiles").field("objects", &self.objects).finish_non_exhaustive()
     }
 }
 
-impl Targets {
+impl ObjectFiles {
     /// The files of these objects, of which none was taken yet.
     pub fn of(objects: Objects) -> Self {
         let base_len = objects.prefix().map_or(0, |prefix| keys::base(prefix.key()).len());
@@ -57,11 +57,11 @@ impl Targets {
     /// The next one; `None` at the end.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// The future may be dropped at any time.
     ///
     /// # Errors
     /// As [`Objects::next`].
-    pub async fn next(&mut self) -> Result<Option<Target>, Error> {
+    pub async fn next(&mut self) -> Result<Option<ObjectFile>, Error> {
         while let Some(object) = self.objects.next().await? {
             let below = object.name.key().get(self.base_len..).unwrap_or_default();
             if self.only.as_mut().is_some_and(|meant| !meant(below)) {
@@ -81,7 +81,7 @@ impl Targets {
                     .with("source", &object.name)
                     .advise(Advice::ChooseName)
             });
-            return Ok(Some(Target { object, path }));
+            return Ok(Some(ObjectFile { object, path }));
         }
         Ok(None)
     }

@@ -8,14 +8,14 @@ use crate::error::Error;
 
 /// As given.
 #[derive(Default)]
-pub(super) struct Wish {
+pub(super) struct HttpConditions {
     pub(super) if_match: Option<String>,
     pub(super) if_none_match: Option<String>,
     pub(super) modified_since: Option<SystemTime>,
     pub(super) unmodified_since: Option<SystemTime>,
 }
 
-impl Wish {
+impl HttpConditions {
     /// As the core wants them.
     pub(super) fn conditions(&self) -> Result<Conditions, Error> {
         Ok(Conditions {
