@@ -11,7 +11,7 @@ use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::download::journal::{self as download, HEADER_LEN, Problem};
 use longhaul_core::frame::Readable;
 use longhaul_core::upload::journal::{
-    Attempt, Before, Intent, PART_NUMBER_MAX, Record, RecordedPart, Recovered, Whole, decode, encode, header,
+    Attempt, Before, ExpectedWhole, Intent, PART_NUMBER_MAX, Record, RecordedPart, Recovered, decode, encode, header,
 };
 use longhaul_core::upload::step::{Composite, ObjectFacts, Restart, SourceFacts};
 
@@ -151,15 +151,18 @@ fn every_record_comes_back() {
     assert_eq!(read[11].attempts, [nameless.clone(), third.clone()]);
     third.parts = vec![recorded(PART_NUMBER_MAX, true)];
     assert_eq!(read[12].attempts[1], third);
-    third.sending =
-        Some(Whole { length: 1 << 30, digests: digests(), composite: Some(Composite { md5: [9; 16], count: 64 }) });
+    third.sending = Some(ExpectedWhole {
+        length: 1 << 30,
+        digests: digests(),
+        composite: Some(Composite { md5: [9; 16], count: 64 }),
+    });
     third.before = Before::Object(Box::new(object()));
     assert_eq!(read[13].attempts[1], third);
     assert!(read[14].attempts[1].stored);
     let put = Attempt {
         attempt: 4,
         facts: facts(11),
-        sending: Some(Whole { length: 11, digests: digests(), composite: None }),
+        sending: Some(ExpectedWhole { length: 11, digests: digests(), composite: None }),
         before: Before::Absent,
         ..Attempt::default()
     };

@@ -162,9 +162,9 @@ impl From<longhaul_core::download::step::Verified> for Verified {
     }
 }
 
-impl From<longhaul_core::upload::step::Verified> for Verified {
-    fn from(verified: longhaul_core::upload::step::Verified) -> Self {
-        use longhaul_core::upload::step::Verified as Core;
+impl From<longhaul_core::upload::step::Proof> for Verified {
+    fn from(verified: longhaul_core::upload::step::Proof) -> Self {
+        use longhaul_core::upload::step::Proof as Core;
         match verified {
             Core::Whole(kind) => Self::Digest(kind),
             Core::Composite => Self::Composite,

@@ -6,13 +6,14 @@
 use super::attempt::Remains;
 use super::compare::{Shown, shown};
 use super::jobs::{Main, Owner};
-use super::journal::{Record, Whole};
+use super::journal::{ExpectedWhole, Record};
 use super::leftovers::AbandonedUpload;
 use super::parts::Parts;
 use super::phase::{Stage, StoredOutcome};
 use super::plan;
+use super::settling::Presence;
 use super::source::SnapshotVerdict;
-use super::step::{Composite, Failure, Fault, Looked, Note, ObjectFacts, Restart, Step};
+use super::step::{Composite, Failure, Fault, Note, ObjectFacts, Restart, SourceLook, Step};
 use crate::digest::{Digest, DigestKind};
 use crate::words::DiskFault;
 
@@ -132,7 +133,7 @@ impl super::Upload {
 
     pub(super) fn heard_combined(&mut self, digests: Vec<Digest>, composite: Option<Composite>) {
         let composite = composite.filter(|_| !self.parts.has_opaque_etags());
-        let whole = Whole { length: self.source.len(), digests, composite };
+        let whole = ExpectedWhole { length: self.source.len(), digests, composite };
         if !self.phase.is_at(Stage::CompareCombine) {
             self.writing.set_whole(whole);
             self.phase.go(Stage::Guard);
@@ -162,14 +163,14 @@ impl super::Upload {
         if let Shown::Same(verified) = shown(&object, whole) {
             let object = *object;
             // What an attempt of ours holds in the store is of no use any more.
-            self.leave_attempt(Some(Restart::NotStored), false);
+            self.leave_attempt(Some(Restart::NotStored), Presence::There);
             self.done(StoredOutcome { object, verified, already: true, callback_failed: false, receipt: true });
         }
     }
 
     // ---- a small source ----------------------------------------------------------------------------------------
 
-    pub(super) fn heard_snapshot(&mut self, before: Looked, after: Looked, digests: Vec<Digest>) {
+    pub(super) fn heard_snapshot(&mut self, before: SourceLook, after: SourceLook, digests: Vec<Digest>) {
         match self.source.snapshot(self.run.now(), before, after, &digests, self.single_max()) {
             SnapshotVerdict::OneVersion { proven } => self.writing.prove(proven),
             SnapshotVerdict::TooLong => return self.phase.go(Stage::Replan),
@@ -181,7 +182,7 @@ impl super::Upload {
                 return;
             }
         }
-        let whole = Whole { length: before.facts.len, digests, composite: None };
+        let whole = ExpectedWhole { length: before.facts.len, digests, composite: None };
         let mut there = false;
         if let Some(object) = self.key.take_candidate() {
             if let Shown::Same(_) = shown(&object, &whole) {
@@ -255,13 +256,13 @@ impl super::Upload {
         self.record(vec![Record::Created { attempt: number, upload_id, checksum }]);
     }
 
-    /// The attempt is left: what it holds in the store is owed an abort, and another one begins. `gone`: the store
-    /// does not know it any more.
-    pub(super) fn new_attempt(&mut self, reason: Restart, gone: bool) {
+    /// The attempt is left: what it holds in the store is owed an abort, and another one begins. `presence`: whether
+    /// the store still knows it.
+    pub(super) fn new_attempt(&mut self, reason: Restart, presence: Presence) {
         self.note(Note::Restarted { reason, discarded: self.parts.acknowledged() });
         self.run.stop_sends();
         self.run.abandon_reads();
-        self.leave_attempt(Some(reason), gone);
+        self.leave_attempt(Some(reason), presence);
         if let Some(whole) = self.writing.start_over() {
             self.key.may_come(whole);
         }
@@ -279,13 +280,13 @@ impl super::Upload {
     }
 
     /// What is there of the current attempt is owed.
-    pub(super) fn leave_attempt(&mut self, reason: Option<Restart>, gone: bool) {
+    pub(super) fn leave_attempt(&mut self, reason: Option<Restart>, presence: Presence) {
         match self.attempts.leave() {
             Remains::Nothing => {}
             Remains::Uncreated { attempt } => self.record_beside(vec![Record::Aborted { attempt }]),
             Remains::Nameless => self.leftovers.add_nameless(),
             Remains::Upload { attempt, upload_id } => {
-                let in_doubt = self.writing.is_in_doubt();
+                let (in_doubt, gone) = (self.writing.is_in_doubt(), presence == Presence::Gone);
                 self.leftovers.add(AbandonedUpload { attempt, upload_id, reason, in_doubt, gone, recorded: false });
             }
         }
@@ -294,7 +295,7 @@ impl super::Upload {
     /// The source has changed while something of the older version is in the store.
     pub(super) fn source_changed(&mut self) {
         if !self.change() {
-            self.new_attempt(Restart::SourceChanged, false);
+            self.new_attempt(Restart::SourceChanged, Presence::There);
         }
     }
 
@@ -305,7 +306,7 @@ impl super::Upload {
     }
 
     /// The answer to a look at the source before it is divided anew.
-    pub(super) fn replan(&mut self, looked: Looked) {
+    pub(super) fn replan(&mut self, looked: SourceLook) {
         let verdict = self.source.look_anew(self.run.now(), looked);
         let Some(other) = self.go_on(verdict) else { return };
         if other {

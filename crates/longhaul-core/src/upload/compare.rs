@@ -1,7 +1,7 @@
 //! Is what stands there ours? What the store tells of an object or a part, held against what was read.
 
-use super::journal::{Before, Whole};
-use super::step::{ObjectFacts, Verified};
+use super::journal::{Before, ExpectedWhole};
+use super::step::{ObjectFacts, Proof};
 use crate::digest::{Digest, DigestKind};
 
 /// Whether two sets of digests are of the same bytes: `None` when no kind is in both.
@@ -19,7 +19,7 @@ pub(super) fn same(a: &[Digest], b: &[Digest]) -> Option<bool> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shown {
     /// It is these bytes.
-    Same(Verified),
+    Same(Proof),
     /// It has the length, or tells none, and tells no digest that bytes could be compared by.
     Nothing,
     /// It is something else.
@@ -27,7 +27,7 @@ pub(super) enum Shown {
 }
 
 /// Holds what is told of an object against what the whole has to be.
-pub(super) fn shown(object: &ObjectFacts, whole: &Whole) -> Shown {
+pub(super) fn shown(object: &ObjectFacts, whole: &ExpectedWhole) -> Shown {
     if object.len.is_some_and(|len| len != whole.length) {
         return Shown::Different { expected: None, actual: None };
     }
@@ -41,11 +41,11 @@ pub(super) fn shown(object: &ObjectFacts, whole: &Whole) -> Shown {
         }
     }
     if let Some(kind) = best {
-        return Shown::Same(Verified::Whole(kind));
+        return Shown::Same(Proof::Whole(kind));
     }
     match (&object.composite, &whole.composite) {
         // With another number of parts it may be the same bytes in other parts: then it is not what we made.
-        (Some(theirs), Some(ours)) if theirs == ours => Shown::Same(Verified::Composite),
+        (Some(theirs), Some(ours)) if theirs == ours => Shown::Same(Proof::Composite),
         (Some(_), Some(_)) => Shown::Different { expected: None, actual: None },
         _ => Shown::Nothing,
     }
@@ -83,7 +83,7 @@ pub(super) fn is_before(object: &ObjectFacts, before: &Before) -> bool {
 
 /// Whether what is told of an object is never told of one that was made as ours is: of so many parts (0: in one
 /// request).
-pub(super) fn is_made_otherwise(object: &ObjectFacts, whole: &Whole, parts: u32) -> bool {
+pub(super) fn is_made_otherwise(object: &ObjectFacts, whole: &ExpectedWhole, parts: u32) -> bool {
     let tells = |kind| object.digests.iter().any(|d| d.kind() == kind);
     // One digest alone was computed because the store keeps it: and it tells something else.
     let unkept = match whole.digests.as_slice() {
@@ -123,15 +123,15 @@ mod tests {
     #[test]
     fn an_object_is_ours_by_digest_and_length() {
         let composite = |value, count| Some(Composite { md5: [value; 16], count });
-        let whole = Whole { length: 5, digests: vec![crc(1)], composite: composite(1, 2) };
+        let whole = ExpectedWhole { length: 5, digests: vec![crc(1)], composite: composite(1, 2) };
         let object = |len, digests, composite| ObjectFacts { len, digests, composite, ..ObjectFacts::default() };
         let other = |expected, actual| Shown::Different { expected, actual };
         for (facts, want) in [
-            (object(Some(5), vec![crc(1)], None), Shown::Same(Verified::Whole(DigestKind::Crc64))),
-            (object(None, vec![crc(1)], composite(9, 9)), Shown::Same(Verified::Whole(DigestKind::Crc64))),
+            (object(Some(5), vec![crc(1)], None), Shown::Same(Proof::Whole(DigestKind::Crc64))),
+            (object(None, vec![crc(1)], composite(9, 9)), Shown::Same(Proof::Whole(DigestKind::Crc64))),
             (object(Some(4), vec![crc(1)], None), other(None, None)),
             (object(Some(5), vec![crc(2)], composite(1, 2)), other(Some(crc(1)), Some(crc(2)))),
-            (object(Some(5), vec![md5(1)], composite(1, 2)), Shown::Same(Verified::Composite)),
+            (object(Some(5), vec![md5(1)], composite(1, 2)), Shown::Same(Proof::Composite)),
             (object(Some(5), vec![], composite(1, 3)), other(None, None)),
             (object(Some(5), vec![md5(1)], None), Shown::Nothing),
             (object(None, vec![], None), Shown::Nothing),

@@ -19,7 +19,7 @@ pub struct SourceFacts {
 
 /// The source as it was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Looked {
+pub struct SourceLook {
     /// Its facts.
     pub facts: SourceFacts,
     /// Both of its times are more than two seconds past: a later change shows in them. A change that follows a younger

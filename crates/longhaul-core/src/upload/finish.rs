@@ -8,7 +8,8 @@ use super::jobs::{Lane, Main};
 use super::journal::{self, Record};
 use super::leftovers::{AbandonedUpload, Removal};
 use super::phase::Stage;
-use super::step::{Failure, Heard, Receipt, Step};
+use super::settling::Presence;
+use super::step::{Failure, Heard, Step, UploadReceipt};
 use crate::words::DiskFault;
 
 impl super::Upload {
@@ -79,7 +80,7 @@ impl super::Upload {
             object.digests = self.writing.whole().map(|whole| whole.digests.clone()).unwrap_or_default();
         }
         let receipt =
-            Receipt { facts: self.writing.proven_facts(self.source.facts()), object, verified: outcome.verified };
+            UploadReceipt { facts: self.writing.proven_facts(self.source.facts()), object, verified: outcome.verified };
         self.main(Main::Receipt, Step::Receipt(receipt));
     }
 
@@ -154,7 +155,7 @@ impl super::Upload {
         }
         if self.phase.is_cancelled() && !self.config.keep_parts {
             self.phase.discard();
-            self.leave_attempt(None, false);
+            self.leave_attempt(None, Presence::There);
             return self.discard_on();
         }
         if let Some(sync) = self.papers.last_sync() {

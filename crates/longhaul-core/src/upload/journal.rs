@@ -145,7 +145,7 @@ pub struct Attempt {
     /// Acknowledged parts by number.
     pub parts: Vec<RecordedPart>,
     /// Complete or Put was about to be sent: what the whole has to be.
-    pub sending: Option<Whole>,
+    pub sending: Option<ExpectedWhole>,
     /// What stood at the key before that.
     pub before: Before,
     /// It was given up.
@@ -171,7 +171,7 @@ pub struct RecordedPart {
 
 /// What a whole has to be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Whole {
+pub struct ExpectedWhole {
     /// Its length in bytes.
     pub length: u64,
     /// Its digests.
@@ -243,7 +243,7 @@ impl Recovered {
                 self.begin(Attempt { attempt, facts, part_len, reason, ..Attempt::default() })?;
             }
             Record::Putting { attempt, facts, digests, before } => {
-                let whole = Whole { length: facts.len, digests, composite: None };
+                let whole = ExpectedWhole { length: facts.len, digests, composite: None };
                 let putting = Attempt { attempt, facts, sending: Some(whole), before, ..Attempt::default() };
                 match self.attempt(attempt) {
                     Some(old) => *old = putting, // sent again
@@ -267,7 +267,7 @@ impl Recovered {
             }
             Record::Completing { attempt, length, digests, composite, before } => {
                 if let Some(a) = self.attempt(attempt) {
-                    a.sending = Some(Whole { length, digests, composite });
+                    a.sending = Some(ExpectedWhole { length, digests, composite });
                     a.before = before;
                 }
             }
@@ -368,7 +368,7 @@ impl Attempt {
             for RecordedPart { number, etag, digests, young } in self.parts.iter().cloned() {
                 out.push(Record::Part { attempt, number, etag, digests, young });
             }
-            if let Some(Whole { length, digests, composite }) = self.sending.clone() {
+            if let Some(ExpectedWhole { length, digests, composite }) = self.sending.clone() {
                 out.push(Record::Completing { attempt, length, digests, composite, before: self.before.clone() });
             }
         }

@@ -6,9 +6,9 @@
 //! ours must not be overwritten.
 
 use super::compare::{Shown, is_before, is_made_otherwise, same, same_write, shown};
-use super::journal::{Before, Whole};
+use super::journal::{Before, ExpectedWhole};
 use super::source::SourceVersion;
-use super::step::{Fault, ObjectFacts, Verified};
+use super::step::{Fault, ObjectFacts, Proof};
 use crate::digest::DigestKind;
 use crate::words::Millis;
 
@@ -35,18 +35,18 @@ pub(super) struct KeyView {
     receipt: Option<Box<ObjectFacts>>,
     /// What this upload was found to have stored before the source, or this run, went on: it is not sent a second
     /// time, even where that was asked for.
-    stored: Option<Whole>,
+    stored: Option<ExpectedWhole>,
     /// What earlier attempts may have made of the key: ours, if it comes to stand there.
-    earlier: Vec<Whole>,
+    earlier: Vec<ExpectedWhole>,
 }
 
 /// What an object at the key is, as far as the request with a certain whole is concerned.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Standing {
     /// The whole.
-    Ours(Box<ObjectFacts>, Verified),
+    Ours(Box<ObjectFacts>, Proof),
     /// The whole, which stood there before as well.
-    Already(Box<ObjectFacts>, Verified),
+    Already(Box<ObjectFacts>, Proof),
     /// The length of the whole, not what stood there before, and no digest to compare bytes by.
     Perhaps(Box<ObjectFacts>),
     /// What stood there before; or no object, as before.
@@ -61,7 +61,7 @@ pub(super) enum Standing {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Worth {
     /// A receipt says that it is the source: it has to be neither sent nor read.
-    Known(ObjectFacts, Verified),
+    Known(ObjectFacts, Proof),
     /// It may be the source: that has to be read.
     Candidate,
     /// It is not, or it has to be written anew all the same.
@@ -136,10 +136,10 @@ impl KeyView {
         {
             let by_digest = same(&receipt.digests, &object.digests);
             if by_digest == Some(true) || by_digest.is_none() && same_write(&receipt, &object) == Some(true) {
-                let whole = Whole { length: source.len(), digests: receipt.digests, composite: None };
+                let whole = ExpectedWhole { length: source.len(), digests: receipt.digests, composite: None };
                 let verified = match shown(&object, &whole) {
                     Shown::Same(verified) => verified,
-                    _ => Verified::Length,
+                    _ => Proof::Length,
                 };
                 return Worth::Known(object, verified);
             }
@@ -150,7 +150,7 @@ impl KeyView {
 
     /// An earlier run found the object with this whole stored, of so many parts (0: in one request). Whether it still
     /// stands there, as far as the store tells.
-    pub(super) fn still_has(&self, object: &ObjectFacts, whole: &Whole, parts: u32) -> Option<Verified> {
+    pub(super) fn still_has(&self, object: &ObjectFacts, whole: &ExpectedWhole, parts: u32) -> Option<Proof> {
         match shown(object, whole) {
             Shown::Same(verified) => Some(verified),
             Shown::Different { .. } => None,
@@ -158,7 +158,7 @@ impl KeyView {
             // No digest to compare bytes by. The receipt, if it was written, knows the write.
             Shown::Nothing => {
                 let written = self.receipt.as_ref().and_then(|receipt| same_write(receipt, object));
-                (written != Some(false)).then_some(Verified::Length)
+                (written != Some(false)).then_some(Proof::Length)
             }
         }
     }
@@ -211,17 +211,17 @@ impl KeyView {
     }
 
     /// An attempt of ours that is left may make this of the key.
-    pub(super) fn may_come(&mut self, whole: Whole) {
+    pub(super) fn may_come(&mut self, whole: ExpectedWhole) {
         self.earlier.push(whole);
     }
 
     /// This upload was found to have stored this.
-    pub(super) fn found_stored(&mut self, whole: Option<Whole>) {
+    pub(super) fn found_stored(&mut self, whole: Option<ExpectedWhole>) {
         self.stored = whole;
     }
 
     /// Whether the last attempt that was left may make just this of the key.
-    pub(super) fn comes_last(&self, whole: &Whole) -> bool {
+    pub(super) fn comes_last(&self, whole: &ExpectedWhole) -> bool {
         self.earlier.last() == Some(whole)
     }
 
@@ -236,7 +236,7 @@ impl KeyView {
     }
 
     /// What an object is, as far as the request with this whole, of so many parts (0: in one request), is concerned.
-    pub(super) fn standing(&self, object: ObjectFacts, whole: &Whole, parts: u32) -> Standing {
+    pub(super) fn standing(&self, object: ObjectFacts, whole: &ExpectedWhole, parts: u32) -> Standing {
         let as_before = self.was_there(&object);
         match shown(&object, whole) {
             // The same bytes stood there before, in another dress.
@@ -263,7 +263,7 @@ impl KeyView {
 mod tests {
     use super::*;
     use crate::digest::Digest;
-    use crate::upload::step::{Looked, SourceFacts};
+    use crate::upload::step::{SourceFacts, SourceLook};
     use crate::words::OnChange;
 
     fn crc(value: u8) -> Digest {
@@ -275,13 +275,13 @@ mod tests {
         ObjectFacts { len: Some(5), etag: Some(etag.into()), digests, ..ObjectFacts::default() }
     }
 
-    fn whole(value: u8) -> Whole {
-        Whole { length: 5, digests: vec![crc(value)], composite: None }
+    fn whole(value: u8) -> ExpectedWhole {
+        ExpectedWhole { length: 5, digests: vec![crc(value)], composite: None }
     }
 
     fn source(settled: bool) -> SourceVersion {
         let mut source = SourceVersion::new(OnChange::Restart, 3);
-        source.open(0, Looked { facts: SourceFacts { len: 5, ..SourceFacts::default() }, settled });
+        source.open(0, SourceLook { facts: SourceFacts { len: 5, ..SourceFacts::default() }, settled });
         source
     }
 
@@ -292,12 +292,8 @@ mod tests {
         key.may_come(whole(3));
         let dressed = ObjectFacts { dressed_differently: true, ..object("old", &[1]) };
         for (there, of, want) in [
-            (object("new", &[2]), 2, Standing::Ours(Box::new(object("new", &[2])), Verified::Whole(DigestKind::Crc64))),
-            (
-                object("old", &[1]),
-                1,
-                Standing::Already(Box::new(object("old", &[1])), Verified::Whole(DigestKind::Crc64)),
-            ),
+            (object("new", &[2]), 2, Standing::Ours(Box::new(object("new", &[2])), Proof::Whole(DigestKind::Crc64))),
+            (object("old", &[1]), 1, Standing::Already(Box::new(object("old", &[1])), Proof::Whole(DigestKind::Crc64))),
             (dressed, 1, Standing::AsBefore),
             (object("old", &[1]), 2, Standing::AsBefore),
             (object("new", &[3]), 2, Standing::AsBefore),
@@ -316,8 +312,8 @@ mod tests {
     #[test]
     fn a_receipt_spares_reading_a_source_whose_times_prove_it() {
         for (settled, there, asked, want) in [
-            (true, object("etag", &[1]), false, Worth::Known(object("etag", &[1]), Verified::Whole(DigestKind::Crc64))),
-            (true, object("etag", &[]), false, Worth::Known(object("etag", &[]), Verified::Length)),
+            (true, object("etag", &[1]), false, Worth::Known(object("etag", &[1]), Proof::Whole(DigestKind::Crc64))),
+            (true, object("etag", &[]), false, Worth::Known(object("etag", &[]), Proof::Length)),
             (true, object("other", &[]), false, Worth::Candidate),
             (true, object("etag", &[2]), false, Worth::Candidate),
             (false, object("etag", &[1]), false, Worth::Candidate),

@@ -35,10 +35,10 @@
 //! | How many parts at once? | `ramp` |
 //! | Is a request sent again, and when? | `budget` |
 //!
-//! What follows from a verdict is the run's. It hears and chooses in this file (`advance` is the one place where steps
-//! are chosen); its branches stand in five chapters: `start` (what was found, and what stands at the key), `begin` (one
-//! request or several, the same already, a new upload), `send` (parts and the store's list), `write` (the request that
-//! writes the object, and lost answers), `finish` (removing what was given up, winding down).
+//! What follows from a verdict is the run's. The next step is chosen in this file, in one place (`advance`); the run's
+//! branches stand in six chapters: `hear` (which branch an answer goes to), `start` (what was found, and what stands at
+//! the key), `begin` (one request or several, the same already, a new upload), `send` (parts and the store's list),
+//! `write` (the request that writes the object, and lost answers), `finish` (removing what was given up, winding down).
 //!
 //! It does not know what a request looks like, how it is signed, or where files are.
 
@@ -49,6 +49,7 @@ mod compare;
 mod config;
 mod facts;
 mod finish;
+mod hear;
 mod jobs;
 pub mod journal;
 mod key;
@@ -83,7 +84,7 @@ use papers::Papers;
 use parts::Parts;
 use phase::{Phase, Stage};
 use ramp::Ramp;
-use settling::{Presence, Settling};
+use settling::Settling;
 use source::SourceVersion;
 use step::{Failure, Fault, Finish, Heard, Note, Step};
 use writing::Writing;
@@ -228,77 +229,6 @@ impl Upload {
             Stage::Receipt => self.write_receipt(),
             Stage::Cleanup => self.clean_up(),
             Stage::Forget => self.main(Main::Forget, Step::Forget),
-        }
-    }
-
-    fn hear_job(&mut self, job: Job, ticket: Ticket, heard: Heard) {
-        match job.lane {
-            Lane::Main(main) => self.hear_main(main, ticket, heard),
-            Lane::Send(part) => self.hear_send(part, job.sent, ticket, heard),
-            Lane::Read { part, closing } => self.hear_read(part, closing, heard),
-            Lane::Record => {
-                if let Heard::Failed(fault) = heard {
-                    self.fail_disk(fault, "write the journal");
-                }
-            }
-            Lane::Removal(removal) => self.hear_removal(removal, heard),
-        }
-    }
-
-    fn hear_main(&mut self, main: Main, ticket: Ticket, heard: Heard) {
-        let failed = matches!(&heard, Heard::Refused(fault) if fault.may_pass());
-        if matches!(main, Main::Look | Main::List | Main::Probe) && !failed {
-            self.budget.answered();
-        }
-        match heard {
-            Heard::Refused(fault) if self.renewed(ticket, &fault) => {}
-            Heard::Refused(fault) => self.main_refused(main, fault),
-            Heard::Failed(fault) => self.main_failed(main, fault),
-            heard => self.main_answered(main, heard),
-        }
-    }
-
-    fn main_answered(&mut self, main: Main, heard: Heard) {
-        match (main, heard) {
-            (Main::Open, Heard::Opened(found)) => self.open(*found),
-            (Main::Look, Heard::Object(object)) => self.heard_look(Ok(Some(*object))),
-            (Main::CheckSource, Heard::Source(looked)) => self.heard_source(looked),
-            (Main::Snapshot, Heard::Snapped { before, after, digests }) => self.heard_snapshot(before, after, digests),
-            (Main::Combine, Heard::Combined { digests, composite }) => self.heard_combined(digests, composite),
-            (Main::Create, Heard::Created { upload_id, checksum }) => self.heard_created(upload_id, checksum),
-            (Main::List, Heard::Listed { parts, next }) => self.heard_list(parts, next),
-            (Main::Write, Heard::Stored { object, callback_failed }) => self.heard_stored(*object, callback_failed),
-            (Main::Probe, Heard::Listed { .. }) => self.settling.listed(Presence::There),
-            (Main::Record, Heard::Done) => self.recorded(),
-            (Main::Receipt, Heard::Done) => self.phase.go(Stage::Cleanup),
-            (Main::Forget, Heard::Done) => self.forgotten(),
-            (Main::LastSync, Heard::Done) => self.finish_ending(),
-            _ => {} // a compacted journal; or no answer to the step: law 3
-        }
-    }
-
-    fn main_refused(&mut self, main: Main, fault: Fault) {
-        match (main, fault) {
-            (Main::Look, Fault::NoSuchKey | Fault::NoSuchUpload) => self.heard_look(Ok(None)),
-            (Main::Look, fault) => self.heard_look(Err(fault)),
-            (Main::Create, fault) => self.create_refused(fault),
-            (Main::List, fault) => self.list_refused(fault),
-            (Main::Write, fault) => self.write_refused(fault),
-            (Main::Probe, fault) => self.probe_refused(fault),
-            _ => {} // no answer to the step: law 3
-        }
-    }
-
-    fn main_failed(&mut self, main: Main, fault: DiskFault) {
-        match main {
-            Main::Open => self.phase.fail_to_open(Failure::Disk { fault, during: "open" }),
-            Main::CheckSource => self.read_failed_for_good(fault),
-            Main::Snapshot => self.snapshot_failed(fault),
-            Main::LastSync => self.last_sync_failed(fault),
-            Main::Record | Main::Compact => self.paper_failed(fault, "write the journal"),
-            Main::Receipt => self.paper_failed(fault, "write the receipt"),
-            Main::Forget => self.paper_failed(fault, "remove the journal"),
-            _ => {} // no answer to the step: law 3
         }
     }
 

@@ -25,7 +25,7 @@ use super::compare::{bare, is_etag, same};
 use super::journal::{ETAG_MAX, PART_NUMBER_MAX, Record, RecordedPart};
 use super::plan;
 use super::source::Freshness;
-use super::step::{CompletedPart, Failure, ListedPart, Part};
+use super::step::{CompletedPart, Failure, ListedPart, SourcePart};
 use crate::digest::{Digest, DigestKind};
 
 /// A part that arrived wrong this often will not arrive right.
@@ -225,14 +225,14 @@ impl Parts {
     }
 
     /// The next part to send.
-    pub(super) fn next_to_send(&mut self) -> Option<Part> {
+    pub(super) fn next_to_send(&mut self) -> Option<SourcePart> {
         let number = self.to_send.pop_first()?;
         self.reopen();
         Some(self.part(number))
     }
 
     /// The next part to read, and whether that may close.
-    pub(super) fn next_to_read(&mut self) -> Option<(Part, bool)> {
+    pub(super) fn next_to_read(&mut self) -> Option<(SourcePart, bool)> {
         let number = self.to_read.pop_first()?;
         Some((self.part(number), self.closes))
     }
@@ -439,7 +439,7 @@ impl Parts {
 
     // ---- small words -------------------------------------------------------------------------------------------
 
-    fn part(&self, number: u32) -> Part {
+    fn part(&self, number: u32) -> SourcePart {
         plan::part(self.len, self.part_len, number)
     }
 

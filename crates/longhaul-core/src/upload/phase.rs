@@ -4,7 +4,7 @@
 //! has stopped everything and removes what it left in the store, or is over. Once the object is known to be stored, the
 //! [`StoredOutcome`] is kept until the last step tells it, and neither a pause nor a cancel comes in time.
 
-use super::step::{Failure, Finish, ObjectFacts, Verified};
+use super::step::{Failure, Finish, ObjectFacts, Proof};
 use crate::words::{Command, DiskFault};
 
 /// What is to be done next, or is being done.
@@ -70,7 +70,7 @@ enum Course {
 #[derive(Debug, Clone)]
 pub(super) struct StoredOutcome {
     pub(super) object: ObjectFacts,
-    pub(super) verified: Verified,
+    pub(super) verified: Proof,
     /// Whether the object was there already, and no byte had to be sent.
     pub(super) already: bool,
     pub(super) callback_failed: bool,
@@ -220,7 +220,7 @@ mod tests {
 
     fn stored() -> StoredOutcome {
         let object = ObjectFacts::default();
-        StoredOutcome { object, verified: Verified::Length, already: false, callback_failed: false, receipt: true }
+        StoredOutcome { object, verified: Proof::Length, already: false, callback_failed: false, receipt: true }
     }
 
     #[test]

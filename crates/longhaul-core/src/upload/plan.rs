@@ -6,7 +6,7 @@
 
 use super::config::{Limits, PartLengths};
 use super::journal::PART_NUMBER_MAX;
-use super::step::{Limit, Part};
+use super::step::{SourcePart, StoreLimit};
 use crate::ranges::Range;
 
 const MIB: u64 = 1 << 20;
@@ -16,16 +16,16 @@ const MIB: u64 = 1 << 20;
 const PARTS_USUAL: u64 = 200;
 
 /// The length of all parts but the last for a source of `len` bytes.
-pub fn part_len(len: u64, limits: &Limits, asked: Option<u64>, usual: PartLengths) -> Result<u64, Limit> {
+pub fn part_len(len: u64, limits: &Limits, asked: Option<u64>, usual: PartLengths) -> Result<u64, StoreLimit> {
     if len > limits.object_max {
-        return Err(Limit::TooLong(limits.object_max));
+        return Err(StoreLimit::TooLong(limits.object_max));
     }
     let parts_max = u64::from(limits.parts_max.clamp(1, PART_NUMBER_MAX));
     if let Some(asked) = asked {
         return match asked {
-            _ if asked < limits.part_min.max(1) => Err(Limit::PartTooSmall(limits.part_min)),
-            _ if asked > limits.part_max => Err(Limit::PartTooLarge(limits.part_max)),
-            _ if len.div_ceil(asked) > parts_max => Err(Limit::TooManyParts(limits.parts_max)),
+            _ if asked < limits.part_min.max(1) => Err(StoreLimit::PartTooSmall(limits.part_min)),
+            _ if asked > limits.part_max => Err(StoreLimit::PartTooLarge(limits.part_max)),
+            _ if len.div_ceil(asked) > parts_max => Err(StoreLimit::TooManyParts(limits.parts_max)),
             _ => Ok(asked),
         };
     }
@@ -38,7 +38,7 @@ pub fn part_len(len: u64, limits: &Limits, asked: Option<u64>, usual: PartLength
     let least = len.div_ceil(parts_max);
     let part_len = least.div_ceil(MIB).saturating_mul(MIB).min(part_max);
     if len.div_ceil(part_len) > parts_max {
-        Err(Limit::TooLong(part_max.saturating_mul(parts_max)))
+        Err(StoreLimit::TooLong(part_max.saturating_mul(parts_max)))
     } else {
         Ok(part_len)
     }
@@ -62,9 +62,9 @@ pub(super) fn count(len: u64, part_len: u64) -> u32 {
 }
 
 /// Which bytes the part with this number (from 1) holds.
-pub(super) fn part(len: u64, part_len: u64, number: u32) -> Part {
+pub(super) fn part(len: u64, part_len: u64, number: u32) -> SourcePart {
     let start = u64::from(number.saturating_sub(1)).saturating_mul(part_len);
-    Part { number, range: Range::new(start.min(len), start.saturating_add(part_len).min(len)) }
+    SourcePart { number, range: Range::new(start.min(len), start.saturating_add(part_len).min(len)) }
 }
 
 #[cfg(test)]
@@ -88,8 +88,8 @@ mod tests {
             (160_000 * MIB + 1, Ok(17 * MIB)),
             (170_000 * MIB, Ok(17 * MIB)),
             (10_000 * 5 * GIB, Ok(5 * GIB)),
-            (10_000 * 5 * GIB + 1, Err(Limit::TooLong(10_000 * 5 * GIB))),
-            (u64::MAX, Err(Limit::TooLong(10_000 * 5 * GIB))),
+            (10_000 * 5 * GIB + 1, Err(StoreLimit::TooLong(10_000 * 5 * GIB))),
+            (u64::MAX, Err(StoreLimit::TooLong(10_000 * 5 * GIB))),
         ] {
             assert_eq!(plan(len), want, "{len}");
             if let Ok(part_len) = want {
@@ -112,10 +112,10 @@ mod tests {
         for (len, asked, want) in [
             (GIB, 5 * MIB, Ok(5 * MIB)),
             (GIB, 5 * MIB + 1, Ok(5 * MIB + 1)),
-            (GIB, 5 * MIB - 1, Err(Limit::PartTooSmall(5 * MIB))),
-            (GIB, 0, Err(Limit::PartTooSmall(5 * MIB))),
-            (GIB, 5 * GIB + 1, Err(Limit::PartTooLarge(5 * GIB))),
-            (50_000 * MIB + 1, 5 * MIB, Err(Limit::TooManyParts(10_000))),
+            (GIB, 5 * MIB - 1, Err(StoreLimit::PartTooSmall(5 * MIB))),
+            (GIB, 0, Err(StoreLimit::PartTooSmall(5 * MIB))),
+            (GIB, 5 * GIB + 1, Err(StoreLimit::PartTooLarge(5 * GIB))),
+            (50_000 * MIB + 1, 5 * MIB, Err(StoreLimit::TooManyParts(10_000))),
         ] {
             assert_eq!(plan(len, asked), want, "{len} in {asked}");
         }
@@ -142,7 +142,7 @@ mod tests {
         let odd = Limits { part_min: 10, part_max: 3, parts_max: 0, single_max: 0, object_max: u64::MAX };
         let usual = PartLengths { least: 100, most: 1 };
         assert_eq!(part_len(3, &odd, None, usual), Ok(3));
-        assert_eq!(part_len(4, &odd, None, usual), Err(Limit::TooLong(3)));
+        assert_eq!(part_len(4, &odd, None, usual), Err(StoreLimit::TooLong(3)));
     }
 
     #[test]

@@ -10,8 +10,9 @@ use super::listing::{ListSummary, Page};
 use super::parts::{ListVerdict, PartVerdict, RereadVerdict};
 use super::phase::Stage;
 use super::plan;
+use super::settling::Presence;
 use super::source::{Freshness, LookVerdict};
-use super::step::{Failure, Fault, Heard, ListedPart, Looked, Note, Restart, Step};
+use super::step::{Failure, Fault, Heard, ListedPart, Note, Restart, SourceLook, Step};
 use crate::digest::Digest;
 use crate::words::{DiskFault, Ticket};
 
@@ -115,7 +116,7 @@ impl super::Upload {
         }
     }
 
-    fn part_stored(&mut self, job: PartJob, read: Vec<Digest>, part: ListedPart, before: Looked) {
+    fn part_stored(&mut self, job: PartJob, read: Vec<Digest>, part: ListedPart, before: SourceLook) {
         self.budget.served();
         let freshness = self.source.freshness(&before, job.ordered_at);
         match self.parts.stored(job.number, read, part, freshness) {
@@ -159,7 +160,7 @@ impl super::Upload {
                 self.run.abandon_reads();
                 self.settle_from(fault);
             }
-            Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
+            Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, Presence::Gone),
             // The checksums may be what is refused, and no part is lost by beginning anew without.
             _ if fault.may_be_about_checksums()
                 && self.attempts.checksum().is_some()
@@ -181,7 +182,7 @@ impl super::Upload {
     /// The store refuses what it said it keeps: another upload is begun without.
     pub(super) fn drop_checksums(&mut self) {
         self.attempts.refuse_checksum();
-        self.new_attempt(Restart::ChecksumRefused, false);
+        self.new_attempt(Restart::ChecksumRefused, Presence::There);
     }
 
     /// A request failed before it took anything. While others are served, that is no failure of the upload: the store,
@@ -238,7 +239,7 @@ impl super::Upload {
         }
     }
 
-    fn part_read(&mut self, job: PartJob, closing: bool, digests: Vec<Digest>, before: Looked) {
+    fn part_read(&mut self, job: PartJob, closing: bool, digests: Vec<Digest>, before: SourceLook) {
         let freshness = self.source.freshness(&before, job.ordered_at);
         match self.parts.reread(job.number, digests, freshness, closing) {
             RereadVerdict::Counts => self.acknowledge(job.number, freshness),
@@ -264,7 +265,7 @@ impl super::Upload {
     // ---- the source's facts ------------------------------------------------------------------------------------
 
     /// The answer to a look at the source.
-    pub(super) fn heard_source(&mut self, looked: Looked) {
+    pub(super) fn heard_source(&mut self, looked: SourceLook) {
         match self.phase.stage() {
             Stage::Replan => return self.replan(looked),
             Stage::CompareCheck if self.source.is_as_in(&looked) => return self.already_there(),
@@ -312,7 +313,7 @@ impl super::Upload {
                 // Complete may have been carried out meanwhile.
                 self.settle_from(fault);
             }
-            Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, true),
+            Fault::NoSuchUpload | Fault::NoSuchKey => self.new_attempt(Restart::UploadGone, Presence::Gone),
             fault => self.asked_in_vain(fault),
         }
     }
@@ -363,7 +364,7 @@ impl super::Upload {
         let shorter = plan::shorter(part_len, length, &self.config.limits);
         let Some(shorter) = shorter.filter(|_| self.config.part_len.is_none()) else { return false };
         self.attempts.shorten_to(shorter);
-        self.new_attempt(Restart::ShorterParts, false);
+        self.new_attempt(Restart::ShorterParts, Presence::There);
         true
     }
 
@@ -371,7 +372,7 @@ impl super::Upload {
     pub(super) fn list_again(&mut self) {
         self.budget.stepped(); // Complete was answered; the listing bounds how often
         if !self.listing.may_begin_again() {
-            return self.new_attempt(Restart::InvalidPart, false);
+            return self.new_attempt(Restart::InvalidPart, Presence::There);
         }
         self.phase.go(Stage::List);
     }

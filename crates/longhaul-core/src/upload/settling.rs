@@ -7,7 +7,7 @@
 
 use super::config::Config;
 use super::key::Standing;
-use super::step::{Fault, ObjectFacts, Restart, Verified};
+use super::step::{Fault, ObjectFacts, Proof, Restart};
 use crate::words::Millis;
 
 /// The first wait while settling, in milliseconds; doubles up to the maximum.
@@ -83,7 +83,7 @@ pub(super) enum Question {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fate {
     /// The whole stands at the key. `gone`: the upload does not exist any more.
-    Found { object: ObjectFacts, verified: Verified, gone: bool },
+    OpenFacts { object: ObjectFacts, verified: Proof, gone: bool },
     /// What stands there tells no digest, and is taken for ours.
     Believed(ObjectFacts),
     /// Another writer's object stands there. `current`: the whole is of the source as it is now.
@@ -168,8 +168,8 @@ impl Settling {
         let exists = self.cause == Some(Fault::Exists);
         let current = of.ready || !of.touched && of.settled;
         match standing {
-            Standing::Ours(object, verified) => Fate::Found { object: *object, verified, gone },
-            Standing::Already(object, verified) if !listed => Fate::Found { object: *object, verified, gone },
+            Standing::Ours(object, verified) => Fate::OpenFacts { object: *object, verified, gone },
+            Standing::Already(object, verified) if !listed => Fate::OpenFacts { object: *object, verified, gone },
             Standing::Perhaps(object) if of.in_doubt && !listed => Fate::Believed(*object),
             // Overwriting is forbidden, and what is there is not ours.
             Standing::Other(object) | Standing::Perhaps(object) if exists && !of.in_doubt => {
@@ -257,9 +257,8 @@ mod tests {
     #[test]
     fn what_is_seen_and_listed_decides() {
         use Presence::{Gone, There};
-        let found = |gone| Fate::Found { object: *object(), verified: Verified::Length, gone };
-        let (ours, already) =
-            (Standing::Ours(object(), Verified::Length), Standing::Already(object(), Verified::Length));
+        let found = |gone| Fate::OpenFacts { object: *object(), verified: Proof::Length, gone };
+        let (ours, already) = (Standing::Ours(object(), Proof::Length), Standing::Already(object(), Proof::Length));
         let (other, perhaps) = (Standing::Other(object()), Standing::Perhaps(object()));
         let contested = Fate::Contested { object: *object(), current: true };
         for (standing, looks, listed, now, of, want) in [

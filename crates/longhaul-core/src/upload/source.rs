@@ -14,7 +14,7 @@
 //! It does not know of parts or requests; what follows from a verdict is decided by the run.
 
 use super::compare::same;
-use super::step::{Failure, Looked, SourceFacts};
+use super::step::{Failure, SourceFacts, SourceLook};
 use crate::digest::Digest;
 use crate::words::OnChange;
 use crate::words::{DiskFault, Millis};
@@ -107,7 +107,7 @@ impl SourceVersion {
     }
 
     /// The source as it was found at the start.
-    pub(super) fn open(&mut self, now: Millis, found: Looked) {
+    pub(super) fn open(&mut self, now: Millis, found: SourceLook) {
         (self.facts, self.settled, self.seen_at) = (found.facts, found.settled, now);
     }
 
@@ -139,7 +139,7 @@ impl SourceVersion {
 
     /// How bytes that were read after the look `before`, by a step of the moment `ordered_at`, stand to the source as
     /// it shows itself now.
-    pub(super) fn freshness(&self, before: &Looked, ordered_at: Millis) -> Freshness {
+    pub(super) fn freshness(&self, before: &SourceLook, ordered_at: Millis) -> Freshness {
         if !self.is_as_in(before) {
             Freshness::Outdated
         } else if before.settled || ordered_at >= self.seen_at.saturating_add(YOUNG_MS) {
@@ -150,7 +150,7 @@ impl SourceVersion {
     }
 
     /// Whether it showed the facts of now.
-    pub(super) fn is_as_in(&self, look: &Looked) -> bool {
+    pub(super) fn is_as_in(&self, look: &SourceLook) -> bool {
         look.facts == self.facts
     }
 
@@ -206,7 +206,7 @@ impl SourceVersion {
     // ---- looks -------------------------------------------------------------------------------------------------
 
     /// A look while parts of `len` bytes in all are in the store, or on their way.
-    pub(super) fn look(&mut self, now: Millis, looked: Looked, len: u64) -> Result<LookVerdict, Failure> {
+    pub(super) fn look(&mut self, now: Millis, looked: SourceLook, len: u64) -> Result<LookVerdict, Failure> {
         let doubt = std::mem::replace(&mut self.doubt, Doubt::None);
         self.settled = looked.settled;
         if self.is_as_in(&looked) {
@@ -228,7 +228,7 @@ impl SourceVersion {
     }
 
     /// A look while none of it counts. Whether it shows other facts.
-    pub(super) fn look_anew(&mut self, now: Millis, looked: Looked) -> Result<bool, Failure> {
+    pub(super) fn look_anew(&mut self, now: Millis, looked: SourceLook) -> Result<bool, Failure> {
         let other = !self.is_as_in(&looked);
         if let Doubt::Unreadable(fault) = std::mem::replace(&mut self.doubt, Doubt::None) {
             if !other {
@@ -248,8 +248,8 @@ impl SourceVersion {
     pub(super) fn snapshot(
         &mut self,
         now: Millis,
-        before: Looked,
-        after: Looked,
+        before: SourceLook,
+        after: SourceLook,
         digests: &[Digest],
         len_max: u64,
     ) -> SnapshotVerdict {
@@ -291,11 +291,11 @@ mod tests {
     use super::*;
     use crate::digest::DigestKind;
 
-    fn look(version: i64, len: u64, settled: bool) -> Looked {
-        Looked { facts: SourceFacts { len, mtime_ns: version, ..SourceFacts::default() }, settled }
+    fn look(version: i64, len: u64, settled: bool) -> SourceLook {
+        SourceLook { facts: SourceFacts { len, mtime_ns: version, ..SourceFacts::default() }, settled }
     }
 
-    fn seen(now: Millis, found: Looked) -> SourceVersion {
+    fn seen(now: Millis, found: SourceLook) -> SourceVersion {
         let mut source = SourceVersion::new(OnChange::Restart, 2);
         source.open(now, found);
         source

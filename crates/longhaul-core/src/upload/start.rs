@@ -11,13 +11,14 @@ use super::parts::Parts;
 use super::phase::Stage;
 use super::phase::StoredOutcome;
 use super::plan;
-use super::step::{Failure, Fault, Found, FoundJournal, Note, ObjectFacts, Restart, Step, Verified};
+use super::settling::Presence;
+use super::step::{Failure, Fault, FoundJournal, Note, ObjectFacts, OpenFacts, Proof, Restart, Step};
 use crate::words::DiskFault;
 
 impl super::Upload {
     // ---- what was found ----------------------------------------------------------------------------------------
 
-    pub(super) fn open(&mut self, found: Found) {
+    pub(super) fn open(&mut self, found: OpenFacts) {
         self.source.open(self.run.now(), found.source);
         self.key.open(found.finished);
         self.phase.go(Stage::Look);
@@ -108,7 +109,7 @@ impl super::Upload {
             && part_len <= limits.part_max
             && (part_len >= limits.part_min || count < 2);
         if !fits || self.config.part_len.is_some_and(|asked| asked != part_len) {
-            self.new_attempt(Restart::OtherPartLength, false);
+            self.new_attempt(Restart::OtherPartLength, Presence::There);
         }
     }
 
@@ -135,7 +136,7 @@ impl super::Upload {
         match answer {
             Err(fault) if self.writing.paperwork().is_some() => match fault {
                 // It may not be looked at: the word of the run that found it stored has to do.
-                Fault::Denied(_) | Fault::Rejected(_) => self.finish_paperwork(None, Verified::Answer),
+                Fault::Denied(_) | Fault::Rejected(_) => self.finish_paperwork(None, Proof::Answer),
                 fault => self.asked_in_vain(fault),
             },
             Ok(object) => {
@@ -179,12 +180,12 @@ impl super::Upload {
 
     /// An earlier run found the object stored and was interrupted before it had written that down everywhere. Whether
     /// it still stands at the key, as far as the store tells.
-    fn is_still_stored(&self, object: Option<&ObjectFacts>, parts: u32) -> Option<Verified> {
+    fn is_still_stored(&self, object: Option<&ObjectFacts>, parts: u32) -> Option<Proof> {
         self.key.still_has(object?, &self.writing.whole_or_default(), parts)
     }
 
     /// Only the rest of the paperwork is left. `object`: what stands at the key and is ours, where it may be looked at.
-    fn finish_paperwork(&mut self, object: Option<ObjectFacts>, verified: Verified) {
+    fn finish_paperwork(&mut self, object: Option<ObjectFacts>, verified: Proof) {
         self.writing.prove(true); // by the facts that were recorded with it
         let object = object.unwrap_or_else(|| {
             let digests = self.writing.whole().map(|whole| whole.digests.clone()).unwrap_or_default();

@@ -26,7 +26,7 @@
 //! with
 //! `Failed(DiskFault::Interrupted)`.
 
-pub use super::facts::{Composite, ListedPart, Looked, ObjectFacts, Restart, SourceFacts};
+pub use super::facts::{Composite, ListedPart, ObjectFacts, Restart, SourceFacts, SourceLook};
 
 use super::journal::{Record, Recovered};
 use crate::digest::{Digest, DigestKind};
@@ -35,11 +35,11 @@ use crate::words::{DiskFault, NetFault};
 
 /// What the driver found when it opened the upload, after it took the lock.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub struct OpenFacts {
     /// The journal.
     pub journal: FoundJournal,
     /// The source.
-    pub source: Looked,
+    pub source: SourceLook,
     /// A receipt of this source and destination that still fits the source's facts: the object that was stored.
     pub finished: Option<Box<ObjectFacts>>,
 }
@@ -57,7 +57,7 @@ pub enum FoundJournal {
 
 /// A stretch of the source that is sent as one part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Part {
+pub struct SourcePart {
     /// Its number, from 1.
     pub number: u32,
     /// Which bytes of the source.
@@ -102,7 +102,7 @@ pub enum Step {
         /// To which upload.
         upload_id: String,
         /// Which part.
-        part: Part,
+        part: SourcePart,
         /// Which digests are wanted of it.
         kinds: Vec<DigestKind>,
         /// Its digest of this kind goes ahead of it: the upload was created with it.
@@ -134,7 +134,7 @@ pub enum Step {
     /// Read one part of the source and digest it, without sending it.
     ReadPart {
         /// Which part.
-        part: Part,
+        part: SourcePart,
         /// Which digests are wanted of it.
         kinds: Vec<DigestKind>,
     },
@@ -158,7 +158,7 @@ pub enum Step {
         records: Vec<Record>,
     },
     /// Write the receipt.
-    Receipt(Receipt),
+    Receipt(UploadReceipt),
     /// Remove the journal.
     Forget,
     /// Tell the caller.
@@ -175,15 +175,15 @@ pub enum Heard {
     /// The disk failed.
     Failed(DiskFault),
     /// Answer to `Open`.
-    Opened(Box<Found>),
+    Opened(Box<OpenFacts>),
     /// Answer to `Look`: an object is there.
     Object(Box<ObjectFacts>),
     /// Answer to `Snapshot`.
     Snapped {
         /// Before the first byte was read.
-        before: Looked,
+        before: SourceLook,
         /// After the last one.
-        after: Looked,
+        after: SourceLook,
         /// Digests of the bytes that are held in memory; of as many bytes as `before` says, or the step failed.
         digests: Vec<Digest>,
     },
@@ -210,7 +210,7 @@ pub enum Heard {
         /// What the store tells of it.
         part: ListedPart,
         /// The source as it was before the part's first byte was read.
-        before: Looked,
+        before: SourceLook,
     },
     /// One page of parts, by number.
     Listed {
@@ -220,13 +220,13 @@ pub enum Heard {
         next: Option<u32>,
     },
     /// Answer to `CheckSource`.
-    Source(Looked),
+    Source(SourceLook),
     /// Answer to `ReadPart`.
     PartRead {
         /// Digests of the bytes.
         digests: Vec<Digest>,
         /// The source as it was before the first byte was read.
-        before: Looked,
+        before: SourceLook,
     },
     /// Answer to `Combine`.
     Combined {
@@ -327,19 +327,19 @@ impl Fault {
 
 /// What a receipt says; the driver adds source, destination and time.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Receipt {
+pub struct UploadReceipt {
     /// The source as it was sent. While its times do not prove yet which version that was, they are 0 here: such a
     /// receipt fits no file, and the next start compares bytes.
     pub facts: SourceFacts,
     /// The object as it was stored; where the store told no digest, with those of what was sent.
     pub object: ObjectFacts,
     /// What was verified.
-    pub verified: Verified,
+    pub verified: Proof,
 }
 
 /// What stands behind a stored object, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Verified {
+pub enum Proof {
     /// A digest of the whole that the store vouches for matched.
     Whole(crate::digest::DigestKind),
     /// The multipart ETag is the MD5 of the MD5s of what was read.
@@ -419,7 +419,7 @@ pub enum Finish {
         /// Its length.
         length: u64,
         /// What was verified.
-        verified: Verified,
+        verified: Proof,
         /// Whether the object was there already, and no byte had to be sent.
         already: bool,
         /// What is known of it.
@@ -471,7 +471,7 @@ pub enum Failure {
         during: &'static str,
     },
     /// The size, or the part length asked for, cannot be stored within the store's limits.
-    Limits(Limit),
+    Limits(StoreLimit),
     /// The network or the store gave up.
     GaveUp(Fault),
     /// The store refuses, with this status.
@@ -482,7 +482,7 @@ pub enum Failure {
 
 /// Which limit of the store stands in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Limit {
+pub enum StoreLimit {
     /// The part length asked for is less than the store takes, in bytes.
     PartTooSmall(u64),
     /// The part length asked for is more than the store takes, in bytes.

@@ -7,13 +7,13 @@
 
 use super::compare::{Shown, same, shown};
 use super::jobs::Main;
-use super::journal::{Before, Record, Whole};
+use super::journal::{Before, ExpectedWhole, Record};
 use super::key::Standing;
 use super::phase::Stage;
 use super::phase::StoredOutcome;
 use super::settling::{Circumstances, Fate, Presence, Question, SETTLE_PAUSE_MS};
-use super::step::{Failure, Fault, Note, ObjectFacts, Restart, Step, Verified};
-use super::writing::Verification;
+use super::step::{Failure, Fault, Note, ObjectFacts, Proof, Restart, Step};
+use super::writing::WriteVerdict;
 
 impl super::Upload {
     // ---- before ------------------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ impl super::Upload {
                 Standing::AsBefore | Standing::Already(..) => Before::Object(Box::new(object)),
                 // No digest to compare bytes by: it is taken for what a request of ours made, late.
                 Standing::Perhaps(object) if self.writing.is_in_doubt() && self.key.comes_last(&whole) => {
-                    return self.stored(*object, Verified::Length, false);
+                    return self.stored(*object, Proof::Length, false);
                 }
                 Standing::Other(object) | Standing::Perhaps(object) => return self.contest(*object, true),
                 Standing::Denied => return self.fail(Failure::Unconfirmed),
@@ -74,7 +74,7 @@ impl super::Upload {
         }
         let facts = self.writing.proven_facts(self.source.facts());
         let mut records = self.papers.intent();
-        let Whole { length, digests, composite } = whole;
+        let ExpectedWhole { length, digests, composite } = whole;
         if !single && !self.writing.is_proven() {
             // Should the next start find it stored, or not, it must not believe the facts that the parts began with.
             records.push(Record::Touched { attempt: number, facts });
@@ -145,17 +145,17 @@ impl super::Upload {
         }
     }
 
-    fn conclude(&mut self, verdict: Verification) {
+    fn conclude(&mut self, verdict: WriteVerdict) {
         match verdict {
-            Verification::Stored { object, verified, callback_failed } => {
+            WriteVerdict::Stored { object, verified, callback_failed } => {
                 self.stored(object, verified, callback_failed)
             }
-            Verification::Differs { object, expected, actual } => self.whole_differs(object, expected, actual),
-            Verification::Look { later: false } => self.phase.go(Stage::Verify),
-            Verification::Look { later: true } => {
+            WriteVerdict::Differs { object, expected, actual } => self.whole_differs(object, expected, actual),
+            WriteVerdict::Look { later: false } => self.phase.go(Stage::Verify),
+            WriteVerdict::Look { later: true } => {
                 self.budget.wait_until(self.run.now().saturating_add(SETTLE_PAUSE_MS))
             }
-            Verification::Other => self.fail(Failure::OtherObject),
+            WriteVerdict::Other => self.fail(Failure::OtherObject),
         }
     }
 
@@ -173,7 +173,7 @@ impl super::Upload {
         self.key.recall(Before::Object(Box::new(object)));
         self.key.guard();
         self.writing.clear_doubt();
-        self.new_attempt(Restart::WholeDiffers, true);
+        self.new_attempt(Restart::WholeDiffers, Presence::Gone);
     }
 
     // ---- a lost answer -----------------------------------------------------------------------------------------
@@ -267,8 +267,8 @@ impl super::Upload {
             settled: self.source.is_settled(),
         };
         match self.settling.judge(self.run.now(), circumstances, &self.config) {
-            Fate::Found { object, verified, gone } => self.found(object, verified, gone),
-            Fate::Believed(object) => self.stored(object, Verified::Length, false),
+            Fate::OpenFacts { object, verified, gone } => self.found(object, verified, gone),
+            Fate::Believed(object) => self.stored(object, Proof::Length, false),
             Fate::Contested { object, current } => self.contest(object, current),
             Fate::Exists => self.fail(Failure::OtherObject),
             Fate::UploadGone(reason) => self.upload_gone(reason),
@@ -276,7 +276,7 @@ impl super::Upload {
             Fate::SendAllTheSame => {
                 self.key.release();
                 self.settling.end();
-                self.new_attempt(Restart::NotStored, false);
+                self.new_attempt(Restart::NotStored, Presence::There);
             }
             Fate::Unconfirmed => self.fail(Failure::Unconfirmed),
             Fate::Wait => {}
@@ -285,10 +285,10 @@ impl super::Upload {
 
     /// The whole stands at the key, seen and not answered. Unless the upload is `gone`, another writer has put the same
     /// bytes there, or an earlier attempt has, or the store is late to forget it: what is left of it is removed.
-    fn found(&mut self, object: ObjectFacts, verified: Verified, gone: bool) {
+    fn found(&mut self, object: ObjectFacts, verified: Proof, gone: bool) {
         let believed = gone || self.attempts.is_put();
         if !self.writing.is_in_doubt() || !believed {
-            self.leave_attempt(Some(Restart::NotStored), false);
+            self.leave_attempt(Some(Restart::NotStored), Presence::There);
         }
         self.stored(object, verified, false);
     }
@@ -314,7 +314,7 @@ impl super::Upload {
 
     fn upload_gone(&mut self, reason: Restart) {
         self.settling.end();
-        self.new_attempt(reason, true);
+        self.new_attempt(reason, Presence::Gone);
     }
 
     /// The request was not carried out: it is sent again, by way of what an earlier run did not leave in memory.
@@ -359,7 +359,7 @@ impl super::Upload {
     // ---- stored ------------------------------------------------------------------------------------------------
 
     /// The object is there and ours.
-    pub(super) fn stored(&mut self, object: ObjectFacts, verified: Verified, callback_failed: bool) {
+    pub(super) fn stored(&mut self, object: ObjectFacts, verified: Proof, callback_failed: bool) {
         self.settling.end();
         self.budget.wait_until(self.run.now());
         // An earlier run sent it, and the source may have changed since.

@@ -5,9 +5,9 @@
 //! compare bytes by is believed when a few looks do not contradict it.
 
 use super::compare::{Shown, is_made_otherwise, same_write, shown};
-use super::journal::Whole;
+use super::journal::ExpectedWhole;
 use super::key::KeyView;
-use super::step::{Fault, ObjectFacts, SourceFacts, Verified};
+use super::step::{Fault, ObjectFacts, Proof, SourceFacts};
 use crate::digest::Digest;
 
 /// Looks after a clear answer until what the store shows is believed.
@@ -16,7 +16,7 @@ const VERIFY_LOOKS: u32 = 4;
 /// The request that writes the object.
 #[derive(Debug, Clone)]
 pub(super) struct Writing {
-    whole: Option<Whole>,
+    whole: Option<ExpectedWhole>,
     /// The source's times prove that the whole is of the version that has them.
     proven: bool,
     /// What the last record says is about to be sent was read in this run, and can be sent again as it is.
@@ -42,9 +42,9 @@ struct ClearAnswer {
 
 /// What is known after an answer, or a look.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Verification {
+pub(super) enum WriteVerdict {
     /// The object is stored.
-    Stored { object: ObjectFacts, verified: Verified, callback_failed: bool },
+    Stored { object: ObjectFacts, verified: Proof, callback_failed: bool },
     /// It is not what was sent.
     Differs { object: ObjectFacts, expected: Option<Digest>, actual: Option<Digest> },
     /// The store has to be looked at, at once or (`later`) after a while.
@@ -61,20 +61,20 @@ impl Writing {
     // ---- the whole ---------------------------------------------------------------------------------------------
 
     /// What has to stand there, once that is known.
-    pub(super) fn whole(&self) -> Option<&Whole> {
+    pub(super) fn whole(&self) -> Option<&ExpectedWhole> {
         self.whole.as_ref()
     }
 
     /// The same; an empty one while it is not known.
-    pub(super) fn whole_or_default(&self) -> Whole {
+    pub(super) fn whole_or_default(&self) -> ExpectedWhole {
         self.whole.clone().unwrap_or_default()
     }
 
-    pub(super) fn set_whole(&mut self, whole: Whole) {
+    pub(super) fn set_whole(&mut self, whole: ExpectedWhole) {
         self.whole = Some(whole);
     }
 
-    pub(super) fn take_whole(&mut self) -> Option<Whole> {
+    pub(super) fn take_whole(&mut self) -> Option<ExpectedWhole> {
         self.whole.take()
     }
 
@@ -133,7 +133,7 @@ impl Writing {
     // ---- what earlier runs stored ------------------------------------------------------------------------------
 
     /// An earlier run found this stored, of so many parts.
-    pub(super) fn recall_stored(&mut self, whole: Option<Whole>, parts: u32) {
+    pub(super) fn recall_stored(&mut self, whole: Option<ExpectedWhole>, parts: u32) {
         (self.whole, self.paperwork) = (whole, Some(parts));
     }
 
@@ -150,13 +150,13 @@ impl Writing {
     // ---- answers -----------------------------------------------------------------------------------------------
 
     /// A clear answer.
-    pub(super) fn answered(&mut self, object: ObjectFacts, callback_failed: bool) -> Verification {
+    pub(super) fn answered(&mut self, object: ObjectFacts, callback_failed: bool) -> WriteVerdict {
         match shown(&object, &self.whole_or_default()) {
-            Shown::Same(verified) => Verification::Stored { object, verified, callback_failed },
-            Shown::Different { expected, actual } => Verification::Differs { object, expected, actual },
+            Shown::Same(verified) => WriteVerdict::Stored { object, verified, callback_failed },
+            Shown::Different { expected, actual } => WriteVerdict::Differs { object, expected, actual },
             Shown::Nothing => {
                 self.answer = Some(ClearAnswer { object, callback_failed, looks: 0 });
-                Verification::Look { later: false }
+                WriteVerdict::Look { later: false }
             }
         }
     }
@@ -170,20 +170,20 @@ impl Writing {
         looked: Result<Option<ObjectFacts>, Fault>,
         parts_proven: bool,
         parts: u32,
-    ) -> Option<Verification> {
+    ) -> Option<WriteVerdict> {
         let whole = self.whole_or_default();
         let ClearAnswer { object: answer, callback_failed, looks } = self.answer.as_mut()?;
         let (answer, callback_failed, again) = (answer.clone(), *callback_failed, *looks + 1 < VERIFY_LOOKS);
         *looks += u32::from(looked.is_ok());
-        let by_parts = if parts_proven { Verified::Parts } else { Verified::Answer };
-        let stored = |object, verified| Verification::Stored { object, verified, callback_failed };
+        let by_parts = if parts_proven { Proof::Parts } else { Proof::Answer };
+        let stored = |object, verified| WriteVerdict::Stored { object, verified, callback_failed };
         Some(match looked {
-            Ok(None) if again => Verification::Look { later: true },
+            Ok(None) if again => WriteVerdict::Look { later: true },
             // The answer was clear; that the object may not be looked at does not make it less so.
             Err(_) | Ok(None) => stored(answer, by_parts),
             Ok(Some(object)) => match shown(&object, &whole) {
                 Shown::Same(verified) => stored(object, verified),
-                _ if key.was_there(&object) && again => Verification::Look { later: true },
+                _ if key.was_there(&object) && again => WriteVerdict::Look { later: true },
                 // It is not the one that was answered.
                 Shown::Nothing
                     if same_write(&answer, &object) != Some(true) && is_made_otherwise(&object, &whole, parts) =>
@@ -191,19 +191,19 @@ impl Writing {
                     match same_write(&answer, &object) {
                         // Another writer has written there since.
                         Some(_) => stored(answer, by_parts),
-                        None => Verification::Other,
+                        None => WriteVerdict::Other,
                     }
                 }
                 Shown::Nothing => {
                     let told = object.len.is_some() && !parts_proven;
-                    stored(object, if told { Verified::Length } else { by_parts })
+                    stored(object, if told { Proof::Length } else { by_parts })
                 }
                 Shown::Different { expected, actual } => match same_write(&answer, &object) {
-                    Some(true) => Verification::Differs { object, expected, actual },
+                    Some(true) => WriteVerdict::Differs { object, expected, actual },
                     // Another writer has written there since.
                     Some(false) => stored(answer, by_parts),
                     None if key.was_there(&object) => stored(answer, by_parts),
-                    None => Verification::Other,
+                    None => WriteVerdict::Other,
                 },
             },
         })
@@ -216,7 +216,7 @@ impl Writing {
     }
 
     /// An attempt is left: its whole, if it may come to stand at the key.
-    pub(super) fn start_over(&mut self) -> Option<Whole> {
+    pub(super) fn start_over(&mut self) -> Option<ExpectedWhole> {
         let whole = self.whole.take().filter(|_| self.in_doubt);
         (self.answer, self.in_doubt, self.ready) = (None, false, false);
         whole
@@ -238,23 +238,23 @@ mod tests {
         ObjectFacts { len: Some(5), etag: Some(etag.into()), digests, ..ObjectFacts::default() }
     }
 
-    fn stored(object: ObjectFacts, verified: Verified) -> Verification {
-        Verification::Stored { object, verified, callback_failed: false }
+    fn stored(object: ObjectFacts, verified: Proof) -> WriteVerdict {
+        WriteVerdict::Stored { object, verified, callback_failed: false }
     }
 
     fn writing() -> Writing {
         let mut writing = Writing::new();
-        writing.set_whole(Whole { length: 5, digests: vec![crc(1)], composite: None });
+        writing.set_whole(ExpectedWhole { length: 5, digests: vec![crc(1)], composite: None });
         writing
     }
 
     #[test]
     fn a_clear_answer_is_held_against_the_whole() {
         let (same, other, silent) = (object("e", &[1]), object("e", &[2]), object("e", &[]));
-        assert_eq!(writing().answered(same.clone(), false), stored(same, Verified::Whole(DigestKind::Crc64)));
-        let differs = Verification::Differs { object: other.clone(), expected: Some(crc(1)), actual: Some(crc(2)) };
+        assert_eq!(writing().answered(same.clone(), false), stored(same, Proof::Whole(DigestKind::Crc64)));
+        let differs = WriteVerdict::Differs { object: other.clone(), expected: Some(crc(1)), actual: Some(crc(2)) };
         assert_eq!(writing().answered(other, false), differs);
-        assert_eq!(writing().answered(silent, false), Verification::Look { later: false });
+        assert_eq!(writing().answered(silent, false), WriteVerdict::Look { later: false });
     }
 
     #[test]
@@ -262,19 +262,19 @@ mod tests {
         let mut key = KeyView::new();
         key.recall(Before::Object(Box::new(object("old", &[7]))));
         let answer = || object("e", &[]);
-        let later = Verification::Look { later: true };
+        let later = WriteVerdict::Look { later: true };
         for (looked, want) in [
-            (Ok(Some(object("e", &[1]))), stored(object("e", &[1]), Verified::Whole(DigestKind::Crc64))),
-            (Ok(Some(object("e", &[]))), stored(object("e", &[]), Verified::Length)),
+            (Ok(Some(object("e", &[1]))), stored(object("e", &[1]), Proof::Whole(DigestKind::Crc64))),
+            (Ok(Some(object("e", &[]))), stored(object("e", &[]), Proof::Length)),
             (
                 Ok(Some(object("e", &[2]))),
-                Verification::Differs { object: object("e", &[2]), expected: Some(crc(1)), actual: Some(crc(2)) },
+                WriteVerdict::Differs { object: object("e", &[2]), expected: Some(crc(1)), actual: Some(crc(2)) },
             ),
-            (Ok(Some(object("f", &[2]))), stored(answer(), Verified::Answer)),
-            (Ok(Some(ObjectFacts { etag: None, ..object("", &[2]) })), Verification::Other),
+            (Ok(Some(object("f", &[2]))), stored(answer(), Proof::Answer)),
+            (Ok(Some(ObjectFacts { etag: None, ..object("", &[2]) })), WriteVerdict::Other),
             (Ok(Some(object("old", &[7]))), later.clone()),
             (Ok(None), later.clone()),
-            (Err(Fault::Denied(403)), stored(answer(), Verified::Answer)),
+            (Err(Fault::Denied(403)), stored(answer(), Proof::Answer)),
         ] {
             let mut writing = writing();
             writing.answered(answer(), false);
@@ -283,7 +283,7 @@ mod tests {
         let mut writing = writing();
         writing.answered(answer(), false);
         assert!((1..VERIFY_LOOKS).all(|_| writing.looked(&key, Ok(None), false, 0) == Some(later.clone())));
-        assert_eq!(writing.looked(&key, Ok(None), true, 3), Some(stored(answer(), Verified::Parts)));
+        assert_eq!(writing.looked(&key, Ok(None), true, 3), Some(stored(answer(), Proof::Parts)));
     }
 
     #[test]
@@ -292,7 +292,7 @@ mod tests {
         assert!(writing.may_write_anew() && !writing.may_write_anew());
         writing.lose_answer();
         assert!(writing.start_over().is_some() && !writing.is_in_doubt());
-        writing.set_whole(Whole::default());
+        writing.set_whole(ExpectedWhole::default());
         assert_eq!(writing.start_over(), None);
     }
 }

@@ -49,7 +49,7 @@ fn pause_behind(play: &mut Play, parts: usize) {
 fn what_the_store_keeps_is_what_everything_is_verified_by() {
     let mut play = play(Sums::Kept, 45);
     let finish = play.well();
-    assert!(matches!(finish, Finish::Done { verified: Verified::Whole(SUM), .. }), "{finish:?}");
+    assert!(matches!(finish, Finish::Done { verified: Proof::Whole(SUM), .. }), "{finish:?}");
     assert_eq!(creates(&play), [true]);
     assert_eq!(parts(&play), [(true, 1); 5], "nothing else is computed");
 }
@@ -59,7 +59,7 @@ fn a_store_that_ignores_it_is_verified_as_without() {
     let mut play = play(Sums::Ignored, 45);
     play.told = vec![DigestKind::Crc64];
     let finish = play.well();
-    assert!(matches!(finish, Finish::Done { verified: Verified::Whole(DigestKind::Crc64), .. }), "{finish:?}");
+    assert!(matches!(finish, Finish::Done { verified: Proof::Whole(DigestKind::Crc64), .. }), "{finish:?}");
     assert_eq!((creates(&play), parts(&play)), (vec![true], vec![(false, 2); 5]));
 }
 
@@ -68,7 +68,7 @@ fn a_store_that_refuses_it_is_asked_once_more_without() {
     let mut play = play(Sums::Refused, 45);
     play.told = vec![DigestKind::Crc64];
     let finish = play.well();
-    assert!(matches!(finish, Finish::Done { verified: Verified::Whole(DigestKind::Crc64), .. }), "{finish:?}");
+    assert!(matches!(finish, Finish::Done { verified: Proof::Whole(DigestKind::Crc64), .. }), "{finish:?}");
     assert_eq!((creates(&play), parts(&play)), (vec![true, false], vec![(false, 2); 5]));
     assert_eq!((play.restarts(), play.count(|s| matches!(s, Step::Abort { .. }))), (vec![], 0));
 }
@@ -170,13 +170,13 @@ fn a_part_that_was_lost_in_the_store_is_found_before_the_object_is_made() {
         play.parts.as_mut().unwrap()[1].digests = digests_of(&[SUM], 9, Range::new(0, 1));
         Some(Heard::Refused(Fault::Corrupted))
     });
-    assert!(matches!(finish, Finish::Done { verified: Verified::Whole(SUM), .. }), "{finish:?}");
+    assert!(matches!(finish, Finish::Done { verified: Proof::Whole(SUM), .. }), "{finish:?}");
     assert_eq!((play.sent(), creates(&play), play.restarts()), (6, vec![true], vec![Restart::InvalidPart]));
 }
 
 #[test]
 fn one_request_carries_it_where_the_store_is_known_to_keep_it() {
-    for (single, verified, kinds) in [(Some(SUM), Verified::Whole(SUM), 1), (None, Verified::Length, 2)] {
+    for (single, verified, kinds) in [(Some(SUM), Proof::Whole(SUM), 1), (None, Proof::Length, 2)] {
         let mut play = play(Sums::Kept, 7);
         play.core = Upload::new(Config { checksum_single: single, ..asking() });
         let finish = play.well();
@@ -195,10 +195,7 @@ fn the_identical_object_is_known_by_its_checksum_alone() {
         assert!(is_done(&play.well()));
         play.again(config);
         let finish = play.well();
-        assert!(
-            matches!(finish, Finish::Done { already: true, verified: Verified::Whole(SUM), .. }),
-            "{len}: {finish:?}"
-        );
+        assert!(matches!(finish, Finish::Done { already: true, verified: Proof::Whole(SUM), .. }), "{len}: {finish:?}");
         let read =
             play.count(|s| matches!(s, Step::ReadPart { kinds, .. } | Step::Snapshot { kinds } if *kinds == [SUM]));
         assert_eq!((read, creates(&play)), (if len == 7 { 1 } else { 5 }, vec![]));
@@ -223,7 +220,7 @@ fn a_lost_answer_is_settled_by_the_checksum() {
             Some(Heard::Refused(LOST))
         });
         match ours {
-            true => assert!(matches!(finish, Finish::Done { verified: Verified::Whole(SUM), .. }), "{finish:?}"),
+            true => assert!(matches!(finish, Finish::Done { verified: Proof::Whole(SUM), .. }), "{finish:?}"),
             false => assert_eq!(finish, Finish::Failed(Failure::OtherObject)),
         }
         assert_eq!((play.sent(), play.completes()), (5, 1));

@@ -7,7 +7,7 @@ fn a_small_source_is_one_request() {
     let mut play = Play::new(config(10), 7);
     let finish = play.well();
     let Finish::Done { length: 7, verified, already: false, .. } = finish else { panic!("{finish:?}") };
-    assert_eq!(verified, Verified::Whole(DigestKind::Crc64));
+    assert_eq!(verified, Proof::Whole(DigestKind::Crc64));
     let kinds: Vec<_> =
         play.steps.iter().map(|s| format!("{s:?}").split([' ', '(']).next().unwrap().to_owned()).collect();
     assert_eq!(kinds, ["Open", "Look", "Snapshot", "Record", "Put", "Record", "Receipt", "Forget"]);
@@ -18,7 +18,7 @@ fn a_small_source_is_one_request() {
 fn a_large_source_is_sent_in_parts_and_everything_is_recorded_before_it_is_used() {
     let mut play = Play::new(config(10), 45);
     let finish = play.well();
-    assert!(matches!(finish, Finish::Done { length: 45, verified: Verified::Whole(_), .. }), "{finish:?}");
+    assert!(matches!(finish, Finish::Done { length: 45, verified: Proof::Whole(_), .. }), "{finish:?}");
     assert_eq!((play.sent(), play.completes()), (5, 1));
     let at = |what: &dyn Fn(&Step) -> bool| play.steps.iter().position(what).unwrap();
     let recorded = |step: &Step, what: &dyn Fn(&Record) -> bool| match step {
@@ -166,7 +166,7 @@ fn a_receipt_that_fits_spares_the_reading() {
         let finish = play.play_on(&mut |play, step| {
             matches!(step, Step::Open).then(|| {
                 let finished = Some(Box::new(object.clone()));
-                Heard::Opened(Box::new(Found { journal: FoundJournal::Absent, source: play.source, finished }))
+                Heard::Opened(Box::new(OpenFacts { journal: FoundJournal::Absent, source: play.source, finished }))
             })
         });
         assert!(matches!(finish, Finish::Done { already: true, .. }), "{finish:?}");
@@ -193,7 +193,7 @@ fn where_nothing_can_be_compared_the_summary_says_so() {
             }
             _ => None,
         });
-        assert!(matches!(finish, Finish::Done { verified: Verified::Length, .. }), "{finish:?}");
+        assert!(matches!(finish, Finish::Done { verified: Proof::Length, .. }), "{finish:?}");
         assert_eq!((play.sent(), play.completes()), (5, 1));
     }
 }
@@ -217,7 +217,7 @@ fn a_journal_with_absurd_parts_is_not_gone_on_with() {
         play.journal = header().to_vec();
         play.sequence = encode(&records, 0, &mut play.journal);
         let finish = play.well();
-        assert_eq!(finish, Finish::Failed(Failure::Limits(Limit::TooLong(100_000))));
+        assert_eq!(finish, Finish::Failed(Failure::Limits(StoreLimit::TooLong(100_000))));
         assert_eq!(play.restarts().contains(&Restart::OtherPartLength), !sending);
     }
 }

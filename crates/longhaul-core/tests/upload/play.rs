@@ -54,7 +54,7 @@ pub(super) struct Play {
     /// Everything that was ordered.
     pub(super) steps: Vec<Step>,
     pub(super) notes: Vec<Note>,
-    pub(super) source: Looked,
+    pub(super) source: SourceLook,
     pub(super) version: u64,
     pub(super) object: Option<ObjectFacts>,
     pub(super) parts: Option<Vec<ListedPart>>,
@@ -80,8 +80,8 @@ pub(super) fn config(len_of_parts: u64) -> Config {
     }
 }
 
-pub(super) fn source(len: u64) -> Looked {
-    Looked { facts: SourceFacts { len, inode: 5, mtime_ns: 1, ctime_ns: 1, device: 1 }, settled: true }
+pub(super) fn source(len: u64) -> SourceLook {
+    SourceLook { facts: SourceFacts { len, inode: 5, mtime_ns: 1, ctime_ns: 1, device: 1 }, settled: true }
 }
 
 pub(super) type Other<'a> = &'a mut dyn FnMut(&mut Play, &Step) -> Option<Heard>;
@@ -131,7 +131,7 @@ impl Play {
         match step {
             Step::Open => {
                 let journal = self.recovered().map_or(FoundJournal::Absent, |read| FoundJournal::Read(Box::new(read)));
-                Heard::Opened(Box::new(Found { journal, source: self.source, finished: None }))
+                Heard::Opened(Box::new(OpenFacts { journal, source: self.source, finished: None }))
             }
             Step::Look => match &self.object {
                 Some(object) => Heard::Object(Box::new(object.clone())),

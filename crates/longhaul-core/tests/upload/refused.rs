@@ -97,7 +97,7 @@ fn every_refusal_has_its_failure() {
     let finish = play.play_on(&mut |_, step| part(step).then_some(Heard::Failed(DiskFault::Io)));
     assert_eq!(finish, Finish::Failed(Failure::Disk { fault: DiskFault::Io, during: "read the source" }));
     let mut play = Play::new(config(1001), 45);
-    assert_eq!(play.well(), Finish::Failed(Failure::Limits(Limit::PartTooLarge(1000))));
+    assert_eq!(play.well(), Finish::Failed(Failure::Limits(StoreLimit::PartTooLarge(1000))));
 }
 
 #[test]

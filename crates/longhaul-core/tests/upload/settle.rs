@@ -24,7 +24,7 @@ fn a_lost_answer_to_complete_is_settled_by_a_look() {
             }
             None
         });
-        assert!(matches!(finish, Finish::Done { verified: Verified::Whole(_), .. }), "{fault:?}: {finish:?}");
+        assert!(matches!(finish, Finish::Done { verified: Proof::Whole(_), .. }), "{fault:?}: {finish:?}");
         assert_eq!((play.sent(), play.completes()), (5, if done { 1 } else { 2 }), "{fault:?}");
     }
 }
@@ -111,7 +111,7 @@ fn five_multipart_permissions_are_enough() {
     let mut play = Play::new(config(10), 45);
     let denied = |step: &Step| matches!(step, Step::Look).then_some(Heard::Refused(Fault::Denied(403)));
     let finish = play.play_on(&mut |_, step| denied(step));
-    assert!(matches!(finish, Finish::Done { verified: Verified::Whole(_), .. }), "{finish:?}");
+    assert!(matches!(finish, Finish::Done { verified: Proof::Whole(_), .. }), "{finish:?}");
     // A store that tells no digest of the whole.
     let mut play = Play::new(config(10), 45);
     let finish = play.play_on(&mut |play, step| {
@@ -121,7 +121,7 @@ fn five_multipart_permissions_are_enough() {
         }
         denied(step)
     });
-    assert!(matches!(finish, Finish::Done { verified: Verified::Parts, .. }), "{finish:?}");
+    assert!(matches!(finish, Finish::Done { verified: Proof::Parts, .. }), "{finish:?}");
     // The answer is lost as well: as long as the upload is listed, Complete is sent again; then it cannot be known.
     for done in [false, true] {
         let mut play = Play::new(config(10), 45);

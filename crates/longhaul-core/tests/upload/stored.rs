@@ -25,7 +25,7 @@ fn what_is_stored_is_not_sent_again() {
     for len in [7, 45] {
         let mut play = killed_before_forget(len);
         let finish = play.well();
-        assert!(matches!(finish, Finish::Done { already: false, verified: Verified::Whole(_), .. }), "{finish:?}");
+        assert!(matches!(finish, Finish::Done { already: false, verified: Proof::Whole(_), .. }), "{finish:?}");
         assert_eq!((sent(&play), play.journal.is_empty()), (0, true));
     }
 }
@@ -37,7 +37,7 @@ fn an_object_that_was_removed_or_replaced_since_is_no_success() {
         let mut play = killed_before_forget(len);
         play.object = object.clone();
         let finish = play.well();
-        assert!(matches!(finish, Finish::Done { already: false, verified: Verified::Whole(_), .. }), "{finish:?}");
+        assert!(matches!(finish, Finish::Done { already: false, verified: Proof::Whole(_), .. }), "{finish:?}");
         assert_eq!(sent(&play), if len == 7 { 1 } else { 5 }, "{object:?}");
         assert_eq!(play.restarts(), [Restart::ObjectGone]);
         assert!(play.object.as_ref().is_some_and(|now| now.len == Some(len)) && play.journal.is_empty());
@@ -57,7 +57,7 @@ fn who_may_not_look_has_the_word_of_the_run_that_stored_it() {
     let mut play = killed_before_forget(45);
     play.object = None;
     let finish = play.play_on(&mut |_, step| matches!(step, Step::Look).then_some(Heard::Refused(Fault::Denied(403))));
-    assert!(matches!(finish, Finish::Done { verified: Verified::Answer, .. }), "{finish:?}");
+    assert!(matches!(finish, Finish::Done { verified: Proof::Answer, .. }), "{finish:?}");
     assert_eq!(sent(&play), 0);
 }
 
@@ -96,7 +96,7 @@ fn a_store_that_tells_no_digest_is_believed_by_the_length_and_the_receipt() {
         let finish = play.play_on(&mut |play, step| match (step, receipt.clone()) {
             (Step::Open, Some(finished)) => match play.usual(step) {
                 Heard::Opened(found) => {
-                    Some(Heard::Opened(Box::new(Found { finished: Some(Box::new(finished)), ..*found })))
+                    Some(Heard::Opened(Box::new(OpenFacts { finished: Some(Box::new(finished)), ..*found })))
                 }
                 other => Some(other),
             },

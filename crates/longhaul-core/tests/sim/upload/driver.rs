@@ -4,7 +4,7 @@
 use longhaul_core::run::{Machine, Ordered};
 use longhaul_core::upload::Upload;
 use longhaul_core::upload::journal::{self, Record};
-use longhaul_core::upload::step::{Fault, Found, FoundJournal, Heard, Looked, Step};
+use longhaul_core::upload::step::{Fault, FoundJournal, Heard, OpenFacts, SourceLook, Step};
 use longhaul_core::words::{DiskFault, NetFault, Ticket};
 
 use super::content::{Bytes, combine, digests, nvme};
@@ -23,7 +23,7 @@ pub(crate) struct Op {
     began: u64,
     /// What was read of the source so far, and how it looked before.
     pub(crate) read: Bytes,
-    pub(crate) before: Option<Looked>,
+    pub(crate) before: Option<SourceLook>,
     answer: Option<Heard>,
     pub(crate) stopped: bool,
     /// Bytes of its body that went through, where the uplink is counted.
@@ -562,7 +562,7 @@ impl World {
         let finished = self.receipt.as_ref().filter(|(facts, _)| *facts == source.facts);
         let finished = finished.map(|(_, object)| Box::new(object.clone()));
         self.opened(&journal);
-        let mut found = Found { journal, source, finished };
+        let mut found = OpenFacts { journal, source, finished };
         self.bend_found(&mut found);
         Heard::Opened(Box::new(found))
     }

@@ -6,7 +6,7 @@ use std::fmt::Arguments;
 use longhaul_core::digest::DigestKind;
 use longhaul_core::upload::Upload;
 use longhaul_core::upload::journal::{self, Record};
-use longhaul_core::upload::step::{Failure, Fault, Finish, FoundJournal, Heard, Note, Restart, Step, Verified};
+use longhaul_core::upload::step::{Failure, Fault, Finish, FoundJournal, Heard, Note, Proof, Restart, Step};
 
 use super::content::Bytes;
 use super::driver::Op;
@@ -394,7 +394,7 @@ impl World {
         }
     }
 
-    fn check_done(&mut self, length: u64, verified: Verified) {
+    fn check_done(&mut self, length: u64, verified: Proof) {
         let (sent, met) = (self.witness.sent, self.witness.met);
         let asked_again = self.dress > 0 || self.config.force || self.config.callback || !self.store.vendor.looks;
         // What stands at the key cannot be known for ours everywhere: then it is sent once more, as another upload.
@@ -422,9 +422,9 @@ impl World {
             // A Put of an earlier run that was sent twice and settled, and comes to stand there after the last look.
             Some(object) if self.witness.echo.is_some_and(|(at, sent)| at == object.at && sent < since) => {}
             // A clear answer, and no look, or one that could not tell our object from the one before.
-            Some(_) if self.store.mangled > 0 && matches!(verified, Verified::Answer | Verified::Parts) => {}
+            Some(_) if self.store.mangled > 0 && matches!(verified, Proof::Answer | Proof::Parts) => {}
             // The journal went back to an attempt with checksums, and what is there was made by a later one without.
-            Some(_) if self.store.mangled > 0 && self.witness.unsafe_journal && verified == Verified::Length => {}
+            Some(_) if self.store.mangled > 0 && self.witness.unsafe_journal && verified == Proof::Length => {}
             Some(object) => {
                 let (bytes, len) = (object.bytes, object.bytes.len() as u64);
                 if !self.source.was(&bytes, since) {
@@ -438,11 +438,11 @@ impl World {
         }
         let tells = self.store.vendor.tells;
         let true_word = match verified {
-            Verified::Whole(DigestKind::Crc64Nvme) => self.store.vendor.sums == Sums::Keeps,
-            Verified::Whole(_) => !tells.nothing(),
-            Verified::Composite => tells == Tells::Md5,
-            Verified::Parts => !tells.nothing() || self.store.vendor.sums == Sums::Keeps,
-            Verified::Length | Verified::Answer => true,
+            Proof::Whole(DigestKind::Crc64Nvme) => self.store.vendor.sums == Sums::Keeps,
+            Proof::Whole(_) => !tells.nothing(),
+            Proof::Composite => tells == Tells::Md5,
+            Proof::Parts => !tells.nothing() || self.store.vendor.sums == Sums::Keeps,
+            Proof::Length | Proof::Answer => true,
         };
         if !true_word {
             self.broken("the summary is true", format_args!("{verified:?}, and the store tells nothing of it"));

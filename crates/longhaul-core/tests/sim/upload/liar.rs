@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::upload::Config;
-use longhaul_core::upload::journal::{Before, Record, Whole};
+use longhaul_core::upload::journal::{Before, ExpectedWhole, Record};
 use longhaul_core::upload::step::{
-    CompletedPart, Composite, Fault, Found, FoundJournal, Heard, ListedPart, Looked, ObjectFacts, Step,
+    CompletedPart, Composite, Fault, FoundJournal, Heard, ListedPart, ObjectFacts, OpenFacts, SourceLook, Step,
 };
 use longhaul_core::words::Ticket;
 
@@ -106,12 +106,12 @@ const HOLE: &str = "hole";
 pub(crate) struct Liar {
     pub(crate) sabotage: Option<Sabotage>,
     /// The source as it was told first, and last.
-    first: Option<Looked>,
-    last: Option<Looked>,
+    first: Option<SourceLook>,
+    last: Option<SourceLook>,
     /// What is known of the whole that is sent.
     whole: (Vec<Digest>, Option<Composite>),
     /// What an earlier run recorded as stored, until the key is looked at.
-    stored: Option<Whole>,
+    stored: Option<ExpectedWhole>,
     /// What stood at the key before we wrote to it.
     before: Option<Heard>,
     /// The answer to a Complete was lost; one was told to be stored.
@@ -148,12 +148,12 @@ impl World {
         }
     }
 
-    pub(crate) fn bend_found(&mut self, found: &mut Found) {
+    pub(crate) fn bend_found(&mut self, found: &mut OpenFacts) {
         let Some(sabotage) = self.liar.sabotage else { return };
         if let FoundJournal::Read(recovered) = &mut found.journal
             && let Some(last) = recovered.attempts.last_mut()
         {
-            self.liar.first = Some(Looked { facts: last.facts, settled: true });
+            self.liar.first = Some(SourceLook { facts: last.facts, settled: true });
             self.liar.stored = last.sending.clone().filter(|_| last.stored);
             self.liar.before = match &last.before {
                 _ if last.sending.is_none() => None,
@@ -173,10 +173,10 @@ impl World {
     }
 
     /// What is told of a look at the source.
-    fn bend_look(&mut self, looked: &mut Looked) {
+    fn bend_look(&mut self, looked: &mut SourceLook) {
         let first = *self.liar.first.get_or_insert(*looked);
         match self.liar.sabotage {
-            Some(Sabotage::SourceChangeIgnored) => *looked = Looked { settled: true, ..first },
+            Some(Sabotage::SourceChangeIgnored) => *looked = SourceLook { settled: true, ..first },
             Some(Sabotage::YoungTrusted) => looked.settled = true,
             _ => {}
         }
@@ -261,7 +261,7 @@ impl World {
                 Heard::Listed { parts: Vec::new(), next: None }
             }
             (Sabotage::StoredTrusted, Step::Look) => {
-                let Whole { length, mut digests, composite } = self.liar.stored.take()?;
+                let ExpectedWhole { length, mut digests, composite } = self.liar.stored.take()?;
                 let tells = self.store.vendor.tells;
                 digests.retain(|digest| tells == Tells::Crc && digest.kind() == DigestKind::Crc64);
                 let composite = composite.filter(|_| tells == Tells::Md5);
@@ -319,7 +319,7 @@ impl World {
         self.note(&op.step, &heard);
         match &mut heard {
             Heard::Source(looked) if sabotage == Sabotage::SourceUnchecked => {
-                *looked = self.liar.last.map_or(*looked, |last| Looked { settled: true, ..last });
+                *looked = self.liar.last.map_or(*looked, |last| SourceLook { settled: true, ..last });
             }
             Heard::Snapped { before, after, .. } if sabotage == Sabotage::SnapshotTorn => {
                 before.settled = true;

@@ -1,7 +1,7 @@
 //! The file that is uploaded: it is written, touched, replaced and cut short, sometimes without a trace.
 
 use longhaul_core::ranges::Range;
-use longhaul_core::upload::step::{Looked, SourceFacts};
+use longhaul_core::upload::step::{SourceFacts, SourceLook};
 
 use super::content::Bytes;
 use crate::rng::Rng;
@@ -35,8 +35,8 @@ impl Source {
         &self.versions[self.versions.len() - 1].1
     }
 
-    pub(crate) fn look(&self, now: u64) -> Looked {
-        Looked { facts: self.facts, settled: now >= self.dated + YOUNG_MS }
+    pub(crate) fn look(&self, now: u64) -> SourceLook {
+        SourceLook { facts: self.facts, settled: now >= self.dated + YOUNG_MS }
     }
 
     /// What a read finds of a range; `None` when it is cut short.

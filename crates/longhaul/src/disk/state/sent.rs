@@ -9,7 +9,7 @@ use super::state_dir::{StateDir, StoredPath, hex};
 use super::uploads::UploadKey;
 use crate::disk::error::Result;
 use longhaul_core::digest::{Digest, DigestKind};
-use longhaul_core::upload::step::{Composite, ObjectFacts, SourceFacts, Verified};
+use longhaul_core::upload::step::{Composite, ObjectFacts, Proof, SourceFacts};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ pub(crate) struct SentReceipt {
     /// The object as it was stored.
     pub(crate) object: ObjectFacts,
     /// What was verified.
-    pub(crate) verified: Verified,
+    pub(crate) verified: Proof,
     /// When it was written: milliseconds since the Unix epoch.
     pub(crate) finished_ms: u64,
 }
@@ -151,19 +151,19 @@ impl SentJson {
 }
 
 /// What was verified, in the words of summaries and events.
-pub(crate) fn verified_text(verified: Verified) -> &'static str {
+pub(crate) fn verified_text(verified: Proof) -> &'static str {
     match verified {
-        Verified::Whole(kind) => kind.name(),
-        Verified::Composite => "composite",
-        Verified::Parts => "parts",
-        Verified::Length => "length only",
-        Verified::Answer => "answer only",
+        Proof::Whole(kind) => kind.name(),
+        Proof::Composite => "composite",
+        Proof::Parts => "parts",
+        Proof::Length => "length only",
+        Proof::Answer => "answer only",
     }
 }
 
-fn verified_from(text: &str) -> Option<Verified> {
-    let plain = [Verified::Composite, Verified::Parts, Verified::Length, Verified::Answer];
-    let whole = || DigestKind::from_name(text).map(Verified::Whole);
+fn verified_from(text: &str) -> Option<Proof> {
+    let plain = [Proof::Composite, Proof::Parts, Proof::Length, Proof::Answer];
+    let whole = || DigestKind::from_name(text).map(Proof::Whole);
     plain.into_iter().find(|&verified| verified_text(verified) == text).or_else(whole)
 }
 
@@ -191,7 +191,7 @@ mod tests {
                 composite: Some(Composite { md5: [3; 16], count: 9 }),
                 dressed_differently: false,
             },
-            verified: Verified::Whole(DigestKind::Crc64),
+            verified: Proof::Whole(DigestKind::Crc64),
             finished_ms: 5,
         }
     }
@@ -215,8 +215,8 @@ mod tests {
 
     #[test]
     fn every_verdict_comes_back() {
-        let plain = [Verified::Composite, Verified::Parts, Verified::Length, Verified::Answer];
-        for verified in plain.into_iter().chain(DigestKind::ALL.map(Verified::Whole)) {
+        let plain = [Proof::Composite, Proof::Parts, Proof::Length, Proof::Answer];
+        for verified in plain.into_iter().chain(DigestKind::ALL.map(Proof::Whole)) {
             assert_eq!(verified_from(verified_text(verified)), Some(verified));
         }
         assert_eq!(verified_from("everything"), None);

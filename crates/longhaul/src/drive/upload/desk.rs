@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use longhaul_core::upload::journal::Intent;
-use longhaul_core::upload::step::{Found, Heard, Looked, Receipt, SourceFacts, Step};
+use longhaul_core::upload::step::{Heard, OpenFacts, SourceFacts, SourceLook, Step, UploadReceipt};
 use longhaul_core::words::DiskFault;
 
 use super::source::Source;
@@ -61,7 +61,7 @@ impl Desk {
         Ok(Heard::Done)
     }
 
-    fn open(&mut self) -> Result<Found, DiskError> {
+    fn open(&mut self) -> Result<OpenFacts, DiskError> {
         let place = self.state.upload_place(&self.key)?;
         self.open.lock = Some(LockFile::acquire(&place.folder, &place.names.lock(), self.locking)?);
         let (journal, found) = UploadJournal::open(place, self.durable)?;
@@ -69,14 +69,14 @@ impl Desk {
         let source = match self.source.look() {
             Ok((source, _)) => source,
             // To give an upload up, nothing of its source is needed.
-            Err(_) if self.sourceless => Looked { facts: SourceFacts::default(), settled: false },
+            Err(_) if self.sourceless => SourceLook { facts: SourceFacts::default(), settled: false },
             Err(error) => return Err(error),
         };
         let finished = self.state.sent_object(&self.key, &source.facts).map(Box::new);
-        Ok(Found { journal: found.into(), source, finished })
+        Ok(OpenFacts { journal: found.into(), source, finished })
     }
 
-    fn receipt(&self, receipt: Receipt) -> Result<(), DiskError> {
+    fn receipt(&self, receipt: UploadReceipt) -> Result<(), DiskError> {
         let path = std::ffi::OsString::from_vec(self.intent.path.clone());
         let receipt = SentReceipt {
             path: PathBuf::from(path),

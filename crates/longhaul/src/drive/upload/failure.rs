@@ -1,7 +1,7 @@
 //! From the core's verdict on an upload to the one public error: the text names the object and says what happened, the
 //! advice what helps.
 
-use longhaul_core::upload::step::{Failure, Fault, Limit};
+use longhaul_core::upload::step::{Failure, Fault, StoreLimit};
 use longhaul_core::words::{DiskFault, NetFault};
 
 use super::Remembered;
@@ -163,19 +163,19 @@ fn is_about(remembered: &Remembered, source: &str) -> bool {
     remembered.disk.as_ref().is_some_and(|error| error.path().display().to_string() == source)
 }
 
-fn limits(limit: Limit) -> (String, Option<Advice>) {
+fn limits(limit: StoreLimit) -> (String, Option<Advice>) {
     match limit {
-        Limit::PartTooSmall(least) => {
+        StoreLimit::PartTooSmall(least) => {
             (format!("the store takes no parts below {least} bytes"), Some(Advice::LargerParts))
         }
-        Limit::PartTooLarge(most) => {
+        StoreLimit::PartTooLarge(most) => {
             (format!("the store takes no parts above {most} bytes"), Some(Advice::SmallerParts))
         }
-        Limit::TooManyParts(most) => {
+        StoreLimit::TooManyParts(most) => {
             let text = format!("with this part size there would be more than the {most} parts that the store takes");
             (text, Some(Advice::LargerParts))
         }
-        Limit::TooLong(most) => {
+        StoreLimit::TooLong(most) => {
             (format!("it is longer than the longest object that the store takes, {most} bytes"), None)
         }
     }

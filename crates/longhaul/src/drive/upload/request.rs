@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::ranges::Range;
-use longhaul_core::upload::step::{CompletedPart, Fault, Heard, Looked, Part};
+use longhaul_core::upload::step::{CompletedPart, Fault, Heard, SourceLook, SourcePart};
 use longhaul_core::words::{DiskFault, NetFault, Ticket};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
@@ -153,7 +153,7 @@ impl Task {
     pub(super) async fn send_part(
         self,
         upload_id: String,
-        part: Part,
+        part: SourcePart,
         kinds: Vec<DigestKind>,
         checksum: Option<DigestKind>,
     ) {
@@ -161,7 +161,13 @@ impl Task {
         self.end(outcome).await;
     }
 
-    async fn part(&self, upload_id: &str, part: Part, kinds: &[DigestKind], checksum: Option<DigestKind>) -> Outcome {
+    async fn part(
+        &self,
+        upload_id: &str,
+        part: SourcePart,
+        kinds: &[DigestKind],
+        checksum: Option<DigestKind>,
+    ) -> Outcome {
         let (before, file) = self.look_at_source().await?;
         let len = part.range.end - part.range.start;
         let source_len = before.facts.len;
@@ -293,7 +299,7 @@ impl Task {
         self.end(outcome).await;
     }
 
-    pub(super) async fn read_part(self, part: Part, kinds: Vec<DigestKind>) {
+    pub(super) async fn read_part(self, part: SourcePart, kinds: Vec<DigestKind>) {
         let outcome = async {
             let (before, file) = self.look_at_source().await?;
             let digests = self.digest(file, part.range, before.facts.len, kinds).await?;
@@ -345,7 +351,7 @@ impl Task {
         kinds
     }
 
-    async fn look_at_source(&self) -> Result<(Looked, Arc<File>), Not> {
+    async fn look_at_source(&self) -> Result<(SourceLook, Arc<File>), Not> {
         let source = self.request.source.clone();
         Ok(threads::run(move || source.look()).await?)
     }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use longhaul_core::ranges::Range;
-use longhaul_core::upload::step::{Looked, SourceFacts};
+use longhaul_core::upload::step::{SourceFacts, SourceLook};
 use longhaul_core::words::DiskFault;
 use rustix::fs::{FileType, Mode, OFlags};
 
@@ -52,7 +52,7 @@ impl Source {
     }
 
     /// What the path leads to now, and the file itself, open. Anything but a regular file is refused.
-    pub(crate) fn look(&self) -> Result<(Looked, Arc<File>)> {
+    pub(crate) fn look(&self) -> Result<(SourceLook, Arc<File>)> {
         let failed = |e: std::io::Error| DiskError::io("look at", &self.path, e);
         let there = std::fs::symlink_metadata(&self.path).map_err(failed)?;
         let mut file = locked(&self.file);
@@ -69,7 +69,7 @@ impl Source {
         drop(file);
         let facts = facts_of(&open).map_err(failed)?;
         let now_ns = i128::try_from(crate::now_unix_ns()).unwrap_or(0);
-        Ok((Looked { facts, settled: is_settled(&facts, now_ns) }, open))
+        Ok((SourceLook { facts, settled: is_settled(&facts, now_ns) }, open))
     }
 
     fn open(&self, there: &std::fs::Metadata) -> Result<File> {
