@@ -1,6 +1,6 @@
 //! How many connections at once?
 //!
-//! [`Pace`] answers with a number that follows what the network shows. `Fixed` asks for as many as the caller said.
+//! [`ConnectionPace`] answers with a number that follows what the network shows. `Fixed` asks for as many as the caller said.
 //! `Auto` begins with a few, waits until these show what they can, doubles them as long as that makes the goodput grow by
 //! a tenth or more, and goes back one stage when it does not; later it tries again now and then, and at once when the goodput has halved. Both go down to what a server
 //! serves when it refuses one more (429, 503, a reset, no answer), and try one more after a while that doubles.
@@ -32,7 +32,7 @@ const METER_MS: Millis = 500;
 
 /// What the caller wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connections {
+pub enum ConnectionPlan {
     /// Up to this many, from the start.
     Fixed(u32),
     /// As many as pay, beginning with `start`, never more than `most`.
@@ -44,7 +44,7 @@ pub enum Connections {
     },
 }
 
-impl Connections {
+impl ConnectionPlan {
     /// The most that may ever be in flight; at least 1.
     pub fn most(self) -> u32 {
         match self {
@@ -53,9 +53,9 @@ impl Connections {
     }
 }
 
-/// What [`Pace::look`] is shown.
+/// What [`ConnectionPace::look`] is shown.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen {
+pub struct PaceSample {
     /// Bytes held of the object: only differences count.
     pub received: u64,
     /// Bytes that lack.
@@ -72,7 +72,7 @@ pub struct Seen {
 
 /// How many connections at once, as learned in one run.
 #[derive(Debug, Clone)]
-pub struct Pace {
+pub struct ConnectionPace {
     most: u32,
     auto: bool,
     wanted: u32,
@@ -93,18 +93,18 @@ pub struct Pace {
     refused_at: Option<Millis>,
 }
 
-impl Pace {
+impl ConnectionPace {
     /// `known_limit`: more than this were refused the last time.
-    pub fn new(plan: Connections, known_limit: Option<u32>) -> Self {
+    pub fn new(plan: ConnectionPlan, known_limit: Option<u32>) -> Self {
         let most = plan.most();
         let start = match plan {
-            Connections::Fixed(_) => most,
-            Connections::Auto { start, .. } => start.clamp(1, most),
+            ConnectionPlan::Fixed(_) => most,
+            ConnectionPlan::Auto { start, .. } => start.clamp(1, most),
         };
         let limited = known_limit.is_some_and(|limit| limit < start);
         Self {
             most,
-            auto: matches!(plan, Connections::Auto { .. }),
+            auto: matches!(plan, ConnectionPlan::Auto { .. }),
             wanted: known_limit.map_or(start, |limit| start.min(limit.max(1))),
             epoch: None,
             reached: false,
@@ -143,7 +143,7 @@ impl Pace {
     }
 
     /// Time has passed and bytes have come: more, fewer, or as before?
-    pub fn look(&mut self, now: Millis, seen: Seen) {
+    pub fn look(&mut self, now: Millis, seen: PaceSample) {
         self.reached |= seen.flowing >= self.wanted;
         if seen.throttled || !self.reached || seen.in_flight < self.wanted {
             self.epoch = None;
@@ -238,12 +238,12 @@ mod tests {
 
     /// Plays a network whose goodput is a function of the connections, from a moment on; gives how many are wanted after
     /// each second.
-    fn play(pace: &mut Pace, from_s: u64, seconds: u64, goodput: impl Fn(u32) -> u64) -> Vec<u32> {
+    fn play(pace: &mut ConnectionPace, from_s: u64, seconds: u64, goodput: impl Fn(u32) -> u64) -> Vec<u32> {
         let mut received = 0;
         let mut wanted = Vec::new();
         for tick in from_s * 50..(from_s + seconds) * 50 {
             received += goodput(pace.allowed()) / 50;
-            let seen = Seen {
+            let seen = PaceSample {
                 received,
                 missing: u64::MAX,
                 in_flight: pace.allowed(),
@@ -259,29 +259,29 @@ mod tests {
         wanted
     }
 
-    const AUTO: Connections = Connections::Auto { start: 4, most: 16 };
+    const AUTO: ConnectionPlan = ConnectionPlan::Auto { start: 4, most: 16 };
 
     #[test]
     fn connections_that_pay_are_kept() {
-        let mut pace = Pace::new(AUTO, None);
+        let mut pace = ConnectionPace::new(AUTO, None);
         assert_eq!(play(&mut pace, 0, 3, |n| u64::from(n) * 1_000_000).last(), Some(&16));
     }
 
     #[test]
     fn connections_that_do_not_pay_are_given_up() {
-        let mut pace = Pace::new(AUTO, None);
+        let mut pace = ConnectionPace::new(AUTO, None);
         assert_eq!(play(&mut pace, 0, 5, |_| 50_000_000)[1..], [4, 4, 4, 4]);
-        let mut pace = Pace::new(AUTO, None);
+        let mut pace = ConnectionPace::new(AUTO, None);
         assert_eq!(play(&mut pace, 0, 5, |n| u64::from(n.min(8)) * 1_000_000).last(), Some(&8));
     }
 
     #[test]
     fn what_is_nearly_done_gets_no_more_connections() {
-        let mut pace = Pace::new(AUTO, None);
+        let mut pace = ConnectionPace::new(AUTO, None);
         for tick in 0..100 {
             let received = tick * 1_000_000;
             let missing = 100_000_000 - received; // two seconds' worth at the beginning
-            let seen = Seen { received, missing, in_flight: 4, flowing: 4, throttled: false, latency_ms: 50 };
+            let seen = PaceSample { received, missing, in_flight: 4, flowing: 4, throttled: false, latency_ms: 50 };
             pace.look(tick * 20, seen);
         }
         assert_eq!(pace.allowed(), 4);
@@ -289,12 +289,12 @@ mod tests {
 
     #[test]
     fn a_slow_start_is_waited_for() {
-        let mut pace = Pace::new(AUTO, None);
+        let mut pace = ConnectionPace::new(AUTO, None);
         let mut received = 0;
         for tick in 0..100 {
             // Every connection doubles its rate each 100 ms.
             received += 10_000 << (tick / 5);
-            let seen = Seen {
+            let seen = PaceSample {
                 received,
                 missing: u64::MAX,
                 in_flight: pace.allowed(),
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_network_that_has_halved_is_tried_again() {
-        let mut pace = Pace::new(AUTO, None);
+        let mut pace = ConnectionPace::new(AUTO, None);
         play(&mut pace, 0, 4, |_| 50_000_000);
         assert_eq!(pace.allowed(), 4);
         // A handover: now every connection is slow, and more of them pay.
@@ -318,8 +318,8 @@ mod tests {
 
     #[test]
     fn a_refusal_sets_the_number_to_what_is_served_and_one_more_is_tried_later() {
-        for plan in [AUTO, Connections::Fixed(8)] {
-            let mut pace = Pace::new(plan, None);
+        for plan in [AUTO, ConnectionPlan::Fixed(8)] {
+            let mut pace = ConnectionPace::new(plan, None);
             assert_eq!((pace.refused(0, 3, None), pace.refused(1, 2, None)), (3, 2));
             assert_eq!(play(&mut pace, 0, 5, |_| 1_000_000).last(), Some(&2), "{plan:?}");
             assert_eq!(play(&mut pace, 5, 2, |_| 1_000_000).last(), Some(&3), "{plan:?}");
@@ -331,17 +331,17 @@ mod tests {
 
     #[test]
     fn a_limit_known_from_before_is_where_it_begins() {
-        assert_eq!(Pace::new(AUTO, Some(1)).allowed(), 1);
-        assert_eq!(Pace::new(Connections::Fixed(8), Some(2)).allowed(), 2);
-        assert_eq!(Pace::new(Connections::Fixed(2), Some(8)).allowed(), 2);
-        assert_eq!(Pace::new(Connections::Fixed(0), Some(0)).allowed(), 1);
+        assert_eq!(ConnectionPace::new(AUTO, Some(1)).allowed(), 1);
+        assert_eq!(ConnectionPace::new(ConnectionPlan::Fixed(8), Some(2)).allowed(), 2);
+        assert_eq!(ConnectionPace::new(ConnectionPlan::Fixed(2), Some(8)).allowed(), 2);
+        assert_eq!(ConnectionPace::new(ConnectionPlan::Fixed(0), Some(0)).allowed(), 1);
     }
 
     #[test]
     fn nothing_is_concluded_while_the_disk_holds_back_or_heads_are_awaited() {
-        let mut pace = Pace::new(AUTO, None);
+        let mut pace = ConnectionPace::new(AUTO, None);
         for tick in 0..500 {
-            let seen = Seen {
+            let seen = PaceSample {
                 received: tick * 1000,
                 missing: u64::MAX,
                 in_flight: 4,
@@ -352,9 +352,9 @@ mod tests {
             pace.look(tick * 20, seen);
         }
         assert_eq!(pace.allowed(), 4);
-        let mut pace = Pace::new(AUTO, None);
+        let mut pace = ConnectionPace::new(AUTO, None);
         for tick in 0..500 {
-            let seen = Seen {
+            let seen = PaceSample {
                 received: tick * 1000,
                 missing: u64::MAX,
                 in_flight: 4,

@@ -25,9 +25,9 @@ use crate::digest::{Digest, DigestKind};
 use crate::download::step::{Failure, Fetch, Trouble};
 use crate::identity::{Identity, Likeness};
 use crate::names;
-use crate::reply::{Asked, Framing, ReplyFacts, Suspicion, Verdict, judge, judge_part};
+use crate::reply::{Framing, RangeRequest, ReplyFacts, ReplyVerdict, Suspicion, judge, judge_part};
 use crate::retry::{Retry, RetryPolicy};
-use crate::window::{Part, Window};
+use crate::window::{Window, WindowPart};
 use crate::words::{Millis, NetFault};
 
 /// Replies in a row that cannot be used before the reading ends.
@@ -143,7 +143,7 @@ impl Reading {
             false => judge_part(|length| self.plan.window.resolve(length), asked, self.identity.as_ref(), facts),
         };
         match verdict {
-            Verdict::Use { identity, likeness, body_start, body_end, skip, whole } => {
+            ReplyVerdict::Use { identity, likeness, body_start, body_end, skip, whole } => {
                 if self.is_page(&identity, facts) {
                     return Turn::Failed(Failure::Portal);
                 }
@@ -159,26 +159,26 @@ impl Reading {
                 let most = [known, body_end].into_iter().flatten().min().map(|end| end.saturating_sub(self.at));
                 Turn::Take { skip: skip + self.at.saturating_sub(body_start), most }
             }
-            Verdict::Empty { identity } => match self.belongs(identity, Likeness::Unknown) {
+            ReplyVerdict::Empty { identity } => match self.belongs(identity, Likeness::Unknown) {
                 _ if self.at > 0 => Turn::Failed(Failure::Changed { changes: 1 }),
                 Ok(()) => Turn::Compare,
                 Err(turn) => turn,
             },
-            Verdict::Outside(length) => Turn::Failed(Failure::Outside { length }),
-            Verdict::EndsAt(_) => Turn::Failed(Failure::Unusable(Suspicion::BadUnsatisfied)),
-            Verdict::Changed => Turn::Failed(Failure::Changed { changes: 1 }),
-            Verdict::Suspect(why) => self.suspect(now, why),
-            Verdict::AskWhole if self.whole || !self.plan.window.is_whole() => {
+            ReplyVerdict::Outside(length) => Turn::Failed(Failure::Outside { length }),
+            ReplyVerdict::EndsAt(_) => Turn::Failed(Failure::Unusable(Suspicion::BadUnsatisfied)),
+            ReplyVerdict::Changed => Turn::Failed(Failure::Changed { changes: 1 }),
+            ReplyVerdict::Suspect(why) => self.suspect(now, why),
+            ReplyVerdict::AskWhole if self.whole || !self.plan.window.is_whole() => {
                 self.suspect(now, Suspicion::BadContentRange)
             }
-            Verdict::AskWhole => {
+            ReplyVerdict::AskWhole => {
                 self.whole = true;
                 Turn::Ask { after_ms: 0 }
             }
-            Verdict::Busy { status, retry_after_ms } => self.again(now, Trouble::Busy(status), retry_after_ms),
-            Verdict::NotFound(status) => Turn::Failed(Failure::NotFound(status)),
-            Verdict::Denied(status) => Turn::Failed(Failure::Denied(status)),
-            Verdict::Refused(status) => Turn::Failed(Failure::ServerRefused(status)),
+            ReplyVerdict::Busy { status, retry_after_ms } => self.again(now, Trouble::Busy(status), retry_after_ms),
+            ReplyVerdict::NotFound(status) => Turn::Failed(Failure::NotFound(status)),
+            ReplyVerdict::Denied(status) => Turn::Failed(Failure::Denied(status)),
+            ReplyVerdict::Refused(status) => Turn::Failed(Failure::ServerRefused(status)),
         }
     }
 
@@ -233,14 +233,14 @@ impl Reading {
     }
 
     /// In offsets of what is handed on.
-    fn asked(&self) -> Asked {
+    fn asked(&self) -> RangeRequest {
         let conditional = self.identity.as_ref().is_some_and(Identity::is_strong);
         let ranged = !self.plan.window.is_whole() || self.at > 0 && !self.whole;
-        Asked { start: self.at, end: None, ranged, conditional }
+        RangeRequest { start: self.at, end: None, ranged, conditional }
     }
 
     /// The same in offsets of the object.
-    fn in_object(&self, asked: Asked) -> (u64, Option<u64>, Option<u64>) {
+    fn in_object(&self, asked: RangeRequest) -> (u64, Option<u64>, Option<u64>) {
         if self.plan.window.is_whole() {
             return (asked.start, None, None);
         }
@@ -249,9 +249,9 @@ impl Reading {
             return (piece.in_object(asked.start), Some(piece.object.end), None);
         }
         match self.plan.window.parts().first() {
-            Some(Part::From(start)) => (*start, None, None),
-            Some(Part::Span(range)) => (range.start, Some(range.end), None),
-            Some(Part::Last(count)) => (0, None, Some(*count)),
+            Some(WindowPart::From(start)) => (*start, None, None),
+            Some(WindowPart::Span(range)) => (range.start, Some(range.end), None),
+            Some(WindowPart::Last(count)) => (0, None, Some(*count)),
             None => (0, None, None),
         }
     }

@@ -28,7 +28,7 @@ pub const OFFSET_MAX: u64 = 1 << 53;
 
 /// One piece, as it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum WindowPart {
     /// From this offset to the object's end.
     From(u64),
     /// These offsets, as far as the object has them; never empty.
@@ -39,7 +39,7 @@ pub enum Part {
 
 /// What was asked for. Without parts, it is the whole object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Window(Vec<Part>);
+pub struct Window(Vec<WindowPart>);
 
 /// What is wrong with a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl std::error::Error for BadRange {}
 
 /// Why the pieces cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unresolved {
+pub enum WindowUnresolved {
     /// The object has no byte of one of them.
     Outside,
     /// They depend on the object's length.
@@ -83,14 +83,14 @@ pub enum Unresolved {
 
 /// A piece of the object, and where it begins in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
+pub struct WindowPiece {
     /// Its bytes, in offsets of the object.
     pub object: Range,
     /// The offset in the file of its first byte.
     pub file: u64,
 }
 
-impl Piece {
+impl WindowPiece {
     /// One past its last byte, in the file.
     pub fn file_end(self) -> u64 {
         self.file + self.object.len()
@@ -104,13 +104,13 @@ impl Piece {
 
 /// The pieces of a window in one version of an object, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pieces(Vec<Piece>);
+pub struct Pieces(Vec<WindowPiece>);
 
 impl Pieces {
     fn of(ranges: impl Iterator<Item = Range>) -> Self {
         let mut file = 0;
         let piece = |object: Range| {
-            let piece = Piece { object, file };
+            let piece = WindowPiece { object, file };
             file += object.len();
             piece
         };
@@ -128,14 +128,14 @@ impl Pieces {
     }
 
     /// The piece that the byte at this offset of the file is of.
-    pub fn at(&self, offset: u64) -> Option<Piece> {
+    pub fn at(&self, offset: u64) -> Option<WindowPiece> {
         let after = self.0.partition_point(|piece| piece.file <= offset);
         self.0[..after].last().copied().filter(|piece| offset < piece.file_end())
     }
 
     /// Whether they are all of an object of this length.
     pub fn are_all_of(&self, length: Option<u64>) -> bool {
-        matches!(self.0[..], [Piece { object, .. }] if Some(object.end) == length && object.start == 0)
+        matches!(self.0[..], [WindowPiece { object, .. }] if Some(object.end) == length && object.start == 0)
     }
 
     /// One past the object's last byte that is wanted.
@@ -160,17 +160,17 @@ impl Window {
             if parts.len() == PIECES_MAX {
                 return Err(BadRange::TooMany);
             }
-            parts.push(Part::parse(part.trim())?);
+            parts.push(WindowPart::parse(part.trim())?);
         }
         Ok(Self(parts))
     }
 
     /// These parts; `None` when they are more or larger than a window may have.
-    pub fn new(parts: Vec<Part>) -> Option<Self> {
-        let sane = |part: &Part| match *part {
-            Part::From(start) => start < OFFSET_MAX,
-            Part::Span(range) => !range.is_empty() && range.end <= OFFSET_MAX,
-            Part::Last(count) => count > 0 && count <= OFFSET_MAX,
+    pub fn new(parts: Vec<WindowPart>) -> Option<Self> {
+        let sane = |part: &WindowPart| match *part {
+            WindowPart::From(start) => start < OFFSET_MAX,
+            WindowPart::Span(range) => !range.is_empty() && range.end <= OFFSET_MAX,
+            WindowPart::Last(count) => count > 0 && count <= OFFSET_MAX,
         };
         (parts.len() <= PIECES_MAX && parts.iter().all(sane)).then_some(Self(parts))
     }
@@ -181,7 +181,7 @@ impl Window {
     }
 
     /// What was asked for, in order.
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[WindowPart] {
         &self.0
     }
 
@@ -190,26 +190,26 @@ impl Window {
     ///
     /// # Errors
     /// Why they cannot be told.
-    pub fn resolve(&self, length: Option<u64>) -> Result<Pieces, Unresolved> {
+    pub fn resolve(&self, length: Option<u64>) -> Result<Pieces, WindowUnresolved> {
         if length.is_some_and(|length| length > OFFSET_MAX) {
-            return Err(Unresolved::TooLong);
+            return Err(WindowUnresolved::TooLong);
         }
-        let range = |part: &Part| match (*part, length) {
-            (Part::Span(range), None) => Ok(range),
-            (Part::From(_) | Part::Last(_), None) => Err(Unresolved::LengthUntold),
-            (Part::From(start), Some(length)) if start < length => Ok(Range::new(start, length)),
-            (Part::Span(range), Some(length)) if range.start < length => {
+        let range = |part: &WindowPart| match (*part, length) {
+            (WindowPart::Span(range), None) => Ok(range),
+            (WindowPart::From(_) | WindowPart::Last(_), None) => Err(WindowUnresolved::LengthUntold),
+            (WindowPart::From(start), Some(length)) if start < length => Ok(Range::new(start, length)),
+            (WindowPart::Span(range), Some(length)) if range.start < length => {
                 Ok(Range::new(range.start, range.end.min(length)))
             }
-            (Part::Last(count), Some(length)) => Ok(Range::new(length.saturating_sub(count), length)),
-            (Part::From(_) | Part::Span(_), Some(_)) => Err(Unresolved::Outside),
+            (WindowPart::Last(count), Some(length)) => Ok(Range::new(length.saturating_sub(count), length)),
+            (WindowPart::From(_) | WindowPart::Span(_), Some(_)) => Err(WindowUnresolved::Outside),
         };
         let ranges: Vec<Range> = self.0.iter().map(range).collect::<Result<_, _>>()?;
         Ok(Pieces::of(ranges.into_iter()))
     }
 }
 
-impl Part {
+impl WindowPart {
     fn parse(text: &str) -> Result<Self, BadRange> {
         let (first, last) = text.split_once('-').ok_or(BadRange::Form)?;
         match (first, last) {
@@ -233,7 +233,7 @@ fn offset(text: &str) -> Result<u64, BadRange> {
     text.parse().ok().filter(|&offset| offset < OFFSET_MAX).ok_or(BadRange::TooFar)
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for WindowPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::From(start) => write!(f, "{start}-"),
@@ -266,7 +266,7 @@ mod tests {
     fn shown(text: &str, length: Option<u64>) -> String {
         match window(text).resolve(length) {
             Ok(pieces) => {
-                let one = |p: &Piece| format!("{}@{}", p.object, p.file);
+                let one = |p: &WindowPiece| format!("{}@{}", p.object, p.file);
                 pieces.0.iter().map(one).collect::<Vec<_>>().join(" ")
             }
             Err(why) => format!("{why:?}"),

@@ -6,7 +6,7 @@
 use longhaul_core::conditions::{Conditions, Unmet};
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{self, Begin, Record, Source};
-use longhaul_core::download::resume::{Found, FoundJournal, Target};
+use longhaul_core::download::resume::{Found, FoundJournal, TargetState};
 use longhaul_core::download::step::{Failure, Fetch, Finish, Heard, Note, Step, StreamEnd};
 use longhaul_core::download::{Config, Download};
 use longhaul_core::identity::Identity;
@@ -92,8 +92,13 @@ fn play(wish: &Conditions, before: Before, now: &str, heeds: bool, named: bool) 
         let heard = match step {
             Step::Finish(finish) => return Seen { finish, fetches, wrote, published, not_modified_told },
             Step::Open => {
-                let mut found =
-                    Found { journal: FoundJournal::Absent, main: None, next: None, target: Target::Absent, free: None };
+                let mut found = Found {
+                    journal: FoundJournal::Absent,
+                    main: None,
+                    next: None,
+                    target: TargetState::Absent,
+                    free: None,
+                };
                 match before {
                     Before::Nothing => {}
                     Before::Partial(etag, held) => {
@@ -101,7 +106,7 @@ fn play(wish: &Conditions, before: Before, now: &str, heeds: bool, named: bool) 
                         found.main = Some(FileFacts { len: held, ..facts });
                     }
                     Before::Finished(etag) => {
-                        found.target = Target::File { facts, finished: Some(Box::new(version(etag))) };
+                        found.target = TargetState::File { facts, finished: Some(Box::new(version(etag))) };
                     }
                 }
                 Heard::Opened(Box::new(found))

@@ -8,7 +8,7 @@
 
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::identity::Identity;
-use longhaul_core::reply::{Asked, ContentRange, Framing, ReplyFacts, Verdict, judge, judge_part};
+use longhaul_core::reply::{ContentRange, Framing, RangeRequest, ReplyFacts, ReplyVerdict, judge, judge_part};
 use longhaul_core::window::Window;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -316,12 +316,12 @@ fn recorded(name: &str) -> Option<Identity> {
     })
 }
 
-fn asked(text: &str) -> Asked {
+fn asked(text: &str) -> RangeRequest {
     let (range, conditional) = text.strip_suffix('?').map_or((text, false), |range| (range, true));
     let Some((start, end)) = range.split_once('-') else {
-        return Asked { start: 0, end: None, ranged: false, conditional };
+        return RangeRequest { start: 0, end: None, ranged: false, conditional };
     };
-    Asked { start: start.parse().unwrap(), end: end.parse().ok(), ranged: true, conditional }
+    RangeRequest { start: start.parse().unwrap(), end: end.parse().ok(), ranged: true, conditional }
 }
 
 fn date(value: &str) -> String {
@@ -344,29 +344,29 @@ fn facts_with(head: &str, framed: bool, body: Option<&[u8]>) -> ReplyFacts {
     ReplyFacts::parse(status, fields.iter().map(|(n, v)| (*n, v.as_bytes())), framed, NOW, body)
 }
 
-fn show(verdict: &Verdict) -> String {
+fn show(verdict: &ReplyVerdict) -> String {
     let or_open = |n: Option<u64>| n.map_or("?".into(), |n| n.to_string());
     match verdict {
-        Verdict::Use { identity, likeness, body_start, body_end, skip, whole } => {
+        ReplyVerdict::Use { identity, likeness, body_start, body_end, skip, whole } => {
             assert_eq!(*skip, 0);
             let likeness = format!("{likeness:?}").to_lowercase();
             let whole = if *whole { " whole" } else { "" };
             format!("use {likeness} {body_start}..{} of {}{whole}", or_open(*body_end), or_open(identity.length))
         }
-        Verdict::Empty { identity } => {
+        ReplyVerdict::Empty { identity } => {
             assert_eq!((identity.length, identity.html), (Some(0), false));
             "empty".into()
         }
-        Verdict::Outside(length) => format!("outside of {}", or_open(*length)),
-        Verdict::EndsAt(end) => format!("ends at {end}"),
-        Verdict::Changed => "changed".into(),
-        Verdict::Suspect(why) => format!("suspect {why:?}"),
-        Verdict::AskWhole => "ask whole".into(),
-        Verdict::Busy { status, retry_after_ms: None } => format!("busy {status}"),
-        Verdict::Busy { status, retry_after_ms: Some(ms) } => format!("busy {status} after {ms}"),
-        Verdict::NotFound(status) => format!("not found {status}"),
-        Verdict::Denied(status) => format!("denied {status}"),
-        Verdict::Refused(status) => format!("refused {status}"),
+        ReplyVerdict::Outside(length) => format!("outside of {}", or_open(*length)),
+        ReplyVerdict::EndsAt(end) => format!("ends at {end}"),
+        ReplyVerdict::Changed => "changed".into(),
+        ReplyVerdict::Suspect(why) => format!("suspect {why:?}"),
+        ReplyVerdict::AskWhole => "ask whole".into(),
+        ReplyVerdict::Busy { status, retry_after_ms: None } => format!("busy {status}"),
+        ReplyVerdict::Busy { status, retry_after_ms: Some(ms) } => format!("busy {status} after {ms}"),
+        ReplyVerdict::NotFound(status) => format!("not found {status}"),
+        ReplyVerdict::Denied(status) => format!("denied {status}"),
+        ReplyVerdict::Refused(status) => format!("refused {status}"),
     }
 }
 
@@ -399,7 +399,7 @@ fn every_reply_about_a_part_is_judged_in_offsets_of_the_file() {
         let known = (known != "-").then(|| Identity { length: Some(file()), of, ..recorded("strong").unwrap() });
         let verdict = judge_part(|length| window.resolve(length), asked(asked_for), known.as_ref(), &facts(head));
         let got = match &verdict {
-            Verdict::Use { identity, likeness, body_start, body_end: Some(end), skip, whole: false } => {
+            ReplyVerdict::Use { identity, likeness, body_start, body_end: Some(end), skip, whole: false } => {
                 let or_open = |n: Option<u64>| n.map_or("?".into(), |n| n.to_string());
                 let without = if *skip > 0 { format!(", without {skip}") } else { String::new() };
                 let likeness = format!("{likeness:?}").to_lowercase();
@@ -423,7 +423,7 @@ fn a_digest_says_nothing_about_a_part() {
         let window = Window::parse(window).unwrap();
         let head = format!("206 ; content-range: bytes {range}/100 ; etag: \"a\" ; x-oss-hash-crc64ecma: 5");
         match judge_part(|length| window.resolve(length), asked("0-"), None, &facts(&head)) {
-            Verdict::Use { identity, .. } => identity.digests.len(),
+            ReplyVerdict::Use { identity, .. } => identity.digests.len(),
             verdict => panic!("{verdict:?}"),
         }
     };
@@ -451,7 +451,7 @@ fn expired_links_and_tokens_are_told_by_the_error_body() {
         assert_eq!(got.expired, want, "{status} {body}");
     }
     let expired = facts_with("400", false, Some(b"<Code>ExpiredToken</Code>"));
-    assert_eq!(judge(asked("0-"), None, &expired), Verdict::Denied(400));
+    assert_eq!(judge(asked("0-"), None, &expired), ReplyVerdict::Denied(400));
 }
 
 #[test]

@@ -81,8 +81,8 @@ impl Connections {
         }
     }
 
-    fn plan(self) -> longhaul_core::pace::Connections {
-        use longhaul_core::pace::Connections as Plan;
+    fn plan(self) -> longhaul_core::pace::ConnectionPlan {
+        use longhaul_core::pace::ConnectionPlan as Plan;
         match self {
             Self::Auto => Plan::Auto { start: Self::AUTO_START, most: Self::AUTO_MAX },
             Self::Fixed(count) => Plan::Fixed(count.clamp(1, Self::MAX)),

@@ -14,10 +14,10 @@ mod tests;
 
 use longhaul_core::download::journal::{self, Source};
 use longhaul_core::download::resume;
-use longhaul_core::download::resume::{Found, FoundJournal, Target};
+use longhaul_core::download::resume::{Found, FoundJournal, TargetState};
 use longhaul_core::frame::Readable;
 use longhaul_core::identity::Identity;
-use longhaul_core::reply::{Asked, ReplyFacts, Verdict, judge, judge_part};
+use longhaul_core::reply::{RangeRequest, ReplyFacts, ReplyVerdict, judge, judge_part};
 use longhaul_core::window::Window;
 use longhaul_core::words::FileFacts;
 use longhaul_core::{names, upload};
@@ -59,7 +59,7 @@ pub fn download_journal(file: &[u8]) {
     for main in [None, Some(facts), recovered.current.as_ref().and_then(|current| current.clean_stop)] {
         for free in [None, Some(0)] {
             let journal = FoundJournal::Read(Box::new(recovered.clone()));
-            let found = Found { journal, main, next: main, target: Target::Absent, free };
+            let found = Found { journal, main, next: main, target: TargetState::Absent, free };
             let _ = resume::verdict(&recovered.source, true, 1 << 20, found);
         }
     }
@@ -135,7 +135,7 @@ pub fn reply_head(bytes: &[u8]) {
     let facts = ReplyFacts::parse(status, head(), flags & 2 != 0, 1_700_000_000, body);
     let start = if flags & 4 != 0 { 1000 } else { 0 };
     let end = (flags & 8 != 0).then_some(start + 5000);
-    let asked = Asked { start, end, ranged: flags & 16 != 0, conditional: flags & 32 != 0 };
+    let asked = RangeRequest { start, end, ranged: flags & 16 != 0, conditional: flags & 32 != 0 };
     let known = Identity { etag: Some("\"v1\"".to_owned()), length: Some(10_000), ..Identity::default() };
     let recorded = (flags & 64 != 0).then_some(&known);
     hold(&judge(asked, recorded, &facts));
@@ -149,8 +149,8 @@ pub fn reply_head(bytes: &[u8]) {
 }
 
 /// What holds for every verdict.
-fn hold(verdict: &Verdict) {
-    if let Verdict::Use { body_start, body_end, identity, .. } = verdict {
+fn hold(verdict: &ReplyVerdict) {
+    if let ReplyVerdict::Use { body_start, body_end, identity, .. } = verdict {
         assert!(body_end.is_none_or(|end| end >= *body_start), "{verdict:?}");
         let most = identity.of.or(identity.length).unwrap_or(u64::MAX);
         assert!(body_end.is_none_or(|end| end <= most) || identity.of.is_some(), "{verdict:?}");

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use longhaul_core::download::Config;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{self, Problem, Source};
-use longhaul_core::download::resume::{self, Found, FoundJournal, Refusal, Target, Verdict};
+use longhaul_core::download::resume::{self, Found, FoundJournal, StartVerdict, TargetRefusal, TargetState};
 use longhaul_core::words::{DiskFault, FileFacts};
 use rustix::fs::FileType;
 
@@ -148,7 +148,7 @@ pub(crate) struct TargetSnapshot {
     /// What at a part file's name keeps a start from using it.
     pub(crate) obstacle: Option<String>,
     /// `finished` is filled in when its source is the recorded one.
-    pub(crate) target: Target,
+    pub(crate) target: TargetState,
     pub(crate) receipt: Option<ReceiptFile>,
 }
 
@@ -233,7 +233,7 @@ impl TargetSnapshot {
 
     /// What a start of the recorded source would do with it. What stands at the target may keep it from starting; the
     /// verdict is then that of a start that may replace it.
-    pub(crate) fn judge(&self) -> (Verdict, Option<Refusal>) {
+    pub(crate) fn judge(&self) -> (StartVerdict, Option<TargetRefusal>) {
         let source = self.source().unwrap_or_default();
         let found = || Found {
             journal: self.journal.clone(),
@@ -244,7 +244,7 @@ impl TargetSnapshot {
         };
         let block_len_min = Config::default().block_len_min;
         match resume::verdict(&source, false, block_len_min, found()) {
-            Verdict::Refuse(why) => (resume::verdict(&source, true, block_len_min, found()), Some(why)),
+            StartVerdict::Refuse(why) => (resume::verdict(&source, true, block_len_min, found()), Some(why)),
             verdict => (verdict, None),
         }
     }

@@ -2,10 +2,10 @@
 
 use super::Download;
 use super::job::Job;
-use super::line::{Next, OneMore};
+use super::line::{NextRequest, OneMore};
 use super::step::{Fetch, Note, Step, Trouble};
-use super::window::Place;
-use crate::reply::Asked;
+use super::window::ObjectSpan;
+use crate::reply::RangeRequest;
 use crate::words::Ticket;
 
 impl Download {
@@ -21,24 +21,24 @@ impl Download {
                 (Some(g), _) => g.begin.identity.strong(),
                 (None, None) => None,
             };
-            let asked = Asked { conditional: condition.is_some(), ..next.asked };
+            let asked = RangeRequest { conditional: condition.is_some(), ..next.asked };
             let fresh_connection = self.line.takes_fresh_connection() || next.hedges.is_some();
-            let Place { start, end, last } = self.place(&asked, next.probe);
+            let ObjectSpan { start, end, last } = self.place(&asked, next.probe);
             let only_if = self.wish(next.probe);
             let wished = only_if.is_some();
             let fetch = Fetch { start, end, last, ranged: asked.ranged, condition, fresh_connection, only_if };
             self.law(2, !self.is_voiding(), "bytes are fetched again before their claim is voided");
             let ticket = self.run.order(Step::Fetch(fetch));
             self.law(3, self.line.streams().all(|s| s.ticket < ticket), "a ticket was used twice");
-            self.line.sent(self.run.now(), ticket, Next { asked, ..next }, fresh_connection, wished);
+            self.line.sent(self.run.now(), ticket, NextRequest { asked, ..next }, fresh_connection, wished);
         }
     }
 
     /// What to ask next, if anything.
-    fn next_request(&mut self) -> Option<Next> {
+    fn next_request(&mut self) -> Option<NextRequest> {
         let ranged = !self.manner.asks_whole();
-        let ask = |start, end| Asked { start, end, ranged, conditional: false };
-        let next = |asked, probe| Next { asked, probe, hedges: None };
+        let ask = |start, end| RangeRequest { start, end, ranged, conditional: false };
+        let next = |asked, probe| NextRequest { asked, probe, hedges: None };
         if self.files.finished().is_some() {
             return self.line.is_empty().then(|| next(ask(0, Some(1)), false));
         }
@@ -72,7 +72,7 @@ impl Download {
             return None;
         }
         let (range, hedges) = self.line.take_over(self.run.now(), g)?;
-        Some(Next { asked: ask(range.start, Some(range.end)), probe: false, hedges })
+        Some(NextRequest { asked: ask(range.start, Some(range.end)), probe: false, hedges })
     }
 
     /// The heads of replies are here and their bytes are wanted: they flow as soon as no other stream writes there.

@@ -6,9 +6,9 @@ use super::files::Beginning;
 use super::held::Slot;
 use super::job::{BeginJob, Job, KeepJob};
 use super::journal::Record;
-use super::line::{Body, Flow};
+use super::line::{BodySpan, Flow};
 use super::restart::Restart;
-use super::resume::Refusal;
+use super::resume::TargetRefusal;
 use super::step::{Failure, Heard, Note, Step};
 use crate::identity::Identity;
 use crate::run::no_answer;
@@ -20,7 +20,7 @@ const SEVERAL: &str = "the source gives no validator that can be trusted, so sev
 
 impl Download {
     /// A waiting reply begins a generation: its file is made, the begin recorded, then its bytes flow.
-    pub(super) fn begin_with(&mut self, i: usize, identity: Identity, body: Body, reason: Option<Restart>) {
+    pub(super) fn begin_with(&mut self, i: usize, identity: Identity, body: BodySpan, reason: Option<Restart>) {
         let alone = self.line.len() == 1;
         // The files are changing places: whichever this reply began now would end up in the wrong one.
         let moving = self.run.any(Job::blocks_all);
@@ -116,7 +116,7 @@ impl Download {
         }
         match (identity.length, self.at_start.free) {
             (Some(needed), Some(free)) if needed > free => {
-                Some(Failure::Refused(Refusal::NoSpaceAhead { needed, free }))
+                Some(Failure::Refused(TargetRefusal::NoSpaceAhead { needed, free }))
             }
             _ => None,
         }

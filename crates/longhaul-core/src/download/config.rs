@@ -4,7 +4,7 @@ use super::journal::Source;
 use super::resume::EARLY_RECEIPT_MAX;
 use crate::conditions::Conditions;
 use crate::digest::Digest;
-use crate::pace::Connections;
+use crate::pace::ConnectionPlan;
 use crate::retry::RetryPolicy;
 use crate::words::{Durability, OnChange};
 
@@ -22,7 +22,7 @@ pub struct Config {
     /// The URL carries a signature: a refusal means that a new link is needed.
     pub link_signed: bool,
     /// Ranges in flight.
-    pub connections: Connections,
+    pub connections: ConnectionPlan,
     /// More than this were refused by this host the last time.
     pub connections_known: Option<u32>,
     /// The least length of a bounded range while there is plenty left, in bytes; the longest has four times as many.
@@ -83,7 +83,7 @@ impl Default for Config {
             wanted_name: String::new(),
             named: true,
             link_signed: false,
-            connections: Connections::Fixed(1),
+            connections: ConnectionPlan::Fixed(1),
             connections_known: None,
             range_len: 16 * MIB,
             piece_min: 4 * MIB,

@@ -1,7 +1,7 @@
 //! The ends of bodies: whole, cut, or stopped.
 
 use super::Download;
-use super::line::{Flow, Stream};
+use super::line::{Flow, LineStream};
 use super::step::{Failure, Note, StreamEnd, Trouble};
 use crate::words::NetFault;
 
@@ -9,7 +9,7 @@ use crate::words::NetFault;
 pub(super) const NO_LENGTH: &str = "the reply has no length and ends when the connection closes";
 
 impl Download {
-    pub(super) fn hear_end(&mut self, stream: Stream, end: StreamEnd, at: u64) {
+    pub(super) fn hear_end(&mut self, stream: LineStream, end: StreamEnd, at: u64) {
         match end {
             StreamEnd::Complete | StreamEnd::Reached => self.hear_whole_body(&stream, at),
             StreamEnd::Failed(fault @ (NetFault::Tls | NetFault::Proxy | NetFault::Redirect)) => {
@@ -38,13 +38,13 @@ impl Download {
 
     /// It was not stopped by us and brought nothing to its end: where its bytes cannot go, say. A failure like others, or
     /// the same would be asked for at once and for ever.
-    fn hear_unasked_end(&mut self, stream: &Stream) {
+    fn hear_unasked_end(&mut self, stream: &LineStream) {
         if stream.flow != Flow::Stopping && !self.phase.is_ending() {
             self.failed(Trouble::Short, None);
         }
     }
 
-    fn hear_whole_body(&mut self, stream: &Stream, at: u64) {
+    fn hear_whole_body(&mut self, stream: &LineStream, at: u64) {
         if stream.flow != Flow::Flowing {
             return self.hear_unasked_end(stream);
         }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::held::{Held, Slot};
 use super::journal::{Begin, Record};
-use super::line::Body;
+use super::line::BodySpan;
 use super::restart::Restart;
 use super::resume::Generation;
 use crate::digest::Digest;
@@ -21,7 +21,7 @@ use crate::words::{Extent, Ticket};
 pub(super) struct Beginning {
     pub(super) stream: Ticket,
     pub(super) identity: Identity,
-    pub(super) body: Body,
+    pub(super) body: BodySpan,
     pub(super) reason: Option<Restart>,
     pub(super) slot: Slot,
 }
@@ -36,7 +36,7 @@ pub(super) struct ToRead {
 
 /// Why bytes are read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum CheckReason {
     /// Only a hint speaks for them. Before anything is fetched.
     Hints,
     /// A stream will continue claims that end inside a block. Before anything is fetched.
@@ -76,7 +76,7 @@ pub(super) struct Lost {
 
 /// The generations of one run and their files.
 #[derive(Debug, Clone)]
-pub(super) struct Files {
+pub(super) struct HeldFiles {
     block_len_min: u64,
     /// An existing target may be replaced.
     replaces_target: bool,
@@ -96,7 +96,7 @@ pub(super) struct Files {
     proven: Vec<Digest>,
 }
 
-impl Files {
+impl HeldFiles {
     /// `block_len_min`: the least length of a block, in bytes. `replaces_target`: the caller lets an existing target be
     /// replaced.
     pub(super) fn new(block_len_min: u64, replaces_target: bool) -> Self {
@@ -461,19 +461,19 @@ mod tests {
 
     fn announced(slot: Slot) -> Beginning {
         let identity = Identity { length: Some(100), etag: Some("\"a\"".into()), ..Identity::default() };
-        let body = Body { start: 0, end: Some(100), skip: 0, whole: true };
+        let body = BodySpan { start: 0, end: Some(100), skip: 0, whole: true };
         Beginning { stream: Ticket(1), identity, body, reason: None, slot }
     }
 
-    fn begin(files: &mut Files, slot: Slot, unsynced_lost: bool) -> Option<Lost> {
+    fn begin(files: &mut HeldFiles, slot: Slot, unsynced_lost: bool) -> Option<Lost> {
         files.announce(announced(slot));
         let begin = files.begin_record().unwrap();
         files.take_beginning();
         files.begin(begin, unsynced_lost)
     }
 
-    fn files() -> Files {
-        let mut files = Files::new(8, false);
+    fn files() -> HeldFiles {
+        let mut files = HeldFiles::new(8, false);
         assert!(begin(&mut files, Slot::Main, false).is_none());
         files
     }

@@ -3,13 +3,13 @@
 use super::Download;
 use super::job::{Job, KeepJob};
 use super::journal::Record;
-use super::line::{Body, Flow};
+use super::line::{BodySpan, Flow};
 use super::restart::Restart;
 use super::step::{Failure, Heard, Note, Trouble, Verified};
 use crate::identity::{Identity, Likeness};
 use crate::names;
 use crate::ranges::Range;
-use crate::reply::{ContentRange, Framing, ReplyFacts, Suspicion, Verdict as Reply, differs_but_for_encoding};
+use crate::reply::{ContentRange, Framing, ReplyFacts, ReplyVerdict as Reply, Suspicion, differs_but_for_encoding};
 use crate::run::no_answer;
 
 impl Download {
@@ -94,7 +94,7 @@ impl Download {
                 self.suspect(i, Suspicion::LengthContradiction);
             }
             Reply::Use { identity, likeness, body_start, body_end, skip, whole } => {
-                self.use_reply(i, identity, likeness, Body { start: body_start, end: body_end, skip, whole });
+                self.use_reply(i, identity, likeness, BodySpan { start: body_start, end: body_end, skip, whole });
             }
             Reply::Empty { identity } => self.hear_empty(i, identity),
             Reply::EndsAt(end) => self.hear_ends_at(i, end),
@@ -192,7 +192,7 @@ impl Download {
         self.note(Note::Restarted { reason, discarded: 0 });
     }
 
-    fn use_reply(&mut self, i: usize, identity: Identity, likeness: Likeness, body: Body) {
+    fn use_reply(&mut self, i: usize, identity: Identity, likeness: Likeness, body: BodySpan) {
         let Some(g) = self.files.current() else {
             if self.is_page_in_place(i, &identity) {
                 return self.suspect(i, Suspicion::Html);
@@ -261,7 +261,7 @@ impl Download {
         self.begin_with(
             i,
             identity,
-            Body { start: 0, end: Some(0), skip: 0, whole: true },
+            BodySpan { start: 0, end: Some(0), skip: 0, whole: true },
             reason.or(self.at_start.restart),
         );
     }
@@ -282,7 +282,7 @@ impl Download {
     }
 
     /// The bytes of this reply belong to what is held: let them flow.
-    fn join(&mut self, i: usize, identity: Identity, body: Body) {
+    fn join(&mut self, i: usize, identity: Identity, body: BodySpan) {
         if self.line.stream(i).probe && !self.is_wanted(&identity) {
             return self.stop(i);
         }

@@ -21,7 +21,7 @@ pub enum Slot {
 
 /// One extent and its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
+pub struct HeldExtent {
     /// All of it, as written.
     pub extent: Extent,
     /// How much of it, from its start, is claimed; 0 when nothing.
@@ -35,7 +35,7 @@ pub struct Kept {
 /// The extents of one generation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
-    list: Vec<Kept>,
+    list: Vec<HeldExtent>,
     total: u64,
     unclaimed: u64,
 }
@@ -57,7 +57,7 @@ impl Held {
     }
 
     /// The extents, by start.
-    pub fn list(&self) -> &[Kept] {
+    pub fn list(&self) -> &[HeldExtent] {
         &self.list
     }
 
@@ -82,7 +82,7 @@ impl Held {
             self.void(&[extent.range()]);
         }
         let i = self.list.partition_point(|k| k.extent.start < extent.start);
-        self.list.insert(i, Kept { extent, claimed_len: 0, claimed_crc: 0, read: true });
+        self.list.insert(i, HeldExtent { extent, claimed_len: 0, claimed_crc: 0, read: true });
         self.total += extent.len;
         self.unclaimed += extent.len;
         fits
@@ -94,7 +94,7 @@ impl Held {
         let free = self.list.get(i).is_none_or(|k| k.extent.start >= extent.end())
             && (i == 0 || self.list[i - 1].extent.end() <= extent.start);
         if free {
-            self.list.insert(i, Kept { extent, claimed_len: extent.len, claimed_crc: extent.crc, read });
+            self.list.insert(i, HeldExtent { extent, claimed_len: extent.len, claimed_crc: extent.crc, read });
             self.total += extent.len;
         }
         free
@@ -169,13 +169,13 @@ impl Held {
     }
 
     /// The extent that exactly matches in place and length, if held.
-    pub fn get(&self, start: u64, len: u64) -> Option<&Kept> {
+    pub fn get(&self, start: u64, len: u64) -> Option<&HeldExtent> {
         let i = self.list.binary_search_by_key(&start, |k| k.extent.start).ok()?;
         Some(&self.list[i]).filter(|k| k.extent.len == len)
     }
 
     /// The extent that ends at `offset`, if there is one.
-    pub fn ending_at(&self, offset: u64) -> Option<&Kept> {
+    pub fn ending_at(&self, offset: u64) -> Option<&HeldExtent> {
         let i = self.list.partition_point(|k| k.extent.start < offset);
         i.checked_sub(1).map(|i| &self.list[i]).filter(|k| k.extent.end() == offset)
     }

@@ -1,6 +1,6 @@
 //! What the answers that a download awaits are for, sorted by who hears them.
 
-use super::files::Reading;
+use super::files::CheckReason;
 use super::step::Verified;
 use crate::words::Extent;
 
@@ -24,7 +24,7 @@ pub(super) enum KeepJob {
     Settle,
     LengthKnown,
     Compact,
-    Check { asked: Vec<Extent>, why: Reading, generation: u32 },
+    Check { asked: Vec<Extent>, why: CheckReason, generation: u32 },
     // The new generation takes the old one's place.
     Retire,
     Promote,
@@ -92,7 +92,7 @@ impl Job {
 
     /// Bytes are read back before anything is fetched.
     pub(super) fn is_proof(&self) -> bool {
-        matches!(self, Self::Keep(KeepJob::Check { why: Reading::Hints | Reading::Partials, .. }))
+        matches!(self, Self::Keep(KeepJob::Check { why: CheckReason::Hints | CheckReason::Partials, .. }))
     }
 
     pub(super) fn is_sync(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::frame::{self, JournalRecord, KIND_DOWNLOAD, Readable, Reader, TEXT_MA
 pub use crate::frame::{HEADER_LEN, Problem, VERSION};
 use crate::identity::Identity;
 use crate::ranges::Range;
-use crate::window::{Part, Window};
+use crate::window::{Window, WindowPart};
 use crate::words::{Extent, FileFacts};
 
 /// Extents in one claim, ranges in one void; more are split over several records.
@@ -409,9 +409,9 @@ impl Writer<'_> {
         self.u32(window.parts().len() as u32);
         for part in window.parts() {
             let (form, start, end) = match *part {
-                Part::From(start) => (0, start, 0),
-                Part::Span(range) => (1, range.start, range.end),
-                Part::Last(count) => (2, count, 0),
+                WindowPart::From(start) => (0, start, 0),
+                WindowPart::Span(range) => (1, range.start, range.end),
+                WindowPart::Last(count) => (2, count, 0),
             };
             self.u8(form);
             self.u64(start);
@@ -459,9 +459,9 @@ impl Reader<'_> {
         let parts = self.list(17, |r| {
             let (form, start, end) = (r.u8()?, r.u64()?, r.u64()?);
             match (form, end) {
-                (0, 0) => Some(Part::From(start)),
-                (1, _) => Some(Part::Span(Range::new(start, end))),
-                (2, 0) => Some(Part::Last(start)),
+                (0, 0) => Some(WindowPart::From(start)),
+                (1, _) => Some(WindowPart::Span(Range::new(start, end))),
+                (2, 0) => Some(WindowPart::Last(start)),
                 _ => None,
             }
         })?;

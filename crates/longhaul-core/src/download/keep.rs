@@ -1,7 +1,7 @@
 //! Keeping what was received: hints, syncs, claims, checks, voids, and the old generation.
 
 use super::Download;
-use super::files::{Claimed, Lost, Reading, ToRead, good_ones};
+use super::files::{CheckReason, Claimed, Lost, ToRead, good_ones};
 use super::job::{Job, KeepJob};
 use super::journal::Record;
 use super::restart::Restart;
@@ -141,26 +141,26 @@ impl Download {
             return false;
         }
         if let Some(hints) = self.files.take_hints() {
-            self.check(hints, Reading::Hints);
+            self.check(hints, CheckReason::Hints);
         } else if !self.run.any(Job::is_check)
             && let Some(partials) = self.files.take_partials()
         {
-            self.check(partials, Reading::Partials);
+            self.check(partials, CheckReason::Partials);
         }
         !self.run.any(Job::is_proof)
     }
 
     /// Reads extents back. Those for which only a hint speaks are written again in place: the kernel may show pages that
     /// never reached the disk.
-    fn check(&mut self, ToRead { slot, generation, extents }: ToRead, why: Reading) {
-        let rewrite = why == Reading::Hints && self.power();
+    fn check(&mut self, ToRead { slot, generation, extents }: ToRead, why: CheckReason) {
+        let rewrite = why == CheckReason::Hints && self.power();
         let step = Step::Check { slot, extents: extents.clone(), rewrite };
         self.job(KeepJob::Check { asked: extents, why, generation }, step);
     }
 
-    fn checked(&mut self, asked: Vec<Extent>, bad: Vec<Extent>, why: Reading) {
+    fn checked(&mut self, asked: Vec<Extent>, bad: Vec<Extent>, why: CheckReason) {
         let good = good_ones(asked, &bad);
-        let more = self.files.matched(&good, why != Reading::Claims);
+        let more = self.files.matched(&good, why != CheckReason::Claims);
         if more > 0 {
             self.disk.wrote(self.run.now(), more);
         }
@@ -182,7 +182,7 @@ impl Download {
         if !self.run.any(Job::is_check)
             && let Some(unread) = self.files.some_unread(self.config.check_bytes)
         {
-            self.check(unread, Reading::Claims);
+            self.check(unread, CheckReason::Claims);
         }
     }
 

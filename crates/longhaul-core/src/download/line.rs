@@ -12,9 +12,9 @@
 use super::config::Config;
 use super::resume::Generation;
 use super::step::{Grant, Step, Trouble};
-use crate::pace::{Meter, Pace, Seen};
+use crate::pace::{ConnectionPace, Meter, PaceSample};
 use crate::ranges::Range;
-use crate::reply::Asked;
+use crate::reply::RangeRequest;
 use crate::run::Run;
 use crate::words::{Extent, Millis, Ticket};
 
@@ -31,7 +31,7 @@ const LOOK_EVERY_MS: Millis = 250;
 
 /// How a reply's body lies in the file.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Body {
+pub(super) struct BodySpan {
     pub(super) start: u64,
     pub(super) end: Option<u64>,
     /// Bytes that come before `start`, of no use.
@@ -41,8 +41,8 @@ pub(super) struct Body {
 
 /// What to ask next.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Next {
-    pub(super) asked: Asked,
+pub(super) struct NextRequest {
+    pub(super) asked: RangeRequest,
     /// It asks which version there is.
     pub(super) probe: bool,
     /// The stream whose whole rest it asks for a second time.
@@ -66,14 +66,14 @@ pub(super) enum Flow {
 
 /// One request and its reply. Other rooms only read it.
 #[derive(Debug, Clone)]
-pub(super) struct Stream {
+pub(super) struct LineStream {
     pub(super) ticket: Ticket,
-    pub(super) asked: Asked,
+    pub(super) asked: RangeRequest,
     /// The bytes that are this stream's to write; no other stream asks for them.
     pub(super) range: Range,
     pub(super) flow: Flow,
     /// The accepted body, until it flows.
-    body: Option<Body>,
+    body: Option<BodySpan>,
     pub(super) whole: bool,
     pub(super) close_framed: bool,
     /// A redirect led to another path, which ends otherwise, and nothing says that a file comes from there.
@@ -106,8 +106,8 @@ enum Narrowing {
     Done,
 }
 
-impl Stream {
-    fn new(now: Millis, ticket: Ticket, next: Next, fresh: bool, wished: bool) -> Self {
+impl LineStream {
+    fn new(now: Millis, ticket: Ticket, next: NextRequest, fresh: bool, wished: bool) -> Self {
         Self {
             ticket,
             asked: next.asked,
@@ -148,13 +148,13 @@ impl Stream {
 
 /// The requests under way and what is known of the connections.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(super) struct ServerLine {
     range_len: u64,
     piece_min: u64,
     share_after_ms: Millis,
     hedge_after_ms: Millis,
-    streams: Vec<Stream>,
-    pace: Pace,
+    streams: Vec<LineStream>,
+    pace: ConnectionPace,
     fresh_connection: bool,
     /// The shortest time from a request to its head; `None` until a reply came in this run.
     latency_ms: Option<Millis>,
@@ -165,7 +165,7 @@ pub(super) struct Line {
     look_again: Option<Millis>,
 }
 
-impl Line {
+impl ServerLine {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             range_len: config.range_len.max(1),
@@ -173,7 +173,7 @@ impl Line {
             share_after_ms: config.share_after_ms,
             hedge_after_ms: config.hedge_after_ms,
             streams: Vec::new(),
-            pace: Pace::new(config.connections, config.connections_known),
+            pace: ConnectionPace::new(config.connections, config.connections_known),
             fresh_connection: false,
             latency_ms: None,
             usual_rate: 0,
@@ -192,11 +192,11 @@ impl Line {
         self.streams.len()
     }
 
-    pub(super) fn streams(&self) -> impl Iterator<Item = &Stream> {
+    pub(super) fn streams(&self) -> impl Iterator<Item = &LineStream> {
         self.streams.iter()
     }
 
-    pub(super) fn stream(&self, i: usize) -> &Stream {
+    pub(super) fn stream(&self, i: usize) -> &LineStream {
         &self.streams[i]
     }
 
@@ -206,15 +206,15 @@ impl Line {
     }
 
     /// A request was sent, with a ticket that is later than all others.
-    pub(super) fn sent(&mut self, now: Millis, ticket: Ticket, next: Next, fresh: bool, wished: bool) {
+    pub(super) fn sent(&mut self, now: Millis, ticket: Ticket, next: NextRequest, fresh: bool, wished: bool) {
         if let (Some(_), Some(end)) = (next.hedges, next.asked.end) {
             self.hedged_bytes += end - next.asked.start;
         }
-        self.streams.push(Stream::new(now, ticket, next, fresh, wished));
+        self.streams.push(LineStream::new(now, ticket, next, fresh, wished));
     }
 
     /// The stream is over, and leaves the line.
-    pub(super) fn ended(&mut self, i: usize) -> Stream {
+    pub(super) fn ended(&mut self, i: usize) -> LineStream {
         self.streams.remove(i)
     }
 
@@ -369,8 +369,8 @@ impl Line {
     }
 
     /// The stream that needs longest for what no other request takes over from it yet: how long, and what that is.
-    fn slowest(&self, now: Millis, usual: u64) -> Option<(u64, &Stream, Range)> {
-        let mut slowest: Option<(u64, &Stream, Range)> = None;
+    fn slowest(&self, now: Millis, usual: u64) -> Option<(u64, &LineStream, Range)> {
+        let mut slowest: Option<(u64, &LineStream, Range)> = None;
         for s in &self.streams {
             let given = self.streams.iter().any(|other| other.hedges == Some(s.ticket));
             let asks = s.probe && s.flow == Flow::Asked;
@@ -402,7 +402,7 @@ impl Line {
 
     /// A reply is accepted: it takes over what it asked for, or what is left of that. Its bytes flow when no other stream
     /// writes there ([`settle`](Self::settle)).
-    pub(super) fn take(&mut self, i: usize, body: Body, range: Range) {
+    pub(super) fn take(&mut self, i: usize, body: BodySpan, range: Range) {
         let stream = &mut self.streams[i];
         stream.whole = body.whole;
         stream.range = range;
@@ -421,7 +421,7 @@ impl Line {
         i: usize,
         now: Millis,
         g: &Generation,
-        body: Body,
+        body: BodySpan,
         run: &mut Run<Step, J>,
     ) {
         let stream = &mut self.streams[i];
@@ -536,7 +536,7 @@ impl Line {
         let flowing = self.streams.iter().filter(|s| s.flow == Flow::Flowing).count();
         let in_flight = self.streams.iter().filter(|s| s.flow != Flow::Stopping).count();
         self.usual_rate = self.usual_rate.max(self.mean_rate(now));
-        let seen = Seen {
+        let seen = PaceSample {
             received: g.held.total(),
             missing: g.begin.identity.length.map_or(u64::MAX, |length| length.saturating_sub(g.held.total())),
             in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
@@ -608,21 +608,21 @@ mod tests {
     }
 
     /// A line over which these ranges were asked for, each as a stream of its own.
-    fn line(asked: &[(u64, u64)]) -> (Line, Run<Step, ()>) {
+    fn line(asked: &[(u64, u64)]) -> (ServerLine, Run<Step, ()>) {
         let config = Config { range_len: 10, piece_min: 10, share_after_ms: 0, ..Config::default() };
-        let (mut line, mut run) = (Line::new(&config), Run::new());
+        let (mut line, mut run) = (ServerLine::new(&config), Run::new());
         for &(start, end) in asked {
-            let asked = Asked { start, end: Some(end), ranged: true, conditional: false };
+            let asked = RangeRequest { start, end: Some(end), ranged: true, conditional: false };
             let ticket = run.order(Step::Open);
-            line.sent(0, ticket, Next { asked, probe: false, hedges: None }, false, false);
+            line.sent(0, ticket, NextRequest { asked, probe: false, hedges: None }, false, false);
         }
         while run.next_step().is_some() {}
         (line, run)
     }
 
-    fn accept(line: &mut Line, i: usize) {
+    fn accept(line: &mut ServerLine, i: usize) {
         let range = line.stream(i).range;
-        line.take(i, Body { start: range.start, end: Some(range.end), skip: 0, whole: false }, range);
+        line.take(i, BodySpan { start: range.start, end: Some(range.end), skip: 0, whole: false }, range);
     }
 
     fn steps(run: &mut Run<Step, ()>) -> Vec<Step> {

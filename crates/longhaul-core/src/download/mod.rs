@@ -77,10 +77,10 @@ use crate::run::{Machine, Ordered, Run, no_answer};
 use crate::words::{Command, DiskFault, Millis, Ticket};
 use belief::Belief;
 use disk::Disk;
-use files::Files;
+use files::HeldFiles;
 use job::Job;
 use journal::Record;
-use line::Line;
+use line::ServerLine;
 use manner::Manner;
 use phase::Phase;
 use restart::Restart;
@@ -104,8 +104,8 @@ pub struct Download {
     config: Config,
     run: Run<Step, Job>,
     disk: Disk,
-    line: Line,
-    files: Files,
+    line: ServerLine,
+    files: HeldFiles,
     belief: Belief,
     manner: Manner,
     retry: Retry,
@@ -118,8 +118,8 @@ impl Download {
     pub fn new(config: Config) -> Self {
         let retry = Retry::new(config.retry, config.seed);
         let disk = Disk::new(&config);
-        let line = Line::new(&config);
-        let files = Files::new(config.block_len_min, config.overwrite);
+        let line = ServerLine::new(&config);
+        let files = HeldFiles::new(config.block_len_min, config.overwrite);
         let mut run = Self {
             config,
             run: Run::new(),

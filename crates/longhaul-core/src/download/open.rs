@@ -4,7 +4,7 @@
 use super::job::{BeginJob, KeepJob};
 use super::journal::Record;
 use super::restart::Restart;
-use super::resume::{Found, FoundJournal, Target, Verdict, verdict};
+use super::resume::{Found, FoundJournal, StartVerdict, TargetState, verdict};
 use super::step::{Failure, Note, Step};
 use super::{AtStart, Download};
 
@@ -13,7 +13,7 @@ impl Download {
         self.phase.opened();
         self.at_start = AtStart { free: found.free, traceless: Self::leaves_no_trace(&found), restart: None };
         // Our own finished file may be replaced by a newer version that was begun before.
-        if matches!(found.target, Target::File { finished: Some(_), .. }) {
+        if matches!(found.target, TargetState::File { finished: Some(_), .. }) {
             self.files.may_replace_target();
         }
         if let FoundJournal::Read(recovered) = &found.journal {
@@ -21,11 +21,11 @@ impl Download {
         }
         let (source, overwrite, least) = (&self.config.source, self.files.replaces_target(), self.config.block_len_min);
         match verdict(source, overwrite, least, found) {
-            Verdict::Fresh(reason) => {
+            StartVerdict::Fresh(reason) => {
                 self.at_start.restart = reason;
                 self.resume_waiting_head();
             }
-            Verdict::Continue { mut current, old, promote, gone } => {
+            StartVerdict::Continue { mut current, old, promote, gone } => {
                 self.drop_waiting_head();
                 if self.config.ignore_declared {
                     current.begin.identity.digests.clear();
@@ -56,17 +56,17 @@ impl Download {
                 }
                 self.note_held();
             }
-            Verdict::FinishPublish { current, publishing } => {
+            StartVerdict::FinishPublish { current, publishing } => {
                 self.drop_waiting_head();
                 self.files.resume_published(*current);
                 self.phase.publish(publishing);
                 self.after_rename();
             }
-            Verdict::Finished(identity) => {
+            StartVerdict::Finished(identity) => {
                 self.drop_waiting_head();
                 self.files.set_finished(Some(*identity));
             }
-            Verdict::Refuse(refusal) => {
+            StartVerdict::Refuse(refusal) => {
                 self.drop_waiting_head();
                 self.fail(Failure::Refused(refusal));
             }

@@ -15,7 +15,7 @@ use super::step::{Failure, Finish};
 use crate::words::{Command, DiskFault, Millis};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Stage {
+enum RunStage {
     /// The folder was not opened yet.
     Opening,
     /// Bytes come and are kept.
@@ -44,7 +44,7 @@ enum Ending {
 /// The phase of one run.
 #[derive(Debug, Clone)]
 pub(super) struct Phase {
-    stage: Stage,
+    stage: RunStage,
     ending: Option<Ending>,
     /// Since when the current generation is on the short way.
     small_since: Option<Millis>,
@@ -52,27 +52,27 @@ pub(super) struct Phase {
 
 impl Phase {
     pub(super) fn new() -> Self {
-        Self { stage: Stage::Opening, ending: None, small_since: None }
+        Self { stage: RunStage::Opening, ending: None, small_since: None }
     }
 
     /// Whether the folder was opened.
     pub(super) fn is_open(&self) -> bool {
-        self.stage != Stage::Opening
+        self.stage != RunStage::Opening
     }
 
     /// Whether nothing new is begun: the file is on its way to its name, or the last steps are.
     pub(super) fn is_closing(&self) -> bool {
-        !matches!(self.stage, Stage::Opening | Stage::Running)
+        !matches!(self.stage, RunStage::Opening | RunStage::Running)
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.stage == Stage::Over
+        self.stage == RunStage::Over
     }
 
     /// The sealed file that is about to get its name, or has it.
     pub(super) fn publishing(&self) -> Option<Publishing> {
         match self.stage {
-            Stage::Publishing(publishing) => Some(publishing),
+            RunStage::Publishing(publishing) => Some(publishing),
             _ => None,
         }
     }
@@ -90,7 +90,7 @@ impl Phase {
     // ---- the stages --------------------------------------------------------------------------------------------
 
     pub(super) fn opened(&mut self) {
-        self.stage = Stage::Running;
+        self.stage = RunStage::Running;
     }
 
     /// The folder cannot be opened. What lies there cannot be removed either: a caller who wanted that hears why.
@@ -103,37 +103,37 @@ impl Phase {
     }
 
     pub(super) fn seal(&mut self) {
-        self.stage = Stage::Sealing;
+        self.stage = RunStage::Sealing;
     }
 
     /// The file is sealed (or was, by an earlier run): from here on the caller's commands come too late.
     pub(super) fn publish(&mut self, publishing: Publishing) {
-        self.stage = Stage::Publishing(publishing);
+        self.stage = RunStage::Publishing(publishing);
     }
 
     pub(super) fn confirm(&mut self) {
-        self.stage = Stage::Confirming;
+        self.stage = RunStage::Confirming;
     }
 
     /// The last steps of a stop or a failure begin.
     pub(super) fn close(&mut self) {
-        self.stage = Stage::Closing;
+        self.stage = RunStage::Closing;
     }
 
     /// The file did not get its name: the run goes on, or ends in order.
     pub(super) fn go_on(&mut self) {
-        self.stage = Stage::Running;
+        self.stage = RunStage::Running;
     }
 
     pub(super) fn over(&mut self) {
-        self.stage = Stage::Over;
+        self.stage = RunStage::Over;
     }
 
     // ---- the end -----------------------------------------------------------------------------------------------
 
     /// The caller wants something. Whether it is not too late for that.
     pub(super) fn command(&mut self, command: Command) -> bool {
-        if matches!(self.stage, Stage::Publishing(_) | Stage::Over) {
+        if matches!(self.stage, RunStage::Publishing(_) | RunStage::Over) {
             return false;
         }
         match (command, &self.ending) {

@@ -6,7 +6,7 @@ use super::held::Slot;
 use super::job::PublishJob;
 use super::journal::{Publishing, Record};
 use super::restart::Restart;
-use super::resume::{Generation, Refusal};
+use super::resume::{Generation, TargetRefusal};
 use super::step::{Failure, Finish, Heard, Note, Step, Verified};
 use crate::digest::Digest;
 use crate::ranges::Range;
@@ -166,7 +166,7 @@ impl Download {
         match job {
             PublishJob::Rename if fault == DiskFault::Exists => {
                 self.phase.go_on();
-                self.fail(Failure::Refused(Refusal::TargetExists));
+                self.fail(Failure::Refused(TargetRefusal::TargetExists));
             }
             PublishJob::Sync => {
                 // The last bytes may not be on disk: they are given up and fetched again, as after any failed sync.

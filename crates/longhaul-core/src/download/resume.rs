@@ -14,7 +14,7 @@ use crate::words::{Extent, FileFacts};
 
 /// What stands at the target name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum TargetState {
     /// Nothing.
     Absent,
     /// A regular file.
@@ -42,7 +42,7 @@ pub struct Found {
     /// `NAME.lhnext`.
     pub next: Option<FileFacts>,
     /// The target name.
-    pub target: Target,
+    pub target: TargetState,
     /// Free bytes for this user on the file system; `None` when it cannot be told.
     pub free: Option<u64>,
 }
@@ -136,7 +136,7 @@ impl Generation {
 
 /// How a run begins.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
+pub enum StartVerdict {
     /// From nothing; the reason when there was something.
     Fresh(Option<Restart>),
     /// From what is there.
@@ -160,12 +160,12 @@ pub enum Verdict {
     /// The finished object of this source stands at the target: ask whether it still is the same.
     Finished(Box<Identity>),
     /// Not ours to touch.
-    Refuse(Refusal),
+    Refuse(TargetRefusal),
 }
 
 /// Judges what was found. `overwrite`: the caller allows an existing target to be replaced. `block_len_min`: no generation
 /// was ever begun with shorter blocks, in bytes.
-pub fn verdict(source: &Source, overwrite: bool, block_len_min: u64, found: Found) -> Verdict {
+pub fn verdict(source: &Source, overwrite: bool, block_len_min: u64, found: Found) -> StartVerdict {
     let (recovered, set_aside) = match found.journal {
         FoundJournal::Read(recovered) => (Some(*recovered), false),
         FoundJournal::SetAside(_) => (None, true),
@@ -174,7 +174,7 @@ pub fn verdict(source: &Source, overwrite: bool, block_len_min: u64, found: Foun
     // What stands at the target may be our own file, renamed just before a crash.
     if let Some(r) = &recovered
         && let Some(publishing) = r.publishing
-        && let Target::File { facts, .. } = &found.target
+        && let TargetState::File { facts, .. } = &found.target
         && (facts.inode, facts.len) == (publishing.facts.inode, publishing.facts.len)
         && r.source.url == source.url
         && r.source.window == source.window
@@ -182,32 +182,36 @@ pub fn verdict(source: &Source, overwrite: bool, block_len_min: u64, found: Foun
         && current.begin.generation == publishing.generation
     {
         let current = Box::new(Generation::from_journal(current, Some(*facts)));
-        return Verdict::FinishPublish { current, publishing };
+        return StartVerdict::FinishPublish { current, publishing };
     }
     match found.target {
-        Target::Directory => return Verdict::Refuse(Refusal::TargetIsDirectory),
-        Target::Other => return Verdict::Refuse(Refusal::TargetIsSpecial),
-        Target::Symlink if !overwrite => return Verdict::Refuse(Refusal::TargetIsSymlink),
-        Target::File { finished: Some(identity), .. } if recovered.is_none() => return Verdict::Finished(identity),
-        Target::File { finished: None, .. } if !overwrite => return Verdict::Refuse(Refusal::TargetExists),
-        Target::File { .. } | Target::Symlink | Target::Absent => {}
+        TargetState::Directory => return StartVerdict::Refuse(TargetRefusal::TargetIsDirectory),
+        TargetState::Other => return StartVerdict::Refuse(TargetRefusal::TargetIsSpecial),
+        TargetState::Symlink if !overwrite => return StartVerdict::Refuse(TargetRefusal::TargetIsSymlink),
+        TargetState::File { finished: Some(identity), .. } if recovered.is_none() => {
+            return StartVerdict::Finished(identity);
+        }
+        TargetState::File { finished: None, .. } if !overwrite => {
+            return StartVerdict::Refuse(TargetRefusal::TargetExists);
+        }
+        TargetState::File { .. } | TargetState::Symlink | TargetState::Absent => {}
     }
     let Some(recovered) = recovered else {
-        return Verdict::Fresh(match found.main {
+        return StartVerdict::Fresh(match found.main {
             _ if set_aside => Some(Restart::JournalUnusable),
             Some(main) if main.len > 0 => Some(Restart::NoJournal),
             _ => None,
         });
     };
     if recovered.source.url != source.url {
-        return Verdict::Refuse(Refusal::PartialOfAnotherSource);
+        return StartVerdict::Refuse(TargetRefusal::PartialOfAnotherSource);
     }
     if recovered.source.window != source.window {
-        return Verdict::Refuse(Refusal::PartialOfAnotherRange);
+        return StartVerdict::Refuse(TargetRefusal::PartialOfAnotherRange);
     }
     let Some(mut current) = recovered.current else {
         // The record of a begin comes before the first byte: what lies there without one was lost with the journal's end.
-        return Verdict::Fresh(found.main.filter(|main| main.len > 0).map(|_| Restart::NoJournal));
+        return StartVerdict::Fresh(found.main.filter(|main| main.len > 0).map(|_| Restart::NoJournal));
     };
     let tells_the_range = |g: &Folded| {
         let Identity { length, of, .. } = g.begin.identity;
@@ -221,7 +225,7 @@ pub fn verdict(source: &Source, overwrite: bool, block_len_min: u64, found: Foun
     let generations = || [Some(&current), recovered.old.as_ref()].into_iter().flatten();
     let falls = recovered.old.as_ref().is_some_and(|old| old.begin.generation >= current.begin.generation);
     if !generations().all(tells_the_range) || generations().any(is_made_up) || falls {
-        return Verdict::Fresh(Some(Restart::JournalUnusable));
+        return StartVerdict::Fresh(Some(Restart::JournalUnusable));
     }
     let mut promote = false;
     let mut old = recovered.old;
@@ -240,7 +244,7 @@ pub fn verdict(source: &Source, overwrite: bool, block_len_min: u64, found: Foun
         Slot::Main => found.main,
         Slot::Next => found.next,
     };
-    Verdict::Continue {
+    StartVerdict::Continue {
         current: Box::new(Generation::from_journal(current, file)),
         old: old.map(|old| Box::new(Generation::from_journal(old, found.main))),
         promote,
@@ -276,7 +280,7 @@ pub fn fit(then: &FileFacts, now: &FileFacts) -> Fit {
 
 /// A target or partial that is not ours to touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Refusal {
+pub enum TargetRefusal {
     /// Something that is not ours stands at the target.
     TargetExists,
     /// The target is a symbolic link.
@@ -328,10 +332,10 @@ mod tests {
             journal::encode(begins, sequence, &mut file);
             let journal = FoundJournal::Read(Box::new(journal::decode(&file).unwrap()));
             let next = Some(FileFacts::default());
-            let found = Found { journal, main: None, next, target: Target::Absent, free: None };
+            let found = Found { journal, main: None, next, target: TargetState::Absent, free: None };
             match verdict(&Source::default(), false, 8, found) {
-                Verdict::Continue { .. } => true,
-                Verdict::Fresh(Some(Restart::JournalUnusable)) => false,
+                StartVerdict::Continue { .. } => true,
+                StartVerdict::Fresh(Some(Restart::JournalUnusable)) => false,
                 other => panic!("{other:?}"),
             }
         };
@@ -366,11 +370,11 @@ mod tests {
             let mut file = journal::header().to_vec();
             journal::encode(&[journal::Record::Source(source(recorded)), journal::Record::Begin(begin)], 0, &mut file);
             let journal = FoundJournal::Read(Box::new(journal::decode(&file).unwrap()));
-            let found = Found { journal, main: None, next: None, target: Target::Absent, free: None };
+            let found = Found { journal, main: None, next: None, target: TargetState::Absent, free: None };
             match verdict(&source(wanted), false, 8, found) {
-                Verdict::Continue { .. } => "continue",
-                Verdict::Fresh(Some(Restart::JournalUnusable)) => "unusable",
-                Verdict::Refuse(Refusal::PartialOfAnotherRange) => "another range",
+                StartVerdict::Continue { .. } => "continue",
+                StartVerdict::Fresh(Some(Restart::JournalUnusable)) => "unusable",
+                StartVerdict::Refuse(TargetRefusal::PartialOfAnotherRange) => "another range",
                 _ => "something else",
             }
         };

@@ -25,7 +25,7 @@ use super::job::{BeginJob, KeepJob, PublishJob};
 use super::journal::Record;
 use super::line::Flow;
 use super::restart::Restart;
-use super::resume::{Found, FoundJournal, Target};
+use super::resume::{Found, FoundJournal, TargetState};
 use super::step::{Finish, Step, Verified};
 
 impl Download {
@@ -33,7 +33,7 @@ impl Download {
     pub(super) fn leaves_no_trace(found: &Found) -> bool {
         matches!(found.journal, FoundJournal::Absent)
             && found.main.is_none_or(|main| main.len == 0)
-            && found.target == Target::Absent
+            && found.target == TargetState::Absent
     }
 
     /// Begins the generation of the waiting reply on the short way, when it is small and whole.

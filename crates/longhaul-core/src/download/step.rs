@@ -18,7 +18,7 @@
 use super::held::Slot;
 use super::journal::Record;
 use super::restart::Restart;
-use super::resume::{Found, Refusal};
+use super::resume::{Found, TargetRefusal};
 use crate::conditions::Conditions;
 use crate::digest::{Digest, DigestKind};
 use crate::identity::Validator;
@@ -408,7 +408,7 @@ pub enum Failure {
         during: &'static str,
     },
     /// A target or partial that is not ours to touch.
-    Refused(Refusal),
+    Refused(TargetRefusal),
     /// The network gave up.
     GaveUp(Trouble),
     /// HTML in place of the object: a portal or a login page.

@@ -2,7 +2,7 @@
 //!
 //! [`ReplyFacts::parse`] turns a status and raw headers into facts (hostile until checked: what cannot be parsed is
 //! kept apart from what is absent); [`judge`] holds them against what was asked and what is known and gives a
-//! [`Verdict`]. A reply is judged before a byte of it is written.
+//! [`ReplyVerdict`]. A reply is judged before a byte of it is written.
 //!
 //! Sources: RFC 9110 (HTTP semantics: 8.4, 8.6, 8.8, 13, 14, 15), RFC 9530 (`Repr-Digest`), OSS and S3 documentation
 //! for `x-oss-hash-crc64ecma`, `x-amz-checksum-*`, `x-oss-version-id`, `x-amz-version-id`.
@@ -85,7 +85,7 @@ pub enum Framing {
 
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
+pub struct RangeRequest {
     /// The first byte wanted.
     pub start: u64,
     /// One past the last byte wanted, when bounded.
@@ -133,7 +133,7 @@ pub enum Suspicion {
 
 /// May the reply be used, and how?
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
+pub enum ReplyVerdict {
     /// Its bytes are of `identity`. The body starts at `body_start`; `body_end` is where it should end, if known.
     Use {
         /// The identity, length included when known.
@@ -180,31 +180,31 @@ pub enum Verdict {
 }
 
 /// Holds a reply against what was asked and what is recorded.
-pub fn judge(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdict {
+pub fn judge(asked: RangeRequest, recorded: Option<&Identity>, facts: &ReplyFacts) -> ReplyVerdict {
     match facts.status {
-        200 | 206 if facts.misframed => Verdict::Suspect(Suspicion::BadFraming),
+        200 | 206 if facts.misframed => ReplyVerdict::Suspect(Suspicion::BadFraming),
         200 => whole(asked, recorded, facts),
         206 => partial(asked, recorded, facts),
         416 if asked.ranged => unsatisfied(asked, recorded, facts),
-        412 if asked.conditional => Verdict::Changed,
-        412 => Verdict::Suspect(Suspicion::BadPrecondition),
-        404 | 410 => Verdict::NotFound(facts.status),
-        401 | 403 | 407 => Verdict::Denied(facts.status),
-        400 if facts.expired => Verdict::Denied(facts.status),
-        501 | 505 => Verdict::Refused(facts.status),
+        412 if asked.conditional => ReplyVerdict::Changed,
+        412 => ReplyVerdict::Suspect(Suspicion::BadPrecondition),
+        404 | 410 => ReplyVerdict::NotFound(facts.status),
+        401 | 403 | 407 => ReplyVerdict::Denied(facts.status),
+        400 if facts.expired => ReplyVerdict::Denied(facts.status),
+        501 | 505 => ReplyVerdict::Refused(facts.status),
         // A network that wants a login (RFC 6585, 6).
-        511 => Verdict::Suspect(Suspicion::Html),
+        511 => ReplyVerdict::Suspect(Suspicion::Html),
         // 202: being prepared, as when an archive is brought back (RFC 9110, 15.3.3): the object comes later.
         202 | 408 | 425 | 429 | 500..=599 => {
-            Verdict::Busy { status: facts.status, retry_after_ms: facts.retry_after_ms }
+            ReplyVerdict::Busy { status: facts.status, retry_after_ms: facts.retry_after_ms }
         }
         // 421: the connection was of another host (RFC 9110, 15.5.20); a suspect reply is asked again on a new one.
-        100..=399 | 421 => Verdict::Suspect(Suspicion::OddStatus(facts.status)),
-        status => Verdict::Refused(status),
+        100..=399 | 421 => ReplyVerdict::Suspect(Suspicion::OddStatus(facts.status)),
+        status => ReplyVerdict::Refused(status),
     }
 }
 
-fn whole(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdict {
+fn whole(asked: RangeRequest, recorded: Option<&Identity>, facts: &ReplyFacts) -> ReplyVerdict {
     let length = match facts.framing {
         Framing::Length(length) => Some(length),
         Framing::Marked | Framing::Close => None,
@@ -215,31 +215,31 @@ fn whole(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdi
         ContentRange::Bytes { start: 0, end, total: Some(total) }
             if end == total && length.is_none_or(|length| length == total) => {}
         ContentRange::Malformed if !asked.ranged => {}
-        _ if asked.ranged => return Verdict::AskWhole,
-        _ => return Verdict::Suspect(Suspicion::BadContentRange),
+        _ if asked.ranged => return ReplyVerdict::AskWhole,
+        _ => return ReplyVerdict::Suspect(Suspicion::BadContentRange),
     }
     let identity = Identity { length, html: facts.html, ..facts.identity.clone() };
     let mut likeness = recorded.map_or(Likeness::Unknown, |r| r.compare(&identity));
     if let Some(recorded) = recorded {
         if facts.html && !recorded.html && likeness != Likeness::Same {
-            return Verdict::Suspect(Suspicion::Html);
+            return ReplyVerdict::Suspect(Suspicion::Html);
         }
         let emptied = length == Some(0) && recorded.length != Some(0);
         let other_length = Identity { length: None, ..identity.clone() };
         if emptied && (!identity.is_strong() || recorded.compare(&other_length) == Likeness::Same) {
-            return Verdict::Suspect(Suspicion::Empty);
+            return ReplyVerdict::Suspect(Suspicion::Empty);
         }
         if identity.encoding != recorded.encoding {
             if recorded.is_strong() && !differs_but_for_encoding(recorded, &identity) {
-                return Verdict::Suspect(Suspicion::Encoded);
+                return ReplyVerdict::Suspect(Suspicion::Encoded);
             }
             likeness = Likeness::Different;
         }
     }
     if length == Some(0) {
-        return Verdict::Empty { identity };
+        return ReplyVerdict::Empty { identity };
     }
-    Verdict::Use { identity, likeness, body_start: 0, body_end: length, skip: 0, whole: true }
+    ReplyVerdict::Use { identity, likeness, body_start: 0, body_end: length, skip: 0, whole: true }
 }
 
 /// Whether something other than the encoding, and the length and digests that go with it, says that the object is another one. A
@@ -251,17 +251,17 @@ pub(crate) fn differs_but_for_encoding(recorded: &Identity, identity: &Identity)
     recorded.compare(&alike) == Likeness::Different
 }
 
-fn partial(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdict {
+fn partial(asked: RangeRequest, recorded: Option<&Identity>, facts: &ReplyFacts) -> ReplyVerdict {
     if !asked.ranged {
-        return Verdict::Suspect(Suspicion::UnaskedRange);
+        return ReplyVerdict::Suspect(Suspicion::UnaskedRange);
     }
     let ContentRange::Bytes { start, end, total } = facts.content_range else {
-        return Verdict::Suspect(Suspicion::BadContentRange);
+        return ReplyVerdict::Suspect(Suspicion::BadContentRange);
     };
     if let Framing::Length(length) = facts.framing
         && length != end - start
     {
-        return Verdict::Suspect(Suspicion::LengthContradiction);
+        return ReplyVerdict::Suspect(Suspicion::LengthContradiction);
     }
     let identity = Identity { length: total, html: facts.html, ..facts.identity.clone() };
     let likeness = recorded.map_or(Likeness::Unknown, |r| r.compare(&identity));
@@ -269,48 +269,48 @@ fn partial(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Ver
         && identity.encoding != recorded.encoding
         && !differs_but_for_encoding(recorded, &identity)
     {
-        return Verdict::Suspect(Suspicion::Encoded);
+        return ReplyVerdict::Suspect(Suspicion::Encoded);
     }
     if likeness == Likeness::Different {
-        return Verdict::Changed;
+        return ReplyVerdict::Changed;
     }
     if facts.identity.encoding.is_some() && !matches!(facts.framing, Framing::Length(_)) {
         // Encoded on the way, as some servers do with every range by itself: Content-Range counts other bytes than those
         // that come. A stored encoding has a length.
-        return Verdict::AskWhole;
+        return ReplyVerdict::AskWhole;
     }
     if start > asked.start {
-        return Verdict::Suspect(Suspicion::StartsLate);
+        return ReplyVerdict::Suspect(Suspicion::StartsLate);
     }
     if end <= asked.start {
-        return Verdict::Suspect(Suspicion::BadContentRange);
+        return ReplyVerdict::Suspect(Suspicion::BadContentRange);
     }
     match recorded {
         Some(recorded) => {
             if facts.html && !recorded.html && likeness != Likeness::Same {
-                return Verdict::Suspect(Suspicion::Html);
+                return ReplyVerdict::Suspect(Suspicion::Html);
             }
             match (total, recorded.length) {
-                (None, None) => return Verdict::AskWhole,
+                (None, None) => return ReplyVerdict::AskWhole,
                 // Under the same strong validator that is nonsense; without one it is another object.
                 (None, Some(length)) if end > length && likeness == Likeness::Same => {
-                    return Verdict::Suspect(Suspicion::BadContentRange);
+                    return ReplyVerdict::Suspect(Suspicion::BadContentRange);
                 }
-                (None, Some(length)) if end > length => return Verdict::Changed,
+                (None, Some(length)) if end > length => return ReplyVerdict::Changed,
                 _ => {}
             }
         }
         // A first 206 must say how long the object is, or ranges of it cannot be held together.
-        None if total.is_none() => return Verdict::AskWhole,
+        None if total.is_none() => return ReplyVerdict::AskWhole,
         None => {}
     }
-    Verdict::Use { identity, likeness, body_start: start, body_end: Some(end), skip: 0, whole: false }
+    ReplyVerdict::Use { identity, likeness, body_start: start, body_end: Some(end), skip: 0, whole: false }
 }
 
-fn unsatisfied(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) -> Verdict {
+fn unsatisfied(asked: RangeRequest, recorded: Option<&Identity>, facts: &ReplyFacts) -> ReplyVerdict {
     let ContentRange::Unsatisfied { total } = facts.content_range else {
         // Some servers leave the header out (Apache, lighttpd): ask without Range and see.
-        return Verdict::AskWhole;
+        return ReplyVerdict::AskWhole;
     };
     let known = recorded.and_then(|r| r.length);
     // Type, encoding and digests are those of the error page, not of the object.
@@ -318,20 +318,20 @@ fn unsatisfied(asked: Asked, recorded: Option<&Identity>, facts: &ReplyFacts) ->
     let identity =
         Identity { length: Some(total), html: false, encoding, digests: Vec::new(), ..facts.identity.clone() };
     if recorded.is_some_and(|r| r.compare(&identity) == Likeness::Different) {
-        return Verdict::Changed;
+        return ReplyVerdict::Changed;
     }
     if total == 0 && asked.start == 0 {
         return match known {
-            None | Some(0) => Verdict::Empty { identity },
-            Some(_) => Verdict::Changed,
+            None | Some(0) => ReplyVerdict::Empty { identity },
+            Some(_) => ReplyVerdict::Changed,
         };
     }
     if asked.start < total {
-        return Verdict::Suspect(Suspicion::BadUnsatisfied);
+        return ReplyVerdict::Suspect(Suspicion::BadUnsatisfied);
     }
     match known {
-        Some(known) if known != total => Verdict::Changed,
-        Some(_) => Verdict::Suspect(Suspicion::BadUnsatisfied),
-        None => Verdict::EndsAt(total),
+        Some(known) if known != total => ReplyVerdict::Changed,
+        Some(_) => ReplyVerdict::Suspect(Suspicion::BadUnsatisfied),
+        None => ReplyVerdict::EndsAt(total),
     }
 }

@@ -35,7 +35,7 @@ impl ReplyFacts {
         now_unix_s: i64,
         error_body: Option<&[u8]>,
     ) -> ReplyFacts {
-        let mut head = Head::default();
+        let mut head = HeadFields::default();
         for (name, value) in headers {
             head.take(name, value);
         }
@@ -104,7 +104,7 @@ impl Repeated {
 
 /// The fields that matter, as they came.
 #[derive(Default)]
-struct Head {
+struct HeadFields {
     content_range: Repeated,
     content_length: Repeated,
     transfer_encoding: Vec<String>,
@@ -136,7 +136,7 @@ struct Declared {
     fields: Vec<(Digest, String)>,
 }
 
-impl Head {
+impl HeadFields {
     fn take(&mut self, name: &str, value: &[u8]) {
         let value = value.trim_ascii();
         match name {

@@ -4,18 +4,18 @@
 //! of the file. What differs: a server must serve ranges (a 200 does not help), every piece must lie in the object,
 //! and a digest that the source declares is of the object, so it cannot vouch for a part of it.
 
-use super::{Asked, ContentRange, ReplyFacts, Suspicion, Verdict, judge};
+use super::{ContentRange, RangeRequest, ReplyFacts, ReplyVerdict, Suspicion, judge};
 use crate::identity::{Identity, Likeness};
-use crate::window::{Pieces, Unresolved};
+use crate::window::{Pieces, WindowUnresolved};
 
 /// Holds a reply against what was asked and what is recorded, both in offsets of the file; so is the verdict. `resolve`
 /// gives the pieces in an object of a length ([`Window::resolve`](crate::window::Window::resolve)).
 pub fn judge_part(
-    resolve: impl Fn(Option<u64>) -> Result<Pieces, Unresolved>,
-    asked: Asked,
+    resolve: impl Fn(Option<u64>) -> Result<Pieces, WindowUnresolved>,
+    asked: RangeRequest,
     recorded: Option<&Identity>,
     facts: &ReplyFacts,
-) -> Verdict {
+) -> ReplyVerdict {
     // What is recorded, of the object.
     let object = recorded.map(|r| Identity { length: r.of, of: None, ..r.clone() });
     match facts.status {
@@ -27,50 +27,54 @@ pub fn judge_part(
 }
 
 fn unranged(
-    resolve: impl Fn(Option<u64>) -> Result<Pieces, Unresolved>,
-    asked: Asked,
+    resolve: impl Fn(Option<u64>) -> Result<Pieces, WindowUnresolved>,
+    asked: RangeRequest,
     object: Option<&Identity>,
     facts: &ReplyFacts,
-) -> Verdict {
+) -> ReplyVerdict {
     match judge(asked, object, facts) {
         // What a condition in `If-Range` brings when it does not hold: asked without one, the server may serve ranges.
-        Verdict::Use { likeness: Likeness::Different, .. } => Verdict::Changed,
-        Verdict::Use { .. } | Verdict::AskWhole => Verdict::Suspect(Suspicion::RangeIgnored),
-        Verdict::Empty { identity } => empty(resolve, identity),
+        ReplyVerdict::Use { likeness: Likeness::Different, .. } => ReplyVerdict::Changed,
+        ReplyVerdict::Use { .. } | ReplyVerdict::AskWhole => ReplyVerdict::Suspect(Suspicion::RangeIgnored),
+        ReplyVerdict::Empty { identity } => empty(resolve, identity),
         verdict => verdict,
     }
 }
 
 /// An object without bytes: its last bytes are none, and others it does not have.
-fn empty(resolve: impl Fn(Option<u64>) -> Result<Pieces, Unresolved>, identity: Identity) -> Verdict {
+fn empty(resolve: impl Fn(Option<u64>) -> Result<Pieces, WindowUnresolved>, identity: Identity) -> ReplyVerdict {
     match resolve(Some(0)) {
-        Ok(_) => Verdict::Empty { identity: Identity { of: Some(0), ..identity } },
-        Err(_) => Verdict::Outside(Some(0)),
+        Ok(_) => ReplyVerdict::Empty { identity: Identity { of: Some(0), ..identity } },
+        Err(_) => ReplyVerdict::Outside(Some(0)),
     }
 }
 
 fn partial(
-    resolve: impl Fn(Option<u64>) -> Result<Pieces, Unresolved>,
-    asked: Asked,
+    resolve: impl Fn(Option<u64>) -> Result<Pieces, WindowUnresolved>,
+    asked: RangeRequest,
     mut object: Option<Identity>,
     facts: &ReplyFacts,
-) -> Verdict {
+) -> ReplyVerdict {
     let ContentRange::Bytes { start, end, total } = facts.content_range else {
-        return Verdict::Suspect(Suspicion::BadContentRange);
+        return ReplyVerdict::Suspect(Suspicion::BadContentRange);
     };
     let length = object.as_ref().map_or(total, |object| object.length);
     let pieces = match resolve(length) {
         Ok(pieces) => pieces,
-        Err(Unresolved::Outside) => return Verdict::Outside(length),
-        Err(Unresolved::LengthUntold) => return Verdict::Suspect(Suspicion::LengthUntold),
-        Err(Unresolved::TooLong) => return Verdict::Suspect(Suspicion::BadContentRange),
+        Err(WindowUnresolved::Outside) => return ReplyVerdict::Outside(length),
+        Err(WindowUnresolved::LengthUntold) => return ReplyVerdict::Suspect(Suspicion::LengthUntold),
+        Err(WindowUnresolved::TooLong) => return ReplyVerdict::Suspect(Suspicion::BadContentRange),
     };
     let Some(piece) = pieces.at(asked.start) else {
         // What is known has no byte there, and this has.
-        return if object.is_some() { Verdict::Changed } else { Verdict::Suspect(Suspicion::BadContentRange) };
+        return if object.is_some() {
+            ReplyVerdict::Changed
+        } else {
+            ReplyVerdict::Suspect(Suspicion::BadContentRange)
+        };
     };
     if object.is_none() && total.is_none() && end < pieces.object_end() {
-        return Verdict::Suspect(Suspicion::LengthUntold); // perhaps the object ends before a piece does
+        return ReplyVerdict::Suspect(Suspicion::LengthUntold); // perhaps the object ends before a piece does
     }
     // Where no reply tells the length, the pieces are known all the same: no offset is derived from it.
     let mut facts = facts.clone();
@@ -80,45 +84,52 @@ fn partial(
         facts.content_range = ContentRange::Bytes { start, end, total: Some(u64::MAX) };
     }
     let from = piece.in_object(asked.start);
-    match judge(Asked { start: from, ..asked }, object.as_ref(), &facts) {
-        Verdict::Use { mut identity, likeness, body_start, body_end, whole, .. } => {
+    match judge(RangeRequest { start: from, ..asked }, object.as_ref(), &facts) {
+        ReplyVerdict::Use { mut identity, likeness, body_start, body_end, whole, .. } => {
             identity.of = total.or(length);
             identity.length = Some(pieces.len());
             if !pieces.are_all_of(identity.of) {
                 identity.digests.clear();
             }
             let to = body_end.map(|end| asked.start + end.min(piece.object.end).saturating_sub(from));
-            Verdict::Use { identity, likeness, body_start: asked.start, body_end: to, skip: from - body_start, whole }
+            ReplyVerdict::Use {
+                identity,
+                likeness,
+                body_start: asked.start,
+                body_end: to,
+                skip: from - body_start,
+                whole,
+            }
         }
-        Verdict::AskWhole => Verdict::Suspect(Suspicion::Encoded), // encoded on the way
+        ReplyVerdict::AskWhole => ReplyVerdict::Suspect(Suspicion::Encoded), // encoded on the way
         verdict => verdict,
     }
 }
 
 fn unsatisfied(
-    resolve: impl Fn(Option<u64>) -> Result<Pieces, Unresolved>,
-    asked: Asked,
+    resolve: impl Fn(Option<u64>) -> Result<Pieces, WindowUnresolved>,
+    asked: RangeRequest,
     object: Option<&Identity>,
     facts: &ReplyFacts,
-) -> Verdict {
+) -> ReplyVerdict {
     let Some(object) = object else {
         let ContentRange::Unsatisfied { total } = facts.content_range else {
-            return Verdict::Outside(None); // some servers leave the header out (Apache, lighttpd)
+            return ReplyVerdict::Outside(None); // some servers leave the header out (Apache, lighttpd)
         };
         return match resolve(Some(total)) {
-            Ok(_) if total == 0 => match judge(Asked { start: 0, ..asked }, None, facts) {
-                Verdict::Empty { identity } => empty(resolve, identity),
+            Ok(_) if total == 0 => match judge(RangeRequest { start: 0, ..asked }, None, facts) {
+                ReplyVerdict::Empty { identity } => empty(resolve, identity),
                 verdict => verdict,
             },
-            Ok(_) | Err(Unresolved::TooLong) => Verdict::Suspect(Suspicion::BadUnsatisfied),
-            Err(_) => Verdict::Outside(Some(total)),
+            Ok(_) | Err(WindowUnresolved::TooLong) => ReplyVerdict::Suspect(Suspicion::BadUnsatisfied),
+            Err(_) => ReplyVerdict::Outside(Some(total)),
         };
     };
     let from = resolve(object.length).ok().and_then(|pieces| Some(pieces.at(asked.start)?.in_object(asked.start)));
-    match judge(Asked { start: from.unwrap_or(0), ..asked }, Some(object), facts) {
-        Verdict::Empty { identity } if object.length == Some(0) => empty(resolve, identity),
+    match judge(RangeRequest { start: from.unwrap_or(0), ..asked }, Some(object), facts) {
+        ReplyVerdict::Empty { identity } if object.length == Some(0) => empty(resolve, identity),
         // It was inside when the length was told: asked without a condition, the server says what there is now.
-        Verdict::AskWhole | Verdict::EndsAt(_) | Verdict::Empty { .. } => Verdict::Changed,
+        ReplyVerdict::AskWhole | ReplyVerdict::EndsAt(_) | ReplyVerdict::Empty { .. } => ReplyVerdict::Changed,
         verdict => verdict,
     }
 }

@@ -12,7 +12,7 @@
 //! interrupted begins with one part, even to a host that took more: otherwise interruptions in short order would cost
 //! the same parts for ever.
 
-use crate::pace::{Connections, Pace, Seen};
+use crate::pace::{ConnectionPace, ConnectionPlan, PaceSample};
 use crate::words::Millis;
 
 /// An interruption costs at most what is sent in this time, and half of that on average.
@@ -33,7 +33,7 @@ const RESTS_MAX: u32 = 64;
 pub(super) struct Ramp {
     most: u32,
     /// How many the store serves, once it has refused one more.
-    served: Pace,
+    served: ConnectionPace,
     /// Bytes per second that this host acknowledged of an earlier upload.
     known: Option<u64>,
     part_len: u64,
@@ -72,7 +72,7 @@ impl Ramp {
     pub(super) fn new(most: u32, served: Option<u32>, known: Option<u64>) -> Self {
         Self {
             most: most.max(1),
-            served: Pace::new(Connections::Fixed(most), served),
+            served: ConnectionPace::new(ConnectionPlan::Fixed(most), served),
             known,
             part_len: 1,
             wanted: 1,
@@ -128,7 +128,7 @@ impl Ramp {
     /// Time has passed: may one more than the store served be tried?
     pub(super) fn look(&mut self, now: Millis, in_flight: u32, flowing: u32) {
         let (received, missing, latency_ms) = (0, 0, 0); // the number that is served does not follow the goodput
-        self.served.look(now, Seen { received, missing, in_flight, flowing, throttled: false, latency_ms });
+        self.served.look(now, PaceSample { received, missing, in_flight, flowing, throttled: false, latency_ms });
     }
 
     /// A part of so many bytes was acknowledged.

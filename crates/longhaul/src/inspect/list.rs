@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use longhaul_core::download::resume::{Target, Verdict};
+use longhaul_core::download::resume::{StartVerdict, TargetState};
 use longhaul_core::upload::journal::Recovered;
 
 use crate::client::Client;
@@ -238,7 +238,7 @@ fn as_noted(note: TransferNote, path: PathBuf) -> TransferInfo {
 
 fn hold_against(info: &mut TransferInfo, site: &NamedTarget, looked: &TargetSnapshot) {
     if looked.is_bare() {
-        let finished = matches!(looked.target, Target::File { finished: Some(_), .. })
+        let finished = matches!(looked.target, TargetState::File { finished: Some(_), .. })
             && looked.receipt.as_ref().is_some_and(|r| r.source == info.source && range_text(&r.range) == info.range);
         info.state = if finished { TransferState::Done } else { TransferState::Gone };
         return;
@@ -250,7 +250,7 @@ fn hold_against(info: &mut TransferInfo, site: &NamedTarget, looked: &TargetSnap
         noted => noted,
     };
     let (verdict, _) = looked.judge();
-    if let Verdict::Continue { current, .. } | Verdict::FinishPublish { current, .. } = verdict {
+    if let StartVerdict::Continue { current, .. } | StartVerdict::FinishPublish { current, .. } = verdict {
         info.held = current.held.total() + super::show::hinted(&current).iter().map(|r| r.end - r.start).sum::<u64>();
         info.total = current.begin.identity.length;
     }

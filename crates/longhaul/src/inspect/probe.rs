@@ -12,7 +12,7 @@ use std::time::Duration;
 use longhaul_core::download::step::{Fetch, Trouble};
 use longhaul_core::identity::{Identity, Likeness, Validator};
 use longhaul_core::names;
-use longhaul_core::reply::{Asked, Framing, Verdict, judge};
+use longhaul_core::reply::{Framing, RangeRequest, ReplyVerdict, judge};
 use longhaul_core::words::NetFault;
 
 use super::{ObjectIdentity, joinable};
@@ -204,8 +204,10 @@ impl Asking {
             };
             let (reply, verdict) = self.ask(fetch, None).await.map_err(|f| self.unreachable(f))?;
             match verdict {
-                Verdict::Use { identity, .. } | Verdict::Empty { identity } => return Ok((reply, identity, !ranged)),
-                Verdict::AskWhole if ranged => ranged = false,
+                ReplyVerdict::Use { identity, .. } | ReplyVerdict::Empty { identity } => {
+                    return Ok((reply, identity, !ranged));
+                }
+                ReplyVerdict::AskWhole if ranged => ranged = false,
                 verdict => return Err(self.refused(verdict, reply.facts.status)),
             }
         }
@@ -232,7 +234,7 @@ impl Asking {
         let asked_with = right.as_ref().map(condition_name);
         let conditional = asked_with.is_some_and(|name| name.is_some());
         let let_through = match self.ask(byte(right.clone()), Some(identity)).await {
-            Ok((_, Verdict::Use { whole, likeness, .. })) => {
+            Ok((_, ReplyVerdict::Use { whole, likeness, .. })) => {
                 manners.honours_ranges = !whole;
                 if right.is_some() && likeness != Likeness::Same {
                     manners.problems.push("a later reply lacks the validator that the first one had".into());
@@ -244,13 +246,17 @@ impl Asking {
                 false
             }
             Ok((reply, verdict)) => {
-                manners.honours_ranges &= !matches!(verdict, Verdict::AskWhole);
+                manners.honours_ranges &= !matches!(verdict, ReplyVerdict::AskWhole);
                 let status = reply.facts.status;
                 manners.problems.push(match verdict {
-                    Verdict::Changed => "two replies show different versions of the object: it changes just now, or \
+                    ReplyVerdict::Changed => {
+                        "two replies show different versions of the object: it changes just now, or \
                                          several servers answer for it and differ"
-                        .to_owned(),
-                    Verdict::Suspect(why) => format!("a request for one byte: {}", trouble_text(&Trouble::Reply(why))),
+                            .to_owned()
+                    }
+                    ReplyVerdict::Suspect(why) => {
+                        format!("a request for one byte: {}", trouble_text(&Trouble::Reply(why)))
+                    }
                     _ => format!("a request for one byte was answered with status {status}"),
                 });
                 return manners;
@@ -276,9 +282,13 @@ impl Asking {
         manners
     }
 
-    async fn ask(&self, fetch: Fetch, recorded: Option<&Identity>) -> Result<(Reply, Verdict), NetFailure> {
-        let asked =
-            Asked { start: fetch.start, end: fetch.end, ranged: fetch.ranged, conditional: fetch.condition.is_some() };
+    async fn ask(&self, fetch: Fetch, recorded: Option<&Identity>) -> Result<(Reply, ReplyVerdict), NetFailure> {
+        let asked = RangeRequest {
+            start: fetch.start,
+            end: fetch.end,
+            ranged: fetch.ranged,
+            conditional: fetch.condition.is_some(),
+        };
         let reply = StallWatch::new(0, PATIENCE).guard(self.origin.open(&fetch)).await;
         let stalled = |_| NetFailure {
             fault: NetFault::Stalled,
@@ -299,26 +309,26 @@ impl Asking {
         self.error(kind, disposition, &format!("{why} ({})", failure.detail))
     }
 
-    fn refused(&self, verdict: Verdict, status: u16) -> Error {
+    fn refused(&self, verdict: ReplyVerdict, status: u16) -> Error {
         use Disposition::{Permanent, Temporary};
         let error = match verdict {
-            Verdict::NotFound(_) => {
+            ReplyVerdict::NotFound(_) => {
                 let text = format!("not found (status {status})");
                 self.error(ErrorKind::NotFound, Permanent, &text).advise(Advice::CheckAddress)
             }
-            Verdict::Denied(_) if self.signed => {
+            ReplyVerdict::Denied(_) if self.signed => {
                 let text = format!("the signed link is not accepted (status {status})");
                 self.error(ErrorKind::NeedsLink, Permanent, &text).advise(Advice::FreshLink)
             }
-            Verdict::Denied(_) => {
+            ReplyVerdict::Denied(_) => {
                 let text = format!("access denied (status {status})");
                 self.error(ErrorKind::Denied, Permanent, &text).advise(Advice::GiveCredentials)
             }
-            Verdict::Busy { .. } => {
+            ReplyVerdict::Busy { .. } => {
                 let text = format!("the server is busy (status {status})");
                 self.error(ErrorKind::Network, Temporary, &text).advise(Advice::TryLater)
             }
-            Verdict::Suspect(why) => {
+            ReplyVerdict::Suspect(why) => {
                 let why = trouble_text(&Trouble::Reply(why));
                 self.error(ErrorKind::Refused, Permanent, &format!("the reply cannot be used: {why}"))
             }

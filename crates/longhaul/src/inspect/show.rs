@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use longhaul_core::download::restart::Restart;
-use longhaul_core::download::resume::{FoundJournal, Generation, Refusal, Target, Verdict};
+use longhaul_core::download::resume::{FoundJournal, Generation, StartVerdict, TargetRefusal, TargetState};
 use longhaul_core::download::step::Failure;
 
 use super::{ObjectIdentity, joinable, unix_time};
@@ -243,19 +243,19 @@ impl Client {
             None => NamedTarget::of(what)?,
         };
         let looked = TargetSnapshot::at(&site, state)?;
-        if looked.is_bare() && !matches!(looked.target, Target::File { finished: Some(_), .. }) {
+        if looked.is_bare() && !matches!(looked.target, TargetState::File { finished: Some(_), .. }) {
             return Err(not_found(
                 &site.path,
                 match (&looked.target, &looked.receipt) {
-                    (Target::Absent, None) => "there is no such file and no unfinished transfer of it",
-                    (Target::Absent, Some(_)) => "it was finished, and is gone since",
+                    (TargetState::Absent, None) => "there is no such file and no unfinished transfer of it",
+                    (TargetState::Absent, Some(_)) => "it was finished, and is gone since",
                     (_, Some(_)) => "it was changed since it was finished; verify says where",
                     (_, None) => "it is not the outcome of a known transfer, and there is no unfinished one of it",
                 },
             ));
         }
         let (verdict, refusal) = looked.judge();
-        if let (Verdict::Finished(_), Some(receipt)) = (&verdict, &looked.receipt) {
+        if let (StartVerdict::Finished(_), Some(receipt)) = (&verdict, &looked.receipt) {
             return Ok(Inspection::Finished(Box::new(finished(receipt, &site, &looked))));
         }
         Ok(Inspection::Unfinished(Box::new(unfinished(&site, &looked, verdict, refusal))))
@@ -281,7 +281,12 @@ fn finished(receipt: &ReceiptFile, site: &NamedTarget, looked: &TargetSnapshot) 
     }
 }
 
-fn unfinished(site: &NamedTarget, looked: &TargetSnapshot, verdict: Verdict, refusal: Option<Refusal>) -> Unfinished {
+fn unfinished(
+    site: &NamedTarget,
+    looked: &TargetSnapshot,
+    verdict: StartVerdict,
+    refusal: Option<TargetRefusal>,
+) -> Unfinished {
     let recovered = match &looked.journal {
         FoundJournal::Read(recovered) => Some(recovered),
         _ => None,
@@ -324,7 +329,7 @@ fn unfinished(site: &NamedTarget, looked: &TargetSnapshot, verdict: Verdict, ref
         holder: looked.main.and_then(|e| platform::lock_holder(e.device, e.facts.inode)),
     };
     match verdict {
-        Verdict::Continue { current, old, promote, gone: _ } => {
+        StartVerdict::Continue { current, old, promote, gone: _ } => {
             out.next_start = NextStart::Continues;
             out.promotion_pending = promote;
             out.old = old.map(|old| KeptGeneration {
@@ -335,17 +340,17 @@ fn unfinished(site: &NamedTarget, looked: &TargetSnapshot, verdict: Verdict, ref
             out.describe(&current);
             out.fetch = to_fetch(&current, &out);
         }
-        Verdict::FinishPublish { current, .. } => {
+        StartVerdict::FinishPublish { current, .. } => {
             out.next_start = NextStart::FinishesPublishing;
             out.describe(&current);
             out.reread = 0; // a whole file is not read again once it was renamed
         }
-        Verdict::Fresh(reason) => {
+        StartVerdict::Fresh(reason) => {
             out.next_start = NextStart::StartsOver(reason);
             out.fetch = vec![FetchRange { start: 0, end: None, reason: FetchReason::StartsOver }];
         }
         // The first verdict was no refusal (or is told below), and a finished file was told already.
-        Verdict::Refuse(_) | Verdict::Finished(_) => {}
+        StartVerdict::Refuse(_) | StartVerdict::Finished(_) => {}
     }
     if let Some(refusal) = refusal {
         let object = out.source.as_deref().unwrap_or("this source");

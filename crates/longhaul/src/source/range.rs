@@ -5,7 +5,7 @@ use std::ops::{Range, RangeFrom};
 use std::str::FromStr;
 
 use longhaul_core::ranges;
-use longhaul_core::window::{Part, Window};
+use longhaul_core::window::{Window, WindowPart};
 
 use crate::error::Error;
 
@@ -39,7 +39,7 @@ impl TryFrom<Range<u64>> for ByteRange {
     /// # Errors
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a range of no bytes, and for offsets of 2^53 or above.
     fn try_from(range: Range<u64>) -> Result<Self, Error> {
-        let part = (range.start < range.end).then(|| Part::Span(ranges::Range::new(range.start, range.end)));
+        let part = (range.start < range.end).then(|| WindowPart::Span(ranges::Range::new(range.start, range.end)));
         Self::of(part)
     }
 }
@@ -50,12 +50,12 @@ impl TryFrom<RangeFrom<u64>> for ByteRange {
     /// # Errors
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for an offset of 2^53 or above.
     fn try_from(range: RangeFrom<u64>) -> Result<Self, Error> {
-        Self::of(Some(Part::From(range.start)))
+        Self::of(Some(WindowPart::From(range.start)))
     }
 }
 
 impl ByteRange {
-    fn of(part: Option<Part>) -> Result<Self, Error> {
+    fn of(part: Option<WindowPart>) -> Result<Self, Error> {
         let window = part.and_then(|part| Window::new(vec![part]));
         window
             .map(Self)

@@ -4,7 +4,7 @@
 use longhaul_core::download::Download;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{self, Record, Recovered};
-use longhaul_core::download::resume::{Fit, Found, FoundJournal, Target, fit};
+use longhaul_core::download::resume::{Fit, Found, FoundJournal, TargetState, fit};
 use longhaul_core::download::step::{Heard, Step};
 use longhaul_core::run::{Machine, Ordered};
 use longhaul_core::words::{DiskFault, Extent, FileFacts, Ticket};
@@ -341,13 +341,13 @@ impl World {
             },
         };
         let target = match (self.stand, self.disk.facts(TARGET)) {
-            (Stand::Symlink, _) => Target::Symlink,
-            (Stand::Directory, _) => Target::Directory,
-            (Stand::Free, None) => Target::Absent,
+            (Stand::Symlink, _) => TargetState::Symlink,
+            (Stand::Directory, _) => TargetState::Directory,
+            (Stand::Free, None) => TargetState::Absent,
             (Stand::Free, Some(facts)) => {
                 let finished = self.disk.receipt.as_ref().filter(|r| self.is_of(r, &facts));
                 let finished = finished.map(|r| Box::new(r.identity.clone()));
-                Target::File { facts, finished }
+                TargetState::File { facts, finished }
             }
         };
         if main.is_none() {

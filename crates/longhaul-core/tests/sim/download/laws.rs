@@ -13,7 +13,7 @@ use std::fmt;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{Folded, Record, Recovered};
 use longhaul_core::download::restart::Restart;
-use longhaul_core::download::resume::Refusal;
+use longhaul_core::download::resume::TargetRefusal;
 use longhaul_core::download::step::{Failure, Finish, Heard, Note, Step, Trouble, Verified};
 use longhaul_core::reply::Suspicion;
 use longhaul_core::words::{Extent, Millis, Ticket};
@@ -493,7 +493,7 @@ impl World {
     pub(crate) fn finished(&mut self, finish: &Finish) {
         tell!(self, "the run ends: {finish:?}");
         self.coverage.windows_outside += u64::from(matches!(finish, Finish::Failed(Failure::Outside { .. })));
-        let other_range = Finish::Failed(Failure::Refused(Refusal::PartialOfAnotherRange));
+        let other_range = Finish::Failed(Failure::Refused(TargetRefusal::PartialOfAnotherRange));
         self.coverage.other_ranges += u64::from(*finish == other_range);
         let lost = u64::from((self.witness.heard & !self.witness.on_record).count_ones());
         if *finish == Finish::Paused && lost > 0 {
@@ -543,14 +543,14 @@ impl World {
             Finish::Failed(Failure::Refused(refusal)) => match refusal {
                 // Published, and then another program took the journal that said so.
                 // Or it was of other bytes.
-                Refusal::TargetExists if self.witness.journal_ever_spoiled || self.witness.another_range => {
+                TargetRefusal::TargetExists if self.witness.journal_ever_spoiled || self.witness.another_range => {
                     self.published || self.older != NONE
                 }
-                Refusal::TargetExists => self.older != NONE && !self.overwrite,
-                Refusal::TargetIsSymlink => self.stand == Stand::Symlink && !self.overwrite,
-                Refusal::PartialOfAnotherSource => self.witness.another_source,
-                Refusal::PartialOfAnotherRange => self.witness.another_range,
-                Refusal::TargetIsDirectory => self.stand == Stand::Directory,
+                TargetRefusal::TargetExists => self.older != NONE && !self.overwrite,
+                TargetRefusal::TargetIsSymlink => self.stand == Stand::Symlink && !self.overwrite,
+                TargetRefusal::PartialOfAnotherSource => self.witness.another_source,
+                TargetRefusal::PartialOfAnotherRange => self.witness.another_range,
+                TargetRefusal::TargetIsDirectory => self.stand == Stand::Directory,
                 _ => false,
             },
             Finish::NotModified | Finish::Failed(Failure::Unmet { .. }) => {

@@ -7,7 +7,7 @@
 use longhaul_core::digest::Digest;
 use longhaul_core::download::Config;
 use longhaul_core::download::journal::Record;
-use longhaul_core::download::resume::{Found, FoundJournal, Target};
+use longhaul_core::download::resume::{Found, FoundJournal, TargetState};
 use longhaul_core::download::step::{Fetch, Heard, Step, StreamEnd};
 use longhaul_core::identity::Identity;
 use longhaul_core::reply::{ContentRange, ReplyFacts};
@@ -155,7 +155,7 @@ impl World {
             Sabotage::RangeOfJournalIgnored => recovered.source.window = self.wanted.window(),
             Sabotage::PublishingTrusted => {
                 if let Some(publishing) = recovered.publishing {
-                    found.target = Target::File { facts: publishing.facts, finished: None };
+                    found.target = TargetState::File { facts: publishing.facts, finished: None };
                 }
             }
             Sabotage::ResumeForgets => {

@@ -7,7 +7,7 @@ use super::content::{CAP, Content};
 use crate::rng::Rng;
 
 #[derive(Debug, Clone, Copy)]
-enum Piece {
+enum WindowPiece {
     From(usize),
     /// First and last.
     Span(usize, usize),
@@ -17,7 +17,7 @@ enum Piece {
 /// Pieces of an object, in the order of the file; none: the object.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wanted {
-    pieces: Vec<Piece>,
+    pieces: Vec<WindowPiece>,
 }
 
 impl Wanted {
@@ -32,20 +32,20 @@ impl Wanted {
         for _ in 1..rng.pick(&[1, 1, 2, 2, 3]) {
             let count = rng.between(1, SHORT) as usize;
             pieces.push(match rng.one_in(6) {
-                true => Piece::Last(count),
+                true => WindowPiece::Last(count),
                 false => {
                     let start = start(rng);
-                    Piece::Span(start, start + count - 1)
+                    WindowPiece::Span(start, start + count - 1)
                 }
             });
         }
         let long = CAP as u64 - 2 * SHORT;
         pieces.push(match rng.below(4) {
-            0 => Piece::From(start(rng)),
-            1 => Piece::Last(rng.between(1, long) as usize),
+            0 => WindowPiece::From(start(rng)),
+            1 => WindowPiece::Last(rng.between(1, long) as usize),
             _ => {
                 let start = start(rng);
-                Piece::Span(start, start + rng.below(long) as usize)
+                WindowPiece::Span(start, start + rng.below(long) as usize)
             }
         });
         let at = rng.below(pieces.len() as u64) as usize;
@@ -70,9 +70,9 @@ impl Wanted {
             .pieces
             .iter()
             .map(|piece| match piece {
-                Piece::From(start) => format!("{start}-"),
-                Piece::Span(first, last) => format!("{first}-{last}"),
-                Piece::Last(count) => format!("-{count}"),
+                WindowPiece::From(start) => format!("{start}-"),
+                WindowPiece::Span(first, last) => format!("{first}-{last}"),
+                WindowPiece::Last(count) => format!("-{count}"),
             })
             .collect();
         match Window::parse(&format!("bytes={}", text.join(","))) {
@@ -87,17 +87,17 @@ impl Wanted {
         let Some(first) = self.pieces.first() else { return Window::default() };
         let start = match *first {
             _ if !shifted => 0,
-            Piece::From(start) | Piece::Span(start, _) => start,
-            Piece::Last(count) => len.saturating_sub(count),
+            WindowPiece::From(start) | WindowPiece::Span(start, _) => start,
+            WindowPiece::Last(count) => len.saturating_sub(count),
         };
-        let count = |piece: &Piece| match *piece {
-            Piece::From(_) => None,
-            Piece::Span(first, last) => Some(last + 1 - first),
-            Piece::Last(count) => Some(count),
+        let count = |piece: &WindowPiece| match *piece {
+            WindowPiece::From(_) => None,
+            WindowPiece::Span(first, last) => Some(last + 1 - first),
+            WindowPiece::Last(count) => Some(count),
         };
         let piece = match self.pieces.iter().map(count).sum::<Option<usize>>() {
-            Some(count) => Piece::Span(start, start + count - 1),
-            None => Piece::From(start),
+            Some(count) => WindowPiece::Span(start, start + count - 1),
+            None => WindowPiece::From(start),
         };
         Self { pieces: vec![piece] }.window()
     }
@@ -111,10 +111,10 @@ impl Wanted {
         let mut out = Vec::new();
         for piece in &self.pieces {
             let cut = match *piece {
-                Piece::From(start) => bytes.get(start..).filter(|cut| !cut.is_empty())?,
-                Piece::Span(first, last) if first < bytes.len() => &bytes[first..bytes.len().min(last + 1)],
-                Piece::Span(..) => return None,
-                Piece::Last(count) => &bytes[bytes.len().saturating_sub(count)..],
+                WindowPiece::From(start) => bytes.get(start..).filter(|cut| !cut.is_empty())?,
+                WindowPiece::Span(first, last) if first < bytes.len() => &bytes[first..bytes.len().min(last + 1)],
+                WindowPiece::Span(..) => return None,
+                WindowPiece::Last(count) => &bytes[bytes.len().saturating_sub(count)..],
             };
             out.extend_from_slice(cut);
         }
@@ -131,12 +131,12 @@ impl Wanted {
 fn pieces_are_cut_out_in_order() {
     let content = Content::new(0, 10);
     let b = content.slice();
-    let wanted = |pieces: &[Piece]| Wanted { pieces: pieces.to_vec() }.cut(&content);
+    let wanted = |pieces: &[WindowPiece]| Wanted { pieces: pieces.to_vec() }.cut(&content);
     assert_eq!(wanted(&[]), Some(b.to_vec()));
     assert_eq!(
-        wanted(&[Piece::Span(8, 12), Piece::From(9), Piece::Last(2)]),
+        wanted(&[WindowPiece::Span(8, 12), WindowPiece::From(9), WindowPiece::Last(2)]),
         Some([&b[8..], &b[9..], &b[8..]].concat())
     );
-    assert_eq!(wanted(&[Piece::Last(99)]), Some(b.to_vec()));
-    assert_eq!((wanted(&[Piece::From(10)]), wanted(&[Piece::Span(10, 10)])), (None, None));
+    assert_eq!(wanted(&[WindowPiece::Last(99)]), Some(b.to_vec()));
+    assert_eq!((wanted(&[WindowPiece::From(10)]), wanted(&[WindowPiece::Span(10, 10)])), (None, None));
 }

@@ -7,7 +7,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::download::journal::{self, Record, Source};
 use longhaul_core::download::step::{Finish, Heard, Step};
 use longhaul_core::download::{Config, Download};
-use longhaul_core::pace::Connections;
+use longhaul_core::pace::ConnectionPlan;
 use longhaul_core::retry::RetryPolicy;
 use longhaul_core::run::Machine;
 use longhaul_core::words::{Command, Durability, Millis, OnChange, Ticket};
@@ -337,9 +337,9 @@ impl World {
             named: !rng.one_in(8),
             link_signed: rng.one_in(4),
             connections: if rng.coin() {
-                Connections::Fixed(self.connections)
+                ConnectionPlan::Fixed(self.connections)
             } else {
-                Connections::Auto { start: rng.between(1, 2) as u32, most: self.connections }
+                ConnectionPlan::Auto { start: rng.between(1, 2) as u32, most: self.connections }
             },
             connections_known: rng.one_in(8).then_some(1),
             range_len: rng.pick(&[8, 16, 24]),

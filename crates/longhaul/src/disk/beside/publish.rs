@@ -9,7 +9,7 @@ use super::place::Place;
 use crate::disk::error::{DiskError, Result};
 use crate::disk::folder::{FileStat, Folder};
 use crate::disk::platform;
-use longhaul_core::download::resume::Target;
+use longhaul_core::download::resume::TargetState;
 use longhaul_core::identity::Identity;
 use longhaul_core::words::{DiskFault, FileFacts};
 use rustix::fs::{AtFlags, FileType};
@@ -19,16 +19,16 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// What stands at the target's name. `finished` is asked about a regular file: the identity from a receipt of this
 /// source that fits it, if there is one.
-pub(crate) fn look(place: &Place, finished: impl FnOnce(&FileFacts) -> Option<Identity>) -> Result<Target> {
+pub(crate) fn look(place: &Place, finished: impl FnOnce(&FileFacts) -> Option<Identity>) -> Result<TargetState> {
     Ok(match place.folder.look(place.names.target())? {
-        None => Target::Absent,
+        None => TargetState::Absent,
         Some(entry) => match entry.kind {
             FileType::RegularFile => {
-                Target::File { facts: entry.facts, finished: finished(&entry.facts).map(Box::new) }
+                TargetState::File { facts: entry.facts, finished: finished(&entry.facts).map(Box::new) }
             }
-            FileType::Symlink => Target::Symlink,
-            FileType::Directory => Target::Directory,
-            _ => Target::Other,
+            FileType::Symlink => TargetState::Symlink,
+            FileType::Directory => TargetState::Directory,
+            _ => TargetState::Other,
         },
     })
 }
@@ -152,7 +152,7 @@ mod tests {
         fn publish(&self, replace: bool) -> std::result::Result<(), DiskFault> {
             publish(&self.place, &self.part, replace).map(drop).map_err(|e| e.fault())
         }
-        fn target(&self) -> Target {
+        fn target(&self) -> TargetState {
             look(&self.place, |_| None).unwrap()
         }
     }
@@ -161,15 +161,15 @@ mod tests {
     fn a_free_name_is_taken() {
         for replace in [false, true] {
             let s = stage();
-            assert_eq!(s.target(), Target::Absent);
+            assert_eq!(s.target(), TargetState::Absent);
             s.publish(replace).unwrap();
             assert_eq!(std::fs::read(s.path("x")).unwrap(), b"new");
             assert!(!s.path("x.lhpart").exists());
             let facts = s.part.facts().unwrap();
-            assert_eq!(s.target(), Target::File { facts, finished: None });
+            assert_eq!(s.target(), TargetState::File { facts, finished: None });
             assert!(matches!(
                 look(&s.place, |f| (f.len == 3).then(Default::default)).unwrap(),
-                Target::File { finished: Some(_), .. }
+                TargetState::File { finished: Some(_), .. }
             ));
         }
     }
@@ -190,7 +190,7 @@ mod tests {
             let s = stage();
             std::fs::write(s.path("victim"), b"old").unwrap();
             symlink(points_to, s.path("x")).unwrap();
-            assert_eq!(s.target(), Target::Symlink);
+            assert_eq!(s.target(), TargetState::Symlink);
             assert_eq!(s.publish(false), Err(DiskFault::Exists));
             s.publish(true).unwrap();
             assert!(s.path("x").symlink_metadata().unwrap().is_file());
@@ -203,7 +203,7 @@ mod tests {
     fn a_folder_is_never_replaced() {
         let s = stage();
         std::fs::create_dir(s.path("x")).unwrap();
-        assert_eq!(s.target(), Target::Directory);
+        assert_eq!(s.target(), TargetState::Directory);
         assert_eq!(s.publish(false), Err(DiskFault::Exists));
         assert_eq!(s.publish(true), Err(DiskFault::Exists));
         assert!(s.path("x").is_dir() && s.path("x.lhpart").exists());
@@ -213,7 +213,7 @@ mod tests {
     fn a_socket_is_something_else() {
         let s = stage();
         let _listener = std::os::unix::net::UnixListener::bind(s.path("x")).unwrap();
-        assert_eq!(s.target(), Target::Other);
+        assert_eq!(s.target(), TargetState::Other);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{Record, Source};
-use longhaul_core::download::resume::{Found, FoundJournal, Target};
+use longhaul_core::download::resume::{Found, FoundJournal, TargetState};
 use longhaul_core::download::step::{Heard, Receipt, Step};
 use longhaul_core::identity::Identity;
 use longhaul_core::words::{DiskFault, FileFacts, Ticket};
@@ -112,7 +112,7 @@ struct Beside {
     found: FoundJournal,
     next: Option<PartFile>,
     next_facts: Option<FileFacts>,
-    target: Target,
+    target: TargetState,
 }
 
 impl Desk {
@@ -309,7 +309,7 @@ impl Desk {
         let place = self.arrive(whereabouts)?;
         let target = self.look_at_target(&place)?;
         // A target that rules the transfer out is not worth a lock file beside it.
-        if matches!(target, Target::Directory | Target::Other) {
+        if matches!(target, TargetState::Directory | TargetState::Other) {
             return Ok(Found { journal: FoundJournal::Absent, main: None, next: None, target, free: None });
         }
         let (part, main) = lock::acquire(&place, self.setup.locking)?;
@@ -359,12 +359,12 @@ impl Desk {
     }
 
     /// What stands at the target; an error where that is what another download of the batch saved.
-    fn look_at_target(&self, place: &Place) -> Result<Target, DiskError> {
+    fn look_at_target(&self, place: &Place) -> Result<TargetState, DiskError> {
         let target = publish::look(place, |facts| self.finished(place, facts))?;
-        if !matches!(target, Target::Absent) {
+        if !matches!(target, TargetState::Absent) {
             self.expect_unclaimed(place)?;
         }
-        if let (Some(saved), Target::File { finished: Some(_), .. }) = (&self.setup.saved, &target)
+        if let (Some(saved), TargetState::File { finished: Some(_), .. }) = (&self.setup.saved, &target)
             && let Some(entry) = place.folder.look(place.names.target())?
         {
             saved.add(&entry, &place.whose);

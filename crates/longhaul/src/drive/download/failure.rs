@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use longhaul_core::download::resume::Refusal;
+use longhaul_core::download::resume::TargetRefusal;
 use longhaul_core::download::step::{Failure, Plainer, Trouble};
 use longhaul_core::identity::Identity;
 use longhaul_core::reply::Suspicion;
@@ -232,27 +232,27 @@ fn taken(other: &str, object: &str, target: &str) -> Error {
     error.with("path", target).with("source", object).with("other", other)
 }
 
-fn refused(refusal: Refusal, object: &str, target: &str, remembered: &Remembered) -> Error {
+fn refused(refusal: TargetRefusal, object: &str, target: &str, remembered: &Remembered) -> Error {
     let (kind, advice, text) = match refusal {
-        Refusal::TargetExists => {
+        TargetRefusal::TargetExists => {
             let range = remembered.range.as_ref().map(|range| format!("{range} of ")).unwrap_or_default();
             let text = format!("{target} exists and is not a finished download of {range}{object}");
             (ErrorKind::Exists, Advice::AllowOverwrite, text)
         }
-        Refusal::TargetIsSymlink => {
+        TargetRefusal::TargetIsSymlink => {
             let text = format!("{target} is a symbolic link, which is never followed");
             (ErrorKind::Exists, Advice::AllowOverwrite, text)
         }
-        Refusal::TargetIsDirectory => (ErrorKind::Usage, Advice::ChooseFile, format!("{target} is a folder")),
-        Refusal::TargetIsSpecial => {
+        TargetRefusal::TargetIsDirectory => (ErrorKind::Usage, Advice::ChooseFile, format!("{target} is a folder")),
+        TargetRefusal::TargetIsSpecial => {
             (ErrorKind::Exists, Advice::ChooseName, format!("{target} is a device, pipe or socket"))
         }
-        Refusal::PartialOfAnotherSource => {
+        TargetRefusal::PartialOfAnotherSource => {
             let other = remembered.recorded_source.as_deref().unwrap_or("another source");
             let text = format!("the partial file of {target} belongs to {other}, not to {object}");
             (ErrorKind::Exists, Advice::FinishOther, text)
         }
-        Refusal::PartialOfAnotherRange => {
+        TargetRefusal::PartialOfAnotherRange => {
             let text = format!(
                 "the partial file of {target} holds another range of {object}: {}, not {}",
                 remembered.recorded_range.as_deref().unwrap_or("other bytes"),
@@ -260,7 +260,7 @@ fn refused(refusal: Refusal, object: &str, target: &str, remembered: &Remembered
             );
             (ErrorKind::Exists, Advice::FinishOther, text)
         }
-        Refusal::NoSpaceAhead { needed, free } => {
+        TargetRefusal::NoSpaceAhead { needed, free } => {
             let text = format!("{target}: {needed} bytes are needed and {free} are free");
             (ErrorKind::NoSpace, Advice::MakeRoom, text)
         }
