@@ -85,6 +85,7 @@ mod event;
 #[cfg(all(any(test, fuzzing), feature = "upload", feature = "environment"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hex;
 mod inspect;
 #[cfg(feature = "_stores")]
 mod keys;

@@ -8,7 +8,7 @@
 //! Deliberately not done: our own texts are left alone, in which a value may be part of a name; so are parts of a value.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,6 +16,7 @@ use longhaul_core::names::is_deceptive;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::source::redact_for_display;
+use crate::sync::locked;
 
 /// Shorter values are too likely to be a word of an innocent text.
 const LEN_MIN: usize = 8;
@@ -77,7 +78,7 @@ fn strike(mut text: String) -> String {
 }
 
 fn known() -> MutexGuard<'static, VecDeque<String>> {
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+    locked(&KNOWN)
 }
 
 #[cfg(test)]

@@ -87,6 +87,14 @@ impl Client {
         UploadBuilder::new(self.clone(), UploadInput::Input { input: Box::new(input), expected })
     }
 
+    /// An upload of bytes in memory: [`upload_reader`](Self::upload_reader) of them, whose length is known. They are kept in
+    /// the state directory until the object is stored, so that an interrupted upload goes on in another process, too.
+    pub fn upload_bytes(&self, bytes: impl Into<bytes::Bytes>) -> UploadBuilder {
+        let bytes = bytes.into();
+        let len = bytes.len() as u64;
+        self.upload_reader(std::io::Cursor::new(bytes), Some(len))
+    }
+
     /// The unfinished upload with this id ([`Transfer::id`], [`Client::list`]): source, destination and endpoint come from
     /// its journal. What was asked for the object beside its bytes (metadata, a callback) is not stored: give it again.
     ///

@@ -163,7 +163,7 @@ pub(crate) mod zoned {
 
     /// The name for `fe80::1%eth0`.
     pub(crate) fn name_of(address: &str) -> String {
-        let hex: String = address.bytes().map(|b| format!("{b:02x}")).collect();
+        let hex = crate::hex::hex(address.as_bytes());
         format!("{hex}{END}")
     }
 

@@ -167,3 +167,18 @@ async fn input_that_fails_is_no_object() {
     assert_eq!(std::fs::read_dir(stage.path("state/spool")).unwrap().count(), 0);
     assert!(stage.log().is_empty());
 }
+
+/// Goal: bytes in memory are stored as a file is, none of them included, and nothing of them stays on this machine.
+/// Method: below and above a part.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_in_memory_are_stored_whole() {
+    for len in [0, 1000, 2 * PART + 1] {
+        let stage = stage();
+        let content = Content::seeded(len, len).to_vec();
+        let upload = small_parts(stage.client().upload_bytes(content.clone())).to(format!("oss://{BUCKET}/k"));
+        let outcome = end(&upload.start().await.unwrap()).await.unwrap();
+        assert_eq!(outcome.bytes(), len);
+        assert!(stage.client().kept_inputs().unwrap().is_empty());
+        assert_eq!(stage.stored("k").unwrap(), content, "{len}");
+    }
+}

@@ -12,12 +12,13 @@
 //! least, even if it ends before that: a clock that is wrong must not mean a search for each request.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::world::Stamp;
 use crate::credentials::{BoxFuture, Credentials, Keys};
 use crate::error::Error;
+use crate::sync::locked;
 
 /// What a search came by.
 pub(super) struct Found {
@@ -91,7 +92,7 @@ impl Chain {
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.kept)
     }
 
     fn state(&self) -> State {

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use super::Environment;
 use super::ini::Ini;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::{BadOption, HttpOptions, errand_client};
+use crate::sync::locked;
 use crate::threads;
 
 /// A profile file, a token: what is longer is none.
@@ -116,7 +117,7 @@ impl Look<'_> {
 
     /// The files that were looked at.
     pub(super) fn files(self) -> Vec<Stamp> {
-        std::mem::take(&mut *self.notes.files.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *locked(&self.notes.files))
     }
 }
 
@@ -179,7 +180,7 @@ impl Files {
             (stamp, read.map(|_| content))
         });
         let (stamp, content) = reading.await;
-        let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = locked(&self.0.files);
         files.retain(|known| known.path != stamp.path);
         files.push(stamp);
         match content? {

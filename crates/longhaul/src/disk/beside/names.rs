@@ -100,7 +100,7 @@ impl FileNames {
     /// A helper of the transfer with this id.
     pub(crate) fn helper(&self, helper: Helper, id: &[u8; 16]) -> OsString {
         let hash = sha2::Sha256::new().chain_update(helper.ending()).chain_update(id).finalize();
-        let digits: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digits = crate::hex::hex(&hash[..8]);
         self.with(&format!("{}{HELPER}{digits}", helper.ending()))
     }
 

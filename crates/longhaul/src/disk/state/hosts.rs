@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use super::state_dir::{StateDir, hex};
+use super::state_dir::StateDir;
+use crate::hex::hex;
 use crate::sync::locked;
 
 /// A host may have been given more room since: after this time it is asked again.

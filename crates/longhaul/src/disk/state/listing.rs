@@ -82,7 +82,7 @@ pub(crate) struct TransferNote {
 
 /// The id as it is written in file names and commands.
 pub(crate) fn id_text(id: [u8; 16]) -> String {
-    super::state_dir::hex(&id)
+    crate::hex::hex(&id)
 }
 
 /// The id that an [`id_text`] was made of.

@@ -6,12 +6,13 @@
 //! the server is asked with the receipt's validators.
 
 use super::receipt_log::LINE_LEN_MAX;
-use super::state_dir::{Skipped, StateDir, StoredPath, hex};
+use super::state_dir::{Skipped, StateDir, StoredPath};
 use crate::disk::crc::RunningCrc;
 use crate::disk::error::{DiskError, Result};
 use crate::disk::folder::Folder;
 use crate::disk::group::{Volume, Volumes};
 use crate::disk::platform;
+use crate::hex::hex;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::download::resume::{EARLY_RECEIPT_MAX, Fit, fit};
 use longhaul_core::download::step::{self, Verified};

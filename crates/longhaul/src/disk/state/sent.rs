@@ -5,9 +5,10 @@
 //! sent, the core has left out the times: such a receipt fits no file. Even one that fits does not say what the store has
 //! now; the store is asked. Losing one costs reading the source again, so none is synced.
 
-use super::state_dir::{StateDir, StoredPath, hex};
+use super::state_dir::{StateDir, StoredPath};
 use super::uploads::UploadKey;
 use crate::disk::error::Result;
+use crate::hex::hex;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::upload::step::{Composite, ObjectFacts, Proof, SourceFacts};
 use serde::{Deserialize, Serialize};

@@ -7,10 +7,11 @@
 //! spool/HASH.lock  held from the first byte of the input to the end of its upload
 //! ```
 
-use super::state_dir::{StateDir, hex};
+use super::state_dir::StateDir;
 use crate::disk::beside::lock::{LockFile, Locking};
 use crate::disk::error::{DiskError, Result};
 use crate::disk::folder::Folder;
+use crate::hex::hex;
 use crate::sync::locked;
 use longhaul_core::words::DiskFault;
 use rustix::fs::FileType;

@@ -20,6 +20,7 @@ use super::receipt_log::ReceiptLog;
 use crate::disk::error::{DiskError, Result};
 use crate::disk::folder::Folder;
 use crate::disk::platform;
+use crate::hex::hex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
@@ -183,11 +184,6 @@ impl StoredPath {
             Self::Bytes { hex } => Some(OsString::from_vec(unhex(hex)?).into()),
         }
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn unhex(hex: &str) -> Option<Vec<u8>> {

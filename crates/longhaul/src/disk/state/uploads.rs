@@ -8,13 +8,14 @@
 //! KEY is a hash of the source's canonical path, the destination and the endpoint: the same command again finds its
 //! journal. Together these journals are the ledger: what was begun in a store and is neither finished nor removed.
 
-use super::state_dir::{Skipped, StateDir, hex};
+use super::state_dir::{Skipped, StateDir};
 use crate::disk::beside::journal_file::{JournalFile, LEN_MAX, OnDisk};
 use crate::disk::beside::lock::{LockFile, Locking};
 use crate::disk::beside::names::{FileNames, is_log};
 use crate::disk::beside::place::Place;
 use crate::disk::error::Result;
 use crate::disk::folder::read_at_most;
+use crate::hex::hex;
 use longhaul_core::download::journal::Problem;
 use longhaul_core::upload::journal::{self, Attempt, Intent, Record, Recovered};
 use longhaul_core::upload::step::FoundJournal;

@@ -14,7 +14,7 @@
 //! else may be named. What was learned counts for the bucket as long as the process runs.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use url::{Host, Url};
 
@@ -24,6 +24,7 @@ use crate::advice::Advice;
 use crate::error::Error;
 use crate::source::Dialect;
 use crate::store::sign::{Address, OssVersion, Scheme, encode, encode_path};
+use crate::sync::locked;
 
 /// Buckets of which it is remembered where they are.
 const MOVED_MAX: usize = 256;
@@ -290,7 +291,7 @@ impl Endpoint {
     }
 
     fn moved(&self) -> MutexGuard<'_, HashMap<String, Site>> {
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.moved)
     }
 
     fn with_port(&self, host: &str) -> String {

@@ -28,7 +28,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -43,6 +43,7 @@ use longhaul_core::words::NetFault;
 use url::Url;
 
 use crate::source::WebAddress;
+use crate::sync::locked;
 #[cfg(feature = "environment")]
 pub(crate) use errand::errand_client;
 pub(crate) use failure::{NetFailure, shown};
@@ -231,7 +232,7 @@ impl HttpStore {
     }
 
     fn jar(&self) -> MutexGuard<'_, Jar> {
-        self.jar.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.jar)
     }
 
     /// Sends a request as it is, with nothing added but the user agent, and waits for the head of the reply, whatever it
@@ -292,7 +293,7 @@ impl Connections {
     }
 
     fn http2_only(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.http2_only.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.http2_only)
     }
 }
 

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
+
+use crate::sync::locked;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -48,7 +50,7 @@ impl Handed {
 
     /// No more than this many bytes of a body in memory are handed over, until more are allowed.
     pub(crate) fn allow(&self, bytes: u64) {
-        let mut limit = self.0.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut limit = locked(&self.0.limit);
         limit.at = Some(bytes);
         if let Some(waker) = limit.waiting.take() {
             waker.wake();
@@ -57,7 +59,7 @@ impl Handed {
 
     /// How many bytes may be handed over; whoever asks with as many or more handed over is woken when there are more.
     fn allowed(&self, at: u64, cx: &Context<'_>) -> u64 {
-        let mut limit = self.0.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut limit = locked(&self.0.limit);
         let allowed = limit.at.unwrap_or(u64::MAX);
         if allowed <= at {
             limit.waiting = Some(cx.waker().clone());
@@ -167,7 +169,7 @@ impl Body for Counted {
                 bytes.slice(at..bytes.len().min(at + PIECE_LEN).min(allowed))
             }
             From::Stream(stream) => {
-                let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut stream = locked(&stream);
                 match Pin::new(&mut *stream).poll_frame(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(None) if left == 0 => return Poll::Ready(None),

@@ -15,6 +15,7 @@ use http::header::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
+use crate::hex::hex;
 use crate::keys::{Keys, Secret};
 use crate::source::Dialect;
 
@@ -211,11 +212,6 @@ fn derived_key(prefix: &str, secret: &Secret, scope: [&str; 4]) -> Vec<u8> {
 
 fn sha256_hex(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
-}
-
-/// In lower case.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A value that only this request's receiver may see.

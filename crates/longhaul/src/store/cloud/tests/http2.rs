@@ -42,7 +42,7 @@ async fn answer(request: http::Request<h2::RecvStream>, mut reply: h2::server::S
         all.extend_from_slice(&bytes);
     }
     assert_eq!(len, all.len().to_string());
-    let etag = crate::store::sign::hex(&md5(&all));
+    let etag = crate::hex::hex(&md5(&all));
     let head = http::Response::builder().status(200).header("etag", format!("\"{etag}\""));
     reply.send_response(head.body(()).unwrap(), true).unwrap();
 }
