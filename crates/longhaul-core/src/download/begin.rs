@@ -33,7 +33,7 @@ impl Download {
         let provable = identity.is_strong() || !identity.digests.is_empty() || !self.config.expected.is_empty();
         let piece = body.end.is_some_and(|end| identity.length.is_some_and(|length| end < length));
         if piece && self.line.stream(i).asked.end.is_some() && (self.belief.is_one_reply() || !provable) {
-            // Nothing could be joined to this piece: only one reply to the end makes a file.
+            // No other reply could be joined to this piece: only one reply to the end makes a file.
             self.manner.ask_open_ended();
             return self.stop(i);
         }

@@ -21,7 +21,7 @@ pub(super) struct Belief {
     /// No two replies may be joined any more: a digest mismatched, or a validator lied.
     one_reply: bool,
     lied: bool,
-    /// The generation that a digest, bytes that came again or its length proved to be wrong: whole or not, nothing is
+    /// The generation that a digest, bytes that came again or its length proved to be wrong: whole or not, no byte is
     /// added to it and it is not published.
     refuted: Option<u32>,
     mismatches: u32,

@@ -77,7 +77,7 @@ impl Download {
             (CloseJob::CleanStop | CloseJob::RemoveAll, Heard::Done) => self.finish_ending(),
             (job, Heard::Failed(fault)) => {
                 let during = match job {
-                    // Nothing since the last good sync is claimed; its hints are read back and written again next time.
+                    // What came since the last good sync is not claimed; its hints are read back and written again next time.
                     CloseJob::Sync { .. } => "sync",
                     CloseJob::Claim { .. } | CloseJob::Facts | CloseJob::CleanStop => "write the journal",
                     CloseJob::RemoveAll => "remove the partial file",

@@ -1,5 +1,5 @@
-//! Replies that are not believed at once: that refuse, that cannot be used, that contradict what is held, that show versions
-//! in turn.
+//! Replies that are not believed at once: that refuse, that cannot be used, that contradict what is held, that show
+//! versions in turn.
 //!
 //! ```text
 //!   refused, or three in a row of no use ──► without the condition ──► without the range ──► believed
@@ -18,7 +18,7 @@ use crate::reply::Suspicion;
 use crate::words::{Extent, OnChange};
 
 impl Download {
-    /// Bytes that were held when this was granted came again: they must be the same, or the validator proves nothing. Also
+    /// Bytes that were held when this was granted came again: they must be the same, or the validator is no proof. Also
     /// when what lies on the disk was found damaged meanwhile: its checksum is that of the bytes that came first.
     pub(super) fn passed(&mut self, i: usize, extent: Extent) {
         let differs = self.line.stream(i).crc_of_passed(extent).is_some_and(|crc| crc != extent.crc);
@@ -45,7 +45,7 @@ impl Download {
         self.stop_all();
     }
 
-    /// The object is not the one we hold. Nothing is discarded yet: first ask which one it is.
+    /// The object is not the one we hold. All of it is kept yet: first ask which one it is.
     pub(super) fn changed(&mut self) {
         self.belief.ask_version();
         self.stop_all();
@@ -73,8 +73,8 @@ impl Download {
         });
     }
 
-    /// Whether the first reply is a web page (a login, a notice, a consent) in place of what the name says. Nothing is known to
-    /// compare it with, and some servers call everything a page: so it is told, and is one when a redirect led there.
+    /// Whether the first reply is a web page (a login, a notice, a consent) in place of what the name says. There is no
+    /// other reply to compare it with, and some servers call everything a page: so it is told, and is one when a redirect led there.
     pub(super) fn is_page_in_place(&mut self, i: usize, identity: &Identity) -> bool {
         let page = identity.html && names::ending_of_no_page(&self.config.wanted_name).is_some();
         if !page || !self.config.expected.is_empty() {

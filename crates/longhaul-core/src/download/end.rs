@@ -36,7 +36,7 @@ impl Download {
         }
     }
 
-    /// It was not stopped by us and brought nothing to its end: where its bytes cannot go, say. A failure like others, or
+    /// We did not stop it, and it did not come to its end: where its bytes cannot go, say. A failure like others, or
     /// the same would be asked for at once and for ever.
     fn hear_unasked_end(&mut self, stream: &LineStream) {
         if stream.flow != Flow::Stopping && !self.phase.is_ending() {
@@ -70,7 +70,7 @@ impl Download {
             self.belief.refute(g.begin.generation);
         }
         if (!stream.gained && !stream.was_narrowed() || self.belief.is_one_reply()) && !g.is_whole() {
-            // Nothing new came, or nothing that can be added to: count it, or a server could keep us busy for ever.
+            // No new byte came, or none that can be added to: count it, or a server could keep us busy for ever.
             self.failed(self.in_vain().unwrap_or(Trouble::Short), None);
         }
     }

@@ -162,7 +162,7 @@ impl HeldFiles {
         self.replaces_target
     }
 
-    /// The target is our own: a newer version of the object may replace it, whatever the caller allows.
+    /// The target is our own: a newer version of the object may replace it, also where the caller allows no replacing.
     pub(super) fn may_replace_target(&mut self) {
         self.replaces_target = true;
     }

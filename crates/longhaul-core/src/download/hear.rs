@@ -13,7 +13,7 @@ use crate::reply::{ContentRange, Framing, ReplyFacts, ReplyVerdict as Reply, Sus
 use crate::run::no_answer;
 
 impl Download {
-    /// Whether the question which version there is may be asked now: nobody else may still write.
+    /// Whether the question which version there is may be asked now: no stream may still write.
     pub(super) fn may_probe(&self) -> bool {
         self.line.is_empty()
     }
@@ -207,7 +207,7 @@ impl Download {
             Some(length) if held_to > length => Likeness::Different,
             _ => likeness,
         };
-        // HTML where there was none, or nothing where there was something, is more likely a portal than a new version.
+        // HTML where there was none, or an empty object where there was none, is more likely a portal than a new version.
         let vouched = likeness == Likeness::Same || (likeness == Likeness::Different && identity.is_strong());
         if identity.html && !known.html && !vouched {
             return self.suspect(i, Suspicion::Html);

@@ -24,7 +24,7 @@ pub enum Slot {
 pub struct HeldExtent {
     /// All of it, as written.
     pub extent: Extent,
-    /// How much of it, from its start, is claimed; 0 when nothing.
+    /// How much of it, from its start, is claimed; 0 when none of it is.
     pub claimed_len: u64,
     /// The CRC of the claimed part.
     pub claimed_crc: u64,

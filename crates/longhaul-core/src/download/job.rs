@@ -72,7 +72,7 @@ pub(super) enum CloseJob {
 }
 
 impl Job {
-    /// While this is under way, nothing else is chosen.
+    /// While this is under way, no other step is chosen.
     pub(super) fn blocks_all(&self) -> bool {
         match self {
             Self::Open => true,

@@ -27,7 +27,7 @@ impl Download {
 
     pub(super) fn hear_keep(&mut self, job: KeepJob, heard: Heard) {
         match (job, heard) {
-            // What was learned of a generation that was left meanwhile says nothing of the one that took its place.
+            // What was learned of a generation that was left meanwhile says no word of the one that took its place.
             (KeepJob::Sync { generation, .. }, Heard::Done)
             | (KeepJob::Check { generation, .. }, Heard::Checked { .. })
                 if !self.files.is_current(generation) => {}
@@ -87,11 +87,11 @@ impl Download {
         }
     }
 
-    /// After a failed sync the kernel may show pages as clean that never reached the disk; syncing again proves nothing.
+    /// After a failed sync the kernel may show pages as clean that never reached the disk; syncing again is no proof.
     /// What no earlier sync covered is given up, durably, and fetched again once all streams have stopped.
     fn sync_failed(&mut self, generation: u32, fault: DiskFault) {
         let too_often = self.disk.sync_failed();
-        // Syncs under way saw the same error or were begun after it: their success would prove nothing either.
+        // Syncs under way saw the same error or were begun after it: their success would be no proof either.
         self.run.forget(|j| matches!(j, Job::Keep(KeepJob::Sync { generation: g, .. }) if *g == generation));
         if self.files.is_current(generation) {
             // Also bytes that landed before the failure and are told of after it are in doubt: given up once all is
@@ -172,7 +172,7 @@ impl Download {
         self.retry.progress(self.files.held());
     }
 
-    /// Law 2: nothing that was promised is destroyed before this record is durable; `fetch_more` waits for it.
+    /// Law 2: no byte that was promised is destroyed before this record is durable; `fetch_more` waits for it.
     pub(super) fn record_void(&mut self, Lost { generation, ranges }: Lost, reason: Restart) {
         self.record(KeepJob::Void, vec![Record::Void { generation, ranges, reason }], true);
     }

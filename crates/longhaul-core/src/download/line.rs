@@ -4,7 +4,7 @@
 //! is being fetched, an idle connection *takes over* the larger half of what the slowest stream still has to bring; when
 //! that is too little to be divided, all of it is asked for a second time (*hedged*), within a budget of bytes. The slow
 //! stream is left alone until the head of the new reply is here: then the line draws it in ([`Step::Narrow`]), and the
-//! new bytes flow from where it really stopped. So a refusal costs nothing, the faster stream wins, and no byte is
+//! new bytes flow from where it really stopped. So a refusal costs no byte, the faster stream wins, and no byte is
 //! written twice.
 //!
 //! The line acts on its own streams only (`Stop`, `Narrow`, `Flow`). What a reply is worth is judged elsewhere.
@@ -76,7 +76,7 @@ pub(super) struct LineStream {
     body: Option<BodySpan>,
     pub(super) whole: bool,
     pub(super) close_framed: bool,
-    /// A redirect led to another path, which ends otherwise, and nothing says that a file comes from there.
+    /// A redirect led to another path, which ends otherwise, and no header says that a file comes from there.
     pub(super) led_away: bool,
     /// It brought bytes that were not held.
     pub(super) gained: bool,
@@ -270,7 +270,7 @@ impl ServerLine {
             hedged |= hedges;
         }
         if hedged {
-            self.stop(i, run); // nothing is left of it, and it may be waiting for bytes that never come
+            self.stop(i, run); // no byte of it is left to bring, and it may be waiting for bytes that never come
         }
     }
 

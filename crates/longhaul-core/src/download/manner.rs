@@ -10,7 +10,7 @@ use super::step::Plainer;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Manner {
     whole: bool,
-    /// Ranges were of no use, whatever there is of the object.
+    /// Ranges were of no use, also where the object has bytes in them.
     ranges_refused: bool,
     /// The whole was the last try's way, and is not known to have helped.
     whole_at_last: bool,

@@ -2,7 +2,7 @@
 //!
 //! [`Download`] is one run: from a start (fresh or after any kind of end) to one [`Finish`]. A driver drains
 //! [`next_step`](Machine::next_step) after everything it tells ([`hear`](Machine::hear), [`wake`](Machine::wake),
-//! [`command`](Machine::command)). Nothing here waits: each event updates what is known, then `advance` looks at all
+//! [`command`](Machine::command)). No method here waits: each event updates what is known, then `advance` looks at all
 //! of it and gives the steps that may go now.
 //!
 //! ```text
@@ -92,9 +92,9 @@ use step::{Failure, Finish, Heard, Note, Receipt, Step};
 struct AtStart {
     /// Free bytes on the file system.
     free: Option<u64>,
-    /// A crash would leave nothing to explain: the short way is open.
+    /// A crash would leave no file to explain: the short way is open.
     traceless: bool,
-    /// Why the run begins from nothing although something was there.
+    /// Why the run begins from the first byte although there was a journal or a file.
     restart: Option<Restart>,
 }
 
@@ -141,7 +141,7 @@ impl Download {
     }
 
     /// The received bytes that count, for progress displays: held, and of these claimed by a record that is on disk.
-    /// None, from the moment on when a new generation was decided upon: nothing is added to the old one's any more.
+    /// None, from the moment on when a new generation was decided upon: no byte is added to the old one's any more.
     pub fn held(&self) -> (u64, u64) {
         if self.files.is_beginning() && self.phase.is_open() {
             return (0, 0);

@@ -40,7 +40,7 @@ impl Download {
                 if let Some(lost) = lost_of_old {
                     self.record_void(lost, Restart::Truncated);
                 }
-                // What was read may be no more than what the page cache remembers of a process that was killed: nothing
+                // What was read may be no more than what the page cache remembers of a process that was killed: no step
                 // that a void or a retirement in it allows is done before it is on the disk (law 2).
                 if promote || self.power() {
                     self.record(if promote { KeepJob::Retire } else { KeepJob::Settle }, Vec::new(), true);
@@ -83,7 +83,7 @@ impl Download {
         if let Some(g) = self.files.current() {
             let held = g.on_record();
             let (length, resumable) = (g.begin.identity.length, self.joinable(g));
-            // Bytes that cannot be joined with new ones are held, but nothing goes on from them.
+            // Bytes that cannot be joined with new ones are held, but no transfer goes on from them.
             if held > 0 && (resumable || g.is_whole()) && !self.is_unwanted(g) {
                 self.note(Note::Resumed { held, length });
             }

@@ -60,7 +60,7 @@ impl Phase {
         self.stage != RunStage::Opening
     }
 
-    /// Whether nothing new is begun: the file is on its way to its name, or the last steps are.
+    /// Whether no new work is begun: the file is on its way to its name, or the last steps are.
     pub(super) fn is_closing(&self) -> bool {
         !matches!(self.stage, RunStage::Opening | RunStage::Running)
     }

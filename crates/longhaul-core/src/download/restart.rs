@@ -8,7 +8,7 @@ pub enum Restart {
     Changed,
     /// The source has no strong validator: bytes of two replies cannot be joined.
     NotProvable,
-    /// The validator is the same but bytes that came again differ: it proves nothing.
+    /// The validator is the same but bytes that came again differ: it is no proof.
     ValidatorLied,
     /// The whole-object digest does not match.
     DigestMismatch,

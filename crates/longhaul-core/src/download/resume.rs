@@ -15,7 +15,7 @@ use crate::words::{Extent, FileFacts};
 /// What stands at the target name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetState {
-    /// Nothing.
+    /// The name is free.
     Absent,
     /// A regular file.
     File {
@@ -24,7 +24,7 @@ pub enum TargetState {
         /// The identity from a receipt of this source that still fits the file (path, length, mtime), if there is one.
         finished: Option<Box<Identity>>,
     },
-    /// A symbolic link, whatever it points to.
+    /// A symbolic link, to any place.
     Symlink,
     /// A directory.
     Directory,
@@ -137,7 +137,7 @@ impl Generation {
 /// How a run begins.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StartVerdict {
-    /// From nothing; the reason when there was something.
+    /// From the first byte; the reason when there was a journal or a file.
     Fresh(Option<Restart>),
     /// From what is there.
     Continue {

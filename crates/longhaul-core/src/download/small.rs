@@ -1,7 +1,7 @@
 //! The short way of a small object: no journal before it is published.
 //!
-//! An object of at most [`small_max`](super::Config::small_max) bytes that the first reply brings whole has nothing to
-//! gain from a journal: what a kill can cost is no more than what it may cost any transfer.
+//! An object of at most [`small_max`](super::Config::small_max) bytes that the first reply brings whole gains
+//! no safety from a journal: what a kill can cost is no more than what it may cost any transfer.
 //!
 //! ```text
 //!   bytes ──► digest ──► seal ──► sync of the file ─┐
@@ -10,7 +10,7 @@
 //!
 //! The receipt comes before the rename and stands in for the record of publishing: it names the file by inode, length
 //! and time, so that a start after a crash behind the rename knows the target for ours. A receipt whose file never got
-//! the name is harmless: nothing stands at the target, or something that it does not fit.
+//! the name is harmless: the target is free, or a file that it does not fit stands there.
 //!
 //! Whatever goes wrong before the rename (a cut, a pause, a failed sync, a digest that does not match, a line so slow
 //! that a sync would be due) leads back to the long way: the journal is written now, with a hint for everything held,

@@ -1,7 +1,7 @@
 //! The words between the core and its driver: the steps to do, and what is heard of them.
 //!
-//! A driver does each [`Step`] and answers with [`Heard`], quoting the step's [`Ticket`](crate::words::Ticket). Steps on the same file are
-//! done in the order they were given; requests, syncs and checks may overlap. Which answer belongs to which step:
+//! A driver does each [`Step`] and answers with [`Heard`], quoting the step's
+//! [`Ticket`](crate::words::Ticket). Steps on the same file are done in the order they were given; requests, syncs and checks may overlap. Which answer belongs to which step:
 //!
 //! | step | answers |
 //! |---|---|
@@ -108,11 +108,11 @@ pub enum Step {
     Receipt(Receipt),
     /// Remove the journal.
     Forget,
-    /// Remove part files and journal: nothing of this transfer stays.
+    /// Remove part files and journal: no file of this transfer stays.
     RemoveAll,
     /// Stop (or go on) taking bytes from the network: too many are unsynced.
     Throttle(bool),
-    /// Tell whoever listens.
+    /// Tell the caller.
     Note(Note),
     /// The run is over; the last step.
     Finish(Finish),
@@ -148,7 +148,7 @@ pub struct Grant {
     pub body_start: u64,
     /// Bytes before this offset are read and dropped.
     pub write_start: u64,
-    /// Reading stops here, whatever the body still holds; `None`: at the end of the body.
+    /// Reading stops here, also when the body holds more; `None`: at the end of the body.
     pub write_end: Option<u64>,
     /// The grid that new extents are cut at, in bytes; a power of two.
     pub block_len: u64,
@@ -243,7 +243,7 @@ pub enum Verified {
     Nothing,
 }
 
-/// News for whoever listens.
+/// News for the caller.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// The identity and length are known.
@@ -274,7 +274,7 @@ pub enum Note {
         /// Where.
         ranges: Vec<Range>,
     },
-    /// The server, or somebody on the way, refused one more connection while others were served.
+    /// The server, or a host on the way, refused one more connection while others were served.
     Limited {
         /// How many are used from now on, until one more is tried.
         connections: u32,
@@ -352,7 +352,7 @@ pub enum Finish {
         length: u64,
         /// What was verified.
         verified: Verified,
-        /// Whether nothing had to be transferred.
+        /// Whether the object was there already, and no byte of it had to be transferred.
         already: bool,
     },
     /// The object is the version that the caller has already; the target was left as it is.
@@ -361,7 +361,7 @@ pub enum Finish {
     Paused,
     /// Cancelled and everything removed.
     Discarded,
-    /// Failed; the state is kept unless nothing had begun.
+    /// Failed; the state is kept, if the transfer had begun.
     Failed(Failure),
 }
 
