@@ -44,7 +44,7 @@ struct Remote {
 }
 
 fn byte(version: u8, offset: u64) -> u8 {
-    version.wrapping_mul(101).wrapping_add((offset * 7 >> 1) as u8)
+    version.wrapping_mul(101).wrapping_add(((offset * 7) >> 1) as u8)
 }
 
 fn content(version: u8, start: u64, end: u64) -> Vec<u8> {
@@ -53,7 +53,7 @@ fn content(version: u8, start: u64, end: u64) -> Vec<u8> {
 
 fn crc(bytes: &[u8]) -> Digest {
     let crc = longhaul_core::crc::of(longhaul_core::crc::Algorithm::Crc64Xz, bytes);
-    Digest::new(DigestKind::Crc64, crc.to_be_bytes()).unwrap()
+    Digest::new(DigestKind::Crc64, crc.to_be_bytes()).unwrap_or_else(|| unreachable!("the length of the kind"))
 }
 
 impl Remote {
@@ -197,7 +197,7 @@ fn windows() -> Vec<Window> {
         .iter()
         .map(|text| match *text {
             "" => Window::default(),
-            text => Window::parse(text).unwrap(),
+            text => Window::parse(text).unwrap_or_else(|why| unreachable!("{text}: {why}")),
         })
         .collect()
 }
