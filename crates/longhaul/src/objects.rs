@@ -3,8 +3,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_core::Stream;
 use longhaul_core::upload::step::Fault;
 
 use crate::client::Client;
@@ -33,11 +36,17 @@ pub struct ObjectInfo {
 /// The objects whose names begin with a given one, in the order of the store: that of the keys' bytes, in most stores.
 ///
 /// At most one page of the store's list (1000 objects) is held at a time.
+///
+/// It is a [`Stream`] as well. One that gave an error asks for the same page again when it is polled again.
 pub struct Objects {
     client: Client,
     prefix: Result<ObjectPrefix, Error>,
-    listing: Option<ObjectPages>,
+    listing: Option<Box<ObjectPages>>,
+    /// The page under way, and the list that it belongs to.
+    turning: Option<Turning>,
 }
+
+type Turning = Pin<Box<dyn Future<Output = (Option<Box<ObjectPages>>, Result<(), Error>)> + Send>>;
 
 impl fmt::Debug for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,7 +79,7 @@ impl Client {
     }
 
     pub(crate) fn objects_of(&self, prefix: Result<ObjectPrefix, Error>) -> Objects {
-        Objects { client: self.clone(), prefix, listing: None }
+        Objects { client: self.clone(), prefix, listing: None, turning: None }
     }
 }
 
@@ -126,36 +135,74 @@ impl Objects {
     /// again.
     ///
     /// # Cancel safety
-    /// The future may be dropped at any time: the page is asked for again.
+    /// When the future is dropped, no object is lost, and the page that was asked for is waited for by the next call.
     pub async fn next(&mut self) -> Result<Option<ObjectInfo>, Error> {
-        let listing = match &mut self.listing {
-            Some(listing) => listing,
-            None => {
-                let prefix = self.prefix.clone()?;
-                let cloud = self.client.stores().cloud_of_bucket(&prefix).await?;
-                self.listing.insert(ObjectPages::new(cloud, prefix))
-            }
-        };
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ObjectInfo>, Error>> {
         loop {
-            if let Some(object) = listing.page.pop_front() {
-                let ListedObject { key, len, etag } = object;
-                if !key.starts_with(listing.prefix.key()) {
-                    // A store that lists what was not asked for is not one to be taken at its word.
-                    let text = format!("{}: the store lists {key:?}, which does not begin so", listing.prefix);
-                    return Err(Error::new(ErrorKind::Refused, Disposition::Permanent, text));
-                }
-                let name = listing.prefix.with_key(key);
-                return Ok(Some(ObjectInfo { name, len, etag }));
+            if let Some(turning) = &mut self.turning {
+                let (listing, turned) = ready!(turning.as_mut().poll(cx));
+                (self.turning, self.listing) = (None, listing);
+                turned?;
             }
-            if listing.begun && listing.next.is_none() {
-                return Ok(None);
+            if let Some(next) = self.listing.as_mut().and_then(|listing| listing.next_of_page()) {
+                return Poll::Ready(next);
             }
-            listing.turn().await?;
+            let (client, prefix, listing) = (self.client.clone(), self.prefix.clone(), self.listing.take());
+            self.turning = Some(Box::pin(turn(client, prefix, listing)));
         }
     }
 }
 
+impl Stream for Objects {
+    type Item = Result<ObjectInfo, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll(cx).map(Result::transpose)
+    }
+}
+
+/// The list with its next page; the list itself, where it was not begun.
+async fn turn(
+    client: Client,
+    prefix: Result<ObjectPrefix, Error>,
+    listing: Option<Box<ObjectPages>>,
+) -> (Option<Box<ObjectPages>>, Result<(), Error>) {
+    let begun = match listing {
+        Some(listing) => Ok(listing),
+        None => ObjectPages::begin(&client, prefix).await.map(Box::new),
+    };
+    match begun {
+        Ok(mut listing) => {
+            let turned = listing.turn().await;
+            (Some(listing), turned)
+        }
+        Err(error) => (None, Err(error)),
+    }
+}
+
 impl ObjectPages {
+    async fn begin(client: &Client, prefix: Result<ObjectPrefix, Error>) -> Result<Self, Error> {
+        let prefix = prefix?;
+        let cloud = client.stores().cloud_of_bucket(&prefix).await?;
+        Ok(Self::new(cloud, prefix))
+    }
+
+    /// The next object, or the end of the list; `None` where the next page has to be asked for.
+    fn next_of_page(&mut self) -> Option<Result<Option<ObjectInfo>, Error>> {
+        let Some(ListedObject { key, len, etag }) = self.page.pop_front() else {
+            return (self.begun && self.next.is_none()).then_some(Ok(None));
+        };
+        if !key.starts_with(self.prefix.key()) {
+            // A store that lists what was not asked for is not one to be taken at its word.
+            let text = format!("{}: the store lists {key:?}, which does not begin so", self.prefix);
+            return Some(Err(Error::new(ErrorKind::Refused, Disposition::Permanent, text)));
+        }
+        Some(Ok(Some(ObjectInfo { name: self.prefix.with_key(key), len, etag })))
+    }
+
     fn new(cloud: Cloud, prefix: ObjectPrefix) -> Self {
         let (page, pages) = (VecDeque::new(), Pages::default());
         Self { cloud, prefix, page, last: None, next: None, pages, begun: false }

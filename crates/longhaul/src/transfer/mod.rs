@@ -88,7 +88,8 @@ impl Transfer {
         self.inner.named.clone().or_else(|| self.path())
     }
 
-    /// The events from now on. May be called several times; each reader gets every event.
+    /// Where the transfer stands, and then its events, also when it is asked late. May be called several times; each
+    /// reader gets every event.
     pub fn events(&self) -> Events {
         self.inner.events.events()
     }
@@ -104,6 +105,9 @@ impl Transfer {
     ///
     /// # Errors
     /// The transfer's own error when it ended meanwhile, in failure.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the transfer pauses all the same, if it was polled once; another call waits for that.
     pub async fn pause(&self) -> Result<(), Error> {
         let (done, paused) = oneshot::channel();
         if self.inner.controls.send(Control::Pause(done)).await.is_ok() && paused.await.is_ok() {
@@ -112,7 +116,10 @@ impl Transfer {
         self.finished().await.map(|_| ())
     }
 
-    /// Goes on after [`pause`](Self::pause). Does nothing when it is not paused.
+    /// Goes on after [`pause`](Self::pause); a transfer that is not paused stays as it is.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped before it is ready, the transfer may stay paused; it can be called again.
     pub async fn resume(&self) {
         let _ = self.inner.controls.send(Control::Resume).await;
     }
@@ -122,6 +129,10 @@ impl Transfer {
     /// # Errors
     /// When what was asked could not be done (the partial file could not be removed, say). A transfer that finished
     /// before it could be cancelled is no error.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the transfer ends all the same, if it was polled once; [`finished`](Self::finished) tells
+    /// when.
     pub async fn cancel(&self, how: Cancel) -> Result<(), Error> {
         let _ = self.inner.controls.send(Control::Cancel(how)).await;
         match self.finished().await {
@@ -133,7 +144,11 @@ impl Transfer {
     /// Waits for the end. May be called any number of times. A paused transfer is not over.
     ///
     /// # Errors
-    /// Why the transfer failed; [`Error::kind`] says what can be done about it.
+    /// Why the transfer failed; [`Error::kind`] says what can be done about it. [`ErrorKind::Internal`] when a part of the
+    /// transfer panicked, or the runtime that it ran in is gone.
+    ///
+    /// # Cancel safety
+    /// It only looks: the future may be dropped at any time, and called again.
     pub async fn finished(&self) -> Result<Outcome, Error> {
         let mut outcome = self.inner.outcome.clone();
         match outcome.wait_for(Option::is_some).await {

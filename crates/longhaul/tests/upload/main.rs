@@ -7,6 +7,7 @@ mod errors;
 mod interrupted;
 mod ledger;
 mod lost;
+mod objects;
 mod plain;
 mod source;
 mod stage;
