@@ -9,7 +9,7 @@ pub use longhaul_core::upload::step::Restart as UploadRestart;
 
 /// Something happened in a transfer.
 ///
-/// Events are for displays: one that is not read in time is dropped (the newest are kept), and nothing waits for a
+/// Events are for displays: one that is not read in time is dropped (the newest are kept), and no transfer waits for a
 /// reader. The outcome is never lost: [`Transfer::finished`](crate::Transfer::finished) has it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -41,7 +41,7 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
-    /// The server, or somebody on the way, refused one more connection while others were served. Not a failure.
+    /// The server, or a proxy on the way, refused one more connection while others were served. Not a failure.
     Limited {
         /// How many are used from now on; one more is tried later.
         connections: u32,
@@ -64,7 +64,7 @@ pub enum Event {
     Settling,
     /// An upload was given up.
     Aborted {
-        /// The store confirmed that nothing of it is left; otherwise it is tried again by the next start.
+        /// The store confirmed that no part of it is left; otherwise it is tried again by the next start.
         clean: bool,
     },
     /// Parts of the partial file did not match their checksums and are fetched again.
@@ -81,7 +81,7 @@ pub enum Event {
     DigestMatched(Digest),
     /// Something the user should know, in words (the end of the body cannot be proven, say).
     Warning(String),
-    /// The object is the version that the caller has already (`if_none_match`, `if_modified_since`): nothing is
+    /// The object is the version that the caller has already (`if_none_match`, `if_modified_since`): no byte is
     /// transferred, and a file at the target stays as it is. The end of the transfer follows.
     NotModified,
     /// The link is not accepted any more; a new one is asked of the [`LinkSource`](crate::LinkSource).
@@ -122,11 +122,11 @@ pub enum Verified {
     Digest(DigestKind),
     /// An upload: the multipart ETag is the MD5 of the MD5s of what was read.
     Composite,
-    /// An upload: every part's digest matched when it was stored; nothing was told of the whole but its length.
+    /// An upload: every part's digest matched when it was stored; of the whole, only the length was told.
     Parts,
     /// A download: all bytes came under one strong validator (or in one reply that carried one).
     Validator,
-    /// A download: one reply, of the length it promised. An upload: the length is right, and the store tells nothing that
+    /// A download: one reply, of the length it promised. An upload: the length is right, and the store tells no digest that
     /// the bytes could be compared by.
     Length,
     /// An upload: the store said that it is stored; it could not be looked at.
@@ -223,7 +223,7 @@ pub enum Outcome {
     Downloaded(Downloaded),
     /// An object is stored, or was there already.
     Uploaded(Box<Uploaded>),
-    /// A download: the object is the version that the caller has already, by the conditions that were given. Nothing was
+    /// A download: the object is the version that the caller has already, by the conditions that were given. No byte was
     /// fetched, and a file at the target stays as it was.
     NotModified(NotModified),
 }
@@ -240,7 +240,7 @@ pub struct Downloaded {
     pub verified: Verified,
     /// Digests that were computed and matched.
     pub digests: Vec<Digest>,
-    /// The finished file stood there already; nothing was fetched.
+    /// The finished file stood there already, and was not fetched again.
     pub already: bool,
     /// What it took.
     pub totals: Totals,
@@ -260,7 +260,7 @@ pub struct Uploaded {
     pub verified: Verified,
     /// Digests that the store told of the object, and that matched.
     pub digests: Vec<Digest>,
-    /// The same object stood there already; nothing was sent.
+    /// The same object stood there already, and was not sent again.
     pub already: bool,
     /// The object's ETag as the store told it.
     pub etag: Option<String>,
@@ -274,7 +274,7 @@ pub struct Uploaded {
     pub totals: Totals,
 }
 
-/// What a download found that had nothing to fetch.
+/// What a download found that had no byte to fetch.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct NotModified {
@@ -312,7 +312,7 @@ impl Outcome {
         }
     }
 
-    /// The length of the file or object in bytes; 0 when nothing was modified.
+    /// The length of the file or object in bytes; 0 for [`NotModified`](Self::NotModified).
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Downloaded(done) => done.bytes,
@@ -321,7 +321,7 @@ impl Outcome {
         }
     }
 
-    /// What was verified: nothing, when nothing was modified.
+    /// What was verified; [`Verified::Nothing`] for [`NotModified`](Self::NotModified).
     pub fn verified(&self) -> Verified {
         match self {
             Self::Downloaded(done) => done.verified,
@@ -330,7 +330,7 @@ impl Outcome {
         }
     }
 
-    /// The finished file or object stood there already; nothing was transferred.
+    /// The finished file or object stood there already, and was not transferred again.
     pub fn already(&self) -> bool {
         match self {
             Self::Downloaded(done) => done.already,
@@ -364,7 +364,7 @@ impl Outcome {
         }
     }
 
-    /// Whether there was nothing to fetch.
+    /// Whether the object is the version that the caller has already.
     pub fn is_not_modified(&self) -> bool {
         matches!(self, Self::NotModified(_))
     }

@@ -17,7 +17,7 @@ use crate::disk::beside::lock::Locking;
 use crate::disk::beside::names::FileNames;
 use crate::disk::saved::SavedFiles;
 use crate::drive::download::destination::{Below, Destination};
-use crate::drive::download::run::Request;
+use crate::drive::download::run::DownloadRequest;
 use crate::drive::read::{self, ObjectBytes, ReadRequest};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::random::{random_id, random_u64};
@@ -341,7 +341,7 @@ impl DownloadBuilder {
     }
 
     /// What a run needs.
-    async fn request(self, purpose: Purpose) -> Result<Request, Error> {
+    async fn request(self, purpose: Purpose) -> Result<DownloadRequest, Error> {
         threads::expect_runtime()?;
         let window = self.range?.map(ByteRange::into_window);
         let source = self.source?.with_version(self.version.as_deref())?;
@@ -388,7 +388,7 @@ impl DownloadBuilder {
         config.connections_known = found.connections;
         config.named = matches!(destination, Destination::File(_) | Destination::Below(_));
         config.source.id = found.id.unwrap_or(config.source.id); // one transfer keeps one name
-        Ok(Request {
+        Ok(DownloadRequest {
             origin,
             config,
             destination,

@@ -20,7 +20,7 @@ use crate::disk::state::listing::id_text;
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::stored;
 use crate::disk::state::uploads::{UploadKey, is_barren};
-use crate::drive::upload::run::Request;
+use crate::drive::upload::run::UploadRequest;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::store::cloud::{Pages, Refusal};
 use crate::transfer::upload;
@@ -345,7 +345,7 @@ fn unreadable(error: crate::disk::error::DiskError) -> Error {
     Error::new(ErrorKind::LocalFile, Disposition::Permanent, text).with("path", error.path().display())
 }
 
-fn refused(request: &Request, refusal: Refusal) -> Error {
+fn refused(request: &UploadRequest, refusal: Refusal) -> Error {
     let object = &request.config.intent.destination;
     let kind = match refusal.fault {
         Fault::Denied(_) | Fault::Expired | Fault::NoCredentials => ErrorKind::Denied,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Client;
 use crate::disk::state::sent::SentReceipt;
-use crate::drive::upload::source::Source;
+use crate::drive::upload::source::SourceFile;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Digest, Verified};
 
@@ -53,7 +53,7 @@ impl Client {
             let text = format!("the state directory cannot be read: {error}");
             Error::new(ErrorKind::LocalFile, Disposition::Permanent, text).with("path", error.path().display())
         })?;
-        let facts = Source::canonical(path).look().ok().map(|(looked, _)| looked.facts);
+        let facts = SourceFile::canonical(path).look().ok().map(|(looked, _)| looked.facts);
         let mut sent: Vec<SentUpload> = receipts.into_iter().map(|receipt| told(receipt, facts.as_ref())).collect();
         sent.sort_by(|a, b| b.finished.cmp(&a.finished).then_with(|| a.destination.cmp(&b.destination)));
         Ok(sent)

@@ -21,8 +21,8 @@ use crate::disk::state::spool::{SpoolReading, Spooled};
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::UploadKey;
 use crate::drive::upload::body::SNAPSHOTS_KIB;
-use crate::drive::upload::run::Request;
-use crate::drive::upload::source::Source;
+use crate::drive::upload::run::UploadRequest;
+use crate::drive::upload::source::SourceFile;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::random::{random_id, random_u64};
 use crate::source::{Dialect, ObjectName};
@@ -322,7 +322,7 @@ impl UploadBuilder {
     }
 
     /// What a run needs. `sourceless`: to give it up, for which its source need not be there.
-    pub(crate) async fn request(mut self, sourceless: bool) -> Result<(Request, Option<Spooled>), Error> {
+    pub(crate) async fn request(mut self, sourceless: bool) -> Result<(UploadRequest, Option<Spooled>), Error> {
         let client = self.client.clone();
         let state = client.state().cloned().ok_or_else(no_state_dir)?;
         let destination = self
@@ -367,7 +367,7 @@ impl UploadBuilder {
         config.checksum_single = cloud.checksum_to_send();
         config.connections = self.connections.of_upload();
         (config.connections_known, config.goodput_known) = (connections_known, goodput_known);
-        let request = Request {
+        let request = UploadRequest {
             config,
             cloud,
             source: Arc::new(source),
@@ -431,7 +431,7 @@ async fn open(
     destination: &str,
     endpoint: &str,
     sourceless: bool,
-) -> Result<(Source, Option<Spooled>), Error> {
+) -> Result<(SourceFile, Option<Spooled>), Error> {
     let (mut input, expected) = match from {
         UploadInput::File(path) if sourceless => return Ok((threads::run(move || named(path)).await, None)),
         UploadInput::File(path) => return Ok((open_file(path).await?, None)),
@@ -441,7 +441,7 @@ async fn open(
     let _until_read = GivenUp(reading.clone());
     let spooling = threads::run_beside(move || {
         let spooled = reading.read(expected, &mut *input)?;
-        let source = Source::at(&spooled.path())?;
+        let source = SourceFile::at(&spooled.path())?;
         Ok((source, Some(spooled)))
     });
     match spooling.await {
@@ -460,24 +460,24 @@ impl Drop for GivenUp {
 }
 
 /// A source that need not be there: only what names its journal is wanted.
-fn named(path: PathBuf) -> Source {
-    if let Ok(source) = Source::at(&path) {
+fn named(path: PathBuf) -> SourceFile {
+    if let Ok(source) = SourceFile::at(&path) {
         return source;
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match (std::fs::canonicalize(folder), path.file_name()) {
-        (Ok(folder), Some(name)) => Source::canonical(folder.join(name)),
-        _ => Source::canonical(path),
+        (Ok(folder), Some(name)) => SourceFile::canonical(folder.join(name)),
+        _ => SourceFile::canonical(path),
     }
 }
 
-async fn open_file(path: PathBuf) -> Result<Source, Error> {
+async fn open_file(path: PathBuf) -> Result<SourceFile, Error> {
     let shown = path.clone();
     let looked = threads::run(move || {
         if path.is_dir() {
             return Ok(None);
         }
-        let source = Source::at(&path)?;
+        let source = SourceFile::at(&path)?;
         source.look()?;
         Ok(Some(source))
     });

@@ -100,7 +100,7 @@ impl Volume {
     /// Carries out rounds until no request waits. If it panics, the requests that wait are dropped, which their callers
     /// see; the next request begins rounds again.
     pub(crate) fn carry_out(&self) {
-        let _after_a_panic = Interrupted(self);
+        let _after_a_panic = RoundGuard(self);
         loop {
             let (round, may_group) = {
                 let mut queue = self.queue();
@@ -165,9 +165,9 @@ impl Volume {
 }
 
 /// When rounds end by a panic: no request waits for them any more.
-struct Interrupted<'v>(&'v Volume);
+struct RoundGuard<'v>(&'v Volume);
 
-impl Drop for Interrupted<'_> {
+impl Drop for RoundGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let mut queue = self.0.queue();

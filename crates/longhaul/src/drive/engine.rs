@@ -21,14 +21,14 @@ use tokio::sync::mpsc;
 use super::panics::{Panicked, caught, caught_here};
 use crate::event::Progress;
 
-/// Reports that may wait for the run at once: tasks wait when the run is behind.
+/// RunReports that may wait for the run at once: tasks wait when the run is behind.
 const REPORTS_MAX: usize = 256;
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// The rate is averaged over this time.
 const RATE_OVER: Duration = Duration::from_secs(4);
 
-/// What carries out the steps of a machine. It decides nothing.
+/// What carries out the steps that a machine decides.
 pub(super) trait Hands: Sized {
     type Machine: Machine<Heard: Send + 'static>;
     /// What stands beside an answer that the machine need not know: a path, the words of an error.
@@ -37,10 +37,16 @@ pub(super) trait Hands: Sized {
     type Summary;
 
     /// Carries out a step, or has it carried out. The last one ends the run.
-    fn perform(&mut self, run: &mut Run<'_, Self>, ticket: Ticket, step: StepOf<Self>) -> Option<FinishOf<Self>>;
+    fn perform(&mut self, run: &mut LiveRun<'_, Self>, ticket: Ticket, step: StepOf<Self>) -> Option<FinishOf<Self>>;
 
     /// Sees what the machine is about to hear.
-    fn overhear(&mut self, run: &mut Run<'_, Self>, ticket: Ticket, heard: &HeardOf<Self>, aside: Option<Self::Aside>);
+    fn overhear(
+        &mut self,
+        run: &mut LiveRun<'_, Self>,
+        ticket: Ticket,
+        heard: &HeardOf<Self>,
+        aside: Option<Self::Aside>,
+    );
 
     /// A command of the handle's, before the machine gets it.
     fn commanded(&mut self) {}
@@ -62,23 +68,23 @@ type StepOf<H> = <<H as Hands>::Machine as Machine>::Step;
 type HeardOf<H> = <<H as Hands>::Machine as Machine>::Heard;
 type NoteOf<H> = <<H as Hands>::Machine as Machine>::Note;
 type FinishOf<H> = <<H as Hands>::Machine as Machine>::Finish;
-type AnswerOf<H> = Answer<HeardOf<H>, <H as Hands>::Aside>;
-type ReportOf<H> = Report<HeardOf<H>, <H as Hands>::Aside>;
+type AnswerOf<H> = StepAnswer<HeardOf<H>, <H as Hands>::Aside>;
+type ReportOf<H> = RunReport<HeardOf<H>, <H as Hands>::Aside>;
 
 /// What the machine hears of a step, and what stands beside it.
 #[derive(Debug)]
-pub(super) struct Answer<H, A> {
+pub(super) struct StepAnswer<H, A> {
     pub(super) heard: H,
     pub(super) aside: Option<A>,
 }
 
-impl<H, A> Answer<H, A> {
+impl<H, A> StepAnswer<H, A> {
     pub(super) fn with(heard: H, aside: A) -> Self {
         Self { heard, aside: Some(aside) }
     }
 }
 
-impl<H, A> From<H> for Answer<H, A> {
+impl<H, A> From<H> for StepAnswer<H, A> {
     fn from(heard: H) -> Self {
         Self { heard, aside: None }
     }
@@ -86,36 +92,36 @@ impl<H, A> From<H> for Answer<H, A> {
 
 /// What the run is told by its tasks and threads.
 #[derive(Debug)]
-pub(super) enum Report<H, A> {
-    Answer(Ticket, Answer<H, A>),
+pub(super) enum RunReport<H, A> {
+    Answer(Ticket, StepAnswer<H, A>),
     /// One of them panicked: its answer will never come.
     Panicked(Panicked),
 }
 
-/// Where the tasks and threads of a run report to. A run that is over hears nothing.
+/// Where the tasks and threads of a run report to. A run that is over hears no report.
 #[derive(Debug)]
-pub(super) struct Reports<H, A>(mpsc::Sender<Report<H, A>>);
+pub(super) struct RunReports<H, A>(mpsc::Sender<RunReport<H, A>>);
 
-impl<H, A> Clone for Reports<H, A> {
+impl<H, A> Clone for RunReports<H, A> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<H: Send + 'static, A: Send + 'static> Reports<H, A> {
-    pub(super) fn channel() -> (Self, mpsc::Receiver<Report<H, A>>) {
+impl<H: Send + 'static, A: Send + 'static> RunReports<H, A> {
+    pub(super) fn channel() -> (Self, mpsc::Receiver<RunReport<H, A>>) {
         let (reports, inbox) = mpsc::channel(REPORTS_MAX);
         (Self(reports), inbox)
     }
 
     /// Tells the run, from a task.
-    pub(super) async fn tell(&self, ticket: Ticket, answer: impl Into<Answer<H, A>>) {
-        let _ = self.0.send(Report::Answer(ticket, answer.into())).await;
+    pub(super) async fn tell(&self, ticket: Ticket, answer: impl Into<StepAnswer<H, A>>) {
+        let _ = self.0.send(RunReport::Answer(ticket, answer.into())).await;
     }
 
     /// Tells the run, from a thread.
-    pub(super) fn tell_blocking(&self, ticket: Ticket, answer: impl Into<Answer<H, A>>) {
-        let _ = self.0.blocking_send(Report::Answer(ticket, answer.into()));
+    pub(super) fn tell_blocking(&self, ticket: Ticket, answer: impl Into<StepAnswer<H, A>>) {
+        let _ = self.0.blocking_send(RunReport::Answer(ticket, answer.into()));
     }
 
     /// Starts a task that owes the run an answer. Its panic ends the run.
@@ -123,7 +129,7 @@ impl<H: Send + 'static, A: Send + 'static> Reports<H, A> {
         let reports = self.0.clone();
         tokio::spawn(async move {
             if let Err(panicked) = caught(work).await {
-                let _ = reports.send(Report::Panicked(panicked)).await;
+                let _ = reports.send(RunReport::Panicked(panicked)).await;
             }
         });
     }
@@ -131,7 +137,7 @@ impl<H: Send + 'static, A: Send + 'static> Reports<H, A> {
     /// Does the work of a thread that owes the run an answer. Its panic ends the run.
     pub(super) fn work_on_thread(&self, work: impl FnOnce()) {
         if let Err(panicked) = caught_here(work) {
-            let _ = self.0.blocking_send(Report::Panicked(panicked));
+            let _ = self.0.blocking_send(RunReport::Panicked(panicked));
         }
     }
 }
@@ -150,7 +156,7 @@ pub(crate) enum RunEvent<N> {
 }
 
 /// Takes the events of a run.
-pub(crate) type Tell<'a, N> = &'a mut (dyn FnMut(RunEvent<N>) + Send);
+pub(crate) type TellRun<'a, N> = &'a mut (dyn FnMut(RunEvent<N>) + Send);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -161,12 +167,12 @@ pub(crate) struct RunEnd<F, S> {
 }
 
 /// A run under way, for its hands.
-pub(super) struct Run<'a, H: Hands> {
+pub(super) struct LiveRun<'a, H: Hands> {
     pub(super) machine: H::Machine,
     began: Instant,
     /// Answers to steps that were done at once.
     answers: VecDeque<(Ticket, AnswerOf<H>)>,
-    tell: Tell<'a, NoteOf<H>>,
+    tell: TellRun<'a, NoteOf<H>>,
 }
 
 /// Runs a machine until it ends, is paused or discarded.
@@ -175,9 +181,9 @@ pub(super) async fn run<H: Hands>(
     mut hands: H,
     mut reports: mpsc::Receiver<ReportOf<H>>,
     commands: &mut mpsc::Receiver<Command>,
-    tell: Tell<'_, NoteOf<H>>,
+    tell: TellRun<'_, NoteOf<H>>,
 ) -> RunEnd<FinishOf<H>, H::Summary> {
-    let mut run = Run::<H> { machine, began: Instant::now(), answers: VecDeque::new(), tell };
+    let mut run = LiveRun::<H> { machine, began: Instant::now(), answers: VecDeque::new(), tell };
     let mut rate = Rate::default();
     let mut tick = tokio::time::interval(PROGRESS_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -193,8 +199,8 @@ pub(super) async fn run<H: Hands>(
                 // Everything that is there, before timers are looked at again.
                 let panicked = loop {
                     match next {
-                        Some(Report::Answer(ticket, answer)) => run.hear(&mut hands, ticket, answer),
-                        Some(Report::Panicked(panicked)) => break Some(panicked),
+                        Some(RunReport::Answer(ticket, answer)) => run.hear(&mut hands, ticket, answer),
+                        Some(RunReport::Panicked(panicked)) => break Some(panicked),
                         None => break None,
                     }
                     next = reports.try_recv().ok();
@@ -222,7 +228,7 @@ pub(super) async fn run<H: Hands>(
     RunEnd { finish, summary: hands.close(run.machine).await }
 }
 
-impl<H: Hands> Run<'_, H> {
+impl<H: Hands> LiveRun<'_, H> {
     /// Milliseconds since the run began.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)

@@ -61,7 +61,7 @@ enum Way {
 
 struct ToyHands {
     way: Way,
-    reports: Reports<&'static str, ()>,
+    reports: RunReports<&'static str, ()>,
     seat: Seat<ToyDesk>,
     closed: Arc<AtomicBool>,
 }
@@ -81,7 +81,7 @@ impl Desk for ToyDesk {
     type Heard = &'static str;
     type Aside = ();
 
-    fn perform(&mut self, (): ()) -> Answer<&'static str, ()> {
+    fn perform(&mut self, (): ()) -> StepAnswer<&'static str, ()> {
         panic!("planted on the desk")
     }
 }
@@ -91,7 +91,7 @@ impl Hands for ToyHands {
     type Aside = ();
     type Summary = Vec<&'static str>;
 
-    fn perform(&mut self, run: &mut Run<'_, Self>, ticket: Ticket, step: Step) -> Option<&'static str> {
+    fn perform(&mut self, run: &mut LiveRun<'_, Self>, ticket: Ticket, step: Step) -> Option<&'static str> {
         let reports = self.reports.clone();
         match (step, &self.way) {
             (Step::Finish(finish), _) => return Some(finish),
@@ -104,7 +104,7 @@ impl Hands for ToyHands {
         None
     }
 
-    fn overhear(&mut self, _: &mut Run<'_, Self>, _: Ticket, _: &&'static str, _: Option<()>) {}
+    fn overhear(&mut self, _: &mut LiveRun<'_, Self>, _: Ticket, _: &&'static str, _: Option<()>) {}
 
     fn progress(&self, _: &Toy) -> Progress {
         Progress::default()
@@ -122,7 +122,7 @@ impl Hands for ToyHands {
 }
 
 async fn play(way: Way, commands: &mut mpsc::Receiver<Command>) -> RunEnd<&'static str, Vec<&'static str>> {
-    let (reports, inbox) = Reports::channel();
+    let (reports, inbox) = RunReports::channel();
     let (open, closed) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
     let seat = Seat::here(ToyDesk { open: open.clone() });
     let hands = ToyHands { way, reports, seat, closed: closed.clone() };

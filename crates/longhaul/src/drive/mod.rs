@@ -1,4 +1,4 @@
-//! Drivers: they carry out the core's steps and decide nothing.
+//! Drivers: they carry out the steps that the core decides. The loop and the desk's thread are the same for both ways.
 
 pub(crate) mod download;
 pub(crate) mod engine;

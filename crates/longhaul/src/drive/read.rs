@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::download::Remembered;
+use super::download::DownloadDetails;
 use super::download::failure::error_of;
 use crate::advice::Advice;
 use crate::disk::digests::Digests;
@@ -163,7 +163,7 @@ pub(crate) async fn open(request: ReadRequest) -> Result<ObjectBytes, Error> {
         pieces: pieces_in,
         opened: Some(opened_in),
         digests: None,
-        remembered: Remembered::default(),
+        remembered: DownloadDetails::default(),
         links: 0,
     };
     let task = Task(tokio::spawn(reader.run()));
@@ -178,7 +178,7 @@ struct Reader {
     opened: Option<oneshot::Sender<Result<ObjectIdentity, Error>>>,
     /// Of what was handed on.
     digests: Option<Digests>,
-    remembered: Remembered,
+    remembered: DownloadDetails,
     /// Fresh links since the last byte.
     links: u32,
 }

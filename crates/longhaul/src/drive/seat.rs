@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use longhaul_core::words::Ticket;
 use tokio::sync::oneshot;
 
-use super::engine::{Answer, Reports};
+use super::engine::{RunReports, StepAnswer};
 use crate::threads;
 
 /// Stack of a desk's thread, in bytes.
@@ -21,10 +21,10 @@ pub(super) trait Desk: Send + 'static {
     type Aside: Send + 'static;
 
     /// Does it.
-    fn perform(&mut self, order: Self::Order) -> Answer<Self::Heard, Self::Aside>;
+    fn perform(&mut self, order: Self::Order) -> StepAnswer<Self::Heard, Self::Aside>;
 
     /// Does it on the desk's thread, and tells the run.
-    fn perform_and_tell(&mut self, ticket: Ticket, order: Self::Order, reports: &Reports<Self::Heard, Self::Aside>) {
+    fn perform_and_tell(&mut self, ticket: Ticket, order: Self::Order, reports: &RunReports<Self::Heard, Self::Aside>) {
         let answer = self.perform(order);
         reports.tell_blocking(ticket, answer);
     }
@@ -62,8 +62,8 @@ impl<D: Desk> Seat<D> {
         &mut self,
         ticket: Ticket,
         order: D::Order,
-        reports: &Reports<D::Heard, D::Aside>,
-    ) -> Option<Answer<D::Heard, D::Aside>> {
+        reports: &RunReports<D::Heard, D::Aside>,
+    ) -> Option<StepAnswer<D::Heard, D::Aside>> {
         *self = match std::mem::replace(self, Self::Moving) {
             Self::Here(desk) => match on_thread(desk, reports) {
                 Ok(orders) => Self::Thread(orders),
@@ -102,7 +102,7 @@ impl<D: Desk> Seat<D> {
 /// A thread that does what it is told until it is closed; the desk again when there is none.
 fn on_thread<D: Desk>(
     desk: Box<D>,
-    reports: &Reports<D::Heard, D::Aside>,
+    reports: &RunReports<D::Heard, D::Aside>,
 ) -> Result<mpsc::Sender<Message<D>>, (Box<D>, std::io::Error)> {
     let (orders, inbox) = mpsc::channel();
     let reports = reports.clone();
@@ -112,7 +112,7 @@ fn on_thread<D: Desk>(
     Ok(orders)
 }
 
-fn work<D: Desk>(mut desk: Box<D>, inbox: &mpsc::Receiver<Message<D>>, reports: &Reports<D::Heard, D::Aside>) {
+fn work<D: Desk>(mut desk: Box<D>, inbox: &mpsc::Receiver<Message<D>>, reports: &RunReports<D::Heard, D::Aside>) {
     while let Ok(message) = inbox.recv() {
         match message {
             Message::Perform(ticket, order) => desk.perform_and_tell(ticket, order, reports),

@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 
 use super::Transfer;
 use super::list_entry::ListEntry;
-use super::task::{Next, Reporter, Start, Way, cancelled, run_to_discard, start};
+use super::task::{AfterRun, Reporter, TaskStart, TransferWay, cancelled, run_to_discard, start};
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::drive::download::destination::Destination;
 use crate::drive::download::failure::{error_of, plainer_text, trouble_text};
-use crate::drive::download::run::{Request, RunEnd, Summary, run};
-use crate::drive::engine::Tell;
+use crate::drive::download::run::{DownloadEnd, DownloadRequest, DownloadSummary, run};
+use crate::drive::engine::TellRun;
 use crate::error::Error;
 use crate::event::{Digest, Downloaded, Event, NotModified, Outcome};
 use crate::source::LinkSource;
@@ -28,14 +28,14 @@ use crate::transfer::TransferKind;
 const LINKS_MAX: u32 = 5;
 
 /// A download behind a handle.
-struct Download {
-    request: Request,
+struct DownloadWay {
+    request: DownloadRequest,
     links: Option<Arc<dyn LinkSource>>,
     links_in_a_row: u32,
 }
 
 /// Starts the task behind a handle.
-pub(crate) fn begin(request: Request, links: Option<Arc<dyn LinkSource>>) -> Transfer {
+pub(crate) fn begin(request: DownloadRequest, links: Option<Arc<dyn LinkSource>>) -> Transfer {
     let named = match &request.destination {
         Destination::File(file) => std::path::absolute(file).ok(),
         Destination::Below(below) => std::path::absolute(&below.path).ok(),
@@ -58,14 +58,14 @@ pub(crate) fn begin(request: Request, links: Option<Arc<dyn LinkSource>>) -> Tra
         range: range_text(&source.window),
     };
     let entry = ListEntry::new(request.state.clone(), note);
-    let way = Download { request, links, links_in_a_row: 0 };
-    start(Start { way, kind: TransferKind::Download, entry, named, path: None, keep: () })
+    let way = DownloadWay { request, links, links_in_a_row: 0 };
+    start(TaskStart { way, kind: TransferKind::Download, entry, named, path: None, keep: () })
 }
 
 /// Discards what lies there of a download on which no run works.
-pub(crate) async fn discard(request: Request) -> Result<(), Error> {
-    let way = Download { request, links: None, links_in_a_row: 0 };
-    let RunEnd { finish, summary: Summary { held, remembered, .. } } = run_to_discard(&way).await;
+pub(crate) async fn discard(request: DownloadRequest) -> Result<(), Error> {
+    let way = DownloadWay { request, links: None, links_in_a_row: 0 };
+    let DownloadEnd { finish, summary: DownloadSummary { held, remembered, .. } } = run_to_discard(&way).await;
     match finish.map_err(|panicked| panicked.error(way.object()))? {
         Finish::Failed(failure) => {
             let target = way.request.destination.path().display().to_string();
@@ -81,9 +81,9 @@ pub(crate) async fn discard(request: Request) -> Result<(), Error> {
     }
 }
 
-impl Way for Download {
+impl TransferWay for DownloadWay {
     type Note = Note;
-    type End = RunEnd;
+    type End = DownloadEnd;
     type Sums = Vec<Digest>; // that matched
     const CANCELLED: &'static str = "cancelled; what was received is kept";
     const STOPPED: &'static str = "stopped; what was received is kept";
@@ -92,7 +92,7 @@ impl Way for Download {
         &self.request.config.source.url
     }
 
-    async fn run(&self, commands: &mut mpsc::Receiver<Command>, tell: Tell<'_, Note>) -> RunEnd {
+    async fn run(&self, commands: &mut mpsc::Receiver<Command>, tell: TellRun<'_, Note>) -> DownloadEnd {
         run(&self.request, commands, tell).await
     }
 
@@ -138,8 +138,8 @@ impl Way for Download {
         })
     }
 
-    async fn after(&mut self, reporter: &mut Reporter<Self>, end: RunEnd) -> Next {
-        let RunEnd { finish, summary } = end;
+    async fn after(&mut self, reporter: &mut Reporter<Self>, end: DownloadEnd) -> AfterRun {
+        let DownloadEnd { finish, summary } = end;
         self.settle_name(&summary);
         reporter.totals.moved += summary.fetched;
         if summary.fetched > 0 {
@@ -151,13 +151,13 @@ impl Way for Download {
             Err(panicked) => {
                 let error = panicked.error(self.object());
                 reporter.entry.write(State::Failed, held, total, None).await;
-                return Next::Over(Err(error));
+                return AfterRun::Over(Err(error));
             }
         };
         match finish {
             Finish::Done { length, verified, already } => {
                 reporter.entry.remove().await;
-                Next::Over(Ok(Outcome::Downloaded(Downloaded {
+                AfterRun::Over(Ok(Outcome::Downloaded(Downloaded {
                     path: summary.path.unwrap_or_default(),
                     bytes: length,
                     verified: verified.into(),
@@ -173,25 +173,25 @@ impl Way for Download {
                 } else {
                     reporter.entry.remove().await;
                 }
-                Next::Over(Ok(self.not_modified(reporter, summary.path)))
+                AfterRun::Over(Ok(self.not_modified(reporter, summary.path)))
             }
             Finish::Discarded => {
                 reporter.entry.remove().await;
-                Next::Over(Err(cancelled(DISCARDED)))
+                AfterRun::Over(Err(cancelled(DISCARDED)))
             }
-            Finish::Paused => Next::Paused { held, total },
+            Finish::Paused => AfterRun::Paused { held, total },
             Finish::Failed(failure @ Failure::NeedsLink(_))
                 if self.links.is_some() && self.links_in_a_row < LINKS_MAX =>
             {
                 reporter.entry.write(State::NeedsLink, held, total, None).await;
                 self.fresh_link(reporter, failure, held).await
             }
-            Finish::Failed(failure) => Next::Over(Err(self.failed(reporter, failure, summary).await)),
+            Finish::Failed(failure) => AfterRun::Over(Err(self.failed(reporter, failure, summary).await)),
         }
     }
 
-    async fn discarded(&mut self, reporter: &mut Reporter<Self>, end: RunEnd) -> Error {
-        let RunEnd { finish, summary: Summary { held, remembered, .. } } = end;
+    async fn discarded(&mut self, reporter: &mut Reporter<Self>, end: DownloadEnd) -> Error {
+        let DownloadEnd { finish, summary: DownloadSummary { held, remembered, .. } } = end;
         match finish {
             Err(panicked) => panicked.error(self.object()),
             Ok(Finish::Failed(failure)) => error_of(failure, self.object(), &self.target(reporter), held, remembered),
@@ -203,9 +203,9 @@ impl Way for Download {
     }
 }
 
-impl Download {
+impl DownloadWay {
     /// Once the name is known, a next run need not ask the source for it.
-    fn settle_name(&mut self, summary: &Summary) {
+    fn settle_name(&mut self, summary: &DownloadSummary) {
         let is_below = matches!(self.request.destination, Destination::Below(_));
         if let Some(path) = summary.path.as_ref().filter(|_| !is_below) {
             self.request.destination = Destination::File(path.clone());
@@ -223,8 +223,8 @@ impl Download {
         Outcome::NotModified(NotModified { path, totals: reporter.take_totals() })
     }
 
-    async fn failed(&self, reporter: &mut Reporter<Self>, failure: Failure, summary: Summary) -> Error {
-        let Summary { path, held, total, remembered, .. } = summary;
+    async fn failed(&self, reporter: &mut Reporter<Self>, failure: Failure, summary: DownloadSummary) -> Error {
+        let DownloadSummary { path, held, total, remembered, .. } = summary;
         let state = match failure {
             Failure::NeedsLink(_) => State::NeedsLink,
             Failure::Denied(_) if self.request.config.source.needs_headers => State::NeedsHeaders,
@@ -241,7 +241,7 @@ impl Download {
     }
 
     /// Asks for a link that is accepted.
-    async fn fresh_link(&mut self, reporter: &mut Reporter<Self>, failure: Failure, held: u64) -> Next {
+    async fn fresh_link(&mut self, reporter: &mut Reporter<Self>, failure: Failure, held: u64) -> AfterRun {
         self.links_in_a_row += 1;
         reporter.send(Event::NeedsLink);
         let fresh = match &self.links {
@@ -254,11 +254,11 @@ impl Download {
                 // journal goes on under the name it has.
                 self.request.config.link_signed = link.is_signed();
                 self.request.origin = self.request.origin.moved_to(link.address().clone());
-                Next::Again
+                AfterRun::Again
             }
             None => {
                 let target = self.target(reporter);
-                Next::Over(Err(error_of(failure, self.object(), &target, held, Default::default())))
+                AfterRun::Over(Err(error_of(failure, self.object(), &target, held, Default::default())))
             }
         }
     }

@@ -79,14 +79,14 @@ async fn receive(mut receiver: broadcast::Receiver<Event>) -> Received {
 
 /// Where the handle finds the events. It does not keep them open: they end when the task does.
 #[derive(Debug, Clone)]
-pub(super) struct EventSource(Arc<Mutex<Stage>>);
+pub(super) struct EventSource(Arc<Mutex<Audience>>);
 
 /// Where the task tells them. They end when it is dropped.
 #[derive(Debug)]
-pub(super) struct EventSender(Arc<Mutex<Stage>>);
+pub(super) struct EventSender(Arc<Mutex<Audience>>);
 
 #[derive(Debug)]
-struct Stage {
+struct Audience {
     /// `None` when the transfer is over.
     sender: Option<broadcast::Sender<Event>>,
     /// What a late reader is told first, in the order in which it happened; at most one of a kind.
@@ -97,16 +97,16 @@ struct Stage {
 /// A new transfer's events.
 pub(super) fn channel() -> (EventSender, EventSource) {
     let (sender, _) = broadcast::channel(EVENTS_MAX);
-    let stage = Arc::new(Mutex::new(Stage { sender: Some(sender), told: Vec::new(), progress: None }));
-    (EventSender(stage.clone()), EventSource(stage))
+    let audience = Arc::new(Mutex::new(Audience { sender: Some(sender), told: Vec::new(), progress: None }));
+    (EventSender(audience.clone()), EventSource(audience))
 }
 
 impl EventSource {
     /// What was told so far, in short, and everything from now on: no event is between the two, and none in both.
     pub(super) fn events(&self) -> Events {
-        let stage = locked(&self.0);
-        let before = stage.told.iter().chain(&stage.progress).cloned().collect();
-        let next = stage.sender.as_ref().map(|sender| ReusableBoxFuture::new(receive(sender.subscribe())));
+        let audience = locked(&self.0);
+        let before = audience.told.iter().chain(&audience.progress).cloned().collect();
+        let next = audience.sender.as_ref().map(|sender| ReusableBoxFuture::new(receive(sender.subscribe())));
         Events { before, next }
     }
 }
@@ -118,9 +118,9 @@ impl EventSender {
     }
 
     pub(super) fn send(&self, event: Event) {
-        let mut stage = locked(&self.0);
-        stage.keep(&event);
-        if let Some(sender) = &stage.sender {
+        let mut audience = locked(&self.0);
+        audience.keep(&event);
+        if let Some(sender) = &audience.sender {
             let _ = sender.send(event); // no reader: fine
         }
     }
@@ -132,7 +132,7 @@ impl Drop for EventSender {
     }
 }
 
-impl Stage {
+impl Audience {
     fn keep(&mut self, event: &Event) {
         match event {
             Event::Progress(_) => self.progress = Some(event.clone()),

@@ -37,17 +37,17 @@ pub enum Cancel {
 #[must_use = "dropping the last handle stops the transfer"]
 #[derive(Clone)]
 pub struct Transfer {
-    inner: Arc<Inner>,
+    inner: Arc<HandleInner>,
 }
 
 impl fmt::Debug for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, id, .. } = &*self.inner;
+        let HandleInner { kind, id, .. } = &*self.inner;
         f.debug_struct("Transfer").field("kind", kind).field("id", id).finish_non_exhaustive()
     }
 }
 
-struct Inner {
+struct HandleInner {
     kind: TransferKind,
     id: String,
     /// The file that was named at the start, whether it was opened yet or not.
@@ -178,7 +178,7 @@ fn handle(kind: TransferKind, id: String, named: Option<PathBuf>) -> (Transfer, 
     let (progress_tx, progress) = watch::channel(Progress::default());
     let (path_tx, path) = watch::channel(None);
     let (outcome_tx, outcome) = watch::channel(None);
-    let inner = Inner { kind, id, named, controls: controls_tx, events, progress, path, outcome };
+    let inner = HandleInner { kind, id, named, controls: controls_tx, events, progress, path, outcome };
     let transfer = Transfer { inner: Arc::new(inner) };
     (transfer, Ends { controls, events: sender, progress: progress_tx, path: path_tx, outcome: outcome_tx })
 }

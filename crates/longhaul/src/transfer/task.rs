@@ -11,14 +11,14 @@ use super::events::EventSender;
 use super::list_entry::ListEntry;
 use super::{Cancel, Control, Transfer, handle};
 use crate::disk::state::listing::State;
-use crate::drive::engine::{RunEvent, Tell};
+use crate::drive::engine::{RunEvent, TellRun};
 use crate::drive::panics::caught;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress, RestartReason, Totals};
 use crate::transfer::TransferKind;
 
 /// A download or an upload, as far as its task needs to know.
-pub(super) trait Way: Send + Sync + Sized + 'static {
+pub(super) trait TransferWay: Send + Sync + Sized + 'static {
     /// News of the core's.
     type Note;
     /// How a run ended.
@@ -37,21 +37,21 @@ pub(super) trait Way: Send + Sync + Sized + 'static {
     fn run(
         &self,
         commands: &mut mpsc::Receiver<Command>,
-        tell: Tell<'_, Self::Note>,
+        tell: TellRun<'_, Self::Note>,
     ) -> impl Future<Output = Self::End> + Send;
 
     /// A note as an event; `None` for one that only adds to what is known.
     fn event(reporter: &mut Reporter<Self>, note: Self::Note) -> Option<Event>;
 
     /// What follows a run.
-    fn after(&mut self, reporter: &mut Reporter<Self>, end: Self::End) -> impl Future<Output = Next> + Send;
+    fn after(&mut self, reporter: &mut Reporter<Self>, end: Self::End) -> impl Future<Output = AfterRun> + Send;
 
     /// What is told after a run that was to discard everything.
     fn discarded(&mut self, reporter: &mut Reporter<Self>, end: Self::End) -> impl Future<Output = Error> + Send;
 }
 
 /// What follows a run.
-pub(super) enum Next {
+pub(super) enum AfterRun {
     /// The transfer is over.
     Over(Result<Outcome, Error>),
     /// Another run.
@@ -61,7 +61,7 @@ pub(super) enum Next {
 }
 
 /// Turns what happens in runs into events, and keeps count.
-pub(super) struct Reporter<W: Way> {
+pub(super) struct Reporter<W: TransferWay> {
     pub(super) entry: ListEntry,
     events: EventSender,
     pub(super) progress: watch::Sender<Progress>,
@@ -76,7 +76,7 @@ pub(super) struct Reporter<W: Way> {
     listed: Option<u64>,
 }
 
-impl<W: Way> Reporter<W> {
+impl<W: TransferWay> Reporter<W> {
     fn tell(&mut self, event: RunEvent<W::Note>) {
         match event {
             RunEvent::Path(path) => self.set_path(path),
@@ -141,14 +141,14 @@ struct Pending {
     abandoned: bool,
 }
 
-struct Task<W: Way> {
+struct TransferTask<W: TransferWay> {
     way: W,
     controls: mpsc::Receiver<Control>,
     reporter: Reporter<W>,
 }
 
 /// What a task begins with.
-pub(super) struct Start<W: Way, K> {
+pub(super) struct TaskStart<W: TransferWay, K> {
     pub(super) way: W,
     pub(super) kind: TransferKind,
     pub(super) entry: ListEntry,
@@ -161,8 +161,8 @@ pub(super) struct Start<W: Way, K> {
 }
 
 /// Starts the task behind a handle.
-pub(super) fn start<W: Way, K: Send + 'static>(start: Start<W, K>) -> Transfer {
-    let Start { way, kind, entry, named, path, keep } = start;
+pub(super) fn start<W: TransferWay, K: Send + 'static>(start: TaskStart<W, K>) -> Transfer {
+    let TaskStart { way, kind, entry, named, path, keep } = start;
     let (transfer, ends) = handle(kind, entry.id().to_owned(), named);
     let (progress, outcome) = (ends.progress, ends.outcome);
     let mut reporter = Reporter {
@@ -179,7 +179,7 @@ pub(super) fn start<W: Way, K: Send + 'static>(start: Start<W, K>) -> Transfer {
     if let Some(path) = path {
         reporter.set_path(path);
     }
-    let mut task = Task { way, controls: ends.controls, reporter };
+    let mut task = TransferTask { way, controls: ends.controls, reporter };
     tokio::spawn(async move {
         let result = match caught(task.run()).await {
             Ok(result) => result,
@@ -198,15 +198,15 @@ pub(super) fn start<W: Way, K: Send + 'static>(start: Start<W, K>) -> Transfer {
     transfer
 }
 
-impl<W: Way> Task<W> {
+impl<W: TransferWay> TransferTask<W> {
     async fn run(&mut self) -> Result<Outcome, Error> {
         loop {
             self.reporter.events.begin_run();
             let (end, pending) = self.one_run().await;
             match self.way.after(&mut self.reporter, end).await {
-                Next::Over(result) => return result,
-                Next::Again => {}
-                Next::Paused { held, total } => {
+                AfterRun::Over(result) => return result,
+                AfterRun::Again => {}
+                AfterRun::Paused { held, total } => {
                     self.reporter.entry.write(State::Paused, held, total, None).await;
                     self.reporter.send(Event::Paused { held, total });
                     if let Some(result) = self.paused(pending).await {
@@ -258,7 +258,7 @@ impl<W: Way> Task<W> {
 }
 
 /// A run that is told to discard before it begins.
-pub(super) async fn run_to_discard<W: Way>(way: &W) -> W::End {
+pub(super) async fn run_to_discard<W: TransferWay>(way: &W) -> W::End {
     let (commands, mut inbox) = mpsc::channel(1);
     let _ = commands.send(Command::Discard).await;
     way.run(&mut inbox, &mut |_| {}).await

@@ -12,35 +12,35 @@ use tokio::sync::mpsc;
 
 use super::Transfer;
 use super::list_entry::ListEntry;
-use super::task::{Next, Reporter, Start, Way, cancelled, run_to_discard, start};
+use super::task::{AfterRun, Reporter, TaskStart, TransferWay, cancelled, run_to_discard, start};
 use crate::advice::Advice;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state::spool::Spooled;
 use crate::disk::state::uploads::is_barren;
-use crate::drive::engine::Tell;
-use crate::drive::upload::Remembered;
+use crate::drive::engine::TellRun;
+use crate::drive::upload::UploadDetails;
 use crate::drive::upload::failure::{About, error_of, fault_text};
-use crate::drive::upload::run::{Request, RunEnd, Summary, run};
+use crate::drive::upload::run::{UploadEnd, UploadRequest, UploadSummary, run};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Uploaded};
 use crate::threads;
 use crate::transfer::TransferKind;
 
 /// An upload behind a handle.
-struct Upload {
-    request: Arc<Request>,
+struct UploadWay {
+    request: Arc<UploadRequest>,
 }
 
 /// What the runs of one handle add up to.
 #[derive(Default)]
-pub(super) struct Sums {
+pub(super) struct UploadSums {
     part_len: Option<u64>,
     parts: u32,
 }
 
 /// Starts the task behind a handle. Spooled input is held as long as the task runs, and removed when it is stored or
 /// given up; its lock is let go of before the end is told, so that a next upload can begin.
-pub(crate) fn begin(request: Request, spooled: Option<Spooled>) -> Transfer {
+pub(crate) fn begin(request: UploadRequest, spooled: Option<Spooled>) -> Transfer {
     let intent = &request.config.intent;
     let note = TransferNote {
         id: id_text(intent.id),
@@ -60,16 +60,16 @@ pub(crate) fn begin(request: Request, spooled: Option<Spooled>) -> Transfer {
     let mut entry = ListEntry::new(Some(request.state.clone()), note);
     entry.set_path(Path::new(OsStr::from_bytes(&intent.path))); // by which its journal is found
     let source = request.source.path().to_path_buf();
-    let way = Upload { request: Arc::new(request) };
+    let way = UploadWay { request: Arc::new(request) };
     let (named, path) = (Some(source.clone()), Some(source));
-    start(Start { way, kind: TransferKind::Upload, entry, named, path, keep: spooled })
+    start(TaskStart { way, kind: TransferKind::Upload, entry, named, path, keep: spooled })
 }
 
-/// Gives an upload up on which no run works. Whether nothing of it is left in the store.
-pub(crate) async fn discard(request: Request) -> Result<bool, Error> {
+/// Gives an upload up on which no run works. True when the store has no part of it any more.
+pub(crate) async fn discard(request: UploadRequest) -> Result<bool, Error> {
     let id = id_text(request.config.intent.id);
-    let way = Upload { request: Arc::new(request) };
-    let RunEnd { finish, summary } = run_to_discard(&way).await;
+    let way = UploadWay { request: Arc::new(request) };
+    let UploadEnd { finish, summary } = run_to_discard(&way).await;
     let clean = match finish.map_err(|panicked| panicked.error(way.object()))? {
         Finish::Failed(failure) => return Err(way.error(failure, summary.acknowledged, summary.remembered)),
         Finish::Discarded { clean } => clean,
@@ -83,10 +83,10 @@ pub(crate) async fn discard(request: Request) -> Result<bool, Error> {
     Ok(clean)
 }
 
-impl Way for Upload {
+impl TransferWay for UploadWay {
     type Note = Note;
-    type End = RunEnd;
-    type Sums = Sums;
+    type End = UploadEnd;
+    type Sums = UploadSums;
     const CANCELLED: &'static str = "cancelled; the parts that are stored are kept";
     const STOPPED: &'static str = "stopped; the parts that are stored are kept";
 
@@ -94,7 +94,7 @@ impl Way for Upload {
         &self.request.config.intent.destination
     }
 
-    async fn run(&self, commands: &mut mpsc::Receiver<Command>, tell: Tell<'_, Note>) -> RunEnd {
+    async fn run(&self, commands: &mut mpsc::Receiver<Command>, tell: TellRun<'_, Note>) -> UploadEnd {
         run(&self.request, commands, tell).await
     }
 
@@ -126,8 +126,8 @@ impl Way for Upload {
         })
     }
 
-    async fn after(&mut self, reporter: &mut Reporter<Self>, end: RunEnd) -> Next {
-        let RunEnd { finish, summary } = end;
+    async fn after(&mut self, reporter: &mut Reporter<Self>, end: UploadEnd) -> AfterRun {
+        let UploadEnd { finish, summary } = end;
         reporter.totals.moved += summary.sent;
         let (stored, total) = (summary.acknowledged, reporter.total);
         let finish = match finish {
@@ -135,7 +135,7 @@ impl Way for Upload {
             Err(panicked) => {
                 let error = panicked.error(self.object());
                 reporter.entry.write(State::Failed, stored, total, Some(error.to_string())).await;
-                return Next::Over(Err(error));
+                return AfterRun::Over(Err(error));
             }
         };
         match finish {
@@ -148,10 +148,10 @@ impl Way for Upload {
                 }
                 self.remove_spooled().await;
                 if callback_failed {
-                    return Next::Over(Err(self.callback_failed(summary.remembered.store)));
+                    return AfterRun::Over(Err(self.callback_failed(summary.remembered.store)));
                 }
-                let Sums { parts, part_len } = reporter.sums;
-                Next::Over(Ok(Outcome::Uploaded(Box::new(Uploaded {
+                let UploadSums { parts, part_len } = reporter.sums;
+                AfterRun::Over(Ok(Outcome::Uploaded(Box::new(Uploaded {
                     path: self.request.source.path().to_path_buf(),
                     destination: self.object().to_owned(),
                     bytes: length,
@@ -165,14 +165,14 @@ impl Way for Upload {
                     totals: reporter.take_totals(),
                 }))))
             }
-            Finish::Discarded { clean } => Next::Over(Err(self.given_up(reporter, clean).await)),
-            Finish::Paused => Next::Paused { held: stored, total },
-            Finish::Failed(failure) => Next::Over(Err(self.failed(reporter, failure, summary).await)),
+            Finish::Discarded { clean } => AfterRun::Over(Err(self.given_up(reporter, clean).await)),
+            Finish::Paused => AfterRun::Paused { held: stored, total },
+            Finish::Failed(failure) => AfterRun::Over(Err(self.failed(reporter, failure, summary).await)),
         }
     }
 
-    async fn discarded(&mut self, reporter: &mut Reporter<Self>, end: RunEnd) -> Error {
-        let RunEnd { finish, summary } = end;
+    async fn discarded(&mut self, reporter: &mut Reporter<Self>, end: UploadEnd) -> Error {
+        let UploadEnd { finish, summary } = end;
         match finish {
             Err(panicked) => panicked.error(self.object()),
             Ok(Finish::Failed(failure)) => self.error(failure, summary.acknowledged, summary.remembered),
@@ -182,8 +182,8 @@ impl Way for Upload {
     }
 }
 
-impl Upload {
-    fn error(&self, failure: Failure, kept: u64, remembered: Remembered) -> Error {
+impl UploadWay {
+    fn error(&self, failure: Failure, kept: u64, remembered: UploadDetails) -> Error {
         let source = self.request.source.path().display().to_string();
         let about = About {
             object: self.object(),
@@ -194,7 +194,7 @@ impl Upload {
         error_of(failure, &about, remembered)
     }
 
-    async fn failed(&self, reporter: &mut Reporter<Self>, failure: Failure, summary: Summary) -> Error {
+    async fn failed(&self, reporter: &mut Reporter<Self>, failure: Failure, summary: UploadSummary) -> Error {
         let (stored, total) = (summary.acknowledged, reporter.total);
         let state = match failure {
             Failure::Denied(_) | Failure::NeedsCredentials => State::NeedsCredentials,

@@ -3,9 +3,9 @@
 //! Journal, lock, renames, folder syncs and receipts are blocking calls whose order matters; a thread of their own keeps
 //! both. Syncs, checks and digests of the data may take long and run beside it.
 //!
-//! Where the system has no thread to give, everything is done where the bytes are written. A transfer that has no journal
-//! needs none: opening an empty place, sealing, renaming and a receipt that nobody
-//! waits for are done where the bytes are written, and its syncs in a group with those of others ([`Desk::is_quick`]).
+//! Where the system has no thread to give, everything is done where the bytes are written. A transfer without a journal needs
+//! no thread: opening an empty place, sealing, renaming and a receipt that is not synced are done where the bytes are
+//! written ([`DownloadDesk::is_quick`]), and its syncs in a group with those of other transfers.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ use longhaul_core::download::step::{Heard, Receipt, Step};
 use longhaul_core::identity::Identity;
 use longhaul_core::words::{DiskFault, FileFacts, Ticket};
 
-use super::{Answer, Aside, Reports, Shared, failed};
+use super::{DownloadAnswer, DownloadAside, DownloadReports, DownloadShared, failed};
 use crate::disk::beside::journal_file::JournalFile;
 use crate::disk::beside::lock::{self, Locking};
 use crate::disk::beside::part_file::PartFile;
@@ -65,13 +65,13 @@ pub(super) struct Whereabouts {
 }
 
 /// A step for the desk, with what the core does not know of it.
-pub(super) struct Order {
+pub(super) struct DeskOrder {
     pub(super) step: Step,
-    pub(super) extra: Extra,
+    pub(super) extra: DeskExtra,
 }
 
 /// What a step needs besides itself.
-pub(super) enum Extra {
+pub(super) enum DeskExtra {
     None,
     /// To open: where the file goes.
     Place(Whereabouts),
@@ -80,7 +80,7 @@ pub(super) enum Extra {
 }
 
 /// What the desk is told beforehand.
-pub(super) struct Setup {
+pub(super) struct DeskSetup {
     pub(super) locking: Locking,
     /// A power cut counts ([`Durability::Power`](longhaul_core::words::Durability)).
     pub(super) durable: bool,
@@ -92,13 +92,13 @@ pub(super) struct Setup {
 }
 
 /// The files of one download.
-pub(super) struct Desk {
-    shared: Arc<Shared>,
+pub(super) struct DownloadDesk {
+    shared: Arc<DownloadShared>,
     slots: Arc<Mutex<Slots>>,
-    setup: Setup,
+    setup: DeskSetup,
     place: Option<Arc<Place>>,
     journal: Option<JournalFile>,
-    /// The file has its name: nothing of the transfer is left to tidy up.
+    /// The file has its name: the desk has no empty part file to remove.
     published: bool,
     /// Failures of the volume when the part file was opened.
     failures_before: u64,
@@ -115,8 +115,8 @@ struct Beside {
     target: TargetState,
 }
 
-impl Desk {
-    pub(super) fn new(shared: Arc<Shared>, slots: Arc<Mutex<Slots>>, setup: Setup) -> Self {
+impl DownloadDesk {
+    pub(super) fn new(shared: Arc<DownloadShared>, slots: Arc<Mutex<Slots>>, setup: DeskSetup) -> Self {
         let (place, journal, syncing) = (None, None, None);
         Self { shared, slots, setup, place, journal, published: false, failures_before: 0, syncing }
     }
@@ -133,8 +133,8 @@ impl Desk {
         }
     }
 
-    /// Opens a place where nothing of a transfer lies; `None` where something does, which takes longer.
-    pub(super) fn open_fresh(&mut self, whereabouts: &Whereabouts) -> Result<Option<Answer>, DiskError> {
+    /// Opens a place without files of a transfer; `None` where there are some, which takes longer.
+    pub(super) fn open_fresh(&mut self, whereabouts: &Whereabouts) -> Result<Option<DownloadAnswer>, DiskError> {
         let place = self.arrive(whereabouts)?;
         if self.setup.durable {
             self.failures_before = place.folder.volume(&self.setup.folders.volumes).failures();
@@ -218,22 +218,22 @@ impl Desk {
         true
     }
 
-    fn answer(&mut self, Order { step, extra }: Order) -> Result<Answer, DiskError> {
+    fn answer(&mut self, DeskOrder { step, extra }: DeskOrder) -> Result<DownloadAnswer, DiskError> {
         let heard = match (step, extra) {
-            (Step::Open, Extra::Place(whereabouts)) => {
+            (Step::Open, DeskExtra::Place(whereabouts)) => {
                 let found = self.open(&whereabouts)?;
                 return Ok(self.opened(found));
             }
-            (Step::Seal { length }, Extra::Modified(mtime_ns)) => self.seal(length, Some(mtime_ns))?,
+            (Step::Seal { length }, DeskExtra::Modified(mtime_ns)) => self.seal(length, Some(mtime_ns))?,
             (step, _) => self.answer_plain(step)?,
         };
         Ok(heard.into())
     }
 
     /// The place was looked at; where the target is, if it was settled in.
-    fn opened(&self, found: Found) -> Answer {
-        let path = self.place.as_ref().map(|place| Aside::Path(place.folder.path_of(place.names.target())));
-        Answer { heard: Heard::Opened(Box::new(found)), aside: path }
+    fn opened(&self, found: Found) -> DownloadAnswer {
+        let path = self.place.as_ref().map(|place| DownloadAside::Path(place.folder.path_of(place.names.target())));
+        DownloadAnswer { heard: Heard::Opened(Box::new(found)), aside: path }
     }
 
     fn seal(&self, length: u64, mtime_ns: Option<i64>) -> Result<Heard, DiskError> {
@@ -385,7 +385,7 @@ impl Desk {
     /// The identity of the finished object of this source, when that is what stands at the target.
     fn finished(&self, place: &Place, facts: &FileFacts) -> Option<Identity> {
         let path = place.folder.path_of(place.names.target());
-        // A receipt that cannot be read is as good as none: the file is then somebody else's.
+        // A receipt that cannot be read is as good as none: the file then counts as that of another program.
         let receipt = self.setup.state.as_ref()?.receipt(&path).ok()??;
         let name = place.names.target();
         let fits = receipt.source == self.setup.source.url
@@ -425,7 +425,7 @@ impl Desk {
         receipt::ReceiptFile { path, source, range, of: of.clone(), finished_ms: crate::now_unix_ms() }
     }
 
-    /// Nothing is held: an empty part file goes again, whichever start made it to hold the lock.
+    /// Removes a part file without a byte, which this start or an earlier one made to hold the lock.
     fn tidy(&mut self) {
         self.settle();
         if self.published {
@@ -457,12 +457,12 @@ impl Desk {
     }
 }
 
-impl seat::Desk for Desk {
-    type Order = Order;
+impl seat::Desk for DownloadDesk {
+    type Order = DeskOrder;
     type Heard = Heard;
-    type Aside = Aside;
+    type Aside = DownloadAside;
 
-    fn perform(&mut self, order: Order) -> Answer {
+    fn perform(&mut self, order: DeskOrder) -> DownloadAnswer {
         let hint = is_hint(&order.step);
         let answer = self.answer(order).unwrap_or_else(failed);
         if hint {
@@ -471,7 +471,7 @@ impl seat::Desk for Desk {
         answer
     }
 
-    fn perform_and_tell(&mut self, ticket: Ticket, order: Order, reports: &Reports) {
+    fn perform_and_tell(&mut self, ticket: Ticket, order: DeskOrder, reports: &DownloadReports) {
         if !is_hint(&order.step) {
             self.settle();
         }

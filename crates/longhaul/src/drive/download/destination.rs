@@ -13,7 +13,7 @@ pub(crate) enum Destination {
     File(PathBuf),
     /// This folder, under a name from the reply.
     Folder(PathBuf),
-    /// Whatever the function makes of the (safe) suggested name.
+    /// The path that the function makes of the (safe) suggested name.
     Chosen(Arc<dyn Fn(&str) -> PathBuf + Send + Sync>),
     /// This file below that folder, by parts that are no links.
     Below(Below),

@@ -9,7 +9,7 @@ use longhaul_core::identity::Identity;
 use longhaul_core::reply::Suspicion;
 use longhaul_core::words::{DiskFault, NetFault};
 
-use super::Remembered;
+use super::DownloadDetails;
 use crate::advice::Advice;
 use crate::disk::beside::names::FileNames;
 use crate::disk::error::DiskError;
@@ -18,7 +18,7 @@ use crate::store::http::http_date;
 
 /// The error for a failed run. `object` is the redacted source, `target` where the file was to be, `held` how many
 /// bytes stay for the next start.
-pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, remembered: Remembered) -> Error {
+pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, remembered: DownloadDetails) -> Error {
     use Disposition::Permanent;
     let kept = if held > 0 { "; what is held is kept" } else { "" };
     let error = |kind, disposition, text: String| Error::new(kind, disposition, text).with("source", object);
@@ -43,7 +43,7 @@ pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, 
     }
 }
 
-fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered: Remembered) -> Error {
+fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered: DownloadDetails) -> Error {
     use Disposition::{GaveUp, Permanent, Temporary};
     let kept = if held > 0 { "; what is held is kept" } else { "" };
     let error = |kind, disposition, text: String| Error::new(kind, disposition, text).with("source", object);
@@ -174,7 +174,7 @@ fn unmet(seen: &Identity, object: &str, kept: &str) -> Error {
     }
 }
 
-fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, remembered: Remembered) -> Error {
+fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, remembered: DownloadDetails) -> Error {
     let mine = remembered.range.as_ref().map_or_else(|| object.to_owned(), |range| format!("{range} of {object}"));
     if let Some(other) = remembered.disk.as_ref().and_then(DiskError::held_by_us) {
         return taken(other, &mine, &path_of(&remembered, target));
@@ -213,7 +213,7 @@ fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, reme
 }
 
 /// What the failure is about: the file, where only its folder was known before.
-fn path_of(remembered: &Remembered, target: &str) -> String {
+fn path_of(remembered: &DownloadDetails, target: &str) -> String {
     remembered.disk.as_ref().map_or_else(|| target.to_owned(), |cause| cause.path().display().to_string())
 }
 
@@ -232,7 +232,7 @@ fn taken(other: &str, object: &str, target: &str) -> Error {
     error.with("path", target).with("source", object).with("other", other)
 }
 
-fn refused(refusal: TargetRefusal, object: &str, target: &str, remembered: &Remembered) -> Error {
+fn refused(refusal: TargetRefusal, object: &str, target: &str, remembered: &DownloadDetails) -> Error {
     let (kind, advice, text) = match refusal {
         TargetRefusal::TargetExists => {
             let range = remembered.range.as_ref().map(|range| format!("{range} of ")).unwrap_or_default();
@@ -268,7 +268,7 @@ fn refused(refusal: TargetRefusal, object: &str, target: &str, remembered: &Reme
     Error::new(kind, Disposition::Permanent, text).with("path", target).advise(advice)
 }
 
-fn gave_up(trouble: &Trouble, object: &str, held: u64, remembered: Remembered, disposition: Disposition) -> Error {
+fn gave_up(trouble: &Trouble, object: &str, held: u64, remembered: DownloadDetails, disposition: Disposition) -> Error {
     let kept = if held > 0 { "; what is held is kept" } else { "" };
     let last = remembered.net.map(|detail| format!(" (last: {detail})")).unwrap_or_default();
     let (kind, why) = match trouble {

@@ -1,5 +1,5 @@
-//! The driver of downloads: it carries out the steps of the core's [`Download`](longhaul_core::download::Download) and
-//! decides nothing.
+//! The driver of downloads: it carries out the steps that the core's [`Download`](longhaul_core::download::Download)
+//! decides.
 //!
 //! ```text
 //!   Transfer (handle) ──commands──► run ──steps──► desk: journal, lock, renames   (a thread)
@@ -27,41 +27,41 @@ use tokio::sync::Semaphore;
 use super::engine;
 use crate::disk::error::DiskError;
 
-/// Reports of one stream that may be on their way to the journal at once.
+/// DownloadReports of one stream that may be on their way to the journal at once.
 const REPORTS_PER_STREAM: usize = 2;
 
-type Answer = engine::Answer<Heard, Aside>;
-type Reports = engine::Reports<Heard, Aside>;
+type DownloadAnswer = engine::StepAnswer<Heard, DownloadAside>;
+type DownloadReports = engine::RunReports<Heard, DownloadAside>;
 
 /// What stands beside an answer that the core need not know.
 #[derive(Debug)]
-enum Aside {
+enum DownloadAside {
     /// The system call that failed.
     Disk(DiskError),
     /// What the network said of the end of a stream.
     Net(String),
     /// What an object store said in place of the object.
-    Refused(Refused),
+    Refused(StoreRefusal),
     /// Where the target is.
     Path(PathBuf),
 }
 
 /// What an object store said of its refusal.
 #[derive(Debug)]
-struct Refused {
+struct StoreRefusal {
     said: String,
-    /// It has nothing to do with who asks, whatever its status.
+    /// The refusal does not depend on the credentials, also where its status says so.
     beside_access: bool,
 }
 
 /// What was last said about why something failed, for the error text.
 #[derive(Debug, Default)]
-pub(crate) struct Remembered {
+pub(crate) struct DownloadDetails {
     pub(crate) disk: Option<DiskError>,
     pub(crate) net: Option<String>,
     /// What an object store said of its last refusal.
     pub(crate) refusal: Option<String>,
-    /// It has nothing to do with who asks, whatever its status.
+    /// The refusal does not depend on the credentials, also where its status says so.
     pub(crate) beside_access: bool,
     /// The source that the partial file found at the place belongs to.
     pub(crate) recorded_source: Option<String>,
@@ -74,16 +74,16 @@ pub(crate) struct Remembered {
 }
 
 /// What the tasks and threads of one run share.
-struct Shared {
-    reports: Reports,
-    /// Reports of written bytes that may be on their way to the journal at once; a stream waits for its turn, so that
+struct DownloadShared {
+    reports: DownloadReports,
+    /// DownloadReports of written bytes that may be on their way to the journal at once; a stream waits for its turn, so that
     /// what a kill can cost stays bounded however fast the line is.
     turns: Semaphore,
     fetched: AtomicU64,
 }
 
-impl Shared {
-    fn new(reports: Reports, connections: usize) -> Self {
+impl DownloadShared {
+    fn new(reports: DownloadReports, connections: usize) -> Self {
         let turns = Semaphore::new(REPORTS_PER_STREAM * connections.max(1));
         Self { reports, turns, fetched: AtomicU64::new(0) }
     }
@@ -96,7 +96,7 @@ impl Shared {
         self.reports.tell(ticket, Heard::Wrote(extent)).await;
     }
 
-    /// Reports have reached the journal, or need not.
+    /// DownloadReports have reached the journal, or need not.
     fn recorded(&self, reports: usize) {
         self.turns.add_permits(reports);
     }
@@ -111,8 +111,8 @@ impl Shared {
 }
 
 /// The core's word for a failed call; the error is kept for the text.
-fn failed(error: DiskError) -> Answer {
-    Answer::with(Heard::Failed(error.fault()), Aside::Disk(error))
+fn failed(error: DiskError) -> DownloadAnswer {
+    DownloadAnswer::with(Heard::Failed(error.fault()), DownloadAside::Disk(error))
 }
 
 /// Which bytes are meant, for messages: not more than a line holds.

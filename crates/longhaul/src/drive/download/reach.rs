@@ -7,9 +7,9 @@ use longhaul_core::download::step::Grant;
 use crate::sync::locked;
 
 /// A stream takes bytes from here before it writes them, so that an end once told is never written over.
-pub(crate) struct Reach(Mutex<Inner>);
+pub(crate) struct Reach(Mutex<Bounds>);
 
-struct Inner {
+struct Bounds {
     /// One past the last byte that was taken.
     taken: u64,
     end: u64,
@@ -17,7 +17,7 @@ struct Inner {
 
 impl Reach {
     pub(crate) fn new(grant: &Grant) -> Self {
-        Self(Mutex::new(Inner { taken: grant.body_start, end: grant.write_end.unwrap_or(u64::MAX) }))
+        Self(Mutex::new(Bounds { taken: grant.body_start, end: grant.write_end.unwrap_or(u64::MAX) }))
     }
 
     /// One past the last byte that may be written.

@@ -17,18 +17,18 @@ use longhaul_core::words::{Command, DiskFault, Durability, Ticket};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::desk::{Desk, Extra, Order, Setup, Slots, Whereabouts, is_hint};
+use super::desk::{DeskExtra, DeskOrder, DeskSetup, DownloadDesk, Slots, Whereabouts, is_hint};
 use super::destination::Destination;
 use super::reach::Reach;
-use super::stream::{Handle, Stream};
-use super::{Aside, Remembered, Reports, Shared, failed, range_text};
+use super::stream::{StreamHandle, StreamTask};
+use super::{DownloadAside, DownloadDetails, DownloadReports, DownloadShared, failed, range_text};
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::part_file::PartFile;
 use crate::disk::folders::{Folders, Within};
 use crate::disk::saved::SavedFiles;
 use crate::disk::state::hosts::Hosts;
 use crate::disk::state::state_dir::StateDir;
-use crate::drive::engine::{self, Hands, RunEvent, Tell};
+use crate::drive::engine::{self, Hands, RunEvent, TellRun};
 use crate::drive::panics::Panicked;
 use crate::drive::seat::{Desk as _, Seat};
 use crate::event::Progress;
@@ -37,7 +37,7 @@ use crate::sync::locked;
 use crate::threads;
 
 /// Everything that one run needs.
-pub(crate) struct Request {
+pub(crate) struct DownloadRequest {
     pub(crate) origin: Origin,
     pub(crate) config: Config,
     pub(crate) destination: Destination,
@@ -53,12 +53,12 @@ pub(crate) struct Request {
 }
 
 /// How a run ended.
-pub(crate) type RunEnd = engine::RunEnd<Finish, Summary>;
+pub(crate) type DownloadEnd = engine::RunEnd<Finish, DownloadSummary>;
 
 /// What is known of a run when it is over.
 #[derive(Debug)]
-pub(crate) struct Summary {
-    pub(crate) remembered: Remembered,
+pub(crate) struct DownloadSummary {
+    pub(crate) remembered: DownloadDetails,
     pub(crate) fetched: u64,
     pub(crate) path: Option<PathBuf>,
     pub(crate) held: u64,
@@ -66,11 +66,15 @@ pub(crate) struct Summary {
 }
 
 /// Runs a download until it ends, is paused or discarded.
-pub(crate) async fn run(request: &Request, commands: &mut mpsc::Receiver<Command>, tell: Tell<'_, Note>) -> RunEnd {
-    let (reports, inbox) = Reports::channel();
-    let shared = Arc::new(Shared::new(reports, request.config.connections.most() as usize));
+pub(crate) async fn run(
+    request: &DownloadRequest,
+    commands: &mut mpsc::Receiver<Command>,
+    tell: TellRun<'_, Note>,
+) -> DownloadEnd {
+    let (reports, inbox) = DownloadReports::channel();
+    let shared = Arc::new(DownloadShared::new(reports, request.config.connections.most() as usize));
     let slots = Arc::new(Mutex::new(Slots::default()));
-    let setup = Setup {
+    let setup = DeskSetup {
         locking: request.locking,
         durable: request.config.durability == Durability::Power,
         source: request.config.source.clone(),
@@ -78,7 +82,7 @@ pub(crate) async fn run(request: &Request, commands: &mut mpsc::Receiver<Command
         folders: request.folders.clone(),
         saved: request.saved.clone(),
     };
-    let desk = Seat::here(Desk::new(shared.clone(), slots.clone(), setup));
+    let desk = Seat::here(DownloadDesk::new(shared.clone(), slots.clone(), setup));
     let hands = DownloadHands {
         request,
         shared,
@@ -90,7 +94,7 @@ pub(crate) async fn run(request: &Request, commands: &mut mpsc::Receiver<Command
         head: HeadFacts::default(),
         path: None,
         journal_told: false,
-        remembered: Remembered::default(),
+        remembered: DownloadDetails::default(),
         unanswered: 0,
         notes: threads::InOrder::default(),
     };
@@ -105,11 +109,11 @@ struct HeadFacts {
 }
 
 struct DownloadHands<'a> {
-    request: &'a Request,
-    shared: Arc<Shared>,
-    desk: Seat<Desk>,
+    request: &'a DownloadRequest,
+    shared: Arc<DownloadShared>,
+    desk: Seat<DownloadDesk>,
     slots: Arc<Mutex<Slots>>,
-    streams: Vec<(Ticket, Handle)>,
+    streams: Vec<(Ticket, StreamHandle)>,
     throttle: watch::Sender<bool>,
     /// Long reads of the data end early.
     cancelled: Arc<AtomicBool>,
@@ -117,21 +121,21 @@ struct DownloadHands<'a> {
     /// The target, once it is known.
     path: Option<PathBuf>,
     journal_told: bool,
-    remembered: Remembered,
-    /// Reports of written bytes that the core was told of and has not answered with a hint yet.
+    remembered: DownloadDetails,
+    /// DownloadReports of written bytes that the core was told of and has not answered with a hint yet.
     unanswered: usize,
     /// What is learned of the server is written down beside.
     notes: threads::InOrder,
 }
 
-type Run<'r, 'a> = engine::Run<'r, DownloadHands<'a>>;
+type DownloadRun<'r, 'a> = engine::LiveRun<'r, DownloadHands<'a>>;
 
 impl Hands for DownloadHands<'_> {
     type Machine = Download;
-    type Aside = Aside;
-    type Summary = Summary;
+    type Aside = DownloadAside;
+    type Summary = DownloadSummary;
 
-    fn overhear(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, heard: &Heard, aside: Option<Aside>) {
+    fn overhear(&mut self, run: &mut DownloadRun<'_, '_>, ticket: Ticket, heard: &Heard, aside: Option<DownloadAside>) {
         if let Some(aside) = aside {
             self.keep(run, aside);
         }
@@ -156,7 +160,7 @@ impl Hands for DownloadHands<'_> {
         }
     }
 
-    fn perform(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, step: Step) -> Option<Finish> {
+    fn perform(&mut self, run: &mut DownloadRun<'_, '_>, ticket: Ticket, step: Step) -> Option<Finish> {
         match step {
             Step::Finish(finish) => {
                 tracing::debug!(?finish, "over");
@@ -177,7 +181,7 @@ impl Hands for DownloadHands<'_> {
             step @ (Step::Sync { .. } | Step::SyncDir | Step::Receipt(_)) if self.asked_group(run, ticket, &step) => {}
             Step::Sync { slot } => self.beside(ticket, slot, |part, _| part.sync_data().map(|()| Heard::Done)),
             Step::Check { slot, extents, rewrite } => self.beside(ticket, slot, move |part, cancelled| {
-                // Cancelled: nothing was found bad; claims stay unread and are read next time.
+                // Cancelled: the check found no bad extent; claims stay unread and are read next time.
                 let bad = part.check(&extents, rewrite, cancelled)?;
                 Ok(bad.map_or(Heard::Failed(DiskFault::Interrupted), |bad| Heard::Checked { bad }))
             }),
@@ -203,7 +207,7 @@ impl Hands for DownloadHands<'_> {
     }
 
     fn at_rest(&mut self) {
-        // Reports that led to no record (of a stream that was left, say) are done with.
+        // DownloadReports that led to no record (of a stream that was left, say) are done with.
         self.shared.recorded(std::mem::take(&mut self.unanswered));
     }
 
@@ -225,7 +229,7 @@ impl Hands for DownloadHands<'_> {
         self.shared.fetched()
     }
 
-    async fn close(self, machine: Download) -> Summary {
+    async fn close(self, machine: Download) -> DownloadSummary {
         let Self { request, shared, desk, slots, streams, path, mut remembered, mut notes, .. } = self;
         drop(streams);
         desk.close().await;
@@ -235,28 +239,28 @@ impl Hands for DownloadHands<'_> {
         remembered.range = (!window.is_whole()).then(|| range_text(window));
         let (held, _) = machine.held();
         let total = machine.identity().and_then(|i| i.length);
-        Summary { remembered, fetched: shared.fetched(), path, held, total }
+        DownloadSummary { remembered, fetched: shared.fetched(), path, held, total }
     }
 }
 
 impl DownloadHands<'_> {
     /// What stands beside an answer.
-    fn keep(&mut self, run: &mut Run<'_, '_>, aside: Aside) {
+    fn keep(&mut self, run: &mut DownloadRun<'_, '_>, aside: DownloadAside) {
         match aside {
-            Aside::Disk(error) => {
+            DownloadAside::Disk(error) => {
                 tracing::debug!(%error, "disk");
                 self.remembered.disk = Some(error);
             }
-            Aside::Net(detail) => {
+            DownloadAside::Net(detail) => {
                 tracing::debug!(%detail, "network");
                 self.remembered.net = Some(detail);
             }
-            Aside::Refused(refused) => {
+            DownloadAside::Refused(refused) => {
                 tracing::debug!(said = %refused.said, "refusal");
                 self.remembered.refusal = Some(refused.said);
                 self.remembered.beside_access = refused.beside_access;
             }
-            Aside::Path(path) => {
+            DownloadAside::Path(path) => {
                 if self.path.is_none() {
                     run.tell(RunEvent::Path(path.clone()));
                 }
@@ -275,7 +279,7 @@ impl DownloadHands<'_> {
         }
     }
 
-    fn note(&mut self, run: &mut Run<'_, '_>, note: Note) {
+    fn note(&mut self, run: &mut DownloadRun<'_, '_>, note: Note) {
         tracing::info!(?note);
         if let Note::Limited { connections, lasting: true, .. } = &note {
             let (hosts, server, connections) = (self.request.hosts.clone(), self.request.origin.server(), *connections);
@@ -284,21 +288,23 @@ impl DownloadHands<'_> {
         run.tell(RunEvent::Note(note));
     }
 
-    fn hand_to_desk(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, step: Step) {
+    fn hand_to_desk(&mut self, run: &mut DownloadRun<'_, '_>, ticket: Ticket, step: Step) {
         let extra = match &step {
             Step::Open => match self.whereabouts() {
-                Some(whereabouts) => Extra::Place(whereabouts),
+                Some(whereabouts) => DeskExtra::Place(whereabouts),
                 None => return run.answer(ticket, Heard::Failed(DiskFault::Unsupported)),
             },
-            Step::Seal { .. } => self.mtime_ns().map_or(Extra::None, Extra::Modified),
-            _ => Extra::None,
+            Step::Seal { .. } => self.mtime_ns().map_or(DeskExtra::None, DeskExtra::Modified),
+            _ => DeskExtra::None,
         };
-        let order = Order { step, extra };
+        let order = DeskOrder { step, extra };
         if let Seat::Here(desk) = &mut self.desk
             && desk.is_quick(&order.step)
         {
             let answer = match &order.extra {
-                Extra::Place(whereabouts) => desk.open_fresh(whereabouts).unwrap_or_else(|error| Some(failed(error))),
+                DeskExtra::Place(whereabouts) => {
+                    desk.open_fresh(whereabouts).unwrap_or_else(|error| Some(failed(error)))
+                }
                 _ => return run.answer(ticket, desk.perform(order)),
             };
             if let Some(answer) = answer {
@@ -317,7 +323,7 @@ impl DownloadHands<'_> {
 
     /// Asks for a sync together with what other transfers wait for; the answer comes when it is done. False where that
     /// is not how this step is done.
-    fn asked_group(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, step: &Step) -> bool {
+    fn asked_group(&mut self, run: &mut DownloadRun<'_, '_>, ticket: Ticket, step: &Step) -> bool {
         let Seat::Here(desk) = &self.desk else { return false };
         let (volume, what, since) = match desk.to_sync(step) {
             Ok(Some(request)) => request,
@@ -345,7 +351,7 @@ impl DownloadHands<'_> {
     }
 
     /// From now on a start can go on from what is held.
-    fn tell_journal(&mut self, run: &mut Run<'_, '_>) {
+    fn tell_journal(&mut self, run: &mut DownloadRun<'_, '_>) {
         if !std::mem::replace(&mut self.journal_told, true) {
             run.tell(RunEvent::Journal);
         }
@@ -378,7 +384,7 @@ impl DownloadHands<'_> {
         tracing::debug!(request = ticket.0, start, end, last, condition = ?fetch.condition, "ask");
         let (grant_tx, grant) = oneshot::channel();
         let stop = CancellationToken::new();
-        let stream = Stream {
+        let stream = StreamTask {
             ticket,
             origin: self.request.origin.clone(),
             min_rate: self.request.min_rate,
@@ -386,7 +392,7 @@ impl DownloadHands<'_> {
             throttle: self.throttle.subscribe(),
             shared: self.shared.clone(),
         };
-        self.streams.push((ticket, Handle { stop: stop.clone(), grant: Some(grant_tx), reach: None }));
+        self.streams.push((ticket, StreamHandle { stop: stop.clone(), grant: Some(grant_tx), reach: None }));
         self.shared.reports.spawn(stream.run(fetch, stop, grant));
     }
 
@@ -402,7 +408,7 @@ impl DownloadHands<'_> {
         }
     }
 
-    fn narrow(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, end: u64) {
+    fn narrow(&mut self, run: &mut DownloadRun<'_, '_>, ticket: Ticket, end: u64) {
         let handle = self.streams.iter().find(|(t, _)| *t == ticket);
         if let Some(reach) = handle.and_then(|(_, handle)| handle.reach.as_ref()) {
             let (now, end) = (run.now(), reach.draw_in(end));

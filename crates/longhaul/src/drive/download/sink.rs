@@ -1,7 +1,7 @@
 //! Where the bytes of one reply go: what to skip, write, or hold against bytes that are held already.
 //!
 //! A [`Sink`] carries out one [`Grant`] of the core. It cuts what it writes into extents at block boundaries, keeps
-//! their CRCs as the bytes pass, and says from time to time what was written. It decides nothing.
+//! their CRCs as the bytes pass, and says from time to time what was written. The core decides.
 //!
 //! How often it says so is a trade-off: a report becomes a hint in the journal, and what was not hinted is fetched again
 //! after a kill; each costs a small write and a change of threads. A slow line reports every [`REPORT_EVERY`] once
@@ -26,14 +26,14 @@ const REPORT_EVERY: Duration = Duration::from_millis(5);
 /// Any bytes at all are reported after this time.
 const REPORT_LATEST: Duration = Duration::from_millis(250);
 /// On a fast line, a report after this many bytes at the latest. Two reports may be on their way to the journal
-/// (`Shared::reports`), and as much again lies in the HTTP layer's buffer: what a kill may cost stays within 1 MiB.
+/// (`DownloadShared::reports`), and as much again lies in the HTTP layer's buffer: what a kill may cost stays within 1 MiB.
 const REPORT_LARGE: u64 = 256 << 10;
 /// One write: small enough that the CRC finds the bytes in the cache, large enough to be few.
 const WRITE_MAX: usize = 64 << 10;
 
 /// What the sink has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Report {
+pub(crate) enum SinkReport {
     /// These bytes are in the file.
     Wrote(Extent),
     /// These bytes came, and are held already.
@@ -87,7 +87,12 @@ impl Sink {
     }
 
     /// Takes the next bytes of the body, as far as granted.
-    pub(crate) fn take(&mut self, mut bytes: &[u8], now: Instant, reports: &mut Vec<Report>) -> Result<(), DiskError> {
+    pub(crate) fn take(
+        &mut self,
+        mut bytes: &[u8],
+        now: Instant,
+        reports: &mut Vec<SinkReport>,
+    ) -> Result<(), DiskError> {
         let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
         self.skip -= skipped as u64;
         bytes = &bytes[skipped..];
@@ -109,16 +114,16 @@ impl Sink {
         Ok(())
     }
 
-    /// Reports what is written and unreported.
-    pub(crate) fn flush(&mut self, now: Instant, reports: &mut Vec<Report>) {
+    /// DownloadReports what is written and unreported.
+    pub(crate) fn flush(&mut self, now: Instant, reports: &mut Vec<SinkReport>) {
         if let Some(growing) = self.growing.as_ref().filter(|_| self.unreported > 0) {
-            reports.push(Report::Wrote(growing.extent()));
+            reports.push(SinkReport::Wrote(growing.extent()));
             self.unreported = 0;
             self.reported_at = now;
         }
     }
 
-    /// When what is written has to be reported, if nothing more comes before.
+    /// When written bytes have to be reported, if no more come before.
     pub(crate) fn report_at(&self) -> Option<Instant> {
         let wait = match self.unreported {
             0 => return None,
@@ -160,7 +165,7 @@ impl Sink {
         usize::try_from(end - self.at).unwrap_or(usize::MAX).min(available)
     }
 
-    fn pass(&mut self, held: Extent, piece: &[u8], reports: &mut Vec<Report>) {
+    fn pass(&mut self, held: Extent, piece: &[u8], reports: &mut Vec<SinkReport>) {
         let passing = self.passing.get_or_insert_with(|| Growing { start: self.at, len: 0, crc: RunningCrc::new() });
         passing.crc.update(piece);
         passing.len += piece.len() as u64;
@@ -168,11 +173,11 @@ impl Sink {
         if self.at == held.end()
             && let Some(passed) = self.passing.take()
         {
-            reports.push(Report::Passed(passed.extent()));
+            reports.push(SinkReport::Passed(passed.extent()));
         }
     }
 
-    fn write(&mut self, piece: &[u8], now: Instant, reports: &mut Vec<Report>) -> Result<(), DiskError> {
+    fn write(&mut self, piece: &[u8], now: Instant, reports: &mut Vec<SinkReport>) -> Result<(), DiskError> {
         self.file.write_at(self.at, piece)?;
         let growing = self.growing.get_or_insert_with(|| Growing { start: self.at, len: 0, crc: RunningCrc::new() });
         growing.crc.update(piece);
@@ -223,7 +228,7 @@ mod tests {
     }
 
     /// Carries a grant out over `body` in pieces of `step` bytes; gives the file and the last report of each extent.
-    fn carry_out(grant: &Grant, body: &[u8], step: usize) -> (Vec<u8>, Vec<Report>, u64) {
+    fn carry_out(grant: &Grant, body: &[u8], step: usize) -> (Vec<u8>, Vec<SinkReport>, u64) {
         let dir = tempfile::tempdir().unwrap();
         let place = Place::new(Folder::open(dir.path()).unwrap(), "f".as_ref()).unwrap();
         let file = PartFile::create_main(&place).unwrap();
@@ -240,7 +245,7 @@ mod tests {
     }
 
     /// The same outcome whatever the pieces, down to single bytes.
-    fn expect(grant: &Grant, body: &[u8], file: &[u8], reports: &[Report], at: usize) {
+    fn expect(grant: &Grant, body: &[u8], file: &[u8], reports: &[SinkReport], at: usize) {
         for step in [1, 2, 7, 16, 17, body.len()] {
             let got = carry_out(grant, body, step);
             assert_eq!((got.0.as_slice(), got.1.as_slice(), got.2), (file, reports, at as u64), "pieces of {step}");
@@ -250,7 +255,7 @@ mod tests {
     #[test]
     fn extents_are_cut_at_blocks_whatever_the_pieces() {
         let reports =
-            [(0, 16), (16, 32), (32, 48), (48, 64), (64, BODY.len())].map(|(a, b)| Report::Wrote(extent(a, b)));
+            [(0, 16), (16, 32), (32, 48), (48, 64), (64, BODY.len())].map(|(a, b)| SinkReport::Wrote(extent(a, b)));
         expect(&grant(), BODY, BODY, &reports, BODY.len());
     }
 
@@ -259,7 +264,7 @@ mod tests {
         let grant = Grant { body_start: 10, write_start: 20, write_end: Some(40), ..grant() };
         let mut file = vec![0; 20];
         file.extend_from_slice(&BODY[20..40]);
-        let reports = [Report::Wrote(extent(20, 32)), Report::Wrote(extent(32, 40))];
+        let reports = [SinkReport::Wrote(extent(20, 32)), SinkReport::Wrote(extent(32, 40))];
         expect(&grant, &BODY[10..], &file, &reports, 40);
     }
 
@@ -268,7 +273,7 @@ mod tests {
         let grant = Grant { skip: 7, body_start: 10, write_start: 20, write_end: Some(40), ..grant() };
         let mut file = vec![0; 20];
         file.extend_from_slice(&BODY[20..40]);
-        let reports = [Report::Wrote(extent(20, 32)), Report::Wrote(extent(32, 40))];
+        let reports = [SinkReport::Wrote(extent(20, 32)), SinkReport::Wrote(extent(32, 40))];
         expect(&grant, &BODY[3..], &file, &reports, 40);
     }
 
@@ -278,7 +283,7 @@ mod tests {
             Grant { body_start: 5, write_start: 5, write_end: Some(20), continues: Some(extent(0, 5)), ..grant() };
         let mut file = vec![0; 5];
         file.extend_from_slice(&BODY[5..20]);
-        expect(&grant, &BODY[5..], &file, &[Report::Wrote(extent(0, 16)), Report::Wrote(extent(16, 20))], 20);
+        expect(&grant, &BODY[5..], &file, &[SinkReport::Wrote(extent(0, 16)), SinkReport::Wrote(extent(16, 20))], 20);
     }
 
     #[test]
@@ -288,11 +293,11 @@ mod tests {
         file[4..10].fill(0);
         file[16..32].fill(0);
         let reports = [
-            Report::Wrote(extent(0, 4)),
-            Report::Passed(extent(4, 10)),
-            Report::Wrote(extent(10, 16)),
-            Report::Passed(extent(16, 32)),
-            Report::Wrote(extent(32, 40)),
+            SinkReport::Wrote(extent(0, 4)),
+            SinkReport::Passed(extent(4, 10)),
+            SinkReport::Wrote(extent(10, 16)),
+            SinkReport::Passed(extent(16, 32)),
+            SinkReport::Wrote(extent(32, 40)),
         ];
         expect(&grant, BODY, &file, &reports, 40);
     }
@@ -313,7 +318,7 @@ mod tests {
         assert!(sink.is_full());
         sink.take(&BODY[30..], now, &mut reports).unwrap();
         sink.flush(now, &mut reports);
-        assert_eq!((sink.at(), reports.last()), (30, Some(&Report::Wrote(extent(16, 30)))));
+        assert_eq!((sink.at(), reports.last()), (30, Some(&SinkReport::Wrote(extent(16, 30)))));
         assert_eq!(std::fs::read(dir.path().join("f.lhpart")).unwrap(), &BODY[..30]);
     }
 

@@ -17,8 +17,8 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::reach::Reach;
-use super::sink::{Report, Sink};
-use super::{Answer, Aside, Refused, Shared};
+use super::sink::{Sink, SinkReport};
+use super::{DownloadAnswer, DownloadAside, DownloadShared, StoreRefusal};
 use crate::disk::beside::part_file::PartFile;
 use crate::store::{Body, NetFailure, Origin, Reply, StallWatch, Stalled};
 
@@ -29,7 +29,7 @@ const LAST_WORD: Duration = Duration::from_millis(5);
 const YIELDS: u32 = 3;
 
 /// The driver's hold on a running stream, which stops when it is let go of.
-pub(super) struct Handle {
+pub(super) struct StreamHandle {
     /// Told to stop.
     pub(super) stop: CancellationToken,
     /// Takes the grant, once.
@@ -38,7 +38,7 @@ pub(super) struct Handle {
     pub(super) reach: Option<Arc<Reach>>,
 }
 
-impl Drop for Handle {
+impl Drop for StreamHandle {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -48,49 +48,51 @@ impl Drop for Handle {
 pub(super) type Granted = (Grant, Arc<PartFile>, Arc<Reach>);
 
 /// What a stream needs.
-pub(super) struct Stream {
+pub(super) struct StreamTask {
     pub(super) ticket: Ticket,
     pub(super) origin: Origin,
     pub(super) min_rate: u64,
     pub(super) stall_timeout: Duration,
     pub(super) throttle: watch::Receiver<bool>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<DownloadShared>,
 }
 
-enum Stop {
+enum Interruption {
     Told,
     Net(NetFailure),
     Stalled,
     Disk(crate::disk::error::DiskError),
 }
 
-impl From<Stalled> for Stop {
+impl From<Stalled> for Interruption {
     fn from(_: Stalled) -> Self {
         Self::Stalled
     }
 }
 
-impl From<NetFailure> for Stop {
+impl From<NetFailure> for Interruption {
     fn from(failure: NetFailure) -> Self {
         Self::Net(failure)
     }
 }
 
-impl Stream {
+impl StreamTask {
     /// Runs the request to its end.
     pub(super) async fn run(self, fetch: Fetch, stop: CancellationToken, grant: oneshot::Receiver<Granted>) {
         let mut at = 0;
         let result = self.body(fetch, &stop, grant, &mut at).await;
         let (end, aside) = match result {
             Ok(end) => (end, None),
-            Err(Stop::Told) => (StreamEnd::Stopped, None),
-            Err(Stop::Stalled) => {
-                (StreamEnd::Failed(NetFault::Stalled), Some(Aside::Net("the connection stalled".into())))
+            Err(Interruption::Told) => (StreamEnd::Stopped, None),
+            Err(Interruption::Stalled) => {
+                (StreamEnd::Failed(NetFault::Stalled), Some(DownloadAside::Net("the connection stalled".into())))
             }
-            Err(Stop::Net(failure)) => (StreamEnd::Failed(failure.fault), Some(Aside::Net(failure.detail))),
-            Err(Stop::Disk(error)) => (StreamEnd::Disk(error.fault()), Some(Aside::Disk(error))),
+            Err(Interruption::Net(failure)) => {
+                (StreamEnd::Failed(failure.fault), Some(DownloadAside::Net(failure.detail)))
+            }
+            Err(Interruption::Disk(error)) => (StreamEnd::Disk(error.fault()), Some(DownloadAside::Disk(error))),
         };
-        self.shared.reports.tell(self.ticket, Answer { heard: Heard::Ended { end, at }, aside }).await;
+        self.shared.reports.tell(self.ticket, DownloadAnswer { heard: Heard::Ended { end, at }, aside }).await;
     }
 
     async fn body(
@@ -99,20 +101,20 @@ impl Stream {
         stop: &CancellationToken,
         grant: oneshot::Receiver<Granted>,
         at: &mut u64,
-    ) -> Result<StreamEnd, Stop> {
+    ) -> Result<StreamEnd, Interruption> {
         let mut stall = StallWatch::new(self.min_rate, self.stall_timeout);
         let reply = tokio::select! {
             biased;
-            () = stop.cancelled() => return Err(Stop::Told),
+            () = stop.cancelled() => return Err(Interruption::Told),
             reply = stall.guard(self.origin.open(&fetch)) => reply??,
         };
         let Reply { facts, said, beside_access, mut body, .. } = reply;
-        let aside = said.map(|said| Aside::Refused(Refused { said, beside_access }));
-        self.shared.reports.tell(self.ticket, Answer { heard: Heard::Head(Box::new(facts)), aside }).await;
+        let aside = said.map(|said| DownloadAside::Refused(StoreRefusal { said, beside_access }));
+        self.shared.reports.tell(self.ticket, DownloadAnswer { heard: Heard::Head(Box::new(facts)), aside }).await;
         let (grant, file, reach) = tokio::select! {
             biased;
-            () = stop.cancelled() => return Err(Stop::Told),
-            granted = grant => granted.map_err(|_| Stop::Told)?,
+            () = stop.cancelled() => return Err(Interruption::Told),
+            granted = grant => granted.map_err(|_| Interruption::Told)?,
         };
         let mut sink = Sink::new(file, grant, reach, Instant::now());
         let mut throttle = self.throttle.clone();
@@ -127,13 +129,13 @@ impl Stream {
                 self.report(&mut reports).await;
                 tokio::select! {
                     biased;
-                    () = stop.cancelled() => break Err(Stop::Told),
-                    open = throttle.wait_for(|wait| !wait) => if open.is_err() { break Err(Stop::Told) },
+                    () = stop.cancelled() => break Err(Interruption::Told),
+                    open = throttle.wait_for(|wait| !wait) => if open.is_err() { break Err(Interruption::Told) },
                 }
             }
             let chunk = tokio::select! {
                 biased;
-                () = stop.cancelled() => break Err(Stop::Told),
+                () = stop.cancelled() => break Err(Interruption::Told),
                 chunk = stall.guard(chunk_until(&mut body, sink.report_at())) => match chunk {
                     Ok(Some(chunk)) => chunk,
                     Ok(None) => {
@@ -141,7 +143,7 @@ impl Stream {
                         self.report(&mut reports).await;
                         continue;
                     }
-                    Err(Stalled) => break Err(Stop::Stalled),
+                    Err(Stalled) => break Err(Interruption::Stalled),
                 },
             };
             match chunk {
@@ -152,7 +154,7 @@ impl Stream {
                     }
                 }
                 Ok(None) => break Ok(StreamEnd::Complete),
-                Err(failure) => break Err(Stop::Net(failure)),
+                Err(failure) => break Err(Interruption::Net(failure)),
             }
         };
         *at = sink.at();
@@ -167,8 +169,8 @@ impl Stream {
         mut bytes: &[u8],
         stop: &CancellationToken,
         sink: &mut Sink,
-        reports: &mut Vec<Report>,
-    ) -> Result<(), Stop> {
+        reports: &mut Vec<SinkReport>,
+    ) -> Result<(), Interruption> {
         let pace = self.origin.pace();
         while !bytes.is_empty() && !sink.is_full() {
             let (piece, rest) = bytes.split_at(pace.piece_len(bytes.len()));
@@ -176,7 +178,7 @@ impl Stream {
             loop {
                 tokio::select! {
                     biased;
-                    () = stop.cancelled() => return Err(Stop::Told),
+                    () = stop.cancelled() => return Err(Interruption::Told),
                     () = &mut paid => break,
                     () = until(sink.report_at()) => {
                         sink.flush(Instant::now(), reports);
@@ -187,24 +189,24 @@ impl Stream {
             self.shared.received(piece.len() as u64);
             let taken = sink.take(piece, Instant::now(), reports);
             self.report(reports).await;
-            taken.map_err(Stop::Disk)?;
+            taken.map_err(Interruption::Disk)?;
             bytes = rest;
         }
         Ok(())
     }
 
-    async fn report(&self, reports: &mut Vec<Report>) {
+    async fn report(&self, reports: &mut Vec<SinkReport>) {
         for report in reports.drain(..) {
             match report {
-                Report::Wrote(extent) => self.shared.tell_written(self.ticket, extent).await,
-                Report::Passed(extent) => self.shared.reports.tell(self.ticket, Heard::Passed(extent)).await,
+                SinkReport::Wrote(extent) => self.shared.tell_written(self.ticket, extent).await,
+                SinkReport::Passed(extent) => self.shared.reports.tell(self.ticket, Heard::Passed(extent)).await,
             }
         }
     }
 }
 
-/// Whether a body whose last wanted byte came has no other one: then its connection can be used again, and is, by
-/// whoever asks after the end was told.
+/// Whether a body whose last wanted byte came has no other one: then the next request uses its connection again, if it
+/// is sent after the end was told.
 async fn ends_here(body: &mut Body) -> bool {
     let ended = tokio::time::timeout(LAST_WORD, body.chunk()).await;
     if !matches!(ended, Ok(Ok(None))) {
@@ -223,7 +225,7 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-/// The next bytes; `None` when `at` comes first. Loses nothing when dropped.
+/// The next bytes; `None` when `at` comes first. Loses no byte when dropped.
 async fn chunk_until(body: &mut Body, at: Option<Instant>) -> Option<Result<Option<Bytes>, NetFailure>> {
     tokio::select! {
         biased;

@@ -22,7 +22,7 @@ use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::ranges::Range;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::request::Sent;
+use super::request::BytesSent;
 use super::source::{next_len, read_end, read_exact};
 use crate::disk::digests::Digests;
 use crate::drive::panics::{Panicked, caught};
@@ -103,17 +103,23 @@ impl Buffers {
 }
 
 /// What a reader has read.
-pub(super) struct Reading {
+pub(super) struct PartReading {
     /// Buffers in order; closed behind the last, or where reading failed.
     pub(super) chunks: mpsc::Receiver<Bytes>,
-    /// The digests of all of it, or why it could not be read; nothing when it was given up.
+    /// The digests of all of it, or why it could not be read; closed without a word when it was given up.
     pub(super) outcome: oneshot::Receiver<Result<std::io::Result<Vec<Digest>>, Panicked>>,
 }
 
 /// Reads a range of a file of `len` bytes on a thread (beside other tasks, where there is none to be had), into buffers that
-/// wait for whoever takes them. When nobody does any more, reading ends. Before the last bytes of the file are handed over,
+/// wait for the request that takes them. When the request is gone, reading ends. Before the last bytes of the file are handed over,
 /// it is known that they are the last.
-pub(super) fn read(file: Arc<File>, range: Range, len: u64, kinds: &[DigestKind], buffers: &Arc<Buffers>) -> Reading {
+pub(super) fn read(
+    file: Arc<File>,
+    range: Range,
+    len: u64,
+    kinds: &[DigestKind],
+    buffers: &Arc<Buffers>,
+) -> PartReading {
     let (tell, outcome) = oneshot::channel();
     let (chunks_tx, chunks) = mpsc::channel(AHEAD);
     let (digests, buffers) = (Digests::new(kinds), buffers.clone());
@@ -124,7 +130,7 @@ pub(super) fn read(file: Arc<File>, range: Range, len: u64, kinds: &[DigestKind]
             let _ = tell.send(read);
         }
     });
-    Reading { chunks, outcome }
+    PartReading { chunks, outcome }
 }
 
 /// `None` when no request takes the chunks any more.
@@ -162,7 +168,7 @@ fn read_piece(file: &File, bytes: &mut [u8], at: u64, len: u64) -> std::io::Resu
     if at + bytes.len() as u64 == len { read_end(file, len) } else { Ok(()) }
 }
 
-/// The digests of a range of a file of `len` bytes, sending nothing. `Ok(None)` when it was given up.
+/// The digests of a range of a file of `len` bytes, without sending it. `Ok(None)` when it was given up.
 pub(super) fn digest(
     file: &File,
     range: Range,
@@ -251,7 +257,7 @@ impl Feed {
         mut chunks: mpsc::Receiver<Bytes>,
         pace: &Pace,
         watch: &mut StallWatch,
-        sent: &Sent,
+        sent: &BytesSent,
     ) -> Result<(), Stalled> {
         let mut told_at = Instant::now();
         while let Some(mut chunk) = chunks.recv().await {
@@ -284,7 +290,7 @@ mod tests {
     use longhaul_core::words::Ticket;
 
     use super::*;
-    use crate::drive::upload::{Reports, Shared};
+    use crate::drive::upload::{UploadReports, UploadShared};
 
     fn file(len: usize) -> (Arc<File>, Vec<u8>) {
         let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
@@ -301,9 +307,9 @@ mod tests {
         Ok(all)
     }
 
-    /// Shared by the tasks of a run that is over.
-    fn unheard() -> Arc<Shared> {
-        Arc::new(Shared::new(Reports::channel().0))
+    /// UploadShared by the tasks of a run that is over.
+    fn unheard() -> Arc<UploadShared> {
+        Arc::new(UploadShared::new(UploadReports::channel().0))
     }
 
     fn watch() -> StallWatch {
@@ -320,7 +326,7 @@ mod tests {
             let reading = read(file.clone(), range, bytes.len() as u64, &kinds, &buffers);
             let (feed, body) = body((end - start) as u64);
             assert_eq!(body.size_hint().exact(), Some((end - start) as u64));
-            let sent = Sent::new(Ticket(1), unheard());
+            let sent = BytesSent::new(Ticket(1), unheard());
             let (pace, mut watch) = (Pace::new(0), watch());
             let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
             fed.unwrap();
@@ -339,7 +345,7 @@ mod tests {
         let (file, _) = file(1000);
         let reading = read(file, Range::new(0, 2000), 2000, &[DigestKind::Crc64], &Arc::default());
         let (feed, body) = body(2000);
-        let sent = Sent::new(Ticket(1), unheard());
+        let sent = BytesSent::new(Ticket(1), unheard());
         let (pace, mut watch) = (Pace::new(0), watch());
         let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
         assert!(fed.is_ok() && all.is_err());
@@ -355,7 +361,7 @@ mod tests {
             let range = Range::new(start, looked);
             let reading = read(file.clone(), range, looked, &[DigestKind::Crc64], &Arc::default());
             let (feed, body) = body(range.len());
-            let sent = Sent::new(Ticket(1), unheard());
+            let sent = BytesSent::new(Ticket(1), unheard());
             let (pace, mut watch) = (Pace::new(0), watch());
             let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
             assert!(fed.is_ok() && all.is_err());
@@ -380,14 +386,14 @@ mod tests {
         drop(body);
         let (tx, chunks) = mpsc::channel(1);
         tx.send(Bytes::from_static(b"0123456789")).await.unwrap();
-        let sent = Sent::new(Ticket(1), unheard());
+        let sent = BytesSent::new(Ticket(1), unheard());
         feed.run(chunks, &Pace::new(0), &mut watch(), &sent).await.unwrap();
         assert_eq!(sent.bytes(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_network_that_takes_nothing_is_a_stall_and_a_slow_source_is_none() {
-        let sent = Sent::new(Ticket(1), unheard());
+        let sent = BytesSent::new(Ticket(1), unheard());
         let (feed, body) = body(10);
         let (tx, chunks) = mpsc::channel(4);
         for _ in 0..3 {

@@ -8,8 +8,8 @@ use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::step::{Heard, OpenFacts, SourceFacts, SourceLook, Step, UploadReceipt};
 use longhaul_core::words::DiskFault;
 
-use super::source::Source;
-use super::{Answer, Aside, failed};
+use super::source::SourceFile;
+use super::{UploadAnswer, UploadAside, failed};
 use crate::disk::beside::lock::{LockFile, Locking};
 use crate::disk::error::DiskError;
 use crate::disk::state::sent::SentReceipt;
@@ -18,9 +18,9 @@ use crate::disk::state::uploads::{UploadJournal, UploadKey};
 use crate::drive::seat;
 
 /// What the desk needs to know.
-pub(super) struct Desk {
+pub(super) struct UploadDesk {
     pub(super) state: Arc<StateDir>,
-    pub(super) source: Arc<Source>,
+    pub(super) source: Arc<SourceFile>,
     pub(super) intent: Intent,
     pub(super) key: UploadKey,
     pub(super) locking: Locking,
@@ -36,17 +36,17 @@ pub(super) struct Open {
     journal: Option<UploadJournal>,
 }
 
-impl seat::Desk for Desk {
+impl seat::Desk for UploadDesk {
     type Order = Step;
     type Heard = Heard;
-    type Aside = Aside;
+    type Aside = UploadAside;
 
-    fn perform(&mut self, step: Step) -> Answer {
-        self.answer(step).map_or_else(failed, Answer::from)
+    fn perform(&mut self, step: Step) -> UploadAnswer {
+        self.answer(step).map_or_else(failed, UploadAnswer::from)
     }
 }
 
-impl Desk {
+impl UploadDesk {
     fn answer(&mut self, step: Step) -> Result<Heard, DiskError> {
         match step {
             Step::Open => return self.open().map(|found| Heard::Opened(Box::new(found))),
@@ -68,7 +68,7 @@ impl Desk {
         self.open.journal = Some(journal);
         let source = match self.source.look() {
             Ok((source, _)) => source,
-            // To give an upload up, nothing of its source is needed.
+            // An upload can be given up without its source.
             Err(_) if self.sourceless => SourceLook { facts: SourceFacts::default(), settled: false },
             Err(error) => return Err(error),
         };

@@ -4,7 +4,7 @@
 use longhaul_core::upload::step::{Failure, Fault, StoreLimit};
 use longhaul_core::words::{DiskFault, NetFault};
 
-use super::Remembered;
+use super::UploadDetails;
 use crate::advice::Advice;
 use crate::disk::error::DiskError;
 use crate::drive::download::failure::trouble_text;
@@ -23,7 +23,7 @@ pub(crate) struct About<'a> {
 }
 
 /// The error for a failed run.
-pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: Remembered) -> Error {
+pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: UploadDetails) -> Error {
     use Disposition::{GaveUp, Permanent};
     let About { object, source, kept, overwriting_forbidden } = *about;
     let kept = if kept > 0 { "; the parts that are stored are kept" } else { "" };
@@ -128,7 +128,7 @@ fn last(said: &str, why: &str) -> String {
     }
 }
 
-fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: Remembered) -> Error {
+fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: UploadDetails) -> Error {
     let (kind, advice) = match fault {
         DiskFault::NoSpace => (ErrorKind::NoSpace, Advice::MakeRoom),
         DiskFault::InUse => (ErrorKind::InUse, Advice::WaitForOther),
@@ -159,7 +159,7 @@ fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: R
     }
 }
 
-fn is_about(remembered: &Remembered, source: &str) -> bool {
+fn is_about(remembered: &UploadDetails, source: &str) -> bool {
     remembered.disk.as_ref().is_some_and(|error| error.path().display().to_string() == source)
 }
 

@@ -1,5 +1,4 @@
-//! The driver of uploads: it carries out the steps of the core's [`Upload`](longhaul_core::upload::Upload) and decides
-//! nothing.
+//! The driver of uploads: it carries out the steps that the core's [`Upload`](longhaul_core::upload::Upload) decides.
 //!
 //! ```text
 //!   Transfer (handle) ──commands──► run ──steps──► desk: lock, journal, receipt      (in order, on a thread)
@@ -20,16 +19,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use longhaul_core::upload::step::Heard;
 
-use self::request::Snapshot;
+use self::request::SmallSource;
 use super::engine;
 use crate::disk::error::DiskError;
 
-type Answer = engine::Answer<Heard, Aside>;
-type Reports = engine::Reports<Heard, Aside>;
+type UploadAnswer = engine::StepAnswer<Heard, UploadAside>;
+type UploadReports = engine::RunReports<Heard, UploadAside>;
 
 /// What stands beside an answer that the core need not know.
 #[derive(Debug)]
-enum Aside {
+enum UploadAside {
     /// The system call that failed.
     Disk(DiskError),
     /// What the store, or the network on the way to it, said; without secrets.
@@ -37,14 +36,14 @@ enum Aside {
 }
 
 /// What the tasks of one run share.
-struct Shared {
-    reports: Reports,
+struct UploadShared {
+    reports: UploadReports,
     sent: AtomicU64,
-    snapshot: Mutex<Option<Snapshot>>,
+    snapshot: Mutex<Option<SmallSource>>,
 }
 
-impl Shared {
-    fn new(reports: Reports) -> Self {
+impl UploadShared {
+    fn new(reports: UploadReports) -> Self {
         Self { reports, sent: AtomicU64::new(0), snapshot: Mutex::default() }
     }
 
@@ -59,13 +58,13 @@ impl Shared {
 }
 
 /// The core's word for a failed call; the error is kept for the text.
-fn failed(error: DiskError) -> Answer {
-    Answer::with(Heard::Failed(error.fault()), Aside::Disk(error))
+fn failed(error: DiskError) -> UploadAnswer {
+    UploadAnswer::with(Heard::Failed(error.fault()), UploadAside::Disk(error))
 }
 
 /// What was last said about why something failed, for the error text.
 #[derive(Debug, Default)]
-pub(crate) struct Remembered {
+pub(crate) struct UploadDetails {
     pub(crate) disk: Option<DiskError>,
     /// What the store, or the network on the way to it, said; without secrets.
     pub(crate) store: Option<String>,

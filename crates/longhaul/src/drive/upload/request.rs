@@ -14,9 +14,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{TELL_EVERY, body, digest, read};
-use super::run::Request;
+use super::run::UploadRequest;
 use super::source::{read_end, read_exact};
-use super::{Answer, Aside, Shared, failed};
+use super::{UploadAnswer, UploadAside, UploadShared, failed};
 use crate::disk::digests::Digests;
 use crate::disk::error::DiskError;
 use crate::store::cloud::{Created, Promised, Refusal, Stored};
@@ -32,14 +32,14 @@ const REPLY_STALLS: u32 = 4;
 const COMPLETE_STALLS: u32 = 20;
 
 /// How many bytes of a request's body were handed to the network.
-pub(super) struct Sent {
+pub(super) struct BytesSent {
     ticket: Ticket,
-    shared: Arc<Shared>,
+    shared: Arc<UploadShared>,
     bytes: AtomicU64,
 }
 
-impl Sent {
-    pub(super) fn new(ticket: Ticket, shared: Arc<Shared>) -> Self {
+impl BytesSent {
+    pub(super) fn new(ticket: Ticket, shared: Arc<UploadShared>) -> Self {
         Self { ticket, shared, bytes: AtomicU64::new(0) }
     }
 
@@ -58,77 +58,77 @@ impl Sent {
 }
 
 /// A small source, held in memory to be sent.
-pub(super) struct Snapshot {
+pub(super) struct SmallSource {
     bytes: Bytes,
     digests: Vec<Digest>,
     _room: OwnedSemaphorePermit,
 }
 
 /// One task of a run.
-pub(super) struct Task {
-    pub(super) request: Arc<Request>,
-    pub(super) shared: Arc<Shared>,
+pub(super) struct RequestTask {
+    pub(super) request: Arc<UploadRequest>,
+    pub(super) shared: Arc<UploadShared>,
     pub(super) stop: CancellationToken,
-    pub(super) sent: Arc<Sent>,
+    pub(super) sent: Arc<BytesSent>,
 }
 
-/// Why nothing came of it.
-enum Not {
+/// Why a request or reading has no answer.
+enum NoAnswer {
     Refused(Refusal),
     Disk(DiskError),
     GivenUp,
 }
 
-impl From<Refusal> for Not {
+impl From<Refusal> for NoAnswer {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl From<DiskError> for Not {
+impl From<DiskError> for NoAnswer {
     fn from(error: DiskError) -> Self {
         Self::Disk(error)
     }
 }
 
 /// A word to the core, or why there is none.
-type Outcome<T = Heard> = Result<T, Not>;
+type TaskResult<T = Heard> = Result<T, NoAnswer>;
 
 /// The requests without a body.
-impl Task {
+impl RequestTask {
     pub(super) async fn look(self) {
         let patience = self.patience(1);
         let result = self.unless_stopped(patience, self.request.cloud.look()).await;
-        self.end(result.map(|object| Heard::Object(Box::new(object))).map_err(Not::from)).await;
+        self.end(result.map(|object| Heard::Object(Box::new(object))).map_err(NoAnswer::from)).await;
     }
 
     pub(super) async fn create(self, checksum: Option<DigestKind>) {
         let patience = self.patience(1);
         let result = self.unless_stopped(patience, self.request.cloud.create(checksum)).await;
         let created = result.map(|Created { upload_id, checksum }| Heard::Created { upload_id, checksum });
-        self.end(created.map_err(Not::from)).await;
+        self.end(created.map_err(NoAnswer::from)).await;
     }
 
     pub(super) async fn list_parts(self, upload_id: String, after: u32) {
         let patience = self.patience(1);
         let result = self.unless_stopped(patience, self.request.cloud.list_parts(&upload_id, after)).await;
-        self.end(result.map(|page| Heard::Listed { parts: page.parts, next: page.next }).map_err(Not::from)).await;
+        self.end(result.map(|page| Heard::Listed { parts: page.parts, next: page.next }).map_err(NoAnswer::from)).await;
     }
 
     pub(super) async fn complete(self, upload_id: String, parts: Vec<CompletedPart>, whole: Option<Digest>) {
         let patience = self.patience(COMPLETE_STALLS);
         let request = self.request.cloud.complete(&upload_id, &parts, whole.as_ref());
         let result = self.unless_stopped(patience, request).await;
-        self.end(result.map(stored).map_err(Not::from)).await;
+        self.end(result.map(stored).map_err(NoAnswer::from)).await;
     }
 
     pub(super) async fn abort(self, upload_id: String) {
         let patience = self.patience(1);
         let result = self.unless_stopped(patience, self.request.cloud.abort(&upload_id)).await;
-        self.end(result.map(|()| Heard::Done).map_err(Not::from)).await;
+        self.end(result.map(|()| Heard::Done).map_err(NoAnswer::from)).await;
     }
 
-    /// Waits for a request until it is stopped or takes too long; then nobody knows what became of it.
+    /// Waits for a request until it is stopped or takes too long; then the store may have carried it out or not.
     async fn unless_stopped<T>(
         &self,
         patience: Option<Duration>,
@@ -149,7 +149,7 @@ impl Task {
 }
 
 /// The requests with one.
-impl Task {
+impl RequestTask {
     pub(super) async fn send_part(
         self,
         upload_id: String,
@@ -167,7 +167,7 @@ impl Task {
         part: SourcePart,
         kinds: &[DigestKind],
         checksum: Option<DigestKind>,
-    ) -> Outcome {
+    ) -> TaskResult {
         let (before, file) = self.look_at_source().await?;
         let len = part.range.end - part.range.start;
         let source_len = before.facts.len;
@@ -202,7 +202,7 @@ impl Task {
         range: Range,
         source_len: u64,
         checksum: Option<DigestKind>,
-    ) -> Result<Promised, Not> {
+    ) -> Result<Promised, NoAnswer> {
         let kinds: Vec<_> = checksum.into_iter().chain(self.sends_md5().then_some(DigestKind::Md5)).collect();
         if kinds.is_empty() {
             return Ok(Promised::default());
@@ -228,7 +228,7 @@ impl Task {
         self.end(outcome).await;
     }
 
-    async fn whole(&self, checksum: Option<DigestKind>) -> Outcome<Answer> {
+    async fn whole(&self, checksum: Option<DigestKind>) -> TaskResult<UploadAnswer> {
         let held = locked(&self.shared.snapshot).as_ref().map(|s| (s.bytes.clone(), s.digests.clone()));
         let Some((bytes, digests)) = held else {
             return Err(DiskError::said(DiskFault::Io, "send", self.request.source.path(), "it was not read").into());
@@ -293,7 +293,7 @@ impl Task {
 }
 
 /// The readings.
-impl Task {
+impl RequestTask {
     pub(super) async fn check_source(self) {
         let outcome = self.look_at_source().await.map(|(looked, _)| Heard::Source(looked));
         self.end(outcome).await;
@@ -314,13 +314,13 @@ impl Task {
         self.end(outcome).await;
     }
 
-    async fn whole_source(&self, kinds: &[DigestKind]) -> Outcome {
+    async fn whole_source(&self, kinds: &[DigestKind]) -> TaskResult {
         *locked(&self.shared.snapshot) = None; // its room may be what is waited for
         let (before, file) = self.look_at_source().await?;
         let len = before.facts.len;
         let room = tokio::select! {
             biased;
-            () = self.stop.cancelled() => return Err(Not::GivenUp),
+            () = self.stop.cancelled() => return Err(NoAnswer::GivenUp),
             room = self.request.buffers.room_for_snapshot(len) => room,
         };
         let path = self.request.source.path();
@@ -338,7 +338,7 @@ impl Task {
         });
         let (bytes, all, after) = read.await?;
         let digests = all.iter().filter(|digest| kinds.contains(&digest.kind())).cloned().collect();
-        *locked(&self.shared.snapshot) = Some(Snapshot { bytes, digests: all, _room: room });
+        *locked(&self.shared.snapshot) = Some(SmallSource { bytes, digests: all, _room: room });
         Ok(Heard::Snapped { before, after, digests })
     }
 
@@ -351,7 +351,7 @@ impl Task {
         kinds
     }
 
-    async fn look_at_source(&self) -> Result<(SourceLook, Arc<File>), Not> {
+    async fn look_at_source(&self) -> Result<(SourceLook, Arc<File>), NoAnswer> {
         let source = self.request.source.clone();
         Ok(threads::run(move || source.look()).await?)
     }
@@ -362,33 +362,35 @@ impl Task {
         range: Range,
         source_len: u64,
         kinds: Vec<DigestKind>,
-    ) -> Result<Vec<Digest>, Not> {
+    ) -> Result<Vec<Digest>, NoAnswer> {
         let (stop, source) = (self.stop.clone(), self.request.source.clone());
         let found = threads::run(move || {
             digest(&file, range, source_len, &kinds, || stop.is_cancelled()).map_err(|error| source.failed_read(error))
         });
-        found.await?.ok_or(Not::GivenUp)
+        found.await?.ok_or(NoAnswer::GivenUp)
     }
 }
 
-impl Task {
+impl RequestTask {
     /// The last word.
-    async fn end(self, outcome: Result<impl Into<Answer>, Not>) {
+    async fn end(self, outcome: Result<impl Into<UploadAnswer>, NoAnswer>) {
         let answer = match outcome {
             Ok(answer) => answer.into(),
-            Err(Not::Refused(refusal)) => Answer::with(Heard::Refused(refusal.fault), Aside::Store(refusal.detail)),
-            Err(Not::Disk(error)) => failed(error),
-            Err(Not::GivenUp) => Heard::Failed(DiskFault::Interrupted).into(),
+            Err(NoAnswer::Refused(refusal)) => {
+                UploadAnswer::with(Heard::Refused(refusal.fault), UploadAside::Store(refusal.detail))
+            }
+            Err(NoAnswer::Disk(error)) => failed(error),
+            Err(NoAnswer::GivenUp) => Heard::Failed(DiskFault::Interrupted).into(),
         };
         self.shared.reports.tell(self.sent.ticket, answer).await;
     }
 }
 
 /// What is stored, and what the callback's receiver said in place of a yes.
-fn stored(stored: Stored) -> Answer {
+fn stored(stored: Stored) -> UploadAnswer {
     let callback_failed = stored.callback_failed.is_some();
-    let aside = stored.callback_failed.map(Aside::Store);
-    Answer { heard: Heard::Stored { object: Box::new(stored.object), callback_failed }, aside }
+    let aside = stored.callback_failed.map(UploadAside::Store);
+    UploadAnswer { heard: Heard::Stored { object: Box::new(stored.object), callback_failed }, aside }
 }
 
 fn digests_of(bytes: &[u8], kinds: &[DigestKind]) -> std::io::Result<Vec<Digest>> {

@@ -12,15 +12,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Buffers;
-use super::desk::Desk;
-use super::request::{Sent, Task};
-use super::source::Source;
-use super::{Aside, Remembered, Reports, Shared};
+use super::desk::UploadDesk;
+use super::request::{BytesSent, RequestTask};
+use super::source::SourceFile;
+use super::{UploadAside, UploadDetails, UploadReports, UploadShared};
 use crate::disk::beside::lock::Locking;
 use crate::disk::state::hosts::Hosts;
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::UploadKey;
-use crate::drive::engine::{self, Hands, RunEvent, Tell};
+use crate::drive::engine::{self, Hands, RunEvent, TellRun};
 use crate::drive::seat::Seat;
 use crate::event::Progress;
 use crate::store::HttpStore;
@@ -29,10 +29,10 @@ use crate::sync::locked;
 use crate::threads;
 
 /// Everything that one run needs.
-pub(crate) struct Request {
+pub(crate) struct UploadRequest {
     pub(crate) config: Config,
     pub(crate) cloud: Cloud,
-    pub(crate) source: Arc<Source>,
+    pub(crate) source: Arc<SourceFile>,
     pub(crate) state: Arc<StateDir>,
     pub(crate) key: UploadKey,
     pub(crate) locking: Locking,
@@ -51,12 +51,12 @@ pub(crate) struct Request {
 }
 
 /// How a run ended.
-pub(crate) type RunEnd = engine::RunEnd<Finish, Summary>;
+pub(crate) type UploadEnd = engine::RunEnd<Finish, UploadSummary>;
 
 /// What is known of a run when it is over.
 #[derive(Debug)]
-pub(crate) struct Summary {
-    pub(crate) remembered: Remembered,
+pub(crate) struct UploadSummary {
+    pub(crate) remembered: UploadDetails,
     /// Bytes handed to the network.
     pub(crate) sent: u64,
     /// Bytes that the store has acknowledged.
@@ -67,26 +67,26 @@ pub(crate) struct Summary {
 
 /// Runs an upload until it ends, is paused or discarded.
 pub(crate) async fn run(
-    request: &Arc<Request>,
+    request: &Arc<UploadRequest>,
     commands: &mut mpsc::Receiver<Command>,
-    tell: Tell<'_, Note>,
-) -> RunEnd {
-    let (reports, inbox) = Reports::channel();
+    tell: TellRun<'_, Note>,
+) -> UploadEnd {
+    let (reports, inbox) = UploadReports::channel();
     let hands = UploadHands {
         request,
-        shared: Arc::new(Shared::new(reports)),
+        shared: Arc::new(UploadShared::new(reports)),
         desk: Seat::here(desk_of(request)),
         tasks: HashMap::new(),
         journal: false,
         total: None,
-        remembered: Remembered::default(),
+        remembered: UploadDetails::default(),
         notes: threads::InOrder::default(),
     };
     engine::run(Upload::new(request.config.clone()), hands, inbox, commands, tell).await
 }
 
-fn desk_of(request: &Request) -> Desk {
-    Desk {
+fn desk_of(request: &UploadRequest) -> UploadDesk {
+    UploadDesk {
         state: request.state.clone(),
         source: request.source.clone(),
         intent: request.config.intent.clone(),
@@ -99,45 +99,45 @@ fn desk_of(request: &Request) -> Desk {
 }
 
 struct UploadHands<'a> {
-    request: &'a Arc<Request>,
-    shared: Arc<Shared>,
-    desk: Seat<Desk>,
+    request: &'a Arc<UploadRequest>,
+    shared: Arc<UploadShared>,
+    desk: Seat<UploadDesk>,
     /// Requests and readings under way.
-    tasks: HashMap<Ticket, Handle>,
+    tasks: HashMap<Ticket, RequestHandle>,
     /// There is a journal, and the handle was told.
     journal: bool,
     total: Option<u64>,
-    remembered: Remembered,
+    remembered: UploadDetails,
     /// What is learned of the store is written down beside.
     notes: threads::InOrder,
 }
 
 /// The driver's hold on a request or reading, which stops when it is let go of.
-struct Handle {
+struct RequestHandle {
     stop: CancellationToken,
-    sent: Arc<Sent>,
+    sent: Arc<BytesSent>,
 }
 
-impl Drop for Handle {
+impl Drop for RequestHandle {
     fn drop(&mut self) {
         self.stop.cancel();
     }
 }
 
-type Run<'r, 'a> = engine::Run<'r, UploadHands<'a>>;
+type UploadRun<'r, 'a> = engine::LiveRun<'r, UploadHands<'a>>;
 
 impl Hands for UploadHands<'_> {
     type Machine = Upload;
-    type Aside = Aside;
-    type Summary = Summary;
+    type Aside = UploadAside;
+    type Summary = UploadSummary;
 
-    fn overhear(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, heard: &Heard, aside: Option<Aside>) {
+    fn overhear(&mut self, run: &mut UploadRun<'_, '_>, ticket: Ticket, heard: &Heard, aside: Option<UploadAside>) {
         match aside {
-            Some(Aside::Disk(error)) => {
+            Some(UploadAside::Disk(error)) => {
                 tracing::debug!(%error, "disk");
                 self.remembered.disk = Some(error);
             }
-            Some(Aside::Store(detail)) => {
+            Some(UploadAside::Store(detail)) => {
                 tracing::debug!(step = ticket.0, %detail, "store");
                 // Once the end is decided, what is said to the requests that are still under way explains it no more.
                 if !run.machine.is_ending() {
@@ -157,12 +157,12 @@ impl Hands for UploadHands<'_> {
         }
     }
 
-    fn perform(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, step: Step) -> Option<Finish> {
+    fn perform(&mut self, run: &mut UploadRun<'_, '_>, ticket: Ticket, step: Step) -> Option<Finish> {
         tracing::debug!(step = ticket.0, ?step, "do");
         match step {
             Step::Finish(finish) => return Some(finish),
             Step::Note(note) => self.note(run, note),
-            Step::Look => self.begin(ticket, Task::look),
+            Step::Look => self.begin(ticket, RequestTask::look),
             Step::Snapshot { kinds } => self.begin(ticket, |task| task.snapshot(kinds)),
             Step::Put { checksum } => self.begin(ticket, |task| task.put(checksum)),
             Step::Create { checksum } => self.begin(ticket, |task| task.create(checksum)),
@@ -174,7 +174,7 @@ impl Hands for UploadHands<'_> {
                 self.begin(ticket, |task| task.complete(upload_id, parts, whole));
             }
             Step::Abort { upload_id } => self.begin(ticket, |task| task.abort(upload_id)),
-            Step::CheckSource => self.begin(ticket, Task::check_source),
+            Step::CheckSource => self.begin(ticket, RequestTask::check_source),
             Step::ReadPart { part, kinds } => self.begin(ticket, |task| task.read_part(part, kinds)),
             Step::Combine { parts } => self.combine(ticket, parts),
             Step::Stop => {
@@ -206,7 +206,7 @@ impl Hands for UploadHands<'_> {
         self.shared.bytes_sent()
     }
 
-    async fn close(self, machine: Upload) -> Summary {
+    async fn close(self, machine: Upload) -> UploadSummary {
         let Self { request, shared, desk, tasks, journal, remembered, mut notes, .. } = self;
         drop(tasks);
         desk.close().await;
@@ -218,19 +218,19 @@ impl Hands for UploadHands<'_> {
         }
         notes.done().await;
         let (sent, acknowledged) = (shared.bytes_sent(), machine.acknowledged());
-        Summary { remembered, sent, acknowledged, kept: journal }
+        UploadSummary { remembered, sent, acknowledged, kept: journal }
     }
 }
 
 impl UploadHands<'_> {
-    fn begin<F>(&mut self, ticket: Ticket, what: impl FnOnce(Task) -> F)
+    fn begin<F>(&mut self, ticket: Ticket, what: impl FnOnce(RequestTask) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (stop, sent) = (CancellationToken::new(), Arc::new(Sent::new(ticket, self.shared.clone())));
+        let (stop, sent) = (CancellationToken::new(), Arc::new(BytesSent::new(ticket, self.shared.clone())));
         let (request, shared) = (self.request.clone(), self.shared.clone());
-        self.tasks.insert(ticket, Handle { stop: stop.clone(), sent: sent.clone() });
-        self.shared.reports.spawn(what(Task { request, shared, stop, sent }));
+        self.tasks.insert(ticket, RequestHandle { stop: stop.clone(), sent: sent.clone() });
+        self.shared.reports.spawn(what(RequestTask { request, shared, stop, sent }));
     }
 
     fn combine(&self, ticket: Ticket, parts: Vec<(u64, Vec<Digest>)>) {
@@ -241,7 +241,7 @@ impl UploadHands<'_> {
         });
     }
 
-    fn hand_to_desk(&mut self, run: &mut Run<'_, '_>, ticket: Ticket, step: Step) {
+    fn hand_to_desk(&mut self, run: &mut UploadRun<'_, '_>, ticket: Ticket, step: Step) {
         match &step {
             Step::Record { .. } => self.tell_journal(run),
             Step::Forget => self.journal = false,
@@ -252,7 +252,7 @@ impl UploadHands<'_> {
         }
     }
 
-    fn note(&mut self, run: &mut Run<'_, '_>, note: Note) {
+    fn note(&mut self, run: &mut UploadRun<'_, '_>, note: Note) {
         match &note {
             Note::Acknowledged { bytes } => tracing::debug!(bytes, "acknowledged"),
             note => tracing::info!(?note),
@@ -269,7 +269,7 @@ impl UploadHands<'_> {
     }
 
     /// From now on a start can go on from what is stored.
-    fn tell_journal(&mut self, run: &mut Run<'_, '_>) {
+    fn tell_journal(&mut self, run: &mut UploadRun<'_, '_>) {
         if !std::mem::replace(&mut self.journal, true) {
             run.tell(RunEvent::Journal);
         }

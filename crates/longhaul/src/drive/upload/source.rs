@@ -5,7 +5,7 @@
 //! facts. Bytes are always read from the file whose facts were told with them.
 //!
 //! The length that a file system tells is believed only as far as its content bears it out: files that a kernel makes up
-//! while they are read (procfs, sysfs) announce 0 or 4096 bytes whatever they have, and so do some in user space. A file
+//! while they are read (procfs, sysfs) announce 0 or 4096 bytes and have more or fewer, and so do some in user space. A file
 //! is asked for the byte before its end and the one behind it when it is opened, and whoever reads up to the end asks
 //! behind it again.
 
@@ -28,14 +28,14 @@ const SETTLED_NS: i128 = 2_000_000_000;
 
 /// A file to be uploaded.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct SourceFile {
     path: PathBuf,
     /// The file that the path led to when it was last looked at.
     file: Mutex<Option<Arc<File>>>,
 }
 
-impl Source {
-    /// The file at this path; links in it are followed, now and never again. Nothing is opened yet.
+impl SourceFile {
+    /// The file at this path; links in it are followed, now and never again. The file is not opened yet.
     pub(crate) fn at(path: &Path) -> Result<Self> {
         let path = std::fs::canonicalize(path).map_err(|e| DiskError::io("find", path, e))?;
         Ok(Self::canonical(path))
@@ -118,7 +118,7 @@ pub(crate) fn read_end(file: &File, end: u64) -> std::io::Result<()> {
 }
 
 /// Whether the content of a file that was just opened is as long as announced, by the bytes at its end. Where these
-/// cannot be read, whoever reads the whole will say why.
+/// cannot be read, the one that reads the whole will say why.
 fn check_length(file: &File) -> std::io::Result<()> {
     /// A file that is written to at this moment is looked at again; what goes on is the core's to judge.
     const LOOKS: u32 = 3;
@@ -180,7 +180,7 @@ fn facts_of(file: &File) -> std::io::Result<SourceFacts> {
     Ok(SourceFacts { len: facts.len, device: entry.device, inode: facts.inode, mtime_ns, ctime_ns })
 }
 
-/// Whether a change from now on would show in the times. A time ahead of the clock proves nothing.
+/// Whether a change from now on would show in the times. A time ahead of the clock is no proof.
 fn is_settled(facts: &SourceFacts, now_ns: i128) -> bool {
     [facts.mtime_ns, facts.ctime_ns].iter().all(|&time| now_ns - i128::from(time) > SETTLED_NS)
 }
@@ -198,7 +198,7 @@ mod tests {
         let (real, link) = (dir.join("real"), dir.join("link"));
         std::fs::write(&real, b"12345").unwrap();
         symlink("real", &link).unwrap();
-        let source = Source::at(&link).unwrap();
+        let source = SourceFile::at(&link).unwrap();
         assert_eq!(source.path(), real);
         let (looked, file) = source.look().unwrap();
         assert_eq!(looked.facts.len, 5);
@@ -213,7 +213,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
         std::fs::write(&path, b"old").unwrap();
-        let source = Source::at(&path).unwrap();
+        let source = SourceFile::at(&path).unwrap();
         let (old, old_file) = source.look().unwrap();
         std::fs::write(dir.path().join("y"), b"newer").unwrap();
         std::fs::rename(dir.path().join("y"), &path).unwrap();
@@ -236,11 +236,11 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
         std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
         for name in ["fifo", "socket", "."] {
-            let refused = Source::at(&dir.path().join(name)).unwrap().look().unwrap_err();
+            let refused = SourceFile::at(&dir.path().join(name)).unwrap().look().unwrap_err();
             assert!(refused.to_string().contains("not a regular file"), "{name}: {refused}");
         }
-        assert!(Source::at(Path::new("/dev/null")).unwrap().look().is_err());
-        assert!(Source::at(&dir.path().join("missing")).is_err());
+        assert!(SourceFile::at(Path::new("/dev/null")).unwrap().look().is_err());
+        assert!(SourceFile::at(&dir.path().join("missing")).is_err());
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
             ("/sys/kernel/profiling", "announces 4096 bytes and has fewer"),
             ("/sys/kernel/fscaps", "announces 4096 bytes and has fewer"),
         ] {
-            let Ok(source) = Source::at(Path::new(path)) else { continue };
+            let Ok(source) = SourceFile::at(Path::new(path)) else { continue };
             let Err(refused) = source.look() else { panic!("{path} is taken for what it announces") };
             assert!(refused.to_string().contains(says), "{path}: {refused}");
             assert_eq!(refused.fault(), DiskFault::Unsupported);
