@@ -30,7 +30,7 @@ impl Panicked {
 
     /// Goes on in the task that waited for what panicked.
     pub(crate) fn go_on(self) -> ! {
-        std::panic::panic_any(self.0)
+        std::panic::resume_unwind(Box::new(self.0)) // its message was printed where it happened
     }
 
     /// The error of the transfer on this object.
