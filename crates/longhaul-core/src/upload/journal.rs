@@ -217,7 +217,7 @@ pub fn encode(records: &[Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
 /// Reads a whole journal, as far as it is readable.
 ///
 /// # Errors
-/// Why nothing of it can be used.
+/// Why no record of it can be used.
 pub fn decode(file: &[u8]) -> Result<Recovered, Problem> {
     frame::decode::<Record>(file)
 }
