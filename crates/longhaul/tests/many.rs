@@ -136,7 +136,7 @@ async fn one_switch_stops_all_and_the_same_again_goes_on() {
     let all = reports(&mut client.download_all("oss://films/p/").to_dir(&down).start()).await;
     assert!(all.len() == 4 && all.values().all(|r| matches!(r.end, JobEnd::Done(_))), "{all:?}");
     for (seed, name) in (1..).zip(["1", "2", "3", "4"]) {
-        let difference = Content::seeded(seed, 3 << 20).first_difference_in_file(&down.join(name)).unwrap();
+        let difference = Content::seeded(seed, 3 << 20).first_difference_in_file(down.join(name)).unwrap();
         assert_eq!(difference, None, "{name}");
     }
 }
