@@ -86,6 +86,7 @@ mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hex;
+mod identity;
 mod inspect;
 #[cfg(feature = "_stores")]
 mod keys;
@@ -118,13 +119,13 @@ pub use event::{
     Digest, DigestKind, Downloaded, Event, NotModified, Outcome, Progress, Restart, RestartReason, Totals,
     UploadRestart, Uploaded, Verified,
 };
+pub use identity::{ObjectIdentity, ValidatorKind};
 pub use inspect::list::{Listing, TransferInfo, TransferState};
 pub use inspect::probe::{Probe, ProbeBuilder};
 pub use inspect::show::{
     FetchRange, FetchReason, Finished, Inspection, JournalHealth, KeptGeneration, NextStart, PartState, Unfinished,
 };
 pub use inspect::verify::Verification;
-pub use inspect::{ObjectIdentity, ValidatorKind};
 pub use many::Batch;
 #[cfg(feature = "_stores")]
 pub use objects::{LinkMethod, ObjectInfo, Objects};

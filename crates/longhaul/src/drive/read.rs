@@ -24,7 +24,7 @@ use super::download::failure::error_of;
 use crate::advice::Advice;
 use crate::disk::digests::Digests;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::inspect::ObjectIdentity;
+use crate::identity::ObjectIdentity;
 use crate::source::{LinkSource, Source};
 use crate::store::{NetFailure, Origin, Reply, StallWatch};
 

@@ -15,11 +15,12 @@ use longhaul_core::names;
 use longhaul_core::reply::{Framing, RangeRequest, ReplyVerdict, judge};
 use longhaul_core::words::NetFault;
 
-use super::{ObjectIdentity, joinable};
+use super::joinable;
 use crate::advice::Advice;
 use crate::client::Client;
 use crate::drive::download::failure::trouble_text;
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::identity::ObjectIdentity;
 use crate::source::Source;
 use crate::store::{NetFailure, Origin, Reply, StallWatch};
 

@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::super::ValidatorKind;
 use super::*;
 use crate::client::ProxyChoice;
+use crate::identity::ValidatorKind;
 
 const BODY: &str = "0123456789";
 const ETAG: &str = "ETag: \"a\"\r\n";

@@ -8,7 +8,7 @@ use longhaul_core::download::restart::Restart;
 use longhaul_core::download::resume::{FoundJournal, Generation, StartVerdict, TargetRefusal, TargetState};
 use longhaul_core::download::step::Failure;
 
-use super::{ObjectIdentity, joinable, unix_time};
+use super::joinable;
 use crate::advice::Advice;
 use crate::client::Client;
 use crate::disk::folder::FileStat;
@@ -18,6 +18,7 @@ use crate::disk::state::receipt::ReceiptFile;
 use crate::drive::download::failure::error_of;
 use crate::error::Error;
 use crate::event::{Digest, Verified};
+use crate::identity::{ObjectIdentity, unix_time};
 use crate::source::range_text;
 use crate::target::{NamedTarget, TargetSnapshot, not_found};
 

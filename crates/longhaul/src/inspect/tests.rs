@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use longhaul_core::digest::DigestKind;
 use longhaul_core::download::held::Slot;
@@ -30,6 +30,7 @@ use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state::receipt::ReceiptFile;
 use crate::disk::state::state_dir::StateDir;
 use crate::error::{Error, ErrorKind};
+use crate::event::Digest;
 use crate::target::{NamedTarget, recorded_source};
 use crate::transfer::TransferKind;
 
