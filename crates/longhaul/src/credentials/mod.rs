@@ -1,6 +1,6 @@
 //! Who signs requests to a store?
 //!
-//! What a provider of keys is stands in [`keys`](crate::keys); here are those that look for keys by themselves.
+//! A provider ([`Credentials`]) that a program gives, or the search of [`Environment`], which looks for keys by itself.
 
 #[cfg(feature = "environment")]
 pub(crate) mod environment;
