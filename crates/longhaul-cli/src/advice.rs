@@ -64,7 +64,8 @@ mod tests {
 
     use super::*;
 
-    /// Goal: a user is never sent to a flag that is not there. Method: the flags in this file, looked up in the commands.
+    /// Goal: a user is never sent to a flag that is not there. Method: the flags in this file, looked up in the
+    /// commands.
     #[test]
     fn every_flag_that_is_advised_exists() {
         let command = crate::flags::Words::command();

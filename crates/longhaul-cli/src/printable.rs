@@ -1,8 +1,8 @@
 //! How text from outside is shown.
 //!
-//! Names, addresses and messages can hold characters that a terminal would obey, or that make it show other text than is
-//! there ([`is_deceptive`]). In text for people they are shown as `?`, in JSON as `\u` and four digits, which says the
-//! same.
+//! Names, addresses and messages can hold characters that a terminal would obey, or that make it show other text than
+//! is there ([`is_deceptive`]). In text for people they are shown as `?`, in JSON as `\u` and four digits, which says
+//! the same.
 
 use std::borrow::Cow;
 

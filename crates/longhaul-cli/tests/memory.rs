@@ -65,8 +65,8 @@ fn one_gibibyte_stays_within_the_bound_of_its_connections() {
     }
 }
 
-/// As many extents as a download can have (one for each block, and for each gap one more), none of them whole: a resumed
-/// transfer of 100 GiB that has to close every gap.
+/// As many extents as a download can have (one for each block, and for each gap one more), none of them whole: a
+/// resumed transfer of 100 GiB that has to close every gap.
 #[test]
 fn the_largest_journal_stays_within_the_bound() {
     const LEN: u64 = 100 << 30;
@@ -98,8 +98,8 @@ fn the_largest_journal_stays_within_the_bound() {
     assert!(peak > 0 && peak <= ALONE_MAX_KIB + debug_kib(), "peak {peak} KiB");
 }
 
-/// As many parts as a store takes, sent over as many connections as `auto` uses; then the same again after a kill, which
-/// reads the whole list of parts.
+/// As many parts as a store takes, sent over as many connections as `auto` uses; then the same again after a kill,
+/// which reads the whole list of parts.
 #[test]
 fn ten_thousand_parts_stay_within_the_bound() {
     const PART: u64 = 100 << 10;

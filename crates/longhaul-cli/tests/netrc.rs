@@ -77,8 +77,8 @@ fn a_file_that_is_none_is_refused_without_telling_of_it() {
     assert_eq!(bench.origin.requests(), 0);
 }
 
-/// Goal: words of other programs cost nothing but one warning. Method: a file with a byte order mark, capitals, ports, and two
-/// words that are none of a .netrc's.
+/// Goal: words of other programs cost nothing but one warning. Method: a file with a byte order mark, capitals, ports,
+/// and two words that are none of a .netrc's.
 #[test]
 fn words_that_are_not_known_are_skipped_and_warned_of_once() {
     let bench = Bench::new();

@@ -1,8 +1,8 @@
 //! The binary against a web server that nobody of us wrote.
 //!
 //! nginx runs as it would for anybody, but for small send buffers, so that its log tells what clients could have
-//! received. Kills are real (`kill -9`, now and then a signal that can be caught), on whatever file system the temporary
-//! folder is.
+//! received. Kills are real (`kill -9`, now and then a signal that can be caught), on whatever file system the
+//! temporary folder is.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test can do nothing else about it")]

@@ -183,8 +183,8 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// Cuts while many small files are fetched side by side and synced in groups: each is there whole or not at all, and
-    /// those that were told to be done are there.
+    /// Cuts while many small files are fetched side by side and synced in groups: each is there whole or not at all,
+    /// and those that were told to be done are there.
     fn of_a_batch(&mut self) {
         let (folder, state) = (self.folder.join("batch"), self.folder.join("state"));
         fs::create_dir(&folder).unwrap();
@@ -278,8 +278,8 @@ impl<'a> Story<'a> {
         self.durable = durable.max().unwrap_or(0);
     }
 
-    /// What was durable in the run before is not asked for in this one: all that is asked for, taken together, leaves at
-    /// least as much out.
+    /// What was durable in the run before is not asked for in this one: all that is asked for, taken together, leaves
+    /// at least as much out.
     fn hold_to_its_word(&self, requests_before: usize) {
         let log = self.origin.log();
         let mut asked: Vec<(u64, u64)> = log[requests_before..].iter().map(|seen| self.range(seen)).collect();

@@ -129,8 +129,8 @@ fn a_proxy_that_cannot_be_used_is_refused_instead_of_gone_past() {
     }
 }
 
-/// Goal: what a proxy answers to CONNECT is told with its name, what it refuses for good is asked once, and nobody is told to run
-/// the same command again. Method: the origin as a proxy that refuses every request for a tunnel.
+/// Goal: what a proxy answers to CONNECT is told with its name, what it refuses for good is asked once, and nobody is
+/// told to run the same command again. Method: the origin as a proxy that refuses every request for a tunnel.
 #[test]
 fn a_proxy_that_refuses_a_tunnel_is_named_with_its_status() {
     for (status, requests, code, says) in

@@ -130,8 +130,8 @@ fn a_refusal_is_believed_of_the_plainest_request() {
     }
 }
 
-/// Exactly these bytes, after a cut, beside a replaced object, and again; not those of another range, and not what a server
-/// sends in their place.
+/// Exactly these bytes, after a cut, beside a replaced object, and again; not those of another range, and not what a
+/// server sends in their place.
 #[test]
 fn a_range_is_what_was_asked_for() {
     let bench = bench();

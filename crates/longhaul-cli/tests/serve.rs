@@ -145,8 +145,8 @@ fn people_get_settings_to_paste_and_a_signal_ends_it_in_order() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
-/// Goal: what is printed for an SDK works as it stands. Method: it is cut out of the text and run, with an import before
-/// it and a put and a get behind it.
+/// Goal: what is printed for an SDK works as it stands. Method: it is cut out of the text and run, with an import
+/// before it and a put and a get behind it.
 #[test]
 fn the_settings_that_are_printed_work_when_they_are_pasted() {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");

@@ -1,6 +1,6 @@
-//! HTTP as servers speak it that were not written with us in mind. Goal: what browsers and curl get is got, and nothing of what
-//! such a server hands out is told or written down. Method: a server of a few lines on a thread, and the real binary. The tables
-//! of heads, URLs and cookies are beside the code.
+//! HTTP as servers speak it that were not written with us in mind. Goal: what browsers and curl get is got, and nothing
+//! of what such a server hands out is told or written down. Method: a server of a few lines on a thread, and the real
+//! binary. The tables of heads, URLs and cookies are beside the code.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 

@@ -1,9 +1,9 @@
 //! What has a store after `kill -9`, and when the power comes back?
 //!
 //! Goal: what `longhaul serve` answered with success is there, whole; what it had not answered is as it was before, or
-//! done, and never half. Method: at seeded moments, while several clients write, the store is killed, or the file system
-//! under it is shut down, so that nothing unsynced survives. Each client knows what its keys may hold; a new store on
-//! the same folder is held against that.
+//! done, and never half. Method: at seeded moments, while several clients write, the store is killed, or the file
+//! system under it is shut down, so that nothing unsynced survives. Each client knows what its keys may hold; a new
+//! store on the same folder is held against that.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test can do nothing else about it")]

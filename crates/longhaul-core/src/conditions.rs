@@ -1,7 +1,7 @@
 //! Is this version of the object one that the caller wants?
 //!
-//! [`Conditions`] are the caller's wish about the object (RFC 9110, 13.1): "only this version", "only if it is another one
-//! than I have". They say which version may *begin*, and are apart from the conditions that a download sends by
+//! [`Conditions`] are the caller's wish about the object (RFC 9110, 13.1): "only this version", "only if it is another
+//! one than I have". They say which version may *begin*, and are apart from the conditions that a download sends by
 //! itself to join only bytes of one version. So they go with the requests that ask which version there is, and with no
 //! other; and since servers that know no conditions exist, every version is held against them here before a byte of it
 //! counts ([`Conditions::judge`]).
@@ -13,8 +13,8 @@
 
 use crate::identity::Identity;
 
-/// What the caller wants of the object; by default anything. ETags are as they are sent, quotes and `W/` included, or `*`;
-/// times are seconds since the Unix epoch.
+/// What the caller wants of the object; by default anything. ETags are as they are sent, quotes and `W/` included, or
+/// `*`; times are seconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conditions {
     /// Only the version with this ETag.

@@ -9,8 +9,8 @@
 //! numbers start at 0 and rise by one, so that a frame left over behind a torn tail can never be reached again. Reading
 //! stops at the first frame that is not whole: what follows was never promised, or cannot be trusted.
 //!
-//! What the payloads say is for [`journal`](crate::download::journal) (a download) and [`upload::journal`](crate::upload::journal)
-//! to tell.
+//! What the payloads say is for [`journal`](crate::download::journal) (a download) and
+//! [`upload::journal`](crate::upload::journal) to tell.
 
 use crate::digest::{Digest, DigestKind};
 

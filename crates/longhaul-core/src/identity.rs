@@ -3,8 +3,8 @@
 //!
 //! Only a **strong validator** proves it: a version id, a strong ETag (RFC 9110, 8.8.3), or a `Last-Modified` at least
 //! [`OLD_ENOUGH_S`] seconds older than the reply's `Date` (RFC 9110, 8.8.2.2: a second change within the same second
-//! could hide behind a younger one). A weak ETag, a young date or a missing validator is no proof: then one reply makes one
-//! file, unless a whole-object digest decides at the end.
+//! could hide behind a younger one). A weak ETag, a young date or a missing validator is no proof: then one reply makes
+//! one file, unless a whole-object digest decides at the end.
 
 use crate::digest::Digest;
 

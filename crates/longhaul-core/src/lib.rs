@@ -5,8 +5,8 @@
 //!
 //! # The six laws
 //!
-//! 1. Bytes are synced before any record that *claims* them; a hint becomes a claim only when its bytes were read back and
-//!    synced.
+//! 1. Bytes are synced before any record that *claims* them; a hint becomes a claim only when its bytes were read back
+//!    and synced.
 //! 2. A promise is voided durably before the thing it promises is destroyed.
 //! 3. Every step carries a ticket; every completion quotes it; an answer with a stale ticket is ignored.
 //! 4. Bytes of one identity only: the reply's validator is compared even when `If-Match` was sent.
@@ -14,12 +14,12 @@
 //! 6. What is published is whole, of one identity, of the promised length, verified where a checksum exists.
 //!
 //! For an upload they read: what may be in the store is recorded before it is asked for (1), a journal outlives the
-//! uploads that only it knows (2), Complete is sent for parts of one version of the source (4), an upload is removed when
-//! none of its parts is on its way (5), and a part or object counts when the store's word for it agrees with what was
-//! read (6).
+//! uploads that only it knows (2), Complete is sent for parts of one version of the source (4), an upload is removed
+//! when none of its parts is on its way (5), and a part or object counts when the store's word for it agrees with what
+//! was read (6).
 //!
-//! Each is asserted where it could be broken (`law` in [`download`] and [`upload`]) and simulated. In the simulation a driver
-//! that lies breaks each on purpose (`tests/sim/*/liar.rs`), which must be noticed by the outcome.
+//! Each is asserted where it could be broken (`law` in [`download`] and [`upload`]) and simulated. In the simulation a
+//! driver that lies breaks each on purpose (`tests/sim/*/liar.rs`), which must be noticed by the outcome.
 //!
 //! # Rooms
 //!

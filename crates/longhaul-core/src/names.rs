@@ -63,7 +63,8 @@ pub fn name_from(suggested: Option<&[u8]>, url_path: &str) -> SafeName {
     safe_name(&decoded)
 }
 
-/// Endings of files that no server shows as a web page. Other endings do not tell: a version, a program of the server, a word.
+/// Endings of files that no server shows as a web page. Other endings do not tell: a version, a program of the server,
+/// a word.
 const NO_PAGES: &[&str] = &[
     "7z",
     "aac",
@@ -154,8 +155,9 @@ fn ending(name: &str) -> Option<String> {
     (!stem.is_empty()).then(|| ending.to_ascii_lowercase())
 }
 
-/// The ending of a name, or of a path's last component, where it is known to be of no web page. Names without an ending, or with
-/// one that is not known, may be anything. The ending comes from our own table, not from the path, which may hold secrets.
+/// The ending of a name, or of a path's last component, where it is known to be of no web page. Names without an
+/// ending, or with one that is not known, may be anything. The ending comes from our own table, not from the path,
+/// which may hold secrets.
 pub fn ending_of_no_page(name: &str) -> Option<&'static str> {
     let ending = ending(name)?;
     NO_PAGES.iter().copied().find(|known| *known == ending)
@@ -196,8 +198,8 @@ fn is_harmful(c: char) -> bool {
     is_deceptive(c) || matches!(c, '/' | '\\' | '<' | '>' | ':' | '"' | '|' | '?' | '*')
 }
 
-/// Whether a terminal obeys a character instead of showing it, or shows other text than is there because of it: controls
-/// (C0, C1, with the line ends among them), text direction, line and paragraph separators, invisible ones.
+/// Whether a terminal obeys a character instead of showing it, or shows other text than is there because of it:
+/// controls (C0, C1, with the line ends among them), text direction, line and paragraph separators, invisible ones.
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         // U+061C, U+200B, U+200E-F, U+2028-E, U+2060-9, U+FEFF, U+FFF9-B

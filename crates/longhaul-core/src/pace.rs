@@ -1,9 +1,10 @@
 //! How many connections at once?
 //!
-//! [`ConnectionPace`] answers with a number that follows what the network shows. `Fixed` asks for as many as the caller said.
-//! `Auto` begins with a few, waits until these show what they can, doubles them as long as that makes the goodput grow by
-//! a tenth or more, and goes back one stage when it does not; later it tries again now and then, and at once when the goodput has halved. Both go down to what a server
-//! serves when it refuses one more (429, 503, a reset, no answer), and try one more after a while that doubles.
+//! [`ConnectionPace`] answers with a number that follows what the network shows. `Fixed` asks for as many as the caller
+//! said. `Auto` begins with a few, waits until these show what they can, doubles them as long as that makes the goodput
+//! grow by a tenth or more, and goes back one stage when it does not; later it tries again now and then, and at once
+//! when the goodput has halved. Both go down to what a server serves when it refuses one more (429, 503, a reset, no
+//! answer), and try one more after a while that doubles.
 //!
 //! The rate of one connection is [`Meter`]'s to tell. Who fetches what is decided in [`download`](crate::download).
 
@@ -17,7 +18,8 @@ const EPOCH_MAX_MS: Millis = 3_000;
 const GROWS_PERCENT: u64 = 115;
 /// What more connections must bring to be kept, in percent: below it they cost the server more than they are worth.
 const PAYS_PERCENT: u64 = 110;
-/// New connections need a while until they bring what they can: what would be here sooner than this has no need of them.
+/// New connections need a while until they bring what they can: what would be here sooner than this has no need of
+/// them.
 const WORTH_MS: Millis = 4_000;
 /// After connections did not pay: the wait before the next attempt; doubles up to the maximum.
 const SETTLED_MS: Millis = 10_000;
@@ -236,8 +238,8 @@ impl Meter {
 mod tests {
     use super::*;
 
-    /// Plays a network whose goodput is a function of the connections, from a moment on; gives how many are wanted after
-    /// each second.
+    /// Plays a network whose goodput is a function of the connections, from a moment on; gives how many are wanted
+    /// after each second.
     fn play(pace: &mut ConnectionPace, from_s: u64, seconds: u64, goodput: impl Fn(u32) -> u64) -> Vec<u32> {
         let mut received = 0;
         let mut wanted = Vec::new();

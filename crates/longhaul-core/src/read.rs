@@ -1,16 +1,16 @@
 //! How do bytes come, in order, to a reader that keeps no file?
 //!
 //! A [`Reading`] is one pass over an object, or over parts of it, from the first byte to the last. What was handed on
-//! cannot be taken back, so what a download does with a file is not possible: nothing is begun anew once a byte has gone.
-//! The rules for what may be joined are the same ones ([`reply`](crate::reply), [`identity`](crate::identity)):
+//! cannot be taken back, so what a download does with a file is not possible: nothing is begun anew once a byte has
+//! gone. The rules for what may be joined are the same ones ([`reply`](crate::reply), [`identity`](crate::identity)):
 //!
-//! - Bytes of a later reply follow those of an earlier one only under the strong validator that the first one showed. The
-//!   request quotes it, and the reply is compared whatever was quoted.
-//! - Where the object has none, an interruption behind the first byte ends the reading: nothing proves that the rest is of
-//!   the same version.
+//! - Bytes of a later reply follow those of an earlier one only under the strong validator that the first one showed.
+//!   The request quotes it, and the reply is compared whatever was quoted.
+//! - Where the object has none, an interruption behind the first byte ends the reading: nothing proves that the rest is
+//!   of the same version.
 //! - The end is where the first reply said. A body that stops before is an interruption.
-//! - A digest that is known (the caller's, else the source's of the whole object) is compared at the end, before the end is
-//!   told: a reader that saw it saw the right bytes, whole.
+//! - A digest that is known (the caller's, else the source's of the whole object) is compared at the end, before the
+//!   end is told: a reader that saw it saw the right bytes, whole.
 //!
 //! ```text
 //!   fetch ──► the request ──► head ──► Take ──► took, took, … ──► ended ──► Ask: fetch again, later
@@ -209,7 +209,8 @@ impl Reading {
         }
     }
 
-    /// Everything was handed on, and has these digests, of the [`kinds`](Self::kinds) asked for: `Err` when one is wrong.
+    /// Everything was handed on, and has these digests, of the [`kinds`](Self::kinds) asked for: `Err` when one is
+    /// wrong.
     pub fn finish(&self, computed: &[Digest]) -> Result<(), Failure> {
         for (expected, declared) in self.known_digests() {
             let actual = computed.iter().find(|digest| digest.kind() == expected.kind());

@@ -3,10 +3,11 @@
 //! The budget counts failures in a row **without progress**; progress is a new high-water mark of held bytes of one
 //! identity. Questions that do not carry bytes (what stands there, which parts are stored) are counted by themselves:
 //! in a row, until one is answered. Otherwise a source that refuses every other request would use the budget up with
-//! questions between the tries, or refill it with their answers and keep a run busy for ever. What is worth a second try is decided where the failure is judged ([`reply`](crate::reply),
-//! [`download`](crate::download)): connections that fail, break or stall; 202, 408, 425, 429 and 5xx (but 501 and 505);
-//! replies that cannot be used, three times. Redirect trouble, refused TLS and every other 4xx end the run, those that may
-//! be of how it was asked after it was asked more plainly.
+//! questions between the tries, or refill it with their answers and keep a run busy for ever. What is worth a second
+//! try is decided where the failure is judged ([`reply`](crate::reply), [`download`](crate::download)): connections
+//! that fail, break or stall; 202, 408, 425, 429 and 5xx (but 501 and 505); replies that cannot be used, three times.
+//! Redirect trouble, refused TLS and every other 4xx end the run, those that may be of how it was asked after it was
+//! asked more plainly.
 
 use crate::words::Millis;
 
@@ -83,8 +84,8 @@ impl Retry {
         self.unanswered = 0;
     }
 
-    /// A question was not answered: the delay before it is asked again in milliseconds, or `None` when it has been asked
-    /// often enough.
+    /// A question was not answered: the delay before it is asked again in milliseconds, or `None` when it has been
+    /// asked often enough.
     pub fn asked_in_vain(&mut self, now: Millis, retry_after_ms: Option<u64>) -> Option<u64> {
         self.unanswered += 1;
         self.delay(self.unanswered, now, retry_after_ms)

@@ -1,5 +1,5 @@
-//! What every run of a machine is made of, be it a download or an upload: steps that wait to be given to the driver, and jobs,
-//! which are the steps whose answers are awaited.
+//! What every run of a machine is made of, be it a download or an upload: steps that wait to be given to the driver,
+//! and jobs, which are the steps whose answers are awaited.
 //!
 //! `Run` gives each step its ticket and finds the job that an answer is for. An answer whose ticket no job has is
 //! stale, and is ignored (law 3). What an answer means, and which step comes next, is for the machine to say.
@@ -131,8 +131,8 @@ impl<S, J> Run<S, J> {
     }
 }
 
-/// A driver told what is no answer to a step of this kind. That is a mistake of our own, in the driver or in the machine:
-/// no network, disk or user can cause it.
+/// A driver told what is no answer to a step of this kind. That is a mistake of our own, in the driver or in the
+/// machine: no network, disk or user can cause it.
 pub(crate) fn no_answer(to: &str) -> ! {
     unreachable!("a driver told what is no answer to {to}")
 }

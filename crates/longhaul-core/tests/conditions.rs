@@ -1,5 +1,5 @@
-//! The caller's conditions in a run: what is asked, what is kept, how it ends. A line a case, against a server that heeds
-//! conditions and one that does not.
+//! The caller's conditions in a run: what is asked, what is kept, how it ends. A line a case, against a server that
+//! heeds conditions and one that does not.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
@@ -190,7 +190,8 @@ fn an_object_that_is_not_wanted_is_not_fetched_and_what_is_there_stays() {
         (only("none", V1), Partial(V2, 50), Published),
         (only("match", V2), Partial(V2, 50), Published),
         (only("since", "1999"), Partial(V2, 50), Published),
-        // It is of another version, or of one that is not wanted any more: asked anew, and kept when that brings no other version.
+        // It is of another version, or of one that is not wanted any more: asked anew, and kept when that brings no
+        // other version.
         (only("match", V2), Partial(V1, 50), Published),
         (only("match", V1), Partial(V1, 50), Unmet(V2)),
         (only("match", V1), Partial(V2, 50), Unmet(V2)),

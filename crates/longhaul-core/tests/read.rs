@@ -1,7 +1,8 @@
 //! Readings against a remote that cuts, changes, ignores and refuses, a hundred thousand histories.
 //!
-//! Goal: what a reader was handed is a prefix of one version, whatever happens, and all of it when the end is told. Method:
-//! each history comes from a seed; the remote's bytes say of which version and offset they are, so that a mixed one shows.
+//! Goal: what a reader was handed is a prefix of one version, whatever happens, and all of it when the end is told.
+//! Method: each history comes from a seed; the remote's bytes say of which version and offset they are, so that a mixed
+//! one shows.
 
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::download::step::{Failure, Fetch};
@@ -224,8 +225,8 @@ fn what_is_handed_on_is_of_one_version_and_whole_at_the_end() {
     }
 }
 
-/// Goal: the test above would notice bytes of two versions. Method: a server whose validator does not change with the object,
-/// against which only a digest helps.
+/// Goal: the test above would notice bytes of two versions. Method: a server whose validator does not change with the
+/// object, against which only a digest helps.
 #[test]
 fn a_server_that_lies_of_its_validator_shows_what_a_mix_would_be() {
     let mut mixed = 0;

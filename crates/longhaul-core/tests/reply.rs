@@ -231,8 +231,8 @@ whole   | -       | 416                                                         
 10-     | strong  | 429 ; retry-after: soon                                                | busy 429
 "#;
 
-/// The same where a window of an object of 100 bytes is wanted: `window | asked | recorded | head | verdict`, the second and
-/// the last in offsets of the file.
+/// The same where a window of an object of 100 bytes is wanted: `window | asked | recorded | head | verdict`, the
+/// second and the last in offsets of the file.
 const PARTS: &str = r#"
 # a first reply
 20-29        | 0-  | -      | 206 ; content-range: bytes 20-29/100 ; content-length: 10 ; etag: "a" | use unknown 0..10 of 10, object 100

@@ -1,8 +1,9 @@
 //! What can go wrong with an answer? One word for each way a server, a proxy or the network fails.
 //!
 //! A fault starts from the correct answer and bends it. Faults combine: `Fault::IgnoreRange.and(Fault::Cut { after:
-//! 1000 })`. Offsets named `after` count the body bytes of this answer, framing not included; a body that is shorter
-//! is delivered whole before the connection ends. How each is carried out is told in `spoil` (what is sent) and `deliver` (how it is sent).
+//! 1000 })`. Offsets named `after` count the body bytes of this answer, framing not included; a body that is shorter is
+//! delivered whole before the connection ends. How each is carried out is told in `spoil` (what is sent) and `deliver`
+//! (how it is sent).
 
 use std::ops::Range;
 use std::time::{Duration, SystemTime};

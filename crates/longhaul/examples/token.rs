@@ -1,5 +1,5 @@
-//! Resume data: a line of text that the app keeps, by which a later process goes on with a download, also after the app's
-//! folder has moved (as it does when an app is updated). Runs by itself: `cargo run -p longhaul --example token`
+//! Resume data: a line of text that the app keeps, by which a later process goes on with a download, also after the
+//! app's folder has moved (as it does when an app is updated). Runs by itself: `cargo run -p longhaul --example token`
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
 
@@ -54,8 +54,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What every app does with what it kept: go on when that works, start otherwise. A start goes on as well when the files
-/// of an earlier one lie there.
+/// What every app does with what it kept: go on when that works, start otherwise. A start goes on as well when the
+/// files of an earlier one lie there.
 async fn resume_or_start(client: &Client, kept: &str, url: &str, folder: &std::path::Path) -> Result<Transfer, Error> {
     let reopened = kept.parse::<Token>().and_then(|token| client.open_token(&token.within(folder)));
     match reopened {

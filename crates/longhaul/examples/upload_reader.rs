@@ -1,7 +1,7 @@
 //! An upload of what can be read only once: a pipe, standard input, something that is made as it is read.
 //!
-//! `tar c folder | cargo run -p longhaul --example upload_reader -- oss://BUCKET/folder.tar` with keys and endpoint from
-//! the environment; without arguments it runs by itself.
+//! `tar c folder | cargo run -p longhaul --example upload_reader -- oss://BUCKET/folder.tar` with keys and endpoint
+//! from the environment; without arguments it runs by itself.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
 

@@ -1,6 +1,6 @@
-//! What goes wrong in a store, and is put right without the app: a lifecycle rule that removes the parts of an upload under
-//! way, a part that arrives damaged, and an answer that is lost.
-//! Runs by itself: `cargo run -p longhaul --example upload_recovery`
+//! What goes wrong in a store, and is put right without the app: a lifecycle rule that removes the parts of an upload
+//! under way, a part that arrives damaged, and an answer that is lost. Runs by itself: `cargo run -p longhaul --example
+//! upload_recovery`
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
 

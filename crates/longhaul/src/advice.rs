@@ -24,7 +24,8 @@ pub enum Advice {
     CheckAddress,
     /// A fresh link: [`DownloadBuilder::link_source`](crate::DownloadBuilder::link_source), or a new start with one.
     FreshLink,
-    /// A user and password or a header for the server ([`DownloadBuilder::basic_auth`](crate::DownloadBuilder::basic_auth),
+    /// A user and password or a header for the server
+    /// ([`DownloadBuilder::basic_auth`](crate::DownloadBuilder::basic_auth),
     /// [`header`](crate::DownloadBuilder::header)).
     GiveCredentials,
     /// A user and password in the URL of the proxy.
@@ -63,8 +64,8 @@ pub enum Advice {
     FinishOther,
     /// Look at the object; then choose another key, replace it, or give this upload up.
     JudgeObject,
-    /// Give up what is held, and begin anew. `part` and `journal` in the [context](crate::Error::context) name the files
-    /// that hold it.
+    /// Give up what is held, and begin anew. `part` and `journal` in the [context](crate::Error::context) name the
+    /// files that hold it.
     BeginAnew,
     /// Wait for the other process or transfer, or stop it.
     WaitForOther,

@@ -56,8 +56,9 @@ pub enum Connections {
     /// faster, fewer when the server refuses them, which is remembered for a day.
     #[default]
     Auto,
-    /// So many from the start, of an upload so many at most, 1 to 64, as long as the server serves them; others are taken for the nearest of these. A source that cannot prove that two replies are of
-    /// one version gets one all the same.
+    /// So many from the start, of an upload so many at most, 1 to 64, as long as the server serves them; others are
+    /// taken for the nearest of these. A source that cannot prove that two replies are of one version gets one all the
+    /// same.
     Fixed(u32),
 }
 
@@ -197,8 +198,8 @@ impl ClientBuilder {
     /// Who knows user and password (RFC 7617) for a host, named as in a URL, without the brackets of IPv6 addresses.
     ///
     /// It is asked when a transfer or probe starts, for the host of its own URL, unless credentials were given with
-    /// [`basic_auth`](DownloadBuilder::basic_auth), an `Authorization` header or in the URL. What it says is sent to that
-    /// origin only, never after a redirect elsewhere, and never stored. The library reads no `.netrc` by itself.
+    /// [`basic_auth`](DownloadBuilder::basic_auth), an `Authorization` header or in the URL. What it says is sent to
+    /// that origin only, never after a redirect elsewhere, and never stored. The library reads no `.netrc` by itself.
     pub fn logins(mut self, of_host: impl Fn(&str) -> Option<(String, String)> + Send + Sync + 'static) -> Self {
         self.logins = Some(Arc::new(of_host));
         self
@@ -276,7 +277,8 @@ impl Client {
     }
 
     /// The interrupted download of the file at `path`, from what lies in its folder alone: the source and everything
-    /// held come from the journal. Give [`url`](DownloadBuilder::url) when the link had secrets, which are never stored.
+    /// held come from the journal. Give [`url`](DownloadBuilder::url) when the link had secrets, which are never
+    /// stored.
     ///
     /// # Blocking
     /// It reads the journal: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).

@@ -126,8 +126,8 @@ pub enum Verified {
     Parts,
     /// A download: all bytes came under one strong validator (or in one reply that carried one).
     Validator,
-    /// A download: one reply, of the length it promised. An upload: the length is right, and the store tells no digest that
-    /// the bytes could be compared by.
+    /// A download: one reply, of the length it promised. An upload: the length is right, and the store tells no digest
+    /// that the bytes could be compared by.
     Length,
     /// An upload: the store said that it is stored; it could not be looked at.
     Answer,
@@ -223,8 +223,8 @@ pub enum Outcome {
     Downloaded(Downloaded),
     /// An object is stored, or was there already.
     Uploaded(Box<Uploaded>),
-    /// A download: the object is the version that the caller has already, by the conditions that were given. No byte was
-    /// fetched, and a file at the target stays as it was.
+    /// A download: the object is the version that the caller has already, by the conditions that were given. No byte
+    /// was fetched, and a file at the target stays as it was.
     NotModified(NotModified),
 }
 

@@ -1,8 +1,8 @@
 //! Every decoder that meets the outside, as a function of bytes that must not panic, hang or grow out of proportion.
 //!
-//! Two drivers feed them: libFuzzer (`fuzz/`, started by `scripts/fuzz`) and the test in [`tests`], which mutates the same seeds a
-//! little in the test command. Not part of the API: this is compiled for tests and under `--cfg fuzzing` only. `.netrc` is
-//! the command line's, and so is its target.
+//! Two drivers feed them: libFuzzer (`fuzz/`, started by `scripts/fuzz`) and the test in [`tests`], which mutates the
+//! same seeds a little in the test command. Not part of the API: this is compiled for tests and under `--cfg fuzzing`
+//! only. `.netrc` is the command line's, and so is its target.
 
 // A claim that does not hold is what is looked for.
 #![allow(clippy::panic, missing_docs)]

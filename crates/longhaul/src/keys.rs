@@ -13,8 +13,8 @@ use crate::error::Error;
 /// A future behind a pointer, as a trait object has to give it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A value that is never shown. While this program runs, texts of stores and servers that repeat it are shown without it,
-/// where it has at least eight bytes.
+/// A value that is never shown. While this program runs, texts of stores and servers that repeat it are shown without
+/// it, where it has at least eight bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -59,7 +59,8 @@ pub trait Credentials: Send + Sync {
     /// When there should be keys and none could be had.
     fn get(&self) -> BoxFuture<'_, Result<Option<Keys>, Error>>;
 
-    /// A store refused these keys as expired or unknown: the next [`get`](Self::get) brings newer ones if there are any.
+    /// A store refused these keys as expired or unknown: the next [`get`](Self::get) brings newer ones if there are
+    /// any.
     fn refused(&self, keys: &Keys);
 }
 

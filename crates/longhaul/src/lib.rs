@@ -19,8 +19,8 @@
 //! # }
 //! ```
 //!
-//! * [`Client`] holds what transfers share; [`Client::download`] starts one, [`Client::open`] takes one up again from the
-//!   files in its folder alone.
+//! * [`Client`] holds what transfers share; [`Client::download`] starts one, [`Client::open`] takes one up again from
+//!   the files in its folder alone.
 //! * [`Transfer`] is the handle: pause, resume, cancel, [`events`](Transfer::events), the
 //!   [`outcome`](Transfer::finished).
 //! * [`DownloadBuilder::read`] gives the bytes as they come ([`ObjectBytes`]), and writes no file.
@@ -28,8 +28,8 @@
 //! * [`Error`] says what went wrong in terms that a caller can act on, its [`Advice`] what helps.
 //!
 //! What survives a crash: everything that was hinted or claimed in the journal beside the target (`docs/semantics.md`
-//! has the promises). The library never prints, exits or installs a global, and reads environment and home directory only
-//! when it was told to ([`ClientBuilder::environment`]).
+//! has the promises). The library never prints, exits or installs a global, and reads environment and home directory
+//! only when it was told to ([`ClientBuilder::environment`]).
 //!
 //! # Features
 //!
@@ -49,19 +49,20 @@
 //!
 //! # Limits of the process
 //!
-//! * Threads: they are the library's own, none is taken from the runtime's pool for blocking work. Where the system gives
-//!   none (`RLIMIT_NPROC`, a container's `pids.max`), transfers go on without; [`Client::upload_reader`] and
+//! * Threads: they are the library's own, none is taken from the runtime's pool for blocking work. Where the system
+//!   gives none (`RLIMIT_NPROC`, a container's `pids.max`), transfers go on without; [`Client::upload_reader`] and
 //!   [`Client::verify`] cannot, and say so.
 //! * Open files: about 20 for a client, 8 and one for each connection for a transfer. Beyond `RLIMIT_NOFILE` a transfer
 //!   ends with [`ErrorKind::LocalFile`] and keeps its state: a program with many raises the limit, or starts fewer.
-//! * The length of a file (`RLIMIT_FSIZE`): the system sends SIGXFSZ, which ends the program, unless the program ignores or
-//!   handles that signal. Then the transfer ends with [`ErrorKind::LocalFile`] and keeps its state. The library touches
-//!   no signal.
+//! * The length of a file (`RLIMIT_FSIZE`): the system sends SIGXFSZ, which ends the program, unless the program
+//!   ignores or handles that signal. Then the transfer ends with [`ErrorKind::LocalFile`] and keeps its state. The
+//!   library touches no signal.
 //!
 //! What to do next is decided in `longhaul-core`; here are the files, the stores and the drivers that carry it out.
 
 #![warn(missing_debug_implementations)]
-// The default features show what is dead. With fewer, helpers stay that only the rooms left out call; the linker drops them.
+// The default features show what is dead. With fewer, helpers stay that only the rooms left out call; the linker drops
+// them.
 #![cfg_attr(
     not(all(
         feature = "oss",

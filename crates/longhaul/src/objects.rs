@@ -1,5 +1,5 @@
-//! Which objects are there, and how can somebody without keys reach one? A store's list of what begins with a name, page by
-//! page, however long it is; and signed links.
+//! Which objects are there, and how can somebody without keys reach one? A store's list of what begins with a name,
+//! page by page, however long it is; and signed links.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,8 +24,8 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectInfo {
-    /// Its name, which [`Client::download`] takes. Any writer may have chosen its key, which can hold `..`, line ends, or
-    /// two slashes in a row.
+    /// Its name, which [`Client::download`] takes. Any writer may have chosen its key, which can hold `..`, line ends,
+    /// or two slashes in a row.
     pub name: ObjectName,
     /// Its length in bytes.
     pub len: u64,
@@ -68,8 +68,8 @@ struct ObjectPages {
 }
 
 impl Client {
-    /// The objects whose names begin with `prefix`: `oss://BUCKET`, `oss://BUCKET/`, `oss://BUCKET/some/begin`. The store
-    /// is asked by [`next`](Objects::next).
+    /// The objects whose names begin with `prefix`: `oss://BUCKET`, `oss://BUCKET/`, `oss://BUCKET/some/begin`. The
+    /// store is asked by [`next`](Objects::next).
     pub fn objects<P>(&self, prefix: P) -> Objects
     where
         P: TryInto<ObjectPrefix>,
@@ -95,8 +95,8 @@ pub enum LinkMethod {
 }
 
 impl Client {
-    /// A link to an object (`oss://BUCKET/KEY`, `s3://BUCKET/KEY`) that works without keys for `life`, in whole seconds,
-    /// and no longer than the keys that it is signed with. The store is not asked, so there need be no object.
+    /// A link to an object (`oss://BUCKET/KEY`, `s3://BUCKET/KEY`) that works without keys for `life`, in whole
+    /// seconds, and no longer than the keys that it is signed with. The store is not asked, so there need be no object.
     ///
     /// The link is as good as a key to this one object, for everyone who has it.
     ///
@@ -131,8 +131,8 @@ impl Objects {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] for what names no bucket, [`ErrorKind::NotFound`] when there is no such bucket,
-    /// [`ErrorKind::Denied`], [`ErrorKind::Network`], [`ErrorKind::Refused`]. After an error the same page can be asked for
-    /// again.
+    /// [`ErrorKind::Denied`], [`ErrorKind::Network`], [`ErrorKind::Refused`]. After an error the same page can be asked
+    /// for again.
     ///
     /// # Cancel safety
     /// When the future is dropped, no object is lost, and the page that was asked for is waited for by the next call.

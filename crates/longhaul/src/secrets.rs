@@ -1,11 +1,12 @@
 //! What was this program given that no text from outside may repeat?
 //!
-//! A store that shows which signature it expected, a proxy that repeats a header: texts of others go into errors, logs and
-//! events, and what looks like a secret is taken out by [`redact_for_display`]. That cannot know a secret that looks like
-//! none. So values that were given as secrets are remembered, for the whole process (errors come from everywhere), in memory,
-//! and struck out of such a text wherever they stand in it, also percent-encoded or in base64.
+//! A store that shows which signature it expected, a proxy that repeats a header: texts of others go into errors, logs
+//! and events, and what looks like a secret is taken out by [`redact_for_display`]. That cannot know a secret that
+//! looks like none. So values that were given as secrets are remembered, for the whole process (errors come from
+//! everywhere), in memory, and struck out of such a text wherever they stand in it, also percent-encoded or in base64.
 //!
-//! Deliberately not done: our own texts are left alone, in which a value may be part of a name; so are parts of a value.
+//! Deliberately not done: our own texts are left alone, in which a value may be part of a name; so are parts of a
+//! value.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
@@ -27,8 +28,8 @@ const STRUCK: &str = "[secret]";
 
 static KNOWN: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 
-/// A value that must not be repeated, of at least eight bytes. Of one with several words (`Bearer …`) each word counts as
-/// well.
+/// A value that must not be repeated, of at least eight bytes. Of one with several words (`Bearer …`) each word counts
+/// as well.
 pub(crate) fn learn(value: &str) {
     let mut known = known();
     let value = value.trim();
@@ -53,8 +54,8 @@ pub(crate) fn learn_login(user: &str, password: &str) {
     learn(&BASE64.encode(format!("{user}:{password}")));
 }
 
-/// A text of somebody else's as it may be shown: one line of at most `chars_max` characters that a terminal shows as they
-/// are, without what was given as a secret and what looks like one.
+/// A text of somebody else's as it may be shown: one line of at most `chars_max` characters that a terminal shows as
+/// they are, without what was given as a secret and what looks like one.
 pub(crate) fn shown(text: &str, chars_max: usize) -> String {
     // Struck out first: a secret that is cut is not found any more.
     let text = strike(text.to_owned());

@@ -4,8 +4,9 @@
 //! panics where no thread can be had, it lets work wait for work that waits for it, and how many threads it has is for
 //! the program to say and not for us.
 //!
-//! A container or `ulimit -u` may leave room for no thread at all. Work that ends by itself is then done by who asks for
-//! it ([`run`]): slower, and right. Work that may take for ever is refused with the system's error ([`run_beside`]).
+//! A container or `ulimit -u` may leave room for no thread at all. Work that ends by itself is then done by who asks
+//! for it ([`run`]): slower, and right. Work that may take for ever is refused with the system's error
+//! ([`run_beside`]).
 
 use std::any::Any;
 use std::collections::VecDeque;

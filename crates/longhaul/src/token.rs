@@ -8,8 +8,8 @@
 //! there. So there is nothing secret in it (no link, header or key), it does not age, and one token serves for all of a
 //! transfer's interruptions. It is no proof either: what it names is judged as whatever a start finds.
 //!
-//! The checksum (of version and payload) is against accidents, not against forgers: who can hand a forged token to an app
-//! can have it open another of its own transfers, and no more.
+//! The checksum (of version and payload) is against accidents, not against forgers: who can hand a forged token to an
+//! app can have it open another of its own transfers, and no more.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -129,8 +129,8 @@ impl Client {
     /// give them again.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when it is not there any more (it was finished, discarded, or nothing was received yet), or
-    /// another transfer has taken its place: then start anew. [`ErrorKind::Usage`] for a relative token without
+    /// [`ErrorKind::NotFound`] when it is not there any more (it was finished, discarded, or nothing was received yet),
+    /// or another transfer has taken its place: then start anew. [`ErrorKind::Usage`] for a relative token without
     /// [`Token::within`], and for an upload when the client has no state directory.
     pub fn open_token(&self, token: &Token) -> Result<Reopened, Error> {
         if !token.path.is_absolute() {

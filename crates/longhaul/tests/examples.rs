@@ -1,7 +1,8 @@
 //! Do the examples do what they say? Each program in `examples/` is run to its end, on this machine alone.
 //!
-//! Goal: what an app's author copies works. Method: an example checks its own outcome and fails when it is wrong; here it
-//! must end well, say what it promises, and leave nothing behind. Those that take arguments get a local origin or store.
+//! Goal: what an app's author copies works. Method: an example checks its own outcome and fails when it is wrong; here
+//! it must end well, say what it promises, and leave nothing behind. Those that take arguments get a local origin or
+//! store.
 //!
 //! `cargo test` builds them, unless it was told which test to run: then `cargo build --workspace --examples` does.
 

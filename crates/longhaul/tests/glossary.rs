@@ -1,4 +1,5 @@
-//! The glossary speaks of what is there: each type and room that it names is in the sources, and its words are in order.
+//! The glossary speaks of what is there: each type and room that it names is in the sources, and its words are in
+//! order.
 
 use std::path::{Path, PathBuf};
 

@@ -76,8 +76,8 @@ async fn one_target_started_twice_is_told_so() {
     first.finished().await.unwrap();
 }
 
-/// Goal: a panic in code of the program's that a transfer calls ends the transfer. Method: a name is chosen by code that
-/// panics; then by code that does not.
+/// Goal: a panic in code of the program's that a transfer calls ends the transfer. Method: a name is chosen by code
+/// that panics; then by code that does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_where_the_steps_are_done_ends_the_transfer() {
     let (origin, folder) = (Origin::start(), tempfile::tempdir().unwrap());

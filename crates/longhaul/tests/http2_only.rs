@@ -1,5 +1,6 @@
-//! Against a TLS server that has only HTTP/2. Goal: the right file, whatever becomes of streams and connections. Method:
-//! an origin of a few lines that resets streams, says goodbye, or drops the line at chosen bytes of chosen requests.
+//! Against a TLS server that has only HTTP/2. Goal: the right file, whatever becomes of streams and connections.
+//! Method: an origin of a few lines that resets streams, says goodbye, or drops the line at chosen bytes of chosen
+//! requests.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 

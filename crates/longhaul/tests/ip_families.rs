@@ -1,6 +1,6 @@
-//! A name with addresses of both IP families, one of which is dead. Goal: the other is used, and the time for connecting
-//! is not spent on the dead one (RFC 8305). Method: a connect timeout that a dead address alone would use up; a listener
-//! whose queue is full drops what comes, as a dead network does, without leaving this machine.
+//! A name with addresses of both IP families, one of which is dead. Goal: the other is used, and the time for
+//! connecting is not spent on the dead one (RFC 8305). Method: a connect timeout that a dead address alone would use
+//! up; a listener whose queue is full drops what comes, as a dead network does, without leaving this machine.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 

@@ -1,5 +1,5 @@
-//! Many transfers at a time, by the library alone. Goal: a program gets what `get -r`, `put -r` and `--jobs` do. Method: the
-//! local store, and an origin for single URLs.
+//! Many transfers at a time, by the library alone. Goal: a program gets what `get -r`, `put -r` and `--jobs` do.
+//! Method: the local store, and an origin for single URLs.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 

@@ -1,5 +1,5 @@
-//! Bytes without a file. Goal: they are those of one version, over breaks of the line, and the end is told only when they are
-//! all and right. Method: an origin that cuts, replaces and lies, read by all three ways of a reader.
+//! Bytes without a file. Goal: they are those of one version, over breaks of the line, and the end is told only when
+//! they are all and right. Method: an origin that cuts, replaces and lies, read by all three ways of a reader.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 #![allow(clippy::single_range_in_vec_init, reason = "lists of byte ranges often have one")]
@@ -120,7 +120,8 @@ async fn ranges_are_read_in_their_order() {
     assert_eq!(beyond.kind(), ErrorKind::Refused);
 }
 
-/// The right number of bytes under the right validator: only a digest shows that they are wrong, and the end is not told.
+/// The right number of bytes under the right validator: only a digest shows that they are wrong, and the end is not
+/// told.
 #[tokio::test]
 async fn a_wrong_byte_is_told_in_place_of_the_end() {
     let origin = Origin::start();
@@ -189,8 +190,8 @@ async fn calls_that_are_dropped_lose_nothing() {
     assert!(read == object(1).content.to_vec());
 }
 
-/// Goal: memory has a bound, and a reader that is dropped lets go of the server. Method: an object of 300 MB of which nothing is
-/// taken; the origin counts what it sent.
+/// Goal: memory has a bound, and a reader that is dropped lets go of the server. Method: an object of 300 MB of which
+/// nothing is taken; the origin counts what it sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_waits_makes_the_server_wait_and_one_that_goes_frees_it() {
     let origin = Origin::builder().send_buffer(64 << 10).start().unwrap();

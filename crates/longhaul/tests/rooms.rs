@@ -1,10 +1,11 @@
-//! Rooms import each other one way: each folder named below is read, and no chain of imports between its rooms (files and
-//! folders) may lead back to where it began. A circle is told with the lines that close it.
+//! Rooms import each other one way: each folder named below is read, and no chain of imports between its rooms (files
+//! and folders) may lead back to where it began. A circle is told with the lines that close it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A folder whose files and folders are the rooms, and what stands before a room's name in a path from the crate's root.
+/// A folder whose files and folders are the rooms, and what stands before a room's name in a path from the crate's
+/// root.
 const FOLDERS: [(&str, &str); 5] = [
     ("longhaul-core/src", "crate::"),
     ("longhaul/src", "crate::"),

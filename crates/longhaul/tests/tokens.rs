@@ -124,8 +124,8 @@ fn app(server: &Server, folder: &Path) -> Client {
     client.build().unwrap()
 }
 
-/// Goal: the same for an upload, whose journal is in the state folder under the name that its source had. Method: folder,
-/// source and state move together; the store's log shows that the upload went on and what was sent.
+/// Goal: the same for an upload, whose journal is in the state folder under the name that its source had. Method:
+/// folder, source and state move together; the store's log shows that the upload went on and what was sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_goes_on_by_its_token_where_its_folder_is_now() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
 //! `--keep-awake`: the machine does not go to sleep while transfers run, by the system's own inhibitor.
 //!
-//! It is another program that holds the inhibition as long as it runs. It must end with us, however we end: on Linux what
-//! it runs reads a pipe whose other end only we have, and the kernel closes that also after `kill -9`; on macOS it watches
-//! our process id. Without such a program, or when it gives up, that is said, and the transfers go on.
+//! It is another program that holds the inhibition as long as it runs. It must end with us, however we end: on Linux
+//! what it runs reads a pipe whose other end only we have, and the kernel closes that also after `kill -9`; on macOS it
+//! watches our process id. Without such a program, or when it gives up, that is said, and the transfers go on.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;

@@ -1,9 +1,9 @@
 //! `longhaul cancel ID|FILE...`: transfers that are not running are given up, and all that is left of them is removed.
 //!
 //! A partial file and its journal are deleted; an upload is removed from its store, which is asked until its list of
-//! parts is empty, unless it was begun with `put --keep-parts`. A transfer that runs in another process has that process's
-//! lock, and stays as it is. What another user owns or may write to does not decide what is removed where: it is
-//! not followed.
+//! parts is empty, unless it was begun with `put --keep-parts`. A transfer that runs in another process has that
+//! process's lock, and stays as it is. What another user owns or may write to does not decide what is removed where: it
+//! is not followed.
 
 use std::path::{Path, PathBuf};
 

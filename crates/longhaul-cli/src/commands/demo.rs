@@ -1,5 +1,6 @@
 //! `longhaul demo`: the whole story on this machine, without a network: a download that is cut, killed and overtaken by
-//! a change of its object, and comes out right; then an upload ([`upload`]) that is cut, killed and left without an answer.
+//! a change of its object, and comes out right; then an upload ([`upload`]) that is cut, killed and left without an
+//! answer.
 //!
 //! It is no play: a store in this process misbehaves as told, the transfers are runs of this very program, the kills
 //! are SIGKILLs, and at the end the files are compared with what the store has.

@@ -1,8 +1,8 @@
 //! `--exec`: a command of the user's for each file that is done.
 //!
-//! The text is the user's and goes to a shell as it is. What others chose (names that a server suggested, keys, addresses)
-//! never becomes part of it: the path is the shell's first argument, the rest are variables. So a file called
-//! `$(rm -rf ~)` is a file with an odd name.
+//! The text is the user's and goes to a shell as it is. What others chose (names that a server suggested, keys,
+//! addresses) never becomes part of it: the path is the shell's first argument, the rest are variables. So a file
+//! called `$(rm -rf ~)` is a file with an odd name.
 
 use std::ffi::OsStr;
 use std::io::Error;

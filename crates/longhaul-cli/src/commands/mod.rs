@@ -30,8 +30,8 @@ use crate::flags::common::StateChoice;
 use crate::flags::network::NetworkOptions;
 use crate::out;
 
-/// The runtime of one command: one thread, which is enough for talking; the library has its own for disks. From now on a
-/// file that becomes too long is an error.
+/// The runtime of one command: one thread, which is enough for talking; the library has its own for disks. From now on
+/// a file that becomes too long is an error.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     crate::limits::check_open_files()?;
     let failed = |e| Failure::internal(format!("cannot start ({e}); are there too many open files or processes?"));

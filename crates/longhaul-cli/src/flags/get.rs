@@ -20,7 +20,8 @@ use crate::exit::{Exit, Failure};
 
 #[derive(Args)]
 pub(crate) struct GetWords {
-    /// http:// or https:// URLs, or objects: oss://BUCKET/KEY, s3://BUCKET/KEY (everything behind the bucket is the key)
+    /// http:// or https:// URLs, or objects: oss://BUCKET/KEY, s3://BUCKET/KEY (everything behind the bucket is the
+    /// key)
     #[arg(value_name = "SOURCE", required_unless_present = "input_file", value_hint = ValueHint::Url)]
     pub(crate) urls: Vec<String>,
 
@@ -28,8 +29,8 @@ pub(crate) struct GetWords {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) input_file: Option<PathBuf>,
 
-    /// Fetch all objects whose names begin with the SOURCEs, as in oss://BUCKET/FOLDER/, into --dir, keys becoming paths;
-    /// no link below it is followed
+    /// Fetch all objects whose names begin with the SOURCEs, as in oss://BUCKET/FOLDER/, into --dir, keys becoming
+    /// paths; no link below it is followed
     #[arg(short, long, help_heading = "Which objects")]
     pub(crate) recursive: bool,
 
@@ -84,8 +85,8 @@ pub(crate) struct GetWords {
     #[arg(long, value_name = "KIND:HEX", help_heading = "What is right")]
     pub(crate) checksum: Vec<String>,
 
-    /// Do not compare the digests that the server declares (a stale Content-MD5, say); a --checksum that matches decides
-    /// anyway
+    /// Do not compare the digests that the server declares (a stale Content-MD5, say); a --checksum that matches
+    /// decides anyway
     #[arg(long, help_heading = "What is right")]
     pub(crate) ignore_source_digest: bool,
 

@@ -1,8 +1,9 @@
 //! `--include` and `--exclude`: which files of a folder, or objects of a prefix, are meant?
 //!
-//! A pattern without a `/` is about the last part of a name, at any depth; one with a `/` about the whole name below the
-//! folder or prefix. `*` and `?` stay within a part, `**` goes across, `[a-z]` and `{one,other}` choose. A name is meant
-//! when an `--include` fits it, or none was given, and no `--exclude` does: the order of the flags does not matter.
+//! A pattern without a `/` is about the last part of a name, at any depth; one with a `/` about the whole name below
+//! the folder or prefix. `*` and `?` stay within a part, `**` goes across, `[a-z]` and `{one,other}` choose. A name is
+//! meant when an `--include` fits it, or none was given, and no `--exclude` does: the order of the flags does not
+//! matter.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 

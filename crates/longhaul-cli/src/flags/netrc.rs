@@ -5,8 +5,8 @@
 //! keyword could begin comments out the rest of the line. A word in quotes may hold blanks, and `\"`, `\\`, `\n`, `\r`,
 //! `\t`. Of several entries for a host the first counts; `default` counts for hosts that come before none of their own.
 //!
-//! Programs have put more into it: keywords are read in capitals too, a byte order mark is passed over, `port N` is skipped,
-//! and so is any other word that is none of ours, one by one as curl does; the first such line is told, once.
+//! Programs have put more into it: keywords are read in capitals too, a byte order mark is passed over, `port N` is
+//! skipped, and so is any other word that is none of ours, one by one as curl does; the first such line is told, once.
 //!
 //! Messages name a line by its number, never by its text.
 

@@ -74,8 +74,9 @@ pub(crate) struct PutWords {
     #[arg(long, value_name = "NAME=VALUE", requires = "callback", help_heading = "The object")]
     pub(crate) callback_var: Vec<String>,
 
-    /// Length of the parts, 100k to 5G in OSS, 5M to 5G in S3; what is longer goes in parts [default: a two hundredth of
-    /// the file, rounded up to a power of two, at least 1M in OSS and 5M in S3, at most 16M, or as long as 10,000 parts need]
+    /// Length of the parts, 100k to 5G in OSS, 5M to 5G in S3; what is longer goes in parts [default: a two hundredth
+    /// of the file, rounded up to a power of two, at least 1M in OSS and 5M in S3, at most 16M, or as long as 10,000
+    /// parts need]
     #[arg(long, value_name = "SIZE", help_heading = "Parts")]
     pub(crate) part_size: Option<String>,
 

@@ -43,7 +43,8 @@ pub(crate) enum SignatureWord {
     V4,
 }
 
-/// What they mean. `stores` are those of the names that the command was given: an endpoint belongs to one kind of store.
+/// What they mean. `stores` are those of the names that the command was given: an endpoint belongs to one kind of
+/// store.
 ///
 /// # Errors
 /// When settings of one kind of store were given for two.

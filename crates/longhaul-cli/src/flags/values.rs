@@ -1,4 +1,5 @@
-//! Values of flags: sizes and rates, seconds, checksums, headers, URLs. Each is parsed into a type that cannot be wrong.
+//! Values of flags: sizes and rates, seconds, checksums, headers, URLs. Each is parsed into a type that cannot be
+//! wrong.
 //!
 //! Messages never repeat a value that may be secret (headers, URLs beyond their path).
 
@@ -72,8 +73,8 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// How long a link works: a number of seconds, or of minutes, hours or days with `m`, `h`, `d`; 7 days at most, which is
-/// what stores take.
+/// How long a link works: a number of seconds, or of minutes, hours or days with `m`, `h`, `d`; 7 days at most, which
+/// is what stores take.
 pub(crate) fn life(text: &str) -> Result<Duration, String> {
     let wrong = || "how long a link works is 900 (seconds), 15m, 12h or 7d at most".to_owned();
     units(text).filter(|s| (1..=7 * 86_400).contains(s)).map(Duration::from_secs).ok_or_else(wrong)

@@ -106,7 +106,8 @@ pub(super) fn failed(subject: &ShownTransfer, failure: &Failure, held: Option<u6
     line("failed", subject, fields)
 }
 
-/// `event`, `url`, `number`, `id`, `path` and `time_ms` are in every line, in this order; then come the event's own fields.
+/// `event`, `url`, `number`, `id`, `path` and `time_ms` are in every line, in this order; then come the event's own
+/// fields.
 fn line(event: &'static str, subject: &ShownTransfer, fields: Value) -> String {
     #[derive(Serialize)]
     struct JsonLine<'a> {

@@ -1,7 +1,7 @@
 //! What people and programs see of a running transfer.
 //!
-//! One [`Show`] follows all URLs of a `get`, all files of a `put`, some of them at work at once. People read stderr (a bar,
-//! or lines, or neither), programs read stdout (`--json`).
+//! One [`Show`] follows all URLs of a `get`, all files of a `put`, some of them at work at once. People read stderr (a
+//! bar, or lines, or neither), programs read stdout (`--json`).
 
 mod bar;
 mod json;

@@ -186,8 +186,8 @@ pub(crate) fn summary(outcome: &ShownOutcome) -> String {
     line
 }
 
-/// How several are getting on: `12 of 3000 done, 1 failed, 4 at work: 1.2 GiB, 35.0 MiB/s`. Of those at work: bytes that
-/// are through, and bytes per second.
+/// How several are getting on: `12 of 3000 done, 1 failed, 4 at work: 1.2 GiB, 35.0 MiB/s`. Of those at work: bytes
+/// that are through, and bytes per second.
 pub(super) fn running(sum: &Sum, at_work: impl Iterator<Item = (u64, u64)>) -> String {
     let (mut count, mut received, mut rate) = (0_usize, sum.bytes, 0_u64);
     for (through, per_second) in at_work {

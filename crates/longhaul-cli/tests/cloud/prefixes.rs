@@ -229,7 +229,8 @@ fn a_prefix_that_is_given_twice_is_fetched_once() {
     assert_eq!(fetched, 20, "{:?}", shop.log());
 }
 
-/// What a key makes a terminal show is not what it is called: the characters that do it are seen in its name, or replaced.
+/// What a key makes a terminal show is not what it is called: the characters that do it are seen in its name, or
+/// replaced.
 #[test]
 fn characters_that_deceive_the_eye_do_not_reach_a_terminal() {
     let shop = Shop::open();

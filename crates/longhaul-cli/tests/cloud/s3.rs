@@ -1,5 +1,5 @@
-//! `s3://`: the same, signed in the other vendor's way. Against an origin that does not check signatures; that they are right is
-//! shown by Ceph (`scripts/servers/ceph-rgw`) and by the published examples.
+//! `s3://`: the same, signed in the other vendor's way. Against an origin that does not check signatures; that they are
+//! right is shown by Ceph (`scripts/servers/ceph-rgw`) and by the published examples.
 
 use base64::Engine as _;
 use longhaul_devstore::{Fault, Object, Seen};

@@ -1,8 +1,8 @@
 //! System calls that fail, injected by strace(1) into the real binary.
 //!
-//! Goal: whichever call fails, exit 0 means the right file or object; anything else keeps what the next run needs, and that one,
-//! without injections, ends right. Method: a clean run tells how often each thread makes each call; then one run for a call,
-//! an error, and which of the calls it is (strace counts in each thread by itself).
+//! Goal: whichever call fails, exit 0 means the right file or object; anything else keeps what the next run needs, and
+//! that one, without injections, ends right. Method: a clean run tells how often each thread makes each call; then one
+//! run for a call, an error, and which of the calls it is (strace counts in each thread by itself).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,8 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::common::{Dice, Ran, eventually};
 use crate::depot::{Depot, MIB};
 
-/// Calls, and how they may fail. Left out: what no disk or network fails (futex), what a program cannot outlive (memory),
-/// and the waiting of tokio itself (epoll).
+/// Calls, and how they may fail. Left out: what no disk or network fails (futex), what a program cannot outlive
+/// (memory), and the waiting of tokio itself (epoll).
 const CALLS: [(&str, &[&str]); 29] = [
     ("openat", &["EMFILE", "EACCES", "EIO"]),
     ("read", &["EIO"]),
@@ -200,7 +200,8 @@ fn inject(Injection { story, call, error, nth }: Injection) -> Result<(), String
     Ok(())
 }
 
-/// A command that hung outlives the strace that was killed in its place: it is ended by its number, the first in the log.
+/// A command that hung outlives the strace that was killed in its place: it is ended by its number, the first in the
+/// log.
 fn kill_traced(log: &Path) {
     let first = fs::read_to_string(log).unwrap_or_default();
     let pid = first.split_whitespace().next().and_then(|pid| Pid::from_raw(pid.parse().ok()?));
@@ -215,8 +216,8 @@ fn kill_traced(log: &Path) {
     }
 }
 
-/// Whether the failed call was one of ours: the loader's end the program before it begins, and tokio panics when it cannot
-/// wake itself.
+/// Whether the failed call was one of ours: the loader's end the program before it begins, and tokio panics when it
+/// cannot wake itself.
 fn began(ran: &Ran) -> bool {
     ran.code() != 127 && !ran.stderr.contains("failed to wake I/O driver")
 }

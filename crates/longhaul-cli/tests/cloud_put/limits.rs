@@ -1,4 +1,5 @@
-//! What the system does not give: threads, open files, long files. The tests set limits with the commands of util-linux.
+//! What the system does not give: threads, open files, long files. The tests set limits with the commands of
+//! util-linux.
 
 use std::ffi::OsString;
 use std::fs;
@@ -40,8 +41,8 @@ fn give_to_user(bench: &Bench) {
     }
 }
 
-/// Goal: neither direction needs a thread that the system does not give. Method: a limit of processes that leaves none, and
-/// the log, which says so; objects with and without a journal.
+/// Goal: neither direction needs a thread that the system does not give. Method: a limit of processes that leaves none,
+/// and the log, which says so; objects with and without a journal.
 #[test]
 fn without_a_thread_to_be_had_both_directions_end_right() {
     let depot = Depot::with(|builder| builder.anonymous(true));
@@ -63,8 +64,8 @@ fn without_a_thread_to_be_had_both_directions_end_right() {
     depot.assert_nothing_left(&depot.put(&film.0, "film").run());
 }
 
-/// Goal: what cannot be done without a thread is an error, which says what to do; nothing is left. Method: input from stdin, which
-/// may be silent for ever.
+/// Goal: what cannot be done without a thread is an error, which says what to do; nothing is left. Method: input from
+/// stdin, which may be silent for ever.
 #[test]
 fn without_a_thread_to_be_had_stdin_is_refused() {
     let depot = Depot::open();
@@ -109,8 +110,8 @@ fn few_open_files_mean_fewer_files_side_by_side() {
     assert_eq!(depot.count("PutObject"), files.len(), "{}", depot.report(&put));
 }
 
-/// Goal: with too few open files for even one, each command ends with the reason, and no start that failed is in the way of the
-/// next. Method: limits from one that lets the program begin to one that is enough.
+/// Goal: with too few open files for even one, each command ends with the reason, and no start that failed is in the
+/// way of the next. Method: limits from one that lets the program begin to one that is enough.
 #[test]
 fn too_few_open_files_are_an_error_that_says_so() {
     const LIMITS: [u64; 13] = [6, 7, 8, 10, 13, 18, 22, 23, 24, 25, 26, 28, 30];
@@ -155,8 +156,8 @@ fn too_few_open_files_are_an_error_that_says_so() {
     assert_eq!(depot.unfinished(), 0);
 }
 
-/// Goal: a file that may not become so long is an error with its reason, and what is held stays. Method: a limit of the length of
-/// files below that of the object, then none.
+/// Goal: a file that may not become so long is an error with its reason, and what is held stays. Method: a limit of the
+/// length of files below that of the object, then none.
 #[test]
 fn a_limit_of_the_length_of_files_is_told_and_costs_nothing() {
     let depot = Depot::open();
@@ -181,7 +182,8 @@ fn a_limit_of_the_length_of_files_is_told_and_costs_nothing() {
     }
 }
 
-/// Goal: the same for input that is kept before it is sent, and for a journal. Method: stdin above the limit; a limit of nothing.
+/// Goal: the same for input that is kept before it is sent, and for a journal. Method: stdin above the limit; a limit
+/// of nothing.
 #[test]
 fn a_limit_of_the_length_of_files_is_told_by_put() {
     let depot = Depot::with(|builder| builder.anonymous(true));

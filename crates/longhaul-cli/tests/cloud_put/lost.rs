@@ -67,8 +67,8 @@ fn another_object_at_the_key_is_never_overwritten_to_repair_ours() {
     depot.assert_nothing_left(&forced);
 }
 
-/// Goal: a `put` that met another writer's object does not fail for ever when that object is the file by now. Method: the
-/// file changes after the failure, and somebody else stores what it has then.
+/// Goal: a `put` that met another writer's object does not fail for ever when that object is the file by now. Method:
+/// the file changes after the failure, and somebody else stores what it has then.
 #[test]
 fn another_object_that_is_the_file_by_now_is_no_obstacle() {
     let depot = Depot::with(|builder| builder.anonymous(true));

@@ -80,9 +80,9 @@ fn words_that_make_no_sense_are_refused_at_once() {
     }
 }
 
-/// Goal: a store that refuses half of all requests slows a transfer down and does not end it, whatever stands between the
-/// tries. Method: 503 for every second request by chance, for an upload of many parts, one that is gone on with, a small
-/// one, and a download.
+/// Goal: a store that refuses half of all requests slows a transfer down and does not end it, whatever stands between
+/// the tries. Method: 503 for every second request by chance, for an upload of many parts, one that is gone on with, a
+/// small one, and a download.
 #[test]
 fn a_store_that_refuses_half_of_all_requests_only_slows_down() {
     for seed in 1..=3 {
@@ -110,8 +110,8 @@ fn a_store_that_refuses_half_of_all_requests_only_slows_down() {
     }
 }
 
-/// Goal: what is told is why a part was refused, and not that its siblings were stopped for it; credentials are blamed where
-/// they are the matter. Method: one part of many is refused while others are slow on their way.
+/// Goal: what is told is why a part was refused, and not that its siblings were stopped for it; credentials are blamed
+/// where they are the matter. Method: one part of many is refused while others are slow on their way.
 #[test]
 fn the_refusal_that_ended_it_is_the_one_that_is_told() {
     for (code, exit, verdict, about_access) in [

@@ -1,8 +1,8 @@
 //! longhaul and the vendor's SDKs on one store: what one uploads, the other reads, and neither touches what the other
 //! has not finished.
 //!
-//! Method: `oss2` and `alibabacloud-oss-v2`, which `scripts/setup` installs, by a script for each that knows the same few
-//! verbs; the store in between sees real clients on both sides.
+//! Method: `oss2` and `alibabacloud-oss-v2`, which `scripts/setup` installs, by a script for each that knows the same
+//! few verbs; the store in between sees real clients on both sides.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -115,8 +115,8 @@ fn what_the_sdks_uploaded_longhaul_fetches_through_a_kill_as_well() {
     });
 }
 
-/// An upload of theirs at the same key, half done: ours does not use its parts, does not abort it, and they can finish it
-/// afterwards.
+/// An upload of theirs at the same key, half done: ours does not use its parts, does not abort it, and they can finish
+/// it afterwards.
 #[test]
 fn what_an_sdk_has_not_finished_is_left_alone() {
     with_each(|depot, sdk| {

@@ -1,7 +1,7 @@
 //! The promises about uploads in `docs/semantics.md`: each heading there has the test of its name here.
 //!
-//! Goal: what a user reads is what happens; the limits named there are met, not just the middle. Method: the real binary
-//! and the local store; what really arrived is in the store's log.
+//! Goal: what a user reads is what happens; the limits named there are met, not just the middle. Method: the real
+//! binary and the local store; what really arrived is in the store's log.
 
 use std::fs;
 

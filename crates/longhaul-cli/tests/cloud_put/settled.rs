@@ -146,8 +146,8 @@ fn clean_deletes_partial_files_that_nobody_touched_for_long() {
     assert!(crate::common::names(&bench.folder()).is_empty(), "{}", ran.report(&bench));
 }
 
-/// Goal: who says at the beginning that parts are to be kept is believed when it is cancelled. Method: `cancel` of uploads
-/// that were begun so, gone on with, and begun so and then gone on with otherwise.
+/// Goal: who says at the beginning that parts are to be kept is believed when it is cancelled. Method: `cancel` of
+/// uploads that were begun so, gone on with, and begun so and then gone on with otherwise.
 #[test]
 fn parts_that_were_to_be_kept_stay_until_told_otherwise() {
     let depot = Depot::open();

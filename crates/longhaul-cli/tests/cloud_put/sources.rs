@@ -188,8 +188,9 @@ fn a_pipe_as_a_file_is_refused_with_what_to_do() {
     depot.expect(&depot.put(depot.bench.folder().join("gone"), "x").run(), 8, "local_file");
 }
 
-/// Goal: a file whose length is not that of its content is refused by its name, and what it has goes as a stream. Method:
-/// files of the kernel that announce 0 bytes (procfs) and 4096 (sysfs) whatever they have, alone and in a folder.
+/// Goal: a file whose length is not that of its content is refused by its name, and what it has goes as a stream.
+/// Method: files of the kernel that announce 0 bytes (procfs) and 4096 (sysfs) whatever they have, alone and in a
+/// folder.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_file_that_has_not_what_it_announces_is_refused_with_what_to_do() {

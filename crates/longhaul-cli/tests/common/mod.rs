@@ -257,9 +257,9 @@ impl Get<'_> {
         self
     }
 
-    /// Over one connection, which is the default here: bytes come in order, a body that is held back is not asked for by
-    /// somebody else, and a request follows the end of the one before. With more of them it depends on the machine which
-    /// request meets which fault: a reply that is slow on a busy one is asked for a second time.
+    /// Over one connection, which is the default here: bytes come in order, a body that is held back is not asked for
+    /// by somebody else, and a request follows the end of the one before. With more of them it depends on the machine
+    /// which request meets which fault: a reply that is slow on a busy one is asked for a second time.
     pub fn alone(self) -> Self {
         self.connections("1")
     }

@@ -48,8 +48,9 @@ fn a_server_that_allows_few_connections_is_no_failure_and_is_remembered() {
     }
 }
 
-/// Other ways to say so, each of which would be the end if it was said to the only request. Also on resume, where several
-/// requests go out before the first one is answered. Nothing is remembered of the host: it may have meant something else.
+/// Other ways to say so, each of which would be the end if it was said to the only request. Also on resume, where
+/// several requests go out before the first one is answered. Nothing is remembered of the host: it may have meant
+/// something else.
 #[test]
 fn a_refusal_of_one_more_is_no_end_whatever_the_status() {
     let page = Fault::status_with(200, &[("Content-Type", "text/html")], "<html>one connection at a time</html>");

@@ -1,7 +1,8 @@
-//! `--if-match` and its like: what the user wants of the object, on servers that heed conditions and on those that do not.
+//! `--if-match` and its like: what the user wants of the object, on servers that heed conditions and on those that do
+//! not.
 //!
-//! Goal: an object that is not wanted costs no byte on the disk and nothing that was there, whatever the server knows; and
-//! what is gone on with is not confused by it.
+//! Goal: an object that is not wanted costs no byte on the disk and nothing that was there, whatever the server knows;
+//! and what is gone on with is not confused by it.
 
 use longhaul_devstore::{Heeds, Object};
 

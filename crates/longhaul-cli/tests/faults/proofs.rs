@@ -21,7 +21,8 @@ fn digests() {
     let not_sha256 = sum("sha256", wrong.sha256());
     let crc64 = sum("crc64", format!("{:016x}", right.crc64()));
     let twice = 2 * SIZE;
-    // The digest that was declared is part of what is remembered: it is doubted once more when it is not declared again.
+    // The digest that was declared is part of what is remembered: it is doubted once more when it is not declared
+    // again.
     let unsaid = "validator, restarted (digest_mismatch)";
     run("digests", vec![
         declared("Repr-Digest, right", "Repr-Digest", &right.repr_digest()).ends(0, "sha256").served(SIZE),

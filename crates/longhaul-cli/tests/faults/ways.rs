@@ -185,8 +185,8 @@ fn get<'b>(bench: &'b Bench, path: &str) -> Get<'b> {
     bench.get_url(bench.origin.url(path)).into_dir(bench.folder()).retries(1)
 }
 
-/// A page where a file was asked for by name: told, and refused when a redirect led to it. What may well be a page, or comes
-/// under a wrong type, is neither.
+/// A page where a file was asked for by name: told, and refused when a redirect led to it. What may well be a page, or
+/// comes under a wrong type, is neither.
 #[test]
 fn a_page_in_place_of_a_file() {
     let page = || Object::new(refuse::portal_page().body).content_type("text/html; charset=utf-8").no_validators();

@@ -161,7 +161,8 @@ fn files_that_are_named_like_helpers_stay_as_they_are() {
     assert_eq!(names(&bench.folder()).len(), theirs.len() + 1, "{}", ran.report(&bench));
 }
 
-/// No file is made to find out which permissions a new one gets, so none can stay; they are the usual ones all the same.
+/// No file is made to find out which permissions a new one gets, so none can stay; they are the usual ones all the
+/// same.
 #[test]
 fn the_finished_file_has_the_usual_permissions_and_no_helper_was_made_for_them() {
     let bench = bench();

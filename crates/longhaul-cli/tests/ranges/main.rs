@@ -1,5 +1,5 @@
-//! What becomes of a range of an object? The goal: the file holds exactly the bytes that were asked for, in the order in
-//! which they were asked for, with every promise that holds for whole objects; and what cannot be is told in words.
+//! What becomes of a range of an object? The goal: the file holds exactly the bytes that were asked for, in the order
+//! in which they were asked for, with every promise that holds for whole objects; and what cannot be is told in words.
 //!
 //! The real binary against the faulty origin; `nginx.rs` and `cloud/` ask other servers.
 

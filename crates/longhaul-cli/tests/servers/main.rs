@@ -1,4 +1,5 @@
-//! The binary against servers and proxies that nobody of us wrote: nginx, Apache, lighttpd, Caddy; tinyproxy, microsocks.
+//! The binary against servers and proxies that nobody of us wrote: nginx, Apache, lighttpd, Caddy; tinyproxy,
+//! microsocks.
 //!
 //! Each is a process of the suite's own, with a configuration of its own in a temporary folder and ports of its own.
 //! Between it and the binary stands a `wire` that cuts, resets and holds connections at exact bytes, and counts.

@@ -1,4 +1,5 @@
-//! What happens between a client and a server: a relay that lets bytes pass, counts them, and interferes at an exact one.
+//! What happens between a client and a server: a relay that lets bytes pass, counts them, and interferes at an exact
+//! one.
 //!
 //! Counted is what flows towards the client, heads and TLS records included. Buffers towards the server are small, so
 //! that what was counted and what the server sent do not lie far apart.

@@ -1,4 +1,5 @@
-//! Cyclic redundancy checks: of blocks on the disk, of journal frames and tokens, and those that stores tell of objects.
+//! Cyclic redundancy checks: of blocks on the disk, of journal frames and tokens, and those that stores tell of
+//! objects.
 //!
 //! With the feature `fast-crc` they are computed by the crate `crc-fast`, with the processor's carry-less
 //! multiplication. Its way for processors that have none is a table for each of the fifty algorithms that it knows, all

@@ -1,7 +1,7 @@
 //! The checks without the processor's help, with tables of 16 KiB for each.
 //!
-//! All three are reflected: the lowest bit of the register is the highest power of x, bytes come in at the low end. So one
-//! loop does for 32 and 64 bits: the register of the shorter one has zeros above.
+//! All three are reflected: the lowest bit of the register is the highest power of x, bytes come in at the low end. So
+//! one loop does for 32 and 64 bits: the register of the shorter one has zeros above.
 
 use super::Algorithm;
 

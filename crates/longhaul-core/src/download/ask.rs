@@ -106,9 +106,9 @@ impl Download {
         true
     }
 
-    /// Request `i` is refused for good, or its reply is of no use. While another one is served that is no word about the
-    /// object: servers, and hosts on the way, have their own way to say "no more of you". Nor is it one while another
-    /// one waits for its head: the last refusal is believed.
+    /// Request `i` is refused for good, or its reply is of no use. While another one is served that is no word about
+    /// the object: servers, and hosts on the way, have their own way to say "no more of you". Nor is it one while
+    /// another one waits for its head: the last refusal is believed.
     pub(super) fn refuses_one_more(&mut self, i: usize, why: Trouble) -> bool {
         let ticket = self.line.stream(i).ticket;
         self.refused_one_more(ticket, why, None) || self.line.makes_way(self.run.now(), ticket)

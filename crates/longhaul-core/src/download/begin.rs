@@ -178,7 +178,8 @@ impl Download {
         if begin.identity.is_strong() && !self.belief.is_one_reply() {
             self.retry.restart_at(0); // where only one reply counts, the next one must bring more than the last
         }
-        // When a sync failed since this was announced, it was of the generation that is left now, and may be returned to.
+        // When a sync failed since this was announced, it was of the generation that is left now, and may be returned
+        // to.
         if let Some(lost) = self.files.begin(begin, self.disk.take_lost()) {
             self.record_void(lost, Restart::SyncFailed);
         }

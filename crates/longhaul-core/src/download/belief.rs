@@ -1,8 +1,8 @@
 //! What is believed of the source: whether its replies may be joined, whether it shows one version or several, and how
 //! often it was of no use.
 //!
-//! Replies contradict each other, servers lie and hosts on the way answer in place of the source. Each such sight changes
-//! a belief here; what follows (streams stop, bytes are voided, the run ends) is for the download.
+//! Replies contradict each other, servers lie and hosts on the way answer in place of the source. Each such sight
+//! changes a belief here; what follows (streams stop, bytes are voided, the run ends) is for the download.
 
 use super::restart::Restart;
 use super::resume::Generation;
@@ -117,8 +117,8 @@ impl Belief {
         std::mem::take(&mut self.after_412)
     }
 
-    /// Our version is shown again. Whether another one had been shown before; `None`: that happened so often that what is
-    /// held cannot be added to. Once, the doubt may have come from a condition that the server does not understand.
+    /// Our version is shown again. Whether another one had been shown before; `None`: that happened so often that what
+    /// is held cannot be added to. Once, the doubt may have come from a condition that the server does not understand.
     pub(super) fn shown_again(&mut self) -> Option<bool> {
         if !std::mem::take(&mut self.asks_version) {
             return Some(false);
@@ -169,8 +169,8 @@ impl Belief {
         self.asks_version = true;
     }
 
-    /// The whole file does not have the digest that it should have. `one_reply`: one reply can bring all of it. Whether it
-    /// was so before.
+    /// The whole file does not have the digest that it should have. `one_reply`: one reply can bring all of it. Whether
+    /// it was so before.
     pub(super) fn mismatched(&mut self, generation: u32, one_reply: bool) -> bool {
         self.mismatches += 1;
         self.one_reply |= one_reply;
@@ -191,8 +191,8 @@ impl Belief {
         self.suspects = 0;
     }
 
-    /// A reply cannot be used. Whether that is enough of them to think that the request is why: `max` in a row, and before
-    /// what is held is given up, two in a row that say the same.
+    /// A reply cannot be used. Whether that is enough of them to think that the request is why: `max` in a row, and
+    /// before what is held is given up, two in a row that say the same.
     pub(super) fn suspect(&mut self, why: Suspicion, max: u32) -> bool {
         self.suspects += 1;
         let agreeing = match self.agreeing {
@@ -241,9 +241,9 @@ impl Belief {
         true
     }
 
-    /// Whether a reply that tells less than the held bytes need is of the same object all the same: it has its length, or
-    /// its ETag in a weaker form. An error page that calls itself 200 has neither, and a version with a validator of its
-    /// own speaks for itself.
+    /// Whether a reply that tells less than the held bytes need is of the same object all the same: it has its length,
+    /// or its ETag in a weaker form. An error page that calls itself 200 has neither, and a version with a validator of
+    /// its own speaks for itself.
     pub(super) fn may_begin_anew(&self, known: &Identity, identity: &Identity, likeness: Likeness) -> Option<Restart> {
         let reason = self.anew?;
         let opaque = |identity: &Identity| identity.etag.as_deref().map(|e| e.trim_start_matches("W/").to_owned());
@@ -311,7 +311,8 @@ mod tests {
         assert!(!belief.contradicts_told(&version("\"a\"")));
     }
 
-    /// A line a case: the ETag shown in place of the held `"a"`, the length shown in place of 9, and whether it is taken.
+    /// A line a case: the ETag shown in place of the held `"a"`, the length shown in place of 9, and whether it is
+    /// taken.
     #[test]
     fn what_is_held_is_begun_anew_only_by_the_same_object() {
         let mut belief = Belief::default();

@@ -9,8 +9,8 @@ use crate::run::no_answer;
 use crate::words::DiskFault;
 
 impl Download {
-    /// A pause, a cancel or a failure: streams stop, open jobs end; what is held is synced and claimed; the state of the
-    /// file is recorded, so that the next start need not read it all.
+    /// A pause, a cancel or a failure: streams stop, open jobs end; what is held is synced and claimed; the state of
+    /// the file is recorded, so that the next start need not read it all.
     pub(super) fn wind_down(&mut self) {
         self.stop_all();
         if !self.line.is_empty() || !self.run.is_idle() {
@@ -77,7 +77,8 @@ impl Download {
             (CloseJob::CleanStop | CloseJob::RemoveAll, Heard::Done) => self.finish_ending(),
             (job, Heard::Failed(fault)) => {
                 let during = match job {
-                    // What came since the last good sync is not claimed; its hints are read back and written again next time.
+                    // What came since the last good sync is not claimed; its hints are read back and written again next
+                    // time.
                     CloseJob::Sync { .. } => "sync",
                     CloseJob::Claim { .. } | CloseJob::Facts | CloseJob::CleanStop => "write the journal",
                     CloseJob::RemoveAll => "remove the partial file",

@@ -15,7 +15,8 @@ pub struct Config {
     pub seed: u64,
     /// The source as recorded in the journal.
     pub source: Source,
-    /// What the file is to be called, by the caller or the URL: which kind of thing is wanted. Empty: that is not known.
+    /// What the file is to be called, by the caller or the URL: which kind of thing is wanted. Empty: that is not
+    /// known.
     pub wanted_name: String,
     /// The file name is known; otherwise the first reply is asked before anything is opened.
     pub named: bool,

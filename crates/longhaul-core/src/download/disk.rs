@@ -153,8 +153,8 @@ impl Disk {
         self.journal_broken = true;
     }
 
-    /// Whether a claim would be worth anything: the journal takes records, and without its name on the disk a file is as
-    /// good as lost.
+    /// Whether a claim would be worth anything: the journal takes records, and without its name on the disk a file is
+    /// as good as lost.
     pub(super) fn can_claim(&self) -> bool {
         self.power && self.folder_synced && !self.journal_broken
     }

@@ -74,7 +74,8 @@ impl Download {
     }
 
     /// Whether the first reply is a web page (a login, a notice, a consent) in place of what the name says. There is no
-    /// other reply to compare it with, and some servers call everything a page: so it is told, and is one when a redirect led there.
+    /// other reply to compare it with, and some servers call everything a page: so it is told, and is one when a
+    /// redirect led there.
     pub(super) fn is_page_in_place(&mut self, i: usize, identity: &Identity) -> bool {
         let page = identity.html && names::ending_of_no_page(&self.config.wanted_name).is_some();
         if !page || !self.config.expected.is_empty() {

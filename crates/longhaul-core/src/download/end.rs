@@ -16,8 +16,8 @@ impl Download {
                 self.fail(Failure::GaveUp(Trouble::Net(fault)));
             }
             StreamEnd::Failed(fault) => {
-                // A connection that serves no more is not asked again. Where it was a new one that failed, a kept one may
-                // be the only one that the server allows.
+                // A connection that serves no more is not asked again. Where it was a new one that failed, a kept one
+                // may be the only one that the server allows.
                 self.line.distrust_connection(!stream.fresh);
                 // A kept connection that the server closed while it was idle says so only when it is used again (RFC
                 // 9112, 9.3.1). That is no failure; asking on a fresh one is not free a second time.

@@ -216,8 +216,8 @@ impl HeldFiles {
         Some(Grown { generation: g.begin.generation, total, more: total.saturating_sub(before), fits })
     }
 
-    /// A completed sync of the current file covered these extents, as long as they were then. What was voided or replaced
-    /// since the sync began is not claimed.
+    /// A completed sync of the current file covered these extents, as long as they were then. What was voided or
+    /// replaced since the sync began is not claimed.
     pub(super) fn claim(&mut self, covered: Vec<Extent>) -> Option<Claimed> {
         let g = self.current.as_mut()?;
         let extents: Vec<Extent> = covered.into_iter().filter(|e| g.held.reaches(e)).collect();
@@ -268,8 +268,8 @@ impl HeldFiles {
         (!extents.is_empty()).then_some(ToRead { slot: g.begin.slot, generation: g.begin.generation, extents })
     }
 
-    /// These extents were read back and match. With `hints`, those that are not held yet are from now on. How many bytes
-    /// more wait for a claim.
+    /// These extents were read back and match. With `hints`, those that are not held yet are from now on. How many
+    /// bytes more wait for a claim.
     pub(super) fn matched(&mut self, good: &[Extent], hints: bool) -> u64 {
         let Some(g) = &mut self.current else { return 0 };
         let before = g.held.unclaimed();
@@ -285,8 +285,8 @@ impl HeldFiles {
         g.held.unclaimed().saturating_sub(before)
     }
 
-    /// These extents were read back and do not match: the claims among them do not count any more. A bad hint leaves the
-    /// shorter claim with the same start alone, which is checked by itself.
+    /// These extents were read back and do not match: the claims among them do not count any more. A bad hint leaves
+    /// the shorter claim with the same start alone, which is checked by itself.
     pub(super) fn differed(&mut self, bad: &[Extent]) -> Option<Lost> {
         let g = self.current.as_mut().filter(|_| !bad.is_empty())?;
         let ranges = bad.iter().map(|e| {

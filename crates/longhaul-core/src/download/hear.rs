@@ -207,7 +207,8 @@ impl Download {
             Some(length) if held_to > length => Likeness::Different,
             _ => likeness,
         };
-        // HTML where there was none, or an empty object where there was none, is more likely a portal than a new version.
+        // HTML where there was none, or an empty object where there was none, is more likely a portal than a new
+        // version.
         let vouched = likeness == Likeness::Same || (likeness == Likeness::Different && identity.is_strong());
         if identity.html && !known.html && !vouched {
             return self.suspect(i, Suspicion::Html);
@@ -289,8 +290,8 @@ impl Download {
         let alone = self.line.len() == 1;
         let voiding = self.run.any(Job::is_void);
         if body.whole && (!alone || voiding) {
-            // One reply that carries everything would write where others do, or where a claim is not voided yet (law 2):
-            // it waits for its turn.
+            // One reply that carries everything would write where others do, or where a claim is not voided yet (law
+            // 2): it waits for its turn.
             self.manner.ask_one_at_a_time();
             self.line.distrust_connection(true);
             return self.stop(i);

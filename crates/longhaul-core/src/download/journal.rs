@@ -153,7 +153,8 @@ pub fn header() -> [u8; HEADER_LEN] {
     frame::header::<Record>()
 }
 
-/// Appends the frames of records to `out`, from this sequence number on; the next one is given back. Long lists are split.
+/// Appends the frames of records to `out`, from this sequence number on; the next one is given back. Long lists are
+/// split.
 pub fn encode(records: &[Record], sequence: u32, out: &mut Vec<u8>) -> u32 {
     frame::encode(records, sequence, out)
 }

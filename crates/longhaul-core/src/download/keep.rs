@@ -150,8 +150,8 @@ impl Download {
         !self.run.any(Job::is_proof)
     }
 
-    /// Reads extents back. Those for which only a hint speaks are written again in place: the kernel may show pages that
-    /// never reached the disk.
+    /// Reads extents back. Those for which only a hint speaks are written again in place: the kernel may show pages
+    /// that never reached the disk.
     fn check(&mut self, ToRead { slot, generation, extents }: ToRead, why: CheckReason) {
         let rewrite = why == CheckReason::Hints && self.power();
         let step = Step::Check { slot, extents: extents.clone(), rewrite };

@@ -1,11 +1,11 @@
 //! The line to the server: the requests under way, who brings what, and how fast.
 //!
-//! Bytes that no stream fetches are asked for in bounded pieces, so that connections are reused. When every missing byte
-//! is being fetched, an idle connection *takes over* the larger half of what the slowest stream still has to bring; when
-//! that is too little to be divided, all of it is asked for a second time (*hedged*), within a budget of bytes. The slow
-//! stream is left alone until the head of the new reply is here: then the line draws it in ([`Step::Narrow`]), and the
-//! new bytes flow from where it really stopped. So a refusal costs no byte, the faster stream wins, and no byte is
-//! written twice.
+//! Bytes that no stream fetches are asked for in bounded pieces, so that connections are reused. When every missing
+//! byte is being fetched, an idle connection *takes over* the larger half of what the slowest stream still has to
+//! bring; when that is too little to be divided, all of it is asked for a second time (*hedged*), within a budget of
+//! bytes. The slow stream is left alone until the head of the new reply is here: then the line draws it in
+//! ([`Step::Narrow`]), and the new bytes flow from where it really stopped. So a refusal costs no byte, the faster
+//! stream wins, and no byte is written twice.
 //!
 //! The line acts on its own streams only (`Stop`, `Narrow`, `Flow`). What a reply is worth is judged elsewhere.
 
@@ -21,8 +21,8 @@ use crate::words::{Extent, Millis, Ticket};
 /// A bounded piece has at most four times the least length: longer ones are shared badly, shorter ones wait for the
 /// next head more often.
 const PIECE_LENGTHS: u64 = 4;
-/// A second request for the same bytes is sent as long as not more than this share of the object, or one piece, is asked
-/// for twice.
+/// A second request for the same bytes is sent as long as not more than this share of the object, or one piece, is
+/// asked for twice.
 const HEDGED_SHARE: u64 = 50;
 /// A stream is slow when it brings less than this share of what has been usual for one.
 const SLOW_SHARE: u64 = 4;
@@ -400,8 +400,8 @@ impl ServerLine {
 
     // ---- flowing -----------------------------------------------------------------------------------------------
 
-    /// A reply is accepted: it takes over what it asked for, or what is left of that. Its bytes flow when no other stream
-    /// writes there ([`settle`](Self::settle)).
+    /// A reply is accepted: it takes over what it asked for, or what is left of that. Its bytes flow when no other
+    /// stream writes there ([`settle`](Self::settle)).
     pub(super) fn take(&mut self, i: usize, body: BodySpan, range: Range) {
         let stream = &mut self.streams[i];
         stream.whole = body.whole;
@@ -442,7 +442,8 @@ impl ServerLine {
         run.act_on(stream.ticket, Step::Flow(grant));
     }
 
-    /// Draws in the streams that write where accepted replies shall, and lets flow what no other stream is in the way of.
+    /// Draws in the streams that write where accepted replies shall, and lets flow what no other stream is in the way
+    /// of.
     pub(super) fn settle<J>(&mut self, now: Millis, g: &Generation, run: &mut Run<Step, J>) {
         for i in 0..self.streams.len() {
             if self.streams[i].flow == Flow::Taking && self.draw_in_others(i, g, run) {
@@ -485,8 +486,8 @@ impl ServerLine {
         free
     }
 
-    /// What others brought meanwhile is read and dropped: stream `i` begins where the first byte is missing. Before it is
-    /// compared with others, which are looked at the same way.
+    /// What others brought meanwhile is read and dropped: stream `i` begins where the first byte is missing. Before it
+    /// is compared with others, which are looked at the same way.
     fn pass_held(&mut self, i: usize, g: &Generation) {
         let stream = &mut self.streams[i];
         if stream.body.as_ref().is_some_and(|body| !body.whole) {
@@ -547,8 +548,8 @@ impl ServerLine {
         self.pace.look(now, seen);
     }
 
-    /// The request with this ticket failed before it brought anything. While others are served, that is no failure of the
-    /// transfer: the server, or a host on the way, allows no more of them.
+    /// The request with this ticket failed before it brought anything. While others are served, that is no failure of
+    /// the transfer: the server, or a host on the way, allows no more of them.
     pub(super) fn one_more_failed(
         &mut self,
         now: Millis,
@@ -567,8 +568,8 @@ impl ServerLine {
         OneMore::TooMany { fewer: (connections < before).then_some((connections, lasting)) }
     }
 
-    /// Whether other requests wait for their heads; then a refusal of the one with this ticket is not the last word, and
-    /// it makes way for them: of several that are refused, the last one is believed.
+    /// Whether other requests wait for their heads; then a refusal of the one with this ticket is not the last word,
+    /// and it makes way for them: of several that are refused, the last one is believed.
     pub(super) fn makes_way(&mut self, now: Millis, ticket: Ticket) -> bool {
         let waiting = self.streams.iter().filter(|s| s.flow != Flow::Stopping && s.ticket != ticket).count();
         if waiting > 0 {

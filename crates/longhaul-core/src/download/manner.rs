@@ -1,7 +1,7 @@
 //! How the source is asked: with a range or for the whole, with which conditions, over how many connections.
 //!
-//! It begins with all that a download would like to send, and only ever does without something, since a server or a host
-//! on the way may take offence at it ([`Manner::plainer`]).
+//! It begins with all that a download would like to send, and only ever does without something, since a server or a
+//! host on the way may take offence at it ([`Manner::plainer`]).
 
 use super::line::LineStream;
 use super::step::Plainer;
@@ -75,9 +75,9 @@ impl Manner {
         self.without_callers_condition = true;
     }
 
-    /// From now on it is asked with less than this request had: first without the caller's condition, which is looked at
-    /// here as well, then without ours, whose validator is compared in any case, then without a range, as those ask who
-    /// never resume, where the whole is `of_use`. `None`: it was the plainest request.
+    /// From now on it is asked with less than this request had: first without the caller's condition, which is looked
+    /// at here as well, then without ours, whose validator is compared in any case, then without a range, as those ask
+    /// who never resume, where the whole is `of_use`. `None`: it was the plainest request.
     pub(super) fn plainer(&mut self, request: &LineStream, of_use: bool) -> Option<Plainer> {
         if request.wished && !self.without_callers_condition {
             self.without_callers_condition = true;

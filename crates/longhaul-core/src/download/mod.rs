@@ -14,8 +14,8 @@
 //!        pause, failure: stop streams, sync, claim, clean stop      receipt, forget ──► Finish
 //! ```
 //!
-//! A download is made of organs. Each has its own file, private fields and small tests; it judges, and gives no step but
-//! the line, which stops, draws in and lets flow its own streams:
+//! A download is made of organs. Each has its own file, private fields and small tests; it judges, and gives no step
+//! but the line, which stops, draws in and lets flow its own streams:
 //!
 //! | organ | what it has and judges |
 //! |---|---|
@@ -28,13 +28,13 @@
 //! | `manner` | how it is asked: with a range, with which conditions |
 //! | [`retry`](crate::retry) | when the next request may go |
 //!
-//! The download itself branches: it hears an answer, asks its organs what it means, and gives the steps in the order that
-//! the laws ask for.
+//! The download itself branches: it hears an answer, asks its organs what it means, and gives the steps in the order
+//! that the laws ask for.
 //!
 //! * [`mod@self`]: the one place where steps are chosen (`advance`). `config`: what a run is told, and all defaults.
 //! * `open`: what was found, and how the run begins with it.
-//! * `ask`: which request is sent next. `hear`: replies. `end`: how bodies end. `doubt`: replies that are not believed at
-//!   once. `wanted`: is it a version that the caller wants? `begin`: a generation begins.
+//! * `ask`: which request is sent next. `hear`: replies. `end`: how bodies end. `doubt`: replies that are not believed
+//!   at once. `wanted`: is it a version that the caller wants? `begin`: a generation begins.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
 //! * `publish`: the file gets its name. `small`: the short way of an object that the first reply brings whole. `close`:
 //!   winding down.

@@ -1,9 +1,9 @@
 //! What is what we found on disk worth?
 //!
-//! [`verdict`] reads what the driver [`Found`] in the folder and says how to begin. A journal is a witness, not a judge:
-//! hints count only after their bytes were read back, claims beyond the end of the file are void, claims are read
-//! again unless the file looks exactly as at a clean stop, and a journal of another source is refused by name. What it
-//! can never do is block the next start: a journal that cannot be read means starting over, with the reason.
+//! [`verdict`] reads what the driver [`Found`] in the folder and says how to begin. A journal is a witness, not a
+//! judge: hints count only after their bytes were read back, claims beyond the end of the file are void, claims are
+//! read again unless the file looks exactly as at a clean stop, and a journal of another source is refused by name.
+//! What it can never do is block the next start: a journal that cannot be read means starting over, with the reason.
 
 use super::held::{Held, Slot};
 use super::journal::{Begin, Folded, Problem, Publishing, Recovered, Source};
@@ -163,8 +163,8 @@ pub enum StartVerdict {
     Refuse(TargetRefusal),
 }
 
-/// Judges what was found. `overwrite`: the caller allows an existing target to be replaced. `block_len_min`: no generation
-/// was ever begun with shorter blocks, in bytes.
+/// Judges what was found. `overwrite`: the caller allows an existing target to be replaced. `block_len_min`: no
+/// generation was ever begun with shorter blocks, in bytes.
 pub fn verdict(source: &Source, overwrite: bool, block_len_min: u64, found: Found) -> StartVerdict {
     let (recovered, set_aside) = match found.journal {
         FoundJournal::Read(recovered) => (Some(*recovered), false),
@@ -210,7 +210,8 @@ pub fn verdict(source: &Source, overwrite: bool, block_len_min: u64, found: Foun
         return StartVerdict::Refuse(TargetRefusal::PartialOfAnotherRange);
     }
     let Some(mut current) = recovered.current else {
-        // The record of a begin comes before the first byte: what lies there without one was lost with the journal's end.
+        // The record of a begin comes before the first byte: what lies there without one was lost with the journal's
+        // end.
         return StartVerdict::Fresh(found.main.filter(|main| main.len > 0).map(|_| Restart::NoJournal));
     };
     let tells_the_range = |g: &Folded| {

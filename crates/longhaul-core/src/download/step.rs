@@ -1,7 +1,8 @@
 //! The words between the core and its driver: the steps to do, and what is heard of them.
 //!
-//! A driver does each [`Step`] and answers with [`Heard`], quoting the step's
-//! [`Ticket`](crate::words::Ticket). Steps on the same file are done in the order they were given; requests, syncs and checks may overlap. Which answer belongs to which step:
+//! A driver does each [`Step`] and answers with [`Heard`], quoting the step's [`Ticket`](crate::words::Ticket). Steps
+//! on the same file are done in the order they were given; requests, syncs and checks may overlap. Which answer belongs
+//! to which step:
 //!
 //! | step | answers |
 //! |---|---|

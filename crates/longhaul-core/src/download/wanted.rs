@@ -1,8 +1,8 @@
 //! The caller's conditions: which version may begin, and what follows when it is not that one.
 //!
-//! They go with requests that ask which version there is; what is held is added to without them, since its own validator
-//! says more. A 304 ends the run at once. After a 412 the same is asked without them: the reply shows which version there
-//! is, and is judged here like that of a server that does not look at conditions.
+//! They go with requests that ask which version there is; what is held is added to without them, since its own
+//! validator says more. A 304 ends the run at once. After a 412 the same is asked without them: the reply shows which
+//! version there is, and is judged here like that of a server that does not look at conditions.
 
 use super::Download;
 use super::resume::Generation;

@@ -1,8 +1,9 @@
 //! Dates in replies, as servers write them: one reader for `Date`, `Last-Modified`, `Retry-After` and `Expires`.
 //!
 //! RFC 9110, 5.6.7 knows three forms, all in GMT. Servers also write the zone as `UTC`, `UT`, `Z` or an offset such as
-//! `+0000` (RFC 5322, 3.3), days and hours of one digit, dashes for blanks, and no weekday or a wrong one. All of that has
-//! one meaning and is read. What has two is refused: a form of RFC 9110's without its zone, and zones by other names.
+//! `+0000` (RFC 5322, 3.3), days and hours of one digit, dashes for blanks, and no weekday or a wrong one. All of that
+//! has one meaning and is read. What has two is refused: a form of RFC 9110's without its zone, and zones by other
+//! names.
 
 /// Longest text that is looked at.
 const TEXT_LEN_MAX: usize = 64;

@@ -1,7 +1,9 @@
-//! The file name in `Content-Disposition` (RFC 6266, with RFC 8187 for `filename*`), raw: [`crate::names`] makes it safe.
+//! The file name in `Content-Disposition` (RFC 6266, with RFC 8187 for `filename*`), raw: [`crate::names`] makes it
+//! safe.
 //!
-//! Servers write it in more ways than these, and browsers read what has one meaning: quotes around the value of `filename*`,
-//! single quotes, encoded words of mail (RFC 2047), a path, no semicolon behind the type, blanks without quotes, raw bytes.
+//! Servers write it in more ways than these, and browsers read what has one meaning: quotes around the value of
+//! `filename*`, single quotes, encoded words of mail (RFC 2047), a path, no semicolon behind the type, blanks without
+//! quotes, raw bytes.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -17,8 +19,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The suggested name: `filename*` when it can be decoded and is not empty, else the first `filename` (RFC 6266, 4.3), else
-/// what stands in `filename*` without a charset.
+/// The suggested name: `filename*` when it can be decoded and is not empty, else the first `filename` (RFC 6266, 4.3),
+/// else what stands in `filename*` without a charset.
 ///
 /// The disposition type does not matter (curl and browsers take a name from `inline` too) and may be missing.
 pub(super) fn file_name(raw: &[u8]) -> Option<Vec<u8>> {
@@ -67,8 +69,8 @@ fn to_utf8(charset: &[u8], bytes: Vec<u8>) -> Option<Vec<u8>> {
     }
 }
 
-/// With the encoded words of mail decoded, `=?charset?B|Q?text?=` (RFC 2047, 2); blanks between two of them are no part of the
-/// text (6.2). When one of them cannot be decoded, all stay as they are.
+/// With the encoded words of mail decoded, `=?charset?B|Q?text?=` (RFC 2047, 2); blanks between two of them are no part
+/// of the text (6.2). When one of them cannot be decoded, all stay as they are.
 fn decode_words(value: &[u8]) -> Vec<u8> {
     let (mut text, mut rest, mut behind_word) = (Vec::new(), value, false);
     while let Some(at) = rest.windows(2).position(|two| two == b"=?") {
@@ -118,7 +120,8 @@ fn quoted_printable(coded: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The parameters of a field: `; name=value`, the value a token or a quoted string. Segments without `=` are passed over.
+/// The parameters of a field: `; name=value`, the value a token or a quoted string. Segments without `=` are passed
+/// over.
 struct Parameters<'a>(&'a [u8]);
 
 impl<'a> Iterator for Parameters<'a> {
@@ -152,7 +155,8 @@ impl Parameters<'_> {
                 at += 1;
                 match b {
                     b'"' => break,
-                    // A quoted pair (RFC 9110, 5.6.4). Before another character it is a separator of Windows, written as it is.
+                    // A quoted pair (RFC 9110, 5.6.4). Before another character it is a separator of Windows, written
+                    // as it is.
                     b'\\' if matches!(rest.get(at), None | Some(b'"' | b'\\')) => {
                         value.extend(rest.get(at));
                         at += 1;

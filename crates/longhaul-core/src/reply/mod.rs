@@ -36,7 +36,8 @@ pub struct ReplyFacts {
     pub html: bool,
     /// `Retry-After` in milliseconds from now.
     pub retry_after_ms: Option<u64>,
-    /// The error body says that a token or link has expired (OSS and S3: `ExpiredToken`, `AccessDenied` with "expired").
+    /// The error body says that a token or link has expired (OSS and S3: `ExpiredToken`, `AccessDenied` with
+    /// "expired").
     pub expired: bool,
     /// The field that each of the identity's digests came in, in lower case.
     pub declared_in: Vec<(Digest, String)>,
@@ -242,9 +243,9 @@ fn whole(asked: RangeRequest, recorded: Option<&Identity>, facts: &ReplyFacts) -
     ReplyVerdict::Use { identity, likeness, body_start: 0, body_end: length, skip: 0, whole: true }
 }
 
-/// Whether something other than the encoding, and the length and digests that go with it, says that the object is another one. A
-/// proxy that encodes one reply and not the next, under the same validator or a weakened one, has not changed the
-/// object; but such replies cannot be joined.
+/// Whether something other than the encoding, and the length and digests that go with it, says that the object is
+/// another one. A proxy that encodes one reply and not the next, under the same validator or a weakened one, has not
+/// changed the object; but such replies cannot be joined.
 pub(crate) fn differs_but_for_encoding(recorded: &Identity, identity: &Identity) -> bool {
     let encoding = recorded.encoding.clone();
     let alike = Identity { encoding, length: None, of: None, digests: Vec::new(), ..identity.clone() };
@@ -275,8 +276,8 @@ fn partial(asked: RangeRequest, recorded: Option<&Identity>, facts: &ReplyFacts)
         return ReplyVerdict::Changed;
     }
     if facts.identity.encoding.is_some() && !matches!(facts.framing, Framing::Length(_)) {
-        // Encoded on the way, as some servers do with every range by itself: Content-Range counts other bytes than those
-        // that come. A stored encoding has a length.
+        // Encoded on the way, as some servers do with every range by itself: Content-Range counts other bytes than
+        // those that come. A stored encoding has a length.
         return ReplyVerdict::AskWhole;
     }
     if start > asked.start {

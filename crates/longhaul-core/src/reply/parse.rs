@@ -122,7 +122,8 @@ struct HeadFields {
 /// Digests that the head declares, before it is known which of them speak of the whole object.
 #[derive(Default)]
 struct Declared {
-    /// Of the whole representation, also when only a part of it is sent (RFC 9530, 3; `x-oss-hash-crc64ecma`; `x-goog-hash`).
+    /// Of the whole representation, also when only a part of it is sent (RFC 9530, 3; `x-oss-hash-crc64ecma`;
+    /// `x-goog-hash`).
     whole: Vec<Digest>,
     /// Of what the store holds, before any coding on the way.
     stored: Vec<Digest>,
@@ -164,7 +165,8 @@ impl HeadFields {
 
     /// How the body ends (RFC 9112, 6.3), and whether the head contradicts itself about it.
     fn framing(&self, framed: bool) -> (Framing, bool) {
-        // `identity` was a coding that leaves the body as it is (RFC 2616, 3.6): beside it, the length counts. The driver holds to that.
+        // `identity` was a coding that leaves the body as it is (RFC 2616, 3.6): beside it, the length counts. The
+        // driver holds to that.
         let coded = self.transfer_encoding.iter().any(|coding| coding != "identity");
         if coded && !framed {
             // We never send `TE`: a coding other than chunked was not asked for and would reach the file.
@@ -347,8 +349,8 @@ fn tokens(raw: &[u8], into: &mut Vec<String>) {
     }
 }
 
-/// Seconds or a date (RFC 9110, 10.2.3); a date is taken relative to the server's own clock. Limiters also write fractions of
-/// a second: none of it is cut off, since who asks too early is refused again.
+/// Seconds or a date (RFC 9110, 10.2.3); a date is taken relative to the server's own clock. Limiters also write
+/// fractions of a second: none of it is cut off, since who asks too early is refused again.
 fn retry_after_ms(raw: &str, date: i64) -> Option<u64> {
     let most = RETRY_AFTER_S_MAX * 1000;
     let (seconds, fraction) = raw.split_once('.').unwrap_or((raw, ""));

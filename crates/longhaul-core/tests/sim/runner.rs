@@ -131,8 +131,8 @@ pub(crate) struct Outcome {
     pub(crate) wrong: String,
 }
 
-/// Every promise holds in every history: a million of them, each from its seed; the shortest that breaks one is told as a
-/// story.
+/// Every promise holds in every history: a million of them, each from its seed; the shortest that breaks one is told as
+/// a story.
 pub(crate) fn a_million_histories<W: World>() -> Outcome {
     if let Some(seed) = number("LONGHAUL_SIM_SEED") {
         return Outcome { report: story::<W>(seed), wrong: String::new() };

@@ -9,8 +9,8 @@ fn an_answer_that_does_not_belong_to_its_step_is_a_mistake_of_ours() {
     play.play_on(&mut |_, step| matches!(step, Step::Create { .. }).then_some(Heard::Done));
 }
 
-/// Goal: no refusal of a store is taken for a mistake of the driver's. Method: each request of an upload is refused once,
-/// in each way, at its first, second and third time; the run ends.
+/// Goal: no refusal of a store is taken for a mistake of the driver's. Method: each request of an upload is refused
+/// once, in each way, at its first, second and third time; the run ends.
 #[test]
 fn every_refusal_of_every_request_is_an_answer() {
     let is_request = |step: &Step| {

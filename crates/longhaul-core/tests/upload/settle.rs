@@ -194,8 +194,8 @@ fn while_the_upload_is_there_complete_may_be_at_work_and_is_waited_for() {
     assert!((60_000..120_000).contains(&play.now), "{} ms", play.now);
 }
 
-/// Goal: a start that finds another writer's object does not fail for ever when that object is the source by now. Method:
-/// the source changes after the run that met it, and the object is of the newer version, or of neither.
+/// Goal: a start that finds another writer's object does not fail for ever when that object is the source by now.
+/// Method: the source changes after the run that met it, and the object is of the newer version, or of neither.
 #[test]
 fn another_writers_object_is_held_against_the_source_as_it_is_now() {
     for (len, version, config) in [
@@ -252,8 +252,8 @@ fn the_same_bytes_by_another_writer_leave_no_upload_behind() {
     assert!(play.journal.is_empty());
 }
 
-/// Goal: answers to questions do not keep a run busy for ever. Method: a store that answers every look and every list, and
-/// refuses what writes the object.
+/// Goal: answers to questions do not keep a run busy for ever. Method: a store that answers every look and every list,
+/// and refuses what writes the object.
 #[test]
 fn a_store_that_refuses_to_write_the_object_ends_the_run_however_it_answers_looks() {
     const BUSY: Fault = Fault::Busy { status: 503, retry_after_ms: None };
@@ -268,8 +268,8 @@ fn a_store_that_refuses_to_write_the_object_ends_the_run_however_it_answers_look
     }
 }
 
-/// Goal: looks that are refused do not use up what the tries have. Method: each look is refused a few times before it is
-/// answered, and a Complete as well; more looks are refused than the budget has tries.
+/// Goal: looks that are refused do not use up what the tries have. Method: each look is refused a few times before it
+/// is answered, and a Complete as well; more looks are refused than the budget has tries.
 #[test]
 fn looks_that_are_refused_in_between_do_not_end_the_run() {
     const BUSY: Fault = Fault::Busy { status: 503, retry_after_ms: None };

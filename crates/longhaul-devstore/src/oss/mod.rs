@@ -15,8 +15,9 @@
 //! ```
 //!
 //! Blocking sockets and plain threads: an answer is cut, reset or slowed at an exact byte by not sending the next one,
-//! and an object goes from the page cache to the socket without passing through memory. What is not supported is refused
-//! with OSS's own `NotImplemented`, never half done. It shares no code with the library: it is the second opinion.
+//! and an object goes from the page cache to the socket without passing through memory. What is not supported is
+//! refused with OSS's own `NotImplemented`, never half done. It shares no code with the library: it is the second
+//! opinion.
 
 mod admin;
 mod call;

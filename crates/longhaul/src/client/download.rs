@@ -117,13 +117,14 @@ impl DownloadBuilder {
     }
 
     /// Only these bytes of the object: `100-199` (both included, counted from 0), `100-` (to its end), `-100` (the last
-    /// 100, or all when it has no more), or several of them separated by commas; `bytes=` may stand before them (RFC 9110,
-    /// 14.1.2). The file holds the pieces one after the other, in the order given; they may overlap. At most 1,000.
+    /// 100, or all when it has no more), or several of them separated by commas; `bytes=` may stand before them (RFC
+    /// 9110, 14.1.2). The file holds the pieces one after the other, in the order given; they may overlap. At most
+    /// 1,000.
     ///
-    /// An end behind the object's is clipped. A piece of which the object has no byte is [`ErrorKind::Refused`] with the
-    /// object's length in the context (`length`), and so is a server that does not serve ranges. Digests given with
-    /// [`checksum`](Self::checksum) are of the file; those that the source declares are of the object, and compared only
-    /// when the file is all of it. Several pieces need a strong validator, or a digest.
+    /// An end behind the object's is clipped. A piece of which the object has no byte is [`ErrorKind::Refused`] with
+    /// the object's length in the context (`length`), and so is a server that does not serve ranges. Digests given with
+    /// [`checksum`](Self::checksum) are of the file; those that the source declares are of the object, and compared
+    /// only when the file is all of it. Several pieces need a strong validator, or a digest.
     pub fn range<R>(mut self, range: R) -> Self
     where
         R: TryInto<ByteRange>,
@@ -147,8 +148,8 @@ impl DownloadBuilder {
     }
 
     /// The target file is at `path` below the folder `root`, which may be a link. No link below it is followed, at no
-    /// time: a part of `path` that is a link, or no folder, ends the transfer with [`ErrorKind::Exists`]. A `path` that is
-    /// empty or absolute, or has `.` or `..` in it, is [`ErrorKind::Usage`] at the start.
+    /// time: a part of `path` that is a link, or no folder, ends the transfer with [`ErrorKind::Exists`]. A `path` that
+    /// is empty or absolute, or has `.` or `..` in it, is [`ErrorKind::Usage`] at the start.
     pub fn below(mut self, root: impl Into<PathBuf>, path: impl AsRef<Path>) -> Self {
         self.destination = Some(match Below::new(root.into(), path.as_ref()) {
             Some(below) => Destination::Below(below),
@@ -273,17 +274,17 @@ impl DownloadBuilder {
     /// Only the version with this ETag (or `*`: any); quotes may be left out. Another one is
     /// [`ErrorKind::ConditionFailed`], and no byte of it is fetched.
     ///
-    /// This and the other three conditions (RFC 9110, 13.1) say which version may be *begun*. What an earlier run began of
-    /// a version that meets them is gone on with as always; otherwise the source is asked which version there is now, and
-    /// what is held stays when that one is not wanted either. Servers that do not look at conditions are held to them by
-    /// what their replies show.
+    /// This and the other three conditions (RFC 9110, 13.1) say which version may be *begun*. What an earlier run began
+    /// of a version that meets them is gone on with as always; otherwise the source is asked which version there is
+    /// now, and what is held stays when that one is not wanted either. Servers that do not look at conditions are held
+    /// to them by what their replies show.
     pub fn if_match(mut self, etag: impl Into<String>) -> Self {
         self.only_if.if_match = Some(etag.into());
         self
     }
 
-    /// Only a version with another ETag than this one, which the caller has already. Otherwise the transfer ends well at
-    /// once, without one byte, and with [`Outcome::NotModified`](crate::Outcome::NotModified).
+    /// Only a version with another ETag than this one, which the caller has already. Otherwise the transfer ends well
+    /// at once, without one byte, and with [`Outcome::NotModified`](crate::Outcome::NotModified).
     pub fn if_none_match(mut self, etag: impl Into<String>) -> Self {
         self.only_if.if_none_match = Some(etag.into());
         self
@@ -321,14 +322,14 @@ impl DownloadBuilder {
         Ok(download::begin(request, links))
     }
 
-    /// Throws away what an earlier run of this download left: its partial file and its journal, and its entry in the list.
-    /// The source is not asked, so a link whose secrets are not known any more will do, and the target itself is
+    /// Throws away what an earlier run of this download left: its partial file and its journal, and its entry in the
+    /// list. The source is not asked, so a link whose secrets are not known any more will do, and the target itself is
     /// left alone. An empty place is no error. Of a download into a folder, what lies there of the same source is
     /// meant.
     ///
     /// # Errors
-    /// As [`start`](Self::start); [`ErrorKind::InUse`] when a transfer works on it, [`ErrorKind::LocalFile`] when something
-    /// cannot be removed.
+    /// As [`start`](Self::start); [`ErrorKind::InUse`] when a transfer works on it, [`ErrorKind::LocalFile`] when
+    /// something cannot be removed.
     ///
     /// # Cancel safety
     /// When the future is dropped, part of it may be left: it can be called again.
@@ -406,16 +407,16 @@ impl DownloadBuilder {
 }
 
 impl DownloadBuilder {
-    /// Reads the bytes as they come, and writes no file: for programs that pass them on, or unpack them. All settings count but
-    /// those of a file, of connections (there is one) and of what becomes of a change (it ends the reading): nothing is
-    /// kept, and nothing is gone on with later.
+    /// Reads the bytes as they come, and writes no file: for programs that pass them on, or unpack them. All settings
+    /// count but those of a file, of connections (there is one) and of what becomes of a change (it ends the reading):
+    /// nothing is kept, and nothing is gone on with later.
     ///
     /// Ready when a reply showed which version it is; [`ObjectBytes`] says what holds for its bytes.
     ///
     /// # Errors
     /// As [`start`](Self::start), and [`ErrorKind::Usage`] when a target was given; everything that a source can answer
-    /// in place of the object. `if_none_match` and `if_modified_since` that hold are [`ErrorKind::NotProvable`]: there are
-    /// no bytes to give.
+    /// in place of the object. `if_none_match` and `if_modified_since` that hold are [`ErrorKind::NotProvable`]: there
+    /// are no bytes to give.
     ///
     /// # Cancel safety
     /// When the future is dropped before it is ready, the request is given up.

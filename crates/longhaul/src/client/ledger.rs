@@ -114,8 +114,8 @@ pub struct PerhapsOurs {
     pub initiated: Option<SystemTime>,
 }
 
-/// Input without a name that was kept and that no upload goes on with: of a process that was killed while it read it, or
-/// before its upload began.
+/// Input without a name that was kept and that no upload goes on with: of a process that was killed while it read it,
+/// or before its upload began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeptInput {
@@ -131,7 +131,8 @@ impl Client {
     /// Kept input that no journal goes on with: the same input to the same destination begins anew and replaces it.
     ///
     /// # Blocking
-    /// It reads the state directory: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
+    /// It reads the state directory: from async code, call it on a thread that may block
+    /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// As [`unfinished_uploads`](Self::unfinished_uploads).
@@ -152,7 +153,8 @@ impl Client {
     /// Removes input that was left over.
     ///
     /// # Blocking
-    /// It reads and changes the state directory: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
+    /// It reads and changes the state directory: from async code, call it on a thread that may block
+    /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// [`ErrorKind::InUse`] when a process reads input for that destination by now, [`ErrorKind::LocalFile`] when it
@@ -169,7 +171,8 @@ impl Client {
     /// Every upload that is not finished, or of which something may be left in a store.
     ///
     /// # Blocking
-    /// It reads the journals of all uploads: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
+    /// It reads the journals of all uploads: from async code, call it on a thread that may block
+    /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// [`ErrorKind::LocalFile`] when the state directory cannot be read; [`ErrorKind::Usage`] when there is none.
@@ -182,15 +185,16 @@ impl Client {
         Ok(UnfinishedUploads { uploads, warnings })
     }
 
-    /// Removes the journal of an upload, and with it the memory of what may be left in the store. For uploads without an
-    /// id, when none of those in the store is ours ([`UploadBuilder::perhaps_ours`]).
+    /// Removes the journal of an upload, and with it the memory of what may be left in the store. For uploads without
+    /// an id, when none of those in the store is ours ([`UploadBuilder::perhaps_ours`]).
     ///
     /// # Blocking
-    /// It reads the journals of all uploads, and removes one: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
+    /// It reads the journals of all uploads, and removes one: from async code, call it on a thread that may block
+    /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is no readable journal of it, [`ErrorKind::InUse`] when a process works on it,
-    /// [`ErrorKind::LocalFile`] when it cannot be removed.
+    /// [`ErrorKind::NotFound`] when there is no readable journal of it, [`ErrorKind::InUse`] when a process works on
+    /// it, [`ErrorKind::LocalFile`] when it cannot be removed.
     pub fn forget_upload(&self, id: &str) -> Result<(), Error> {
         let recovered = self.recorded_upload(id)?;
         let state = self.state().ok_or_else(no_state_dir)?;
@@ -223,8 +227,8 @@ impl UploadBuilder {
     /// confirmed that all is gone; otherwise its journal stays, and this may be called again.
     ///
     /// # Errors
-    /// As [`start`](Self::start) and [`Transfer::finished`](crate::Transfer::finished): [`ErrorKind::InUse`] when a process
-    /// works on it, [`ErrorKind::Denied`], [`ErrorKind::Network`].
+    /// As [`start`](Self::start) and [`Transfer::finished`](crate::Transfer::finished): [`ErrorKind::InUse`] when a
+    /// process works on it, [`ErrorKind::Denied`], [`ErrorKind::Network`].
     ///
     /// # Cancel safety
     /// When the future is dropped, what was not confirmed stays in the journal: it can be called again.
@@ -235,8 +239,8 @@ impl UploadBuilder {
         clean
     }
 
-    /// Unfinished multipart uploads of this key in the store that may be those whose id was lost: all that are not known
-    /// to be ours by their id and did not begin before ours can have. The store does not tell whose they are.
+    /// Unfinished multipart uploads of this key in the store that may be those whose id was lost: all that are not
+    /// known to be ours by their id and did not begin before ours can have. The store does not tell whose they are.
     ///
     /// # Errors
     /// As [`discard`](Self::discard).

@@ -79,27 +79,31 @@ impl Client {
     /// An upload of what can be read only once: a pipe, standard input.
     ///
     /// [`start`](UploadBuilder::start) reads it to its end into a private file in the state directory first, and is
-    /// silent until then; `expected` is its length in bytes, where it is known, so that a lack of room shows before. From
-    /// there it is an upload like any other: interrupted, it goes on when it is started again with the same input and
-    /// destination (parts are compared by their digests), or by [`open_upload`](Self::open_upload). The private file is
-    /// removed when the object is stored, or the upload cancelled with [`Cancel::Discard`](crate::Cancel::Discard).
+    /// silent until then; `expected` is its length in bytes, where it is known, so that a lack of room shows before.
+    /// From there it is an upload like any other: interrupted, it goes on when it is started again with the same input
+    /// and destination (parts are compared by their digests), or by [`open_upload`](Self::open_upload). The private
+    /// file is removed when the object is stored, or the upload cancelled with
+    /// [`Cancel::Discard`](crate::Cancel::Discard).
     pub fn upload_reader(&self, input: impl Read + Send + 'static, expected: Option<u64>) -> UploadBuilder {
         UploadBuilder::new(self.clone(), UploadInput::Input { input: Box::new(input), expected })
     }
 
-    /// An upload of bytes in memory: [`upload_reader`](Self::upload_reader) of them, whose length is known. They are kept in
-    /// the state directory until the object is stored, so that an interrupted upload goes on in another process, too.
+    /// An upload of bytes in memory: [`upload_reader`](Self::upload_reader) of them, whose length is known. They are
+    /// kept in the state directory until the object is stored, so that an interrupted upload goes on in another
+    /// process, too.
     pub fn upload_bytes(&self, bytes: impl Into<bytes::Bytes>) -> UploadBuilder {
         let bytes = bytes.into();
         let len = bytes.len() as u64;
         self.upload_reader(std::io::Cursor::new(bytes), Some(len))
     }
 
-    /// The unfinished upload with this id ([`Transfer::id`], [`Client::list`]): source, destination and endpoint come from
-    /// its journal. What was asked for the object beside its bytes (metadata, a callback) is not stored: give it again.
+    /// The unfinished upload with this id ([`Transfer::id`], [`Client::list`]): source, destination and endpoint come
+    /// from its journal. What was asked for the object beside its bytes (metadata, a callback) is not stored: give it
+    /// again.
     ///
     /// # Blocking
-    /// It reads the journals of all uploads: from async code, call it on a thread that may block (`tokio::task::spawn_blocking`).
+    /// It reads the journals of all uploads: from async code, call it on a thread that may block
+    /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no readable journal of it.
@@ -150,26 +154,27 @@ impl UploadBuilder {
     }
 
     /// The length of all parts but the last, in bytes: 100 KiB to 5 GiB on OSS, 5 MiB to 5 GiB on S3, at most 10,000
-    /// parts. By default a two hundredth of the source, rounded up to a power of two, 1 to 16 MiB on OSS, 5 to 16
-    /// MiB on S3, or what keeps the parts
-    /// below 10,000; a quarter of that when no part arrived before an interruption, down to what the store takes. What is
-    /// longer than this goes in parts. An upload that was begun with another length is begun anew.
+    /// parts. By default a two hundredth of the source, rounded up to a power of two, 1 to 16 MiB on OSS, 5 to 16 MiB
+    /// on S3, or what keeps the parts below 10,000; a quarter of that when no part arrived before an interruption, down
+    /// to what the store takes. What is longer than this goes in parts. An upload that was begun with another length is
+    /// begun anew.
     pub fn part_size(mut self, bytes: u64) -> Self {
         self.config.part_len = Some(bytes);
         self
     }
 
     /// A source of at most this many bytes is sent in one request, from memory, unless it is longer than
-    /// [`part_size`](Self::part_size); 1 MiB on OSS and 5 MiB on S3 by default, 16 MiB at most. No part of a request that is
-    /// interrupted is kept.
+    /// [`part_size`](Self::part_size); 1 MiB on OSS and 5 MiB on S3 by default, 16 MiB at most. No part of a request
+    /// that is interrupted is kept.
     pub fn single_max(mut self, bytes: u64) -> Self {
         self.single_max = Some(bytes);
         self
     }
 
     /// The most parts in flight at once; [`Connections::Auto`] by default, which is 4. A number is as good as
-    /// [`Connections::Fixed`]. One part comes first, and more follow as long as that makes the store acknowledge more in the
-    /// same time, never more than are sent in four seconds: what is in flight when an upload is killed is sent again.
+    /// [`Connections::Fixed`]. One part comes first, and more follow as long as that makes the store acknowledge more
+    /// in the same time, never more than are sent in four seconds: what is in flight when an upload is killed is sent
+    /// again.
     pub fn connections(mut self, connections: impl Into<Connections>) -> Self {
         self.connections = connections.into();
         self
@@ -219,14 +224,15 @@ impl UploadBuilder {
         self
     }
 
-    /// The MD5 of every part is sent ahead of it, so that the store refuses other bytes. Costs reading every part twice.
+    /// The MD5 of every part is sent ahead of it, so that the store refuses other bytes. Costs reading every part
+    /// twice.
     pub fn part_md5(mut self, part_md5: bool) -> Self {
         self.part_md5 = part_md5;
         self
     }
 
-    /// An upload that is cancelled with [`Cancel::Discard`](crate::Cancel::Discard) leaves its parts in the store, and can
-    /// be gone on with. That is recorded, and holds for an upload that is opened by its id as well.
+    /// An upload that is cancelled with [`Cancel::Discard`](crate::Cancel::Discard) leaves its parts in the store, and
+    /// can be gone on with. That is recorded, and holds for an upload that is opened by its id as well.
     pub fn keep_parts(mut self, keep: bool) -> Self {
         self.config.keep_parts = keep;
         self
@@ -245,8 +251,8 @@ impl UploadBuilder {
         self
     }
 
-    /// What to do when the source changes while it is uploaded: begin anew with the new version, three times at most, or
-    /// stop.
+    /// What to do when the source changes while it is uploaded: begin anew with the new version, three times at most,
+    /// or stop.
     pub fn on_change(mut self, on_change: OnChange) -> Self {
         self.config.on_change = on_change;
         self
@@ -282,9 +288,9 @@ impl UploadBuilder {
         self
     }
 
-    /// A request whose bytes leave slower than this many per second, averaged over this time, counts as stalled; 1 KiB/s
-    /// over 30 seconds by default. An answer to a request that was sent whole may take four times that, the one that
-    /// puts the parts together twenty times. A timeout of zero waits for ever.
+    /// A request whose bytes leave slower than this many per second, averaged over this time, counts as stalled; 1
+    /// KiB/s over 30 seconds by default. An answer to a request that was sent whole may take four times that, the one
+    /// that puts the parts together twenty times. A timeout of zero waits for ever.
     pub fn stall(mut self, min_bytes_per_s: u64, timeout: Duration) -> Self {
         self.min_rate = min_bytes_per_s;
         self.stall_timeout = timeout;
@@ -300,14 +306,14 @@ impl UploadBuilder {
     /// Starts the upload; it runs on until it ends or every handle is dropped. Must be called inside a tokio runtime,
     /// whose timers are on.
     ///
-    /// It returns when the source was looked at, and input without a name was read to its end. The same upload, on which
-    /// another transfer of this program works, is [`ErrorKind::InUse`], told by [`Transfer::finished`].
+    /// It returns when the source was looked at, and input without a name was read to its end. The same upload, on
+    /// which another transfer of this program works, is [`ErrorKind::InUse`], told by [`Transfer::finished`].
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a destination, store or order that cannot be used, for a folder as source, when the client
-    /// has no state directory, and outside of a runtime; [`ErrorKind::LocalFile`] for a source that cannot be opened or is no regular file;
-    /// [`ErrorKind::NoSpace`] when input cannot be kept, [`ErrorKind::InUse`] when another process keeps input for the
-    /// same destination. Everything else is told by [`Transfer::finished`].
+    /// [`ErrorKind::Usage`] for a destination, store or order that cannot be used, for a folder as source, when the
+    /// client has no state directory, and outside of a runtime; [`ErrorKind::LocalFile`] for a source that cannot be
+    /// opened or is no regular file; [`ErrorKind::NoSpace`] when input cannot be kept, [`ErrorKind::InUse`] when
+    /// another process keeps input for the same destination. Everything else is told by [`Transfer::finished`].
     ///
     /// # Panics
     /// When reading the input panics.
@@ -414,9 +420,9 @@ impl UploadBuilder {
     }
 }
 
-/// What is computed of everything that is read, as long as the store is not known to keep a checksum of ours. OSS tells a
-/// CRC-64 of every part and of the whole; the ETag of a part in S3 is its MD5 nearly everywhere, and what else a store tells
-/// of the whole can be made of CRCs.
+/// What is computed of everything that is read, as long as the store is not known to keep a checksum of ours. OSS tells
+/// a CRC-64 of every part and of the whole; the ETag of a part in S3 is its MD5 nearly everywhere, and what else a
+/// store tells of the whole can be made of CRCs.
 fn kinds(dialect: Dialect) -> Vec<DigestKind> {
     match dialect {
         Dialect::Oss => vec![DigestKind::Crc64],

@@ -6,8 +6,8 @@ use crate::store::cloud::EndpointOptions;
 /// What a caller says of a kind of store. What it leaves open is looked for in the environment, when the client may.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreSettings {
-    /// The store's address, as `https://oss-cn-hangzhou.aliyuncs.com` or `http://127.0.0.1:9000`; https where no scheme is
-    /// given. Without any, the vendor's own in the region.
+    /// The store's address, as `https://oss-cn-hangzhou.aliyuncs.com` or `http://127.0.0.1:9000`; https where no scheme
+    /// is given. Without any, the vendor's own in the region.
     pub endpoint: Option<String>,
     /// The region that requests are signed for, as `cn-hangzhou` or `eu-central-1`.
     pub region: Option<String>,
@@ -17,8 +17,8 @@ pub struct StoreSettings {
     pub cname: bool,
     /// How requests to OSS are signed; version 4 when nothing is said.
     pub signature: Option<Signature>,
-    /// Which profile in the vendors' files counts for keys and settings. With one that was chosen here, keys in variables
-    /// are not looked at.
+    /// Which profile in the vendors' files counts for keys and settings. With one that was chosen here, keys in
+    /// variables are not looked at.
     pub profile: Option<String>,
 }
 

@@ -87,8 +87,8 @@ impl Volume {
         self.failures.load(Ordering::Acquire)
     }
 
-    /// Asks for something to be durable; `done` hears when everything written to it before this call is. True when
-    /// no thread carries out rounds: the caller must then see to it that [`carry_out`](Self::carry_out) runs, on a thread
+    /// Asks for something to be durable; `done` hears when everything written to it before this call is. True when no
+    /// thread carries out rounds: the caller must then see to it that [`carry_out`](Self::carry_out) runs, on a thread
     /// that may block.
     #[must_use]
     pub(crate) fn ask(&self, what: SyncTarget, since: u64, done: impl FnOnce(Result<()>) + Send + 'static) -> bool {
@@ -151,8 +151,8 @@ impl Volume {
             self.queue().rest_until = Some(Instant::now() + REST);
         }
         if let Err(error) = &result {
-            // It may have been another program's file. What was written before now and is asked for later cannot hear of
-            // it from `syncfs` any more.
+            // It may have been another program's file. What was written before now and is asked for later cannot hear
+            // of it from `syncfs` any more.
             tracing::warn!(%error, "the file system could not be synced; files are synced one by one");
             self.failures.fetch_add(1, Ordering::AcqRel);
         }

@@ -26,8 +26,8 @@ fn or_plain_sync(file: &File, result: io::Result<()>) -> io::Result<()> {
 
 /// Makes the names in a folder durable. Some file systems keep no names to sync and say so: that is success.
 ///
-/// xfs says the same when its log was shut down and gave up the change that was waited for, so that no change is left to sync.
-/// Asked what the folder is, it then says that it failed.
+/// xfs says the same when its log was shut down and gave up the change that was waited for, so that no change is left
+/// to sync. Asked what the folder is, it then says that it failed.
 pub(crate) fn sync_dir(dir: impl AsFd) -> io::Result<()> {
     match rustix::fs::fsync(&dir).map_err(io::Error::from) {
         Err(e) if means_unsupported(&e) || e.kind() == io::ErrorKind::InvalidInput => Ok(()),
@@ -41,7 +41,8 @@ pub(crate) fn sync_dir(dir: impl AsFd) -> io::Result<()> {
 pub(crate) fn syncs_whole_volumes(folder: impl AsFd) -> bool {
     #[cfg(target_os = "linux")]
     {
-        // statfs(2): ext2 to ext4, xfs, btrfs, f2fs. Stacked and network file systems have reported less than they should.
+        // statfs(2): ext2 to ext4, xfs, btrfs, f2fs. Stacked and network file systems have reported less than they
+        // should.
         const KNOWN: [i64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010];
         #[allow(clippy::unnecessary_cast, reason = "the width of this field differs between systems")]
         let known = rustix::fs::fstatfs(folder).is_ok_and(|stat| KNOWN.contains(&((stat.f_type as i64) & 0xffff_ffff)));

@@ -7,8 +7,8 @@
 //!        └──────────────────── run (here) ◄──────────────────────────────┘
 //! ```
 //!
-//! The loop gives the machine what it hears, the commands of the handle and the time; the [`Hands`] carry out its steps.
-//! A task or thread of a run that panics ends the run: the machine would wait for its answer for ever.
+//! The loop gives the machine what it hears, the commands of the handle and the time; the [`Hands`] carry out its
+//! steps. A task or thread of a run that panics ends the run: the machine would wait for its answer for ever.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! A machine of three steps and hands that do as a test says: what the loop does when a task, a thread or a handle goes.
+//! A machine of three steps and hands that do as a test says: what the loop does when a task, a thread or a handle
+//! goes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

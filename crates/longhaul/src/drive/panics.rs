@@ -1,5 +1,5 @@
-//! What becomes of a panic in a task or thread of a transfer: a value that ends the transfer with an error, in place of a
-//! wait for ever.
+//! What becomes of a panic in a task or thread of a transfer: a value that ends the transfer with an error, in place of
+//! a wait for ever.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

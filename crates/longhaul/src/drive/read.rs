@@ -1,7 +1,7 @@
 //! Bytes of an object in order, without a file: the driver of the core's [`Reading`].
 //!
-//! One task asks, reads and checks; what it has read waits in a queue with a bound for whoever takes it. A reader that is
-//! slow makes the task wait, and with it the server. Dropping the reader ends the task and closes its connection.
+//! One task asks, reads and checks; what it has read waits in a queue with a bound for whoever takes it. A reader that
+//! is slow makes the task wait, and with it the server. Dropping the reader ends the task and closes its connection.
 
 use std::fmt;
 use std::io;
@@ -37,14 +37,14 @@ const LINKS_MAX: u32 = 3;
 
 /// The bytes of an object, or of parts of it, as they come ([`DownloadBuilder::read`](crate::DownloadBuilder::read)).
 ///
-/// They can be taken by [`next`](Self::next), as a [`Stream`], or as an [`AsyncRead`], in which an [`Error`] is the inner
-/// one of the [`io::Error`].
+/// They can be taken by [`next`](Self::next), as a [`Stream`], or as an [`AsyncRead`], in which an [`Error`] is the
+/// inner one of the [`io::Error`].
 ///
 /// **What holds for the bytes.** All are of one version of the object, over any number of broken connections: a later
-/// reply counts only under the strong validator that the first one showed. The end is told only when as many bytes came as
-/// were announced, and the digest fits, where one is known (given by [`checksum`](crate::DownloadBuilder::checksum), or
-/// declared by the source of the whole object). So what was taken *before* the end may prove to be incomplete, or wrong where only
-/// a digest shows it: act on it when the end was told, or in a way that can be undone.
+/// reply counts only under the strong validator that the first one showed. The end is told only when as many bytes came
+/// as were announced, and the digest fits, where one is known (given by [`checksum`](crate::DownloadBuilder::checksum),
+/// or declared by the source of the whole object). So what was taken *before* the end may prove to be incomplete, or
+/// wrong where only a digest shows it: act on it when the end was told, or in a way that can be undone.
 ///
 /// At most 16 pieces of 64 KiB wait to be taken. Dropping it closes the connection.
 #[must_use = "dropping it ends the reading"]

@@ -1,4 +1,5 @@
-//! Where a desk's work is done: here, or, once it may block, on a thread of its own, in the order in which it was asked.
+//! Where a desk's work is done: here, or, once it may block, on a thread of its own, in the order in which it was
+//! asked.
 //!
 //! A thread of a pool would wait, when all are busy, for those that wait for it.
 
@@ -56,8 +57,8 @@ impl<D: Desk> Seat<D> {
         Self::Here(Box::new(desk))
     }
 
-    /// Hands an order to the desk's thread, which begins now if it did not before. Where there is no thread the order is
-    /// done here, and the answer is given back.
+    /// Hands an order to the desk's thread, which begins now if it did not before. Where there is no thread the order
+    /// is done here, and the answer is given back.
     pub(super) fn order(
         &mut self,
         ticket: Ticket,

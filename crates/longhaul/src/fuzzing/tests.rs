@@ -1,5 +1,5 @@
-//! Goal: no bytes make a decoder panic or hang. Method: the seeds of `fuzz/seeds` and the golden files, each thousands of times with a
-//! little damage, from numbers that are the same every time. libFuzzer looks deeper: `scripts/fuzz`.
+//! Goal: no bytes make a decoder panic or hang. Method: the seeds of `fuzz/seeds` and the golden files, each thousands
+//! of times with a little damage, from numbers that are the same every time. libFuzzer looks deeper: `scripts/fuzz`.
 
 use std::path::{Path, PathBuf};
 

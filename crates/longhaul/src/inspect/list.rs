@@ -1,7 +1,7 @@
 //! What transfers are known? The notes in the state directory, each held against the files it points to.
 //!
-//! A note says where to look and what was last heard; what is held is read from the journal (beside the target, or in the
-//! state directory for an upload), and whether a process works on it is told by the lock.
+//! A note says where to look and what was last heard; what is held is read from the journal (beside the target, or in
+//! the state directory for an upload), and whether a process works on it is told by the lock.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -43,8 +43,8 @@ pub struct Probe {
     pub object: ObjectIdentity,
     /// A range that was asked for came alone.
     pub honours_ranges: bool,
-    /// The right condition (`If-Match`, `If-Unmodified-Since`) was let through and a wrong one refused; `None` when there
-    /// is no strong validator to ask with, or the replies do not tell.
+    /// The right condition (`If-Match`, `If-Unmodified-Since`) was let through and a wrong one refused; `None` when
+    /// there is no strong validator to ask with, or the replies do not tell.
     pub honours_conditions: Option<bool>,
     /// How many seconds the server's clock is ahead of ours (negative: behind), to the second; `None` when it told no
     /// `Date`. A signed link may be refused when it is off by minutes.

@@ -65,8 +65,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no file, [`ErrorKind::Exists`] when it is a link, folder or device,
-    /// [`ErrorKind::LocalFile`] when it must not be read or changes meanwhile, or there is no thread to read it on. Bytes
-    /// that the disk cannot read are no error: they are damaged.
+    /// [`ErrorKind::LocalFile`] when it must not be read or changes meanwhile, or there is no thread to read it on.
+    /// Bytes that the disk cannot read are no error: they are damaged.
     pub async fn verify(
         &self,
         path: impl AsRef<Path>,

@@ -1,4 +1,5 @@
-//! Transfers that belong together: one switch stops them all, and none of them takes the place of what another one saved.
+//! Transfers that belong together: one switch stops them all, and none of them takes the place of what another one
+//! saved.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -16,16 +17,16 @@ use crate::transfer::{Events, Transfer};
 
 /// Transfers that belong together, as those of one list do. Cheap to clone.
 ///
-/// - None of its downloads replaces a file that another of them saved, [`overwrite`](DownloadBuilder::overwrite) or not:
-///   two sources that want one target end in [`ErrorKind::Exists`](crate::ErrorKind::Exists) for the later one, and the
-///   error names both. Files are told by what they are and not by their names, so this holds as well where a file system
-///   takes two names for one (of another case, say). The last 65,536 files are remembered.
+/// - None of its downloads replaces a file that another of them saved, [`overwrite`](DownloadBuilder::overwrite) or
+///   not: two sources that want one target end in [`ErrorKind::Exists`](crate::ErrorKind::Exists) for the later one,
+///   and the error names both. Files are told by what they are and not by their names, so this holds as well where a
+///   file system takes two names for one (of another case, say). The last 65,536 files are remembered.
 /// - A source that is fetched twice waits for itself: the second download finds the file of the first one.
 /// - [`stop`](Self::stop) pauses those at work in order, and the others do not begin.
 ///
-/// The first holds for each download that was given the batch ([`DownloadBuilder::batch`]), all three for those that the
-/// batch carries out ([`download`](Self::download), [`upload`](Self::upload)). How many are carried out at once is the
-/// caller's to say: each is a future, and what it needs is that of one transfer.
+/// The first holds for each download that was given the batch ([`DownloadBuilder::batch`]), all three for those that
+/// the batch carries out ([`download`](Self::download), [`upload`](Self::upload)). How many are carried out at once is
+/// the caller's to say: each is a future, and what it needs is that of one transfer.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     saved: SavedFiles,
@@ -96,8 +97,8 @@ impl DownloadBuilder {
 }
 
 impl Batch {
-    /// Stops all: the transfers at work are paused in order, with everything received durable, and no other begins. There
-    /// is no way back; a new batch goes on.
+    /// Stops all: the transfers at work are paused in order, with everything received durable, and no other begins.
+    /// There is no way back; a new batch goes on.
     pub fn stop(&self) {
         self.stopped.send_replace(true);
     }
@@ -141,7 +142,8 @@ impl Batch {
     ///
     /// # Cancel safety
     /// Dropping the future drops the transfer, which then stops in order. Input that is read before an upload begins
-    /// ([`Client::upload_reader`](crate::Client::upload_reader)) is read no further, and what was kept of it is removed.
+    /// ([`Client::upload_reader`](crate::Client::upload_reader)) is read no further, and what was kept of it is
+    /// removed.
     #[cfg(feature = "upload")]
     pub async fn upload(&self, upload: UploadBuilder, mut tell: impl FnMut(Notice<'_>)) -> JobReport {
         if self.is_stopped() {

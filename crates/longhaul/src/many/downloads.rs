@@ -36,9 +36,9 @@ impl fmt::Debug for DownloadAll {
 }
 
 impl Client {
-    /// A download of all objects whose names begin with `prefix`, into the folder where the program runs unless another is
-    /// given. An object that fails does not keep the others from being downloaded; the same call again fetches what is
-    /// missing. [`ObjectFiles`] says which file each becomes.
+    /// A download of all objects whose names begin with `prefix`, into the folder where the program runs unless another
+    /// is given. An object that fails does not keep the others from being downloaded; the same call again fetches what
+    /// is missing. [`ObjectFiles`] says which file each becomes.
     pub fn download_all<P>(&self, prefix: P) -> DownloadAll
     where
         P: TryInto<ObjectPrefix>,
@@ -63,7 +63,8 @@ impl DownloadAll {
         Self { folder: folder.into(), ..self }
     }
 
-    /// How many are downloaded side by side, 1 at least; 4 by default. Each takes as many open files as one download does.
+    /// How many are downloaded side by side, 1 at least; 4 by default. Each takes as many open files as one download
+    /// does.
     pub fn at_once(self, count: usize) -> Self {
         Self { at_once: count, ..self }
     }
@@ -113,7 +114,8 @@ impl DownloadAll {
 
 /// ManyDownloads of all objects of a prefix. Dropping it stops those at work in order, with everything received kept.
 ///
-/// At most one page of the store's list is held at a time, and a few more objects than are at work, however many there are.
+/// At most one page of the store's list is held at a time, and a few more objects than are at work, however many there
+/// are.
 #[must_use = "nothing is downloaded before next()"]
 pub struct ManyDownloads {
     client: Client,
@@ -145,9 +147,9 @@ impl ManyDownloads {
     /// The future may be dropped at any time: downloads at work go on, and the next call reports them.
     ///
     /// # Errors
-    /// As [`Objects::next`](crate::Objects::next), when the list of objects cannot be gone on with: downloads at work are
-    /// reported by the calls after that. [`ErrorKind::Internal`](crate::ErrorKind::Internal) when a function that was
-    /// given to [`each`](DownloadAll::each) or [`tell`](DownloadAll::tell) panics.
+    /// As [`Objects::next`](crate::Objects::next), when the list of objects cannot be gone on with: downloads at work
+    /// are reported by the calls after that. [`ErrorKind::Internal`](crate::ErrorKind::Internal) when a function that
+    /// was given to [`each`](DownloadAll::each) or [`tell`](DownloadAll::tell) panics.
     ///
     /// # Panics
     /// Outside a tokio runtime.

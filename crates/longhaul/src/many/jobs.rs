@@ -10,8 +10,8 @@ use crate::error::Error;
 /// So many transfers run side by side unless a caller says otherwise.
 pub(super) const AT_ONCE: usize = 4;
 
-/// Jobs at work, each a task of its own, and reports that wait to be taken. Dropping it drops the transfers at work, which
-/// then stop in order.
+/// Jobs at work, each a task of its own, and reports that wait to be taken. Dropping it drops the transfers at work,
+/// which then stop in order.
 #[derive(Debug)]
 pub(super) struct Jobs<W> {
     at_work: JoinSet<(W, JobReport)>,

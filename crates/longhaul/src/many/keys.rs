@@ -1,8 +1,8 @@
 //! Under which path is an object saved that a store lists?
 //!
-//! A key is a name that another writer chose, any bytes at all; its parts between slashes become folders and a file below
-//! the chosen folder, as they are. What could lead out of that folder, or is no file name on this system, is refused one
-//! by one and never mended: two keys that become one name would overwrite each other.
+//! A key is a name that another writer chose, any bytes at all; its parts between slashes become folders and a file
+//! below the chosen folder, as they are. What could lead out of that folder, or is no file name on this system, is
+//! refused one by one and never mended: two keys that become one name would overwrite each other.
 
 use std::path::PathBuf;
 
@@ -54,7 +54,8 @@ fn is_device(name: &str) -> bool {
 /// Notices keys that would need a file where another one needs a folder: `a` and `a/b`.
 ///
 /// Keys come in the order of their bytes. Then all that begin with `a` follow each other, so what can still become a
-/// folder is a chain of names each of which begins with the one before: no longer than a key, however many keys there are.
+/// folder is a chain of names each of which begins with the one before: no longer than a key, however many keys there
+/// are.
 #[derive(Debug, Default)]
 pub(super) struct Clashes {
     chain: Vec<String>,

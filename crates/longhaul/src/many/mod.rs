@@ -7,9 +7,9 @@
 //! downloads      both together, some side by side, with a report of each             (uploads: the other way)
 //! ```
 //!
-//! Every writer of a bucket chooses names in it. A name that could lead out of the folder, or that is no file name here,
-//! is refused with its reason and never changed: two names that became one would overwrite each other.
-//! No link below the folder is followed while a file is written ([`DownloadBuilder::below`](crate::DownloadBuilder::below)).
+//! Every writer of a bucket chooses names in it. A name that could lead out of the folder, or that is no file name
+//! here, is refused with its reason and never changed: two names that became one would overwrite each other. No link
+//! below the folder is followed while a file is written ([`DownloadBuilder::below`](crate::DownloadBuilder::below)).
 //!
 //! These rooms print no word, and the caller decides what to do about a failure: a report has the typed error.
 

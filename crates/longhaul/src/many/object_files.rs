@@ -14,17 +14,18 @@ use crate::objects::{ObjectInfo, Objects};
 pub struct ObjectFile {
     /// The object.
     pub object: ObjectInfo,
-    /// Its path below the folder, for [`DownloadBuilder::below`](crate::DownloadBuilder::below); or why it cannot be saved
-    /// under its name ([`ErrorKind::LocalFile`]).
+    /// Its path below the folder, for [`DownloadBuilder::below`](crate::DownloadBuilder::below); or why it cannot be
+    /// saved under its name ([`ErrorKind::LocalFile`]).
     pub path: Result<PathBuf, Error>,
 }
 
 /// The objects of a prefix with the file of each, in the order of the store.
 ///
 /// The path is the key without everything up to the prefix's last slash: of `logs/2024`, `logs/2024-01/a` becomes
-/// `2024-01/a`. Refused is a key with an empty part, with `.` or `..` in it, with a control character, with a part longer
-/// than a file name, with the ending of our own working files, and one that needs a folder where another object is a file.
-/// Objects without bytes whose keys end in a slash stand for folders, as some tools make them, and are left out.
+/// `2024-01/a`. Refused is a key with an empty part, with `.` or `..` in it, with a control character, with a part
+/// longer than a file name, with the ending of our own working files, and one that needs a folder where another object
+/// is a file. Objects without bytes whose keys end in a slash stand for folders, as some tools make them, and are left
+/// out.
 pub struct ObjectFiles {
     objects: Objects,
     /// How much is the same in all keys.

@@ -39,8 +39,8 @@ impl fmt::Debug for UploadAll {
 }
 
 impl Client {
-    /// An upload of all files below a folder. A file that fails does not keep the others from being uploaded; the same call
-    /// again sends what is missing.
+    /// An upload of all files below a folder. A file that fails does not keep the others from being uploaded; the same
+    /// call again sends what is missing.
     pub fn upload_all(&self, folder: impl Into<PathBuf>) -> UploadAll {
         UploadAll {
             client: self.clone(),
@@ -66,8 +66,8 @@ impl UploadAll {
         Self { prefix: Some(prefix.try_into().map_err(Error::from)), ..self }
     }
 
-    /// Goes into folders behind symbolic links as well, never into one that the link lies in. Links to files are followed
-    /// always.
+    /// Goes into folders behind symbolic links as well, never into one that the link lies in. Links to files are
+    /// followed always.
     pub fn follow_links(self, follow: bool) -> Self {
         Self { follow_links: follow, ..self }
     }
@@ -158,15 +158,15 @@ impl ManyUploads {
         &self.left_out
     }
 
-    /// The next report, in the order in which uploads end; `None` when all have ended. New uploads begin only while this is
-    /// waited for. After the batch was stopped, those at work are reported, and no other file.
+    /// The next report, in the order in which uploads end; `None` when all have ended. New uploads begin only while
+    /// this is waited for. After the batch was stopped, those at work are reported, and no other file.
     ///
     /// # Cancel safety
     /// The future may be dropped at any time: uploads at work go on, and the next call reports them.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal) when a function that was given to [`each`](UploadAll::each) or
-    /// [`tell`](UploadAll::tell) panics.
+    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal) when a function that was given to [`each`](UploadAll::each)
+    /// or [`tell`](UploadAll::tell) panics.
     ///
     /// # Panics
     /// Outside a tokio runtime.

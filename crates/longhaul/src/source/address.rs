@@ -1,12 +1,14 @@
-//! A URL as it was given. A signed link names its bytes: when one of them is written in another way, the signature is wrong.
+//! A URL as it was given. A signed link names its bytes: when one of them is written in another way, the signature is
+//! wrong.
 //!
-//! [`Url`] follows the WHATWG's standard, which rewrites: `\` becomes `/`, `%2e%2e` goes up, `'` becomes `%27`. Scheme, host and
-//! port are taken from it; path and query are sent as they were given, byte by byte, where a request line can hold them (RFC
-//! 9112, 3.2). What it cannot hold is percent-encoded: blanks, `<`, `>`, a `"` in the query and bytes above 0x7e. Plain dots (`/../`)
-//! are resolved, as curl and browsers do; written as `%2e` they are names.
+//! [`Url`] follows the WHATWG's standard, which rewrites: `\` becomes `/`, `%2e%2e` goes up, `'` becomes `%27`. Scheme,
+//! host and port are taken from it; path and query are sent as they were given, byte by byte, where a request line can
+//! hold them (RFC 9112, 3.2). What it cannot hold is percent-encoded: blanks, `<`, `>`, a `"` in the query and bytes
+//! above 0x7e. Plain dots (`/../`) are resolved, as curl and browsers do; written as `%2e` they are names.
 //!
-//! An IPv6 address of one link only has a zone (RFC 6874): `http://[fe80::1%25eth0]/`. [`Url`] knows none. It is kept beside, and
-//! the connector is asked for a host of a made-up name that stands for both (see [`zoned`]); the server hears the address alone.
+//! An IPv6 address of one link only has a zone (RFC 6874): `http://[fe80::1%25eth0]/`. [`Url`] knows none. It is kept
+//! beside, and the connector is asked for a host of a made-up name that stands for both (see [`zoned`]); the server
+//! hears the address alone.
 
 use std::ops::Deref;
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 /// Brings a fresh link when a signed one is not accepted any more.
 ///
 /// Closures `Fn(String) -> impl Future<Output = Option<String>>` are link sources. The argument is the source as it is
-/// stored, without its secrets; `None` ends the transfer with [`ErrorKind::NeedsLink`](crate::ErrorKind::NeedsLink), everything received kept.
+/// stored, without its secrets; `None` ends the transfer with [`ErrorKind::NeedsLink`](crate::ErrorKind::NeedsLink),
+/// everything received kept.
 pub trait LinkSource: Send + Sync {
     /// A link to the same object that the server will accept. It may be called several times in one transfer.
     fn fresh_link<'a>(&'a self, source: &'a str) -> Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;

@@ -9,9 +9,9 @@
 //! redact      what of a URL may be written down and shown
 //! ```
 //!
-//! What a value shows by `Display` and `Debug` holds no secret: journals, lists, messages and logs take that, and cannot
-//! take anything else by mistake. Functions of this library take texts as well (`impl TryInto<Source>`): what is wrong
-//! with one is then told where the transfer starts.
+//! What a value shows by `Display` and `Debug` holds no secret: journals, lists, messages and logs take that, and
+//! cannot take anything else by mistake. Functions of this library take texts as well (`impl TryInto<Source>`): what is
+//! wrong with one is then told where the transfer starts.
 
 mod address;
 mod link;

@@ -1,8 +1,8 @@
 //! Which bucket and key does a name mean?
 //!
-//! `oss://BUCKET/KEY`, `s3://BUCKET/KEY`: behind the bucket's `/` everything is the key, byte for byte. No decoding; `?`,
-//! `#`, `%` and further slashes are letters of it. Such a name holds no secret; what stands before an `@` could be one,
-//! and is refused without being repeated.
+//! `oss://BUCKET/KEY`, `s3://BUCKET/KEY`: behind the bucket's `/` everything is the key, byte for byte. No decoding;
+//! `?`, `#`, `%` and further slashes are letters of it. Such a name holds no secret; what stands before an `@` could be
+//! one, and is refused without being repeated.
 
 use std::fmt;
 use std::str::FromStr;
@@ -80,8 +80,8 @@ impl FromStr for ObjectName {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), saying what is wrong: the scheme, no bucket, a name that no bucket
-    /// can have, no key, a key longer than a store takes.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), saying what is wrong: the scheme, no bucket, a name that no
+    /// bucket can have, no key, a key longer than a store takes.
     fn from_str(text: &str) -> Result<Self, Error> {
         let prefix = ObjectPrefix::from_str(text)?;
         if prefix.key.is_empty() {
@@ -106,8 +106,8 @@ impl fmt::Debug for ObjectName {
     }
 }
 
-/// What the names of several objects begin with: `oss://BUCKET`, `oss://BUCKET/`, `oss://BUCKET/some/begin`; `s3://` the
-/// same.
+/// What the names of several objects begin with: `oss://BUCKET`, `oss://BUCKET/`, `oss://BUCKET/some/begin`; `s3://`
+/// the same.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ObjectPrefix {
     dialect: Dialect,
@@ -219,8 +219,8 @@ fn check_key_len(dialect: Dialect, key: &str) -> Result<(), Error> {
     }
 }
 
-/// 3 to 63 lower-case letters, digits and hyphens, beginning and ending with one of the former. S3 has dots as well, and
-/// some of its kind keep the old names of up to 255 bytes with upper case and `_`: theirs to refuse.
+/// 3 to 63 lower-case letters, digits and hyphens, beginning and ending with one of the former. S3 has dots as well,
+/// and some of its kind keep the old names of up to 255 bytes with upper case and `_`: theirs to refuse.
 fn is_bucket_name(name: &str, dialect: Dialect) -> bool {
     let bytes = name.as_bytes();
     let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();

@@ -9,9 +9,9 @@ use longhaul_core::window::{Window, WindowPart};
 
 use crate::error::Error;
 
-/// Bytes of an object, in the words of RFC 9110, 14.1.2: `100-199` (both included, counted from 0), `100-` (to its end),
-/// `-100` (the last 100, or all when it has no more), or several of them separated by commas; `bytes=` may stand before
-/// them. At most 1,000 pieces, offsets below 2^53. Shown without `bytes=`.
+/// Bytes of an object, in the words of RFC 9110, 14.1.2: `100-199` (both included, counted from 0), `100-` (to its
+/// end), `-100` (the last 100, or all when it has no more), or several of them separated by commas; `bytes=` may stand
+/// before them. At most 1,000 pieces, offsets below 2^53. Shown without `bytes=`.
 ///
 /// A Rust range is one as well, half-open as usual: `ByteRange::try_from(100..200)` is `100-199`.
 #[derive(Clone, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use crate::error::Error;
 
 /// A whole `http://` or `https://` URL.
 ///
-/// It is asked for byte by byte as it was given: a signed link names its bytes. What is shown ([`Display`](fmt::Display),
-/// [`Debug`]) and written down is the URL without what may be secret in it (userinfo, fragment, signatures, tokens), the
-/// same text for every fresh link to one object.
+/// It is asked for byte by byte as it was given: a signed link names its bytes. What is shown
+/// ([`Display`](fmt::Display), [`Debug`]) and written down is the URL without what may be secret in it (userinfo,
+/// fragment, signatures, tokens), the same text for every fresh link to one object.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebUrl {
     given: Box<str>,
@@ -25,8 +25,8 @@ impl WebUrl {
         &self.given
     }
 
-    /// Whether the URL holds what is not shown, and what a request may need: after a restart of the program, the link has
-    /// to be given again.
+    /// Whether the URL holds what is not shown, and what a request may need: after a restart of the program, the link
+    /// has to be given again.
     pub fn has_secrets(&self) -> bool {
         self.shown.secrets_removed
     }
@@ -52,7 +52,8 @@ impl FromStr for WebUrl {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for what is no whole URL of these schemes; the text repeats no secret.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for what is no whole URL of these schemes; the text repeats no
+    /// secret.
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = text.trim_ascii();
         let shown = || redact_for_display(text);

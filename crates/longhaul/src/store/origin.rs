@@ -1,4 +1,5 @@
-//! Where is an object fetched from? From a URL, or from a store by its bucket and key: after this, a download does not care.
+//! Where is an object fetched from? From a URL, or from a store by its bucket and key: after this, a download does not
+//! care.
 
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ impl Origin {
         }
     }
 
-    /// Who serves it, as a URL (with a path where a store is below one): what one transfer learns of a server is good for the next one.
+    /// Who serves it, as a URL (with a path where a store is below one): what one transfer learns of a server is good
+    /// for the next one.
     pub(crate) fn server(&self) -> String {
         match self {
             Self::Web { url, .. } => url.origin().ascii_serialization(),

@@ -1,9 +1,9 @@
 //! How fast may bytes be taken from the network? One bucket of tokens, a token a byte, for all transfers of a client.
 //!
 //! A stream pays for bytes before it hands them on, in pieces; while it waits for tokens it does not read, so the
-//! network's own flow control slows the sender down. The bucket has one turn at a time, and turns are given in the order
-//! they were asked for: streams that all have bytes to hand on get equal shares, whatever the size of what they received
-//! at once. The rate may change at any time; who is waiting reckons again.
+//! network's own flow control slows the sender down. The bucket has one turn at a time, and turns are given in the
+//! order they were asked for: streams that all have bytes to hand on get equal shares, whatever the size of what they
+//! received at once. The rate may change at any time; who is waiting reckons again.
 //!
 //! Waiting here is ours, not the network's: the stall clock ([`StallWatch`](super::StallWatch)) does not run.
 

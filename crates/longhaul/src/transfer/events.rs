@@ -19,9 +19,9 @@ const EVENTS_MAX: usize = 256;
 
 /// The events of a transfer: where it stands when this is made, then everything that happens.
 ///
-/// The first ones say what was told before: [`Event::Started`] and [`Event::Resumed`] of the run under way, in the order
-/// in which they happened, [`Event::Paused`] or [`Event::NeedsLink`] when it waits, and the last [`Event::Progress`]. Of a
-/// transfer that is over, these are all there are.
+/// The first ones say what was told before: [`Event::Started`] and [`Event::Resumed`] of the run under way, in the
+/// order in which they happened, [`Event::Paused`] or [`Event::NeedsLink`] when it waits, and the last
+/// [`Event::Progress`]. Of a transfer that is over, these are all there are.
 pub struct Events {
     /// What was told before this was made.
     before: VecDeque<Event>,

@@ -131,8 +131,8 @@ impl Transfer {
     /// before it could be cancelled is no error.
     ///
     /// # Cancel safety
-    /// When the future is dropped the transfer ends all the same, if it was polled once; [`finished`](Self::finished) tells
-    /// when.
+    /// When the future is dropped the transfer ends all the same, if it was polled once; [`finished`](Self::finished)
+    /// tells when.
     pub async fn cancel(&self, how: Cancel) -> Result<(), Error> {
         let _ = self.inner.controls.send(Control::Cancel(how)).await;
         match self.finished().await {
@@ -144,8 +144,8 @@ impl Transfer {
     /// Waits for the end. May be called any number of times. A paused transfer is not over.
     ///
     /// # Errors
-    /// Why the transfer failed; [`Error::kind`] says what can be done about it. [`ErrorKind::Internal`] when a part of the
-    /// transfer panicked, or the runtime that it ran in is gone.
+    /// Why the transfer failed; [`Error::kind`] says what can be done about it. [`ErrorKind::Internal`] when a part of
+    /// the transfer panicked, or the runtime that it ran in is gone.
     ///
     /// # Cancel safety
     /// It only looks: the future may be dropped at any time, and called again.

@@ -1,5 +1,5 @@
-//! The task behind a handle, the same for both ways: it runs the transfer, again and again as the handle wants, and tells
-//! how it went.
+//! The task behind a handle, the same for both ways: it runs the transfer, again and again as the handle wants, and
+//! tells how it went.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

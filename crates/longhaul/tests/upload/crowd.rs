@@ -7,8 +7,8 @@ use longhaul_devstore::Content;
 
 use crate::stage::{BUCKET, PART, end, small_parts, stage};
 
-/// Goal: no upload waits for a thread that another one keeps. Method: many in a program whose runtime may have one thread
-/// for work that blocks.
+/// Goal: no upload waits for a thread that another one keeps. Method: many in a program whose runtime may have one
+/// thread for work that blocks.
 #[test]
 fn many_uploads_share_a_runtime_with_one_blocking_thread() {
     const MANY: u64 = 24;

@@ -98,8 +98,8 @@ impl Credentials for Panics {
     fn refused(&self, _: &Keys) {}
 }
 
-/// Goal: a panic in a request's task ends an upload or download, which says so, and the next start goes on. Method: keys
-/// whose code panics under way.
+/// Goal: a panic in a request's task ends an upload or download, which says so, and the next start goes on. Method:
+/// keys whose code panics under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_in_a_task_ends_the_transfer_and_the_next_start_goes_on() {
     let stage = stage();

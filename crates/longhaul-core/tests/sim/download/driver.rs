@@ -304,8 +304,8 @@ impl World {
         self.wrong_main.filter(|_| slot == Slot::Main).or_else(|| self.disk.id(name_of(slot)))
     }
 
-    /// Between our opening of the main file and our lock on it, the process before us finishes the promotion that it had
-    /// recorded, and dies. A process that locks must look again which file has the name.
+    /// Between our opening of the main file and our lock on it, the process before us finishes the promotion that it
+    /// had recorded, and dies. A process that locks must look again which file has the name.
     fn race_for_the_lock(&mut self) {
         self.wrong_main = None;
         let (Some(opened), Some(_), Some(log)) = (self.disk.id(MAIN), self.disk.id(NEXT), self.disk.log()) else {

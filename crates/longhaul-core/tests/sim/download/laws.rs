@@ -3,8 +3,8 @@
 //!
 //! * The target is absent, the older file, or one whole version, at every moment; after `Done` the latter, for ever.
 //! * A claim in a journal is true of the file beside it, also after a power cut.
-//! * Bytes that the journal speaks of and that are intact are not fetched again, unless a reason was told, and the reason
-//!   is a true one.
+//! * Bytes that the journal speaks of and that are intact are not fetched again, unless a reason was told, and the
+//!   reason is a true one.
 //! * No held byte is dropped in silence within a run.
 //! * Every run ends; the last one, undisturbed, ends with the file.
 
@@ -27,7 +27,8 @@ use super::window::Wanted;
 use super::world::{Stand, World};
 use crate::world::Breach;
 
-/// Requests without a byte in one run: the budget of retries, suspicions in several ways of asking, versions that alternate.
+/// Requests without a byte in one run: the budget of retries, suspicions in several ways of asking, versions that
+/// alternate.
 const REQUESTS_IN_VAIN_MAX: u32 = 60;
 /// Steps that one event from outside may lead to: a few for each stream and each generation.
 const STEPS_AT_ONCE_MAX: u64 = 16;
@@ -122,9 +123,9 @@ impl World {
         of(&self.wanted).or_else(|| self.wanted_before.as_ref().and_then(of))
     }
 
-    /// Whether these are the bytes of a version that the caller wants; those of two versions may be equal. Where a digest
-    /// decides, replies are joined that tell no validators, and what is told later is told too late. Nor
-    /// can be said what a source hides.
+    /// Whether these are the bytes of a version that the caller wants; those of two versions may be equal. Where a
+    /// digest decides, replies are joined that tell no validators, and what is told later is told too late. Nor can be
+    /// said what a source hides.
     fn is_of_wanted_version(&self, bytes: &[u8]) -> bool {
         if !self.expected.is_empty() || self.remote.manners.hidden {
             return true;

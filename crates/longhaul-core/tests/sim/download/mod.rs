@@ -1,5 +1,5 @@
-//! The world of downloads: a disk that forgets, a remote that changes, cuts and lies, and crashes anywhere. See `world.rs`
-//! for what a history is, `laws.rs` for what must never happen.
+//! The world of downloads: a disk that forgets, a remote that changes, cuts and lies, and crashes anywhere. See
+//! `world.rs` for what a history is, `laws.rs` for what must never happen.
 
 mod content;
 mod coverage;

@@ -348,8 +348,8 @@ impl Remote {
         }
     }
 
-    /// Answers a request. `known`: the core has an identity to hold a portal's page or an empty body against. `serving`:
-    /// so many others are served now.
+    /// Answers a request. `known`: the core has an identity to hold a portal's page or an empty body against.
+    /// `serving`: so many others are served now.
     pub(crate) fn answer(
         &self,
         fetch: &Fetch,

@@ -1,5 +1,5 @@
-//! What is wanted of the object: all of it, or pieces. The oracle cuts them out of a version by itself; the core is told
-//! in the words that a user would type.
+//! What is wanted of the object: all of it, or pieces. The oracle cuts them out of a version by itself; the core is
+//! told in the words that a user would type.
 
 use longhaul_core::window::Window;
 
@@ -81,8 +81,8 @@ impl Wanted {
         }
     }
 
-    /// As if the pieces were one, of the same length, from where the first begins in an object of this length; or, unless
-    /// `shifted`, from the object's first byte. Only a liar says so.
+    /// As if the pieces were one, of the same length, from where the first begins in an object of this length; or,
+    /// unless `shifted`, from the object's first byte. Only a liar says so.
     pub(crate) fn confused(&self, shifted: bool, len: usize) -> Window {
         let Some(first) = self.pieces.first() else { return Window::default() };
         let start = match *first {

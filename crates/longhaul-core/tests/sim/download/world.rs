@@ -518,8 +518,8 @@ impl World {
         }
     }
 
-    /// The time that the core waited for has come. When it gives no step then, it must ask for a later time; otherwise its
-    /// driver would wake it without rest.
+    /// The time that the core waited for has come. When it gives no step then, it must ask for a later time; otherwise
+    /// its driver would wake it without rest.
     fn wake(&mut self, core: &mut Download) {
         let before = self.steps;
         core.wake(self.now);

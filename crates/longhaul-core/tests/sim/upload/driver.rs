@@ -243,7 +243,8 @@ impl World {
         }
     }
 
-    /// Reads the op's stretch of the source in two halves. True when all is read; false with stage 0 when it is cut short.
+    /// Reads the op's stretch of the source in two halves. True when all is read; false with stage 0 when it is cut
+    /// short.
     fn read_on(&mut self, op: &mut Op) -> bool {
         let len = match &op.step {
             Step::SendPart { part, .. } | Step::ReadPart { part, .. } => part.range.len(),

@@ -124,8 +124,8 @@ impl World {
         }
     }
 
-    /// More than one part at once only after one was acknowledged in this run, or as far as an earlier upload reached, unless
-    /// this one was interrupted.
+    /// More than one part at once only after one was acknowledged in this run, or as far as an earlier upload reached,
+    /// unless this one was interrupted.
     fn check_at_once(&mut self, upload_id: &str) {
         let under_way = |op: &&Op| matches!(&op.step, Step::SendPart { upload_id: id, .. } if id == upload_id);
         let others = self.ops.iter().filter(under_way).filter(|op| !op.stopped).count();
@@ -474,7 +474,8 @@ impl World {
     fn may_be_anothers(&self) -> bool {
         let unsafe_journal = self.witness.unsafe_journal; // it forgot what we wrote
         let forbidden = self.config.forbid_overwrite && self.store.object.is_some();
-        // A Put of an earlier run, for an older version, was sent twice; it was carried out, settled, and carried out again.
+        // A Put of an earlier run, for an older version, was sent twice; it was carried out, settled, and carried out
+        // again.
         let echo = |o: &Object| !o.other && o.upload.is_none() && !self.source.was(&o.bytes, o.at);
         unsafe_journal
             || forbidden

@@ -1,7 +1,7 @@
-//! A driver that lies to the core, so that the laws can prove that they would notice. Each [`Sabotage`] breaks one rule on
-//! purpose: it says that something was done which was not, tells something else than what was found, or does on its own
-//! what the core would not have ordered. The core believes its driver, so what follows is what would follow if the core
-//! broke that rule itself.
+//! A driver that lies to the core, so that the laws can prove that they would notice. Each [`Sabotage`] breaks one rule
+//! on purpose: it says that something was done which was not, tells something else than what was found, or does on its
+//! own what the core would not have ordered. The core believes its driver, so what follows is what would follow if the
+//! core broke that rule itself.
 //!
 //! The witness of the laws always sees what really happened.
 

@@ -1,5 +1,6 @@
-//! The world of uploads: a store that loses answers, is late and is written to by others, a source that changes unseen, a
-//! journal that forgets, and crashes anywhere. See `world.rs` for what a history is, `laws.rs` for what must never happen.
+//! The world of uploads: a store that loses answers, is late and is written to by others, a source that changes unseen,
+//! a journal that forgets, and crashes anywhere. See `world.rs` for what a history is, `laws.rs` for what must never
+//! happen.
 
 mod content;
 mod coverage;

@@ -6,8 +6,8 @@ use longhaul_core::upload::step::Step;
 
 use crate::rng::Rng;
 
-/// Refusals at random of one kind of request in a row after which one gets through. By chance there could be more, and then no
-/// budget would be enough.
+/// Refusals at random of one kind of request in a row after which one gets through. By chance there could be more, and
+/// then no budget would be enough.
 const IN_A_ROW_MAX: u32 = 6;
 
 #[derive(Debug, Clone, Copy)]

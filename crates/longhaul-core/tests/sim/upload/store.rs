@@ -1,5 +1,5 @@
-//! The store: several uploads of one key, and the object at that key. It differs from vendor to vendor, and another writer
-//! writes to it.
+//! The store: several uploads of one key, and the object at that key. It differs from vendor to vendor, and another
+//! writer writes to it.
 
 use longhaul_core::digest::Digest;
 use longhaul_core::upload::step::{CompletedPart, Composite, Fault, ListedPart, ObjectFacts, Step};
@@ -14,7 +14,8 @@ pub(crate) enum Tells {
     Md5,
     /// The ETag of a part is its name and no more.
     Nothing,
-    /// As under a key of KMS: ETags have the form of an MD5 and are none. Who sends a part is told so, who lists them is not.
+    /// As under a key of KMS: ETags have the form of an MD5 and are none. Who sends a part is told so, who lists them
+    /// is not.
     Sealed,
 }
 

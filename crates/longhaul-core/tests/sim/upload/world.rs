@@ -1,5 +1,5 @@
-//! One history: a source, a store, and several runs of the upload, each ended by its own end, a kill, a power cut, a pause
-//! or a discard, with trouble of its own; then undisturbed runs, and a look at what is left. Everything comes
+//! One history: a source, a store, and several runs of the upload, each ended by its own end, a kill, a power cut, a
+//! pause or a discard, with trouble of its own; then undisturbed runs, and a look at what is left. Everything comes
 //! from one seed.
 
 use longhaul_core::digest::DigestKind;

@@ -1,7 +1,7 @@
 //! One multipart upload in progress: a folder that becomes the object's own when it is completed.
 //!
-//! A part is a file whose name says all about it. Parts never move when the upload is completed: the folder does, in one
-//! rename, whatever the number of parts.
+//! A part is a file whose name says all about it. Parts never move when the upload is completed: the folder does, in
+//! one rename, whatever the number of parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

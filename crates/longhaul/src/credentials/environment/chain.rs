@@ -8,8 +8,8 @@
 //!     └── refused, or a file changed ──────────────────────────┴─► gone: all wait for one search┘
 //! ```
 //!
-//! A search that fails while the old keys still have time leaves them in use. What a search found is kept for a minute at
-//! least, even if it ends before that: a clock that is wrong must not mean a search for each request.
+//! A search that fails while the old keys still have time leaves them in use. What a search found is kept for a minute
+//! at least, even if it ends before that: a clock that is wrong must not mean a search for each request.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard};
@@ -43,8 +43,8 @@ pub(super) struct Chain {
 /// When.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    /// So long before their end other keys are looked for. Services that hand out keys do it for 15 minutes at least, and
-    /// bring new ones 5 minutes before the end at the latest.
+    /// So long before their end other keys are looked for. Services that hand out keys do it for 15 minutes at least,
+    /// and bring new ones 5 minutes before the end at the latest.
     pub(super) early: Duration,
     /// What was found is kept so long, whatever it says about its end.
     pub(super) least: Duration,

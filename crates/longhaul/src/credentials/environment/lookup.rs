@@ -1,5 +1,5 @@
-//! What a caller left open of a store, as variables and the profile have it: what a caller says wins over variables, these
-//! over the profile.
+//! What a caller left open of a store, as variables and the profile have it: what a caller says wins over variables,
+//! these over the profile.
 
 use std::sync::Arc;
 

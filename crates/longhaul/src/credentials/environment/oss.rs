@@ -1,12 +1,12 @@
 //! Where do keys for OSS come from?
 //!
 //! 1. `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET`, `OSS_SESSION_TOKEN` (1 to 3 not when a profile was chosen by name),
-//! 2. `ALIBABA_CLOUD_ACCESS_KEY_ID`, `…_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN`; with `ALIBABA_CLOUD_ROLE_ARN` they assume
-//!    that role,
+//! 2. `ALIBABA_CLOUD_ACCESS_KEY_ID`, `…_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN`; with `ALIBABA_CLOUD_ROLE_ARN` they
+//!    assume that role,
 //! 3. the role of `ALIBABA_CLOUD_ROLE_ARN` with `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_OIDC_TOKEN_FILE`,
 //! 4. `~/.ossutilconfig` (of ossutil 1 and 2),
-//! 5. `~/.aliyun/config.json` (of the aliyun command line): modes AK, StsToken, RamRoleArn, EcsRamRole, CredentialsURI and
-//!    ChainableRamRoleArn,
+//! 5. `~/.aliyun/config.json` (of the aliyun command line): modes AK, StsToken, RamRoleArn, EcsRamRole, CredentialsURI
+//!    and ChainableRamRoleArn,
 //! 6. `~/.alibabacloud/credentials.ini` and `~/.oss/credentials`, as the SDKs read them,
 //! 7. `ALIBABA_CLOUD_CREDENTIALS_URI`,
 //! 8. the RAM role of the ECS instance, unless `ALIBABA_CLOUD_ECS_METADATA_DISABLED`.

@@ -1,5 +1,5 @@
-//! What both vendors' searches have in common: providers are asked one after the other, the first that answers wins, and
-//! one that is configured and fails ends the search. To go on would be to use other keys than were asked for.
+//! What both vendors' searches have in common: providers are asked one after the other, the first that answers wins,
+//! and one that is configured and fails ends the search. To go on would be to use other keys than were asked for.
 
 use std::time::SystemTime;
 

@@ -1,9 +1,10 @@
 //! What may a search for keys touch? Variables and files of the user, a few small requests, and the command that a
 //! profile names; each bounded in time and size.
 //!
-//! The `reqsign` crates know what the vendors' chains ask whom; they reach the world only by way of a [`Look`]. It takes
-//! down which files were looked at, so that a change of one of them is noticed, and whether a request found nobody.
-//! What somebody answered never gets into an error: error replies of token services repeat what was sent to them.
+//! The `reqsign` crates know what the vendors' chains ask whom; they reach the world only by way of a [`Look`]. It
+//! takes down which files were looked at, so that a change of one of them is noticed, and whether a request found
+//! nobody. What somebody answered never gets into an error: error replies of token services repeat what was sent to
+//! them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

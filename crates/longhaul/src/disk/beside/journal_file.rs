@@ -202,8 +202,8 @@ impl<R: JournalRecord> JournalFile<R> {
     }
 
     /// A sync of all that was appended so far, to be run on another thread beside appends that are not durable; before
-    /// any other call it must have ended. `None` where more than that is needed: a name that is not on disk, a sync that
-    /// failed before.
+    /// any other call it must have ended. `None` where more than that is needed: a name that is not on disk, a sync
+    /// that failed before.
     pub(crate) fn sync_beside(&self) -> Option<SyncBeside> {
         let open = self.open.as_ref().filter(|open| !open.name_unsynced && !open.is_doubtful())?;
         let path = self.place.folder.path_of(&self.place.names.log());
@@ -264,8 +264,8 @@ impl<R: JournalRecord> JournalFile<R> {
     }
 
     /// Renames what stands at the journal's name to `NAME.lhlog.bad-N`: the first free number, else that of the oldest
-    /// that was a journal of ours. `Exists` when there is neither. A file of ours without a byte, left by a process that
-    /// was killed when it had just made it, is removed.
+    /// that was a journal of ours. `Exists` when there is neither. A file of ours without a byte, left by a process
+    /// that was killed when it had just made it, is removed.
     fn set_aside(&self) -> Result<()> {
         let (folder, names) = (&self.place.folder, &self.place.names);
         let log = names.log();

@@ -119,8 +119,8 @@ pub(crate) fn take(part: &PartFile, locking: Locking, place: &Place) -> Result<(
     Ok(())
 }
 
-/// Takes a lock and notes that this program has it, and what for. A transfer of this program that has it already is named
-/// in the error, with the `path` that it works on.
+/// Takes a lock and notes that this program has it, and what for. A transfer of this program that has it already is
+/// named in the error, with the `path` that it works on.
 fn take_noted(file: &FileStat, whose: &str, path: &Path, lock: impl FnOnce() -> Result<bool>) -> Result<HeldFile> {
     // Held while the lock is tried: a transfer that fails finds what is known of the one that has it.
     let mut held = held();

@@ -33,8 +33,9 @@ pub(crate) struct PartFile {
 }
 
 impl PartFile {
-    /// Opens the file of a slot; `None` when there is none. `Exists` for a link, a folder, a device, a file with a second
-    /// name (another program's bytes could be under it), and one that another user could change, now or when it is whole.
+    /// Opens the file of a slot; `None` when there is none. `Exists` for a link, a folder, a device, a file with a
+    /// second name (another program's bytes could be under it), and one that another user could change, now or when it
+    /// is whole.
     pub(crate) fn open(place: &Place, slot: Slot) -> Result<Option<Self>> {
         let name = place.slot(slot);
         let Some(file) = place.folder.open_own(&name, true)? else { return Ok(None) };
@@ -119,8 +120,8 @@ impl PartFile {
         self.file.write_all_at(bytes, offset).map_err(|e| self.failed("write", e))
     }
 
-    /// Makes everything written before the call durable, with the length that is needed to find it. After an error
-    /// no byte written since the last success may be relied on, and a second call that succeeds does not change that. Once
+    /// Makes everything written before the call durable, with the length that is needed to find it. After an error no
+    /// byte written since the last success may be relied on, and a second call that succeeds does not change that. Once
     /// the file is sealed its permissions and times are part of it.
     pub(crate) fn sync_data(&self) -> Result<()> {
         let sealed = self.sealed.load(Ordering::Relaxed);
@@ -129,9 +130,9 @@ impl PartFile {
     }
 
     /// Makes the file what will be published: cut (or extended by zeros) to `length`, with the permissions `mode`
-    /// ([`usual_mode`](crate::disk::folder::Folder::usual_mode)) and, when given, this modification time (nanoseconds since
-    /// the Unix epoch). It survives a power cut after the next [`sync_data`](Self::sync_data). May be called twice; tells
-    /// the facts after it.
+    /// ([`usual_mode`](crate::disk::folder::Folder::usual_mode)) and, when given, this modification time (nanoseconds
+    /// since the Unix epoch). It survives a power cut after the next [`sync_data`](Self::sync_data). May be called
+    /// twice; tells the facts after it.
     pub(crate) fn seal(&self, length: u64, mode: u32, mtime_ns: Option<i64>) -> Result<FileFacts> {
         if self.facts()?.len != length {
             self.file.set_len(length).map_err(|e| self.failed("cut", e))?;

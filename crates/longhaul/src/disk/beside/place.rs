@@ -15,7 +15,8 @@ use std::sync::Arc;
 const HELPER_TRIES: u32 = 8;
 /// How many entries of a folder are looked at when searching for journals.
 const LOOK_MAX: usize = 20_000;
-/// How much of a journal is read to see which source it is of: the first record with two longest strings, and the header.
+/// How much of a journal is read to see which source it is of: the first record with two longest strings, and the
+/// header.
 const PEEK_LEN: u64 = 40 << 10;
 
 /// The folder of one transfer and the names in it.

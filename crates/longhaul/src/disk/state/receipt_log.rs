@@ -6,12 +6,11 @@
 //!
 //! A line counts when its checksum is right; of several for one path the last one does. Each append begins with the
 //! newline, so that it is not spoilt by what a crash left of another one; a zero ends a line as well. What cannot be
-//! read is passed over: this file is as hostile as any other found on disk, and no line of it is believed before it fits
-//! the file it speaks of.
-//! `docs/journal.md` describes it for readers.
+//! read is passed over: this file is as hostile as any other found on disk, and no line of it is believed before it
+//! fits the file it speaks of. `docs/journal.md` describes it for readers.
 //!
-//! Several processes may append at once: each line is one write in append mode, and each holds a shared lock on the file.
-//! Who opens it alone may leave out what was superseded ([`COMPACT_ABOVE`]).
+//! Several processes may append at once: each line is one write in append mode, and each holds a shared lock on the
+//! file. Who opens it alone may leave out what was superseded ([`COMPACT_ABOVE`]).
 //!
 //! In memory it takes some 16 bytes for each path, and these only once a receipt is looked for.
 
@@ -197,7 +196,8 @@ impl OpenLog {
         loop {
             let len = self.file.read_at(&mut buffer, at)?;
             let mut rest = &buffer[..len];
-            // After a power cut zeros may stand where an append was that had not been synced, right behind the line before.
+            // After a power cut zeros may stand where an append was that had not been synced, right behind the line
+            // before.
             while let Some(end) = rest.iter().position(|&b| b == b'\n' || b == 0) {
                 line.extend_from_slice(&rest[..end]);
                 self.index.take(line_at, &line);

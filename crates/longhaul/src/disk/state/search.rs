@@ -1,9 +1,9 @@
 //! Which file in this folder is of that source? What lies there is looked through once for all transfers that a batch
 //! begins, not once for each: with thousands of files that would be most of the work.
 //!
-//! What was found is believed for a short while ([`BELIEVED`], longer where looking takes long). A transfer that began or
-//! ended meanwhile is then not found, which costs one request: the reply tells the name, and what lies under
-//! that name is always looked at.
+//! What was found is believed for a short while ([`BELIEVED`], longer where looking takes long). A transfer that began
+//! or ended meanwhile is then not found, which costs one request: the reply tells the name, and what lies under that
+//! name is always looked at.
 
 use super::receipt::{self, ReceiptFile};
 use super::state_dir::StateDir;
@@ -54,7 +54,8 @@ impl FolderSearch {
         locked(&self.last)
     }
 
-    /// The target of an unfinished transfer of these bytes of `source` in the folder, or of a finished file of them there.
+    /// The target of an unfinished transfer of these bytes of `source` in the folder, or of a finished file of them
+    /// there.
     pub(crate) fn find(
         &self,
         folder: &Path,

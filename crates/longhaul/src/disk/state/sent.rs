@@ -2,8 +2,8 @@
 //! conditional request.
 //!
 //! A receipt is believed only for a source whose facts are the same. Where the facts are no proof that these bytes were
-//! sent, the core has left out the times: such a receipt fits no file. Even one that fits does not say what the store has
-//! now; the store is asked. Losing one costs reading the source again, so none is synced.
+//! sent, the core has left out the times: such a receipt fits no file. Even one that fits does not say what the store
+//! has now; the store is asked. Losing one costs reading the source again, so none is synced.
 
 use super::state_dir::{StateDir, StoredPath};
 use super::uploads::UploadKey;

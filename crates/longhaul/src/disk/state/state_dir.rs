@@ -50,8 +50,8 @@ pub(crate) struct StateDir {
 }
 
 impl StateDir {
-    /// Opens it, creating it (0700) and its parents where they are missing. `Denied` when it, or a folder in it, belongs
-    /// to another user: what is in it would decide what is sent where.
+    /// Opens it, creating it (0700) and its parents where they are missing. `Denied` when it, or a folder in it,
+    /// belongs to another user: what is in it would decide what is sent where.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let root = Folder::create(path, 0o700)?.ours()?;
         let subfolder = |name| root.private_subfolder(name).and_then(Folder::ours);

@@ -1,11 +1,11 @@
 //! The desk: everything about files that is not the data itself, in the order it was asked.
 //!
-//! Journal, lock, renames, folder syncs and receipts are blocking calls whose order matters; a thread of their own keeps
-//! both. Syncs, checks and digests of the data may take long and run beside it.
+//! Journal, lock, renames, folder syncs and receipts are blocking calls whose order matters; a thread of their own
+//! keeps both. Syncs, checks and digests of the data may take long and run beside it.
 //!
-//! Where the system has no thread to give, everything is done where the bytes are written. A transfer without a journal needs
-//! no thread: opening an empty place, sealing, renaming and a receipt that is not synced are done where the bytes are
-//! written ([`DownloadDesk::is_quick`]), and its syncs in a group with those of other transfers.
+//! Where the system has no thread to give, everything is done where the bytes are written. A transfer without a journal
+//! needs no thread: opening an empty place, sealing, renaming and a receipt that is not synced are done where the bytes
+//! are written ([`DownloadDesk::is_quick`]), and its syncs in a group with those of other transfers.
 
 use std::borrow::Cow;
 use std::ffi::OsString;

@@ -76,8 +76,8 @@ pub(crate) struct DownloadDetails {
 /// What the tasks and threads of one run share.
 struct DownloadShared {
     reports: DownloadReports,
-    /// DownloadReports of written bytes that may be on their way to the journal at once; a stream waits for its turn, so that
-    /// what a kill can cost stays bounded however fast the line is.
+    /// DownloadReports of written bytes that may be on their way to the journal at once; a stream waits for its turn,
+    /// so that what a kill can cost stays bounded however fast the line is.
     turns: Semaphore,
     fetched: AtomicU64,
 }

@@ -3,10 +3,10 @@
 //! A [`Sink`] carries out one [`Grant`] of the core. It cuts what it writes into extents at block boundaries, keeps
 //! their CRCs as the bytes pass, and says from time to time what was written. The core decides.
 //!
-//! How often it says so is a trade-off: a report becomes a hint in the journal, and what was not hinted is fetched again
-//! after a kill; each costs a small write and a change of threads. A slow line reports every [`REPORT_EVERY`] once
-//! [`REPORT_SMALL`] came, a fast one every [`REPORT_LARGE`]. Bytes come in bursts: the last of a burst are reported when
-//! their time has come ([`Sink::report_at`]), not when the next burst does.
+//! How often it says so is a trade-off: a report becomes a hint in the journal, and what was not hinted is fetched
+//! again after a kill; each costs a small write and a change of threads. A slow line reports every [`REPORT_EVERY`]
+//! once [`REPORT_SMALL`] came, a fast one every [`REPORT_LARGE`]. Bytes come in bursts: the last of a burst are
+//! reported when their time has come ([`Sink::report_at`]), not when the next burst does.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,8 @@ const REPORT_EVERY: Duration = Duration::from_millis(5);
 /// Any bytes at all are reported after this time.
 const REPORT_LATEST: Duration = Duration::from_millis(250);
 /// On a fast line, a report after this many bytes at the latest. Two reports may be on their way to the journal
-/// (`DownloadShared::reports`), and as much again lies in the HTTP layer's buffer: what a kill may cost stays within 1 MiB.
+/// (`DownloadShared::reports`), and as much again lies in the HTTP layer's buffer: what a kill may cost stays within 1
+/// MiB.
 const REPORT_LARGE: u64 = 256 << 10;
 /// One write: small enough that the CRC finds the bytes in the cache, large enough to be few.
 const WRITE_MAX: usize = 64 << 10;

@@ -22,8 +22,8 @@ use super::{DownloadAnswer, DownloadAside, DownloadShared, StoreRefusal};
 use crate::disk::beside::part_file::PartFile;
 use crate::store::{Body, NetFailure, Origin, Reply, StallWatch, Stalled};
 
-/// How long the end of a body is waited for when all wanted bytes are here: it lies in the same buffer, or comes with the
-/// next packet.
+/// How long the end of a body is waited for when all wanted bytes are here: it lies in the same buffer, or comes with
+/// the next packet.
 const LAST_WORD: Duration = Duration::from_millis(5);
 /// Turns that are left to the connection's task so that it finds itself free.
 const YIELDS: u32 = 3;

@@ -6,9 +6,9 @@
 //!  pread into a buffer, digest it ──chunks──►    pay for a piece, watch for stalls ──►    polled by the connection
 //! ```
 //!
-//! Memory is bounded by buffers that all uploads of a client share ([`Buffers`]): a reader waits until one is free, and a
-//! buffer is free again when the connection has let go of its last byte. A digest costs one pass over a buffer that was
-//! just filled, on the reader's thread, beside the sending.
+//! Memory is bounded by buffers that all uploads of a client share ([`Buffers`]): a reader waits until one is free, and
+//! a buffer is free again when the connection has let go of its last byte. A digest costs one pass over a buffer that
+//! was just filled, on the reader's thread, beside the sending.
 
 use std::fs::File;
 use std::pin::Pin;
@@ -110,9 +110,9 @@ pub(super) struct PartReading {
     pub(super) outcome: oneshot::Receiver<Result<std::io::Result<Vec<Digest>>, Panicked>>,
 }
 
-/// Reads a range of a file of `len` bytes on a thread (beside other tasks, where there is none to be had), into buffers that
-/// wait for the request that takes them. When the request is gone, reading ends. Before the last bytes of the file are handed over,
-/// it is known that they are the last.
+/// Reads a range of a file of `len` bytes on a thread (beside other tasks, where there is none to be had), into buffers
+/// that wait for the request that takes them. When the request is gone, reading ends. Before the last bytes of the file
+/// are handed over, it is known that they are the last.
 pub(super) fn read(
     file: Arc<File>,
     range: Range,

@@ -193,9 +193,9 @@ impl RequestTask {
         Ok(Heard::PartStored { read, part, before })
     }
 
-    /// The digests that are sent ahead of a body: the range is read once more for them. What is read twice in a row comes
-    /// out of memory the second time, and a CRC costs little; a checksum behind the body would want a framing of it that
-    /// many stores do not know.
+    /// The digests that are sent ahead of a body: the range is read once more for them. What is read twice in a row
+    /// comes out of memory the second time, and a CRC costs little; a checksum behind the body would want a framing of
+    /// it that many stores do not know.
     async fn promise(
         &self,
         file: Arc<File>,

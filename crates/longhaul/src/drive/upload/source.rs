@@ -4,10 +4,10 @@
 //! part. A path that leads to another file is a changed source like one that was written to: the core sees it in the
 //! facts. Bytes are always read from the file whose facts were told with them.
 //!
-//! The length that a file system tells is believed only as far as its content bears it out: files that a kernel makes up
-//! while they are read (procfs, sysfs) announce 0 or 4096 bytes and have more or fewer, and so do some in user space. A file
-//! is asked for the byte before its end and the one behind it when it is opened, and whoever reads up to the end asks
-//! behind it again.
+//! The length that a file system tells is believed only as far as its content bears it out: files that a kernel makes
+//! up while they are read (procfs, sysfs) announce 0 or 4096 bytes and have more or fewer, and so do some in user
+//! space. A file is asked for the byte before its end and the one behind it when it is opened, and whoever reads up to
+//! the end asks behind it again.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -73,7 +73,8 @@ impl SourceFile {
     }
 
     fn open(&self, there: &std::fs::Metadata) -> Result<File> {
-        // Looked at before it is opened, since opening a device or a pipe has effects; and after, since it may be swapped.
+        // Looked at before it is opened, since opening a device or a pipe has effects; and after, since it may be
+        // swapped.
         if !there.is_file() {
             return Err(self.no_file());
         }
@@ -274,8 +275,8 @@ mod tests {
         assert_eq!(next_len(Range::new(5, 20), 20, 8), 0);
     }
 
-    /// Goal: a file that grows between a look and a read is a file that changed, and no lie of its file system. Method: the
-    /// reader is told the older length.
+    /// Goal: a file that grows between a look and a read is a file that changed, and no lie of its file system. Method:
+    /// the reader is told the older length.
     #[test]
     fn a_file_that_grows_is_longer_than_it_was() {
         let file = tempfile::tempfile().unwrap();
@@ -290,8 +291,8 @@ mod tests {
         assert!(read_end(&file, 11).is_ok() && check_length(&file).is_ok());
     }
 
-    /// Goal: a length that is none is refused, with words and before anything is read for a request. Method: files of the
-    /// kernel that announce 0 or 4096 bytes whatever they have.
+    /// Goal: a length that is none is refused, with words and before anything is read for a request. Method: files of
+    /// the kernel that announce 0 or 4096 bytes whatever they have.
     #[test]
     #[cfg(target_os = "linux")]
     fn a_length_that_is_not_that_of_the_content_is_refused() {

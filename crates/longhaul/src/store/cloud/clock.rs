@@ -3,11 +3,11 @@
 //! Signatures hold the time, and stores refuse those that are more than 15 minutes off. The machine's clock stays as it
 //! is; the difference to the store's is kept here, for as long as the process runs, and used for the next signature.
 //!
-//! Over plain http anybody on the way can tell us a time. What they can gain is a signature for a moment that they choose,
-//! to be used by them then: so a time is only believed from the reply to a request that was signed and refused for its
-//! time, from the host that it was sent to, and only within bounds. Fifteen years either way cover clocks that were set
-//! wrong by hand; a clock that stands before the year 2020 was never set at all (boards without a battery begin in 1970),
-//! and there any time from then on is as good as ours.
+//! Over plain http anybody on the way can tell us a time. What they can gain is a signature for a moment that they
+//! choose, to be used by them then: so a time is only believed from the reply to a request that was signed and refused
+//! for its time, from the host that it was sent to, and only within bounds. Fifteen years either way cover clocks that
+//! were set wrong by hand; a clock that stands before the year 2020 was never set at all (boards without a battery
+//! begin in 1970), and there any time from then on is as good as ours.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};

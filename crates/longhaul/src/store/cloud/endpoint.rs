@@ -7,7 +7,8 @@
 //! | custom domain | `ENDPOINT` | `/KEY` |
 //! | below a path of a host | `ENDPOINT` | `/PATH/BUCKET/KEY` |
 //!
-//! What is signed is the bucket and the key in any case ([`sign`](crate::store::sign)); for S3 in the path as it is sent.
+//! What is signed is the bucket and the key in any case ([`sign`](crate::store::sign)); for S3 in the path as it is
+//! sent.
 //!
 //! A bucket can be in another place than asked: the store then names a region or another endpoint. It is followed when
 //! that is the same host, one below it, or both belong to the same vendor: requests are signed anew for it, so nobody
@@ -61,8 +62,8 @@ impl EndpointOptions {
     }
 }
 
-/// A store, shared by all objects in it. It learns: how far our clock is from the store's, where a bucket really is, what
-/// it does with checksums.
+/// A store, shared by all objects in it. It learns: how far our clock is from the store's, where a bucket really is,
+/// what it does with checksums.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(super) dialect: Dialect,
@@ -217,8 +218,8 @@ impl Endpoint {
             true => self.with_port(&site.host),
             false => self.with_port(&format!("{bucket}.{}", site.host)),
         };
-        // A URL has no names `.` and `..`: they are taken out of every path, encoded or not. Between encoded slashes they
-        // are letters of a longer name, and stores take such a slash for a plain one.
+        // A URL has no names `.` and `..`: they are taken out of every path, encoded or not. Between encoded slashes
+        // they are letters of a longer name, and stores take such a slash for a plain one.
         let dotted = key.split('/').any(|name| matches!(name, "." | ".."));
         let key = if dotted { encode(key) } else { encode_path(key) };
         let below = if path_style { self.below.clone() } else { String::new() };

@@ -1,10 +1,10 @@
 //! What does a reply tell of an object?
 //!
 //! Digests are told in four ways: CRC-64 by OSS with every reply, checksums by S3 where they were asked for or are made
-//! by themselves, `Content-MD5`, and the ETag. An ETag is the MD5 of what was sent when it has 32 hexadecimal digits, and
-//! the MD5 of the parts' MD5s when `-N` follows; both vendors say so, of objects that are not encrypted with a key of
-//! KMS or the customer's. OSS says of the second only that it is unique. Quotes are optional (Ceph leaves them out), and
-//! Ceph's answer to Complete has an empty ETag.
+//! by themselves, `Content-MD5`, and the ETag. An ETag is the MD5 of what was sent when it has 32 hexadecimal digits,
+//! and the MD5 of the parts' MD5s when `-N` follows; both vendors say so, of objects that are not encrypted with a key
+//! of KMS or the customer's. OSS says of the second only that it is unique. Quotes are optional (Ceph leaves them out),
+//! and Ceph's answer to Complete has an empty ETag.
 
 use http::HeaderMap;
 use longhaul_core::digest::{Digest, DigestKind};
@@ -15,8 +15,8 @@ use super::checksums;
 use super::xml::Element;
 use crate::source::Dialect;
 
-/// What of a reply is about the object, when the reply is not the object's own (HEAD, GET) but to a request that stores.
-/// There `Content-MD5` and its like could mean the reply's own body.
+/// What of a reply is about the object, when the reply is not the object's own (HEAD, GET) but to a request that
+/// stores. There `Content-MD5` and its like could mean the reply's own body.
 fn is_about_object(name: &str) -> bool {
     name == "etag"
         || name.ends_with("-version-id")

@@ -65,8 +65,9 @@ impl Cloud {
         self.asking_for_checksums(request)
     }
 
-    /// The reply that a download begins with, with the checksum of the object. Stores do not tell it with a range, be it
-    /// all of the object: then it is asked for beside. That is in vain where the answer is late, or of another object.
+    /// The reply that a download begins with, with the checksum of the object. Stores do not tell it with a range, be
+    /// it all of the object: then it is asked for beside. That is in vain where the answer is late, or of another
+    /// object.
     async fn with_checksum(&self, fetch: &Fetch, mut reply: Reply) -> Reply {
         let first = fetch.ranged && fetch.start == 0 && fetch.condition.is_none();
         let len = match reply.facts.content_range {
@@ -111,8 +112,8 @@ impl Cloud {
     }
 }
 
-/// OSS tells a CRC-64 of every object, and of those that came in one request their MD5 too. Both say the same of the same
-/// bytes, and the second takes twenty times as long: one is enough.
+/// OSS tells a CRC-64 of every object, and of those that came in one request their MD5 too. Both say the same of the
+/// same bytes, and the second takes twenty times as long: one is enough.
 fn lightened(mut reply: Reply) -> Reply {
     let digests = &mut reply.facts.identity.digests;
     if digests.iter().any(|digest| digest.kind() == DigestKind::Crc64) {

@@ -22,8 +22,9 @@ impl Cloud {
         Ok(ObjectFacts { dressed_differently: self.dress.differs(answer.headers()), ..object })
     }
 
-    /// S3 does not say why it refuses a HEAD, which has no body: a 400 stands for keys that have expired as well as for an
-    /// object that is encrypted with a key of the customer's ("HeadObject" in its API reference). A GET of one byte says it.
+    /// S3 does not say why it refuses a HEAD, which has no body: a 400 stands for keys that have expired as well as for
+    /// an object that is encrypted with a key of the customer's ("HeadObject" in its API reference). A GET of one byte
+    /// says it.
     async fn explained(&self, refusal: Refusal) -> Refusal {
         if self.object.dialect() != Dialect::S3 || refusal.fault != Fault::Rejected(400) {
             return refusal;

@@ -12,16 +12,16 @@
 //! refusal       what does an error mean?
 //! ```
 //!
-//! A verb is one question with one answer. Whether to ask again, and what a lost answer means, is decided in the core. What
-//! a room adds to the one request is about *how* the question is asked, never about whether the transfer goes on, and is
-//! bounded:
+//! A verb is one question with one answer. Whether to ask again, and what a lost answer means, is decided in the core.
+//! What a room adds to the one request is about *how* the question is asked, never about whether the transfer goes on,
+//! and is bounded:
 //!
 //! - `request` asks again where the store itself says the bucket is, twice at most.
-//! - `fetch` signs again, once, where the store refused the time or the keys and there are better ones by now; and asks for
-//!   the checksum of the object beside its first bytes, for five seconds at most and without effect if it fails.
+//! - `fetch` signs again, once, where the store refused the time or the keys and there are better ones by now; and asks
+//!   for the checksum of the object beside its first bytes, for five seconds at most and without effect if it fails.
 //!
-//! Nothing here waits otherwise: how long an answer may take is the caller's to say, by dropping the future, which is safe
-//! at any time and closes the connection.
+//! Nothing here waits otherwise: how long an answer may take is the caller's to say, by dropping the future, which is
+//! safe at any time and closes the connection.
 
 mod checksums;
 mod clock;

@@ -1,11 +1,13 @@
 //! Does a list of many pages get on?
 //!
 //! A page says where the next one begins, in words of the store's own (a token), or by a key. A store that answers the
-//! same again and again, or leads in a circle, would be listed for ever. That keys rise is no measure for it: S3 promises it
-//! of general purpose buckets, and says of directory buckets that it is not so ("ListObjectsV2" in its API reference). What
-//! holds for all: no page begins where an earlier one began, and no two pages begin with the same entry.
+//! same again and again, or leads in a circle, would be listed for ever. That keys rise is no measure for it: S3
+//! promises it of general purpose buckets, and says of directory buckets that it is not so ("ListObjectsV2" in its API
+//! reference). What holds for all: no page begins where an earlier one began, and no two pages begin with the same
+//! entry.
 //!
-//! Eight bytes are kept of each of the two, for at most [`PAGES_MAX`] pages. An endless list of ever new keys is a list.
+//! Eight bytes are kept of each of the two, for at most [`PAGES_MAX`] pages. An endless list of ever new keys is a
+//! list.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};

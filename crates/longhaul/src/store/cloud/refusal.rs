@@ -1,8 +1,8 @@
 //! What does an error mean?
 //!
-//! Stores say it in XML: a code that programs act on, a message for people, the request's id. HEAD has no body: OSS puts
-//! the XML into a header, S3 leaves the status alone. Who stands between may answer in any form. The code counts, then
-//! the status: a 404 that does not say `NoSuchUpload` is no word about the upload.
+//! Stores say it in XML: a code that programs act on, a message for people, the request's id. HEAD has no body: OSS
+//! puts the XML into a header, S3 leaves the status alone. Who stands between may answer in any form. The code counts,
+//! then the status: a 404 that does not say `NoSuchUpload` is no word about the upload.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

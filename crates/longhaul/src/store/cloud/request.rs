@@ -1,8 +1,8 @@
 //! Signs one request, sends it, and follows what the store itself says of a better place.
 //!
 //! Keys and time are taken when the request is sent, not before: both change while a transfer runs. A request that was
-//! refused for its time, its keys or its place changes what the next one is made of, and says so; only a better place is
-//! asked again from here, where the body can still be sent, since it is the same request.
+//! refused for its time, its keys or its place changes what the next one is made of, and says so; only a better place
+//! is asked again from here, where the body can still be sent, since it is the same request.
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, ETAG, HeaderName, HeaderValue};
@@ -314,8 +314,8 @@ impl Cloud {
         Ok(all.into())
     }
 
-    /// The rest of a good answer that has no body to speak of. Whatever is there is read, so that the connection can be used
-    /// again; an error that it holds is one, whatever the status.
+    /// The rest of a good answer that has no body to speak of. Whatever is there is read, so that the connection can be
+    /// used again; an error that it holds is one, whatever the status.
     pub(super) async fn no_error(&self, verb: Verb, answer: Answer) -> Result<(), Refusal> {
         let (status, headers, date) = (answer.status(), answer.headers().clone(), answer.date_unix_s());
         let body = self.whole_body(answer, IGNORED_LEN_MAX).await?;

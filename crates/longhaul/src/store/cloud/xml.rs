@@ -48,8 +48,8 @@ impl Element {
 
     /// How keys are encoded (`encoding-type=url` was asked for, and heeded or not).
     ///
-    /// Amazon writes a blank as `+` and a plus as `%2B`; its SDKs read keys so (`unquote_plus` in botocore), and so do all
-    /// that other stores are tried with. Those of OSS do not.
+    /// Amazon writes a blank as `+` and a plus as `%2B`; its SDKs read keys so (`unquote_plus` in botocore), and so do
+    /// all that other stores are tried with. Those of OSS do not.
     pub(super) fn encoding(&self, dialect: Dialect) -> Encoding {
         match (self.text_of("EncodingType"), dialect) {
             (Some("url"), Dialect::S3) => Encoding::Form,

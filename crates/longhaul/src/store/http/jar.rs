@@ -1,9 +1,10 @@
 //! Cookies that redirects set: sent back within one run, to the host that set them, and then forgotten.
 //!
 //! Hosts of files behind a login page or a check for robots set a cookie, send the client to the same place again, and
-//! serve the object to who brings it. That is all a jar is for: it takes cookies from redirects only, is of one transfer,
-//! lies in memory, and keeps each host apart, whatever `Domain` says, so that no list of public suffixes is needed. Paths,
-//! `Secure` and lifetimes (RFC 6265, 5) are `cookie_store`'s. Its contents are secrets: it has no `Debug`.
+//! serve the object to who brings it. That is all a jar is for: it takes cookies from redirects only, is of one
+//! transfer, lies in memory, and keeps each host apart, whatever `Domain` says, so that no list of public suffixes is
+//! needed. Paths, `Secure` and lifetimes (RFC 6265, 5) are `cookie_store`'s. Its contents are secrets: it has no
+//! `Debug`.
 
 use std::collections::HashMap;
 
@@ -14,7 +15,8 @@ use url::Url;
 
 /// Longest `Set-Cookie` that is taken (RFC 6265, 6.1 asks for 4096 bytes of name, value and attributes).
 const COOKIE_LEN_MAX: usize = 4096;
-/// Most cookies of a host (RFC 6265, 6.1), and most that go into one request, by their length together: servers refuse longer heads.
+/// Most cookies of a host (RFC 6265, 6.1), and most that go into one request, by their length together: servers refuse
+/// longer heads.
 const COOKIES_MAX: usize = 50;
 const FIELD_LEN_MAX: usize = 8192;
 /// Hosts that cookies are kept of; a way has at most so many stations.
@@ -40,7 +42,8 @@ impl Jar {
         }
     }
 
-    /// The cookies for a request to `url`, as the field says them: those of `given`, the caller's own, first and unchanged.
+    /// The cookies for a request to `url`, as the field says them: those of `given`, the caller's own, first and
+    /// unchanged.
     pub(super) fn field(&self, url: &Url, given: Option<&HeaderValue>) -> Option<HeaderValue> {
         let store = self.0.get(url.host_str()?)?;
         let given = given.map(|given| String::from_utf8_lossy(given.as_bytes()).into_owned()).unwrap_or_default();

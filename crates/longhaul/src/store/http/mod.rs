@@ -114,13 +114,13 @@ impl Default for HttpOptions {
 /// Which proxy. The URL of one may hold a password, and is not told by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ProxyChoice {
-    /// What `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` say, read when the client is built. Upper case names
-    /// count where the lower case one is not set, `HTTP_PROXY` excepted, as with curl.
+    /// What `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` say, read when the client is built. Upper case
+    /// names count where the lower case one is not set, `HTTP_PROXY` excepted, as with curl.
     Environment,
     /// None.
     Direct,
-    /// This one for everything: an `http`, `https`, `socks5` (names are looked up here) or `socks5h` (by the proxy) URL,
-    /// with userinfo if the proxy asks for it. Without a scheme it is an `http` proxy.
+    /// This one for everything: an `http`, `https`, `socks5` (names are looked up here) or `socks5h` (by the proxy)
+    /// URL, with userinfo if the proxy asks for it. Without a scheme it is an `http` proxy.
     Url(String),
 }
 
@@ -235,8 +235,8 @@ impl HttpStore {
         locked(&self.jar)
     }
 
-    /// Sends a request as it is, with nothing added but the user agent, and waits for the head of the reply, whatever it
-    /// is. Dropping the future at any time is safe and closes the connection.
+    /// Sends a request as it is, with nothing added but the user agent, and waits for the head of the reply, whatever
+    /// it is. Dropping the future at any time is safe and closes the connection.
     pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, NetFailure> {
         let uri = WebAddress::from(ask.url.clone()).uri();
         self.shared.send(ask, uri).await
@@ -418,9 +418,9 @@ impl Answer {
     }
 }
 
-/// How many bytes a body has by its `Content-Length`, where `Transfer-Encoding: identity` stands beside it: that was a coding
-/// that does nothing (RFC 2616, 3.6), and RFC 9112 knows it no more. hyper reads such a body until the connection closes, which
-/// a server that means the length does not do.
+/// How many bytes a body has by its `Content-Length`, where `Transfer-Encoding: identity` stands beside it: that was a
+/// coding that does nothing (RFC 2616, 3.6), and RFC 9112 knows it no more. hyper reads such a body until the
+/// connection closes, which a server that means the length does not do.
 fn identity_length(head: &http::response::Parts) -> Option<u64> {
     if head.version == Version::HTTP_2 {
         return None;
@@ -469,8 +469,8 @@ impl Body {
     /// [`NetFault::Cut`](longhaul_core::words::NetFault), also a TLS connection that closes without saying so.
     ///
     /// Dropping the future loses nothing. The chunk is a piece of hyper's read buffer: that grows with what the network
-    /// delivers, from 8 KiB to about 500 KiB. While one chunk is held here, up to two more such buffers are on their way
-    /// inside hyper.
+    /// delivers, from 8 KiB to about 500 KiB. While one chunk is held here, up to two more such buffers are on their
+    /// way inside hyper.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, NetFailure> {
         loop {
             if self.left == Some(0) {

@@ -1,10 +1,11 @@
 //! By way of which proxy is a URL asked?
 //!
-//! The environment is read only when the caller chose [`ProxyChoice::Environment`], and as curl does: lower case wins over
-//! upper case; `HTTP_PROXY` is not looked at, because a CGI program gets it from a request's `Proxy` header
+//! The environment is read only when the caller chose [`ProxyChoice::Environment`], and as curl does: lower case wins
+//! over upper case; `HTTP_PROXY` is not looked at, because a CGI program gets it from a request's `Proxy` header
 //! (CVE-2016-5385); `no_proxy` holds for every choice that reads it. reqwest's own reading differs in both and is off.
 //!
-//! What cannot be understood is refused: going past a proxy that was asked for could tell somebody what was to be hidden.
+//! What cannot be understood is refused: going past a proxy that was asked for could tell somebody what was to be
+//! hidden.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;

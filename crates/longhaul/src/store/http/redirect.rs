@@ -23,8 +23,8 @@ pub(super) fn is_redirect(status: u16) -> bool {
 
 /// The way of one request through its redirects.
 pub(super) struct Way {
-    /// Every URL asked so far with the cookies that it was sent, the current one last. The same with the same cookies is
-    /// answered the same way: that is a circle.
+    /// Every URL asked so far with the cookies that it was sent, the current one last. The same with the same cookies
+    /// is answered the same way: that is a circle.
     asked: Vec<(WebAddress, Option<HeaderValue>)>,
     /// No redirect has left the origin so far: what is secret may be sent. Once left, it stays off, so that no other
     /// origin can send us back with credentials.

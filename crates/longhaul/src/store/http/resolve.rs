@@ -1,5 +1,5 @@
-//! Which addresses has a host? Asked of the system, on a thread of ours: hyper's own way panics where no thread can be had
-//! (see [`threads`]).
+//! Which addresses has a host? Asked of the system, on a thread of ours: hyper's own way panics where no thread can be
+//! had (see [`threads`]).
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};

@@ -56,8 +56,8 @@ impl Roots {
             .build()
             .map_err(|error| Error::General(error.to_string()))?;
         match verifier.verify_server_cert(given, &[], server_name, &[], now) {
-            // webpki looks at the dates before it looks for an issuer and before it asks whether this is one: such an error
-            // says that the dates are right. A test holds it to that.
+            // webpki looks at the dates before it looks for an issuer and before it asks whether this is one: such an
+            // error says that the dates are right. A test holds it to that.
             Err(Error::InvalidCertificate(error)) if is_about_the_issuer(&error) => {
                 rustls::client::verify_server_name(&ParsedCertificate::try_from(given)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
@@ -67,8 +67,8 @@ impl Roots {
     }
 }
 
-/// No issuer is known, the certificate has its issuer's name and another key, or it is an issuer itself, as that of `openssl
-/// req -x509` is.
+/// No issuer is known, the certificate has its issuer's name and another key, or it is an issuer itself, as that of
+/// `openssl req -x509` is.
 fn is_about_the_issuer(error: &CertificateError) -> bool {
     match error {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => true,

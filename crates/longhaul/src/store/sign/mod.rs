@@ -1,8 +1,9 @@
-//! How is a request to a store signed? `oss` in versions 1 and 4 of the scheme of OSS, `s3` in version 4 of that of AWS.
+//! How is a request to a store signed? `oss` in versions 1 and 4 of the scheme of OSS, `s3` in version 4 of that of
+//! AWS.
 //!
 //! A signature is arithmetic over a [`Subject`] and a [`Signer`]; no clock is read here: the time is an argument, being
-//! the store's and not the machine's. Nothing here looks at a URL either: bucket and key are told, so that a custom domain
-//! or an address signs like the vendor's own host.
+//! the store's and not the machine's. Nothing here looks at a URL either: bucket and key are told, so that a custom
+//! domain or an address signs like the vendor's own host.
 
 #[cfg(feature = "oss")]
 mod oss;
@@ -87,9 +88,11 @@ pub(crate) struct Address<'a> {
     allow(unused_variables, reason = "what only the other one signs")
 )]
 impl Scheme<'_> {
-    /// Signs in the head: what is to be added to it. `payload` is the body's SHA-256; without one the body is not signed.
+    /// Signs in the head: what is to be added to it. `payload` is the body's SHA-256; without one the body is not
+    /// signed.
     ///
-    /// A dialect that was not built in signs nothing: no store that speaks it is ever asked ([`Stores`](crate::stores)).
+    /// A dialect that was not built in signs nothing: no store that speaks it is ever asked
+    /// ([`Stores`](crate::stores)).
     pub(crate) fn head(
         self,
         signer: &Signer<'_>,
@@ -181,7 +184,8 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     headers.get_all(name).iter().map(trimmed).collect::<Vec<_>>().join(",")
 }
 
-/// `name=value&…` of all parameters, encoded and sorted; `bare` says whether an empty value has a `=` (S3) or not (OSS).
+/// `name=value&…` of all parameters, encoded and sorted; `bare` says whether an empty value has a `=` (S3) or not
+/// (OSS).
 fn canonical_query<'a>(query: impl Iterator<Item = &'a (String, String)>, with_equals: bool) -> String {
     let mut pairs: Vec<(String, String)> = query.map(|(name, value)| (encode(name), encode(value))).collect();
     pairs.sort();

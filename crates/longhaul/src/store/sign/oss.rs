@@ -1,5 +1,5 @@
-//! How is an OSS request signed? Version 4 ("Include a V4 signature" of its API reference) and version 1 ("Add signatures
-//! to the Authorization header", "… to the URL"), in the head or in a link.
+//! How is an OSS request signed? Version 4 ("Include a V4 signature" of its API reference) and version 1 ("Add
+//! signatures to the Authorization header", "… to the URL"), in the head or in a link.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -56,8 +56,8 @@ pub(super) fn head(version: Version, signer: &Signer<'_>, subject: &Subject<'_>)
     added
 }
 
-/// Signs a link that works for `life_s` seconds from now: the parameters that are to be added. Whoever uses the link has
-/// to send the subject's signed headers with it.
+/// Signs a link that works for `life_s` seconds from now: the parameters that are to be added. Whoever uses the link
+/// has to send the subject's signed headers with it.
 pub(super) fn link(version: Version, signer: &Signer<'_>, subject: &Subject<'_>, life_s: u64) -> SignedQuery {
     let keys = signer.keys;
     let mut added: SignedQuery = Vec::new();
@@ -225,8 +225,8 @@ fn is_sub_resource(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    //! Goal: our signatures are those of the vendor's SDKs, to the byte. Method: vectors that were recorded from four of
-    //! them with a frozen clock; the local store is held to the same file.
+    //! Goal: our signatures are those of the vendor's SDKs, to the byte. Method: vectors that were recorded from four
+    //! of them with a frozen clock; the local store is held to the same file.
 
     use http::HeaderMap;
     use serde_json::Value;

@@ -54,8 +54,8 @@ pub(super) fn head(
     added
 }
 
-/// Signs a link that works for `life_s` seconds from now: the parameters that are to be added. Whoever uses the link has
-/// to send the subject's signed headers with it.
+/// Signs a link that works for `life_s` seconds from now: the parameters that are to be added. Whoever uses the link
+/// has to send the subject's signed headers with it.
 pub(super) fn link(signer: &Signer<'_>, address: Address<'_>, subject: &Subject<'_>, life_s: u64) -> SignedQuery {
     let mut headers = subject.headers.clone();
     headers.insert(HOST, plain(address.host));
@@ -142,8 +142,8 @@ fn plain(text: &str) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    //! The examples of AWS's documentation ("Signature Calculations for the Authorization Header: Transferring Payload in
-    //! a Single Chunk", "Authenticating Requests: Using Query Parameters"), with the keys printed there.
+    //! The examples of AWS's documentation ("Signature Calculations for the Authorization Header: Transferring Payload
+    //! in a Single Chunk", "Authenticating Requests: Using Query Parameters"), with the keys printed there.
 
     use sha2::{Digest as _, Sha256};
 

@@ -1,8 +1,8 @@
-//! Checksums, from end to end: an upload and a download by the library, against a stand-in for S3 that keeps checksums as
-//! the API reference says, ignores them, or refuses them as others do. Amazon itself is not asked in tests.
+//! Checksums, from end to end: an upload and a download by the library, against a stand-in for S3 that keeps checksums
+//! as the API reference says, ignores them, or refuses them as others do. Amazon itself is not asked in tests.
 //!
-//! The stand-in keeps one object and one upload, in memory. Its files are letters, and what it is told in a head comes in
-//! lower case.
+//! The stand-in keeps one object and one upload, in memory. Its files are letters, and what it is told in a head comes
+//! in lower case.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -413,8 +413,8 @@ async fn bodies_of_the_wrong_length(bench: &Bench) {
     object.abort(&id).await.unwrap();
 }
 
-/// Checksums of S3: who keeps them compares each, tells them, and makes no object that has another; who does not ignores
-/// them, and says so by saying nothing.
+/// Checksums of S3: who keeps them compares each, tells them, and makes no object that has another; who does not
+/// ignores them, and says so by saying nothing.
 pub(super) async fn checksums(bench: &Bench, keeps: bool) {
     let object = bench.object("summed/object");
     let parts = [content(1, bench.part_min), content(2, 17)];

@@ -1,7 +1,8 @@
 //! S3 servers that nobody here wrote keep the contract: Ceph's gateway, old, strict and odd; Garage; Swift's S3 layer.
 //!
-//! Method: each is started in a folder of its own by `scripts/servers` and removed at the end. Where it is not installed
-//! the test says "skipped", unless LONGHAUL_REQUIRE_SERVERS asks for it. Garage and Swift belong to the longer tier.
+//! Method: each is started in a folder of its own by `scripts/servers` and removed at the end. Where it is not
+//! installed the test says "skipped", unless LONGHAUL_REQUIRE_SERVERS asks for it. Garage and Swift belong to the
+//! longer tier.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Makes the object of its parts. POST `?uploadId`.
 //!
-//! The answer to it and to Put is read here, since both store: 203 of OSS says that the object is stored and the callback
-//! failed; with a callback the body is the callback's own; without one Complete's is XML, after blanks that keep the
-//! connection alive (S3), and may say that it failed although the status is 200.
+//! The answer to it and to Put is read here, since both store: 203 of OSS says that the object is stored and the
+//! callback failed; with a callback the body is the callback's own; without one Complete's is XML, after blanks that
+//! keep the connection alive (S3), and may say that it failed although the status is 200.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};

@@ -22,7 +22,8 @@ pub(crate) struct Stored {
     pub(crate) callback_failed: Option<String>,
 }
 
-/// Digests of a body that are sent ahead of it, so that the store refuses other bytes ([`Fault::Corrupted`](longhaul_core::upload::step::Fault::Corrupted)).
+/// Digests of a body that are sent ahead of it, so that the store refuses other bytes
+/// ([`Fault::Corrupted`](longhaul_core::upload::step::Fault::Corrupted)).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Promised {
     /// Its MD5, sent as `Content-MD5`.

@@ -14,9 +14,9 @@ impl Cloud {
     /// Sends one part of `len` bytes.
     ///
     /// The body is polled as the network takes it; what it holds beyond one frame is its own matter. It has to give
-    /// exactly `len` bytes: with fewer, more, or an error, the request fails and the store keeps nothing of the part. An
-    /// answer may come before the body was read. Once all of it was taken, the store may have stored it, whatever comes
-    /// back: `maybe_done` says so.
+    /// exactly `len` bytes: with fewer, more, or an error, the request fails and the store keeps nothing of the part.
+    /// An answer may come before the body was read. Once all of it was taken, the store may have stored it, whatever
+    /// comes back: `maybe_done` says so.
     pub(crate) async fn send_part<B>(
         &self,
         upload_id: &str,
@@ -50,7 +50,8 @@ impl Cloud {
         Ok(if part.etag.is_empty() { self.named(upload_id, part).await } else { part })
     }
 
-    /// A part whose answer told no ETag, as when somebody between takes it out: Complete has to name it, and the list does.
+    /// A part whose answer told no ETag, as when somebody between takes it out: Complete has to name it, and the list
+    /// does.
     async fn named(&self, upload_id: &str, part: ListedPart) -> ListedPart {
         let Ok(page) = self.list_parts(upload_id, part.number.saturating_sub(1)).await else { return part };
         let listed = page.parts.into_iter().find(|listed| (listed.number, listed.len) == (part.number, part.len));

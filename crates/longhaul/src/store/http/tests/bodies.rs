@@ -78,8 +78,8 @@ async fn facts_come_from_the_final_reply() {
     assert_eq!(get(&store, &origin.url("/no-target"), &fetch()).await.err().unwrap().fault, NetFault::Redirect);
 }
 
-/// Goal: a head that is not to the letter is read as browsers and curl read it, and what frames a body all the same is not
-/// guessed. Method: one body behind many heads.
+/// Goal: a head that is not to the letter is read as browsers and curl read it, and what frames a body all the same is
+/// not guessed. Method: one body behind many heads.
 #[tokio::test]
 async fn heads_that_are_not_to_the_letter_are_read_and_framing_is_not_guessed() {
     let many: String = (0..300).map(|n| format!("x-{n}: {n}\r\n")).collect();
@@ -112,8 +112,8 @@ async fn heads_that_are_not_to_the_letter_are_read_and_framing_is_not_guessed() 
     }
 }
 
-/// `Transfer-Encoding: identity` changes nothing about the length beside it: bytes behind it are not read, a connection that
-/// stays open is not waited for, and a body that ends before it is cut.
+/// `Transfer-Encoding: identity` changes nothing about the length beside it: bytes behind it are not read, a connection
+/// that stays open is not waited for, and a body that ends before it is cut.
 #[tokio::test]
 async fn a_coding_that_does_nothing_leaves_the_length_as_it_is() {
     let head = "transfer-encoding: identity\r\ncontent-length: 5\r\n";

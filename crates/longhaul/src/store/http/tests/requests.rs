@@ -124,7 +124,8 @@ async fn connections_are_used_again_unless_a_fresh_one_is_asked_for() {
     assert_eq!(origin.connections(), [0, 0, 0, 0, 1, 2, 0]);
 }
 
-/// Goal: the bytes of a URL and of a Location reach the server as they were written. Method: heads as the origin heard them.
+/// Goal: the bytes of a URL and of a Location reach the server as they were written. Method: heads as the origin heard
+/// them.
 #[tokio::test]
 async fn what_is_asked_for_is_what_was_given() {
     let target = "/a\\b/%2e%2e/it's\"?sig='%2E\\";
@@ -146,8 +147,8 @@ async fn what_is_asked_for_is_what_was_given() {
     }
 }
 
-/// Goal: an object behind a check that sets a cookie and sends us to the same place is fetched, and cookies go to no other host
-/// and no other transfer. Method: two origins, heads as they were heard.
+/// Goal: an object behind a check that sets a cookie and sends us to the same place is fetched, and cookies go to no
+/// other host and no other transfer. Method: two origins, heads as they were heard.
 #[tokio::test]
 async fn cookies_of_redirects_are_sent_back_to_their_host_alone() {
     let other = Origin::start(&[("/there", ok("content-length: 5\r\n", "bytes"))]);

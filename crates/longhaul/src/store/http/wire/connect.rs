@@ -1,4 +1,5 @@
-//! From a URI to a connection: directly, by way of an HTTP proxy or of a SOCKS proxy, with TLS where the scheme asks for it.
+//! From a URI to a connection: directly, by way of an HTTP proxy or of a SOCKS proxy, with TLS where the scheme asks
+//! for it.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -181,7 +182,8 @@ fn unreached(error: &(dyn std::error::Error + 'static), proxy: Option<&str>) -> 
     ConnectError::Io { error: io::ErrorKind::NotConnected.into(), proxy: proxy.map(str::to_owned) }
 }
 
-/// TLS with the host of `to`, which is the proxy of this name or the one that is asked; and whether HTTP/2 was agreed on.
+/// TLS with the host of `to`, which is the proxy of this name or the one that is asked; and whether HTTP/2 was agreed
+/// on.
 async fn encrypt(
     tls: &Arc<rustls::ClientConfig>,
     stream: BoxStream,

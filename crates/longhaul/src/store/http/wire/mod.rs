@@ -1,8 +1,8 @@
 //! How a request gets onto the network: hyper's client with its pool, over connections of our own making.
 //!
-//! `reqwest` is not used for objects: it rewrites the URL that it is given, does not say what a proxy answered, and lets
-//! no one look at a connection. What it would do beside that is small, and is here: which proxy ([`connect`]), CONNECT
-//! ([`tunnel`]), TLS, and what went wrong before there was a connection ([`ConnectError`]).
+//! `reqwest` is not used for objects: it rewrites the URL that it is given, does not say what a proxy answered, and
+//! lets no one look at a connection. What it would do beside that is small, and is here: which proxy ([`connect`]),
+//! CONNECT ([`tunnel`]), TLS, and what went wrong before there was a connection ([`ConnectError`]).
 
 mod connect;
 mod error;
@@ -68,7 +68,8 @@ impl Wire {
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(if pooled { IDLE_CONNECTIONS_MAX } else { 0 })
             .pool_idle_timeout(IDLE_TIMEOUT)
-            // What browsers and curl read of a head that is not to the letter. What frames a body stays strict: `watch`.
+            // What browsers and curl read of a head that is not to the letter. What frames a body stays strict:
+            // `watch`.
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)

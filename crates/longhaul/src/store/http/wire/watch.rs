@@ -1,12 +1,12 @@
 //! What frames a body is read to the letter, although the rest of a reply's head is not.
 //!
-//! hyper is told to pass over fields that it cannot read. A `Content-Length` or `Transfer-Encoding` among them would leave a
-//! body that ends elsewhere than the server says. So every line of a head that is meant to be one of them, and is not
-//! written as RFC 9112, 5 asks for (blanks before the colon excepted), breaks the connection. And `http/1.1` in lower case,
-//! which hyper would not read, becomes `HTTP/1.1` on its way: it says the same.
+//! hyper is told to pass over fields that it cannot read. A `Content-Length` or `Transfer-Encoding` among them would
+//! leave a body that ends elsewhere than the server says. So every line of a head that is meant to be one of them, and
+//! is not written as RFC 9112, 5 asks for (blanks before the colon excepted), breaks the connection. And `http/1.1` in
+//! lower case, which hyper would not read, becomes `HTTP/1.1` on its way: it says the same.
 //!
-//! A head begins with the first bytes that come after something was sent. Where a reply comes before all of a request was
-//! sent, more than the head may be looked at; that can refuse the reply, and changes nothing else.
+//! A head begins with the first bytes that come after something was sent. Where a reply comes before all of a request
+//! was sent, more than the head may be looked at; that can refuse the reply, and changes nothing else.
 
 use std::io;
 use std::pin::Pin;
