@@ -15,7 +15,7 @@ pub struct StoreSettings {
     pub path_style: Option<bool>,
     /// The endpoint is a domain of the bucket's own (CNAME), in which the bucket is not named.
     pub cname: bool,
-    /// How requests to OSS are signed; version 4 when nothing is said.
+    /// How requests to OSS are signed; version 4 by default.
     pub signature: Option<Signature>,
     /// Which profile in the vendors' files counts for keys and settings. With one that was chosen here, keys in
     /// variables are not looked at.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
 
-/// Tokens that may gather while nobody asks, as a time at the rate. Shorter is smoother; longer makes up for a machine
+/// Tokens that may gather while no stream asks, as a time at the rate. Shorter is smoother; longer makes up for a machine
 /// that is busy elsewhere and late to ask.
 const GATHER: Duration = Duration::from_millis(200);
 /// A piece is what comes in this time …
@@ -31,7 +31,7 @@ pub(crate) struct Pace {
 
 #[derive(Debug)]
 struct Bucket {
-    /// Tokens there at `filled`, in billionths, so that slow rates lose nothing by rounding.
+    /// Tokens there at `filled`, in billionths, so that slow rates lose none by rounding.
     tokens: u128,
     filled: Instant,
 }
@@ -60,7 +60,7 @@ impl Pace {
         usize::try_from(piece).map_or(available, |piece| available.min(piece))
     }
 
-    /// Waits until this many bytes may be handed on. Dropped, it has paid nothing.
+    /// Waits until this many bytes may be handed on. Dropped, it has not paid.
     pub(crate) async fn pay(&self, bytes: usize) {
         let mut rate = self.rate.subscribe();
         if *rate.borrow_and_update() == 0 {

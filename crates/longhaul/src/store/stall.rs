@@ -3,7 +3,7 @@
 //!
 //! The clock of a [`StallWatch`] runs only while something is awaited from the network: time in which we do not read
 //! (disk, rate limit, a pause) is not the network's fault. Each wait gets the time until the average of the last
-//! `window` would fall below the minimum if nothing more came.
+//! `window` would fall below the minimum if no more came.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -33,7 +33,7 @@ pub(crate) struct StallWatch {
 }
 
 impl StallWatch {
-    /// A watch for one request. A `timeout` of zero never stalls; a rate of zero stalls when nothing at all comes.
+    /// A watch for one request. A `timeout` of zero never stalls; a rate of zero stalls when no byte comes.
     pub(crate) fn new(min_rate_bytes_per_s: u64, timeout: Duration) -> Self {
         let least = (u128::from(min_rate_bytes_per_s) * timeout.as_millis() / 1000).max(1);
         let least = u64::try_from(least).unwrap_or(u64::MAX);

@@ -46,7 +46,7 @@ pub(super) struct Times {
     /// So long before their end other keys are looked for. Services that hand out keys do it for 15 minutes at least,
     /// and bring new ones 5 minutes before the end at the latest.
     pub(super) early: Duration,
-    /// What was found is kept so long, whatever it says about its end.
+    /// Keys that were found are kept so long, even if they say that they end sooner.
     pub(super) least: Duration,
     /// How long it is remembered that there are no keys: a search may take a second on a machine without any.
     pub(super) none: Duration,

@@ -2,7 +2,7 @@
 //!
 //! Sections in brackets, `key = value` lines, comments that begin a line with `#` or `;`. A key without a value opens a
 //! block of indented keys, read as `key.inner`. Keys are compared without regard to case, and of a section that stands
-//! there twice the later values win. Whatever is not of this form is passed over: vendors add to it.
+//! there twice the later values win. Lines of another form are passed over: vendors add to it.
 //! Values are taken as they stand, with no escapes, because a secret may hold any character.
 
 use std::collections::HashMap;

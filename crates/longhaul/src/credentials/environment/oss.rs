@@ -262,7 +262,7 @@ fn of_profile<'a>(
     })
 }
 
-/// Files of the SDKs, by the names that a variable or nothing gives them.
+/// Files of the SDKs, by the name that a variable gives them, or their usual one.
 async fn of_sdk_files(look: &Look<'_>, chosen: Option<&str>) -> Result<Option<Answer>, Error> {
     let environment = &look.world.environment;
     let files = [

@@ -55,7 +55,7 @@ where
     }
 }
 
-/// Asks one that may be there: the metadata service of the machine, as long as nobody said that there is one.
+/// Asks one that may be there: the metadata service of the machine, where no setting says that there is one.
 pub(super) async fn try_ask<P>(
     look: &Look<'_>,
     context: &Context,
@@ -69,7 +69,7 @@ where
     match provider.provide_credential(context).await {
         Ok(Some(credential)) => checked(credential.into(), what).map(Some),
         Ok(None) => Ok(None),
-        // Nobody there, or somebody who knows no role of this machine: other things live at such addresses.
+        // No service answers, or one that knows no role of this machine: other things live at such addresses.
         Err(error) => {
             let nobody = look.found_nobody();
             tracing::debug!(what, nobody, code = code(&error), "no keys");
@@ -94,7 +94,7 @@ fn checked(answer: Answer, what: &str) -> Result<Answer, Error> {
     }
 }
 
-/// The error of a provider, without what anybody answered: that can hold what was sent.
+/// The error of a provider, without the service's answer: that can hold what was sent.
 fn refusal(what: &str, error: &reqsign_core::Error) -> Error {
     let disposition = if error.is_retryable() { Disposition::Temporary } else { Disposition::Permanent };
     let text = match code(error).as_str() {

@@ -65,7 +65,7 @@ pub(super) struct Look<'a> {
 #[derive(Debug, Default)]
 struct Notes {
     files: Mutex<Vec<Stamp>>,
-    /// A request of the last errand found nobody.
+    /// No service answered a request of the last errand.
     nobody: AtomicBool,
 }
 
@@ -90,7 +90,7 @@ impl Look<'_> {
             .with_command_execute(Commands)
     }
 
-    /// Whether the last errand found nobody to answer.
+    /// Whether no service answered the last errand.
     pub(super) fn found_nobody(&self) -> bool {
         self.notes.nobody.load(Ordering::Relaxed)
     }
@@ -126,7 +126,7 @@ impl Look<'_> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     path: PathBuf,
-    /// Length and modification time; nothing when it was not there.
+    /// Length and modification time; none when it was not there.
     state: Option<(u64, Option<SystemTime>)>,
 }
 

@@ -6,7 +6,7 @@
 //! the request to keep it, and a reply that names the algorithm is a yes. A part or an object that is sent with one is
 //! sent to who said so, and to Amazon.
 //!
-//! Asking to be told (`x-amz-checksum-mode`) is asked of everybody, until somebody refuses.
+//! Asking to be told (`x-amz-checksum-mode`) goes to every store, until one refuses.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -80,7 +80,7 @@ impl Endpoint {
         self.may_know_checksums() && !self.learned.untold.load(Ordering::Relaxed)
     }
 
-    /// A request for nothing but the checksum of an object may bring one.
+    /// A request for the checksum of an object alone may bring one.
     pub(super) fn is_worth_asking(&self) -> bool {
         let tells = self.is_amazons() || self.learned.in_vain.load(Ordering::Relaxed) < IN_VAIN_MAX;
         self.is_asked_for_checksums() && tells

@@ -117,7 +117,7 @@ pub(super) struct Hint<'a> {
 pub(super) enum Followed {
     /// The next target is another one.
     Elsewhere,
-    /// There is nothing new in it.
+    /// It says what was known.
     Nowhere,
     /// It leads where we must not sign: this is where.
     Refused(String),
@@ -196,7 +196,7 @@ impl Endpoint {
         is_below(&self.home.host, domain)
     }
 
-    /// Nobody on the way can change what is sent.
+    /// Machines on the way cannot change what is sent.
     pub(super) fn is_https(&self) -> bool {
         self.scheme == "https"
     }

@@ -8,7 +8,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use crate::error::Error;
 use crate::source::Dialect;
 
-/// What a caller asks for an upload. Nothing is asked by itself.
+/// What a caller asks for an upload. The default asks for none of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Orders {
     /// The caller's own metadata, names without `x-oss-meta-` or `x-amz-meta-`.
@@ -62,7 +62,7 @@ pub(super) struct Dress {
 
 impl Dress {
     /// # Errors
-    /// `Usage` for what cannot be sent, or means nothing to this store.
+    /// `Usage` for what cannot be sent, or has no meaning for this store.
     pub(super) fn new(orders: &Orders, dialect: Dialect) -> Result<Self, Error> {
         let mut dress = Self { forbid_overwrite: orders.forbid_overwrite, ..Self::default() };
         let mut len = 0;

@@ -27,11 +27,11 @@ const MESSAGE_CHARS_MAX: usize = 200;
 pub(super) const TOO_LARGE: u16 = 413;
 /// Of objects that are read with a key of the customer's.
 const SSE_C: &str = "the object is encrypted with a key of the customer's (SSE-C), which has to be sent with every request; longhaul cannot";
-/// Why a HEAD is refused that says nothing else.
+/// Why a HEAD is refused that gives no reason.
 pub(super) const UNEXPLAINED: &str = "the store does not say why: the object at the key may be encrypted with a key of \
     the customer's (SSE-C), the keys may have expired, or the region be another one";
 
-/// The store did not do it, or nobody knows whether it did.
+/// The store did not do it, or it is unknown whether it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// What it means, for the core.
@@ -242,9 +242,9 @@ impl Said {
         let coded = self.code.is_some();
         match self.status {
             403 if self.beside_access().is_some() => Fault::Rejected(403),
-            // A good status with an error in the body that says nothing definite.
+            // A good status with an error in the body that leaves open what happened.
             200..=299 => Fault::Unreadable,
-            // HEAD at S3 says nothing but its time.
+            // HEAD at S3 tells its time alone.
             400 | 403 if verb == Verb::Look && !coded && self.is_far_from(now_unix_s) => Fault::Skewed,
             401 | 403 | 407 => Fault::Denied(self.status),
             404 if verb == Verb::Look && !self.html => Fault::NoSuchKey,

@@ -158,7 +158,7 @@ pub(super) struct Replied {
 pub(super) enum NoReply {
     /// The network failed.
     Net(NetFailure),
-    /// Nothing was sent.
+    /// The request was not sent.
     Refused(Refusal),
 }
 
@@ -320,7 +320,7 @@ impl Cloud {
         let (status, headers, date) = (answer.status(), answer.headers().clone(), answer.date_unix_s());
         let body = self.whole_body(answer, IGNORED_LEN_MAX).await?;
         let said = Said::read(status, &headers, &body, date);
-        // A page in place of an answer: whoever logs people in to a network gives it for everything.
+        // A page in place of an answer: a network that wants a login gives it for everything.
         let page = said.html && !headers.contains_key(ETAG) && verb != Verb::Abort;
         if said.code.is_none() && !page {
             return Ok(());

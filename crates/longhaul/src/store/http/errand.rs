@@ -42,7 +42,7 @@ pub(crate) fn errand_client(options: &HttpOptions, direct: bool) -> Result<reqwe
     builder.build().map_err(|_| BadOption("the user agent"))
 }
 
-/// Sets the proxies for an errand, and nothing that reqwest would find by itself.
+/// Sets the proxies for an errand, and none that reqwest would find by itself.
 fn with_proxies(builder: ClientBuilder, proxies: &Proxies) -> Result<ClientBuilder, BadOption> {
     let mut builder = builder.no_proxy();
     let no = || NoProxy::from_string(&proxies.no);

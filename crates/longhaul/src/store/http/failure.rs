@@ -54,7 +54,7 @@ impl NetFailure {
     }
 }
 
-/// Whether the server speaks nothing of what we offered (RFC 7301, 3.2): HTTP/2 is worth a try.
+/// Whether the server speaks no protocol that we offered (RFC 7301, 3.2): HTTP/2 is worth a try.
 pub(super) fn wants_other_protocol(error: &SendError) -> bool {
     let alert = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
     chain(error).iter().any(|e| e.downcast_ref::<rustls::Error>() == Some(&alert))
@@ -159,7 +159,7 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'st
     all
 }
 
-/// The system's words for it, or the kind's when the text is somebody else's.
+/// The system's words for it, or the kind's when the text is a library's.
 fn system_text(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code).to_string(),

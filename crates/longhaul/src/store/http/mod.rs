@@ -180,7 +180,7 @@ struct Clients {
 }
 
 impl HttpStore {
-    /// A store that sends nothing of a caller's; nothing is connected yet.
+    /// A store that sends no header of a caller's; it is not connected yet.
     pub(crate) fn new(options: &HttpOptions) -> Result<Self, BadOption> {
         let tls = tls::config(&options.ca_certs, options.insecure).ok_or(BadOption("a CA certificate"))?;
         let proxies = Proxies::choose(&options.proxy, options.no_proxy.as_deref(), |name| std::env::var(name).ok())?;
@@ -253,7 +253,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) headers: HeaderMap,
     /// The body; `None` sends no length either.
     pub(crate) body: Option<&'a Outgoing>,
-    /// Over a connection that served nobody before.
+    /// Over a connection that served no request before.
     pub(crate) fresh: bool,
 }
 
@@ -355,7 +355,7 @@ impl Answer {
         Self { head, body: Body { body: Some(body), left, url: url.clone() }, proxy: None }
     }
 
-    /// One that nobody sent: what a request would have been answered with that could not be made.
+    /// One that no server sent: what a request would have been answered with that could not be made.
     pub(crate) fn made(status: u16, url: &Url) -> Self {
         let (mut head, ()) = Response::new(()).into_parts();
         head.status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -457,7 +457,7 @@ async fn error_body(from: &mut Body) -> Vec<u8> {
 
 /// A body, as it comes.
 pub(crate) struct Body {
-    /// `None` at its end, where that is ours to find, and for a reply that nobody sent.
+    /// `None` at its end, where that is ours to find, and for a reply that no server sent.
     body: Option<Incoming>,
     /// How many bytes are to come, where hyper does not count them.
     left: Option<u64>,

@@ -34,7 +34,7 @@ pub(super) fn config(ca_certs: &[Vec<u8>], insecure: bool) -> Option<ClientConfi
 }
 
 /// The platform's verifier, loaded when the first certificate is to be verified: a machine without roots can still
-/// use plain http, and nobody pays for parsing a hundred certificates before it is needed.
+/// use plain http, and a hundred certificates are parsed only when they are needed.
 #[derive(Debug)]
 struct Roots {
     extra: Vec<CertificateDer<'static>>,
@@ -122,7 +122,7 @@ impl ServerCertVerifier for Roots {
     }
 }
 
-/// Accepts everybody (`-k`). With nobody authenticated, a checked handshake signature would prove nothing either.
+/// Accepts every server (`-k`). Where none is authenticated, a checked handshake signature would not prove more.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 

@@ -14,7 +14,7 @@ use super::{
 
 const ALGORITHM: &str = "OSS4-HMAC-SHA256";
 const TERMINATOR: &str = "aliyun_v4_request";
-/// Cloud boxes have another one; nothing else does.
+/// Only cloud boxes have another one.
 const PRODUCT: &str = "oss";
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");

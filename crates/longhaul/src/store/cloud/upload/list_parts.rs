@@ -39,7 +39,7 @@ impl Cloud {
 pub(in crate::store::cloud) fn read(document: &Element, after: u32, encrypted: bool) -> Option<PartsPage> {
     let parts: Option<Vec<ListedPart>> = document.all("Part").map(|part| read_part(part, encrypted)).collect();
     let mut parts = parts?;
-    // Whoever ignores the marker begins from the first again.
+    // A store that ignores the marker begins from the first again.
     parts.retain(|part| part.number > after);
     parts.sort_by_key(|part| part.number);
     if parts.windows(2).any(|pair| pair[0].number == pair[1].number) {

@@ -16,7 +16,7 @@ impl Cloud {
     /// Stores the object. `handed` tells meanwhile how much of the body has left.
     ///
     /// For S3 the SHA-256 of the body is signed, so that other bytes are refused; unless a checksum does that, and
-    /// nobody on the way can change both.
+    /// a machine on the way cannot change both.
     ///
     /// A store that wants the body's MD5 gets it, from the second try on.
     pub(crate) async fn put(&self, body: Bytes, promised: Promised, handed: &Handed) -> Result<Stored, Refusal> {
