@@ -169,7 +169,7 @@ impl Body for Counted {
                 bytes.slice(at..bytes.len().min(at + PIECE_LEN).min(allowed))
             }
             From::Stream(stream) => {
-                let mut stream = locked(&stream);
+                let mut stream = locked(stream);
                 match Pin::new(&mut *stream).poll_frame(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(None) if left == 0 => return Poll::Ready(None),
