@@ -335,9 +335,12 @@ impl World {
         }
     }
 
+    /// The journal was removed. What was settled as not done before that is not repaired any more: no later start knows
+    /// of it.
     pub(crate) fn forgot(&mut self) {
         self.check_known("when the journal went");
         self.witness.settled(false);
+        self.witness.forgotten |= self.witness.doubt.take().is_some();
     }
 
     /// At the very end, when no request is on its way any more.
@@ -378,10 +381,6 @@ impl World {
     /// The store refused to begin: a journal that says no more than that is not left behind.
     fn check_forgotten(&mut self) {
         let read = self.log.as_ref().and_then(|log| journal::decode(&log.live).ok());
-        if read.is_none() {
-            // What was settled as not done before that is not repaired any more.
-            self.witness.forgotten |= self.witness.doubt.take().is_some();
-        }
         let nothing = |read: &journal::Recovered| {
             let undone = |a: &journal::Attempt| match a.part_len {
                 0 => a.attempt == 1 && self.witness.doubt.is_none() && !self.witness.forgotten && !a.stored,
