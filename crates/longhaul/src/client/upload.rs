@@ -238,13 +238,15 @@ impl UploadBuilder {
         self
     }
 
-    /// Sends even when an identical object is there already.
+    /// Sends even when an identical object is there already. Together with
+    /// [`forbid_overwrite`](Self::forbid_overwrite) it is [`ErrorKind::Usage`] at the start.
     pub fn force(mut self, force: bool) -> Self {
         self.config.force = force;
         self
     }
 
-    /// An object that stands at the key is not replaced: [`ErrorKind::OtherObject`], unless it is identical.
+    /// An object that stands at the key is not replaced: [`ErrorKind::OtherObject`], unless it is identical. Together
+    /// with [`force`](Self::force) it is [`ErrorKind::Usage`] at the start.
     pub fn forbid_overwrite(mut self, forbid: bool) -> Self {
         self.config.forbid_overwrite = forbid;
         self.orders.forbid_overwrite = forbid;
@@ -329,6 +331,11 @@ impl UploadBuilder {
 
     /// What a run needs. `sourceless`: to give it up, for which its source need not be there.
     pub(crate) async fn request(mut self, sourceless: bool) -> Result<(UploadRequest, Option<Spooled>), Error> {
+        if self.config.force && self.config.forbid_overwrite && !sourceless {
+            return Err(Error::usage(
+                "an upload that is forced replaces what is there, which is forbidden: choose one",
+            ));
+        }
         let client = self.client.clone();
         let state = client.state().cloned().ok_or_else(no_state_dir)?;
         let destination = self

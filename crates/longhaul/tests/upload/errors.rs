@@ -37,6 +37,8 @@ async fn every_refusal_has_its_kind() {
         assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
     }
     assert_eq!(upload().start().await.err().unwrap().kind(), ErrorKind::Usage);
+    let contradiction = upload().to(&object).force(true).forbid_overwrite(true);
+    assert_eq!(contradiction.start().await.err().unwrap().kind(), ErrorKind::Usage);
     let stateless = Client::builder().oss(stage.settings()).build().unwrap();
     let error = stateless.upload(&file).to(&object).start().await.err().unwrap();
     assert!(error.kind() == ErrorKind::Usage && error.to_string().contains("state directory"), "{error}");
