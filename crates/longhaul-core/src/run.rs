@@ -125,6 +125,12 @@ impl<S, J> Run<S, J> {
         self.jobs.is_empty()
     }
 
+    /// A run that gives no step awaits an answer, or has a moment when it wants to be woken, or is over: otherwise it
+    /// would never end. `otherwise`: whether it is over, wants to be woken, or awaits what it keeps no job of.
+    pub(crate) fn assert_goes_on(&self, otherwise: impl FnOnce() -> bool) {
+        assert!(!self.is_idle() || otherwise(), "a run is not over and waits for no event");
+    }
+
     /// The answers of these jobs are of no interest any more: when they come they are stale.
     pub(crate) fn forget(&mut self, is: impl Fn(&J) -> bool) {
         self.jobs.retain(|(_, job)| !is(job));
@@ -168,5 +174,16 @@ mod tests {
         assert_eq!(run.now(), 5);
         run.forget(|()| true);
         assert_eq!(run.answered(first), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "waits for no event")]
+    fn a_run_that_would_never_end_is_told_at_once() {
+        let mut run: Run<&str, ()> = Run::new();
+        let read = run.begin((), "read");
+        run.assert_goes_on(|| false);
+        run.answered(read);
+        run.assert_goes_on(|| true);
+        run.assert_goes_on(|| false);
     }
 }

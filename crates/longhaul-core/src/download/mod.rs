@@ -287,7 +287,11 @@ impl Machine for Download {
     type Finish = Finish;
 
     fn next_step(&mut self) -> Option<Ordered<Step>> {
-        self.run.next_step()
+        let step = self.run.next_step();
+        self.run.assert_goes_on(|| {
+            step.is_some() || self.phase.is_over() || !self.line.is_empty() || self.wake_at().is_some()
+        });
+        step
     }
 
     fn wake_at(&self) -> Option<Millis> {
@@ -308,9 +312,8 @@ impl Machine for Download {
 
     fn command(&mut self, now: Millis, command: Command) {
         self.run.tick(now);
-        if self.phase.command(command) {
-            self.advance();
-        }
+        self.phase.command(command);
+        self.advance(); // also where it comes too late: a moment that was waited for may have passed
     }
 
     fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {

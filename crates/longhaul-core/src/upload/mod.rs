@@ -186,7 +186,6 @@ impl Upload {
         if self.phase.winds_down() {
             return self.wind_down();
         }
-        self.run_lane();
         if self.phase.is_at(Stage::Send) {
             self.share();
         }
@@ -202,6 +201,8 @@ impl Upload {
         }
         if self.phase.winds_down() {
             self.wind_down();
+        } else if !self.phase.is_over() {
+            self.run_lane(); // last, so that what was given up just now is not left waiting
         }
     }
 
@@ -316,7 +317,9 @@ impl Machine for Upload {
     type Finish = Finish;
 
     fn next_step(&mut self) -> Option<Ordered<Step>> {
-        self.run.next_step()
+        let step = self.run.next_step();
+        self.run.assert_goes_on(|| step.is_some() || self.phase.is_over() || self.wake_at().is_some());
+        step
     }
 
     fn wake_at(&self) -> Option<Millis> {
@@ -344,23 +347,121 @@ impl Machine for Upload {
     /// The caller wants something. No command is heeded once the object is known to be stored.
     fn command(&mut self, now: Millis, command: Command) {
         self.run.tick(now);
-        if self.phase.command(command) {
-            self.advance();
-        }
+        self.phase.command(command);
+        self.advance(); // also where it comes too late: a moment that was waited for may have passed
     }
 
     fn hear(&mut self, now: Millis, ticket: Ticket, heard: Heard) {
+        let due = self.wake_at().is_some_and(|at| at <= now);
         self.run.tick(now);
         if self.phase.is_over() {
             return;
         }
         if let Heard::Sent(bytes) = heard {
-            return self.heard_sent(ticket, bytes);
+            if self.heard_sent(ticket, bytes) || due {
+                self.advance();
+            }
+            return;
         }
         if let Some(job) = self.run.answered(ticket) {
             self.law(3, job.lane.takes(&heard), "an answer that does not belong to its step");
             self.hear_job(job, ticket, heard);
         }
         self.advance();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::journal::{Attempt, Before, ExpectedWhole, Recovered};
+    use super::step::{FoundJournal, ListedPart, ObjectFacts, OpenFacts, SourceFacts, SourceLook};
+    use super::*;
+    use crate::digest::{Digest, DigestKind};
+
+    /// Steps that are no news.
+    fn steps(upload: &mut Upload) -> Vec<Ordered<Step>> {
+        std::iter::from_fn(|| upload.next_step()).filter(|o| !matches!(o.step, Step::Note(_))).collect()
+    }
+
+    fn only_step(upload: &mut Upload) -> Ordered<Step> {
+        let mut steps = steps(upload);
+        assert_eq!(steps.len(), 1, "{steps:?}");
+        steps.remove(0)
+    }
+
+    /// An earlier run sent Complete and recorded no answer. The object is there, and a receipt of it; the source was
+    /// touched since. The store lists the upload still. Returns the machine and its next step: that the upload is
+    /// given up is to be recorded.
+    fn stored_and_still_listed() -> (Upload, Ordered<Step>) {
+        let digests = vec![Digest::new(DigestKind::Crc64, [7; 8]).expect("eight bytes")];
+        let object = ObjectFacts { len: Some(4), digests: digests.clone(), ..ObjectFacts::default() };
+        let facts = SourceFacts { len: 4, mtime_ns: 1, ..SourceFacts::default() };
+        let attempt = Attempt {
+            attempt: 1,
+            facts: SourceFacts { mtime_ns: 0, ..facts },
+            reason: None,
+            part_len: 2,
+            upload_id: Some("U0".into()),
+            checksum: None,
+            parts: Vec::new(),
+            sending: Some(ExpectedWhole { length: 4, digests, composite: None }),
+            before: Before::Absent,
+            abandoned: false,
+            aborted: false,
+            stored: false,
+        };
+        let recovered = Recovered { attempts: vec![attempt], ..Recovered::default() };
+        let found = OpenFacts {
+            journal: FoundJournal::Read(Box::new(recovered)),
+            source: SourceLook { facts, settled: true },
+            finished: Some(Box::new(object.clone())),
+        };
+        let mut upload = Upload::new(Config::default());
+        let open = only_step(&mut upload);
+        upload.hear(10, open.ticket, Heard::Opened(Box::new(found)));
+        let look = only_step(&mut upload);
+        assert_eq!(look.step, Step::Look);
+        upload.hear(20, look.ticket, Heard::Object(Box::new(object)));
+        let probe = only_step(&mut upload);
+        let parts = vec![ListedPart { number: 1, len: 2, etag: "e".into(), digests: Vec::new() }];
+        upload.hear(30, probe.ticket, Heard::Listed { parts, next: None });
+        let record = only_step(&mut upload);
+        (upload, record)
+    }
+
+    #[test]
+    fn what_is_given_up_without_a_step_between_is_removed_before_the_end() {
+        let (mut upload, record) = stored_and_still_listed();
+        assert!(
+            matches!(&record.step, Step::Record { records, .. } if matches!(records[..], [Record::Abandoned { .. }]))
+        );
+        upload.hear(40, record.ticket, Heard::Done);
+        let abort = only_step(&mut upload);
+        assert_eq!(abort.step, Step::Abort { upload_id: "U0".into() });
+        upload.hear(50, abort.ticket, Heard::Refused(Fault::NoSuchUpload));
+        let record = only_step(&mut upload);
+        upload.hear(60, record.ticket, Heard::Done);
+        let forget = only_step(&mut upload);
+        assert_eq!(forget.step, Step::Forget);
+        upload.hear(70, forget.ticket, Heard::Done);
+        assert!(matches!(only_step(&mut upload).step, Step::Finish(Finish::Done { already: true, .. })));
+    }
+
+    /// A driver may tell something else when a moment has come that the run waits for, before it wakes the run.
+    #[test]
+    fn a_moment_that_passes_while_something_else_is_told_is_not_lost() {
+        type Telling = fn(&mut Upload, Millis);
+        let late_pause: Telling = |upload, at| upload.command(at, Command::Pause);
+        let bytes_of_a_part_long_gone: Telling = |upload, at| upload.hear(at, Ticket(1), Heard::Sent(1));
+        for tell in [late_pause, bytes_of_a_part_long_gone] {
+            let (mut upload, record) = stored_and_still_listed();
+            upload.hear(40, record.ticket, Heard::Done);
+            let abort = only_step(&mut upload);
+            upload.hear(50, abort.ticket, Heard::Refused(Fault::Unreadable));
+            assert_eq!(steps(&mut upload), []);
+            let at = upload.wake_at().expect("it is tried again");
+            tell(&mut upload, at);
+            assert_eq!(only_step(&mut upload).step, abort.step);
+        }
     }
 }

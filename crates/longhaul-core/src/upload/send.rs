@@ -87,15 +87,14 @@ impl super::Upload {
 
     // ---- what was sent -----------------------------------------------------------------------------------------
 
-    pub(super) fn heard_sent(&mut self, ticket: Ticket, bytes: u64) {
+    /// Bytes of a part were handed to the network. Whether more parts may be under way now.
+    pub(super) fn heard_sent(&mut self, ticket: Ticket, bytes: u64) -> bool {
         if !self.run.hear_sent(ticket, bytes) {
-            return;
+            return false;
         }
         let allowed = self.allowed();
         self.look_at_pace();
-        if self.allowed() > allowed && self.phase.is_at(Stage::Send) && !self.phase.winds_down() {
-            self.advance();
-        }
+        self.allowed() > allowed && self.phase.is_at(Stage::Send) && !self.phase.winds_down()
     }
 
     pub(super) fn hear_send(&mut self, job: PartJob, sent: u64, ticket: Ticket, heard: Heard) {
