@@ -109,6 +109,7 @@ mod tests {
             (&[("HTTPS_PROXY", "a:1")], ["", "http://a:1/", ""]),
             (&[("https_proxy", "b:1"), ("HTTPS_PROXY", "a:1")], ["", "http://b:1/", ""]),
             (&[("https_proxy", ""), ("HTTPS_PROXY", "a:1")], ["", "http://a:1/", ""]),
+            #[cfg(feature = "socks")]
             (&[("all_proxy", "socks5h://s")], ["socks5h://s:1080", "socks5h://s:1080", ""]),
             (&[("ALL_PROXY", "s:1"), ("http_proxy", "h:1")], ["http://h:1/", "http://s:1/", ""]),
             (&[("all_proxy", "s:1"), ("no_proxy", " .a.b,c [::1]")], ["http://s:1/", "http://s:1/", ".a.b,c,::1"]),

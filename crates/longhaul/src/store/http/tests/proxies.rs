@@ -115,6 +115,7 @@ fn socks_proxy(to: SocketAddr, user: bool) -> Origin {
     })
 }
 
+#[cfg(feature = "socks")]
 #[tokio::test]
 async fn socks_proxies_look_names_up_or_leave_it_to_us() {
     let origin = Origin::start(&[("/x", ok("content-length: 5\r\n", "bytes"))]);

@@ -50,6 +50,7 @@ async fn over_tls_a_missing_close_notify_is_a_cut() {
     assert_eq!(get(&store, &url, &fetch()).await.err().unwrap().fault, NetFault::Cut);
 }
 
+#[cfg(feature = "http2")]
 #[tokio::test]
 async fn a_server_that_has_only_http2_is_asked_with_http2() {
     let (origin, _) = tls_origin(&["h2"], "");
