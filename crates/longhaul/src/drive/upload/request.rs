@@ -220,7 +220,7 @@ impl RequestTask {
         let md5 = digests.iter().find(|digest| digest.kind() == DigestKind::Md5);
         let md5 = md5.filter(|_| self.sends_md5()).and_then(|digest| digest.bytes().try_into().ok());
         let checksum = digests.iter().find(|digest| checksum == Some(digest.kind())).cloned();
-        Promised { md5, sha256: None, checksum }
+        Promised { md5, checksum }
     }
 
     pub(super) async fn put(self, checksum: Option<DigestKind>) {

@@ -72,7 +72,6 @@ pub(super) struct Request {
     query: Vec<(String, String)>,
     headers: HeaderMap,
     body: Option<Outgoing>,
-    payload: Option<[u8; 32]>,
     unsigned_body: bool,
     fresh: bool,
 }
@@ -80,15 +79,7 @@ pub(super) struct Request {
 impl Request {
     pub(super) fn new(verb: Verb) -> Self {
         let body = matches!(verb.method(), Method::PUT | Method::POST).then(Outgoing::none);
-        Self {
-            verb,
-            query: Vec::new(),
-            headers: HeaderMap::new(),
-            body,
-            payload: None,
-            unsigned_body: false,
-            fresh: false,
-        }
+        Self { verb, query: Vec::new(), headers: HeaderMap::new(), body, unsigned_body: false, fresh: false }
     }
 
     /// A parameter; one without a value is its name alone.
@@ -113,10 +104,8 @@ impl Request {
         self
     }
 
-    /// The body, and its SHA-256 if that is to be signed.
-    pub(super) fn body(mut self, body: Outgoing, payload: Option<[u8; 32]>) -> Self {
+    pub(super) fn body(mut self, body: Outgoing) -> Self {
         self.body = Some(body);
-        self.payload = payload;
         self
     }
 
@@ -125,13 +114,13 @@ impl Request {
         Self { unsigned_body: yes, ..self }
     }
 
-    /// The SHA-256 of the body, as far as it is known: that of bytes in memory always is.
+    /// The SHA-256 of the body, to be signed: of bytes in memory. A stream would have to be read twice.
     fn payload_sum(&self) -> Option<[u8; 32]> {
         if self.unsigned_body {
             return None;
         }
         let in_memory = self.body.as_ref().map_or(Some(Bytes::new()), Outgoing::in_memory);
-        self.payload.or_else(|| in_memory.map(|bytes| Sha256::digest(&bytes).into()))
+        in_memory.map(|bytes| Sha256::digest(&bytes).into())
     }
 
     /// Over a connection of its own.

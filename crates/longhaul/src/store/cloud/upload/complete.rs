@@ -31,7 +31,7 @@ impl Cloud {
             .headers(self.dress.for_complete())
             .headers(checksums::of_whole(whole))
             .header(CONTENT_TYPE, HeaderValue::from_static("application/xml"))
-            .body(Outgoing::memory(list(parts), Handed::default()), None);
+            .body(Outgoing::memory(list(parts), Handed::default()));
         let answer = self.request(request).await;
         let answer = answer.inspect_err(|refusal| self.perhaps_for_checksum(whole.is_some(), refusal))?;
         self.stored(Verb::Complete, answer).await

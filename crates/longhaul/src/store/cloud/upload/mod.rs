@@ -28,8 +28,6 @@ pub(crate) struct Stored {
 pub(crate) struct Promised {
     /// Its MD5, sent as `Content-MD5`.
     pub(crate) md5: Option<[u8; 16]>,
-    /// Its SHA-256, signed as `x-amz-content-sha256`. OSS has no use for it.
-    pub(crate) sha256: Option<[u8; 32]>,
     /// Its checksum, sent as `x-amz-checksum-*`: for uploads that were created with one, and for stores that keep it.
     pub(crate) checksum: Option<Digest>,
 }

@@ -43,7 +43,7 @@ impl Cloud {
         let request = Request::new(Verb::Put)
             .headers(self.dress.for_put())
             .headers(promised.headers())
-            .body(Outgoing::memory(body, handed.clone()), promised.sha256)
+            .body(Outgoing::memory(body, handed.clone()))
             .unsigned_body(checksum.is_some() && self.endpoint.is_https());
         let answer = self.request(request).await?;
         let stored = self.stored(Verb::Put, answer).await?;

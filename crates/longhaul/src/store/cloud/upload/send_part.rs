@@ -35,7 +35,7 @@ impl Cloud {
             .with("uploadId", upload_id)
             .headers(self.dress.for_part())
             .headers(promised.headers())
-            .body(Outgoing::stream(len, body), promised.sha256);
+            .body(Outgoing::stream(len, body));
         let answer = self.request(request).await;
         let answer = answer.inspect_err(|refusal| self.perhaps_for_checksum(sent, refusal))?;
         if facts::is_encrypted(answer.headers()) {
