@@ -7,6 +7,7 @@ use super::jobs::{Job, Lane, Main};
 use super::phase::Stage;
 use super::settling::Presence;
 use super::step::{Failure, Fault, Heard};
+use crate::run::no_answer;
 use crate::words::{DiskFault, Ticket};
 
 impl super::Upload {
@@ -52,7 +53,8 @@ impl super::Upload {
             (Main::Receipt, Heard::Done) => self.phase.go(Stage::Cleanup),
             (Main::Forget, Heard::Done) => self.forgotten(),
             (Main::LastSync, Heard::Done) => self.finish_ending(),
-            _ => {} // a compacted journal; or no answer to the step: law 3
+            (Main::Compact, Heard::Done) => {}
+            _ => no_answer("the step that the run waits for"),
         }
     }
 
@@ -64,7 +66,7 @@ impl super::Upload {
             (Main::List, fault) => self.list_refused(fault),
             (Main::Write, fault) => self.write_refused(fault),
             (Main::Probe, fault) => self.probe_refused(fault),
-            _ => {} // no answer to the step: law 3
+            _ => no_answer("a step that is no request"),
         }
     }
 
@@ -77,7 +79,7 @@ impl super::Upload {
             Main::Record | Main::Compact => self.paper_failed(fault, "write the journal"),
             Main::Receipt => self.paper_failed(fault, "write the receipt"),
             Main::Forget => self.paper_failed(fault, "remove the journal"),
-            _ => {} // no answer to the step: law 3
+            _ => no_answer("a step that touches no file"),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use super::journal::Record;
 use super::step::{Fault, Heard, Note, Restart, Step};
+use crate::run::no_answer;
 use crate::words::Millis;
 
 /// Tries to remove one upload, per run, and requests for it in a row that are not answered.
@@ -175,7 +176,7 @@ impl Leftovers {
             }
             // The journal cannot be written: what it still promises is not removed.
             (Removal::Record | Removal::Aborted, Heard::Failed(_)) => leftover.state = RemovalState::Later,
-            _ => {} // no answer to the step: law 3
+            _ => no_answer("a step of a removal"),
         }
         None
     }

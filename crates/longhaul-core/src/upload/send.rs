@@ -14,6 +14,7 @@ use super::settling::Presence;
 use super::source::{Freshness, LookVerdict};
 use super::step::{Failure, Fault, Heard, ListedPart, Note, Restart, SourceLook, Step};
 use crate::digest::Digest;
+use crate::run::no_answer;
 use crate::words::{DiskFault, Ticket};
 
 /// Parts of the source that are read beside the sending at once: enough to keep one disk busy.
@@ -111,7 +112,7 @@ impl super::Upload {
                 self.parts.send_again(job.number);
                 self.source_unreadable(fault);
             }
-            _ => {} // no answer to the step: law 3
+            _ => no_answer("a part that is sent"),
         }
     }
 
@@ -234,7 +235,7 @@ impl super::Upload {
                 self.source.unreadable(fault);
                 self.phase.go(Stage::Replan);
             }
-            _ => {} // no answer to the step: law 3
+            _ => no_answer("a part that is read"),
         }
     }
 
