@@ -98,6 +98,15 @@ struct AtStart {
     restart: Option<Restart>,
 }
 
+/// Bytes that count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeldBytes {
+    /// Held: received, and known to be the object's.
+    pub received: u64,
+    /// Of these, claimed by a record that is on disk.
+    pub durable: u64,
+}
+
 /// One run of one download.
 #[derive(Debug, Clone)]
 pub struct Download {
@@ -140,14 +149,17 @@ impl Download {
         run
     }
 
-    /// The received bytes that count, for progress displays: held, and of these claimed by a record that is on disk.
-    /// None, from the moment on when a new generation was decided upon: no byte is added to the old one's any more.
-    pub fn held(&self) -> (u64, u64) {
+    /// The received bytes that count, for progress displays. None, from the moment on when a new generation was
+    /// decided upon: no byte is added to the old one's any more.
+    pub fn held(&self) -> HeldBytes {
         if self.files.is_beginning() && self.phase.is_open() {
-            return (0, 0);
+            return HeldBytes::default();
         }
         let under_way: u64 = self.run.jobs().map(Job::claims).sum();
-        self.files.current().map_or((0, 0), |g| (g.held.total(), g.held.claimed().saturating_sub(under_way)))
+        self.files.current().map_or_else(HeldBytes::default, |g| HeldBytes {
+            received: g.held.total(),
+            durable: g.held.claimed().saturating_sub(under_way),
+        })
     }
 
     /// The identity that bytes are held of, once known.

@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use longhaul_core::download::HeldBytes;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{Folded, Record, Recovered};
 use longhaul_core::download::restart::Restart;
@@ -416,7 +417,7 @@ impl World {
     }
 
     /// What a progress display would show.
-    pub(crate) fn told(&mut self, (held, durable): (u64, u64)) {
+    pub(crate) fn told(&mut self, HeldBytes { received: held, durable }: HeldBytes) {
         if held != 0 && self.witness.left {
             self.broken("what was left is not told as held", format_args!("{held} bytes, {durable} of them durable"));
         }

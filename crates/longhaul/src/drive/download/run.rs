@@ -9,7 +9,7 @@ use std::time::Duration;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::resume::FoundJournal;
 use longhaul_core::download::step::{Fetch, Finish, Grant, Heard, Note, Step};
-use longhaul_core::download::{Config, Download};
+use longhaul_core::download::{Config, Download, HeldBytes};
 use longhaul_core::names;
 use longhaul_core::reply::ReplyFacts;
 use longhaul_core::run::Machine;
@@ -212,7 +212,7 @@ impl Hands for DownloadHands<'_> {
     }
 
     fn progress(&self, machine: &Download) -> Progress {
-        let (received, durable) = machine.held();
+        let HeldBytes { received, durable } = machine.held();
         let verified =
             machine.generation().map_or(0, |g| g.held.list().iter().filter(|k| k.read).map(|k| k.extent.len).sum());
         Progress {
@@ -237,7 +237,7 @@ impl Hands for DownloadHands<'_> {
         *locked(&slots) = Slots::default();
         let window = &request.config.source.window;
         remembered.range = (!window.is_whole()).then(|| range_text(window));
-        let (held, _) = machine.held();
+        let held = machine.held().received;
         let total = machine.identity().and_then(|i| i.length);
         DownloadSummary { remembered, fetched: shared.fetched(), path, held, total }
     }
