@@ -170,7 +170,12 @@ fn what_no_url_can_hold_is_refused() {
 fn what_is_no_endpoint_is_refused_with_the_reason() {
     for (dialect, endpoint, region, says) in [
         (Dialect::Oss, "", "", "needs an endpoint or a region"),
-        (Dialect::Oss, "https://store.example.com", "", "the region of store.example.com, such as cn-hangzhou, is needed"),
+        (
+            Dialect::Oss,
+            "https://store.example.com",
+            "",
+            "the region of store.example.com, such as cn-hangzhou, is needed",
+        ),
         (Dialect::Oss, "https://oss-accelerate.aliyuncs.com", "", "the region of oss-accelerate"),
         (Dialect::Oss, "", "cn hangzhou", "no name for a region"),
         (Dialect::S3, "https://id:hush@h", "", "no place for user and password"),
