@@ -41,6 +41,8 @@ pub(crate) struct File {
     durable_times: (i64, i64),
     /// Bytes that another program spoiled, until they are written again.
     pub(crate) damaged: Mask,
+    /// The same of the durable image, until other bytes land there.
+    durable_damaged: Mask,
 }
 
 impl File {
@@ -56,6 +58,7 @@ impl File {
             times: (now_ns, now_ns),
             durable_times: (now_ns, now_ns),
             damaged: 0,
+            durable_damaged: 0,
         }
     }
 
@@ -110,6 +113,7 @@ impl File {
         self.live_len = self.live_len.max(end);
         self.durable_len = self.durable_len.max(end);
         self.damaged |= mask(at, end);
+        self.durable_damaged |= mask(at, end);
         self.times = (now_ns, now_ns);
         self.durable_times = self.times;
     }
@@ -123,11 +127,13 @@ impl File {
         self.live_len = len;
         self.durable_len = self.durable_len.min(len);
         self.damaged |= mask(len, CAP);
+        self.durable_damaged |= mask(len, CAP);
         self.times = (now_ns, now_ns);
         self.durable_times = self.times;
     }
 
     fn land(&mut self, what: Mask, data: &[u8; CAP]) {
+        self.durable_damaged &= !what;
         let mut left = what;
         while left != 0 {
             let i = left.trailing_zeros() as usize;
@@ -139,6 +145,7 @@ impl File {
     fn power_cut(&mut self, rng: &mut Rng) {
         if self.dirty == 0 && self.live_len == self.durable_len {
             self.live = self.durable; // bytes of a failed sync are clean, and gone
+            self.damaged |= self.durable_damaged;
             self.times = self.durable_times;
             return;
         }
@@ -161,6 +168,7 @@ impl File {
             self.durable_times = self.times;
         }
         self.live = self.durable;
+        self.damaged |= self.durable_damaged;
         self.live_len = self.durable_len;
         self.times = self.durable_times;
         self.dirty = 0;
@@ -327,6 +335,7 @@ impl Disk {
         self.end_dir_sync(self.begin_dir_sync());
         for file in &mut self.files {
             file.durable = file.live;
+            file.durable_damaged = file.damaged;
             file.durable_len = file.live_len;
             file.durable_times = file.times;
             file.dirty = 0;
