@@ -23,7 +23,7 @@ pub(crate) fn words<'a>(advice: Advice, fact: impl Fn(&str) -> Option<&'a str>) 
         Advice::LogIn => "log in and run the same command again",
         Advice::FreshLink => "run the same command with a fresh link",
         Advice::GiveCredentials => "give credentials (--user, --header)",
-        Advice::GiveStoreKeys => "bring new ones and run the same command again",
+        Advice::GiveStoreKeys => "bring new credentials and run the same command again",
         Advice::GiveEndpoint => "give one of them (--endpoint, --region)",
         Advice::GiveRegion => "give it (--region), or sign with version 1 (--signature-version)",
         Advice::TrustIssuer => {

@@ -117,7 +117,7 @@ impl fmt::Display for Advice {
             Self::FreshLink => "start it again with a fresh link",
             Self::GiveCredentials => "give credentials",
             Self::GiveProxyCredentials => "give user and password in the URL of the proxy",
-            Self::GiveStoreKeys => "bring new ones and start it again",
+            Self::GiveStoreKeys => "bring new credentials and start it again",
             Self::CheckStoreKeys => "check the credentials and their permissions",
             Self::CheckStore => "check the name, the region and the endpoint",
             Self::GiveEndpoint => "give the endpoint or the region of the store",

@@ -34,7 +34,7 @@ fn keys_that_end_midway_leave_what_is_held_and_new_ones_go_on() {
     shop.store.fault("kind=expire-token op=GetObject skip=1").unwrap();
     let ran = shop.get_as("a", &env).alone().run();
     shop.expect(&ran, 4, "denied, kept");
-    assert!(ran.stderr.contains("have expired"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("has expired") && ran.stderr.contains("bring new credentials"), "{}", ran.stderr);
     shop.assert_no_secret(&ran, &env);
     shop.store.clear_faults();
     shop.expire_keys();

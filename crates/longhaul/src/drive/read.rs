@@ -219,8 +219,9 @@ impl Reader {
             Ok(Err(failure)) => return self.broke(failure),
             Err(_) => return self.broke(stalled()),
         };
-        let Reply { facts, said, beside_access, mut body, .. } = reply;
+        let Reply { facts, said, beside_access, advice, mut body, .. } = reply;
         (self.remembered.refusal, self.remembered.beside_access) = (said, beside_access);
+        self.remembered.advice = advice;
         self.remembered.declared_in.clone_from(&facts.declared_in);
         let now = self.now();
         let (mut skip, mut most) = match self.request.reading.head(now, &facts) {

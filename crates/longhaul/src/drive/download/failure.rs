@@ -32,7 +32,7 @@ pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, 
             let (kind, advice) = match status {
                 _ if remembered.beside_access => (ErrorKind::Refused, None),
                 407 => (ErrorKind::Denied, Some(Advice::GiveProxyCredentials)),
-                _ => (ErrorKind::Denied, Some(Advice::CheckStoreKeys)),
+                _ => (ErrorKind::Denied, remembered.advice.or(Some(Advice::CheckStoreKeys))),
             };
             error(kind, Permanent, format!("{object}: {said}{kept}")).with("status", status).advise(advice)
         }

@@ -25,6 +25,7 @@ use longhaul_core::words::{Extent, Ticket};
 use tokio::sync::Semaphore;
 
 use super::engine;
+use crate::advice::Advice;
 use crate::disk::error::DiskError;
 
 /// DownloadReports of one stream that may be on their way to the journal at once.
@@ -52,6 +53,7 @@ struct StoreRefusal {
     said: String,
     /// The refusal does not depend on the credentials, also where its status says so.
     beside_access: bool,
+    advice: Option<Advice>,
 }
 
 /// What was last said about why something failed, for the error text.
@@ -63,6 +65,8 @@ pub(crate) struct DownloadDetails {
     pub(crate) refusal: Option<String>,
     /// The refusal does not depend on the credentials, also where its status says so.
     pub(crate) beside_access: bool,
+    /// What helps against it.
+    pub(crate) advice: Option<Advice>,
     /// The source that the partial file found at the place belongs to.
     pub(crate) recorded_source: Option<String>,
     /// Which bytes of it, in words.

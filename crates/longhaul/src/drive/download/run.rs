@@ -259,6 +259,7 @@ impl DownloadHands<'_> {
                 tracing::debug!(said = %refused.said, "refusal");
                 self.remembered.refusal = Some(refused.said);
                 self.remembered.beside_access = refused.beside_access;
+                self.remembered.advice = refused.advice;
             }
             DownloadAside::Path(path) => {
                 if self.path.is_none() {

@@ -108,8 +108,8 @@ impl StreamTask {
             () = stop.cancelled() => return Err(Interruption::Told),
             reply = stall.guard(self.origin.open(&fetch)) => reply??,
         };
-        let Reply { facts, said, beside_access, mut body, .. } = reply;
-        let aside = said.map(|said| DownloadAside::Refused(StoreRefusal { said, beside_access }));
+        let Reply { facts, said, beside_access, advice, mut body, .. } = reply;
+        let aside = said.map(|said| DownloadAside::Refused(StoreRefusal { said, beside_access, advice }));
         self.shared.reports.tell(self.ticket, DownloadAnswer { heard: Heard::Head(Box::new(facts)), aside }).await;
         let (grant, file, reach) = tokio::select! {
             biased;

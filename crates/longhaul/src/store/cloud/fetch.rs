@@ -141,5 +141,6 @@ fn given(answer: Answer, body: &[u8], refusal: Refusal) -> Result<Reply, NetFail
         return Err(NetFailure { fault: NetFault::Redirect, detail: refusal.detail });
     }
     let beside_access = matches!(refusal.fault, Fault::Rejected(_));
-    Ok(Reply { said: Some(refusal.detail), beside_access, ..answer.into_reply_with(Some(body)) })
+    let advice = refusal.advice();
+    Ok(Reply { said: Some(refusal.detail), beside_access, advice, ..answer.into_reply_with(Some(body)) })
 }

@@ -42,6 +42,7 @@ use longhaul_core::reply::ReplyFacts;
 use longhaul_core::words::NetFault;
 use url::Url;
 
+use crate::advice::Advice;
 use crate::source::WebAddress;
 use crate::sync::locked;
 #[cfg(feature = "environment")]
@@ -336,6 +337,8 @@ pub(crate) struct Reply {
     pub(crate) said: Option<String>,
     /// That refusal has nothing to do with who asks, whatever its status: an archived object, a quota.
     pub(crate) beside_access: bool,
+    /// What helps against it, when the store told more than its status: new keys in place of expired ones.
+    pub(crate) advice: Option<Advice>,
     /// The body. That of an error reply may have been read in part or whole.
     pub(crate) body: Body,
 }
@@ -413,6 +416,7 @@ impl Answer {
             final_url: shown(&self.body.url),
             said,
             beside_access: false,
+            advice: None,
             body: self.into_body(),
         }
     }
