@@ -114,7 +114,7 @@ fn a_path_that_cannot_be_is_refused_by_name() {
     let (small, _) = store.file("small", 1, 1000);
     let amazon = "https://s3.eu-west-1.amazonaws.com/films";
     for (args, says) in [
-        (vec!["--endpoint", &store.endpoint, "--cname"], "--cname"),
+        (vec!["--endpoint", &store.endpoint, "--cname"], "a domain of the bucket's own"),
         (vec!["--endpoint", amazon], "the bucket belongs into the object's name"),
         (vec!["--endpoint", "http://127.0.0.1:9/s3?x=y"], "without parameters"),
     ] {
