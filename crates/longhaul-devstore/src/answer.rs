@@ -1,7 +1,7 @@
 //! What will be sent? An [`Answer`] is a whole reply written down before its first byte leaves: the head, the body,
 //! how the end of the body is told, and how the bytes are delivered.
 //!
-//! Nothing here is checked for sense. A correct answer comes from [`crate::respond`]; a [`crate::Fault`] or a test's
+//! No field is checked for sense. A correct answer comes from [`crate::respond`]; a [`crate::Fault`] or a test's
 //! closure bends it.
 
 use std::fmt;
@@ -22,7 +22,7 @@ pub struct Answer {
     /// The words behind the code; `None` is the usual ones.
     pub reason: Option<String>,
     /// Header fields, without those that [`Framing`] brings. A field with an empty name is a raw line: its value is
-    /// sent as it is, whatever it contains.
+    /// sent as it is and not checked.
     pub headers: Headers,
     /// The body, before framing.
     pub body: Content,
@@ -83,7 +83,7 @@ impl Chunks {
 pub enum ChunkEnd {
     /// A chunk of size zero, trailers, an empty line.
     Correct,
-    /// The last chunk, and nothing that says it was the last.
+    /// The last chunk, without the empty one that ends the body.
     Missing,
     /// The chunk of size zero, but not the empty line.
     HalfTerminator,
@@ -148,7 +148,7 @@ pub enum Parting {
     Cut,
     /// RST, after the client's kernel has acknowledged everything sent before.
     Reset,
-    /// Nothing more, until the client leaves.
+    /// No more bytes, until the client leaves.
     Stall,
 }
 
@@ -181,7 +181,7 @@ impl fmt::Debug for Hook {
 }
 
 impl Answer {
-    /// A correct answer with nothing but a status.
+    /// A correct answer with a status alone.
     pub fn status(status: u16) -> Answer {
         Answer {
             status,

@@ -1,7 +1,7 @@
 //! Which bytes does an object, or the body of an answer, consist of?
 //!
 //! A [`Content`] is a rope: a list of pieces, each a window into a source (a seeded generator, literal bytes, or one
-//! byte repeated). Nothing is held in memory but literal bytes, so an object of many gigabytes costs nothing, and
+//! byte repeated). Only literal bytes are held in memory, so an object of many gigabytes needs no room, and
 //! every way to spoil a body (a flipped bit, another version from some offset on, extra bytes at the end, multipart
 //! framing) is cutting and joining ropes.
 //!
@@ -44,7 +44,7 @@ impl Content {
     /// Long enough that no test sees its end, short enough that sums of a few do not overflow.
     pub const ENDLESS: u64 = 1 << 60;
 
-    /// `len` pseudo random bytes. The same seed gives the same bytes at the same offsets, whatever the length.
+    /// `len` pseudo random bytes. The same seed gives the same bytes at the same offsets, for every length.
     pub fn seeded(seed: u64, len: u64) -> Content {
         Content::of_pieces(vec![Piece { at: 0, len, from: 0, source: Source::Seeded(scramble(seed)) }])
     }

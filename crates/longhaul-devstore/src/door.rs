@@ -1,7 +1,7 @@
 //! Who gets in? The listening socket, and how it is closed and opened again on the same port.
 //!
 //! While connections are refused the port is held by a socket that is bound but does not listen: the kernel answers a
-//! connect with RST, and nobody else is given the port.
+//! connect with RST, and gives the port to no other program.
 
 use std::collections::VecDeque;
 use std::io;
@@ -86,7 +86,8 @@ pub(crate) fn keep(shared: Arc<Shared>, door: Arc<Door>, listener: TcpListener) 
                 if let Some(open) = listener.take() {
                     admit_waiting(&shared, &door, &open);
                 }
-                // Should somebody have been faster, connections are not refused but theirs; the port comes back.
+                // Should another program have been faster, connections go to it and are not refused; the port comes
+                // back.
                 let held = bind(door.address).ok();
                 door.now_is(Wanted::Shut);
                 door.wait(|state| state.wanted != Wanted::Shut);
@@ -159,7 +160,7 @@ impl Door {
         self.want(Wanted::Closed);
     }
 
-    /// Says what is wanted and waits until it is so. Nothing is wanted of a door closed for good.
+    /// Says what is wanted and waits until it is so. A door closed for good takes no more wishes.
     fn want(&self, wanted: Wanted) {
         let mut state = self.lock();
         if state.wanted == Wanted::Closed || state.is == wanted && state.wanted == wanted {
@@ -182,7 +183,7 @@ impl Door {
         self.lock().knock = None;
     }
 
-    /// Wakes the thread from accept. It may be elsewhere; then nobody answers, and nobody needs to.
+    /// Wakes the thread from accept. It may be elsewhere; then the knock stays without an answer, and needs none.
     fn knock(&self) -> Option<Socket> {
         let knocking = bind(SocketAddr::new(self.address.ip(), 0)).ok()?;
         self.lock().knock = knocking.local_addr().ok()?.as_socket();

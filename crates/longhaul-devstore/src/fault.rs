@@ -16,13 +16,13 @@ use crate::object::Object;
 /// What becomes of one answer.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// Nothing: the correct answer.
+    /// The correct answer.
     Correct,
     /// Several, applied in order.
     All(Vec<Fault>),
     /// The correct answer, but for this object: another replica behind the balancer.
     As(Box<Object>),
-    /// This answer, whatever was asked.
+    /// This answer to every request.
     Answer(Box<Answer>),
 
     /// FIN after so many body bytes. After `u64::MAX`: a whole answer on a connection that seemed to be kept.
@@ -116,7 +116,7 @@ pub enum Fault {
 
     /// `Range` is not looked at: 200 and the whole.
     IgnoreRange,
-    /// 206 of this range, whatever was asked.
+    /// 206 of this range, whichever one was asked for.
     UnaskedRange(Range<u64>),
     /// A 206 begins so many bytes earlier than asked, and says so.
     EarlyRange {
@@ -166,7 +166,7 @@ pub enum Fault {
     AddHeader(String, String),
     /// Takes header fields of that name away.
     RemoveHeader(String),
-    /// This line among the header fields, whatever it contains.
+    /// This line among the header fields, not checked.
     RawHeader(Vec<u8>),
     /// A header field with a value of so many bytes.
     BigHeader(usize),
@@ -201,7 +201,7 @@ pub enum Fault {
 /// What an encoding on the way does to a strong ETag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GzipEtag {
-    /// Nothing, which is wrong (Caddy 2.6).
+    /// The plain one, which is wrong (Caddy 2.6).
     Same,
     /// `"1"` becomes `"1-gzip"` (Apache, lighttpd).
     Suffixed,
@@ -236,7 +236,7 @@ impl Fault {
         Fault::InHead { after: 0, parting: Parting::Reset }
     }
 
-    /// Another status and nothing else.
+    /// Another status alone.
     pub fn status(code: u16) -> Fault {
         Fault::status_with(code, &[], "")
     }

@@ -52,7 +52,7 @@ pub enum Ended {
     Reset,
     /// Silent before its end; this is said when the silence begins.
     Stalled,
-    /// The client, or somebody on the way, closed the connection.
+    /// The client, or a box on the way, closed the connection.
     ClientLeft,
     /// The origin was dropped, or hung up on everybody.
     OriginLeft,

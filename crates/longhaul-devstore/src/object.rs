@@ -23,7 +23,7 @@ pub struct Object {
     pub date: DateField,
     /// `Content-Type`.
     pub content_type: Option<String>,
-    /// `Content-Encoding`: of the bytes as they are, nothing is encoded.
+    /// `Content-Encoding`: it speaks of the bytes as they are; the server does not encode them.
     pub content_encoding: Option<String>,
     /// `Content-Disposition`.
     pub content_disposition: Option<String>,
@@ -60,7 +60,7 @@ pub enum Ranges {
 }
 
 /// Which conditional fields a server looks at. The others are treated as if they had not been sent; for `If-Range`
-/// that means that the range is answered whatever the validator, which is what object stores do.
+/// that means that the range is answered for every validator, which is what object stores do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Heeds {

@@ -1,7 +1,7 @@
 //! What did the client ask? Header fields, one request, and reading it from a connection.
 //!
-//! Parsing is `httparse`'s. A request that cannot be parsed is answered 400 and the connection closed: whatever
-//! arrives, nothing here panics.
+//! Parsing is `httparse`'s. A request that cannot be parsed is answered 400 and the connection closed: no
+//! bytes that arrive make it panic.
 
 use std::io::{self, Read};
 use std::net::TcpStream;

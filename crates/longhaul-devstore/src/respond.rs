@@ -78,7 +78,7 @@ pub(crate) fn content_range(range: &Range<u64>, total: u64) -> String {
     format!("bytes {}-{}/{total}", range.start, range.end.saturating_sub(1))
 }
 
-/// The fields that tell of the object whatever the status.
+/// The fields that tell of the object, with every status.
 fn described(object: &Object, mut answer: Answer) -> Answer {
     match &object.date {
         DateField::Now => answer.headers.add("Date", httpdate::fmt_http_date(SystemTime::now())),

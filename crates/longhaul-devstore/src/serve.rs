@@ -36,7 +36,7 @@ pub enum Connect {
     Reset,
     /// FIN as soon as it is accepted.
     Close,
-    /// Nothing is read and nothing answered until the client leaves.
+    /// The server neither reads nor answers until the client leaves.
     Silent,
 }
 

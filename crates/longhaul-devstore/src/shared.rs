@@ -220,7 +220,7 @@ impl Shared {
         act(lock(&self.paths).entry(path.to_owned()).or_default())
     }
 
-    /// Counts a new connection; `None` when it is over and nobody is to be served.
+    /// Counts a new connection; `None` when it is over and no client is to be served.
     pub(crate) fn enter(&self, stream: TcpStream) -> Option<Arc<Connection>> {
         let mut open = lock(&self.open);
         if self.is_over() {
@@ -233,7 +233,7 @@ impl Shared {
         Some(connection)
     }
 
-    /// Closes a connection: whoever sees it gone from the table sees it closed.
+    /// Closes a connection: once it is gone from the table it is closed.
     pub(crate) fn leave(&self, connection: Arc<Connection>) {
         let mut open = lock(&self.open);
         open.connections.remove(&connection.number);

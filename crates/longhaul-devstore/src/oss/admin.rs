@@ -1,6 +1,6 @@
 //! What can be seen and changed while the store runs? A page for people, and the same as JSON for tests.
 //!
-//! It listens on a port of its own, for this machine. A page of the web must not be able to use it through somebody's
+//! It listens on a port of its own, for this machine. A page of the web must not be able to use it through a user's
 //! browser: changes have to come as `application/json`, and the Host has to be an address or `localhost`.
 
 use std::net::{IpAddr, TcpStream};
@@ -27,7 +27,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// Beyond it dates cannot be written any more.
 const CLOCK_OFFSET_MS_MAX: u64 = 100 * 365 * 24 * 3600 * 1000;
 const PAGE: &str = include_str!("page.html");
-/// What a browser may do with our page: nothing but show it.
+/// What a browser may do with our page: show it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'";
 const SCRIPT: &str = include_str!("page.js");
 
@@ -110,7 +110,7 @@ fn answer(store: &Store, head: &Head, sent: &[u8]) -> Result<Reply, Wrong> {
         ("GET", "variants") => Ok(json_reply(&variants(store))),
         ("POST", "variants") => {
             let Value::Object(chosen) = body else { return Err(bad("send an object of names and values")) };
-            // All or none: the first time is on nobody's.
+            // All or none: the first time is on a copy.
             for variants in [&Variants::default(), &store.variants] {
                 for (name, value) in &chosen {
                     let value = value.as_str().ok_or_else(|| bad(format!("the value of {name} is no text")))?;

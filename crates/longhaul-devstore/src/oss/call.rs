@@ -36,7 +36,7 @@ pub(crate) struct Call<'a, 'w> {
     pub(crate) headers: &'a Headers,
     pub(crate) length: Length,
     pub(crate) body: &'a mut Body<'w>,
-    /// Who asks; `None` is anybody.
+    /// The key that signed; `None` for an anonymous request.
     pub(crate) key: Option<Key>,
     pub(crate) request_id: &'a str,
     pub(crate) client: Option<std::net::IpAddr>,
@@ -58,7 +58,7 @@ pub(crate) struct Reply {
 #[derive(Debug)]
 pub(crate) enum Content {
     Bytes(Vec<u8>),
-    /// Bytes of an object as it is now, whatever happens to it later.
+    /// Bytes of an object as it is now, also when it is replaced later.
     Object(Arc<Object>, Range<u64>),
 }
 

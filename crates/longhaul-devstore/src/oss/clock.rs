@@ -62,7 +62,7 @@ pub(crate) fn parse_http_date(text: &str) -> Option<i64> {
     i64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
-/// `2025-11-13T03:25:45.000Z`, as in XML. The milliseconds are always zeros: one SDK reads nothing else.
+/// `2025-11-13T03:25:45.000Z`, as in XML. The milliseconds are always zeros: one SDK reads no other.
 pub(crate) fn iso(ms: i64) -> String {
     exact_iso(ms.div_euclid(1000) * 1000)
 }

@@ -1,7 +1,7 @@
 //! What happens on one connection? Requests are read, named, verified, carried out and answered, one after the other.
 //!
 //! The order is the service's: addressing, signature, permission, and only then the object. Faults come between
-//! permission and work, so that a test spoils what it named and nothing else.
+//! permission and work, so that a test spoils only what it named.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -299,7 +299,7 @@ pub(crate) fn replace(store: &Store, resource: &Resource, size: Option<u64>) -> 
     Ok(())
 }
 
-/// Puts an object that is not sent by anybody.
+/// Puts an object that no client sent.
 pub(crate) fn put_content(
     store: &Store,
     bucket: &Bucket,

@@ -236,7 +236,7 @@ pub(crate) fn end(stream: &TcpStream, ending: Ending) -> Ended {
     }
 }
 
-/// Says that nothing more comes, and takes what the client still sends for a while, so that it can read our answer.
+/// Says that no more bytes come, and takes what the client still sends for a while, so that it can read our answer.
 pub(crate) fn linger(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
     wait_for_client(stream, Some(Instant::now() + LINGER));

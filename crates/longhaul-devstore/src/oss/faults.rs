@@ -60,7 +60,7 @@ pub(crate) enum Ending {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(crate) enum Fault {
-    /// Nothing happens for so long before the request is looked at.
+    /// The request waits for so long before it is looked at.
     Latency { ms: u64 },
     /// The work is done; the answer comes so much later.
     SlowAnswer { ms: u64 },
@@ -99,7 +99,7 @@ pub(crate) enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<u64>,
     },
-    /// The work is done, and nothing is answered.
+    /// The work is done, and the answer is not sent.
     LoseAnswer {
         #[serde(default = "by_cut")]
         by: Ending,

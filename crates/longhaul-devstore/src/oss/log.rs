@@ -48,7 +48,7 @@ pub(crate) struct Line {
     pub(crate) target: String,
     pub(crate) bucket: String,
     pub(crate) key: String,
-    /// Whose key; empty for anybody.
+    /// The id of the key that signed; empty for an anonymous request.
     pub(crate) access_key_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) range: Option<String>,

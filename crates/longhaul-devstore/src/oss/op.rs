@@ -162,7 +162,7 @@ pub(crate) fn of(method: &str, resource: &Resource, query: &Query, headers: &Hea
 }
 
 impl Op {
-    /// Whether it changes nothing: what a bucket with public-read grants to everybody, and answers to HEAD.
+    /// Whether it only reads: what a bucket with public-read grants to every client, and answers to HEAD.
     pub(crate) fn reads_object(self) -> bool {
         matches!(self, Op::GetObject | Op::HeadObject | Op::GetObjectMeta)
     }

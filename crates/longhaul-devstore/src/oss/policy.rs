@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::op::Op;
 use super::target::Resource;
 
-/// What a key is allowed. Without a statement that allows it, nothing is; one that denies it wins.
+/// What a key is allowed. An operation without a statement that allows it is refused; a statement that denies it wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(crate) struct Policy {

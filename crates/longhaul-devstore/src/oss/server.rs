@@ -20,13 +20,13 @@ use super::variants::Variants;
 use super::wire::Patience;
 use super::{admin, conn, lifecycle};
 
-/// The address space of a thread; what it does not touch costs nothing.
+/// The address space of a thread; what it does not touch takes no memory.
 const STACK: usize = 512 << 10;
 /// Pause after an accept that failed; a shortage of descriptors is the usual cause.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// So many connections above the bound are for the admin port.
 const ADMIN_MORE: usize = 16;
-/// How often lifecycle rules are looked at while nobody moves the clock.
+/// How often lifecycle rules are looked at while no test moves the clock.
 const LIFECYCLE_EVERY: Duration = Duration::from_secs(60);
 
 /// A store to be started.
@@ -97,7 +97,7 @@ impl Builder {
         self
     }
 
-    /// Nobody has to sign.
+    /// Requests need no signature.
     pub fn anonymous(mut self, yes: bool) -> Builder {
         self.settings.anonymous = yes;
         self
@@ -427,7 +427,7 @@ impl Drop for Server {
             let _ = TcpStream::connect_timeout(&knock, Duration::from_secs(1));
         }
         for thread in self.threads.drain(..) {
-            let _ = thread.join(); // one that panicked has nothing left to do
+            let _ = thread.join(); // one that panicked has no work left
         }
         // Their threads use the folder until they end.
         let mut connections = self.shared.connections();

@@ -20,7 +20,7 @@ use super::wire::Patience;
 pub(crate) struct Settings {
     pub(crate) folder: PathBuf,
     pub(crate) region: String,
-    /// Nobody has to sign.
+    /// Requests need no signature.
     pub(crate) anonymous: bool,
     pub(crate) hosts: Hosts,
     pub(crate) patience: Patience,
@@ -71,7 +71,7 @@ impl Store {
         self.disk.bucket(name).ok_or_else(|| Refusal::no_such_bucket(name))
     }
 
-    /// May this be done by that key, or by anybody?
+    /// May this be done with that key, or without any?
     pub(crate) fn allow(&self, key: Option<&super::keys::Key>, op: Op, resource: &Resource) -> Result<(), Refusal> {
         if self.settings.anonymous {
             return Ok(());

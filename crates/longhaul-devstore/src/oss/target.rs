@@ -53,7 +53,7 @@ impl Query {
     }
 }
 
-/// A request target taken apart. The path is decoded, and nothing of it normalised.
+/// A request target taken apart. The path is decoded, and not normalised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Decoded, without the leading slash.

@@ -1,6 +1,6 @@
 //! How is a request read from a connection? One blocking socket, a small buffer, a body that is read as it is needed.
 //!
-//! While nothing is asked a connection holds no buffer: a thousand idle ones cost a thousand small stacks. Every wait
+//! Between requests a connection holds no buffer: a thousand idle ones cost a thousand small stacks. Every wait
 //! has an end: for a request to begin, for its head to be whole, for the next bytes of its body.
 
 use std::io::{self, Read, Write};

@@ -1,7 +1,7 @@
 //! How does XML look on the wire? A writer for answers, and a reader that keeps only names and texts.
 //!
 //! Requests are small: a list of parts, a list of keys, a set of rules. They are read whole into a tree, matched by
-//! local name, whatever the namespace. Entities other than XML's own five are refused, so nothing can expand.
+//! local name, in any namespace. Entities other than XML's own five are refused, so that no text can expand.
 
 use quick_xml::Reader;
 use quick_xml::escape::unescape;

@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
 
-/// Tokens that may gather while no stream asks, as a time at the rate. Shorter is smoother; longer makes up for a machine
-/// that is busy elsewhere and late to ask.
+/// Tokens that may gather while no stream asks, as a time at the rate. Shorter is smoother; longer makes up for a
+/// machine that is busy elsewhere and late to ask.
 const GATHER: Duration = Duration::from_millis(200);
 /// A piece is what comes in this time …
 const PIECE_TIME: Duration = Duration::from_millis(20);

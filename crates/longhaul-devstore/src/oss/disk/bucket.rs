@@ -128,7 +128,7 @@ pub(crate) struct Bucket {
     objects: RwLock<BTreeMap<String, Arc<Object>>>,
     uploads: RwLock<BTreeMap<(String, String), Arc<Upload>>>,
     locks: [Mutex<()>; LOCKS],
-    /// Until it is removed. Read while something is added, so that nothing is added to what is being removed.
+    /// Until it is removed. Read while an object is added, so that none is added to a bucket that is being removed.
     stands: RwLock<bool>,
 }
 
@@ -388,7 +388,7 @@ impl Bucket {
         let _committing = self.lock_key(key);
         let Some(before) = self.object(key) else { return Ok(false) };
         match fs::remove_file(self.record_path(key)) {
-            // Removed before, by somebody who could not be sure of it.
+            // Removed before, by a call that could not be sure of it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => other?,
         }
@@ -425,7 +425,7 @@ impl Bucket {
         made.map(|()| shared)
     }
 
-    /// Forbids further use if there is nothing in it.
+    /// Forbids further use if it is empty.
     pub(super) fn close_if_empty(&self) -> io::Result<bool> {
         let mut stands = self.stands.write().unwrap_or_else(PoisonError::into_inner);
         let objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
@@ -433,7 +433,7 @@ impl Bucket {
         if !objects.is_empty() || !uploads.is_empty() {
             return Ok(false);
         }
-        // Without this file it is no bucket any more, whatever else is left of it.
+        // Without this file it is no bucket any more, even if other files of it are left.
         fs::remove_file(self.folder.join("bucket.json"))?;
         *stands = false;
         Ok(true)

@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Keys never become paths: `HASH` is a digest of the key. An object exists when its JSON does, and that is written
-//! beside, synced and renamed, after its segments were synced: whatever the process dies of, there is the old object or
-//! the new one. What no JSON names is swept away at the next start. A segment that is replaced while somebody reads it
-//! stays until the last reader is done.
+//! beside, synced and renamed, after its segments were synced: when the process dies at any moment, there is the old
+//! object or the new one. What no JSON names is swept away at the next start. A segment that is replaced while it is
+//! being read stays until the last reader is done.
 
 mod bucket;
 mod segment;
@@ -87,7 +87,7 @@ impl Disk {
         Ok(Disk { root: root.to_owned(), sync, buckets: RwLock::new(buckets), lock })
     }
 
-    /// Lets another store have the folder. Nothing is to be done with it afterwards.
+    /// Lets another store have the folder. This store must not use it afterwards.
     pub(crate) fn release(&self) {
         let _ = self.lock.unlock(); // the end of the process does it, too
     }
@@ -125,7 +125,7 @@ impl Disk {
     }
 }
 
-/// Removes a bucket whose making was not finished, or its removal; nothing that we did not make.
+/// Removes a bucket whose making was not finished, or its removal; only files that we made.
 fn remove_remains(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
@@ -151,7 +151,7 @@ fn make_folder(path: &Path, sync: bool) -> io::Result<()> {
     sync_folder(above, sync)
 }
 
-/// A name for a file that nobody else has.
+/// A name for a file that no other file has.
 fn fresh_name() -> io::Result<String> {
     random_hex()
 }

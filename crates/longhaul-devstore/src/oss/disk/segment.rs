@@ -1,4 +1,4 @@
-//! Bytes on disk that never change once they are written, shared by whoever reads them.
+//! Bytes on disk that never change once they are written, shared by their readers.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{fresh_name, private_file};
 
-/// A finished file of bytes. When nothing names it any more it is doomed, and goes with its last reader.
+/// A finished file of bytes. When no record names it any more it is doomed, and goes with its last reader.
 #[derive(Debug)]
 pub(crate) struct Segment {
     /// Relative to the bucket's folder of data.
@@ -95,7 +95,7 @@ impl Draft {
         if left == 0 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// Makes the bytes durable. The name is made so by whoever names the segment.
+    /// Makes the bytes durable. The name is made so by the record that names the segment.
     pub(crate) fn finish(mut self, len: u64, sync: bool) -> io::Result<Segment> {
         if sync {
             self.file.sync_data()?;

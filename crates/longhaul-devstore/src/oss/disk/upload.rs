@@ -1,7 +1,7 @@
 //! One multipart upload in progress: a folder that becomes the object's own when it is completed.
 //!
 //! A part is a file whose name says all about it. Parts never move when the upload is completed: the folder does, in
-//! one rename, whatever the number of parts.
+//! one rename, however many parts there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -123,7 +123,7 @@ impl Upload {
         Draft::new(&self.folder)
     }
 
-    /// What it holds now. Nothing of it changes while the guard is held.
+    /// What it holds now. It does not change while the guard is held.
     pub(crate) fn state(&self) -> MutexGuard<'_, UploadState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -227,7 +227,7 @@ impl Bucket {
                 Ok(object)
             }
             Err(Unpublished::InDoubt(error)) => {
-                // Nothing is cleared away: the next start finds the object, or the upload.
+                // The files stay: the next start finds the object, or the upload.
                 state.dead = true;
                 self.forget_upload(upload);
                 Err(Unpublished::InDoubt(error))
@@ -246,7 +246,7 @@ impl Bucket {
         if state.dead {
             return Ok(false);
         }
-        // Without this file it is no upload any more, whatever else is left of it.
+        // Without this file it is no upload any more, even if other files of it are left.
         fs::remove_file(upload.folder.join(Upload::FILE))?;
         sync_folder(&upload.folder, self.sync)?;
         state.dead = true;

@@ -56,7 +56,7 @@ pub(crate) struct Rules<'a> {
 /// Who asked, and which of the candidates was meant.
 #[derive(Debug)]
 pub(crate) struct Signer {
-    /// `None` is nobody: an anonymous request.
+    /// `None` for an anonymous request.
     pub(crate) key: Option<Key>,
     /// Index into the candidates.
     pub(crate) resource: usize,

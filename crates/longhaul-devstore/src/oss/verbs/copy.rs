@@ -33,7 +33,7 @@ pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     };
     let headers = if replace { call.stored_headers()? } else { source.facts.headers.clone() };
     let storage_class = call.storage_class(&bucket.facts().storage_class)?;
-    call.traffic_limit()?; // nothing is sent that it could slow down, but it has to be a limit
+    call.traffic_limit()?; // no body is sent that it could slow down, but it has to be a limit
     let forbid = call.says("x-oss-forbid-overwrite");
     let facts = ObjectFacts {
         key: call.key().to_owned(),

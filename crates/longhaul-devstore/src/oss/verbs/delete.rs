@@ -7,7 +7,7 @@ use crate::oss::xml::{self, Writer};
 
 const KEYS_MAX: usize = 1000;
 
-/// Also a success when there was nothing to delete.
+/// Also a success when there was no such object.
 pub(super) fn one(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     call.bucket()?.remove(call.key())?;
     Ok(Reply::empty(204))

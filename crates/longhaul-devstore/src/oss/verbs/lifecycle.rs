@@ -1,5 +1,5 @@
-//! Lifecycle rules: put, get, delete, and what they say about uploads. Other actions are kept and do nothing here; the
-//! documentation says so.
+//! Lifecycle rules: put, get, delete, and what they say about uploads. Other actions are kept and have no effect here;
+//! the documentation says so.
 
 use crate::oss::call::{Call, Reply};
 use crate::oss::clock;

@@ -51,7 +51,7 @@ pub(super) fn bucket_sync(call: &Call<'_, '_>) -> bool {
     call.store.settings.sync
 }
 
-/// What it means when an object was not published: somebody was faster, or the disk failed.
+/// What it means when an object was not published: another request was faster, or the disk failed.
 pub(super) fn published(
     call: &Call<'_, '_>,
     outcome: Result<Arc<Object>, Unpublished>,

@@ -57,7 +57,8 @@ impl Handed {
         }
     }
 
-    /// How many bytes may be handed over; a body that asks with as many or more handed over is woken when there are more.
+    /// How many bytes may be handed over; a body that asks with as many or more handed over is woken when there are
+    /// more.
     fn allowed(&self, at: u64, cx: &Context<'_>) -> u64 {
         let mut limit = locked(&self.0.limit);
         let allowed = limit.at.unwrap_or(u64::MAX);
