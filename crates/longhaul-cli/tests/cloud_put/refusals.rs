@@ -38,7 +38,7 @@ fn keys_that_end_midway_keep_what_is_stored() {
     let ran = depot.put_all([&film], "film").args(["--part-size", "1M", "-x", "1"]).run();
     depot.expect(&ran, 4, "denied, kept");
     assert_eq!(ran.held(), 6 * PART, "{}", depot.report(&ran));
-    assert!(ran.stderr.contains("expired") && ran.stderr.contains("new ones"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("expired") && ran.stderr.contains("new credentials"), "{}", ran.stderr);
     depot.store.clear_faults();
     depot.expect(&depot.put(&film, "film").run(), 0, "crc64, resumed");
 }
