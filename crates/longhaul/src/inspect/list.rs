@@ -3,8 +3,6 @@
 //! A note says where to look and what was last heard; what is held is read from the journal (beside the target, or in
 //! the state directory for an upload), and whether a process works on it is told by the lock.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -129,8 +127,11 @@ impl Client {
         let (uploads, skipped) = state.uploads().map_err(|e| disk_error(Path::new("uploads"), e))?;
         listing.warnings.extend(skipped.into_iter().map(|s| format!("{}: skipped ({})", s.path.display(), s.why)));
         let noted = |upload: &Recovered| notes.iter().any(|note| note.id == id_text(upload.intent.id));
-        let unnoted: Vec<_> =
-            uploads.iter().filter(|upload| !noted(upload) && !is_barren(upload)).map(note_of).collect();
+        let unnoted: Vec<_> = uploads
+            .iter()
+            .filter(|upload| !noted(upload) && !is_barren(upload))
+            .map(|upload| TransferNote::of_upload(&upload.intent))
+            .collect();
         for note in notes.into_iter().chain(unnoted) {
             match note.path.to_path() {
                 Some(path) => listing.transfers.push(look_at(note, path, state, &mut listing.warnings)),
@@ -162,26 +163,6 @@ fn look_at(note: TransferNote, path: PathBuf, state: &StateDir, warnings: &mut V
         Err(error) => warnings.push(error.to_string()),
     }
     info
-}
-
-/// What a note of this upload would say.
-fn note_of(upload: &Recovered) -> TransferNote {
-    let intent = &upload.intent;
-    TransferNote {
-        id: id_text(intent.id),
-        kind: Kind::Upload,
-        path: Path::new(OsStr::from_bytes(&intent.path)).into(),
-        source: intent.destination.clone(),
-        state: State::Running,
-        held: 0,
-        total: None,
-        updated_ms: 0,
-        needs_link: false,
-        needs_headers: false,
-        error: None,
-        endpoint: Some(intent.endpoint.clone()),
-        range: None,
-    }
 }
 
 fn hold_against_journal(info: &mut TransferInfo, endpoint: &str, state: &StateDir) {

@@ -14,7 +14,7 @@ use super::Transfer;
 use super::list_entry::ListEntry;
 use super::task::{AfterRun, Reporter, TaskStart, TransferWay, cancelled, run_to_discard, start};
 use crate::advice::Advice;
-use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
+use crate::disk::state::listing::{State, TransferNote, id_text};
 use crate::disk::state::spool::Spooled;
 use crate::disk::state::uploads::is_barren;
 use crate::drive::engine::TellRun;
@@ -42,22 +42,7 @@ pub(super) struct UploadSums {
 /// given up; its lock is let go of before the end is told, so that a next upload can begin.
 pub(crate) fn begin(request: UploadRequest, spooled: Option<Spooled>) -> Transfer {
     let intent = &request.config.intent;
-    let note = TransferNote {
-        id: id_text(intent.id),
-        kind: Kind::Upload,
-        path: Path::new("").into(), // set below
-        source: intent.destination.clone(),
-        state: State::Running,
-        held: 0,
-        total: None,
-        updated_ms: 0,
-        needs_link: false,
-        needs_headers: false,
-        error: None,
-        endpoint: Some(intent.endpoint.clone()),
-        range: None,
-    };
-    let mut entry = ListEntry::new(Some(request.state.clone()), note);
+    let mut entry = ListEntry::new(Some(request.state.clone()), TransferNote::of_upload(intent));
     entry.set_path(Path::new(OsStr::from_bytes(&intent.path))); // by which its journal is found
     let source = request.source.path().to_path_buf();
     let way = UploadWay { request: Arc::new(request) };

@@ -3,9 +3,15 @@
 //! A note says where to look; what is true is in the journal beside the target. It holds no secret: the source is
 //! stored as a [`Source`](crate::source::Source) shows it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use longhaul_core::upload::journal::Intent;
+use serde::{Deserialize, Serialize};
+
 use super::state_dir::{Skipped, StateDir, StoredPath};
 use crate::disk::error::Result;
-use serde::{Deserialize, Serialize};
 
 /// What kind of transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +84,27 @@ pub(crate) struct TransferNote {
     /// Which bytes of the source, when not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) range: Option<String>,
+}
+
+impl TransferNote {
+    /// An upload that is at work, as its journal begins.
+    pub(crate) fn of_upload(intent: &Intent) -> Self {
+        Self {
+            id: id_text(intent.id),
+            kind: Kind::Upload,
+            path: Path::new(OsStr::from_bytes(&intent.path)).into(),
+            source: intent.destination.clone(),
+            state: State::Running,
+            held: 0,
+            total: None,
+            updated_ms: 0,
+            needs_link: false,
+            needs_headers: false,
+            error: None,
+            endpoint: Some(intent.endpoint.clone()),
+            range: None,
+        }
+    }
 }
 
 /// The id as it is written in file names and commands.
