@@ -1,4 +1,4 @@
-//! longhaul **does**: resumable, verified transfers of large objects over networks that fail.
+//! Resumable, verified transfers of large objects over networks that fail.
 //!
 //! Start a transfer once. Whatever happens (a network switch, `kill -9`, a reboot, a power cut, an expired link, a full
 //! disk), the next start goes on from where it stopped, and the file that comes out is the right one, whole.
