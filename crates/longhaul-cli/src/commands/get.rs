@@ -181,7 +181,7 @@ fn settings(get: &GetOptions, wanted: &Wanted, download: DownloadBuilder) -> Dow
     }
     get.conditions
         .of(download)
-        .create_dirs(wanted.create_dirs)
+        .create_dirs(true)
         .overwrite(get.overwrite)
         .ignore_source_digest(get.ignore_source_digest)
         .require_verified(get.require_verified)

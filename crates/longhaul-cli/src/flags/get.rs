@@ -57,13 +57,9 @@ pub(crate) struct GetWords {
     #[arg(short, long, value_name = "FILE", help_heading = "Where to", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
-    /// Save in this folder
+    /// Save in this folder; it is created if it is missing
     #[arg(short, long, value_name = "DIR", help_heading = "Where to", value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
-
-    /// Create missing folders
-    #[arg(long, help_heading = "Where to")]
-    pub(crate) create_dirs: bool,
 
     /// Replace an existing file, once the new one is whole (a symbolic link itself, never what it points to)
     #[arg(long, help_heading = "Where to")]
@@ -136,7 +132,6 @@ pub(crate) struct GetOptions {
     pub(crate) version_id: Option<String>,
     pub(crate) range: Option<ByteRange>,
     pub(crate) place: SaveAs,
-    pub(crate) create_dirs: bool,
     pub(crate) overwrite: bool,
     pub(crate) remote_time: bool,
     pub(crate) durability: Durability,
@@ -201,15 +196,14 @@ pub(crate) enum SaveAs {
 }
 
 impl SaveAs {
-    /// The folder that must be there.
-    fn folder(&self) -> &Path {
-        match self {
-            Self::File(file) => match file.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
-            },
+    /// What stands where a folder would have to be created: a file, a pipe, a link to one of these.
+    fn file_in_the_way(&self) -> Option<&Path> {
+        let folder = match self {
+            Self::File(file) => file.parent()?,
             Self::Folder(folder) | Self::Below(folder, _) => folder,
-        }
+        };
+        let nearest = folder.ancestors().find(|path| path.metadata().is_ok())?;
+        (!nearest.is_dir()).then_some(nearest)
     }
 }
 
@@ -241,9 +235,8 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
     let (headers, user) = request(words.request)?;
     let store = store::settings(words.store, sources.stores())?;
     let place = place(words.output, words.dir, sources.len())?;
-    if !words.create_dirs && !place.folder().is_dir() {
-        let folder = place.folder().display();
-        let message = format!("the folder {folder} does not exist; create it, or let --create-dirs do it");
+    if let Some(file) = place.file_in_the_way() {
+        let message = format!("{} is a file, and no folder can be created below it", file.display());
         return Err(Failure::new(Exit::LocalFile, "local_file", message));
     }
     Ok(GetOptions {
@@ -252,7 +245,6 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
         globs: Globs::new(&words.include, &words.exclude).map_err(usage)?,
         version_id: words.version_id.filter(|id| !id.is_empty()),
         range,
-        create_dirs: words.create_dirs,
         overwrite: words.overwrite,
         remote_time: words.remote_time,
         durability: durability(words.durability),

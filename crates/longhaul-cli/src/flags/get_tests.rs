@@ -49,8 +49,8 @@ fn defaults_are_those_of_the_design() {
     assert_eq!((get.running.progress, get.network.ip_family), (ProgressStyle::Auto, IpFamily::Any));
     assert!(matches!(get.network.proxy, ProxyChoice::Environment));
     assert_eq!(get.state, StateChoice::Chosen("/state".into()));
-    let flags = [get.create_dirs, get.overwrite, get.remote_time, get.no_lock, get.require_verified, get.running.json];
-    assert_eq!(flags, [false; 6]);
+    let flags = [get.overwrite, get.remote_time, get.no_lock, get.require_verified, get.running.json];
+    assert_eq!(flags, [false; 5]);
 }
 
 #[test]
@@ -61,8 +61,8 @@ fn each_flag_means_what_it_says() {
         (&["--output=./-"], |g| g.place == SaveAs::File("./-".into())),
         (&["-d", "/"], |g| g.place == SaveAs::Folder("/".into())),
         (&["-d", "/", "-o", "x"], |g| g.place == SaveAs::File("/x".into())),
-        (&["--create-dirs", "-d", "no/such"], |g| g.place == SaveAs::Folder("no/such".into())),
-        (&["--create-dirs"], |g| g.create_dirs),
+        (&["-d", "no/such"], |g| g.place == SaveAs::Folder("no/such".into())),
+        (&["-o", "no/such/x"], |g| g.place == SaveAs::File("no/such/x".into())),
         (&["--overwrite"], |g| g.overwrite),
         (&["--keep-awake"], |g| g.beside.keep_awake && g.beside.exec.is_none()),
         (&["--exec", "unzip \"$1\""], |g| g.beside.exec.as_deref() == Some("unzip \"$1\"".as_ref())),
@@ -169,11 +169,15 @@ fn contradictions_and_slips_are_refused_with_a_hint() {
 }
 
 #[test]
-fn a_missing_folder_is_a_local_problem_with_a_hint() {
-    for args in [&[URL, "-d", "no/such"][..], &[URL, "-o", "no/such/x"]] {
+fn a_file_where_a_folder_would_have_to_be_created_is_a_local_problem() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let file = file.path().to_str().unwrap();
+    let below = format!("{file}/no/such");
+    let named = format!("{below}/x");
+    for args in [&[URL, "-d", file][..], &[URL, "-d", &below], &[URL, "-o", &named]] {
         let failure = get(args).err().unwrap();
         assert_eq!(failure.exit, Exit::LocalFile, "{args:?}");
-        assert!(failure.message.contains("no/such does not exist") && failure.message.contains("--create-dirs"));
+        assert!(failure.message.contains(&format!("{file} is a file")), "{}", failure.message);
     }
 }
 

@@ -25,13 +25,13 @@ Examples:
     longhaul get --checksum sha256:9f86d081… -o disk.iso https://example.com/disk.iso
 
   A list of URLs into one folder; finished ones are not fetched again
-    longhaul get -i urls.txt -d downloads --create-dirs
+    longhaul get -i urls.txt -d downloads
 
   The first mebibyte, and the last 100 bytes
     longhaul get --range 0-1048575,-100 -o ends https://example.com/disk.iso
 
   All objects of a folder in a store (keys and endpoint: docs/stores.md)
-    longhaul get -r oss://films/2024/ -d films --create-dirs --include '*.mp4'
+    longhaul get -r oss://films/2024/ -d films --include '*.mp4'
 
   Only if it is newer than the file that is there
     longhaul get --overwrite -z disk.iso -o disk.iso https://example.com/disk.iso

@@ -121,13 +121,22 @@ fn the_longest_name_works_and_a_longer_one_is_told() {
 }
 
 #[test]
-fn a_missing_folder_is_created_only_when_that_was_said() {
+fn missing_folders_are_created() {
     let bench = bench();
+    let content = Object::seeded(1, SIZE).content;
     let file = bench.folder().join("a/b/file");
-    let ran = bench.get().to(&file).run();
-    ran.expect_code(&bench, 8);
+    bench.get().to(&file).run().expect(&bench, 0, "validator");
+    assert_eq!(content.first_difference_in_file(&file).unwrap(), None);
+    let folder = bench.folder().join("c/d");
+    bench.get().into_dir(&folder).run().expect(&bench, 0, "validator");
+    assert_eq!(content.first_difference_in_file(folder.join("file")).unwrap(), None);
+}
+
+/// What is not there makes no folder.
+#[test]
+fn a_folder_is_created_for_bytes_and_not_for_a_refusal() {
+    let bench = bench();
+    let ran = bench.get_url(bench.origin.url("/no-such-file")).into_dir(bench.folder().join("new")).run();
+    ran.expect_code(&bench, 3);
     assert!(names(&bench.folder()).is_empty(), "{}", ran.report(&bench));
-    let ran = bench.get().to(&file).arg("--create-dirs").run();
-    ran.expect(&bench, 0, "validator");
-    assert_eq!(Object::seeded(1, SIZE).content.first_difference_in_file(&file).unwrap(), None);
 }

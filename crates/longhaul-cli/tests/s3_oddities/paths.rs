@@ -58,16 +58,7 @@ fn a_store_below_a_path_is_used_for_everything_and_signed_with_the_path() {
     assert_eq!(ran.code(), 0, "{}", store.report(&ran));
     assert_eq!(std::fs::read(store.bench.file()).unwrap(), film.to_vec());
     let folder = store.bench.root().join("all");
-    let ran = store.longhaul(&[
-        "get",
-        "-r",
-        "s3://films/dir/",
-        "-d",
-        folder.to_str().unwrap(),
-        "--create-dirs",
-        "--proxy",
-        "none",
-    ]);
+    let ran = store.longhaul(&["get", "-r", "s3://films/dir/", "-d", folder.to_str().unwrap(), "--proxy", "none"]);
     assert_eq!(ran.code(), 0, "{}", store.report(&ran));
     assert_eq!(std::fs::read(folder.join("small one+")).unwrap(), content.to_vec());
 

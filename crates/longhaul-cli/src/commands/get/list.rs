@@ -22,8 +22,6 @@ pub(super) struct Wanted {
     /// Where it comes from, or why it cannot be fetched.
     pub(super) source: Result<Source, Failure>,
     pub(super) place: SaveAs,
-    /// Folders that its name asks for are made.
-    pub(super) create_dirs: bool,
 }
 
 /// See the module.
@@ -55,7 +53,7 @@ impl<'a> List<'a> {
     }
 
     async fn next(&mut self) -> Option<Wanted> {
-        let (shown, source, place, create_dirs) = loop {
+        let (shown, source, place) = loop {
             if let Some(listing) = &mut self.listing {
                 let target = tokio::select! {
                     biased;
@@ -71,13 +69,13 @@ impl<'a> List<'a> {
                             }
                             (Err(why), place) => (Err(unsaved(&why)), place.clone()),
                         };
-                        break (shown, source, place, true);
+                        break (shown, source, place);
                     }
                     Ok(None) => self.listing = None,
                     Err(error) => {
                         let shown = listing.prefix.to_string();
                         self.listing = None;
-                        break (shown, Err(error.into()), self.get.place.clone(), false);
+                        break (shown, Err(error.into()), self.get.place.clone());
                     }
                 }
                 continue;
@@ -87,7 +85,7 @@ impl<'a> List<'a> {
             match &self.get.sources {
                 Sources::Each(sources) => {
                     let source = sources.get(index)?;
-                    break (source.to_string(), Ok(source.clone()), self.get.place.clone(), self.get.create_dirs);
+                    break (source.to_string(), Ok(source.clone()), self.get.place.clone());
                 }
                 Sources::Below(prefixes) => {
                     let (prefix, globs) = (prefixes.get(index)?, self.get.globs.clone());
@@ -97,7 +95,7 @@ impl<'a> List<'a> {
             }
         };
         self.given += 1;
-        Some(Wanted { number: self.given, shown, source, place, create_dirs })
+        Some(Wanted { number: self.given, shown, source, place })
     }
 }
 
