@@ -4,12 +4,14 @@
 
 mod real;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use longhaul_devstore::Content;
-use real::store::{Store, between};
+use real::store::{Store, ask_at, between};
 
 #[test]
 fn the_ready_line_says_all_that_a_client_needs() {
@@ -143,6 +145,34 @@ fn people_get_settings_to_paste_and_a_signal_ends_it_in_order() {
     }
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// Goal: a signal ends the store also while a fault holds its connections for hours and their clients were killed.
+/// Method: megabytes lie in the store's own buffers, to be taken at three bytes a second.
+#[test]
+fn a_signal_ends_it_while_a_fault_holds_connections_of_dead_clients() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = "kind=bandwidth bytes_per_second=3 key=slow";
+    let mut store = Store::start(folder.path(), &["--anonymous", "--bucket", "films", "--fault", rule]);
+    assert_eq!(store.ask("PUT /films/kept", b"kept").unwrap().0, 200);
+    for _ in 0..8 {
+        let mut client = TcpStream::connect(store.text("endpoint").trim_start_matches("http://")).unwrap();
+        client.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+        write!(client, "PUT /films/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n").unwrap();
+        let _ = client.write_all(&vec![1; 2_000_000]); // as much as the kernel takes
+    }
+    let seen = || {
+        let (_, _, body) = ask_at(store.text("admin"), "GET /faults", "", b"").unwrap();
+        between(&body, "\"struck\":", "}")
+    };
+    assert!(real::until(Duration::from_secs(90), || seen() == "8"), "{}", seen());
+    rustix::process::kill_process(rustix::process::Pid::from_child(&store.child), rustix::process::Signal::TERM)
+        .unwrap();
+    let ended = real::until(Duration::from_secs(60), || store.child.try_wait().unwrap().is_some());
+    assert!(ended, "the store does not end");
+    assert_eq!(store.child.wait().unwrap().code(), Some(143));
+    let again = Store::start(folder.path(), &["--anonymous"]);
+    assert_eq!(again.ask("GET /films/kept", b"").unwrap().2, b"kept");
 }
 
 /// Goal: what is printed for an SDK works as it stands. Method: it is cut out of the text and run, with an import

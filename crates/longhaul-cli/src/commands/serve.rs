@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::time::Duration;
 
 use longhaul_devstore::oss::{Builder, Server};
 use serde_json::json;
@@ -12,6 +13,9 @@ use crate::flags::common::DurabilityWord;
 use crate::flags::serve::ServeWords;
 use crate::out;
 use crate::signals::Signals;
+
+/// How long the end of the store waits for its threads.
+const GRACE: Duration = Duration::from_millis(700);
 
 pub(crate) fn run(words: &ServeWords) -> Result<Exit, Failure> {
     let server = start(words)?;
@@ -26,8 +30,16 @@ pub(crate) fn run(words: &ServeWords) -> Result<Exit, Failure> {
         out::stdout(&text)?;
         Ok::<_, Failure>(signals.next().await)
     })?;
-    drop(server);
+    end(server);
     Ok(Exit::Signal(signal))
+}
+
+/// Ends the store. Threads that the disk or an application keeps longer than [`GRACE`] end with the process: what they
+/// have not answered by now, they never will, and all that was answered is kept.
+fn end(mut server: Server) {
+    if !server.stop(GRACE) {
+        std::mem::forget(server); // dropped, it would wait for them
+    }
 }
 
 fn start(words: &ServeWords) -> Result<Server, Failure> {

@@ -43,17 +43,7 @@ impl Store {
 
     /// The same with further fields, each ended by CRLF.
     pub(crate) fn ask_with(&self, line: &str, fields: &str, body: &[u8]) -> Option<(u16, String, Vec<u8>)> {
-        let mut stream = TcpStream::connect(self.text("endpoint").trim_start_matches("http://")).ok()?;
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        let length = body.len();
-        let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n");
-        write!(stream, "{head}Connection: close\r\n\r\n").ok()?;
-        stream.write_all(body).ok()?;
-        let mut all = Vec::new();
-        stream.read_to_end(&mut all).ok()?;
-        let at = all.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-        let head = String::from_utf8(all[..at].to_vec()).unwrap();
-        Some((head.split(' ').nth(1)?.parse().ok()?, head, all.split_off(at)))
+        ask_at(self.text("endpoint"), line, fields, body)
     }
 
     pub(crate) fn kill(mut self) {
@@ -67,6 +57,21 @@ impl Drop for Store {
         let _ = self.child.kill(); // it may have ended already
         let _ = self.child.wait();
     }
+}
+
+/// The same of any server, by its `http://ADDRESS:PORT`.
+pub(crate) fn ask_at(url: &str, line: &str, fields: &str, body: &[u8]) -> Option<(u16, String, Vec<u8>)> {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).ok()?;
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let length = body.len();
+    let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n");
+    write!(stream, "{head}Connection: close\r\n\r\n").ok()?;
+    stream.write_all(body).ok()?;
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).ok()?;
+    let at = all.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8(all[..at].to_vec()).unwrap();
+    Some((head.split(' ').nth(1)?.parse().ok()?, head, all.split_off(at)))
 }
 
 /// What stands between two texts, the first time.

@@ -52,7 +52,7 @@ pub(crate) fn serve(store: &Store, stream: TcpStream) {
             return;
         }
         let Some(length) = Length::of(&head.headers) else { return };
-        let mut body = Body::new(&mut wire, length, false);
+        let mut body = Body::new(&mut wire, length, false, &store.rest);
         let Ok(Some(sent)) = body.whole(BODY_BYTES_MAX) else { return };
         let began = Instant::now();
         let reply = answer(store, &head, &sent).unwrap_or_else(|Wrong(status, message)| {
@@ -62,7 +62,7 @@ pub(crate) fn serve(store: &Store, stream: TcpStream) {
         });
         let keep = head.keeps_alive();
         let bytes = conn::head_bytes(store, &reply, "-", keep, began.elapsed().as_millis());
-        deliver::deliver(body.stream(), &bytes, &reply, head.method == "HEAD", Manner::default());
+        deliver::deliver(body.stream(), &bytes, &reply, head.method == "HEAD", Manner::plain(&store.rest));
         if !keep {
             return;
         }

@@ -1,7 +1,7 @@
 //! What happens when a client asks to be announced? The upload callback: one POST to the application's server after the
 //! object is stored, signed with the store's own key. What the application answers is what the client gets.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -16,15 +16,19 @@ use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use serde_json::{Map, Value};
 
 use super::call::{Call, Content, Reply};
+use super::clock::Rest;
 use super::disk::{Object, write_durably};
 use super::refusal::Refusal;
 use super::target::{Query, encode};
 use super::variants::Row;
+use super::wire::is_timeout;
 use crate::request::Headers;
 
 const PARAMETER_BYTES_MAX: usize = 5 << 10;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 const URLS_MAX: usize = 5;
+/// How often a store that waits for an application looks whether it is to end.
+const LOOK: Duration = Duration::from_millis(100);
 /// As long as the service's own.
 const KEY_BITS: usize = 2048;
 /// ASN.1 `DigestInfo` of MD5 (RFC 8017, 9.2, note 1).
@@ -165,7 +169,7 @@ impl Callback {
         // Each address has its time, since one that is silent is why there is another; making the key is not in it.
         let until = Instant::now() + call.store.settings.callback_patience;
         let stream = connect(&with_port, until)?;
-        let answer = exchange(&stream, &[head.as_bytes(), body.as_bytes()].concat(), until)
+        let answer = exchange(&stream, &[head.as_bytes(), body.as_bytes()].concat(), until, &call.store.rest)
             .map_err(|error| format!("callback server did not answer ({})", error.kind()))?;
         accepted(&answer)
     }
@@ -185,10 +189,10 @@ fn connect(authority: &str, until: Instant) -> Result<TcpStream, String> {
     Err("callback server cannot be reached".to_owned())
 }
 
-/// Sends, and reads until the connection ends.
-fn exchange(mut stream: &TcpStream, request: &[u8], until: Instant) -> std::io::Result<Vec<u8>> {
+/// Sends, and reads until the connection ends or the store does.
+fn exchange(mut stream: &TcpStream, request: &[u8], until: Instant, rest: &Rest) -> io::Result<Vec<u8>> {
     let left = || match until.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(std::io::Error::from(std::io::ErrorKind::TimedOut)),
+        Duration::ZERO => Err(io::Error::from(io::ErrorKind::TimedOut)),
         left => Ok(Some(left)),
     };
     stream.set_write_timeout(left()?)?;
@@ -196,10 +200,13 @@ fn exchange(mut stream: &TcpStream, request: &[u8], until: Instant) -> std::io::
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
     loop {
-        stream.set_read_timeout(left()?)?;
-        match stream.read(&mut piece)? {
-            0 => return Ok(answer),
-            count => answer.extend_from_slice(&piece[..count]),
+        rest.go_on()?;
+        stream.set_read_timeout(left()?.map(|left| left.min(LOOK)))?;
+        match stream.read(&mut piece) {
+            Ok(0) => return Ok(answer),
+            Ok(count) => answer.extend_from_slice(&piece[..count]),
+            Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         if answer.len() > 2 * ANSWER_BYTES_MAX || is_whole(&answer) {
             return Ok(answer);

@@ -1,8 +1,9 @@
 //! What time is it? The machine's clock, plus an offset that a test moves while the store runs.
 
+use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
@@ -28,7 +29,8 @@ impl Clock {
     }
 }
 
-/// Pauses that end when the store does: a fault may ask for an hour.
+/// Pauses that end when the store does: a fault may ask for an hour. Every thread of the store that waits for time to
+/// pass waits here, and every loop that a client can keep going asks here whether it may go on.
 #[derive(Debug, Default)]
 pub(crate) struct Rest {
     over: Mutex<bool>,
@@ -42,7 +44,24 @@ impl Rest {
         drop(self.changed.wait_timeout_while(over, long, |over| !*over));
     }
 
-    /// Wakes everybody, for good.
+    /// Waits until a connection that began at `began` may have moved so many bytes at this rate.
+    pub(crate) fn pace(&self, began: Instant, bytes: u64, bytes_per_second: u64) {
+        let due = Duration::try_from_secs_f64(bytes as f64 / bytes_per_second.max(1) as f64).unwrap_or(Duration::MAX);
+        self.take(due.saturating_sub(began.elapsed()));
+    }
+
+    /// Refuses to go on with a store that ends.
+    ///
+    /// # Errors
+    /// `ConnectionAborted` once the store ends.
+    pub(crate) fn go_on(&self) -> io::Result<()> {
+        match *self.over.lock().unwrap_or_else(PoisonError::into_inner) {
+            true => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the store ends")),
+            false => Ok(()),
+        }
+    }
+
+    /// Wakes every thread that pauses, for good.
     pub(crate) fn end(&self) {
         *self.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();

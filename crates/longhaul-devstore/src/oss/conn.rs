@@ -59,7 +59,7 @@ fn refuse_head(store: &Store, wire: &Wire, no_head: &NoHead, connection: u64) {
     let request_id = request_id(store);
     let reply = Reply::refusal(&refusal, &request_id, "", false);
     let head = head_bytes(store, &reply, &request_id, false, 0);
-    let (bytes_out, ended) = deliver::deliver(wire.stream(), &head, &reply, false, Manner::default());
+    let (bytes_out, ended) = deliver::deliver(wire.stream(), &head, &reply, false, Manner::plain(&store.rest));
     store.log.enter(Line {
         at: clock::exact_iso(store.clock.now_ms()),
         connection,
@@ -70,7 +70,7 @@ fn refuse_head(store: &Store, wire: &Wire, no_head: &NoHead, connection: u64) {
         ended,
         ..Line::default()
     });
-    deliver::linger(wire.stream());
+    deliver::linger(wire.stream(), &store.rest);
 }
 
 /// Upper-case hex, 24 digits, each once.
@@ -102,7 +102,7 @@ fn answer(store: &Store, wire: &mut Wire, head: &Head, peer: SocketAddr, number:
     }
     let length = Length::of(&head.headers);
     let expects = head.headers.get("Expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
-    let mut body = Body::new(wire, length.unwrap_or(Length::Absent), expects && !head.http_1_0);
+    let mut body = Body::new(wire, length.unwrap_or(Length::Absent), expects && !head.http_1_0, &store.rest);
     let outcome = match length {
         None => Err(Refusal::bad_request("Content-Length and Transfer-Encoding cannot be understood.")),
         Some(length) => work(store, head, &host, length, &mut body, &request_id, peer, &mut known),
@@ -118,7 +118,7 @@ fn answer(store: &Store, wire: &mut Wire, head: &Head, peer: SocketAddr, number:
     });
     keep &= length.is_some() && upload_cut.is_none() && rest_is_read(&mut body);
     let (status, bytes_out, ended) = match upload_cut.or_else(|| lost_answer(&known.faults)) {
-        Some(by) => (0, 0, deliver::end(body.stream(), by)),
+        Some(by) => (0, 0, deliver::end(body.stream(), by, &store.rest)),
         None => send(store, &known, reply, &request_id, is_head, keep, body.stream(), began),
     };
     let resource = known.resource.unwrap_or(Resource { bucket: String::new(), key: String::new() });
@@ -144,7 +144,7 @@ fn answer(store: &Store, wire: &mut Wire, head: &Head, peer: SocketAddr, number:
         ended,
     });
     if !keep && ended == Ended::Whole {
-        deliver::linger(body.stream());
+        deliver::linger(body.stream(), &store.rest);
     }
     keep && ended == Ended::Whole
 }
@@ -354,7 +354,7 @@ fn send(
     stream: &TcpStream,
     began: Instant,
 ) -> (u16, u64, Ended) {
-    let mut manner = Manner { bytes_per_second: reply.bytes_per_second, rest: Some(&store.rest), ..Manner::default() };
+    let mut manner = Manner { bytes_per_second: reply.bytes_per_second, ..Manner::plain(&store.rest) };
     for fault in &known.faults {
         match fault {
             Fault::SlowAnswer { ms } => store.rest.take(Duration::from_millis(*ms)),

@@ -27,7 +27,6 @@ const DRAIN_LOOK: Duration = Duration::from_millis(1);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How the body is sent.
-#[derive(Default)]
 pub(crate) struct Manner<'a> {
     /// After so many bytes, the end of the connection.
     pub(crate) end: Option<(u64, Ending)>,
@@ -36,10 +35,17 @@ pub(crate) struct Manner<'a> {
     pub(crate) bytes_per_second: Option<u64>,
     /// Offsets within the object.
     pub(crate) flips: Vec<u64>,
-    /// Where a pause is taken.
-    pub(crate) rest: Option<&'a Rest>,
+    /// Where pauses are taken, and where the end of the store is seen.
+    pub(crate) rest: &'a Rest,
     /// Called after so many bytes.
     pub(crate) between: Option<(u64, Box<dyn FnOnce() + 'a>)>,
+}
+
+impl<'a> Manner<'a> {
+    /// As fast as it goes, and unspoilt.
+    pub(crate) fn plain(rest: &'a Rest) -> Manner<'a> {
+        Manner { end: None, trickle: None, bytes_per_second: None, flips: Vec::new(), rest, between: None }
+    }
 }
 
 /// Sends head and body; how many bytes of the body went, and how it ended.
@@ -89,18 +95,18 @@ impl Sending<'_> {
                 self.call_between();
             }
             let piece = self.next_piece(body);
+            self.manner.rest.go_on()?;
             self.send(piece)?;
-            if let (Some((_, pause)), Some(rest)) = (self.manner.trickle, self.manner.rest) {
-                rest.take(pause);
+            if let Some((_, pause)) = self.manner.trickle {
+                self.manner.rest.take(pause);
             }
             if let Some(rate) = self.manner.bytes_per_second {
-                let due = Duration::from_secs_f64(self.sent as f64 / rate.max(1) as f64);
-                std::thread::sleep(due.saturating_sub(self.began.elapsed()));
+                self.manner.rest.pace(self.began, self.sent, rate);
             }
         }
         self.call_between();
         Ok(match self.manner.end {
-            Some((_, ending)) => end(self.stream, ending),
+            Some((_, ending)) => end(self.stream, ending, self.manner.rest),
             None => Ended::Whole,
         })
     }
@@ -216,36 +222,36 @@ fn read_exact_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
 }
 
 /// Ends a connection as a fault says, as far as that can be done before it is closed.
-pub(crate) fn end(stream: &TcpStream, ending: Ending) -> Ended {
+pub(crate) fn end(stream: &TcpStream, ending: Ending, rest: &Rest) -> Ended {
     match ending {
         Ending::Cut => {
             // The close itself waits for the client: with unread bytes in our buffer it would be a RST.
             let _ = stream.shutdown(Shutdown::Write);
-            wait_for_client(stream, None);
+            wait_for_client(stream, None, rest);
             Ended::Cut
         }
         Ending::Reset => {
-            drain(stream);
+            drain(stream, rest);
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO)); // then it is a FIN
             Ended::Reset
         }
         Ending::Stall => {
-            wait_for_client(stream, None);
+            wait_for_client(stream, None, rest);
             Ended::Stall
         }
     }
 }
 
 /// Says that no more bytes come, and takes what the client still sends for a while, so that it can read our answer.
-pub(crate) fn linger(stream: &TcpStream) {
+pub(crate) fn linger(stream: &TcpStream, rest: &Rest) {
     let _ = stream.shutdown(Shutdown::Write);
-    wait_for_client(stream, Some(Instant::now() + LINGER));
+    wait_for_client(stream, Some(Instant::now() + LINGER), rest);
 }
 
-/// Reads and drops until the client leaves.
-fn wait_for_client(mut stream: &TcpStream, until: Option<Instant>) {
+/// Reads and drops until the client leaves, or the store ends.
+fn wait_for_client(mut stream: &TcpStream, until: Option<Instant>, rest: &Rest) {
     let mut dropped = [0; 16 << 10];
-    loop {
+    while rest.go_on().is_ok() {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) || stream.set_read_timeout(left).is_err() {
             return;
@@ -259,10 +265,10 @@ fn wait_for_client(mut stream: &TcpStream, until: Option<Instant>) {
 }
 
 /// Waits until the client's kernel has what was sent: a RST would take it away.
-fn drain(stream: &TcpStream) {
+fn drain(stream: &TcpStream, rest: &Rest) {
     let until = Instant::now() + DRAIN_PATIENCE;
-    while Instant::now() < until && unsent(stream) > 0 {
-        std::thread::sleep(DRAIN_LOOK);
+    while Instant::now() < until && unsent(stream) > 0 && rest.go_on().is_ok() {
+        rest.take(DRAIN_LOOK);
     }
 }
 

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::disk::BucketFacts;
 use super::faults::Rule;
@@ -24,6 +23,8 @@ use super::{admin, conn, lifecycle};
 const STACK: usize = 512 << 10;
 /// Pause after an accept that failed; a shortage of descriptors is the usual cause.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
+/// How long a thread that accepts may take to be woken.
+const KNOCK: Duration = Duration::from_millis(200);
 /// So many connections above the bound are for the admin port.
 const ADMIN_MORE: usize = 16;
 /// How often lifecycle rules are looked at while no test moves the clock.
@@ -215,26 +216,16 @@ impl Builder {
         let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
         store.endpoint = format!("http://{address}");
         store.admin = format!("http://{admin_address}");
-        let shared = Arc::new(Shared {
-            store,
-            stopping: AtomicBool::new(false),
-            next: AtomicU64::new(1),
-            connections: Mutex::default(),
-            changed: Condvar::new(),
-        });
-        let mut threads = Vec::new();
+        let shared =
+            Arc::new(Shared { store, next: AtomicU64::new(1), work: Mutex::default(), changed: Condvar::new() });
+        // Dropped when a thread cannot be had, it ends those that run.
+        let server = Server { shared, address, admin_address };
         for (listener, side) in [(listener, Side::Store), (admin_listener, Side::Admin)] {
-            let shared = shared.clone();
-            threads.push(spawn("accept", move || accept(&shared, &listener, side))?);
+            server.shared.spawn("accept", move |shared| accept(shared, &listener, side))?;
         }
-        let of_thread = shared.clone();
-        threads.push(spawn("lifecycle", move || keep_lifecycle(&of_thread))?);
-        Ok(Server { shared, address, admin_address, threads })
+        server.shared.spawn("lifecycle", |shared| keep_lifecycle(shared))?;
+        Ok(server)
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(format!("oss-{name}")).stack_size(STACK).spawn(work)
 }
 
 #[derive(Clone, Copy)]
@@ -245,22 +236,49 @@ enum Side {
 
 struct Shared {
     store: Store,
-    stopping: AtomicBool,
     next: AtomicU64,
-    connections: Mutex<BTreeMap<u64, TcpStream>>,
+    work: Mutex<Work>,
     changed: Condvar,
 }
 
+/// What is under way in a store.
+#[derive(Default)]
+struct Work {
+    stopping: bool,
+    /// Threads that use the folder.
+    threads: usize,
+    connections: BTreeMap<u64, TcpStream>,
+}
+
 impl Shared {
-    fn connections(&self) -> MutexGuard<'_, BTreeMap<u64, TcpStream>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` on a thread that the end of the store waits for.
+    fn spawn(self: &Arc<Shared>, name: &str, work: impl FnOnce(&Arc<Shared>) + Send + 'static) -> io::Result<()> {
+        self.work().threads += 1;
+        // However the thread ends, and if it never begins, it is counted out.
+        let leaving = Leaving(self.clone());
+        let named = std::thread::Builder::new().name(format!("oss-{name}")).stack_size(STACK);
+        named.spawn(move || work(&leaving.0)).map(drop)
+    }
+}
+
+/// Held by a thread for as long as it runs.
+struct Leaving(Arc<Shared>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.work().threads -= 1;
+        self.0.changed.notify_all();
     }
 }
 
 fn accept(shared: &Arc<Shared>, listener: &TcpListener, side: Side) {
     loop {
         let accepted = listener.accept();
-        if shared.stopping.load(Ordering::Relaxed) {
+        if shared.work().stopping {
             return;
         }
         match accepted {
@@ -274,50 +292,46 @@ fn admit(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, side: Side) 
     let number = shared.next.fetch_add(1, Ordering::Relaxed);
     let Ok(kept) = stream.try_clone() else { return };
     {
-        let mut connections = shared.connections();
+        let mut work = shared.work();
         // Who wants to see why the store is busy is let in.
         let more = if matches!(side, Side::Admin) { ADMIN_MORE } else { 0 };
-        if connections.len() >= shared.store.settings.connections_max.saturating_add(more) {
+        let most = shared.store.settings.connections_max.saturating_add(more);
+        if work.stopping || work.connections.len() >= most {
             return; // closed as it goes out of scope
         }
-        connections.insert(number, kept);
+        work.connections.insert(number, kept);
     }
-    let of_thread = shared.clone();
-    let spawned = spawn("connection", move || {
-        // However the thread ends, the connection is forgotten.
-        let leaving = Leaving { shared: &of_thread, number };
+    let entered = Entered { shared: shared.clone(), number };
+    let spawned = shared.spawn("connection", move |shared| {
         match side {
-            Side::Store => conn::serve(&of_thread.store, stream, peer, number),
-            Side::Admin => admin::serve(&of_thread.store, stream),
+            Side::Store => conn::serve(&shared.store, stream, peer, number),
+            Side::Admin => admin::serve(&shared.store, stream),
         }
-        drop(leaving);
+        drop(entered);
     });
-    if spawned.is_err() {
-        shared.connections().remove(&number);
-    }
+    drop(spawned); // without a thread for it the connection is closed
 }
 
-struct Leaving<'a> {
-    shared: &'a Shared,
+/// A connection that is known; however its thread ends, it is forgotten.
+struct Entered {
+    shared: Arc<Shared>,
     number: u64,
 }
 
-impl Drop for Leaving<'_> {
+impl Drop for Entered {
     fn drop(&mut self) {
-        self.shared.connections().remove(&self.number);
-        self.shared.changed.notify_all();
+        self.shared.work().connections.remove(&self.number);
     }
 }
 
 fn keep_lifecycle(shared: &Shared) {
     loop {
         lifecycle::run(&shared.store);
-        let connections = shared.connections();
-        let (_connections, _) = shared
+        let (work, _) = shared
             .changed
-            .wait_timeout_while(connections, LIFECYCLE_EVERY, |_| !shared.stopping.load(Ordering::Relaxed))
+            .wait_timeout_while(shared.work(), LIFECYCLE_EVERY, |work| !work.stopping)
             .unwrap_or_else(PoisonError::into_inner);
-        if shared.stopping.load(Ordering::Relaxed) {
+        if work.stopping {
             return;
         }
     }
@@ -328,10 +342,45 @@ pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
     admin_address: SocketAddr,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl Server {
+    /// Ends the store: connections end wherever they are, as in a crash; what was answered is kept. `false` when some
+    /// of its threads are still at work after `patience`, as they may be for as long as the disk takes to sync, or
+    /// an application's server to be found for a callback. They acknowledge no more. May be called again.
+    pub fn stop(&mut self, patience: Duration) -> bool {
+        self.begin_to_stop();
+        let until = Instant::now() + patience;
+        let mut work = self.shared.work();
+        while work.threads > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            work = self.shared.changed.wait_timeout(work, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn begin_to_stop(&self) {
+        {
+            let mut work = self.shared.work();
+            work.stopping = true;
+            self.shared.changed.notify_all();
+            for stream in work.connections.values() {
+                let _ = stream.shutdown(Shutdown::Both); // it may have ended already
+            }
+        }
+        self.shared.store.rest.end();
+        // Wakes the threads from accept.
+        for mut knock in [self.address, self.admin_address] {
+            if knock.ip().is_unspecified() {
+                knock.set_ip(if knock.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+            }
+            let _ = TcpStream::connect_timeout(&knock, KNOCK);
+        }
+    }
+
     /// `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> &str {
         &self.shared.store.endpoint
@@ -409,33 +458,13 @@ impl Server {
     }
 }
 
+/// Waits for the last thread: the folder is not used any more then.
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::Relaxed);
-        self.shared.store.rest.end();
-        self.shared.changed.notify_all();
-        // Wakes the threads from accept.
-        for address in [self.address, self.admin_address] {
-            let mut knock = address;
-            if address.ip().is_unspecified() {
-                knock.set_ip(if address.is_ipv4() {
-                    [127, 0, 0, 1].into()
-                } else {
-                    std::net::Ipv6Addr::LOCALHOST.into()
-                });
-            }
-            let _ = TcpStream::connect_timeout(&knock, Duration::from_secs(1));
-        }
-        for thread in self.threads.drain(..) {
-            let _ = thread.join(); // one that panicked has no work left
-        }
-        // Their threads use the folder until they end.
-        let mut connections = self.shared.connections();
-        for stream in connections.values() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-        while !connections.is_empty() {
-            connections = self.shared.changed.wait(connections).unwrap_or_else(PoisonError::into_inner);
+        self.begin_to_stop();
+        let mut work = self.shared.work();
+        while work.threads > 0 {
+            work = self.shared.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
         self.shared.store.disk.release();
     }

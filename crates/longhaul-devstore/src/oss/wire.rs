@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use super::clock::Rest;
 use crate::request::Headers;
 
 /// Bound of a head, a little above what OSS takes.
@@ -204,6 +205,7 @@ pub(crate) struct Body<'a> {
     /// What a fault does to it.
     pub(crate) spoil: Spoil,
     began: Option<Instant>,
+    rest: &'a Rest,
 }
 
 /// What a fault does to a body on its way in.
@@ -225,13 +227,13 @@ enum Left {
 }
 
 impl<'a> Body<'a> {
-    pub(crate) fn new(wire: &'a mut Wire, length: Length, expects: bool) -> Body<'a> {
+    pub(crate) fn new(wire: &'a mut Wire, length: Length, expects: bool, rest: &'a Rest) -> Body<'a> {
         let left = match length {
             Length::Known(0) | Length::Absent => Left::Nothing,
             Length::Known(bytes) => Left::Bytes(bytes),
             Length::Chunked => Left::Chunk(None),
         };
-        Body { wire, left, expects, taken: 0, spoil: Spoil::default(), began: None }
+        Body { wire, left, expects, taken: 0, spoil: Spoil::default(), began: None, rest }
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -322,8 +324,7 @@ impl<'a> Body<'a> {
     fn pace(&mut self) {
         let Some(rate) = self.spoil.bytes_per_second else { return };
         let began = *self.began.get_or_insert_with(Instant::now);
-        let due = Duration::from_secs_f64(self.taken as f64 / rate.max(1) as f64);
-        std::thread::sleep(due.saturating_sub(began.elapsed()));
+        self.rest.pace(began, self.taken, rate);
     }
 }
 
@@ -349,6 +350,8 @@ impl Read for Body<'_> {
             self.pace();
             most = most.min((rate / 20).clamp(1, 64 * 1024));
         }
+        // What came before the socket was shut down can still be read, and may be megabytes.
+        self.rest.go_on()?;
         let most = usize::try_from(most).unwrap_or(into.len());
         let count = self.wire.read(&mut into[..most])?;
         if count == 0 {
@@ -388,7 +391,8 @@ mod tests {
         let mut bodies = Vec::new();
         while let Ok(head) = wire.head() {
             let length = Length::of(&head.headers).unwrap();
-            let mut body = Body::new(&mut wire, length, false);
+            let rest = Rest::default();
+            let mut body = Body::new(&mut wire, length, false, &rest);
             let mut text = String::new();
             bodies.push(match body.read_to_string(&mut text) {
                 Ok(_) => format!("{} {text}", head.method),
@@ -461,7 +465,8 @@ mod tests {
     #[test]
     fn faults_spoil_a_body_at_the_exact_byte() {
         let mut wire = wire(b"abcdef");
-        let mut body = Body::new(&mut wire, Length::Known(6), false);
+        let rest = Rest::default();
+        let mut body = Body::new(&mut wire, Length::Known(6), false, &rest);
         body.spoil = Spoil { end_after: Some(4), flip: Some(1), bytes_per_second: None };
         let mut bytes = Vec::new();
         let error = body.read_to_end(&mut bytes).unwrap_err();

@@ -55,25 +55,6 @@ fn a_store_that_is_full_can_still_be_looked_into() {
 }
 
 #[test]
-fn a_pause_that_a_fault_asks_for_ends_with_the_store() {
-    for fault in ["kind=latency ms=3600000", "kind=slow-answer ms=3600000", "kind=trickle bytes=1 ms=3600000"] {
-        let mut bench = Bench::new();
-        bench.put("k", b"abc");
-        bench.server().fault(&format!("{fault} op=GetObject")).unwrap();
-        let mut stream = connect(bench.server().address());
-        stream.write_all(b"GET /films/k HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
-        let deadline = Instant::now() + SOON;
-        while !bench.admin("GET", "/faults", "").text().contains("\"struck\":1") {
-            assert!(Instant::now() < deadline);
-        }
-        let began = Instant::now();
-        bench.server = None;
-        assert!(began.elapsed() < SOON, "{fault}");
-        let _ = stream.read_to_end(&mut Vec::new());
-    }
-}
-
-#[test]
 fn a_traffic_limit_is_kept_in_both_directions() {
     let bench = Bench::new();
     // 100 KiB a second, the least there is.

@@ -5,6 +5,7 @@
 mod callbacks;
 mod client;
 mod crowd;
+mod ends;
 mod failing;
 mod objects;
 mod uploads;
