@@ -3,6 +3,7 @@
 //! Values are held as raw bytes; computing them from a file is the driver's work (`Step::Digest`).
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A digest algorithm over a whole object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,6 +99,22 @@ impl Digest {
         Self::new(kind, bytes?)
     }
 
+    /// A digest from hexadecimal digits alone, whose number tells the kind: 32 are MD5, 64 SHA-256, 128 SHA-512.
+    ///
+    /// # Errors
+    /// For any other number. 8 and 16 digits are a checksum of several kinds, 40 are SHA-1, which is not computed here.
+    pub fn from_bare_hex(hex: &str) -> Result<Self, DigestTextFault> {
+        let is_hex = !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit());
+        let kind = match hex.len() {
+            _ if !is_hex => return Err(DigestTextFault::NoKind),
+            32 => DigestKind::Md5,
+            64 => DigestKind::Sha256,
+            128 => DigestKind::Sha512,
+            digits => return Err(DigestTextFault::NotByLength { digits }),
+        };
+        Self::from_hex(kind, hex).ok_or(DigestTextFault::Digits(kind))
+    }
+
     /// The algorithm.
     pub fn kind(&self) -> DigestKind {
         self.kind
@@ -118,6 +135,62 @@ impl Digest {
     }
 }
 
+/// Why a text is no digest. The text itself is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DigestTextFault {
+    /// It is not `KIND:HEX`, and no hexadecimal digits alone.
+    NoKind,
+    /// There is no such kind.
+    UnknownKind,
+    /// What follows is not as many hexadecimal digits as the kind has.
+    Digits(DigestKind),
+    /// So many digits alone do not tell the kind.
+    NotByLength {
+        /// How many.
+        digits: usize,
+    },
+}
+
+impl fmt::Display for DigestTextFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = DigestKind::ALL.map(DigestKind::name).join(", ");
+        match self {
+            Self::NoKind => write!(f, "a checksum is KIND:HEX, where KIND is one of {kinds}"),
+            Self::UnknownKind => write!(f, "no such checksum; known are {kinds}"),
+            Self::Digits(kind) => write!(f, "a {} checksum has {} hexadecimal digits", kind.name(), kind.len() * 2),
+            Self::NotByLength { digits: 40 } => {
+                write!(f, "40 hexadecimal digits are a SHA-1, which is not known here; known are {kinds}")
+            }
+            Self::NotByLength { digits: digits @ (8 | 16) } => write!(
+                f,
+                "there are several kinds of checksums with {digits} hexadecimal digits; give KIND:HEX, where KIND is \
+                 one of {kinds}"
+            ),
+            Self::NotByLength { digits } => write!(
+                f,
+                "no known checksum has {digits} hexadecimal digits (md5 has 32, sha256 64, sha512 128); was one lost \
+                 in copying?"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for DigestTextFault {}
+
+/// `KIND:HEX` or `KIND=HEX`, in either case, `sha-256` for `sha256`; or the digits alone
+/// ([`from_bare_hex`](Digest::from_bare_hex)).
+impl FromStr for Digest {
+    type Err = DigestTextFault;
+
+    fn from_str(text: &str) -> Result<Self, DigestTextFault> {
+        let text = text.trim();
+        let Some((name, hex)) = text.split_once([':', '=']) else { return Self::from_bare_hex(text) };
+        let kind = DigestKind::from_name(&name.trim().replace('-', "")).ok_or(DigestTextFault::UnknownKind)?;
+        Self::from_hex(kind, hex.trim()).ok_or(DigestTextFault::Digits(kind))
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.kind.name(), self.hex())
@@ -127,5 +200,38 @@ impl fmt::Display for Digest {
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_a_digest_of_its_kind_or_by_its_length() {
+        let hex = |bytes: usize| "aB".repeat(bytes);
+        for kind in DigestKind::ALL {
+            let digest = Digest::from_hex(kind, &hex(kind.len())).unwrap();
+            assert_eq!(digest.to_string().parse(), Ok(digest.clone()));
+            assert_eq!(format!(" {}= {} ", kind.name().to_uppercase(), hex(kind.len())).parse(), Ok(digest));
+        }
+        assert_eq!(format!("SHA-256:{}", hex(32)).parse::<Digest>().unwrap().kind(), DigestKind::Sha256);
+        for (bytes, kind) in [(16, DigestKind::Md5), (32, DigestKind::Sha256), (64, DigestKind::Sha512)] {
+            assert_eq!(hex(bytes).parse::<Digest>().unwrap().kind(), kind);
+        }
+        for (text, says) in [
+            (hex(20), "SHA-1"),
+            (hex(8), "several kinds"),
+            (hex(4), "several kinds"),
+            (hex(31), "md5 has 32, sha256 64"),
+            (String::new(), "KIND:HEX"),
+            ("SHA256SUMS".to_owned(), "KIND:HEX"),
+            ("sha256:".to_owned(), "64 hexadecimal digits"),
+            (format!("sha256:{}x", hex(32)), "64 hexadecimal digits"),
+            (format!("sha1:{}", hex(20)), "no such checksum"),
+        ] {
+            let fault = text.parse::<Digest>().unwrap_err().to_string();
+            assert!(fault.contains(says), "{text}: {fault}");
+        }
     }
 }

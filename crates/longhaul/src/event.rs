@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use longhaul_core::digest::{Digest, DigestKind};
+pub use longhaul_core::digest::{Digest, DigestKind, DigestTextFault};
 pub use longhaul_core::download::restart::Restart;
 pub use longhaul_core::upload::step::Restart as UploadRestart;
 

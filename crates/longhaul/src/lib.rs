@@ -76,6 +76,7 @@
 )]
 
 mod advice;
+mod checksums;
 mod client;
 #[cfg(feature = "_stores")]
 pub mod credentials;
@@ -107,6 +108,7 @@ mod token;
 mod transfer;
 
 pub use advice::Advice;
+pub use checksums::Checksums;
 #[cfg(feature = "upload")]
 pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UnfinishedUploads, UploadStage};
 #[cfg(feature = "upload")]
@@ -117,8 +119,8 @@ pub use client::{Client, ClientBuilder, Connections, DownloadBuilder, Durability
 pub use drive::read::ObjectBytes;
 pub use error::{Disposition, Error, ErrorKind};
 pub use event::{
-    Digest, DigestKind, Downloaded, Event, NotModified, Outcome, Progress, Restart, RestartReason, Totals,
-    UploadRestart, Uploaded, Verified,
+    Digest, DigestKind, DigestTextFault, Downloaded, Event, NotModified, Outcome, Progress, Restart, RestartReason,
+    Totals, UploadRestart, Uploaded, Verified,
 };
 pub use identity::{ObjectIdentity, ValidatorKind};
 pub use inspect::list::{Listing, TransferInfo, TransferState};

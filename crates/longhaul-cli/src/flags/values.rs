@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use longhaul::source::{Dialect, redact_for_display};
-use longhaul::{Connections, Digest, DigestKind, Error, ObjectName, ObjectPrefix, Source};
+use longhaul::{Connections, Digest, DigestTextFault, Error, ObjectName, ObjectPrefix, Source};
 
 /// No flag of seconds takes more than a year: a larger number is a slip.
 const SECONDS_MAX: f64 = 366.0 * 86_400.0;
@@ -99,16 +99,9 @@ fn units(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// `KIND:HEX`; `KIND=HEX` too, which hands know from aria2.
+/// `KIND:HEX`; `KIND=HEX` too, which hands know from aria2; or the digits alone.
 pub(crate) fn checksum(text: &str) -> Result<Digest, String> {
-    let names = || DigestKind::ALL.map(DigestKind::name).join(", ");
-    let (name, hex) = text
-        .split_once([':', '='])
-        .ok_or_else(|| format!("a checksum is KIND:HEX, where KIND is one of {}", names()))?;
-    let name = name.trim().replace('-', ""); // sha-256 is sha256
-    let kind = DigestKind::from_name(&name).ok_or_else(|| format!("no such checksum; known are {}", names()))?;
-    Digest::from_hex(kind, hex.trim())
-        .ok_or_else(|| format!("a {} checksum has {} hexadecimal digits", kind.name(), kind.len() * 2))
+    text.parse().map_err(|fault: DigestTextFault| fault.to_string())
 }
 
 /// Headers that say which bytes are wanted, and in what form: they are how resuming works, and not for others to set.
@@ -294,10 +287,12 @@ mod tests {
 
     #[test]
     fn checksums() {
+        use longhaul::DigestKind;
         let sha = "ab".repeat(32);
         let digest = checksum(&format!("sha256:{sha}")).unwrap();
         assert_eq!(digest.to_string(), format!("sha256:{sha}"));
         assert_eq!(checksum(&format!("SHA-256={}", sha.to_uppercase())).unwrap(), digest);
+        assert_eq!(checksum(&sha).unwrap(), digest);
         for kind in DigestKind::ALL {
             assert!(checksum(&format!("{}:{}", kind.name(), "0f".repeat(kind.len()))).is_ok());
         }

@@ -126,6 +126,12 @@ impl fmt::Debug for Source {
     }
 }
 
+impl AsRef<Source> for Source {
+    fn as_ref(&self) -> &Source {
+        self
+    }
+}
+
 impl From<WebUrl> for Source {
     fn from(url: WebUrl) -> Self {
         Self::Web(url)
