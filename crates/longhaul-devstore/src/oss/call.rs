@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{channel, sync_channel};
 
+use super::admit::Posted;
 use super::disk::{Bucket, Object};
 use super::keys::Key;
 use super::op::Op;
@@ -33,7 +34,9 @@ pub(crate) struct Call<'a, 'w> {
     pub(crate) op: Op,
     pub(crate) resource: Resource,
     pub(crate) query: &'a Query,
+    /// Of the request, or of the form in its body.
     pub(crate) headers: &'a Headers,
+    pub(crate) form: Option<&'a Posted>,
     pub(crate) length: Length,
     pub(crate) body: &'a mut Body<'w>,
     /// The key that signed; `None` for an anonymous request.
@@ -185,86 +188,24 @@ impl Call<'_, '_> {
 
     /// Refuses what a body of data may not be before any of it is read.
     pub(crate) fn check_data_length(&self) -> Result<(), Refusal> {
-        match self.length {
-            Length::Absent => {
-                Err(Refusal::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header."))
-            }
-            Length::Known(bytes) if bytes > OBJECT_BYTES_MAX => Err(too_large()),
-            Length::Known(_) | Length::Chunked => Ok(()),
-        }
+        check_data_length(Some(self.length))
     }
 
-    /// Receives the body into a file, its Content-MD5 checked.
-    pub(crate) fn receive(&mut self, draft: &mut disk::Draft) -> Result<Sums, Refusal> {
+    /// Slows the body down to what `x-oss-traffic-limit` says.
+    pub(crate) fn limit_traffic(&mut self) -> Result<(), Refusal> {
         if let Some(limit) = self.traffic_limit()? {
             let slower = self.body.spoil.bytes_per_second.map_or(limit, |rate| rate.min(limit));
             self.body.spoil.bytes_per_second = Some(slower);
         }
-        let sums = if matches!(self.length, Length::Known(bytes) if bytes <= ALONE_MAX) {
-            let mut summing = Summing::new();
-            self.each_piece(draft, |piece| {
-                summing.update(&piece);
-                piece
-            })?;
-            summing.finish()
-        } else {
-            self.receive_beside(draft)?
-        };
+        Ok(())
+    }
+
+    /// Receives the body into a file, its Content-MD5 checked.
+    pub(crate) fn receive(&mut self, draft: &mut disk::Draft) -> Result<Sums, Refusal> {
+        self.limit_traffic()?;
+        let sums = receive_from(self.body, self.length, OBJECT_BYTES_MAX, draft)?;
         self.check_md5(&sums)?;
         Ok(sums)
-    }
-
-    /// Receives while another thread sums: MD5 takes longer than receiving and writing together.
-    fn receive_beside(&mut self, draft: &mut disk::Draft) -> Result<Sums, Refusal> {
-        std::thread::scope(|scope| {
-            let (to_sum, full) = sync_channel::<Vec<u8>>(PIECES_AHEAD);
-            let (summed, free) = channel::<Vec<u8>>();
-            let summing = std::thread::Builder::new().name("oss-sums".to_owned()).spawn_scoped(scope, move || {
-                let mut summing = Summing::new();
-                for piece in full {
-                    summing.update(&piece);
-                    let _ = summed.send(piece); // the other side may have enough
-                }
-                summing.finish()
-            })?;
-            let received = self.each_piece(draft, |piece| {
-                // It ends when we do.
-                let _ = to_sum.send(piece);
-                free.try_recv().unwrap_or_default()
-            });
-            drop(to_sum);
-            let sums = summing.join().map_err(|_| Refusal::internal("sum what it received"))?;
-            received.map(|()| sums)
-        })
-    }
-
-    /// Writes the body piece by piece, and gives each piece away for another buffer.
-    fn each_piece(
-        &mut self,
-        draft: &mut disk::Draft,
-        mut exchange: impl FnMut(Vec<u8>) -> Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let mut piece = vec![0; PIECE];
-        loop {
-            // A full piece at a time: fewer, larger writes.
-            let mut filled = 0;
-            while filled < piece.len() {
-                match io::Read::read(self.body, &mut piece[filled..]).map_err(unread)? {
-                    0 => break,
-                    count => filled += count,
-                }
-            }
-            if filled == 0 {
-                return Ok(());
-            }
-            if self.body.taken > OBJECT_BYTES_MAX {
-                return Err(too_large());
-            }
-            piece.truncate(filled);
-            io::Write::write_all(draft, &piece)?;
-            piece = exchange(piece);
-            piece.resize(PIECE, 0);
-        }
     }
 
     fn check_md5(&self, sums: &Sums) -> Result<(), Refusal> {
@@ -376,6 +317,87 @@ pub(crate) fn identify(reply: Reply, object: &Object) -> Reply {
     reply
         .header("ETag", format!("\"{}\"", object.facts.etag))
         .header("Last-Modified", clock::http_date(object.facts.modified_ms))
+}
+
+/// Refuses what a body of data may not be before any of it is read.
+pub(crate) fn check_data_length(length: Option<Length>) -> Result<(), Refusal> {
+    match length {
+        None | Some(Length::Absent) => {
+            Err(Refusal::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header."))
+        }
+        Some(Length::Known(bytes)) if bytes > OBJECT_BYTES_MAX => Err(too_large()),
+        Some(Length::Known(_) | Length::Chunked) => Ok(()),
+    }
+}
+
+/// Receives bytes into a file, `max` of them at most. `length` is what the request says about its body.
+pub(crate) fn receive_from(
+    source: &mut impl io::Read,
+    length: Length,
+    max: u64,
+    draft: &mut disk::Draft,
+) -> Result<Sums, Refusal> {
+    if matches!(length, Length::Known(bytes) if bytes <= ALONE_MAX) {
+        let mut summing = Summing::new();
+        each_piece(source, max, draft, |piece| {
+            summing.update(&piece);
+            piece
+        })?;
+        return Ok(summing.finish());
+    }
+    // Another thread sums: MD5 takes longer than receiving and writing together.
+    std::thread::scope(|scope| {
+        let (to_sum, full) = sync_channel::<Vec<u8>>(PIECES_AHEAD);
+        let (summed, free) = channel::<Vec<u8>>();
+        let summing = std::thread::Builder::new().name("oss-sums".to_owned()).spawn_scoped(scope, move || {
+            let mut summing = Summing::new();
+            for piece in full {
+                summing.update(&piece);
+                let _ = summed.send(piece); // the other side may have enough
+            }
+            summing.finish()
+        })?;
+        let received = each_piece(source, max, draft, |piece| {
+            // It ends when we do.
+            let _ = to_sum.send(piece);
+            free.try_recv().unwrap_or_default()
+        });
+        drop(to_sum);
+        let sums = summing.join().map_err(|_| Refusal::internal("sum what it received"))?;
+        received.map(|()| sums)
+    })
+}
+
+/// Writes the source piece by piece, and gives each piece away for another buffer.
+fn each_piece(
+    source: &mut impl io::Read,
+    max: u64,
+    draft: &mut disk::Draft,
+    mut exchange: impl FnMut(Vec<u8>) -> Vec<u8>,
+) -> Result<(), Refusal> {
+    let mut piece = vec![0; PIECE];
+    let mut received = 0;
+    loop {
+        // A full piece at a time: fewer, larger writes.
+        let mut filled = 0;
+        while filled < piece.len() {
+            match source.read(&mut piece[filled..]).map_err(unread)? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        if filled == 0 {
+            return Ok(());
+        }
+        received += filled as u64;
+        if received > max {
+            return Err(too_large().with("MaxSizeAllowed", max));
+        }
+        piece.truncate(filled);
+        io::Write::write_all(draft, &piece)?;
+        piece = exchange(piece);
+        piece.resize(PIECE, 0);
+    }
 }
 
 fn too_large() -> Refusal {

@@ -8,15 +8,15 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::admit::{self, Known};
 use super::call::{Call, Reply};
 use super::deliver::{self, Manner};
 use super::disk::{Bucket, Draft, Kind, Object, ObjectFacts, Unpublished};
 use super::faults::{Ending, Fault};
-use super::keys::Key;
 use super::log::{Ended, Line, redact};
-use super::op::{self, Op};
+use super::op::Op;
 use super::refusal::Refusal;
-use super::sign::{self, Asked, Rules};
+use super::sign;
 use super::store::Store;
 use super::sums::Summing;
 use super::target::{Resource, Target};
@@ -80,22 +80,13 @@ fn request_id(store: &Store) -> String {
     format!("{:08X}{:016X}", seconds as u32, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// What is found out about a request on its way.
-#[derive(Default)]
-struct Known {
-    op: Option<Op>,
-    resource: Option<Resource>,
-    key: Option<Key>,
-    faults: Vec<Fault>,
-}
-
 /// Answers one request; whether another may follow.
 fn answer(store: &Store, wire: &mut Wire, head: &Head, peer: SocketAddr, number: u64) -> bool {
     let began = Instant::now();
     let request_id = request_id(store);
     let host = head.headers.get("Host").unwrap_or_default().to_owned();
     let is_head = head.method == "HEAD";
-    let mut known = Known::default();
+    let (mut known, mut faults) = (Known::default(), Vec::new());
     let mut keep = head.keeps_alive();
     if wire.set_body_patience().is_err() {
         return false;
@@ -105,21 +96,21 @@ fn answer(store: &Store, wire: &mut Wire, head: &Head, peer: SocketAddr, number:
     let mut body = Body::new(wire, length.unwrap_or(Length::Absent), expects && !head.http_1_0, &store.rest);
     let outcome = match length {
         None => Err(Refusal::bad_request("Content-Length and Transfer-Encoding cannot be understood.")),
-        Some(length) => work(store, head, &host, length, &mut body, &request_id, peer, &mut known),
+        Some(length) => work(store, head, &host, length, &mut body, &request_id, peer, &mut known, &mut faults),
     };
     let (reply, code) = match outcome {
         Ok(reply) => (reply, String::new()),
         Err(refusal) => (Reply::refusal(&refusal, &request_id, &host, is_head), refusal.code),
     };
     // A body that was cut by a fault ends the connection instead of being answered.
-    let upload_cut = known.faults.iter().find_map(|fault| match fault {
+    let upload_cut = faults.iter().find_map(|fault| match fault {
         Fault::CutUpload { after, by } if body.taken >= *after && !body.is_over() => Some(*by),
         _ => None,
     });
     keep &= length.is_some() && upload_cut.is_none() && rest_is_read(&mut body);
-    let (status, bytes_out, ended) = match upload_cut.or_else(|| lost_answer(&known.faults)) {
+    let (status, bytes_out, ended) = match upload_cut.or_else(|| lost_answer(&faults)) {
         Some(by) => (0, 0, deliver::end(body.stream(), by, &store.rest)),
-        None => send(store, &known, reply, &request_id, is_head, keep, body.stream(), began),
+        None => send(store, &known, &faults, reply, &request_id, is_head, keep, body.stream(), began),
     };
     let resource = known.resource.unwrap_or(Resource { bucket: String::new(), key: String::new() });
     store.log.enter(Line {
@@ -140,7 +131,7 @@ fn answer(store: &Store, wire: &mut Wire, head: &Head, peer: SocketAddr, number:
         bytes_in: body.taken,
         bytes_out,
         ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        faults: known.faults.iter().map(Fault::kind).collect(),
+        faults: faults.iter().map(Fault::kind).collect(),
         ended,
     });
     if !keep && ended == Ended::Whole {
@@ -178,34 +169,17 @@ fn work(
     request_id: &str,
     peer: SocketAddr,
     known: &mut Known,
+    faults: &mut Vec<Fault>,
 ) -> Result<Reply, Refusal> {
     let malformed = || Refusal::new(400, "InvalidURI", "Couldn't parse the specified URI.");
     let plus_is_space = store.variants.says(Row::PlusInPath) == "space";
     let target = Target::parse_with(&head.target, plus_is_space).ok_or_else(malformed)?;
-    let names: Vec<String> = store.disk.buckets().iter().map(|bucket| bucket.name.clone()).collect();
-    let mut resources = store.settings.hosts.resources(host, &target.path, &names);
-    let now_ms = store.clock.now_ms();
-    let resource = if store.settings.anonymous {
-        // No signature says more than the line does.
-        resources.swap_remove(0)
-    } else {
-        let asked = Asked { method: &head.method, query: &target.query, headers: &head.headers };
-        let rules = Rules { now_ms, region: &store.settings.region, variants: &store.variants };
-        let signer = sign::verify(&asked, &resources, &store.keys, &rules)?;
-        known.key = signer.key;
-        resources.swap_remove(signer.resource)
-    };
-    let op = op::of(&head.method, &resource, &target.query, &head.headers)?;
-    known.op = Some(op);
-    known.resource = Some(resource.clone());
-    // Which keys are meant stands in the body; there each is asked about.
-    if op != Op::DeleteMultipleObjects {
-        store.allow(known.key.as_ref(), op, &resource)?;
-    }
-    known.faults = store.faults.strike(op, &resource);
+    let admission = admit::admit(store, head, host, &target, body, known)?;
+    let (op, resource) = (admission.op, admission.resource);
+    *faults = store.faults.strike(op, &resource);
     let mut ignore_range = false;
-    for fault in &known.faults {
-        before(store, fault, op, &resource, &target, body, now_ms)?;
+    for fault in faults.iter() {
+        before(store, fault, op, &resource, &target, body)?;
         ignore_range |= *fault == Fault::IgnoreRange;
     }
     let mut call = Call {
@@ -213,10 +187,11 @@ fn work(
         op,
         resource,
         query: &target.query,
-        headers: &head.headers,
+        headers: admission.form.as_ref().map_or(&head.headers, |posted| &posted.headers),
+        form: admission.form.as_ref(),
         length,
         body,
-        key: known.key.clone(),
+        key: admission.key,
         request_id,
         client: Some(peer.ip()),
         ignore_range,
@@ -232,13 +207,14 @@ fn before(
     resource: &Resource,
     target: &Target,
     body: &mut Body<'_>,
-    now_ms: i64,
 ) -> Result<(), Refusal> {
+    let now_ms = store.clock.now_ms();
     match fault {
         Fault::Latency { ms } => store.rest.take(Duration::from_millis(*ms)),
         Fault::Bandwidth { bytes_per_second } => body.spoil.bytes_per_second = Some(*bytes_per_second),
         Fault::CutUpload { after, .. } => body.spoil.end_after = Some(*after),
-        Fault::FlipUpload { offset } => body.spoil.flip = Some(*offset),
+        // Behind the fields of a form.
+        Fault::FlipUpload { offset } => body.spoil.flip = Some(body.taken.saturating_add(*offset)),
         Fault::Status { status, code, retry_after } => {
             let refusal = Refusal::new(*status, code.as_deref().unwrap_or(usual_code(*status)), "As told by a fault.");
             return Err(match retry_after {
@@ -347,6 +323,7 @@ pub(crate) fn put_content(
 fn send(
     store: &Store,
     known: &Known,
+    faults: &[Fault],
     mut reply: Reply,
     request_id: &str,
     is_head: bool,
@@ -355,7 +332,7 @@ fn send(
     began: Instant,
 ) -> (u16, u64, Ended) {
     let mut manner = Manner { bytes_per_second: reply.bytes_per_second, ..Manner::plain(&store.rest) };
-    for fault in &known.faults {
+    for fault in faults {
         match fault {
             Fault::SlowAnswer { ms } => store.rest.take(Duration::from_millis(*ms)),
             Fault::Bandwidth { bytes_per_second } => {
@@ -430,9 +407,11 @@ pub(crate) fn head_bytes(store: &Store, reply: &Reply, request_id: &str, keep: b
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        201 => "Created",
         203 => "Non-Authoritative Information",
         204 => "No Content",
         206 => "Partial Content",
+        303 => "See Other",
         304 => "Not Modified",
         400 => "Bad Request",
         403 => "Forbidden",

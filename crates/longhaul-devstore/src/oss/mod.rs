@@ -4,10 +4,12 @@
 //! ```text
 //! server        listens; a thread for each connection
 //! conn          reads requests (wire), and takes each through:
-//!   target      which bucket and key do Host and path mean?
-//!   sign        who signed it, in version 1 or 4? (keys, clock)
-//!   op          which operation is it?
-//!   policy      may they?
+//!   admit       who asks for what, and may they?
+//!     target    which bucket and key do Host and path mean?
+//!     form      which, when it is the form of a browser? (post_policy)
+//!     sign      who signed it, in version 1 or 4? (keys, clock)
+//!     op        which operation is it?
+//!     policy    may they?
 //!   faults      what goes wrong with it?
 //!   verbs       what does it do? One file each, over disk, with range, conditions, sums, xml, callback
 //! deliver       how does the answer get onto the wire?
@@ -20,6 +22,7 @@
 //! opinion.
 
 mod admin;
+mod admit;
 mod call;
 mod callback;
 mod clock;
@@ -28,11 +31,13 @@ mod conn;
 mod deliver;
 mod disk;
 mod faults;
+mod form;
 mod keys;
 mod lifecycle;
 mod log;
 mod op;
 mod policy;
+mod post_policy;
 mod range;
 mod refusal;
 mod server;

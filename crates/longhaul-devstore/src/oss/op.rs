@@ -45,6 +45,7 @@ operations! {
     DeleteMultipleObjects => "DeleteObject",
     ListMultipartUploads => "ListMultipartUploads",
     PutObject => "PutObject",
+    PostObject => "PutObject",
     CopyObject => "PutObject",
     AppendObject => "PutObject",
     GetObject => "GetObject",
@@ -136,7 +137,8 @@ pub(crate) fn of(method: &str, resource: &Resource, query: &Query, headers: &Hea
             "GET" if query.get("list-type") == Some("2") => Ok(Op::ListObjectsV2),
             "GET" | "HEAD" => Ok(Op::ListObjects),
             "POST" if has("delete") => Ok(Op::DeleteMultipleObjects),
-            "POST" => Err(Refusal::not_implemented("PostObject (uploads by HTML forms)")),
+            "POST" if has("uploads") || has("uploadId") || has("append") => Err(not_allowed()),
+            "POST" => Ok(Op::PostObject),
             _ => Err(not_allowed()),
         };
     }
@@ -205,7 +207,7 @@ mod tests {
             ("GET", "", "list-type=2", false, "ListObjectsV2"),
             ("GET", "", "prefix=a", false, "ListObjects"),
             ("POST", "", "delete", false, "DeleteMultipleObjects"),
-            ("POST", "", "", false, "NotImplemented"),
+            ("POST", "", "", false, "PostObject"),
             ("PUT", "", "cors", false, "NotImplemented"),
             ("PUT", "", "", false, "PutBucket"),
         ] {

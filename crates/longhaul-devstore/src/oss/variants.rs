@@ -46,6 +46,8 @@ rows! {
     CanonicalRequest = "canonical-request": "shown", "left-out";
     /// `${crc64} ${contentMd5} ${clientIp} ${reqId} ${operation}`.
     CallbackVariables = "callback-variables": "all", "old";
+    /// Which fields of a form its policy has to name: one page says those of a version 4 signature, another one all.
+    FormFields = "form-fields": "of-signature", "all";
 }
 
 /// What was chosen.

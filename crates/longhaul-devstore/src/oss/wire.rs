@@ -198,6 +198,8 @@ impl Length {
 pub(crate) struct Body<'a> {
     wire: &'a mut Wire,
     left: Left,
+    /// Read and given back, last byte first.
+    returned: Vec<u8>,
     /// The client waits for a 100 before it sends.
     expects: bool,
     /// Bytes of content taken so far.
@@ -233,7 +235,7 @@ impl<'a> Body<'a> {
             Length::Known(bytes) => Left::Bytes(bytes),
             Length::Chunked => Left::Chunk(None),
         };
-        Body { wire, left, expects, taken: 0, spoil: Spoil::default(), began: None, rest }
+        Body { wire, left, returned: Vec::new(), expects, taken: 0, spoil: Spoil::default(), began: None, rest }
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -242,7 +244,13 @@ impl<'a> Body<'a> {
 
     /// Whether all of it was read, so that the next request can follow.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.left, Left::Nothing)
+        matches!(self.left, Left::Nothing) && self.returned.is_empty()
+    }
+
+    /// Takes back the last bytes that were read. They are read again, and a fault finds them at the same place.
+    pub(crate) fn give_back(&mut self, bytes: &[u8]) {
+        self.taken -= bytes.len() as u64;
+        self.returned.extend(bytes.iter().rev());
     }
 
     /// Whether the client still waits to be told to send it. Then it may be left unread, and the connection with it.
@@ -279,6 +287,9 @@ impl<'a> Body<'a> {
 
     /// How many bytes may be read now; 0 at the end.
     fn ready(&mut self) -> io::Result<u64> {
+        if !self.returned.is_empty() {
+            return Ok(self.returned.len() as u64);
+        }
         match self.left {
             Left::Nothing => return Ok(0),
             Left::Bytes(left) => return Ok(left),
@@ -353,16 +364,26 @@ impl Read for Body<'_> {
         // What came before the socket was shut down can still be read, and may be megabytes.
         self.rest.go_on()?;
         let most = usize::try_from(most).unwrap_or(into.len());
-        let count = self.wire.read(&mut into[..most])?;
+        let again = self.returned.len().min(most);
+        let count = if again > 0 {
+            let kept = self.returned.len() - again;
+            into.iter_mut().zip(self.returned.drain(kept..).rev()).for_each(|(place, byte)| *place = byte);
+            self.taken += again as u64;
+            again
+        } else {
+            let count = self.wire.read(&mut into[..most])?;
+            self.used(count as u64);
+            count
+        };
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        let from = self.taken - count as u64;
         if let Some(flip) = self.spoil.flip
-            && (self.taken..self.taken + count as u64).contains(&flip)
+            && (from..self.taken).contains(&flip)
         {
-            into[(flip - self.taken) as usize] ^= 1;
+            into[(flip - from) as usize] ^= 1;
         }
-        self.used(count as u64);
         Ok(count)
     }
 }

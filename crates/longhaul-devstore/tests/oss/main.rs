@@ -7,6 +7,8 @@ mod client;
 mod crowd;
 mod ends;
 mod failing;
+mod forms;
 mod objects;
+mod signed;
 mod uploads;
 mod variants;

@@ -116,6 +116,51 @@ async function run(v4, bucket) {
   await fails("SecurityTokenExpired", guest.get(key));
 }
 
+// The form of a browser, signed by the SDK as an application's server would, sent by what sends forms here.
+async function forms(bucket) {
+  const client = clientFor(false, { bucket });
+  const now = new Date();
+  const date = now.toISOString().replace(/[-:]|\.\d+/g, "");
+  const expiration = new Date(now.getTime() + 3_600_000).toISOString();
+  const conditions = [{ bucket }, ["content-length-range", 1, 1_000_000], ["starts-with", "$key", "form/"]];
+  const v4 = {
+    "x-oss-signature-version": "OSS4-HMAC-SHA256",
+    "x-oss-credential": `${KEY_ID}/${date.slice(0, 8)}/${REGION}/oss/aliyun_v4_request`,
+    "x-oss-date": date,
+  };
+  const v4policy = { expiration, conditions: [...conditions, ...Object.entries(v4).map(([k, v]) => ({ [k]: v }))] };
+  const proofs = [
+    client.calculatePostSignature({ expiration, conditions }),
+    {
+      ...v4, policy: Buffer.from(JSON.stringify(v4policy)).toString("base64"),
+      "x-oss-signature": client.signPostObjectPolicyV4(v4policy, now),
+    },
+  ];
+  async function send(fields, file) {
+    const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
+    form.append("file", new Blob([file], { type: "image/png" }), "é中文.png");
+    return fetch(`${ENDPOINT}/${bucket}`, { method: "POST", body: form, redirect: "manual" });
+  }
+  for (const proof of proofs) {
+    const fields = { key: "form/${filename}", success_action_status: "200", "x-oss-meta-a": "b", ...proof };
+    const sent = await send(fields, DATA);
+    assert.equal(sent.status, 200, await sent.text());
+    const got = await client.get("form/é中文.png");
+    assert.ok(got.content.equals(DATA));
+    assert.deepEqual([got.res.headers["content-type"], got.res.headers["x-oss-meta-a"]], ["image/png", "b"]);
+    for (const [change, status, code] of [
+      [{ key: "elsewhere" }, 403, "AccessDenied"],
+      [{ policy: Buffer.from("{}").toString("base64") }, 403, "SignatureDoesNotMatch"],
+    ]) {
+      const refused = await send({ ...fields, ...change }, DATA);
+      assert.equal(refused.status, status);
+      assert.ok((await refused.text()).includes(`<Code>${code}</Code>`), code);
+    }
+    assert.equal((await send(fields, Buffer.concat([DATA, DATA]))).status, 400, "longer than the policy allows");
+  }
+}
+
 // Links: it makes none for an IP address, so the bucket's own host name is the store's, given as a custom domain.
 async function links(bucket) {
   const custom = clientFor(false, { bucket, endpoint: ENDPOINT.replace("127.0.0.1", "cname.test"), cname: true });
@@ -144,4 +189,5 @@ async function viaHost(url) {
 await run(false, "node-v1");
 await run(true, "node-v4");
 await links("node-v1");
+await forms("node-v1");
 console.error("ali-oss", require("ali-oss/package.json").version, "ok");

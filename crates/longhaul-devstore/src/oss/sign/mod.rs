@@ -2,11 +2,12 @@
 //!
 //! A request carries a signature in its `Authorization` field or in its query, never both, in one of two versions.
 //! What both have in common is here: finding the claim, the key, the token, the clock. How the text to be signed is
-//! made is told in `v1` and `v4`.
+//! made is told in `v1` and `v4`; a form brings its signature in its own fields, which `form` reads.
 //!
 //! SDKs disagree in small things; where they do, each reading that one of them uses is accepted, and the first of them
 //! is what an error shows.
 
+pub(crate) mod form;
 mod v1;
 mod v4;
 #[cfg(test)]

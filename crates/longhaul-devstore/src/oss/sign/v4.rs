@@ -63,6 +63,14 @@ pub(super) fn from_query(asked: &Asked<'_>) -> Result<(String, String, Claim), R
     Ok((id, part("x-oss-signature")?.to_owned(), claim))
 }
 
+/// The fields of a form. It is good for seven days at most, however long its policy is.
+pub(super) fn of_form(version: &str, credential: &str, date: &str) -> Result<(String, Claim), Refusal> {
+    if version != ALGORITHM {
+        return Err(Refusal::invalid_argument("x-oss-signature-version", version, "Unknown signature version."));
+    }
+    claim(credential, date.to_owned(), None, Some(EXPIRES_MAX.to_string()))
+}
+
 fn claim(
     credential: &str,
     date: String,

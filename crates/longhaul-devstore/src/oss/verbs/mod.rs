@@ -8,6 +8,7 @@ mod get;
 mod lifecycle;
 mod list;
 mod multipart;
+mod post;
 mod put;
 mod uploads;
 
@@ -35,6 +36,7 @@ pub(crate) fn perform(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         Op::DeleteMultipleObjects => delete::many(call),
         Op::DeleteObject => delete::one(call),
         Op::PutObject => put::put(call),
+        Op::PostObject => post::post(call),
         Op::CopyObject => copy::copy(call),
         Op::AppendObject => append::append(call),
         Op::GetObject => get::get(call),
