@@ -91,7 +91,7 @@ fn play(wish: &Conditions, before: Before, now: &str, heeds: bool, named: bool) 
         };
         let heard = match step {
             Step::Finish(finish) => return Seen { finish, fetches, wrote, published, not_modified_told },
-            Step::Open => {
+            Step::Open { .. } => {
                 let mut found = Found {
                     journal: FoundJournal::Absent,
                     main: None,

@@ -43,7 +43,8 @@ impl Download {
             let stream = self.line.stream(i).ticket;
             let slot = Slot::Main;
             self.files.announce(Beginning { stream, identity, body, reason, slot });
-            return self.job(Job::Open, Step::Open);
+            let room = self.files.beginning().is_none_or(|b| !self.config.is_small(b.identity.length));
+            return self.job(Job::Open, Step::Open { room });
         }
         let held = self.files.held();
         self.void_refuted();

@@ -75,6 +75,13 @@ pub struct Config {
     pub only_if: Conditions,
 }
 
+impl Config {
+    /// Whether an object of this length goes the short way.
+    pub(super) fn is_small(&self, length: Option<u64>) -> bool {
+        self.small_max > 0 && length.is_some_and(|length| length <= self.small_max)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         const MIB: u64 = 1 << 20;

@@ -614,7 +614,7 @@ mod tests {
         let (mut line, mut run) = (ServerLine::new(&config), Run::new());
         for &(start, end) in asked {
             let asked = RangeRequest { start, end: Some(end), ranged: true, conditional: false };
-            let ticket = run.order(Step::Open);
+            let ticket = run.order(Step::Open { room: true });
             line.sent(0, ticket, NextRequest { asked, probe: false, hedges: None }, false, false);
         }
         while run.next_step().is_some() {}

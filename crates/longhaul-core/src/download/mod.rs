@@ -142,7 +142,7 @@ impl Download {
             at_start: AtStart::default(),
         };
         if run.config.named {
-            run.run.begin(Job::Open, Step::Open);
+            run.run.begin(Job::Open, Step::Open { room: true });
         } else {
             run.advance();
         }

@@ -39,9 +39,7 @@ impl Download {
     /// Begins the generation of the waiting reply on the short way, when it is small and whole.
     pub(super) fn begin_small(&mut self, reason: Option<Restart>) -> bool {
         let Some(b) = self.files.beginning() else { return false };
-        let small = b.identity.length.is_some_and(|length| {
-            length <= self.config.small_max && b.body.end == Some(length) && self.config.small_max > 0
-        });
+        let small = self.config.is_small(b.identity.length) && b.body.end == b.identity.length;
         let first = self.files.current().is_none() && !self.files.is_source_recorded() && b.slot == Slot::Main;
         if !small || !first || !self.at_start.traceless || reason.is_some() {
             return false;

@@ -31,7 +31,11 @@ use crate::words::{DiskFault, Extent, FileFacts, NetFault};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Choose the file (by the suggested name, when the caller did not), take its lock, read the journal, look around.
-    Open,
+    Open {
+        /// How much room there is counts. It does not for an object that the short way takes: where it has no room, the
+        /// one write of it fails.
+        room: bool,
+    },
     /// Send a request.
     Fetch(Fetch),
     /// The reply's head was accepted: let its body flow into the part file.

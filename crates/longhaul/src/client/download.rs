@@ -472,7 +472,7 @@ struct FoundOnDisk {
 }
 
 impl FoundOnDisk {
-    /// Looks on a thread: the disk may be slow, or a network's.
+    /// Looks on a thread: the disk may be slow, or a network's. The next of many that go into one folder needs none.
     async fn look(
         client: &Client,
         destination: Destination,
@@ -480,8 +480,30 @@ impl FoundOnDisk {
         source: &journal::Source,
         ambiguous: bool,
     ) -> Result<Self, Error> {
-        let (client, server, source) = (client.clone(), origin.server(), source.clone());
+        let server = origin.server();
+        if let Some(none) = Self::none_of_a_batch(client, &destination, &server, source, ambiguous) {
+            return Ok(none);
+        }
+        let (client, source) = (client.clone(), source.clone());
         threads::run(move || Self::look_here(&client, destination, &server, &source, ambiguous)).await
+    }
+
+    /// Of many that go into one folder, which was looked through for one of them a moment ago: nothing of this source
+    /// is there. `None` where that is not known, and has to be found out.
+    fn none_of_a_batch(
+        client: &Client,
+        destination: &Destination,
+        server: &str,
+        source: &journal::Source,
+        ambiguous: bool,
+    ) -> Option<Self> {
+        let inner = &client.inner;
+        let Destination::Folder(folder) = destination else { return None };
+        if ambiguous || !inner.search.knows_of_none(folder, &source.url, &source.window) {
+            return None;
+        }
+        let connections = inner.hosts.limit_in_memory(server, crate::now_unix_ms() / 1000)?;
+        Some(Self { destination: destination.clone(), id: None, connections })
     }
 
     fn look_here(

@@ -35,6 +35,7 @@ pub(crate) struct Folder {
     usual_mode: OnceLock<u32>,
     new_files: OnceLock<Option<FileStat>>,
     volume: OnceLock<Arc<Volume>>,
+    entry: OnceLock<FileStat>,
 }
 
 /// What stands at a name, without following a link.
@@ -58,6 +59,12 @@ impl FileStat {
     /// Whether both are one file.
     pub(crate) fn same_file(&self, other: &FileStat) -> bool {
         self.facts.inode == other.facts.inode && self.device == other.device
+    }
+
+    /// What stands at a path of the user's; links in it are followed. An empty path is the folder at work.
+    pub(crate) fn at(path: &Path) -> std::io::Result<Self> {
+        let from = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        Ok(Self::from_stat(&rustix::fs::stat(from)?))
     }
 
     /// What an open file is.
@@ -95,7 +102,14 @@ impl Folder {
     }
 
     fn of(fd: OwnedFd, path: PathBuf) -> Self {
-        Self { fd, path, usual_mode: OnceLock::new(), new_files: OnceLock::new(), volume: OnceLock::new() }
+        Self {
+            fd,
+            path,
+            usual_mode: OnceLock::new(),
+            new_files: OnceLock::new(),
+            volume: OnceLock::new(),
+            entry: OnceLock::new(),
+        }
     }
 
     /// Opens a folder below this one, part by part, creating those that are missing when asked. No part of it may be a
@@ -151,14 +165,21 @@ impl Folder {
 
     /// Whether this path leads to it (links in the path are followed).
     pub(crate) fn is_at(&self, path: &Path) -> bool {
-        let from = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let there = rustix::fs::stat(from).map(|stat| FileStat::from_stat(&stat));
-        there.is_ok_and(|there| FileStat::of(&self.fd).is_ok_and(|ours| ours.same_file(&there)))
+        let there = FileStat::at(path);
+        there.is_ok_and(|there| self.entry().is_some_and(|ours| ours.same_file(&there)))
+    }
+
+    /// What it was when it was first asked about: device and inode of an open folder stay as they are.
+    fn entry(&self) -> Option<&FileStat> {
+        if self.entry.get().is_none() {
+            let _ = self.entry.set(FileStat::of(&self.fd).ok()?);
+        }
+        self.entry.get()
     }
 
     /// The device that it is on.
     pub(crate) fn device(&self) -> Option<u64> {
-        FileStat::of(&self.fd).ok().map(|entry| entry.device)
+        self.entry().map(|entry| entry.device)
     }
 
     /// Where syncs of what is in it are asked for.

@@ -182,7 +182,7 @@ impl World {
         }
         let failed = |fault| Some(Heard::Failed(fault));
         match &mut op.step {
-            Step::Open => Some(self.open()),
+            Step::Open { room } => Some(self.open(*room)),
             Step::Create { slot } => {
                 if self.full {
                     return failed(DiskFault::NoSpace);
@@ -319,7 +319,7 @@ impl World {
         }
     }
 
-    fn open(&mut self) -> Heard {
+    fn open(&mut self, room: bool) -> Heard {
         self.race_for_the_lock();
         let main = self.file_in(Slot::Main).map(|id| self.disk.files[usize::from(id)].facts());
         let next = self.disk.facts(NEXT);
@@ -353,7 +353,7 @@ impl World {
         if main.is_none() {
             self.disk.create(MAIN); // to have something to lock
         }
-        let mut found = Found { journal, main, next, target, free: self.free };
+        let mut found = Found { journal, main, next, target, free: self.free.filter(|_| room) };
         tell!(self, "found {found:?}");
         let recovered: Option<&Recovered> = match &found.journal {
             FoundJournal::Read(recovered) => Some(recovered),
@@ -518,7 +518,7 @@ impl World {
             let small = self.disk.id(JOURNAL).is_none();
             self.coverage.crashed_during(&op.step, op.stage, small);
             let waits = op.touches & lost != 0;
-            if waits || matches!(op.step, Step::Open) || self.rng.coin() {
+            if waits || matches!(op.step, Step::Open { .. }) || self.rng.coin() {
                 lost |= op.touches;
                 continue;
             }

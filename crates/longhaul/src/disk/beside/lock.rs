@@ -54,6 +54,13 @@ impl HeldFile {
     }
 }
 
+impl HeldFile {
+    /// Whether this is the file.
+    pub(super) fn is_of(&self, entry: &FileStat) -> bool {
+        self.file == (entry.device, entry.facts.inode)
+    }
+}
+
 impl Drop for HeldFile {
     fn drop(&mut self) {
         let mut held = held();
@@ -107,8 +114,7 @@ pub(crate) fn acquire_fresh(place: &Place, locking: Locking) -> Result<Option<Pa
     };
     take(&part, locking, place)?;
     let named = place.folder.look(&place.names.part())?;
-    let locked = part.entry()?;
-    Ok(named.is_some_and(|named| named.same_file(&locked)).then_some(part))
+    Ok(named.is_some_and(|named| part.is_held_file(&named) == Some(true)).then_some(part))
 }
 
 /// Locks a part file that is already open (a new generation before it takes the main name).

@@ -86,6 +86,11 @@ impl PartFile {
         let _ = self.held.set(held);
     }
 
+    /// Whether this is the file that was locked; `None` when this program has no lock on it.
+    pub(super) fn is_held_file(&self, entry: &FileStat) -> Option<bool> {
+        self.held.get().map(|held| held.is_of(entry))
+    }
+
     /// Takes the file away from other users, if it was theirs too. Best effort: some file systems have fixed
     /// permissions. Only for the holder of the lock: another process may be about to publish the file.
     pub(super) fn make_private(&self) {
@@ -134,20 +139,23 @@ impl PartFile {
     /// since the Unix epoch). It survives a power cut after the next [`sync_data`](Self::sync_data). May be called
     /// twice; tells the facts after it.
     pub(crate) fn seal(&self, length: u64, mode: u32, mtime_ns: Option<i64>) -> Result<FileFacts> {
-        if self.facts()?.len != length {
-            self.file.set_len(length).map_err(|e| self.failed("cut", e))?;
-        }
         // Best effort, like permissions everywhere: some file systems have none.
         let _ = rustix::fs::fchmod(&self.file, Mode::from_raw_mode(mode as _));
+        let mut facts = self.facts()?;
+        if facts.len != length {
+            self.file.set_len(length).map_err(|e| self.failed("cut", e))?;
+            facts = self.facts()?;
+        }
         if let Some(ns) = mtime_ns {
             let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
             // `rem_euclid` is below 10^9 and fits every width this field has.
             let modified = time(ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000) as _);
             let times = Timestamps { last_access: time(0, rustix::fs::UTIME_OMIT as _), last_modification: modified };
             rustix::fs::futimens(&self.file, &times).map_err(|e| self.failed("set the time of", e))?;
+            facts = self.facts()?;
         }
         self.sealed.store(true, Ordering::Relaxed);
-        self.facts()
+        Ok(facts)
     }
 
     /// Reads these extents and returns those whose bytes do not have the CRC said: they differ, are past the end, or

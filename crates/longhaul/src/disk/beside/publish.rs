@@ -114,9 +114,13 @@ pub(crate) fn promote(place: &Place, next: &PartFile, locking: Locking) -> Resul
 
 /// A rename moves the file that stands at the name: it must be the one we wrote.
 fn expect_named(place: &Place, file: &PartFile, name: &OsStr) -> Result<FileStat> {
-    let ours = file.entry()?;
-    match place.folder.look(name)? {
-        Some(named) if named.same_file(&ours) => Ok(ours),
+    let named = place.folder.look(name)?;
+    let is_ours = |named: &FileStat| match file.is_held_file(named) {
+        Some(is_held) => Ok(is_held),
+        None => file.entry().map(|ours| ours.same_file(named)),
+    };
+    match named {
+        Some(named) if is_ours(&named)? => Ok(named),
         _ => {
             let why = "another program moved or replaced it while it was being written";
             Err(DiskError::said(DiskFault::Io, "publish", &place.folder.path_of(name), why))

@@ -47,6 +47,13 @@ struct Dated {
     at: u64,
 }
 
+impl HostRecord {
+    fn limit(&self, now_s: u64) -> Option<u32> {
+        let limit = self.connections?.fresh(now_s)?;
+        Some(u32::try_from(limit).unwrap_or(u32::MAX).max(1))
+    }
+}
+
 impl Dated {
     fn fresh(self, now_s: u64) -> Option<u64> {
         (now_s.saturating_sub(self.at) < BELIEVED_S).then_some(self.value)
@@ -58,10 +65,15 @@ impl Hosts {
         Self { memory: Mutex::default(), state }
     }
 
+    /// The same from memory alone; `None` where the state directory has to be asked.
+    pub(crate) fn limit_in_memory(&self, origin: &str, now_s: u64) -> Option<Option<u32>> {
+        let memory = self.memory.try_lock().ok()?;
+        Some(memory.get(origin)?.limit(now_s))
+    }
+
     /// How many connections this origin served the last time that it refused more.
     pub(crate) fn limit(&self, origin: &str, now_s: u64) -> Option<u32> {
-        let limit = self.known(origin).connections?.fresh(now_s)?;
-        Some(u32::try_from(limit).unwrap_or(u32::MAX).max(1))
+        self.known(origin).limit(now_s)
     }
 
     /// How many bytes per second of an upload this origin acknowledged the last time.
@@ -86,13 +98,11 @@ impl Hosts {
             return learned.clone();
         }
         let stored = self.state.as_ref().and_then(|state| state.hosts.get::<HostRecord>(&name_of(origin)).ok()??.ok());
-        match stored.filter(|learned| learned.origin == origin) {
-            Some(learned) => {
-                self.remember(learned.clone());
-                learned
-            }
-            None => HostRecord { origin: origin.to_owned(), ..HostRecord::default() },
-        }
+        let known = stored
+            .filter(|learned| learned.origin == origin)
+            .unwrap_or_else(|| HostRecord { origin: origin.to_owned(), ..HostRecord::default() });
+        self.remember(known.clone()); // that there is no record as well: a batch asks for each of its files
+        known
     }
 
     fn keep(&self, learned: HostRecord) {

@@ -54,6 +54,17 @@ impl FolderSearch {
         locked(&self.last)
     }
 
+    /// Whether the last look at the folder counts still, and nothing of these bytes of `source` was there: one look at
+    /// the folder's path. False where finding that out would take longer, or has to wait.
+    pub(crate) fn knows_of_none(&self, folder: &Path, source: &str, range: &Window) -> bool {
+        let Ok(last) = self.last.try_lock() else { return false };
+        let wanted = key(source, range);
+        let is_of_none =
+            |look: &&FolderLook| !look.unfinished.contains_key(&wanted) && !look.finished.contains_key(&wanted);
+        let look = last.as_ref().filter(|look| look.path == folder).filter(is_of_none);
+        look.is_some_and(|look| FileStat::at(folder).is_ok_and(|entry| look.is_fresh(folder, &entry)))
+    }
+
     /// The target of an unfinished transfer of these bytes of `source` in the folder, or of a finished file of them
     /// there.
     pub(crate) fn find(
@@ -66,9 +77,7 @@ impl FolderSearch {
         let mut last = locked(&self.last);
         let opened = Folder::open(folder).ok()?; // not kept open: perhaps no transfer is at work in it
         let entry = FileStat::of(&opened).ok()?;
-        let fresh =
-            |look: &FolderLook| look.path == folder && look.entry.same_file(&entry) && Instant::now() < look.until;
-        if !last.as_ref().is_some_and(fresh) {
+        if !last.as_ref().is_some_and(|look| look.is_fresh(folder, &entry)) {
             *last = FolderLook::at(folder, &opened, entry, state);
         }
         last.as_ref()?.find(&key(source, range), &opened).map(|name| folder.join(name))
@@ -91,6 +100,11 @@ impl FolderLook {
         }
         let until = Instant::now() + BELIEVED.max(begun.elapsed() * SHARE);
         Some(Self { path: path.into(), until, entry, unfinished, finished })
+    }
+
+    /// Whether it counts for the folder that is at this path now.
+    fn is_fresh(&self, path: &Path, entry: &FileStat) -> bool {
+        self.path == path && self.entry.same_file(entry) && Instant::now() < self.until
     }
 
     fn find(&self, wanted: &SourceKey, folder: &Folder) -> Option<&OsStr> {
@@ -121,13 +135,19 @@ mod tests {
         journal::encode(&[Record::Source(source)], 0, &mut bytes);
         std::fs::write(folder.join("x.lhlog"), bytes).unwrap();
         let (search, whole) = (FolderSearch::default(), Window::default());
+        let knows_of_none = |source| search.knows_of_none(&folder, source, &whole);
+        assert!(!knows_of_none("https://h/y"), "the folder was not looked at yet");
         assert_eq!(search.find(&folder, "https://h/x", &whole, None), Some(folder.join("x")));
         assert_eq!(search.find(&folder, "https://h/y", &whole, None), None);
+        assert!(knows_of_none("https://h/y") && !knows_of_none("https://h/x"));
         assert_eq!(search.find(&folder, "https://h/x", &Window::parse("5-").unwrap(), None), None);
         std::fs::rename(&folder, dir.path().join("e")).unwrap();
         assert_eq!(search.find(&folder, "https://h/x", &whole, None), None);
         std::fs::create_dir(&folder).unwrap();
         assert_eq!(search.find(&folder, "https://h/x", &whole, None), None, "another folder took its place");
+        assert!(knows_of_none("https://h/x"));
+        std::fs::rename(&folder, dir.path().join("f")).unwrap();
+        assert!(!knows_of_none("https://h/x"), "there is no folder");
         assert_eq!(search.find(&dir.path().join("e"), "https://h/x", &whole, None), Some(dir.path().join("e/x")));
     }
 }

@@ -125,7 +125,7 @@ impl DownloadDesk {
     pub(super) fn is_quick(&self, step: &Step) -> bool {
         let no_journal = self.journal.as_ref().is_none_or(|journal| !journal.exists());
         match step {
-            Step::Open => self.place.is_none(),
+            Step::Open { .. } => self.place.is_none(),
             Step::Create { .. } | Step::Seal { .. } | Step::Facts { .. } | Step::Publish { .. } => no_journal,
             Step::Forget | Step::RemoveAll => no_journal,
             Step::Receipt(_) | Step::SyncDir => no_journal && !self.setup.durable,
@@ -134,7 +134,11 @@ impl DownloadDesk {
     }
 
     /// Opens a place without files of a transfer; `None` where there are some, which takes longer.
-    pub(super) fn open_fresh(&mut self, whereabouts: &Whereabouts) -> Result<Option<DownloadAnswer>, DiskError> {
+    pub(super) fn open_fresh(
+        &mut self,
+        whereabouts: &Whereabouts,
+        room: bool,
+    ) -> Result<Option<DownloadAnswer>, DiskError> {
         let place = self.arrive(whereabouts)?;
         if self.setup.durable {
             self.failures_before = place.folder.volume(&self.setup.folders.volumes).failures();
@@ -148,7 +152,7 @@ impl DownloadDesk {
                 return Err(error);
             }
         };
-        let free = place.free_bytes();
+        let free = room.then(|| place.free_bytes()).flatten();
         self.settle_in(place, journal, part, None);
         let (main, next, journal) = (None, None, FoundJournal::Absent);
         Ok(Some(self.opened(Found { journal, main, next, target, free })))
@@ -220,8 +224,8 @@ impl DownloadDesk {
 
     fn answer(&mut self, DeskOrder { step, extra }: DeskOrder) -> Result<DownloadAnswer, DiskError> {
         let heard = match (step, extra) {
-            (Step::Open, DeskExtra::Place(whereabouts)) => {
-                let found = self.open(&whereabouts)?;
+            (Step::Open { room }, DeskExtra::Place(whereabouts)) => {
+                let found = self.open(&whereabouts, room)?;
                 return Ok(self.opened(found));
             }
             (Step::Seal { length }, DeskExtra::Modified(mtime_ns)) => self.seal(length, Some(mtime_ns))?,
@@ -305,7 +309,7 @@ impl DownloadDesk {
         Ok(Heard::Done)
     }
 
-    fn open(&mut self, whereabouts: &Whereabouts) -> Result<Found, DiskError> {
+    fn open(&mut self, whereabouts: &Whereabouts, room: bool) -> Result<Found, DiskError> {
         let place = self.arrive(whereabouts)?;
         let target = self.look_at_target(&place)?;
         // A target that rules the transfer out is not worth a lock file beside it.
@@ -318,7 +322,7 @@ impl DownloadDesk {
             let _ = place.folder.remove(&place.slot(Slot::Main)); // made to hold the lock, which we have still
         }
         let Beside { journal, found, next, next_facts, target } = beside?;
-        let free = place.free_bytes();
+        let free = room.then(|| place.free_bytes()).flatten();
         self.settle_in(place, journal, part, next);
         Ok(Found { journal: found, main, next: next_facts, target, free })
     }
@@ -339,6 +343,9 @@ impl DownloadDesk {
             true => self.setup.source.url.clone(),
             false => format!("{} of {}", super::range_text(&self.setup.source.window), self.setup.source.url),
         };
+        if let Some(saved) = &self.setup.saved {
+            saved.keep_open(&folder);
+        }
         Ok(Arc::new(Place::new(folder, &whereabouts.name)?.whose(of)))
     }
 

@@ -291,7 +291,7 @@ impl DownloadHands<'_> {
 
     fn hand_to_desk(&mut self, run: &mut DownloadRun<'_, '_>, ticket: Ticket, step: Step) {
         let extra = match &step {
-            Step::Open => match self.whereabouts() {
+            Step::Open { .. } => match self.whereabouts() {
                 Some(whereabouts) => DeskExtra::Place(whereabouts),
                 None => return run.answer(ticket, Heard::Failed(DiskFault::Unsupported)),
             },
@@ -302,9 +302,9 @@ impl DownloadHands<'_> {
         if let Seat::Here(desk) = &mut self.desk
             && desk.is_quick(&order.step)
         {
-            let answer = match &order.extra {
-                DeskExtra::Place(whereabouts) => {
-                    desk.open_fresh(whereabouts).unwrap_or_else(|error| Some(failed(error)))
+            let answer = match (&order.step, &order.extra) {
+                (Step::Open { room }, DeskExtra::Place(whereabouts)) => {
+                    desk.open_fresh(whereabouts, *room).unwrap_or_else(|error| Some(failed(error)))
                 }
                 _ => return run.answer(ticket, desk.perform(order)),
             };
