@@ -22,23 +22,26 @@ mod signals;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
 use exit::{Exit, Failure};
+use flags::reading::{self, Unread};
 use flags::{Invocation, Words};
 
 fn main() -> ExitCode {
-    if std::env::args_os().len() <= 1 {
-        out::say_styled(&Words::command().render_help());
+    let args: Vec<_> = std::env::args_os().collect();
+    if args.len() <= 1 {
+        out::say_styled(&flags::help::short(None));
         return ExitCode::from(Exit::Usage.code());
     }
-    let words = match Words::try_parse() {
-        Ok(words) => words,
-        Err(error) => {
+    let ended = match reading::read(args) {
+        Ok(words) => run(words),
+        Err(Unread::Shown(text)) => out::stdout_styled(&text).map(|()| Exit::Done),
+        Err(Unread::Answer(failure)) => Err(failure),
+        Err(Unread::Clap(error)) => {
             let _ = error.print(); // a closed terminal has no reader
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };
-    let exit = run(words).unwrap_or_else(|failure| {
+    let exit = ended.unwrap_or_else(|failure| {
         out::complain(&failure.message);
         failure.exit
     });
@@ -59,6 +62,7 @@ fn run(words: Words) -> Result<Exit, Failure> {
         Invocation::Verify(verify) => commands::verify::run(&verify),
         Invocation::Demo => commands::demo::run(),
         Invocation::Serve(serve) => commands::serve::run(&serve),
+        Invocation::Help(topic) => commands::help::run(&topic),
         Invocation::Completions(shell) => commands::completions::run(shell),
         Invocation::Man(command) => commands::man::run(command.as_deref()),
     }

@@ -22,6 +22,14 @@ pub(crate) fn stdout(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes our own text to stdout, with its colours where there are any; see [`stdout`].
+pub(crate) fn stdout_styled(text: &clap::builder::StyledStr) -> Result<(), Failure> {
+    match anstream::AutoStream::choice(&io::stdout()) {
+        anstream::ColorChoice::Never => stdout(&text.to_string()),
+        _ => stdout(&text.ansi().to_string()),
+    }
+}
+
 /// Writes lines of JSON to stdout; see [`stdout`].
 pub(crate) fn json(lines: &str) -> Result<(), Failure> {
     stdout(&escaped(lines))

@@ -48,6 +48,38 @@ fn help_and_version_go_to_stdout_and_end_with_0() {
 }
 
 #[test]
+fn help_is_a_command() {
+    for (args, says) in [
+        (&["help"][..], "longhaul get https://"),
+        (&["help", "get"], "Exit codes"),
+        (&["help", "coming-from"], "--transfers N"),
+        (&["help", "coming-from", "wget"], "--no-clobber"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(stdout(&output).contains(says), "{args:?}: {}", stdout(&output));
+    }
+    assert_eq!(stdout(&run(&["help", "get"])), stdout(&run(&["get", "--help"])));
+    assert_eq!(run(&["help", "nothing"]).status.code(), Some(2));
+    assert_eq!(run(&["help", "coming-from", "nothing"]).status.code(), Some(2));
+}
+
+/// The answer ends with 2, in one line, and an existing file is as it was.
+#[test]
+fn a_habit_of_another_tool_is_answered_and_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x"), "mine").unwrap();
+    for args in [&["get", "-O", "x"][..], &["get", "--no-clobber"], &["-nc"], &["cp", "-f"], &["get", "-s16"]] {
+        let output = longhaul().args(args).arg("http://127.0.0.1:1/x").current_dir(folder.path()).output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.starts_with("longhaul: ") && text.lines().count() == 1 && !text.contains("--no-lock"), "{text}");
+        assert_eq!(std::fs::read_to_string(folder.path().join("x")).unwrap(), "mine");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    }
+}
+
+#[test]
 fn usage_errors_end_with_2_in_one_or_two_lines() {
     for args in [
         &["get", "oss://bucket/key"][..],

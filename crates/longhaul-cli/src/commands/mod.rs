@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 mod exec;
 pub(crate) mod get;
+pub(crate) mod help;
 mod known;
 pub(crate) mod list;
 pub(crate) mod man;

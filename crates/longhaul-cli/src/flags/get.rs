@@ -11,6 +11,7 @@ use super::beside::{BesideOptions, BesideWords};
 use super::common::{DurabilityWord, Pair, StateChoice, durability, usage};
 use super::conditions::{ConditionOptions, ConditionWords};
 use super::globs::Globs;
+use super::habits::HabitWords;
 use super::network::{NetworkOptions, NetworkWords, network};
 use super::request::{RequestWords, netrc, request};
 use super::running::{RunningOptions, RunningWords};
@@ -115,6 +116,9 @@ pub(crate) struct GetWords {
 
     #[command(flatten)]
     pub(crate) running: RunningWords,
+
+    #[command(flatten)]
+    pub(crate) habits: HabitWords,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -209,6 +213,7 @@ impl SaveAs {
 
 /// What the words mean. Reads the files that flags name.
 pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<GetOptions, Failure> {
+    words.habits.check().map_err(usage)?;
     let recursive = words.recursive;
     let sources = match recursive {
         true => Sources::Below(listed(&words, values::prefix)?),
@@ -270,7 +275,10 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
 
 /// What stands on the command line and in the list.
 fn listed<T>(words: &GetWords, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Failure> {
-    let mut sources = words.urls.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    let mut sources = Vec::with_capacity(words.urls.len());
+    for text in &words.urls {
+        sources.push(parse(text).map_err(|error| usage(meant(words, text, sources.len()).unwrap_or(error)))?);
+    }
     if let Some(path) = &words.input_file {
         let flag = "--input-file";
         let list = input::read(path, flag).map_err(usage)?;
@@ -280,6 +288,26 @@ fn listed<T>(words: &GetWords, parse: impl Fn(&str) -> Result<T, String>) -> Res
         }
     }
     Ok(sources)
+}
+
+/// What a word that is no source was meant for, where other tools take it in that place. `before`: so many sources
+/// stand before it.
+fn meant(words: &GetWords, text: &str, before: usize) -> Option<String> {
+    let is_range = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b',');
+    if words.recursive && is_range {
+        return Some(format!(
+            "{text:?} is no URL; for bytes of the object: --range {text} (-r fetches all of a folder)"
+        ));
+    }
+    let is_last = before == 1 && words.urls.len() == 2 && words.output.is_none() && words.dir.is_none();
+    if !is_last || text.is_empty() || text.contains("://") {
+        return None;
+    }
+    let shown = longhaul::source::redact_for_display(text);
+    Some(match words.recursive || text.ends_with('/') || Path::new(text).is_dir() {
+        true => format!("{shown:?} is no URL; to save into this folder: -d {shown}"),
+        false => format!("{shown:?} is no URL; to save under this name: -o {shown}"),
+    })
 }
 
 /// Where what is downloaded is to lie.

@@ -2,7 +2,28 @@
 
 use std::fmt::Write as _;
 
+use clap::CommandFactory as _;
+use clap::builder::StyledStr;
+
+use super::Words;
 use crate::exit;
+
+/// What `-h` shows, of a command or of longhaul itself.
+pub(crate) fn short(verb: Option<&str>) -> StyledStr {
+    let mut words = Words::command();
+    words.build();
+    match verb.and_then(|verb| words.find_subcommand_mut(verb)) {
+        Some(command) => command.render_help(),
+        None => words.render_help(),
+    }
+}
+
+/// What `--help` of a command shows; `None`: there is no such command.
+pub(crate) fn long(verb: &str) -> Option<StyledStr> {
+    let mut words = Words::command();
+    words.build();
+    Some(words.find_subcommand_mut(verb)?.render_long_help())
+}
 
 pub(crate) const MAIN: &str = "\
 Examples:
@@ -14,7 +35,8 @@ Examples:
   longhaul demo                                  see it work, on this machine
   longhaul serve DIR                             a local OSS-compatible store to develop against
 
-`longhaul get --help` and `longhaul put --help` have more examples and the exit codes.";
+`longhaul get --help` and `longhaul put --help` have more examples and the exit codes.
+`longhaul help coming-from` has what curl, wget, aria2, rclone, aws and ossutil call it.";
 
 const GET_EXAMPLES: &str = "\
 Examples:
@@ -76,7 +98,7 @@ fn with_exit_codes(mut text: String) -> String {
     for (exit, meaning) in exit::TABLE {
         let _ = write!(text, "\n  {:>3}  {meaning}", exit.code()); // writing to a String cannot fail
     }
-    text
+    text + "\n\n`longhaul help coming-from`: what curl, wget, aria2, rclone, aws and ossutil call these flags."
 }
 
 const PUT_EXAMPLES: &str = "\
@@ -183,6 +205,12 @@ Examples:
   longhaul verify disk.iso
 
 Exit codes: 0 the file is as it was downloaded · 7 it is damaged · 8 nothing is recorded about it.";
+
+pub(crate) const HELP: &str = "\
+Examples:
+  longhaul help get
+  longhaul help coming-from
+  longhaul help coming-from rclone";
 
 pub(crate) const COMPLETIONS: &str = "\
 Examples:

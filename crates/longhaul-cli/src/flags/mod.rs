@@ -11,11 +11,13 @@
 pub(crate) mod beside;
 pub(crate) mod cancel;
 pub(crate) mod clean;
+pub(crate) mod coming_from;
 pub(crate) mod common;
 pub(crate) mod conditions;
 pub(crate) mod get;
 pub(crate) mod globs;
-mod help;
+pub(crate) mod habits;
+pub(crate) mod help;
 mod input;
 pub(crate) mod list;
 pub(crate) mod netrc;
@@ -23,6 +25,7 @@ pub(crate) mod network;
 pub(crate) mod presign;
 pub(crate) mod probe;
 pub(crate) mod put;
+pub(crate) mod reading;
 mod request;
 pub(crate) mod running;
 pub(crate) mod serve;
@@ -109,6 +112,13 @@ pub(crate) enum VerbWords {
         /// For which shell
         shell: clap_complete::Shell,
     },
+    /// Show the help of a command, or what other tools' flags are called here (coming-from)
+    #[command(after_help = help::HELP)]
+    Help {
+        /// A command, or coming-from, and perhaps of which tool
+        #[arg(value_name = "COMMAND")]
+        topic: Vec<String>,
+    },
     /// Print a manual page (roff)
     #[command(hide = true)]
     Man {
@@ -130,6 +140,7 @@ pub(crate) enum Invocation {
     Verify(VerifyOptions),
     Serve(Box<serve::ServeWords>),
     Demo,
+    Help(Vec<String>),
     Completions(clap_complete::Shell),
     Man(Option<String>),
 }
@@ -150,6 +161,7 @@ pub(crate) fn invocation(words: Words) -> Result<Invocation, Failure> {
         VerbWords::Verify(words) => Invocation::Verify(verify::verify(words, state()?)),
         VerbWords::Serve(words) => Invocation::Serve(words),
         VerbWords::Demo => Invocation::Demo,
+        VerbWords::Help { topic } => Invocation::Help(topic),
         VerbWords::Completions { shell } => Invocation::Completions(shell),
         VerbWords::Man { command } => Invocation::Man(command),
     })

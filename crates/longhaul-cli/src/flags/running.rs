@@ -51,6 +51,14 @@ pub(crate) struct RunningWords {
     quiet: bool,
 }
 
+/// curl's `-x` is a proxy, which may have a password in it.
+fn connections(text: &str) -> Result<Connections, Failure> {
+    values::connections(text).map_err(|error| match text.contains([':', '.']) {
+        true => usage("-x is the number of connections here, and --proxy URL what is -x for curl"),
+        false => usage(format!("--connections: {error}")),
+    })
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ProgressWord {
     Auto,
@@ -90,7 +98,7 @@ impl RunningWords {
         let flag = |name: &'static str| move |e: String| usage(format!("{name}: {e}"));
         Ok(RunningOptions {
             jobs: usize::from(self.jobs.max(1)),
-            connections: values::connections(&self.connections).map_err(flag("--connections"))?,
+            connections: connections(&self.connections)?,
             limit_rate: match &self.limit_rate {
                 Some(rate) => values::rate(rate).map_err(flag("--limit-rate"))?,
                 None => 0,

@@ -67,6 +67,7 @@ fn the_help_teaches() {
         "Exit codes",
         "143  SIGTERM",
         "powers of 1024",
+        "longhaul help coming-from",
         ".lhpart",
     ] {
         assert!(get.contains(part), "get --help lacks {part:?}");
