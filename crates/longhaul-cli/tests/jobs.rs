@@ -49,6 +49,44 @@ fn ends(ran: &Ran) -> BTreeMap<u64, String> {
     ends
 }
 
+/// Calls about files. What the network, memory and threads take is not looked at; nor is `fcntl`, with which builds
+/// for debugging check every descriptor that they close.
+const FILE_CALLS: &str = "open,openat,close,fstat,newfstatat,statx,fstatfs,access,readlink,getcwd,pwrite64,pread64,\
+                          ftruncate,fallocate,fchmod,flock,renameat2,linkat,unlinkat,mkdir,mkdirat,getdents64,fgetxattr";
+
+/// Most of what a small file costs are calls to the system, and one more is soon made: here they are counted. What is
+/// written to the receipts is not, nor what the program does once.
+#[test]
+fn a_small_file_of_a_list_costs_few_calls() {
+    if let Err(error) = std::process::Command::new("strace").arg("-V").output() {
+        assert!(std::env::var_os("LONGHAUL_REQUIRE_SERVERS").is_none(), "strace: {error}");
+        println!("skipped: strace is not installed");
+        return;
+    }
+    let bench = Bench::new();
+    let paths: Vec<String> = (0..300).map(|n| format!("/{n}.bin")).collect();
+    for (n, path) in paths.iter().enumerate() {
+        bench.origin.put(path, Object::seeded(n as u64, 16 << 10));
+    }
+    let log = bench.root().join("calls");
+    let trace = format!("trace={FILE_CALLS}");
+    bench.run_under(["strace", "-f", "-qq", "-e", "signal=none", "-e", &trace, "-o", log.to_str().unwrap()]);
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let count_calls = |count: usize| {
+        let run = get(&bench, &paths[..count], "8").within(std::time::Duration::from_secs(300)); // strace is slow
+        run.wait().expect_code(&bench, 0);
+        assert_eq!(names(&bench.folder()).len(), count);
+        fs::remove_dir_all(bench.folder()).unwrap();
+        fs::remove_dir_all(bench.state()).unwrap();
+        fs::read_to_string(&log).unwrap().lines().filter(|line| !line.contains(" resumed>")).count() as f64
+    };
+    // On a busy machine a file may take so long that it gets a journal, and the folder is looked at again every other
+    // second: one run in which that did not happen will do.
+    let each = || (count_calls(300) - count_calls(100)) / 200.0;
+    let each = (0..10).map(|_| each()).find(|each| *each <= 15.5);
+    assert!(each.is_some(), "more than 15 calls for each file, ten times");
+}
+
 #[test]
 fn a_long_list_is_fetched_whole_a_few_at_a_time() {
     let bench = Bench::new();
