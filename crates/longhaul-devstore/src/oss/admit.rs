@@ -33,6 +33,8 @@ pub(crate) struct Posted {
 /// What becomes known of a request on the way, also of one that is refused.
 #[derive(Default)]
 pub(crate) struct Known {
+    /// What the line means by itself.
+    pub(crate) addressed: Option<Resource>,
     pub(crate) op: Option<Op>,
     pub(crate) resource: Option<Resource>,
     pub(crate) key: Option<Key>,
@@ -52,6 +54,10 @@ pub(crate) fn admit(
 ) -> Result<Admission, Refusal> {
     let names: Vec<String> = store.disk.buckets().iter().map(|bucket| bucket.name.clone()).collect();
     let mut resources = store.settings.hosts.resources(host, &target.path, &names);
+    known.addressed = resources.first().cloned();
+    if head.method == "OPTIONS" {
+        return preflight(resources.swap_remove(0), known);
+    }
     let rules = Rules { now_ms: store.clock.now_ms(), region: &store.settings.region, variants: &store.variants };
     if Form::is_told(&head.headers)
         && op::of(&head.method, &resources[0], &target.query, &head.headers) == Ok(Op::PostObject)
@@ -75,6 +81,16 @@ pub(crate) fn admit(
         store.allow(known.key.as_ref(), op, &resource)?;
     }
     Ok(Admission { op, resource, key: known.key.clone(), form: None })
+}
+
+/// A browser asks without a key.
+fn preflight(resource: Resource, known: &mut Known) -> Result<Admission, Refusal> {
+    if resource.bucket.is_empty() {
+        return Err(Refusal::method_not_allowed("OPTIONS"));
+    }
+    known.op = Some(Op::OptionObject);
+    known.resource = Some(resource.clone());
+    Ok(Admission { op: Op::OptionObject, resource, key: None, form: None })
 }
 
 /// The same for a form, whose key and proof stand in front of its file.

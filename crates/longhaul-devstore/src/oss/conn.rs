@@ -98,10 +98,16 @@ fn answer(store: &Store, wire: &mut Wire, head: &Head, peer: SocketAddr, number:
         None => Err(Refusal::bad_request("Content-Length and Transfer-Encoding cannot be understood.")),
         Some(length) => work(store, head, &host, length, &mut body, &request_id, peer, &mut known, &mut faults),
     };
-    let (reply, code) = match outcome {
+    let (mut reply, code) = match outcome {
         Ok(reply) => (reply, String::new()),
         Err(refusal) => (Reply::refusal(&refusal, &request_id, &host, is_head), refusal.code),
     };
+    // Also to a refusal: a page is to see why.
+    if let Some(meant) = known.resource.as_ref().or(known.addressed.as_ref())
+        && let Some(cors) = store.cors(&meant.bucket)
+    {
+        cors.apply(&head.method, &head.headers, &mut reply.headers);
+    }
     // A body that was cut by a fault ends the connection instead of being answered.
     let upload_cut = faults.iter().find_map(|fault| match fault {
         Fault::CutUpload { after, by } if body.taken >= *after && !body.is_over() => Some(*by),

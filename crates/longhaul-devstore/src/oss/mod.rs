@@ -11,7 +11,7 @@
 //!     op        which operation is it?
 //!     policy    may they?
 //!   faults      what goes wrong with it?
-//!   verbs       what does it do? One file each, over disk, with range, conditions, sums, xml, callback
+//!   verbs       what does it do? One file each, over disk, with range, conditions, sums, xml, cors, callback
 //! deliver       how does the answer get onto the wire?
 //! log, admin    what happened, for tests and for people
 //! ```
@@ -28,6 +28,7 @@ mod callback;
 mod clock;
 mod conditions;
 mod conn;
+mod cors;
 mod deliver;
 mod disk;
 mod faults;

@@ -40,6 +40,10 @@ operations! {
     PutBucketLifecycle => "PutBucketLifecycle",
     GetBucketLifecycle => "GetBucketLifecycle",
     DeleteBucketLifecycle => "DeleteBucketLifecycle",
+    PutBucketCors => "PutBucketCors",
+    GetBucketCors => "GetBucketCors",
+    DeleteBucketCors => "DeleteBucketCors",
+    OptionObject => "OptionObject",
     ListObjects => "ListObjects",
     ListObjectsV2 => "ListObjects",
     DeleteMultipleObjects => "DeleteObject",
@@ -61,7 +65,7 @@ operations! {
 }
 
 /// Sub-resources of OSS that this store has not. To take `PUT /KEY?tagging` for a PutObject would be worse than no.
-const FOREIGN: [&str; 40] = [
+const FOREIGN: [&str; 39] = [
     "accessmonitor",
     "archiveDirectRead",
     "asyncFetch",
@@ -69,7 +73,6 @@ const FOREIGN: [&str; 40] = [
     "callback-policy",
     "cname",
     "comp",
-    "cors",
     "dataProcessConfiguration",
     "encryption",
     "httpsConfig",
@@ -126,13 +129,16 @@ pub(crate) fn of(method: &str, resource: &Resource, query: &Query, headers: &Hea
         return match method {
             "PUT" if has("acl") => Ok(Op::PutBucketAcl),
             "PUT" if has("lifecycle") => Ok(Op::PutBucketLifecycle),
+            "PUT" if has("cors") => Ok(Op::PutBucketCors),
             "PUT" => Ok(Op::PutBucket),
             "DELETE" if has("lifecycle") => Ok(Op::DeleteBucketLifecycle),
+            "DELETE" if has("cors") => Ok(Op::DeleteBucketCors),
             "DELETE" => Ok(Op::DeleteBucket),
             "GET" if has("acl") => Ok(Op::GetBucketAcl),
             "GET" if has("bucketInfo") => Ok(Op::GetBucketInfo),
             "GET" if has("location") => Ok(Op::GetBucketLocation),
             "GET" if has("lifecycle") => Ok(Op::GetBucketLifecycle),
+            "GET" if has("cors") => Ok(Op::GetBucketCors),
             "GET" if has("uploads") => Ok(Op::ListMultipartUploads),
             "GET" if query.get("list-type") == Some("2") => Ok(Op::ListObjectsV2),
             "GET" | "HEAD" => Ok(Op::ListObjects),
@@ -141,6 +147,9 @@ pub(crate) fn of(method: &str, resource: &Resource, query: &Query, headers: &Hea
             "POST" => Ok(Op::PostObject),
             _ => Err(not_allowed()),
         };
+    }
+    if has("cors") {
+        return Err(not_allowed());
     }
     if has("acl") {
         return Err(Refusal::not_implemented("access control lists of objects"));
@@ -208,7 +217,10 @@ mod tests {
             ("GET", "", "prefix=a", false, "ListObjects"),
             ("POST", "", "delete", false, "DeleteMultipleObjects"),
             ("POST", "", "", false, "PostObject"),
-            ("PUT", "", "cors", false, "NotImplemented"),
+            ("PUT", "", "cors", false, "PutBucketCors"),
+            ("GET", "", "cors=", false, "GetBucketCors"),
+            ("DELETE", "", "cors", false, "DeleteBucketCors"),
+            ("PUT", "k", "cors", false, "MethodNotAllowed"),
             ("PUT", "", "", false, "PutBucket"),
         ] {
             let resource = Resource { bucket: "b".into(), key: key.into() };

@@ -61,6 +61,7 @@ impl Builder {
             folder: folder.into(),
             region: "cn-hangzhou".to_owned(),
             anonymous: false,
+            open_cors: false,
             hosts: Hosts::default(),
             patience,
             connections_max: 4096,
@@ -101,6 +102,12 @@ impl Builder {
     /// Requests need no signature.
     pub fn anonymous(mut self, yes: bool) -> Builder {
         self.settings.anonymous = yes;
+        self
+    }
+
+    /// Pages of every origin may use the buckets that have no CORS rules of their own.
+    pub fn open_cors(mut self, yes: bool) -> Builder {
+        self.settings.open_cors = yes;
         self
     }
 
@@ -196,13 +203,7 @@ impl Builder {
             if !is_bucket_name(name) {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is no name for a bucket")));
             }
-            let facts = BucketFacts {
-                created_ms: store.clock.now_ms(),
-                acl: "private".to_owned(),
-                storage_class: "Standard".to_owned(),
-                lifecycle: None,
-            };
-            store.disk.make_bucket(name, facts)?;
+            store.disk.make_bucket(name, BucketFacts::new(store.clock.now_ms()))?;
         }
         let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         for (name, value) in &self.variants {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::{Clock, Rest};
+use super::cors::Cors;
 use super::disk::{Bucket, Disk};
 use super::faults::Faults;
 use super::keys::Keys;
@@ -22,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) region: String,
     /// Requests need no signature.
     pub(crate) anonymous: bool,
+    /// Buckets without CORS rules are open to pages of every origin.
+    pub(crate) open_cors: bool,
     pub(crate) hosts: Hosts,
     pub(crate) patience: Patience,
     pub(crate) connections_max: usize,
@@ -69,6 +72,12 @@ impl Store {
 
     pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, Refusal> {
         self.disk.bucket(name).ok_or_else(|| Refusal::no_such_bucket(name))
+    }
+
+    /// The CORS rules that count for a bucket.
+    pub(crate) fn cors(&self, bucket: &str) -> Option<Cors> {
+        let own = self.disk.bucket(bucket)?.facts().cors;
+        own.or_else(|| self.settings.open_cors.then(Cors::open))
     }
 
     /// May this be done with that key, or without any?

@@ -4,6 +4,7 @@
 
 mod callbacks;
 mod client;
+mod cors;
 mod crowd;
 mod ends;
 mod failing;

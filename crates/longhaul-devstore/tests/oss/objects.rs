@@ -147,7 +147,6 @@ fn what_the_store_has_not_it_refuses_and_never_does_half() {
         ("PUT /films/k", "x-oss-traffic-limit: 1", "400 InvalidArgument"),
         ("PUT /films/k", "x-oss-storage-class: Best", "400 InvalidArgument"),
         ("PUT /nowhere/k", "", "404 NoSuchBucket"),
-        ("PUT /films?cors", "", "501 NotImplemented"),
         ("PATCH /films/k", "", "405 MethodNotAllowed"),
     ] {
         assert_eq!(bench.ask(line, fields, b"after").said(), said, "{line} {fields}");

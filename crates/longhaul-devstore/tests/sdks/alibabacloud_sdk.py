@@ -171,12 +171,35 @@ def run(version, name):
             assert file.read() == DATA
 
     callbacks(client, name)
+    cors(client, name)
 
     for page in client.list_objects_v2_paginator().iter_page(oss.ListObjectsV2Request(bucket=name)):
         for one in page.contents or []:
             client.delete_object(oss.DeleteObjectRequest(bucket=name, key=one.key))
     client.delete_bucket(oss.DeleteBucketRequest(bucket=name))
     fails("NoSuchBucket", client.get_bucket_info, oss.GetBucketInfoRequest(bucket=name))
+
+
+def cors(client, name):
+    rule = oss.CORSRule(allowed_origins=["http://*.app.test"], allowed_methods=["GET", "PUT"], allowed_headers=["x-oss-*"],
+                        expose_headers=["ETag"], max_age_seconds=100)
+    rules = oss.CORSConfiguration(cors_rules=[rule], response_vary=True)
+    client.put_bucket_cors(oss.PutBucketCorsRequest(bucket=name, cors_configuration=rules))
+    got = client.get_bucket_cors(oss.GetBucketCorsRequest(bucket=name)).cors_configuration
+    assert got.response_vary and got.cors_rules[0].allowed_origins == ["http://*.app.test"], got
+    assert (got.cors_rules[0].expose_headers, got.cors_rules[0].max_age_seconds) == (["ETag"], 100)
+
+    def option(origin):
+        return client.option_object(oss.OptionObjectRequest(
+            bucket=name, key="any", origin=origin, access_control_request_method="PUT",
+            access_control_request_headers="x-oss-date"))
+
+    told = option("http://my.app.test")
+    assert told.access_control_allow_origin == "http://my.app.test" and told.access_control_max_age == 100, told
+    assert (told.access_control_allow_methods, told.access_control_allow_headers) == ("GET, PUT", "x-oss-date"), told
+    fails("AccessForbidden", option, "http://other.test")
+    client.delete_bucket_cors(oss.DeleteBucketCorsRequest(bucket=name))
+    fails("NoSuchCORSConfiguration", client.get_bucket_cors, oss.GetBucketCorsRequest(bucket=name))
 
 
 def callbacks(client, name):

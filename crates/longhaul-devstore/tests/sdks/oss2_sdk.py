@@ -123,6 +123,8 @@ def run(auth, name):
     bucket.abort_multipart_upload("small", small)
     fails("NoSuchUpload", 404, bucket.list_parts, "small", small)
 
+    cors(bucket)
+
     # Resumable transfers, interrupted and resumed.
     with tempfile.TemporaryDirectory() as folder:
         path, back = os.path.join(folder, "up"), os.path.join(folder, "down")
@@ -217,6 +219,27 @@ def wait_for_lines(count, **wanted):
             assert len(lines) == count, (count, wanted, [line["target"] for line in lines])
             return
         time.sleep(0.01)
+
+
+def cors(bucket):
+    """Rules are put, got and deleted; a page's request is answered by them."""
+    fails("NoSuchCORSConfiguration", 404, bucket.get_bucket_cors)
+    rule = models.CorsRule(["http://*.app.test"], ["GET", "PUT"], ["*"], ["ETag", "x-oss-request-id"], 100)
+    bucket.put_bucket_cors(models.BucketCors([rule, models.CorsRule(["*"], ["GET"])]))
+    got = bucket.get_bucket_cors().rules
+    assert [one.allowed_origins for one in got] == [["http://*.app.test"], ["*"]]
+    assert (got[0].allowed_methods, got[0].allowed_headers) == (["GET", "PUT"], ["*"])
+    assert (got[0].expose_headers, got[0].max_age_seconds) == (["ETag", "x-oss-request-id"], 100)
+    url = bucket.sign_url("PUT", "page", 60)
+    asked = {"Origin": "http://my.app.test", "Access-Control-Request-Method": "PUT"}
+    preflight = requests.options(url, headers=asked, timeout=20)
+    assert (preflight.status_code, preflight.headers["Access-Control-Allow-Methods"]) == (200, "GET, PUT"), preflight.text
+    sent = requests.put(url, data=b"x", headers={"Origin": asked["Origin"]}, timeout=20)
+    assert (sent.status_code, sent.headers["Access-Control-Allow-Origin"]) == (200, asked["Origin"]), sent.text
+    other = requests.options(url, headers={**asked, "Origin": "http://other.test"}, timeout=20)
+    assert (other.status_code, "AccessForbidden" in other.text) == (403, True), other.text
+    bucket.delete_bucket_cors()
+    fails("NoSuchCORSConfiguration", 404, bucket.get_bucket_cors)
 
 
 def sts():

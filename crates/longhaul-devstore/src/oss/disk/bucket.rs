@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::super::cors::Cors;
 use super::upload::{Upload, UploadFacts};
 use super::{Draft, Segment, folder_of, not_understood, replace, sync_folder, write_durably};
 
@@ -26,6 +27,21 @@ pub(crate) struct BucketFacts {
     /// The XML as it was put.
     #[serde(default)]
     pub(crate) lifecycle: Option<String>,
+    #[serde(default)]
+    pub(crate) cors: Option<Cors>,
+}
+
+impl BucketFacts {
+    /// A private bucket that was just made.
+    pub(crate) fn new(created_ms: i64) -> BucketFacts {
+        BucketFacts {
+            created_ms,
+            acl: "private".to_owned(),
+            storage_class: "Standard".to_owned(),
+            lifecycle: None,
+            cors: None,
+        }
+    }
 }
 
 /// How an object came to be.

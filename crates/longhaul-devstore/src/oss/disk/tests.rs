@@ -11,7 +11,7 @@ const KEY: &str = "dir/film";
 
 fn open(root: &Path) -> (Disk, Arc<Bucket>) {
     let disk = Disk::open(root, true).unwrap();
-    let facts = BucketFacts { created_ms: 0, acl: "private".into(), storage_class: "Standard".into(), lifecycle: None };
+    let facts = BucketFacts::new(0);
     let bucket = disk.make_bucket("films", facts).unwrap();
     (disk, bucket)
 }

@@ -70,12 +70,9 @@ pub(super) fn put(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         let root = xml::parse(&document).ok_or_else(Refusal::malformed_xml)?;
         root.text_of("StorageClass").map(str::to_owned)
     };
-    let facts = BucketFacts {
-        created_ms: call.now_ms(),
-        acl: acl.unwrap_or("private").to_owned(),
-        storage_class: storage_class.unwrap_or_else(|| "Standard".to_owned()),
-        lifecycle: None,
-    };
+    let mut facts = BucketFacts::new(call.now_ms());
+    facts.acl = acl.unwrap_or(&facts.acl).to_owned();
+    facts.storage_class = storage_class.unwrap_or(facts.storage_class);
     // The owner may make it again; that changes its ACL if one is given.
     let bucket = call.store.disk.make_bucket(&name, facts)?;
     if let Some(acl) = acl

@@ -3,6 +3,7 @@
 mod append;
 mod bucket;
 mod copy;
+mod cors;
 mod delete;
 mod get;
 mod lifecycle;
@@ -31,6 +32,10 @@ pub(crate) fn perform(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         Op::PutBucketLifecycle => lifecycle::put(call),
         Op::GetBucketLifecycle => lifecycle::get(call),
         Op::DeleteBucketLifecycle => lifecycle::delete(call),
+        Op::PutBucketCors => cors::put(call),
+        Op::GetBucketCors => cors::get(call),
+        Op::DeleteBucketCors => cors::delete(call),
+        Op::OptionObject => cors::preflight(call),
         Op::ListObjects => list::v1(call),
         Op::ListObjectsV2 => list::v2(call),
         Op::DeleteMultipleObjects => delete::many(call),
