@@ -8,7 +8,6 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use crate::advice::Advice;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Digest, DigestKind};
 use crate::source::Source;
@@ -120,9 +119,7 @@ impl Checksums {
     /// [`ErrorKind::NotProvable`] when no line is about it, when only kinds of checksums are there that are not known,
     /// or when lines contradict each other, or could be meant as well.
     pub fn of_path(&self, path: &str) -> Result<Vec<Digest>, Error> {
-        let refuse = |what: String| {
-            Err(Error::new(ErrorKind::NotProvable, Disposition::Permanent, what).advise(Advice::CheckDigest))
-        };
+        let refuse = |what: String| Err(Error::new(ErrorKind::NotProvable, Disposition::Permanent, what));
         if let Some(digest) = &self.nameless {
             return Ok(vec![digest.clone()]);
         }

@@ -14,7 +14,8 @@ use super::awake::Awake;
 use super::several::{self, StopSwitch};
 use super::{client, exec, runtime};
 use crate::exit::{Exit, Failure};
-use crate::flags::get::{GetOptions, SaveAs};
+use crate::flags::get::{GetOptions, SaveAs, Sources};
+use crate::flags::input::ListFile;
 use crate::show::{Direction, Show, ShownOutcome, ShownTransfer, text};
 use crate::signals::{Signal, Signals};
 
@@ -26,10 +27,14 @@ pub(crate) fn run(mut get: GetOptions) -> Result<Exit, Failure> {
         let client = client(&get.network, &get.store, &get.state, get.running.limit_rate)?;
         // How many objects there are is known once the last was listed.
         let count = get.sources.files();
+        let list = match &mut get.sources {
+            Sources::Each(_, list) => list.take().map(|list| *list),
+            Sources::Below(_) => None,
+        };
         let show =
             RefCell::new(Show::new(get.running.progress, get.running.json, get.running.quiet, Direction::Down, count));
-        let session = GetSession { get: &get, client, show, stop: StopSwitch::default() };
-        Ok(session.run(signals).await)
+        let session = GetSession { get: &get, client, show, count, stop: StopSwitch::default() };
+        Ok(session.run(list, signals).await)
     });
     // A name lookup or a disk that hangs must not hold up the end.
     runtime.shutdown_background();
@@ -41,6 +46,8 @@ struct GetSession<'a> {
     client: Client,
     /// Borrowed for the time of one call only.
     show: RefCell<Show>,
+    /// How many there are; 0 while that is not known.
+    count: usize,
     stop: StopSwitch,
 }
 
@@ -48,8 +55,8 @@ struct GetSession<'a> {
 type GetEnd = Result<ShownOutcome, (Failure, Option<u64>)>;
 
 impl GetSession<'_> {
-    async fn run(&self, signals: Signals) -> Exit {
-        let list = List::new(self.get, &self.client, self.stop.subscribe());
+    async fn run(&self, list: Option<ListFile>, signals: Signals) -> Exit {
+        let list = List::new(self.get, list, &self.client, &self.show, self.count, self.stop.subscribe());
         let jobs = list.stream().map(|wanted| self.job(wanted)).buffer_unordered(self.get.running.jobs);
         let what = "writing to the disk what was received";
         several::run(jobs, signals, &self.stop, &self.show, what, self.get.beside.keep_awake.then(Awake::begin)).await
@@ -67,7 +74,7 @@ impl GetSession<'_> {
                 SaveAs::Below(folder, path) => std::path::absolute(folder.join(path)).ok(),
             },
             number: wanted.number,
-            count: self.get.sources.files(),
+            count: self.count,
         };
         let ended = match (self.stop.signal(), &wanted.source) {
             (Some(signal), _) => Err((not_begun(signal, &subject), None)),
@@ -164,7 +171,7 @@ fn settings(get: &GetOptions, wanted: &Wanted, download: DownloadBuilder) -> Dow
         SaveAs::Folder(folder) => download.into_dir(folder),
         SaveAs::Below(folder, path) => download.below(folder, path),
     };
-    for checksum in &get.checksums {
+    for checksum in get.checksums.iter().chain(&wanted.digests) {
         download = download.checksum(checksum.clone());
     }
     if let Some(id) = &get.version_id {
@@ -173,7 +180,7 @@ fn settings(get: &GetOptions, wanted: &Wanted, download: DownloadBuilder) -> Dow
     if let Some(range) = &get.range {
         download = download.range(range);
     }
-    for (name, value) in &get.headers {
+    for (name, value) in get.headers.iter().chain(&wanted.headers) {
         download = download.header(name, value);
     }
     if let Some((user, password)) = &get.user {

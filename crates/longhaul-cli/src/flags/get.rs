@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum, ValueHint};
 use longhaul::credentials::StoreSettings;
 use longhaul::source::Dialect;
-use longhaul::{ByteRange, Digest, Durability, ObjectPrefix, OnChange, Source};
+use longhaul::{ByteRange, Checksums, Digest, Durability, ObjectPrefix, OnChange, Source};
 
 use super::beside::{BesideOptions, BesideWords};
 use super::common::{DurabilityWord, Pair, StateChoice, durability, usage};
 use super::conditions::{ConditionOptions, ConditionWords};
 use super::globs::Globs;
 use super::habits::HabitWords;
+use super::input::{self, ListFile};
 use super::network::{NetworkOptions, NetworkWords, network};
 use super::request::{RequestWords, netrc, request};
 use super::running::{RunningOptions, RunningWords};
 use super::store::{self, StoreWords};
-use super::{input, values};
+use super::values;
 use crate::exit::{Exit, Failure};
 
 #[derive(Args)]
@@ -26,7 +27,8 @@ pub(crate) struct GetWords {
     #[arg(value_name = "SOURCE", required_unless_present = "input_file", value_hint = ValueHint::Url)]
     pub(crate) urls: Vec<String>,
 
-    /// Fetch the URLs in FILE as well, a URL a line ("-": stdin); # begins a comment
+    /// Fetch the URLs in FILE as well, one per line ("-": stdin); # begins a comment. A name and checksums may follow
+    /// behind tabs, or aria2's lines: out=, dir=, checksum=, header=
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) input_file: Option<PathBuf>,
 
@@ -78,9 +80,15 @@ pub(crate) struct GetWords {
     #[arg(long, help_heading = "Where to")]
     pub(crate) no_lock: bool,
 
-    /// The finished file must have this digest; may be repeated. KIND: sha256, sha512, md5, crc64, crc64nvme, crc32c
+    /// The finished file must have this digest; may be repeated. KIND: sha256, sha512, md5, crc64, crc64nvme, crc32c;
+    /// of sha256, sha512 and md5 HEX alone will do
     #[arg(long, value_name = "KIND:HEX", help_heading = "What is right")]
     pub(crate) checksum: Vec<String>,
+
+    /// The finished files must have the digests that this checksum file (SHA256SUMS, say) has for their names; may be
+    /// repeated
+    #[arg(long, value_name = "FILE|URL", help_heading = "What is right", value_hint = ValueHint::FilePath)]
+    pub(crate) checksums: Vec<String>,
 
     /// Do not compare the digests that the server declares (a stale Content-MD5, say); a --checksum that matches
     /// decides anyway
@@ -141,6 +149,7 @@ pub(crate) struct GetOptions {
     pub(crate) durability: Durability,
     pub(crate) no_lock: bool,
     pub(crate) checksums: Vec<Digest>,
+    pub(crate) checksum_files: Vec<ChecksumFile>,
     pub(crate) ignore_source_digest: bool,
     pub(crate) require_verified: bool,
     pub(crate) require_length: bool,
@@ -156,37 +165,50 @@ pub(crate) struct GetOptions {
 }
 
 /// What is fetched, in the order given.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sources {
-    Each(Vec<Source>),
+    /// What stands on the command line, then what is in the list.
+    Each(Vec<Source>, Option<Box<ListFile>>),
     /// All objects whose names begin so.
     Below(Vec<ObjectPrefix>),
 }
 
 impl Sources {
-    /// How many were given.
+    /// How many were given, or at least two where that is not known.
     fn len(&self) -> usize {
         match self {
-            Self::Each(sources) => sources.len(),
+            Self::Each(given, None) => given.len(),
+            Self::Each(given, Some(list)) => given.len() + list.entries.unwrap_or(2),
             Self::Below(prefixes) => prefixes.len(),
         }
     }
 
-    /// How many files there will be; 0 when that is known only when the last object was listed.
+    /// How many files there will be; 0 when that is known only when the last object was listed, or the last line read.
     pub(crate) fn files(&self) -> usize {
         match self {
-            Self::Each(sources) => sources.len(),
+            Self::Each(given, None) => given.len(),
+            Self::Each(given, Some(list)) => list.entries.map_or(0, |entries| given.len() + entries),
             Self::Below(_) => 0,
         }
     }
 
-    /// The kinds of stores that are asked.
+    /// The kinds of stores that are asked, as far as that is known.
     fn stores(&self) -> Vec<Dialect> {
         match self {
-            Self::Each(sources) => sources.iter().filter_map(values::store_of).collect(),
+            Self::Each(given, list) => {
+                let listed = list.iter().flat_map(|list| list.stores.iter().copied());
+                given.iter().filter_map(values::store_of).chain(listed).collect()
+            }
             Self::Below(prefixes) => prefixes.iter().map(ObjectPrefix::dialect).collect(),
         }
     }
+}
+
+/// Digests by name.
+pub(crate) enum ChecksumFile {
+    /// Of a file on this machine.
+    Here(Checksums),
+    /// To be fetched.
+    At(Source),
 }
 
 /// Where a download goes.
@@ -216,11 +238,10 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
     words.habits.check().map_err(usage)?;
     let recursive = words.recursive;
     let sources = match recursive {
-        true => Sources::Below(listed(&words, values::prefix)?),
-        false => Sources::Each(listed(&words, values::source)?),
+        true => Sources::Below(prefixes(&words)?),
+        false => each(&words)?,
     };
-    let checksums = words.checksum.iter().map(|c| values::checksum(c)).collect::<Result<Vec<_>, _>>();
-    let checksums = checksums.map_err(|e| usage(format!("--checksum: {e}")))?;
+    let (checksums, checksum_files) = checksums(&words, sources.len() > 1 || recursive)?;
     if recursive && words.output.is_some() {
         return Err(usage("-o names one file, but --recursive fetches many; use -d DIR for a folder"));
     }
@@ -255,6 +276,7 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
         durability: durability(words.durability),
         no_lock: words.no_lock,
         checksums,
+        checksum_files,
         ignore_source_digest: words.ignore_source_digest,
         require_verified: words.require_verified,
         require_length: words.require_length,
@@ -273,21 +295,72 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
     })
 }
 
-/// What stands on the command line and in the list.
-fn listed<T>(words: &GetWords, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Failure> {
+/// What stands on the command line.
+fn given<T>(words: &GetWords, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Failure> {
     let mut sources = Vec::with_capacity(words.urls.len());
     for text in &words.urls {
         sources.push(parse(text).map_err(|error| usage(meant(words, text, sources.len()).unwrap_or(error)))?);
     }
+    Ok(sources)
+}
+
+/// What stands there, and the list.
+fn each(words: &GetWords) -> Result<Sources, Failure> {
+    let given = given(words, values::source)?;
+    let list = words.input_file.as_deref().map(|path| ListFile::open(path, "--input-file"));
+    Ok(Sources::Each(given, list.transpose().map_err(usage)?.map(Box::new)))
+}
+
+/// The same with `--recursive`: few, and all read.
+fn prefixes(words: &GetWords) -> Result<Vec<ObjectPrefix>, Failure> {
+    let mut prefixes = given(words, values::prefix)?;
     if let Some(path) = &words.input_file {
         let flag = "--input-file";
         let list = input::read(path, flag).map_err(usage)?;
-        sources.extend(input::lines(&list, flag, parse).map_err(usage)?);
-        if sources.is_empty() {
+        prefixes.extend(input::lines(&list, flag, values::prefix).map_err(usage)?);
+        if prefixes.is_empty() {
             return Err(usage(format!("{flag}: {} has no URL in it", path.display())));
         }
     }
-    Ok(sources)
+    Ok(prefixes)
+}
+
+/// Digests of the one file, and files with digests of many.
+fn checksums(words: &GetWords, many: bool) -> Result<(Vec<Digest>, Vec<ChecksumFile>), Failure> {
+    let mut digests = Vec::new();
+    let mut files = Vec::new();
+    for text in &words.checksum {
+        match text.strip_prefix('@') {
+            Some(file) => files.push(checksum_file(file, many, "--checksum")?),
+            None => digests.push(values::checksum(text).map_err(|why| match Path::new(text).is_file() {
+                true => usage(format!("--checksum: {text} is a file; use it with --checksums {text}")),
+                false => usage(format!("--checksum: {why}")),
+            })?),
+        }
+    }
+    for text in &words.checksums {
+        files.push(checksum_file(text, many, "--checksums")?);
+    }
+    match digests.is_empty() || !many {
+        true => Ok((digests, files)),
+        false => Err(usage(format!(
+            "--checksum is about one file, but {}; use a checksum file (--checksums), or fetch that one by itself",
+            if words.recursive { "--recursive fetches many" } else { "there are several URLs" }
+        ))),
+    }
+}
+
+fn checksum_file(text: &str, many: bool, flag: &str) -> Result<ChecksumFile, Failure> {
+    if text.contains("://") {
+        let source = values::source(text).map_err(|why| usage(format!("{flag}: {why}")))?;
+        return Ok(ChecksumFile::At(source));
+    }
+    let bytes = input::read_bytes(Path::new(text), flag).map_err(usage)?;
+    let checksums = Checksums::parse(&bytes).map_err(|error| usage(format!("{flag}: {text}: {error}")))?;
+    match checksums.is_nameless() && many {
+        true => Err(usage(format!("{flag}: {text} has one checksum without a name: it is about one file"))),
+        false => Ok(ChecksumFile::Here(checksums)),
+    }
 }
 
 /// What a word that is no source was meant for, where other tools take it in that place. `before`: so many sources

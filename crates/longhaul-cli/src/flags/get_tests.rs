@@ -30,14 +30,22 @@ fn refused(args: &[&str]) -> String {
     failure.message
 }
 
-fn each(urls: &[&str]) -> Sources {
-    Sources::Each(urls.iter().map(|url| url.parse().unwrap()).collect())
+fn each(urls: &[&str]) -> Vec<longhaul::Source> {
+    urls.iter().map(|url| url.parse().unwrap()).collect()
+}
+
+/// What stands on the command line.
+fn given(get: &GetOptions) -> &[longhaul::Source] {
+    match &get.sources {
+        Sources::Each(given, _) => given,
+        Sources::Below(_) => panic!("prefixes"),
+    }
 }
 
 #[test]
 fn defaults_are_those_of_the_design() {
     let get = get(&[URL]).unwrap();
-    assert_eq!(get.sources, each(&[URL]));
+    assert_eq!(given(&get), each(&[URL]));
     assert_eq!(get.place, SaveAs::Folder(".".into()));
     assert_eq!((get.running.retries, get.running.min_rate, get.running.jobs, get.running.limit_rate), (10, 1024, 4, 0));
     assert_eq!(get.running.connections, Connections::Auto);
@@ -73,6 +81,9 @@ fn each_flag_means_what_it_says() {
         (&["--durability", "process"], |g| g.durability == Durability::Process),
         (&["--no-lock"], |g| g.no_lock),
         (&["--checksum", "crc32c:00000001", "--checksum", "crc64:0000000000000002"], |g| g.checksums.len() == 2),
+        (&["--checksum", "d41d8cd98f00b204e9800998ecf8427e"], |g| g.checksums[0].kind().name() == "md5"),
+        (&["--checksums", "https://h/SUMS"], |g| matches!(&g.checksum_files[..], [ChecksumFile::At(_)])),
+        (&["--checksum", "@oss://sums/SUMS"], |g| matches!(&g.checksum_files[..], [ChecksumFile::At(_)])),
         (&["--ignore-source-digest"], |g| g.ignore_source_digest),
         (&["--require-verified"], |g| g.require_verified),
         (&["--require-length"], |g| g.require_length),
@@ -125,6 +136,10 @@ fn contradictions_and_slips_are_refused_with_a_hint() {
         (&[URL, "-o", "-"], "not in this release"),
         (&[URL, URL, "--checksum", &sha], "one file"),
         (&[URL, "--checksum", "sha256:00"], "64 hexadecimal"),
+        (&[URL, "--checksum", "da39a3ee5e6b4b0d3255bfef95601890afd80709"], "SHA-1"),
+        (&[URL, "--checksum", "Cargo.toml"], "--checksums Cargo.toml"),
+        (&[URL, "--checksums", "Cargo.toml"], "no line in it that is a checksum"),
+        (&[URL, "--checksums", "/no/such/file"], "cannot read /no/such/file"),
         (&[URL, "--retries", "-1"], "-1"),
         (&[URL, "-j", "0"], "1..=256"),
         (&[URL, "-j", "257"], "1..=256"),
@@ -206,7 +221,7 @@ fn lists_and_header_files_are_read() {
     std::fs::write(&urls, "# list\nhttps://example.com/b\n\nhttps://example.com/c\n").unwrap();
     std::fs::write(&headers, "Authorization: Bearer abc\n# no\nX-A: 1\n").unwrap();
     let got = get(&["-i", urls.to_str().unwrap(), "--header-file", headers.to_str().unwrap(), URL]).unwrap();
-    assert_eq!(got.sources, each(&[URL, "https://example.com/b", "https://example.com/c"]));
+    assert_eq!((given(&got), got.sources.files()), (&each(&[URL])[..], 3));
     assert_eq!(got.headers[0], ("Authorization".into(), "Bearer abc".into()));
     assert_eq!(got.headers.len(), 2);
     std::fs::write(&urls, "# nothing\n").unwrap();

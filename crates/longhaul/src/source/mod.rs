@@ -59,6 +59,16 @@ impl Source {
         self.link().is_some_and(WebUrl::is_signed)
     }
 
+    /// The name that a download into a folder gets unless the server suggests another one: one safe path component, made
+    /// of the last part of the path or key.
+    pub fn file_name(&self) -> String {
+        let name = match self {
+            Self::Web(url) => longhaul_core::names::name_from(None, url.address().path()),
+            Self::Object(name) => longhaul_core::names::safe_name(name.key().as_bytes()),
+        };
+        name.as_str().to_owned()
+    }
+
     /// The version of an object that is meant, where it is not the newest.
     pub(crate) fn version(&self) -> Option<&str> {
         match self {

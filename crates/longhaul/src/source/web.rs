@@ -36,6 +36,11 @@ impl WebUrl {
         self.shown.signed
     }
 
+    /// Whether it is at the same server as the other one: scheme, host and port are the same (RFC 6454, 5).
+    pub fn is_of_same_origin(&self, other: &Self) -> bool {
+        self.address.origin() == other.address.origin()
+    }
+
     /// Whether another object may have the same text as it is shown: a value was left out that may name the object
     /// (`id=…`). Such a text does not tell transfers apart.
     pub(crate) fn is_ambiguous(&self) -> bool {
