@@ -5,6 +5,7 @@
 //! ```text
 //! here                 builder, download, open, set_limit_rate; where a source is (origin)
 //! client/download      the settings of a download, and its start
+//! client/discard       discard_download: what is left of one is thrown away
 //! client/upload        upload, upload_reader, open_upload, and the same for uploads
 //! client/ledger        unfinished_uploads, kept_inputs, forget_upload: what was begun in stores
 //! client/sent          sent_uploads: what was stored from here
@@ -15,6 +16,7 @@
 //! ```
 
 mod conditions;
+mod discard;
 mod download;
 #[cfg(feature = "upload")]
 pub(crate) mod ledger;

@@ -258,6 +258,7 @@ pub(crate) fn not_found(path: &Path, why: &str) -> Error {
 pub(crate) fn disk_error(path: &Path, error: DiskError) -> Error {
     let kind = match error.fault() {
         DiskFault::Exists => ErrorKind::Exists,
+        DiskFault::InUse => ErrorKind::InUse,
         DiskFault::Unsupported => ErrorKind::Usage,
         _ => ErrorKind::LocalFile,
     };

@@ -1,13 +1,15 @@
 //! `longhaul cancel ID|FILE...`: transfers that are not running are given up, and all that is left of them is removed.
 //!
-//! A partial file and its journal are deleted; an upload is removed from its store, which is asked until its list of
-//! parts is empty, unless it was begun with `put --keep-parts`. A transfer that runs in another process has that
-//! process's lock, and stays as it is. What another user owns or may write to does not decide what is removed where: it
-//! is not followed.
+//! A partial file and its journal are deleted, without a network; an upload is removed from its store, which is asked
+//! until its list of parts is empty, unless it was begun with `put --keep-parts`. An entry in the list of which nothing
+//! is left is removed. A transfer that runs in another process has that process's lock, and stays as it is. What another
+//! user owns or may write to does not decide what is removed where: it is not followed.
+//!
+//! Each is tried, whatever became of the others.
 
 use std::path::{Path, PathBuf};
 
-use longhaul::{Client, Error, ErrorKind, Listing, TransferInfo, TransferKind, TransferState};
+use longhaul::{Client, Error, ErrorKind, Listing, TransferInfo, TransferKind};
 use serde::Serialize;
 
 use super::known::{self, is_of};
@@ -39,25 +41,15 @@ pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
         out::say(&format!("warning: {warning}"));
     }
     let runtime = runtime()?;
-    match &cancel.what {
-        None => {
-            let unfinished = |state| !matches!(state, TransferState::Done | TransferState::Gone);
-            for transfer in listing.transfers.iter().filter(|t| unfinished(t.state) || is_upload(t)) {
-                ends.push(runtime.block_on(one(&client, transfer.into(), cancel.parts)));
-            }
-        }
-        Some(what) => {
-            for what in what {
-                match meant(&listing, what)? {
-                    found if found.is_empty() => ends.push(End::unknown(what)),
-                    found => {
-                        for one_found in found {
-                            ends.push(runtime.block_on(one(&client, one_found, cancel.parts)));
-                        }
-                    }
-                }
-            }
-        }
+    let found: Vec<Result<Found, End>> = match &cancel.what {
+        None => listing.transfers.iter().map(|transfer| Ok(transfer.into())).collect(),
+        Some(what) => what.iter().flat_map(|what| meant(&listing, what)).collect(),
+    };
+    for found in found {
+        ends.push(match found {
+            Ok(found) => runtime.block_on(one(&client, found, cancel.parts)),
+            Err(end) => end,
+        });
     }
     runtime.shutdown_background();
     if cancel.json {
@@ -76,14 +68,12 @@ pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
     Ok(ends.iter().find(|end| !end.cancelled).map_or(otherwise, |end| end.exit))
 }
 
-fn is_upload(transfer: &TransferInfo) -> bool {
-    transfer.kind == TransferKind::Upload
-}
-
 /// What is to be cancelled.
 struct Found {
     id: Option<String>,
     upload: bool,
+    /// Only its entry in the list is left: the transfer is over, or its files are gone.
+    dead: bool,
     /// The source of an upload, the target of a download.
     path: PathBuf,
     url: Option<String>,
@@ -93,42 +83,43 @@ impl From<&TransferInfo> for Found {
     fn from(info: &TransferInfo) -> Self {
         Self {
             id: Some(info.id.clone()),
-            upload: is_upload(info),
+            upload: info.kind == TransferKind::Upload,
+            dead: known::is_dead(info),
             path: info.path.clone(),
             url: Some(info.source.clone()),
         }
     }
 }
 
-/// The transfers of an id or a file. A download is found by its partial file even when no list has it.
-fn meant(listing: &Listing, what: &Path) -> Result<Vec<Found>, Failure> {
-    if let Some(digits) = known::digits(what)
-        && let Some(one) = known::by_id(listing, digits)?
-    {
-        return Ok(vec![one.into()]);
+/// The transfers of an id or a file. A download is found by its files even when no list has it.
+fn meant(listing: &Listing, what: &Path) -> Vec<Result<Found, End>> {
+    if let Some(digits) = known::digits(what) {
+        match known::by_id(listing, digits) {
+            Ok(None) => {}
+            Ok(Some(one)) => return vec![Ok(one.into())],
+            Err(ambiguous) => return vec![Err(End::refused(what, ambiguous))],
+        }
     }
     let target = target_of(what);
-    let of_it = |t: &&TransferInfo| t.state != TransferState::Gone && (is_of(&t.path, what) || is_of(&t.path, &target));
-    let mut found: Vec<Found> = listing
-        .transfers
-        .iter()
-        .filter(of_it)
-        .filter(|t| is_upload(t) || t.state != TransferState::Done)
-        .map(Found::from)
-        .collect();
-    // A download that began anew is noted twice; what lies there is one.
-    let mut paths = std::collections::HashSet::new();
-    found.retain(|one| one.upload || paths.insert(one.path.clone()));
-    if found.iter().all(|one| one.upload) && with_ending(&target, ".lhlog").symlink_metadata().is_ok() {
-        found.push(Found { id: None, upload: false, path: super::absolute(&target), url: None });
+    let of_it = |t: &&TransferInfo| is_of(&t.path, what) || is_of(&t.path, &target);
+    let mut found: Vec<Found> = listing.transfers.iter().filter(of_it).map(Found::from).collect();
+    let lies_there = |ending| with_ending(&target, ending).symlink_metadata().is_ok();
+    if found.iter().all(|one| one.upload) && ENDINGS.into_iter().any(lies_there) {
+        found.push(Found { id: None, upload: false, dead: false, path: super::absolute(&target), url: None });
     }
-    Ok(found)
+    match found.is_empty() {
+        true => vec![Err(End::refused(what, known::unknown(what)))],
+        false => found.into_iter().map(Ok).collect(),
+    }
 }
+
+/// What the files of a download end in.
+const ENDINGS: [&str; 3] = [".lhpart", ".lhlog", ".lhnext"];
 
 /// `FILE` of `FILE.lhpart`.
 fn target_of(what: &Path) -> PathBuf {
     let name = what.to_str().unwrap_or_default();
-    let bare = [".lhpart", ".lhlog", ".lhnext"].iter().find_map(|ending| name.strip_suffix(ending));
+    let bare = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
     bare.map_or_else(|| what.to_owned(), PathBuf::from)
 }
 
@@ -156,9 +147,13 @@ async fn upload(client: &Client, found: Found, parts: PartsFate) -> End {
         );
         return End::done(found, None, message);
     }
-    if parts == PartsFate::Keep {
+    if parts == PartsFate::Keep || found.dead {
+        let message = match found.dead {
+            true => format!("{what}: forgotten; nothing is known to be left of it in {to}"),
+            false => format!("{what}: forgotten; what is stored for {to} stays in the store"),
+        };
         return match client.forget_upload(&id) {
-            Ok(()) => End::done(found, None, format!("{what}: forgotten; what is stored for {to} stays in the store")),
+            Ok(()) => End::done(found, None, message),
             Err(error) => End::failed(found, error),
         };
     }
@@ -185,14 +180,18 @@ fn is_to_be_kept(client: &Client, id: &str) -> bool {
 async fn download(client: &Client, found: Found, parts: PartsFate) -> End {
     let what = text::here(&found.path);
     if parts == PartsFate::Keep {
-        return End::done(found, None, format!("{what}: its partial file is left as it is"));
+        return match client.forget_download(&found.path) {
+            Ok(()) => End::done(found, None, format!("{what}: forgotten; its partial file is left as it is")),
+            Err(error) => End::failed(found, error),
+        };
     }
-    let discarded = match client.open(&found.path) {
-        Ok(download) => download.discard().await,
-        Err(error) => Err(error),
+    let over = match found.path.symlink_metadata() {
+        Ok(_) => "forgotten; it is over, and the file stays",
+        Err(_) => "forgotten; nothing of it is there any more",
     };
-    match discarded {
-        Ok(()) => End::done(found, Some(true), format!("{what}: cancelled; its partial file is deleted")),
+    match client.discard_download(&found.path).await {
+        Ok(true) => End::done(found, Some(true), format!("{what}: cancelled; its partial file is deleted")),
+        Ok(false) => End::done(found, Some(true), format!("{what}: {over}")),
         Err(error) => End::failed(found, error),
     }
 }
@@ -251,8 +250,7 @@ impl End {
         Self::new(found, failure.exit, None, message)
     }
 
-    fn unknown(what: &Path) -> Self {
-        let failure = known::unknown(what);
+    fn refused(what: &Path, failure: Failure) -> Self {
         let (path, path_hex) = path_fields(Some(what));
         Self {
             id: None,

@@ -5,6 +5,7 @@
 //! no source     an unfinished upload whose file is not there any more: removed
 //! perhaps ours  an upload of that key whose id we never learned: named, and removed only with --perhaps-ours
 //! stale         a partial file of a download that was not touched for long (--older-than): deleted
+//! over          an entry in the list whose transfer is over, or whose files are gone: removed
 //! input         what was kept of stdin by a process that was killed before its upload began: deleted
 //! ```
 //!

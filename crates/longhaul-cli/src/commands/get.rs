@@ -3,7 +3,7 @@
 mod list;
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use futures_util::StreamExt as _;
 use longhaul::many::{JobEnd, Notice};
@@ -221,24 +221,14 @@ fn stopped(signal: Signal, subject: &ShownTransfer, held: u64, transfer: &Transf
             } else {
                 "The source gives no strong validator, so the same command fetches everything again".to_owned()
             };
-            let files: Vec<String> = leftovers(path).iter().map(|p| text::shell(&text::here(p))).collect();
-            let discard = match files.is_empty() {
-                true => String::new(),
-                false => format!("; to discard it: rm {}", files.join(" ")),
-            };
-            format!("stopped by {}; {kept} of {} are kept.\n{then}{discard}", signal.name(), text::here(path))
+            let file = text::here(path);
+            let discard = text::shell(&file);
+            format!(
+                "stopped by {}; {kept} of {file} are kept.\n{then}; to discard it: longhaul cancel {discard}",
+                signal.name()
+            )
         }
         _ => format!("stopped by {}; nothing of {} was received yet", signal.name(), subject.url),
     };
     Failure::new(Exit::Signal(signal), "interrupted", message)
-}
-
-/// The files that an unfinished download of `path` consists of, those that are there.
-fn leftovers(path: &Path) -> Vec<PathBuf> {
-    let with = |ending: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    [".lhpart", ".lhnext", ".lhlog"].into_iter().map(with).filter(|p| p.symlink_metadata().is_ok()).collect()
 }

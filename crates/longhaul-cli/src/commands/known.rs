@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use longhaul::{Client, Listing, TransferInfo};
+use longhaul::{Client, Listing, TransferInfo, TransferState};
 
 use super::absolute;
 use crate::exit::{Exit, Failure};
@@ -41,6 +41,11 @@ pub(super) fn meant(client: &Client, what: &Path) -> Result<PathBuf, Failure> {
 /// Whether a transfer is of this file: as it is called, or as it is called in truth (uploads note that).
 pub(super) fn is_of(transfer: &Path, file: &Path) -> bool {
     transfer == absolute(file) || file.canonicalize().is_ok_and(|file| transfer == file)
+}
+
+/// Only its entry in the list is left: the transfer is over, or its files are gone.
+pub(super) fn is_dead(transfer: &TransferInfo) -> bool {
+    matches!(transfer.state, TransferState::Done | TransferState::Gone)
 }
 
 /// This machine has no record of it.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use longhaul::TransferInfo;
 use serde::Serialize;
 
-use super::{json_lines, offline_client, since_epoch};
+use super::{json_lines, known, offline_client, since_epoch};
 use crate::exit::{Exit, Failure};
 use crate::flags::list::ListOptions;
 use crate::out;
@@ -17,7 +17,8 @@ pub(crate) fn run(list: &ListOptions) -> Result<Exit, Failure> {
     for warning in &listing.warnings {
         out::say(&format!("warning: {warning}"));
     }
-    let mut rows: Vec<ListRow> = listing.transfers.iter().map(ListRow::from).collect();
+    let shown = listing.transfers.iter().filter(|transfer| list.all || !known::is_dead(transfer));
+    let mut rows: Vec<ListRow> = shown.map(ListRow::from).collect();
     rows.sort_by(|a, b| b.updated_ms.cmp(&a.updated_ms).then_with(|| a.id.cmp(&b.id)));
     if list.json {
         json_lines(&rows)?;

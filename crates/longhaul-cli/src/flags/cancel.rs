@@ -16,7 +16,7 @@ pub(crate) struct CancelWords {
     #[arg(value_name = "ID|FILE", required_unless_present = "all", value_hint = ValueHint::FilePath)]
     pub(crate) what: Vec<PathBuf>,
 
-    /// All transfers that `longhaul list` shows
+    /// All transfers that `longhaul list` shows, and what `list --all` shows of those that are over
     #[arg(long, conflicts_with = "what")]
     pub(crate) all: bool,
 

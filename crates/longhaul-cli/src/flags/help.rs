@@ -179,7 +179,8 @@ Examples:
 pub(crate) const LIST: &str = "\
 Examples:
   longhaul list
-  longhaul list --json | jq -r .path";
+  longhaul list --json | jq -r .path
+  longhaul list --all            what is over as well, until `longhaul clean` forgets it";
 
 pub(crate) const SHOW: &str = "\
 Examples:

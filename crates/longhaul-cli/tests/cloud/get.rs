@@ -2,7 +2,7 @@
 
 use longhaul_devstore::Content;
 
-use crate::common::{HALF, SIZE, eventually};
+use crate::common::{HALF, SIZE, eventually, names};
 use crate::shop::Shop;
 
 #[test]
@@ -62,6 +62,24 @@ fn an_object_is_gone_on_with_after_kill_9() {
     shop.expect(&ran, 0, "crc64, resumed");
     shop.bench.assert_published(&content, &ran);
     assert!(ran.fetched() <= SIZE - HALF + (1 << 20), "{}", ran.report(&shop.bench));
+}
+
+/// What is to be removed lies on this machine: no key, no region and no endpoint is needed for it.
+#[test]
+fn an_object_is_given_up_without_keys_or_endpoint() {
+    let shop = Shop::open();
+    shop.film("a", 1);
+    let state = shop.bench.state();
+    for way in [&["cancel", "out/file"][..], &["cancel", "--all"], &["clean", "--yes", "--older-than", "0"]] {
+        shop.store.fault(&format!("kind=stall op=GetObject after={HALF} times=1")).unwrap();
+        let running = shop.get("a").alone().args(["--stall-timeout", "30"]).start();
+        assert!(eventually(|| running.received() >= HALF), "{}", running.told());
+        running.kill();
+        let ran = shop.bench.longhaul(way.iter().copied().chain(["--state-dir", state.to_str().unwrap()]));
+        ran.expect_code(&shop.bench, 0);
+        assert!(ran.stdout.contains("its partial file is deleted"), "{way:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(names(&shop.bench.folder()).is_empty(), "{way:?}");
+    }
 }
 
 #[test]

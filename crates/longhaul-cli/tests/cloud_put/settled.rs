@@ -37,6 +37,32 @@ fn cancel_removes_an_upload_by_id_by_file_and_all() {
     assert!(ran.code() == 8 && ran.stderr.contains("no transfer is known"), "{}", ran.stderr);
 }
 
+/// The journal of an upload is what is known of it; without one an entry stands for none.
+#[test]
+fn an_entry_whose_journal_is_gone_is_not_listed_and_goes() {
+    for way in ["id", "file", "all", "clean"] {
+        let depot = Depot::open();
+        let id = left(&depot);
+        let journals = depot.bench.state().join("uploads");
+        for entry in fs::read_dir(&journals).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        assert!(depot.listed().is_empty(), "{:?}", depot.listed());
+        let (film, before) = (depot.bench.folder().join("film"), depot.requests("AbortMultipartUpload").len());
+        let ran = match way {
+            "id" => depot.longhaul_online(&["cancel", &id[..6]]),
+            "file" => depot.longhaul_online(&["cancel", film.to_str().unwrap()]),
+            "all" => depot.longhaul_online(&["cancel", "--all"]),
+            _ => depot.longhaul_online(&["clean", "--yes"]),
+        };
+        assert_eq!(ran.code(), 0, "{way}: {}", depot.report(&ran));
+        assert!(ran.stdout.contains("forgotten"), "{way}: {}", ran.stdout);
+        assert_eq!(depot.requests("AbortMultipartUpload").len(), before, "{way}");
+        let all = depot.longhaul(&["list", "--all", "--json"]);
+        assert!(all.code() == 0 && all.events.is_empty(), "{way}: {}", all.stdout);
+    }
+}
+
 #[test]
 fn cancel_does_without_the_file() {
     let depot = Depot::open();

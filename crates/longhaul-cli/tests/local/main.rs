@@ -18,6 +18,7 @@ mod awake;
 mod common;
 mod disks;
 mod exec;
+mod given_up;
 mod journals;
 mod partials;
 mod processes;

@@ -318,7 +318,7 @@ impl DownloadBuilder {
     /// When the future is dropped before it is ready, the download was not started.
     pub async fn start(self) -> Result<Transfer, Error> {
         let links = self.links.clone();
-        let request = self.request(Purpose::Start).await?;
+        let request = self.request().await?;
         Ok(download::begin(request, links))
     }
 
@@ -334,24 +334,27 @@ impl DownloadBuilder {
     /// # Cancel safety
     /// When the future is dropped, part of it may be left: it can be called again.
     pub async fn discard(self) -> Result<(), Error> {
-        let request = self.request(Purpose::Discard).await?;
-        if matches!(request.destination, Destination::Folder(_) | Destination::Chosen(_)) {
-            return Ok(()); // no download of this source lies in the folder
-        }
-        download::discard(request).await
+        threads::expect_runtime()?;
+        let window = self.range?.map(ByteRange::into_window);
+        let source = self.source?.with_version(self.version.as_deref())?;
+        let ambiguous = source.is_ambiguous();
+        let mut wanted =
+            self.recorded.unwrap_or_else(|| journal::Source { url: source.to_string(), ..journal::Source::default() });
+        wanted.window = window.unwrap_or(wanted.window);
+        let destination = self.destination.unwrap_or_else(|| Destination::Folder(PathBuf::from(".")));
+        let (client, locking) = (self.client, locking(self.no_lock));
+        threads::run(move || client.discard_of(destination, &wanted, ambiguous, locking)).await
     }
 
     /// What a run needs.
-    async fn request(self, purpose: Purpose) -> Result<DownloadRequest, Error> {
+    async fn request(self) -> Result<DownloadRequest, Error> {
         threads::expect_runtime()?;
         let window = self.range?.map(ByteRange::into_window);
         let source = self.source?.with_version(self.version.as_deref())?;
         let shown = source.to_string();
         let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref()).await?;
         let is_recorded = |url: &str| url == shown && !source.has_secrets();
-        if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && is_recorded(&r.url))
-            && purpose == Purpose::Start
-        {
+        if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && is_recorded(&r.url)) {
             return Err(Error::new(
                 ErrorKind::NeedsLink,
                 Disposition::Permanent,
@@ -393,9 +396,9 @@ impl DownloadBuilder {
             origin,
             config,
             destination,
-            create_dirs: self.create_dirs && purpose == Purpose::Start,
+            create_dirs: self.create_dirs,
             saved: self.saved,
-            locking: if self.no_lock { Locking::IfPossible } else { Locking::Required },
+            locking: locking(self.no_lock),
             remote_time: self.remote_time,
             min_rate: self.min_rate,
             stall_timeout: self.stall_timeout,
@@ -452,15 +455,6 @@ impl DownloadBuilder {
     }
 }
 
-/// What a run is wanted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// To bring the file.
-    Start,
-    /// To remove what another run left.
-    Discard,
-}
-
 /// What the disk tells before the start.
 struct FoundOnDisk {
     /// Where the file goes; a folder only when no transfer of the same bytes lies in it.
@@ -513,32 +507,48 @@ impl FoundOnDisk {
         source: &journal::Source,
         ambiguous: bool,
     ) -> Result<Self, Error> {
-        if let Destination::File(path) = &destination {
-            check_target(path)?;
-        }
-        let inner = &client.inner;
-        let connections = inner.hosts.limit(server, crate::now_unix_ms() / 1000);
-        let destination = match destination {
-            // What lies in the folder already may be this very transfer, under the name it got then.
-            Destination::Folder(folder) if !ambiguous => {
-                match inner.search.find(&folder, &source.url, &source.window, inner.state.as_deref()) {
-                    Some(file) => Destination::File(file),
-                    None => Destination::Folder(folder),
-                }
-            }
-            other => other,
-        };
-        let recorded = match &destination {
-            Destination::File(path) if has_journal(path) => crate::target::recorded_source(path).ok(),
-            Destination::Below(below) => {
-                let folder = inner.folders.open_within(&below.within(), false).ok();
-                folder.and_then(|folder| crate::target::recorded_in(&folder, &below.name))
-            }
-            _ => None,
-        };
+        let connections = client.inner.hosts.limit(server, crate::now_unix_ms() / 1000);
+        let (destination, recorded) = lying_at(client, destination, source, ambiguous)?;
         let same = recorded.filter(|recorded| recorded.url == source.url && recorded.window == source.window);
         Ok(Self { destination, id: same.map(|recorded| recorded.id), connections })
     }
+}
+
+/// Where a download of these bytes goes: into a folder only when no transfer of them lies in it. With it what the
+/// journal there is of, if there is one.
+pub(super) fn lying_at(
+    client: &Client,
+    destination: Destination,
+    source: &journal::Source,
+    ambiguous: bool,
+) -> Result<(Destination, Option<journal::Source>), Error> {
+    if let Destination::File(path) = &destination {
+        check_target(path)?;
+    }
+    let inner = &client.inner;
+    let destination = match destination {
+        // What lies in the folder already may be this very transfer, under the name it got then.
+        Destination::Folder(folder) if !ambiguous => {
+            match inner.search.find(&folder, &source.url, &source.window, inner.state.as_deref()) {
+                Some(file) => Destination::File(file),
+                None => Destination::Folder(folder),
+            }
+        }
+        other => other,
+    };
+    let recorded = match &destination {
+        Destination::File(path) if has_journal(path) => crate::target::recorded_source(path).ok(),
+        Destination::Below(below) => {
+            let folder = inner.folders.open_within(&below.within(), false).ok();
+            folder.and_then(|folder| crate::target::recorded_in(&folder, &below.name))
+        }
+        _ => None,
+    };
+    Ok((destination, recorded))
+}
+
+fn locking(no_lock: bool) -> Locking {
+    if no_lock { Locking::IfPossible } else { Locking::Required }
 }
 
 /// What the file is to be called, as far as that is known before it is asked for.

@@ -16,7 +16,7 @@ use longhaul_core::words::DiskFault;
 
 use super::Client;
 use super::upload::{UploadBuilder, no_state_dir};
-use crate::disk::state::listing::id_text;
+use crate::disk::state::listing::{Kind, NoteKey, id_text};
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::stored;
 use crate::disk::state::uploads::{UploadKey, is_barren};
@@ -186,24 +186,38 @@ impl Client {
     }
 
     /// Removes the journal of an upload, and with it the memory of what may be left in the store. For uploads without
-    /// an id, when none of those in the store is ours ([`UploadBuilder::perhaps_ours`]).
+    /// an id, when none of those in the store is ours ([`UploadBuilder::perhaps_ours`]). An entry in the list whose
+    /// journal is gone goes as well.
     ///
     /// # Blocking
     /// It reads the journals of all uploads, and removes one: from async code, call it on a thread that may block
     /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is no readable journal of it, [`ErrorKind::InUse`] when a process works on
-    /// it, [`ErrorKind::LocalFile`] when it cannot be removed.
+    /// [`ErrorKind::NotFound`] when there is no readable journal of it and no entry, [`ErrorKind::InUse`] when a process
+    /// works on it, [`ErrorKind::LocalFile`] when it cannot be removed.
     pub fn forget_upload(&self, id: &str) -> Result<(), Error> {
-        let recovered = self.recorded_upload(id)?;
         let state = self.state().ok_or_else(no_state_dir)?;
+        let recovered = match self.recorded_upload(id) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let noted = state.transfer_with_id(id).ok().flatten().filter(|note| note.kind == Kind::Upload);
+                let path = noted.as_ref().and_then(|note| note.path.to_path());
+                let (note, path) = noted.zip(path).ok_or_else(|| error.clone())?;
+                let key = UploadKey::of(&path, &note.source, note.endpoint.as_deref().unwrap_or_default());
+                // A journal that cannot be read may know what is left in the store.
+                if state.upload_written_ns(&key).is_some() {
+                    return Err(error);
+                }
+                return state.remove_transfer(&NoteKey::of_upload(&key)).map(drop).map_err(unreadable);
+            }
+            recovered => recovered?,
+        };
         let key = UploadKey::of_intent(&recovered.intent);
         if !state.forget_upload(&key).map_err(unreadable)? {
             let text = format!("{}: a process is uploading to it now", recovered.intent.destination);
             return Err(Error::new(ErrorKind::InUse, Disposition::Temporary, text));
         }
-        let _ = state.remove_transfer(id); // a list; what is gone from it is shown as gone
+        let _ = state.remove_transfer(&NoteKey::of_upload(&key)); // a list; what is gone from it is shown as gone
         Ok(())
     }
 

@@ -69,7 +69,7 @@ pub enum TransferState {
     Paused,
     /// Its process ended without a word (killed, a power cut); the next start goes on.
     Interrupted,
-    /// Waits for a fresh link.
+    /// Waits for a fresh link: the one that it had was refused, or had secrets and its process ended without a word.
     NeedsLink,
     /// Waits for header values, which are never stored.
     NeedsHeaders,
@@ -77,9 +77,10 @@ pub enum TransferState {
     NeedsCredentials,
     /// Stopped by an error; what is held is kept.
     Failed,
-    /// The finished file stands at the path.
+    /// The finished file stands at the path, and the entry was left: [`Client::discard_download`] removes it.
     Done,
-    /// Neither a partial file nor a journal is there any more.
+    /// Neither a partial file nor a journal is there any more: [`Client::discard_download`] removes the entry, of an
+    /// upload [`Client::forget_upload`].
     Gone,
     /// Noted by a newer version of longhaul.
     Unknown,
@@ -169,7 +170,15 @@ fn hold_against_journal(info: &mut TransferInfo, endpoint: &str, state: &StateDi
     let key = UploadKey::of(&info.path, &info.source, endpoint);
     let running = state.is_uploading(&key);
     let Ok(Some(recovered)) = state.upload(&key) else {
-        info.state = if running { TransferState::Running } else { TransferState::Gone };
+        info.state = match state.upload_written_ns(&key) {
+            _ if running => TransferState::Running,
+            None => TransferState::Gone,
+            // Something may be left in the store, which only the journal knows.
+            Some(_) => TransferState::Failed,
+        };
+        if info.state == TransferState::Failed {
+            info.error = Some("its journal cannot be read".into());
+        }
         return;
     };
     if let Some(last) = recovered.last() {
@@ -227,6 +236,7 @@ fn hold_against(info: &mut TransferInfo, site: &NamedTarget, looked: &TargetSnap
     let running = is_locked(site, looked, info.state == TransferState::Running);
     info.state = match info.state {
         _ if running => TransferState::Running,
+        TransferState::Running if info.needs_link => TransferState::NeedsLink,
         TransferState::Running => TransferState::Interrupted,
         noted => noted,
     };

@@ -238,7 +238,7 @@ impl Client {
     pub fn inspect(&self, what: impl AsRef<Path>) -> Result<Inspection, Error> {
         let state = self.state().map(AsRef::as_ref);
         let what = what.as_ref();
-        let noted = what.to_str().and_then(|id| state?.transfer(id).ok()?).and_then(|note| note.path.to_path());
+        let noted = what.to_str().and_then(|id| state?.transfer_with_id(id).ok()?).and_then(|note| note.path.to_path());
         let site = match &noted {
             Some(path) => NamedTarget::exactly(path)?,
             None => NamedTarget::of(what)?,

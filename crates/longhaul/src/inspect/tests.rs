@@ -82,6 +82,10 @@ impl Stage {
     }
 
     fn note(&self, state: State) {
+        self.note_of_link(state, true);
+    }
+
+    fn note_of_link(&self, state: State, needs_link: bool) {
         let note = TransferNote {
             id: id_text(ID),
             kind: Kind::Download,
@@ -91,7 +95,7 @@ impl Stage {
             held: 1,
             total: None,
             updated_ms: 1_700_000_000_000,
-            needs_link: true,
+            needs_link,
             needs_headers: false,
             error: None,
             endpoint: None,
@@ -411,7 +415,8 @@ fn the_list_believes_the_journal_and_the_lock() {
     s.part(16);
     s.note(State::Running);
     let t = s.listed();
-    assert_eq!((t.state, t.held, t.total), (TransferState::Interrupted, 12 * UNIT, Some(100 * UNIT)));
+    // The next start is refused without a fresh link: that is how it stands.
+    assert_eq!((t.state, t.held, t.total), (TransferState::NeedsLink, 12 * UNIT, Some(100 * UNIT)));
     assert_eq!((t.kind, t.source.as_str(), t.needs_link), (TransferKind::Download, URL, true));
     assert_eq!(t.updated, UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     for (noted, want) in [
@@ -424,7 +429,8 @@ fn the_list_believes_the_journal_and_the_lock() {
         s.note(noted);
         assert_eq!(s.listed().state, want);
     }
-    s.note(State::Running);
+    s.note_of_link(State::Running, false);
+    assert_eq!(s.listed().state, TransferState::Interrupted);
     // Nothing is asked after it is let go: a child process that another test starts may hold it for a moment longer.
     let holder = std::fs::File::open(s.path("x.iso.lhpart")).unwrap();
     holder.try_lock().unwrap();

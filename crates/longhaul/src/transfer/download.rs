@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Transfer;
 use super::list_entry::ListEntry;
-use super::task::{AfterRun, Reporter, TaskStart, TransferWay, cancelled, run_to_discard, start};
+use super::task::{AfterRun, Reporter, TaskStart, TransferWay, cancelled, start};
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::drive::download::destination::Destination;
 use crate::drive::download::failure::{error_of, plainer_text, trouble_text};
@@ -21,7 +21,6 @@ use crate::event::{Digest, Downloaded, Event, NotModified, Outcome};
 use crate::source::LinkSource;
 use crate::source::WebUrl;
 use crate::source::range_text;
-use crate::threads;
 use crate::transfer::TransferKind;
 
 /// Fresh links asked for in a row without a byte of progress between them.
@@ -60,25 +59,6 @@ pub(crate) fn begin(request: DownloadRequest, links: Option<Arc<dyn LinkSource>>
     let entry = ListEntry::new(request.state.clone(), note);
     let way = DownloadWay { request, links, links_in_a_row: 0 };
     start(TaskStart { way, kind: TransferKind::Download, entry, named, path: None, keep: () })
-}
-
-/// Discards what lies there of a download on which no run works.
-pub(crate) async fn discard(request: DownloadRequest) -> Result<(), Error> {
-    let way = DownloadWay { request, links: None, links_in_a_row: 0 };
-    let DownloadEnd { finish, summary: DownloadSummary { held, remembered, .. } } = run_to_discard(&way).await;
-    match finish.map_err(|panicked| panicked.error(way.object()))? {
-        Finish::Failed(failure) => {
-            let target = way.request.destination.path().display().to_string();
-            Err(error_of(failure, way.object(), &target, held, remembered))
-        }
-        _ => {
-            if let Some(state) = way.request.state.clone() {
-                let id = id_text(way.request.config.source.id);
-                let _ = threads::run(move || state.remove_transfer(&id)).await; // a list; what is gone is shown as gone
-            }
-            Ok(())
-        }
-    }
 }
 
 impl TransferWay for DownloadWay {

@@ -60,11 +60,12 @@ impl ListEntry {
         self.writing.done().await;
     }
 
-    /// Removes the entry; it is gone when this returns.
+    /// Removes the entry, also one that another transfer of the same file left; it is gone when this returns.
     pub(super) async fn remove(&mut self) {
-        if self.written {
-            let id = self.note.id.clone();
-            self.queue(move |dir| dir.remove_transfer(&id).map(drop));
+        if self.written || self.located && self.dir.as_ref().is_some_and(|dir| dir.had_notes()) {
+            if let Some(key) = self.note.key() {
+                self.queue(move |dir| dir.remove_transfer(&key).map(drop));
+            }
         }
         self.writing.done().await;
     }

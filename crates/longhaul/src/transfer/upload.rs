@@ -14,7 +14,7 @@ use super::Transfer;
 use super::list_entry::ListEntry;
 use super::task::{AfterRun, Reporter, TaskStart, TransferWay, cancelled, run_to_discard, start};
 use crate::advice::Advice;
-use crate::disk::state::listing::{State, TransferNote, id_text};
+use crate::disk::state::listing::{NoteKey, State, TransferNote};
 use crate::disk::state::spool::Spooled;
 use crate::disk::state::uploads::is_barren;
 use crate::drive::engine::TellRun;
@@ -52,7 +52,7 @@ pub(crate) fn begin(request: UploadRequest, spooled: Option<Spooled>) -> Transfe
 
 /// Gives an upload up on which no run works. True when the store has no part of it any more.
 pub(crate) async fn discard(request: UploadRequest) -> Result<bool, Error> {
-    let id = id_text(request.config.intent.id);
+    let note = NoteKey::of_upload(&request.key);
     let way = UploadWay { request: Arc::new(request) };
     let UploadEnd { finish, summary } = run_to_discard(&way).await;
     let clean = match finish.map_err(|panicked| panicked.error(way.object()))? {
@@ -63,7 +63,7 @@ pub(crate) async fn discard(request: UploadRequest) -> Result<bool, Error> {
     way.remove_spooled().await;
     if clean {
         let state = way.request.state.clone();
-        let _ = threads::run(move || state.remove_transfer(&id)).await; // a list; what is gone is shown as gone
+        let _ = threads::run(move || state.remove_transfer(&note)).await; // a list; what is gone is shown as gone
     }
     Ok(clean)
 }

@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use longhaul::{Cancel, Client, Error, KeptInput, TransferInfo, TransferKind, TransferState};
+use longhaul::{Client, Error, ErrorKind, KeptInput, TransferInfo, TransferKind, TransferState};
 use serde::Serialize;
 
+use super::super::known::is_dead;
 use crate::exit::Failure;
 use crate::show::{path_fields, text};
 
 /// Partial files of downloads that were not touched for so long, and kept input that no upload goes on with.
 pub(super) fn found(client: &Client, older_than: Duration) -> Result<Vec<Left>, Failure> {
     let now = SystemTime::now();
-    let downloads = client.list()?.transfers.into_iter().filter_map(|transfer| Left::download(transfer, now));
-    let mut left: Vec<Left> = downloads.filter(|left| left.age >= older_than).collect();
+    let found = client.list()?.transfers.into_iter().filter_map(|transfer| Left::transfer(transfer, now));
+    let mut left: Vec<Left> = found.filter(|left| left.is_settled_at_once() || left.age >= older_than).collect();
     left.extend(client.kept_inputs()?.into_iter().map(|kept| Left::input(kept, now)));
     Ok(left)
 }
@@ -30,18 +31,39 @@ pub(super) struct Left {
 }
 
 enum LocalKind {
-    Download { id: String, url: String, total: Option<u64> },
+    /// Only its entry in the list is left.
+    Entry {
+        id: String,
+        url: String,
+        upload: bool,
+    },
+    Download {
+        id: String,
+        url: String,
+        total: Option<u64>,
+    },
     Input(KeptInput),
 }
 
 impl Left {
-    /// `None` for a download that is whole, gone or at work.
-    fn download(transfer: TransferInfo, now: SystemTime) -> Option<Self> {
-        let unfinished = !matches!(
-            transfer.state,
-            TransferState::Running | TransferState::Done | TransferState::Gone | TransferState::Unknown
-        );
-        if transfer.kind != TransferKind::Download || !unfinished {
+    /// `None` for a transfer that is at work, and for uploads of which something is left in a store.
+    fn transfer(transfer: TransferInfo, now: SystemTime) -> Option<Self> {
+        if is_dead(&transfer) {
+            return Some(Self {
+                path: transfer.path,
+                bytes: 0,
+                age: now.duration_since(transfer.updated).unwrap_or_default(),
+                what: LocalKind::Entry {
+                    id: transfer.id,
+                    url: transfer.source,
+                    upload: transfer.kind == TransferKind::Upload,
+                },
+                settled: None,
+                failure: None,
+            });
+        }
+        let at_work = matches!(transfer.state, TransferState::Running | TransferState::Unknown);
+        if transfer.kind != TransferKind::Download || at_work {
             return None;
         }
         let touched = [".lhpart", ".lhlog"].into_iter().filter_map(|ending| {
@@ -60,6 +82,14 @@ impl Left {
         })
     }
 
+    /// An entry of which nothing is left, unless its whole folder is away: that may be on a disk that comes back.
+    fn is_settled_at_once(&self) -> bool {
+        match &self.what {
+            LocalKind::Entry { upload, .. } => *upload || self.path.parent().is_some_and(|folder| folder.is_dir()),
+            LocalKind::Download { .. } | LocalKind::Input(_) => false,
+        }
+    }
+
     fn input(kept: KeptInput, now: SystemTime) -> Self {
         Self {
             path: kept.path.clone(),
@@ -74,6 +104,11 @@ impl Left {
     pub(super) fn sentence(&self) -> String {
         let age = text::whole(self.age.as_secs());
         match &self.what {
+            LocalKind::Entry { id, url, upload } => {
+                let (id, what) = (id.get(..8).unwrap_or(id), text::here(&self.path));
+                let to = if *upload { "to" } else { "from" };
+                format!("{id}  {what} {to} {url}: only its entry in the list is left\n")
+            }
             LocalKind::Download { id, url, total } => {
                 let (id, what) = (id.get(..8).unwrap_or(id), text::here(&self.path));
                 let share = text::share(self.bytes, *total);
@@ -98,13 +133,20 @@ impl Left {
 
     async fn delete(&self, client: &Client) -> Result<(), Error> {
         match &self.what {
-            LocalKind::Download { .. } => client.open(&self.path)?.start().await?.cancel(Cancel::Discard).await,
+            LocalKind::Entry { id, upload: true, .. } => client.forget_upload(id),
+            // A transfer that began meanwhile is found by its lock; one that is gone already is no failure.
+            LocalKind::Entry { .. } => match client.forget_download(&self.path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                other => other,
+            },
+            LocalKind::Download { .. } => client.discard_download(&self.path).await.map(drop),
             LocalKind::Input(kept) => client.remove_kept_input(kept),
         }
     }
 
     pub(super) fn outcome(&self) -> String {
         match &self.what {
+            LocalKind::Entry { .. } => format!("{}: forgotten; nothing of it was left", text::here(&self.path)),
             LocalKind::Download { .. } => format!("{}: its partial file is deleted", text::here(&self.path)),
             LocalKind::Input(_) => format!("{} of kept input are deleted", text::bytes(self.bytes)),
         }
@@ -128,6 +170,7 @@ impl Serialize for Left {
         }
         let (path, path_hex) = path_fields(Some(&self.path));
         let (id, url, why) = match &self.what {
+            LocalKind::Entry { id, url, .. } => (Some(id.as_str()), Some(url.as_str()), "over"),
             LocalKind::Download { id, url, .. } => (Some(id.as_str()), Some(url.as_str()), "stale"),
             LocalKind::Input(_) => (None, None, "input"),
         };

@@ -117,6 +117,17 @@ pub(crate) fn acquire_fresh(place: &Place, locking: Locking) -> Result<Option<Pa
     Ok(named.is_some_and(|named| part.is_held_file(&named) == Some(true)).then_some(part))
 }
 
+/// `InUse` when a process has the main part file's lock now. To see that, it is tried for a moment, shared.
+pub(crate) fn expect_free(place: &Place) -> Result<()> {
+    let name = place.names.part();
+    let Ok(Some(file)) = place.folder.open_file(&name, false) else { return Ok(()) };
+    let path = place.folder.path_of(&name);
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Err(held_by(&file, &path)),
+        _ => Ok(()),
+    }
+}
+
 /// Locks a part file that is already open (a new generation before it takes the main name).
 pub(crate) fn take(part: &PartFile, locking: Locking, place: &Place) -> Result<()> {
     let target = place.folder.path_of(place.names.target());
@@ -145,16 +156,18 @@ fn take_noted(file: &FileStat, whose: &str, path: &Path, lock: impl FnOnce() -> 
 fn take_file(file: &File, path: &Path, locking: Locking) -> Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => {
-            let holder = FileStat::of(file).ok().and_then(|e| platform::lock_holder(e.device, e.facts.inode));
-            Err(DiskError::held(path, holder))
-        }
+        Err(TryLockError::WouldBlock) => Err(held_by(file, path)),
         Err(TryLockError::Error(e)) if platform::means_unsupported(&e) => match locking {
             Locking::IfPossible => Ok(false),
             Locking::Required => Err(DiskError::unlockable(path)),
         },
         Err(TryLockError::Error(e)) => Err(DiskError::io("lock", path, e)),
     }
+}
+
+fn held_by(file: &File, path: &Path) -> DiskError {
+    let holder = FileStat::of(file).ok().and_then(|e| platform::lock_holder(e.device, e.facts.inode));
+    DiskError::held(path, holder)
 }
 
 /// An empty file that is there to be locked. It is removed when it is let go of; one that a kill left behind is taken

@@ -7,6 +7,7 @@
 //! | Which bytes are there? | [`part_file`] |
 //! | What was promised? | [`journal_file`] |
 //! | How does the target come to be? | [`publish`] |
+//! | How is a transfer given up? | [`remains`] |
 
 pub(crate) mod journal_file;
 pub(crate) mod lock;
@@ -14,3 +15,4 @@ pub(crate) mod names;
 pub(crate) mod part_file;
 pub(crate) mod place;
 pub(crate) mod publish;
+pub(crate) mod remains;

@@ -2,6 +2,10 @@
 //!
 //! A note says where to look; what is true is in the journal beside the target. It holds no secret: the source is
 //! stored as a [`Source`](crate::source::Source) shows it.
+//!
+//! A note lies under the hash of what it is of: the target of a download; source, destination and endpoint of an
+//! upload. So two notes are never of one file, a transfer takes the place of an older one of the same file, and the note
+//! of a file is found without reading the others.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -11,6 +15,7 @@ use longhaul_core::upload::journal::Intent;
 use serde::{Deserialize, Serialize};
 
 use super::state_dir::{Skipped, StateDir, StoredPath};
+use super::uploads::UploadKey;
 use crate::disk::error::Result;
 
 /// What kind of transfer.
@@ -121,42 +126,75 @@ fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Names the note of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NoteKey(String);
+
+impl NoteKey {
+    /// Of a download to this file (its absolute path).
+    pub(crate) fn of_target(path: &Path) -> Self {
+        Self(super::receipt::name_of(path))
+    }
+
+    /// Of an upload.
+    pub(crate) fn of_upload(key: &UploadKey) -> Self {
+        Self(key.as_str().to_owned())
+    }
+}
+
+impl TransferNote {
+    /// Under which name it lies; `None` when its path is damaged.
+    pub(crate) fn key(&self) -> Option<NoteKey> {
+        let path = self.path.to_path()?;
+        Some(match self.kind {
+            Kind::Upload => {
+                NoteKey::of_upload(&UploadKey::of(&path, &self.source, self.endpoint.as_deref().unwrap_or_default()))
+            }
+            Kind::Download | Kind::Unknown => NoteKey::of_target(&path),
+        })
+    }
+}
+
 impl StateDir {
-    /// Writes a note, replacing the one with the same id. Not synced: the list may be a moment old after a power cut.
-    /// An id that is none is ignored (it would name a file elsewhere).
+    /// Writes a note, replacing the one of the same file. Not synced: the list may be a moment old after a power cut.
     pub(crate) fn put_transfer(&self, note: &TransferNote) -> Result<()> {
-        if is_id(&note.id) { self.transfers.put(&note.id, note, false) } else { Ok(()) }
+        let key = note.key().filter(|_| is_id(&note.id));
+        key.map_or(Ok(()), |key| self.transfers.put(&key.0, note, false))
     }
 
-    /// The note with this id; `None` when there is none or it is damaged.
-    pub(crate) fn transfer(&self, id: &str) -> Result<Option<TransferNote>> {
-        if !is_id(id) {
-            return Ok(None);
-        }
-        let found = self.transfers.get::<TransferNote>(id)?;
-        Ok(found.and_then(std::result::Result::ok).filter(|note| note.id == id))
+    /// The note of a file; `None` when there is none or it is damaged.
+    pub(crate) fn transfer(&self, key: &NoteKey) -> Result<Option<TransferNote>> {
+        let found = self.transfers.get::<TransferNote>(&key.0)?;
+        Ok(found.and_then(std::result::Result::ok).filter(|note| is_sound(note, &key.0)))
     }
 
-    /// All notes, by id, and the files that were skipped. A note that lies under another id's name is one of those.
+    /// All notes, by name, and the files that were skipped. A note that lies under the name of another file is one of
+    /// those.
     pub(crate) fn transfers(&self) -> Result<(Vec<TransferNote>, Vec<Skipped>)> {
         let (found, mut skipped) = self.transfers.all::<TransferNote>()?;
-        let mut notes = Vec::new();
+        let mut notes = Vec::with_capacity(found.len());
         for (name, note) in found {
-            if is_id(&name) && name == note.id {
+            if is_sound(&note, &name) {
                 notes.push(note);
             } else {
-                skipped.push(Skipped {
-                    path: format!("{name}.json").into(),
-                    why: "it has another name than its id".into(),
-                });
+                let why = "it is of another transfer than its name says".into();
+                skipped.push(Skipped { path: format!("{name}.json").into(), why });
             }
         }
         Ok((notes, skipped))
     }
 
-    /// Removes a note; whether there was one.
-    pub(crate) fn remove_transfer(&self, id: &str) -> Result<bool> {
-        if is_id(id) { self.transfers.remove(id) } else { Ok(false) }
+    /// The note of the transfer with this id. Reads notes until it is found: they lie under other names.
+    pub(crate) fn transfer_with_id(&self, id: &str) -> Result<Option<TransferNote>> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        Ok(self.transfers()?.0.into_iter().find(|note| note.id == id))
+    }
+
+    /// Removes the note of a file; whether there was one.
+    pub(crate) fn remove_transfer(&self, key: &NoteKey) -> Result<bool> {
+        self.transfers.remove(&key.0)
     }
 
     /// Removes what processes left that died while writing, if it is older than this (nanoseconds since the epoch).
@@ -165,6 +203,11 @@ impl StateDir {
         self.receipts.sweep(before_ns)?;
         self.sent.sweep(before_ns)
     }
+}
+
+/// Whether a note may lie under this name, and has an id.
+fn is_sound(note: &TransferNote, name: &str) -> bool {
+    is_id(&note.id) && note.key().is_some_and(|key| key.0 == name)
 }
 
 #[cfg(test)]
@@ -190,42 +233,66 @@ mod tests {
         }
     }
 
-    #[test]
-    fn notes_are_kept_by_id() {
+    fn state() -> (tempfile::TempDir, StateDir) {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(dir.path()).unwrap();
-        state.put_transfer(&note(2)).unwrap();
+        (dir, state)
+    }
+
+    #[test]
+    fn a_file_has_one_note() {
+        let (_dir, state) = state();
+        let other = TransferNote { path: Path::new("/data/y.iso").into(), ..note(2) };
         state.put_transfer(&note(1)).unwrap();
-        let paused = TransferNote { state: State::Paused, ..note(1) };
-        state.put_transfer(&paused).unwrap();
-        assert_eq!(state.transfer(&id_text([1; 16])).unwrap(), Some(paused.clone()));
-        let (notes, skipped) = state.transfers().unwrap();
-        assert_eq!((notes, skipped.len()), (vec![paused, note(2)], 0));
-        assert!(state.remove_transfer(&id_text([1; 16])).unwrap());
-        assert_eq!(state.transfers().unwrap().0, [note(2)]);
+        state.put_transfer(&other).unwrap();
+        let later = TransferNote { state: State::Paused, ..note(3) };
+        state.put_transfer(&later).unwrap();
+        let key = later.key().unwrap();
+        assert_eq!(key, NoteKey::of_target(Path::new("/data/x.iso")));
+        assert_eq!(state.transfer(&key).unwrap(), Some(later.clone()));
+        let (mut notes, skipped) = state.transfers().unwrap();
+        notes.sort_by(|a, b| a.id.cmp(&b.id));
+        assert_eq!((notes, skipped.len()), (vec![other.clone(), later], 0));
+        assert_eq!(state.transfer_with_id(&note(1).id).unwrap(), None, "its file is another transfer's by now");
+        assert!(state.transfer_with_id(&note(3).id).unwrap().is_some());
+        assert!(state.remove_transfer(&key).unwrap() && !state.remove_transfer(&key).unwrap());
+        assert_eq!(state.transfers().unwrap().0, [other]);
+    }
+
+    #[test]
+    fn of_one_source_each_upload_has_a_note() {
+        let (_dir, state) = state();
+        let upload = |to: &str| TransferNote {
+            kind: Kind::Upload,
+            source: to.into(),
+            endpoint: Some("https://h".into()),
+            ..note(1)
+        };
+        for note in [upload("oss://b/1"), upload("oss://b/2"), note(2)] {
+            state.put_transfer(&note).unwrap();
+        }
+        assert_eq!(state.transfers().unwrap().0.len(), 3);
     }
 
     #[test]
     fn what_a_newer_version_wrote_is_still_listed() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::open(dir.path()).unwrap();
-        let id = id_text([3; 16]);
+        let (dir, state) = state();
+        let (id, key) = (id_text([3; 16]), NoteKey::of_target(Path::new("/x")));
         let json = format!(
             r#"{{"id":"{id}","kind":"mirror","path":"/x","source":"s","state":"dreaming","held":1,"updated_ms":2,"new":{{}}}}"#
         );
-        std::fs::write(dir.path().join("transfers").join(format!("{id}.json")), json).unwrap();
-        let note = state.transfer(&id).unwrap().unwrap();
+        std::fs::write(dir.path().join("transfers").join(format!("{}.json", key.0)), json).unwrap();
+        let note = state.transfer(&key).unwrap().unwrap();
         assert_eq!((note.kind, note.state, note.total), (Kind::Unknown, State::Unknown, None));
     }
 
     #[test]
-    fn an_id_never_names_a_file_elsewhere() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::open(dir.path()).unwrap();
+    fn a_note_without_an_id_or_under_another_name_is_none() {
+        let (dir, state) = state();
+        let key = note(1).key().unwrap();
         for id in ["../receipts/x", "", "ABCDEF", "0123456789abcdef0123456789abcde/"] {
             state.put_transfer(&TransferNote { id: id.into(), ..note(1) }).unwrap();
-            assert_eq!(state.transfer(id).unwrap(), None);
-            assert!(!state.remove_transfer(id).unwrap());
+            assert_eq!(state.transfer(&key).unwrap(), None);
         }
         std::fs::write(dir.path().join("transfers/odd.json"), serde_json::to_vec(&note(1)).unwrap()).unwrap();
         let (notes, skipped) = state.transfers().unwrap();

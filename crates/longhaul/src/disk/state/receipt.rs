@@ -134,7 +134,8 @@ impl StateDir {
     }
 }
 
-fn name_of(path: &Path) -> String {
+/// Under which name what is kept of a file lies.
+pub(super) fn name_of(path: &Path) -> String {
     hex(&sha2::Sha256::digest(path.as_os_str().as_bytes())[..16])
 }
 

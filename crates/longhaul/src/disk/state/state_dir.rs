@@ -2,7 +2,7 @@
 //! and a log of the many that would be too small for a file each.
 //!
 //! ```text
-//! transfers/ID.json      one transfer: what, where, how far                     (listing)
+//! transfers/HASH.json    one transfer: what, where, how far                     (listing)
 //! receipts/HASH.json     one finished file: what it is and what was verified    (receipt)
 //! receipts.log           the same of small files, a line each                   (receipt_log)
 //! hosts/HASH.json        one origin: how many connections it serves             (hosts)
@@ -47,6 +47,7 @@ pub(crate) struct StateDir {
     pub(super) sent: Shelf,
     pub(super) uploads: Arc<Folder>,
     pub(super) spool: Arc<Folder>,
+    had_notes: bool,
 }
 
 impl StateDir {
@@ -60,7 +61,14 @@ impl StateDir {
         let sent = shelf("sent")?;
         let (uploads, spool) = (subfolder("uploads")?, subfolder("spool")?);
         let (uploads, spool) = (Arc::new(uploads), Arc::new(spool));
-        Ok(Self { transfers, receipts, hosts, sent, uploads, spool, receipt_log: ReceiptLog::new(root) })
+        let had_notes = !transfers.folder.list(1)?.is_empty();
+        Ok(Self { transfers, receipts, hosts, sent, uploads, spool, receipt_log: ReceiptLog::new(root), had_notes })
+    }
+
+    /// Whether a transfer was noted when this was opened. Where none was, a transfer that wrote no note has none to
+    /// remove: with many small files that saves a look for each.
+    pub(crate) fn had_notes(&self) -> bool {
+        self.had_notes
     }
 }
 
