@@ -22,7 +22,13 @@ pub(crate) fn words<'a>(advice: Advice, fact: impl Fn(&str) -> Option<&'a str>) 
         Advice::CheckNetwork => "check the name and the network, and run the same command again",
         Advice::LogIn => "log in and run the same command again",
         Advice::FreshLink => "run the same command with a fresh link",
-        Advice::GiveCredentials => "give credentials (--user, --header)",
+        Advice::FreshLinkOrCredentials => {
+            "run the same command with a fresh link, or give credentials (--user, --netrc, --header)"
+        }
+        Advice::GiveCredentials => {
+            "give credentials: --user NAME:PASSWORD, --netrc to take them from ~/.netrc, or --header"
+        }
+        Advice::CheckCredentials => "check what was given (--user, --netrc, --header, the URL)",
         Advice::GiveStoreKeys => "bring new credentials and run the same command again",
         Advice::GiveEndpoint => "give one of them (--endpoint, --region)",
         Advice::GiveRegion => "give it (--region), or sign with version 1 (--signature-version)",

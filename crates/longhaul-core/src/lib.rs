@@ -33,6 +33,7 @@
 //! | Are these the same bytes? | [`identity`] |
 //! | Is it a version that the caller wants? | [`conditions`] |
 //! | What did the server answer, and may we use it? | [`reply`] |
+//! | Is a refusal the end of a link? | [`link`] |
 //! | Which bytes of the object are wanted? | [`window`] |
 //! | Which bytes do we hold, in which state? | [`download::held`], [`ranges`] |
 //! | What is in the checkpoint? | [`download::journal`], [`upload::journal`]; framed by `frame` |
@@ -49,6 +50,7 @@ pub mod digest;
 pub mod download;
 pub mod frame;
 pub mod identity;
+pub mod link;
 pub mod names;
 pub mod pace;
 pub mod ranges;

@@ -24,6 +24,7 @@ use crate::conditions::{Conditions, Unmet};
 use crate::digest::{Digest, DigestKind};
 use crate::download::step::{Failure, Fetch, Trouble};
 use crate::identity::{Identity, Likeness};
+use crate::link::{Link, Served};
 use crate::names;
 use crate::reply::{Framing, RangeRequest, ReplyFacts, ReplyVerdict, Suspicion, judge, judge_part};
 use crate::retry::{Retry, RetryPolicy};
@@ -50,6 +51,10 @@ pub struct ReadPlan {
     pub ignore_declared: bool,
     /// The last name of the source's path: a web page does not come in place of what its ending says.
     pub wanted_name: String,
+    /// What is known of the link; `None`: it is an object in a store.
+    pub link: Option<Link>,
+    /// The time of day at the moment 0, in seconds since the Unix epoch.
+    pub began_s: i64,
 }
 
 /// What is to be done next.
@@ -177,9 +182,21 @@ impl Reading {
             }
             ReplyVerdict::Busy { status, retry_after_ms } => self.again(now, Trouble::Busy(status), retry_after_ms),
             ReplyVerdict::NotFound(status) => Turn::Failed(Failure::NotFound(status)),
-            ReplyVerdict::Denied(status) => Turn::Failed(Failure::Denied(status)),
+            ReplyVerdict::Denied(status) => Turn::Failed(self.denied(now, status)),
             ReplyVerdict::Refused(status) => Turn::Failed(Failure::ServerRefused(status)),
         }
+    }
+
+    fn denied(&self, now: Millis, status: u16) -> Failure {
+        let now_s = self.plan.began_s.saturating_add(i64::try_from(now / 1000).unwrap_or(i64::MAX));
+        let served = if self.at > 0 { Served::Now } else { Served::Never };
+        let end = self.plan.link.and_then(|link| link.refused(status, now_s, served));
+        end.map_or(Failure::Denied(status), |why| Failure::NeedsLink { status, why })
+    }
+
+    /// From now on it is asked with another link.
+    pub fn fresh_link(&mut self, link: Link) {
+        self.plan.link = Some(link);
     }
 
     /// So many more bytes were handed on.

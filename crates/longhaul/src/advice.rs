@@ -24,10 +24,14 @@ pub enum Advice {
     CheckAddress,
     /// A fresh link: [`DownloadBuilder::link_source`](crate::DownloadBuilder::link_source), or a new start with one.
     FreshLink,
+    /// A fresh link, or credentials, if the server has begun to ask for them.
+    FreshLinkOrCredentials,
     /// A user and password or a header for the server
     /// ([`DownloadBuilder::basic_auth`](crate::DownloadBuilder::basic_auth),
     /// [`header`](crate::DownloadBuilder::header)).
     GiveCredentials,
+    /// Check the user and password, or the headers, that were given.
+    CheckCredentials,
     /// A user and password in the URL of the proxy.
     GiveProxyCredentials,
     /// Keys for the store ([`credentials`](crate::credentials)), or new ones in place of expired ones.
@@ -115,7 +119,9 @@ impl fmt::Display for Advice {
             Self::LogIn => "log in and start it again",
             Self::CheckAddress => "check the address",
             Self::FreshLink => "start it again with a fresh link",
+            Self::FreshLinkOrCredentials => "start it again with a fresh link, or give credentials",
             Self::GiveCredentials => "give credentials",
+            Self::CheckCredentials => "check the credentials that were given",
             Self::GiveProxyCredentials => "give user and password in the URL of the proxy",
             Self::GiveStoreKeys => "bring new credentials and start it again",
             Self::CheckStoreKeys => "check the credentials and their permissions",

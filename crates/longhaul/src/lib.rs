@@ -106,6 +106,7 @@ mod target;
 mod threads;
 mod token;
 mod transfer;
+mod wording;
 
 pub use advice::Advice;
 pub use checksums::Checksums;

@@ -7,6 +7,7 @@
 use super::restart::Restart;
 use super::resume::Generation;
 use crate::identity::{Identity, Likeness, Validator};
+use crate::link::Served;
 use crate::reply::{Suspicion, differs_but_for_encoding};
 
 /// Replies that show another version, and ours when asked again, without progress between, before what is held is given
@@ -16,6 +17,7 @@ const DOUBTS_MAX: u32 = 4;
 /// What is believed in one run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Belief {
+    served: Served,
     /// The next request asks which version there is.
     asks_version: bool,
     /// No two replies may be joined any more: a digest mismatched, or a validator lied.
@@ -97,6 +99,21 @@ impl Belief {
             Likeness::Different if known.is_strong() => Restart::Changed,
             _ => Restart::NotProvable,
         }
+    }
+
+    /// Whether the source served bytes.
+    pub(super) fn served(&self) -> Served {
+        self.served
+    }
+
+    /// It does, in this run.
+    pub(super) fn serves(&mut self) {
+        self.served = Served::Now;
+    }
+
+    /// It did, in an earlier run, which sent more than the link (`credentials`) or not.
+    pub(super) fn served_before(&mut self, credentials: bool) {
+        self.served = Served::Before { credentials };
     }
 
     // ---- versions ----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ use super::journal::Source;
 use super::resume::EARLY_RECEIPT_MAX;
 use crate::conditions::Conditions;
 use crate::digest::Digest;
+use crate::link::Link;
 use crate::pace::ConnectionPlan;
 use crate::retry::RetryPolicy;
 use crate::words::{Durability, OnChange};
@@ -20,8 +21,10 @@ pub struct Config {
     pub wanted_name: String,
     /// The file name is known; otherwise the first reply is asked before anything is opened.
     pub named: bool,
-    /// The URL carries a signature: a refusal means that a new link is needed.
-    pub link_signed: bool,
+    /// What is known of the link; `None`: the source is an object in a store, and requests are signed one by one.
+    pub link: Option<Link>,
+    /// The time of day at the run's moment 0, in seconds since the Unix epoch.
+    pub began_s: i64,
     /// Ranges in flight.
     pub connections: ConnectionPlan,
     /// More than this were refused by this host the last time.
@@ -90,7 +93,8 @@ impl Default for Config {
             source: Source::default(),
             wanted_name: String::new(),
             named: true,
-            link_signed: false,
+            link: Some(Link::default()),
+            began_s: 0,
             connections: ConnectionPlan::Fixed(1),
             connections_known: None,
             range_len: 16 * MIB,

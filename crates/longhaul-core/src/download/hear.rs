@@ -84,6 +84,9 @@ impl Download {
         {
             *likeness = g.begin.identity.compare(identity);
         }
+        if matches!(verdict, Reply::Use { .. } | Reply::Empty { .. }) {
+            self.belief.serves();
+        }
         if self.files.finished().is_some() {
             return self.hear_about_finished(i, verdict, facts);
         }
@@ -132,20 +135,26 @@ impl Download {
 
     /// A refusal that is not for a while.
     fn hear_no(&mut self, i: usize, verdict: &Reply, facts: &ReplyFacts) {
-        let (status, signed) = (facts.status, self.config.link_signed);
+        let status = facts.status;
         if self.refuses_one_more(i, Trouble::Busy(status)) {
             return self.stop(i);
         }
         let failure = match verdict {
             Reply::NotFound(_) => Failure::NotFound(status),
-            Reply::Denied(_) if signed => Failure::NeedsLink(status),
-            Reply::Denied(_) => Failure::Denied(status),
+            Reply::Denied(_) => self.denied(status),
             _ => Failure::ServerRefused(status),
         };
         match Self::is_plain_refusal(status, facts.expired) {
             true => self.fail(failure),
             false => self.refused(i, status, failure),
         }
+    }
+
+    /// A refusal with `status` of who asks, or of the link that was asked with.
+    fn denied(&self, status: u16) -> Failure {
+        let now_s = self.config.began_s.saturating_add(i64::try_from(self.run.now() / 1000).unwrap_or(i64::MAX));
+        let end = self.config.link.and_then(|link| link.refused(status, now_s, self.belief.served()));
+        end.map_or(Failure::Denied(status), |why| Failure::NeedsLink { status, why })
     }
 
     /// The target holds the finished object of this source: is it still the same one?

@@ -7,6 +7,7 @@ use super::restart::Restart;
 use super::resume::{Found, FoundJournal, StartVerdict, TargetState, verdict};
 use super::step::{Failure, Note, Step};
 use super::{AtStart, Download};
+use crate::link::Served;
 
 impl Download {
     pub(super) fn open(&mut self, found: Found) {
@@ -18,6 +19,9 @@ impl Download {
         }
         if let FoundJournal::Read(recovered) = &found.journal {
             self.disk.found_records(recovered.readable.next_sequence.into());
+            if recovered.current.is_some() && !matches!(self.belief.served(), Served::Now) {
+                self.belief.served_before(recovered.source.needs_headers);
+            }
         }
         let (source, overwrite, least) = (&self.config.source, self.files.replaces_target(), self.config.block_len_min);
         match verdict(source, overwrite, least, found) {

@@ -23,6 +23,7 @@ use super::resume::{Found, TargetRefusal};
 use crate::conditions::Conditions;
 use crate::digest::{Digest, DigestKind};
 use crate::identity::Validator;
+use crate::link::LinkEnd;
 use crate::ranges::Range;
 use crate::reply::ReplyFacts;
 use crate::words::{DiskFault, Extent, FileFacts, NetFault};
@@ -380,10 +381,15 @@ pub enum Failure {
         /// The object's length in bytes, if the server told it.
         length: Option<u64>,
     },
-    /// 401 or 403 without a signed link.
+    /// 401 or 403 that has not to do with the age of a link: who asks is refused. Or 407.
     Denied(u16),
-    /// A signed link that is not accepted (any more).
-    NeedsLink(u16),
+    /// The link is not accepted (any more): a new one is needed.
+    NeedsLink {
+        /// 400, 401 or 403.
+        status: u16,
+        /// How that is known.
+        why: LinkEnd,
+    },
     /// The object changed more often than allowed, or `on_change` is `Stop`.
     Changed {
         /// Identity changes in this run.

@@ -59,11 +59,18 @@ fn days(day: &str, month: &str, year: &str) -> Option<i64> {
         year if two => year + if year >= 70 { 1900 } else { 2000 },
         year => year,
     };
+    days_since_epoch(day, month, year)
+}
+
+/// Days from the Unix epoch to this date of the Gregorian calendar (its months counted from 1); `None` for one that
+/// does not exist, or lies before 1969.
+pub(crate) fn days_since_epoch(day: i64, month: i64, year: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let length = match month {
         2 => 28 + i64::from(leap),
         4 | 6 | 9 | 11 => 30,
-        _ => 31,
+        1..=12 => 31,
+        _ => return None,
     };
     if !(1..=length).contains(&day) || year < 1969 {
         return None;

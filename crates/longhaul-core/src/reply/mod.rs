@@ -12,6 +12,7 @@ mod disposition;
 mod parse;
 mod part;
 
+pub(crate) use date::days_since_epoch;
 pub use date::http_date;
 pub use part::judge_part;
 

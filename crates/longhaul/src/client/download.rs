@@ -23,7 +23,7 @@ use crate::error::{Disposition, Error, ErrorKind};
 use crate::random::{random_id, random_u64};
 use crate::source::LinkSource;
 use crate::source::{ByteRange, Source};
-use crate::store::Origin;
+use crate::store::{Given, Origin};
 use crate::threads;
 use crate::transfer::{Transfer, download};
 
@@ -371,7 +371,8 @@ impl DownloadBuilder {
         if self.client.inner.state.is_none() {
             config.small_max = 0; // without receipts a crash behind the rename would leave a file that no later start recognises
         }
-        config.link_signed = source.is_signed();
+        config.link = source.link_facts(origin.given() != Given::Nothing);
+        config.began_s = now_unix_s();
         config.seed = random_u64();
         config.source = self.recorded.unwrap_or_else(|| journal::Source {
             id: random_id(),
@@ -441,6 +442,8 @@ impl DownloadBuilder {
             expected: self.config.expected,
             ignore_declared: self.config.ignore_declared,
             wanted_name: longhaul_core::names::name_from(None, &origin.path()).to_string(),
+            link: source.link_facts(origin.given() != Given::Nothing),
+            began_s: now_unix_s(),
         };
         let request = ReadRequest {
             origin,
@@ -549,6 +552,10 @@ pub(super) fn lying_at(
 
 fn locking(no_lock: bool) -> Locking {
     if no_lock { Locking::IfPossible } else { Locking::Required }
+}
+
+fn now_unix_s() -> i64 {
+    i64::try_from(crate::now_unix_ms() / 1000).unwrap_or(i64::MAX)
 }
 
 /// What the file is to be called, as far as that is known before it is asked for.

@@ -26,7 +26,7 @@ use crate::disk::digests::Digests;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::identity::ObjectIdentity;
 use crate::source::{LinkSource, Source};
-use crate::store::{NetFailure, Origin, Reply, StallWatch};
+use crate::store::{Given, NetFailure, Origin, Reply, StallWatch};
 
 /// Longest piece that is handed on at once.
 const PIECE_LEN_MAX: usize = 64 << 10;
@@ -289,10 +289,10 @@ impl Reader {
         self.request.reading.ended(now, Some(failure.fault))
     }
 
-    /// A signed link that is not accepted any more is followed by a fresh one, where somebody brings it.
+    /// A link that is not accepted any more is followed by a fresh one, where somebody brings it.
     async fn go_on_with_a_fresh_link(&mut self, failure: Failure) -> Result<(), Error> {
         let failure = match failure {
-            Failure::Denied(status) if status != 407 && self.request.source.is_signed() => Failure::NeedsLink(status),
+            failure @ Failure::NeedsLink { .. } => failure,
             failure => return Err(self.error(failure)),
         };
         let links = self.request.links.clone().filter(|_| self.links < LINKS_MAX);
@@ -302,6 +302,7 @@ impl Reader {
         match fresh.and_then(|link| link.parse::<Source>().ok()) {
             Some(Source::Web(link)) => {
                 self.request.origin = self.request.origin.moved_to(link.address().clone());
+                self.request.reading.fresh_link(link.facts(self.request.origin.given() != Given::Nothing));
                 self.request.source = Source::Web(link);
                 Ok(())
             }
@@ -325,7 +326,10 @@ impl Reader {
                 let advice = if declared { Advice::GiveDigest } else { Advice::CheckDigest };
                 error(ErrorKind::Integrity, text, Some(advice))
             }
-            failure => error_of(failure, &object, "", 0, std::mem::take(&mut self.remembered)),
+            failure => {
+                self.remembered.given = self.request.origin.given();
+                error_of(failure, &object, "", 0, std::mem::take(&mut self.remembered))
+            }
         };
         error.with("handed_on", self.request.reading.handed_on())
     }

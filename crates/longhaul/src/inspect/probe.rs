@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use longhaul_core::download::step::{Fetch, Trouble};
 use longhaul_core::identity::{Identity, Likeness, Validator};
+use longhaul_core::link::{Link, Served};
 use longhaul_core::names;
 use longhaul_core::reply::{Framing, RangeRequest, ReplyVerdict, judge};
 use longhaul_core::words::NetFault;
@@ -18,11 +19,11 @@ use longhaul_core::words::NetFault;
 use super::joinable;
 use crate::advice::Advice;
 use crate::client::Client;
-use crate::drive::download::failure::trouble_text;
+use crate::drive::download::failure::{denied, trouble_text};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::identity::ObjectIdentity;
 use crate::source::Source;
-use crate::store::{NetFailure, Origin, Reply, StallWatch};
+use crate::store::{Given, NetFailure, Origin, Reply, StallWatch};
 
 /// Longest wait for one reply head, redirects and connecting included.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -118,7 +119,8 @@ impl ProbeBuilder {
     pub async fn run(self) -> Result<Probe, Error> {
         let source = self.source?.with_version(self.version.as_deref())?;
         let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref()).await?;
-        let asking = Asking { origin, signed: source.is_signed(), source: source.to_string() };
+        let link = source.link_facts(origin.given() != Given::Nothing);
+        let asking = Asking { origin, link, source: source.to_string() };
         asking.probe().await
     }
 }
@@ -126,7 +128,7 @@ impl ProbeBuilder {
 struct Asking {
     origin: Origin,
     source: String,
-    signed: bool,
+    link: Option<Link>,
 }
 
 /// What was learned about ranges and conditions.
@@ -317,13 +319,11 @@ impl Asking {
                 let text = format!("not found (status {status})");
                 self.error(ErrorKind::NotFound, Permanent, &text).advise(Advice::CheckAddress)
             }
-            ReplyVerdict::Denied(_) if self.signed => {
-                let text = format!("the signed link is not accepted (status {status})");
-                self.error(ErrorKind::NeedsLink, Permanent, &text).advise(Advice::FreshLink)
-            }
             ReplyVerdict::Denied(_) => {
-                let text = format!("access denied (status {status})");
-                self.error(ErrorKind::Denied, Permanent, &text).advise(Advice::GiveCredentials)
+                let now_s = i64::try_from(crate::now_unix_ms() / 1000).unwrap_or(i64::MAX);
+                let end = self.link.and_then(|link| link.refused(status, now_s, Served::Never));
+                let (kind, text, advice) = denied(status, end, self.origin.given());
+                self.error(kind, Permanent, &text).advise(advice)
             }
             ReplyVerdict::Busy { .. } => {
                 let text = format!("the server is busy (status {status})");

@@ -24,6 +24,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
+use longhaul_core::link::Link;
 pub use longhaul_core::names::is_deceptive;
 
 pub(crate) use address::{WebAddress, zoned};
@@ -94,6 +95,11 @@ impl Source {
     /// Whether another object may have the same text ([`WebUrl::is_ambiguous`]).
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.link().is_some_and(WebUrl::is_ambiguous)
+    }
+
+    /// What decides what a refusal of the link means; `None` for an object in a store.
+    pub(crate) fn link_facts(&self, credentials: bool) -> Option<Link> {
+        self.link().map(|link| link.facts(credentials))
     }
 
     fn link(&self) -> Option<&WebUrl> {

@@ -1,7 +1,10 @@
 //! A link: what it asks for, to the byte, and what of it may be shown.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+
+use longhaul_core::link::{Link, good_until};
 
 use super::redact::{Redacted, redact_address};
 use super::{WebAddress, redact_for_display};
@@ -39,6 +42,13 @@ impl WebUrl {
     /// Whether it is at the same server as the other one: scheme, host and port are the same (RFC 6454, 5).
     pub fn is_of_same_origin(&self, other: &Self) -> bool {
         self.address.origin() == other.address.origin()
+    }
+
+    /// What of the link decides what a refusal means. `credentials`: more than the link goes with the requests.
+    pub(crate) fn facts(&self, credentials: bool) -> Link {
+        let query: Vec<(Cow<'_, str>, Cow<'_, str>)> = self.address.query_pairs().collect();
+        let good_until_s = good_until(query.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
+        Link { signed: self.is_signed(), good_until_s, credentials }
     }
 
     /// Whether another object may have the same text as it is shown: a value was left out that may name the object

@@ -14,7 +14,7 @@ pub(crate) mod stall;
 pub(crate) use http::Handed;
 #[cfg(feature = "environment")]
 pub(crate) use http::{BadOption, errand_client};
-pub(crate) use http::{Body, HttpOptions, HttpStore, NetFailure, Reply};
+pub(crate) use http::{Body, Given, HttpOptions, HttpStore, NetFailure, Reply};
 pub use http::{IpFamily, ProxyChoice};
 pub(crate) use origin::Origin;
 pub(crate) use pace::Pace;

@@ -7,7 +7,7 @@ use longhaul_core::download::step::Fetch;
 
 #[cfg(feature = "_stores")]
 use super::cloud::Cloud;
-use super::{HttpStore, NetFailure, Pace, Reply};
+use super::{Given, HttpStore, NetFailure, Pace, Reply};
 use crate::source::WebAddress;
 
 /// The source of one download. Cheap to clone.
@@ -27,6 +27,15 @@ impl Origin {
             Self::Web { store, url } => store.open(url, fetch).await,
             #[cfg(feature = "_stores")]
             Self::Cloud(cloud) => cloud.open(fetch).await,
+        }
+    }
+
+    /// What goes with its requests to show who asks. Requests to a store are signed, each by itself.
+    pub(crate) fn given(&self) -> Given {
+        match self {
+            Self::Web { store, url } => store.given(url),
+            #[cfg(feature = "_stores")]
+            Self::Cloud(_) => Given::Nothing,
         }
     }
 

@@ -21,6 +21,7 @@ use crate::event::{Digest, Downloaded, Event, NotModified, Outcome};
 use crate::source::LinkSource;
 use crate::source::WebUrl;
 use crate::source::range_text;
+use crate::store::Given;
 use crate::transfer::TransferKind;
 
 /// Fresh links asked for in a row without a byte of progress between them.
@@ -160,7 +161,7 @@ impl TransferWay for DownloadWay {
                 AfterRun::Over(Err(cancelled(DISCARDED)))
             }
             Finish::Paused => AfterRun::Paused { held, total },
-            Finish::Failed(failure @ Failure::NeedsLink(_))
+            Finish::Failed(failure @ Failure::NeedsLink { .. })
                 if self.links.is_some() && self.links_in_a_row < LINKS_MAX =>
             {
                 reporter.entry.write(State::NeedsLink, held, total, None).await;
@@ -206,7 +207,7 @@ impl DownloadWay {
     async fn failed(&self, reporter: &mut Reporter<Self>, failure: Failure, summary: DownloadSummary) -> Error {
         let DownloadSummary { path, held, total, remembered, .. } = summary;
         let state = match failure {
-            Failure::NeedsLink(_) => State::NeedsLink,
+            Failure::NeedsLink { .. } => State::NeedsLink,
             Failure::Denied(_) if self.request.config.source.needs_headers => State::NeedsHeaders,
             Failure::Denied(_) => State::NeedsCredentials,
             _ => State::Failed,
@@ -232,8 +233,8 @@ impl DownloadWay {
             Some(link) => {
                 // Another path may name another object; bytes are joined only when its validator is the same, and the
                 // journal goes on under the name it has.
-                self.request.config.link_signed = link.is_signed();
                 self.request.origin = self.request.origin.moved_to(link.address().clone());
+                self.request.config.link = Some(link.facts(self.request.origin.given() != Given::Nothing));
                 AfterRun::Again
             }
             None => {

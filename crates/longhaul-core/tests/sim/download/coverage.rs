@@ -100,7 +100,7 @@ impl Coverage {
                 Failure::NotFound(_) => "Failed: NotFound",
                 Failure::Outside { .. } => "Failed: Outside",
                 Failure::Denied(_) => "Failed: Denied",
-                Failure::NeedsLink(_) => "Failed: NeedsLink",
+                Failure::NeedsLink { .. } => "Failed: NeedsLink",
                 Failure::Changed { .. } => "Failed: Changed",
                 Failure::Unmet { .. } => "Failed: Unmet",
                 Failure::Integrity { .. } => "Failed: Integrity",
@@ -125,7 +125,7 @@ fn needed() -> [Vec<&'static str>; 3] {
     [PLACES.to_vec(), restarts, ENDS.to_vec()]
 }
 
-const ENDS: [&str; 14] = [
+const ENDS: [&str; 15] = [
     "Done",
     "Done, already",
     "NotModified",
@@ -140,4 +140,5 @@ const ENDS: [&str; 14] = [
     "Failed: Portal",
     "Failed: NotFound",
     "Failed: Denied",
+    "Failed: NeedsLink",
 ];

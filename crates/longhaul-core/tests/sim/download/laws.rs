@@ -16,6 +16,7 @@ use longhaul_core::download::journal::{Folded, Record, Recovered};
 use longhaul_core::download::restart::Restart;
 use longhaul_core::download::resume::TargetRefusal;
 use longhaul_core::download::step::{Failure, Finish, Heard, Note, Step, Trouble, Verified};
+use longhaul_core::link::LinkEnd;
 use longhaul_core::reply::Suspicion;
 use longhaul_core::words::{Extent, Millis, Ticket};
 
@@ -31,6 +32,8 @@ use crate::world::Breach;
 /// Requests without a byte in one run: the budget of retries, suspicions in several ways of asking, versions that
 /// alternate.
 const REQUESTS_IN_VAIN_MAX: u32 = 60;
+/// A run ends so many seconds after it heard of its failure, at most.
+const BEFORE_S_MAX: i64 = 60;
 /// Steps that one event from outside may lead to: a few for each stream and each generation.
 const STEPS_AT_ONCE_MAX: u64 = 16;
 
@@ -67,6 +70,11 @@ pub(crate) struct Witness {
     overshot: Mask,
     /// The same bytes came twice under one validator and differed: in this run, or the journal remembers it.
     contradicted: bool,
+    /// Bytes came in this run, or in an earlier one.
+    served: bool,
+    served_before: bool,
+    /// When the run began, by the time of day.
+    began_s: i64,
     sync_failed: bool,
     sync_ever_failed: bool,
     pub(crate) discarding: bool,
@@ -89,7 +97,8 @@ impl Witness {
         self.covering.clear();
     }
 
-    pub(crate) fn run_begins(&mut self) {
+    pub(crate) fn run_begins(&mut self, now_s: i64) {
+        (self.began_s, self.served_before, self.served) = (now_s, self.served_before | self.served, false);
         (self.identity_known, self.contradicted, self.left) = (false, false, false);
         (self.kept, self.kept_claims, self.claimed, self.found, self.kept_file) = (0, 0, 0, 0, NONE);
         (self.unsynced_since, self.claimed_old, self.in_vain) = (None, 0, 0);
@@ -351,7 +360,7 @@ impl World {
 
     pub(crate) fn heard_wrote(&mut self, file: Id, extent: &Extent) {
         let w = &mut self.witness;
-        w.in_vain = 0;
+        (w.in_vain, w.served) = (0, true);
         if w.heard_file != file {
             (w.heard_file, w.heard, w.recorded, w.on_record, w.covered) = (file, 0, 0, 0, 0);
         }
@@ -501,6 +510,9 @@ impl World {
         if *finish == Finish::Paused && lost > 0 {
             self.broken("a pause keeps what was received", format_args!("{lost} bytes are in no record"));
         }
+        if let Finish::Failed(failure) = finish {
+            self.check_refusal(failure);
+        }
         let Finish::Done { length, verified, .. } = finish else {
             return self.check_target("after a run that did not finish");
         };
@@ -523,6 +535,30 @@ impl World {
             _ => {}
         }
         self.check_target("when it is done");
+    }
+
+    /// What a refusal is told as: the end of a link, or of who asks.
+    fn check_refusal(&mut self, failure: &Failure) {
+        let (link, w) = (self.link, &self.witness);
+        let served = w.served && !link.credentials;
+        let over_at = |now_s: i64| link.good_until_s.is_some_and(|until_s| until_s <= now_s);
+        let is_true = match failure {
+            Failure::Denied(407) => true,
+            Failure::Denied(_) => !(link.signed || served || over_at(w.began_s)),
+            Failure::NeedsLink { why, .. } => match why {
+                LinkEnd::Expired { since_s } => {
+                    over_at(self.now_s())
+                        && self.now_s() - BEFORE_S_MAX < *since_s as i64 + link.good_until_s.unwrap_or(0)
+                }
+                LinkEnd::Worked => !link.credentials,
+                LinkEnd::WorkedBefore => !link.credentials && (w.served_before || w.identity_known),
+                LinkEnd::Signed => link.signed && !served,
+            },
+            _ => true,
+        };
+        if !is_true {
+            self.broken("a refused link is told as such", format_args!("{failure:?} of {link:?}"));
+        }
     }
 
     /// Several pieces need several replies, and no validator proves that these are of one version.

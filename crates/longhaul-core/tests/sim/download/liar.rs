@@ -10,6 +10,7 @@ use longhaul_core::download::journal::Record;
 use longhaul_core::download::resume::{Found, FoundJournal, TargetState};
 use longhaul_core::download::step::{Fetch, Heard, Step, StreamEnd};
 use longhaul_core::identity::Identity;
+use longhaul_core::link::Link;
 use longhaul_core::reply::{ContentRange, ReplyFacts};
 use longhaul_core::window::Window;
 use longhaul_core::words::{Extent, NetFault, Ticket};
@@ -59,6 +60,8 @@ sabotages! {
     RenameUnsynced,
     /// The caller's conditions are not told.
     ConditionsNotJudged,
+    /// The link is told as one that is good for ever.
+    LinkTakenForEndless,
     /// Claims are told as intact after an unclean stop without being read.
     ClaimsUnchecked,
     /// A 206 is told to begin where it was asked to, wherever it begins.
@@ -137,6 +140,7 @@ impl World {
     pub(crate) fn bend_config(&self, config: &mut Config) {
         match self.liar.sabotage {
             Some(Sabotage::ConditionsNotJudged) => config.only_if = Default::default(),
+            Some(Sabotage::LinkTakenForEndless) => config.link = Some(Link { credentials: true, ..Link::default() }),
             Some(Sabotage::PieceShiftForgotten) => config.source.window = self.confused_window(false),
             Some(Sabotage::PieceBorderCrossed) => config.source.window = self.confused_window(true),
             _ => {}

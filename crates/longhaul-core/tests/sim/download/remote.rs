@@ -375,7 +375,7 @@ impl Remote {
             });
         }
         if rng.percent(trouble.refused) {
-            return bodyless(ReplyFacts { status: rng.pick(&[404, 403, 410]), ..Default::default() });
+            return bodyless(ReplyFacts { status: rng.pick(&[404, 403, 410, 401]), ..Default::default() });
         }
         let version = match self.balanced {
             Some(other) if rng.coin() => other,

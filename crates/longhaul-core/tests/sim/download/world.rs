@@ -7,6 +7,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::download::journal::{self, Record, Source};
 use longhaul_core::download::step::{Finish, Heard, Step};
 use longhaul_core::download::{Config, Download};
+use longhaul_core::link::Link;
 use longhaul_core::pace::ConnectionPlan;
 use longhaul_core::retry::RetryPolicy;
 use longhaul_core::run::Machine;
@@ -26,6 +27,9 @@ use crate::world::Breach;
 
 /// Moves of the world in one run after which something must be wrong.
 const TICKS_MAX: u64 = 4_000;
+
+/// The time of day at the moment 0, in seconds since the Unix epoch.
+const BEGAN_S: i64 = 1_700_000_000;
 
 /// What stands at the target name besides files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +141,7 @@ pub(crate) struct World {
     pub(crate) wanted_before: Option<Wanted>,
     /// The caller's conditions.
     pub(crate) wish: Conditions,
+    pub(crate) link: Link,
     pub(crate) stand: Stand,
     pub(crate) older: Id,
     pub(crate) older_bytes: Vec<u8>,
@@ -188,6 +193,7 @@ impl crate::world::World for World {
             wanted: Wanted::default(),
             wanted_before: None,
             wish: Conditions::default(),
+            link: Link::default(),
             stand: Stand::Free,
             older: NONE,
             older_bytes: Vec::new(),
@@ -294,6 +300,7 @@ impl World {
         // Drawn apart, so that histories without conditions are the same as ever.
         self.wish = self.remote.draw_wish(&mut Rng::new(!seed));
         self.remote.manners = Manners::draw(&mut Rng::new(seed ^ 0x006d_616e_6e65_7273));
+        self.link = Self::draw_link(seed);
     }
 
     fn draw_wanted(&mut self) {
@@ -310,6 +317,18 @@ impl World {
     fn want(&mut self, wanted: Wanted, config: &mut Config) {
         config.source.window = wanted.window();
         self.wanted_before = Some(std::mem::replace(&mut self.wanted, wanted));
+    }
+
+    /// A link that is over at once, after some seconds, or never. Drawn apart, as conditions are.
+    fn draw_link(seed: u64) -> Link {
+        let mut rng = Rng::new(seed ^ 0x006c_696e_6b73);
+        let good_until_s = rng.pick(&[None, None, None, Some(-3), Some(0), Some(1), Some(2), Some(1000)]);
+        Link { signed: rng.one_in(4), good_until_s: good_until_s.map(|s: i64| BEGAN_S + s), credentials: rng.one_in(4) }
+    }
+
+    /// The time of day, in seconds since the Unix epoch.
+    pub(crate) fn now_s(&self) -> i64 {
+        BEGAN_S + (self.now / 1000) as i64
     }
 
     fn draw_config(&mut self, seed: u64) -> Config {
@@ -335,7 +354,8 @@ impl World {
             wanted_name: "object.zip".to_owned(),
             ignore_declared: false,
             named: !rng.one_in(8),
-            link_signed: rng.one_in(4),
+            link: Some(self.link),
+            began_s: BEGAN_S,
             connections: if rng.coin() {
                 ConnectionPlan::Fixed(self.connections)
             } else {
@@ -417,7 +437,7 @@ impl World {
 
     fn run(&mut self, config: &Config, plan: Plan) {
         self.coverage.runs += 1;
-        self.witness.run_begins();
+        self.witness.run_begins(self.now_s());
         (self.throttled, self.full, self.finish, self.sequence, self.echo) = (false, false, None, None, None);
         (self.crash_kind, self.crash_in, self.commanded) = (None, None, false);
         let mut power_cut = false;

@@ -6,6 +6,7 @@ use std::path::Path;
 use longhaul_core::download::resume::TargetRefusal;
 use longhaul_core::download::step::{Failure, Plainer, Trouble};
 use longhaul_core::identity::Identity;
+use longhaul_core::link::LinkEnd;
 use longhaul_core::reply::Suspicion;
 use longhaul_core::words::{DiskFault, NetFault};
 
@@ -14,13 +15,15 @@ use crate::advice::Advice;
 use crate::disk::beside::names::FileNames;
 use crate::disk::error::DiskError;
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::store::Given;
 use crate::store::http::http_date;
+use crate::wording;
 
 /// The error for a failed run. `object` is the redacted source, `target` where the file was to be, `held` how many
 /// bytes stay for the next start.
 pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, remembered: DownloadDetails) -> Error {
     use Disposition::Permanent;
-    let kept = if held > 0 { "; what is held is kept" } else { "" };
+    let kept = wording::kept(held);
     let error = |kind, disposition, text: String| Error::new(kind, disposition, text).with("source", object);
     // A store knows better than its status why it refuses, and what helps.
     let store_says = remembered.refusal.clone();
@@ -45,7 +48,7 @@ pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, 
 
 fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered: DownloadDetails) -> Error {
     use Disposition::{GaveUp, Permanent, Temporary};
-    let kept = if held > 0 { "; what is held is kept" } else { "" };
+    let kept = wording::kept(held);
     let error = |kind, disposition, text: String| Error::new(kind, disposition, text).with("source", object);
     match failure {
         Failure::NotFound(status) => {
@@ -62,25 +65,14 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             let error = error(ErrorKind::Refused, Permanent, format!("{object}: {text}{kept}")).with("status", 416);
             length.map_or(error.clone(), |length| error.with("length", length))
         }
-        Failure::Denied(status @ 407) | Failure::NeedsLink(status @ 407) => error(
-            ErrorKind::Denied,
-            Permanent,
-            format!("{object}: the proxy wants a user and password (status 407){kept}"),
-        )
-        .with("status", status)
-        .advise(Advice::GiveProxyCredentials),
         Failure::Denied(status) => {
-            error(ErrorKind::Denied, Permanent, format!("{object}: access denied (status {status}){kept}"))
-                .with("status", status)
-                .advise(Advice::GiveCredentials)
+            let (kind, why, advice) = denied(status, None, remembered.given);
+            error(kind, Permanent, format!("{object}: {why}{kept}")).with("status", status).advise(advice)
         }
-        Failure::NeedsLink(status) => error(
-            ErrorKind::NeedsLink,
-            Permanent,
-            format!("{object}: the signed link is not accepted any more (status {status}){kept}"),
-        )
-        .with("status", status)
-        .advise(Advice::FreshLink),
+        Failure::NeedsLink { status, why } => {
+            let (kind, why, advice) = denied(status, Some(why), remembered.given);
+            error(kind, Permanent, format!("{object}: {why}{kept}")).with("status", status).advise(advice)
+        }
         Failure::Changed { changes } => error(
             ErrorKind::Changed,
             Permanent,
@@ -91,7 +83,7 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
         )
         .with("changes", changes)
         .advise(Advice::RunAgain),
-        Failure::Unmet { seen } => unmet(&seen, object, kept),
+        Failure::Unmet { seen } => unmet(&seen, object, &kept),
         Failure::Integrity { expected, actual, declared: false } => error(
             ErrorKind::Integrity,
             Permanent,
@@ -136,6 +128,37 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             anew(error(ErrorKind::Refused, Permanent, text), held, target)
         }
     }
+}
+
+/// What a refusal of the link, or of who asks, means: how it ended, if it did, and what went with the requests.
+pub(crate) fn denied(status: u16, end: Option<LinkEnd>, given: Given) -> (ErrorKind, String, Advice) {
+    let Some(end) = end else {
+        let (why, advice) = match (status, given) {
+            (407, _) => ("the proxy wants a user and password", Advice::GiveProxyCredentials),
+            (401, Given::Login) => ("the user or password was refused", Advice::CheckCredentials),
+            (401, Given::Headers) => ("the headers that were given do not open it", Advice::CheckCredentials),
+            (_, Given::Login) => ("access denied to the user that was given", Advice::CheckCredentials),
+            (_, Given::Headers) => ("access denied, with the headers that were given", Advice::CheckCredentials),
+            (_, Given::Nothing) => ("access denied", Advice::GiveCredentials),
+        };
+        return (ErrorKind::Denied, format!("{why} (status {status})"), advice);
+    };
+    let why = match end {
+        LinkEnd::Expired { since_s } => format!(": by its own words it expired {} ago", wording::seconds(since_s)),
+        LinkEnd::Worked => ": it worked earlier in this run and has probably expired".to_owned(),
+        LinkEnd::WorkedBefore => ": it worked in an earlier run and has probably expired".to_owned(),
+        LinkEnd::Signed => String::new(), // perhaps it never was
+    };
+    let (link, any_more) = match end {
+        LinkEnd::Signed => ("signed link", ""),
+        _ => ("link", " any more"),
+    };
+    // Where a server asks who it is, that may be new.
+    let advice = match end {
+        LinkEnd::Worked | LinkEnd::WorkedBefore if status == 401 => Advice::FreshLinkOrCredentials,
+        _ => Advice::FreshLink,
+    };
+    (ErrorKind::NeedsLink, format!("the {link} is not accepted{any_more} (status {status}){why}"), advice)
 }
 
 /// What is held and does not go with what the source shows now can be given up: where it lies.
@@ -269,7 +292,7 @@ fn refused(refusal: TargetRefusal, object: &str, target: &str, remembered: &Down
 }
 
 fn gave_up(trouble: &Trouble, object: &str, held: u64, remembered: DownloadDetails, disposition: Disposition) -> Error {
-    let kept = if held > 0 { "; what is held is kept" } else { "" };
+    let kept = wording::kept(held);
     let last = remembered.net.map(|detail| format!(" (last: {detail})")).unwrap_or_default();
     let (kind, why) = match trouble {
         Trouble::Net(NetFault::Redirect | NetFault::Proxy) => (ErrorKind::Refused, trouble_text(trouble)),

@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 use super::engine;
 use crate::advice::Advice;
 use crate::disk::error::DiskError;
+use crate::store::Given;
 
 /// DownloadReports of one stream that may be on their way to the journal at once.
 const REPORTS_PER_STREAM: usize = 2;
@@ -61,6 +62,8 @@ struct StoreRefusal {
 pub(crate) struct DownloadDetails {
     pub(crate) disk: Option<DiskError>,
     pub(crate) net: Option<String>,
+    /// What went with the requests to show who asks.
+    pub(crate) given: Given,
     /// What an object store said of its last refusal.
     pub(crate) refusal: Option<String>,
     /// The refusal does not depend on the credentials, also where its status says so.

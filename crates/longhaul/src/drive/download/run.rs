@@ -236,6 +236,7 @@ impl Hands for DownloadHands<'_> {
         notes.done().await;
         *locked(&slots) = Slots::default();
         let window = &request.config.source.window;
+        remembered.given = request.origin.given();
         remembered.range = (!window.is_whole()).then(|| range_text(window));
         let held = machine.held().received;
         let total = machine.identity().and_then(|i| i.length);

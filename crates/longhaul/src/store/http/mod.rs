@@ -58,7 +58,7 @@ use redirect::{Way, is_redirect};
 use request::Sender;
 #[cfg(feature = "_stores")]
 pub(crate) use request::asking;
-pub(crate) use request::http_date;
+pub(crate) use request::{Given, http_date};
 use wire::{SendError, Wire};
 
 use super::Pace;
@@ -201,6 +201,11 @@ impl HttpStore {
     /// `Accept-Encoding`, framing) are left out: they are ours. `basic_auth` is for the origin of the first URL.
     pub(crate) fn sending(&self, headers: HeaderMap, basic_auth: Option<(String, String)>) -> Self {
         Self { sender: Sender::new(headers, basic_auth), jar: Mutex::default(), shared: Arc::clone(&self.shared) }
+    }
+
+    /// What goes with a request to `url` to show who asks.
+    pub(crate) fn given(&self, url: &WebAddress) -> Given {
+        self.sender.given(url)
     }
 
     /// How fast bodies may be read.

@@ -41,6 +41,18 @@ pub(super) struct Sender {
     secret: HeaderMap,
     /// For every origin.
     harmless: HeaderMap,
+    given: Given,
+}
+
+/// What goes with requests to show who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Given {
+    #[default]
+    Nothing,
+    /// A user and password.
+    Login,
+    /// Header fields that may do so.
+    Headers,
 }
 
 impl Sender {
@@ -55,12 +67,25 @@ impl Sender {
                 secret.append(name, value);
             }
         }
+        // Where a link may be used from is no word about who uses it.
+        let mut names = secret.keys().filter(|name| **name != header::REFERER && **name != header::ORIGIN);
+        let mut given = if names.next().is_some() { Given::Headers } else { Given::Nothing };
         if let Some((user, password)) = basic_auth
             && !secret.contains_key(header::AUTHORIZATION)
         {
             secret.extend(basic(user.as_bytes(), password.as_bytes()));
+            given = Given::Login;
         }
-        Self { secret, harmless }
+        Self { secret, harmless, given }
+    }
+
+    /// What goes with a request to `url` to show who asks.
+    pub(super) fn given(&self, url: &Url) -> Given {
+        let userinfo = !url.username().is_empty() || url.password().is_some();
+        match self.given {
+            Given::Nothing if userinfo => Given::Login,
+            given => given,
+        }
     }
 
     /// The head for a request of `fetch`. `url` is the one that the transfer began with; `home` says that the request
