@@ -212,7 +212,13 @@ impl Download {
         // Bytes held behind the end that is told now are of another object, or the validator lied.
         let held_to = g.held.list().last().map_or(0, |k| k.extent.end());
         let likeness = match identity.length {
-            Some(length) if held_to > length && likeness == Likeness::Same => return self.contradicted(),
+            // Once: what is held does not count any more then, and this reply may begin anew.
+            Some(length) if held_to > length && likeness == Likeness::Same => {
+                if !self.belief.is_refuted(g.begin.generation) {
+                    return self.contradicted();
+                }
+                likeness
+            }
             Some(length) if held_to > length => Likeness::Different,
             _ => likeness,
         };
