@@ -15,6 +15,7 @@ use super::deliver::{self, Manner};
 use super::disk::{Draft, Kind, Object, ObjectFacts};
 use super::faults::Rule;
 use super::keys::Key;
+use super::labels::Labels;
 use super::policy::Policy;
 use super::store::Store;
 use super::sums::{Sums, crc_of_zeros, upper_hex};
@@ -309,6 +310,7 @@ fn make_object(store: &Store, body: Value) -> Result<Reply, Wrong> {
         storage_class: "Standard".to_owned(),
         headers: vec![("Content-Type".to_owned(), "application/octet-stream".to_owned())],
         upload: None,
+        labels: Labels::default(),
     };
     let etag = facts.etag.clone();
     bucket

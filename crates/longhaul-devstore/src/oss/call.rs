@@ -8,6 +8,7 @@ use std::sync::mpsc::{channel, sync_channel};
 use super::admit::Posted;
 use super::disk::{Bucket, Object};
 use super::keys::Key;
+use super::labels::{Acl, Labels, Tags};
 use super::op::Op;
 use super::refusal::Refusal;
 use super::store::Store;
@@ -23,6 +24,7 @@ const XML_BYTES_MAX: usize = 4 << 20;
 pub(crate) const OBJECT_BYTES_MAX: u64 = 5 << 30;
 /// How much is read from the socket and written at a time. Larger writes were dearer for the page cache.
 const PIECE: usize = 64 << 10;
+pub(crate) const ENCRYPTION: &str = "x-oss-server-side-encryption";
 /// Up to this a body is summed by the thread that receives it.
 const ALONE_MAX: u64 = 1 << 20;
 /// How far receiving may be ahead of summing.
@@ -223,21 +225,7 @@ impl Call<'_, '_> {
     pub(crate) fn stored_headers(&self) -> Result<Vec<(String, String)>, Refusal> {
         const KEPT: [&str; 6] =
             ["Content-Type", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Expires"];
-        for (name, what) in [
-            ("x-oss-server-side-encryption", "encryption"),
-            ("x-oss-tagging", "tags of objects"),
-            ("x-oss-server-side-encryption-key-id", "encryption"),
-        ] {
-            if self.headers.has(name) {
-                return Err(Refusal::not_implemented(what).with("Header", name));
-            }
-        }
-        if let Some(acl) = self.headers.get("x-oss-object-acl")
-            && !matches!(acl, "default" | "private")
-        {
-            return Err(Refusal::not_implemented("access control lists of objects").with("Header", "x-oss-object-acl"));
-        }
-        let mut stored = Vec::new();
+        let mut stored: Vec<(String, String)> = self.encryption()?.into_iter().collect();
         for name in KEPT {
             match self.headers.get(name) {
                 Some(value) => stored.push((name.to_owned(), value.to_owned())),
@@ -259,6 +247,49 @@ impl Call<'_, '_> {
             return Err(Refusal::new(400, "MetadataTooLarge", message));
         }
         Ok(stored)
+    }
+
+    /// The field that says how the object is encrypted. It is kept and sent back, and the bytes are not encrypted: what
+    /// a client can see of AES256 is that field. Keys of the client's own would be more than a field.
+    pub(crate) fn encryption(&self) -> Result<Option<(String, String)>, Refusal> {
+        let other_key = ["x-oss-server-side-encryption-key-id", "x-oss-server-side-data-encryption"];
+        if let Some(name) = other_key.into_iter().find(|name| self.headers.has(name)) {
+            return Err(Refusal::not_implemented("encryption with keys of KMS").with("Header", name));
+        }
+        match self.headers.get(ENCRYPTION) {
+            None => Ok(None),
+            Some("AES256") => Ok(Some((ENCRYPTION.to_owned(), "AES256".to_owned()))),
+            Some(method @ ("KMS" | "SM4")) => {
+                Err(Refusal::not_implemented(&format!("encryption by {method}")).with("Header", ENCRYPTION))
+            }
+            Some(other) => {
+                let message = "The Encryption Method specified is not supported.";
+                Err(Refusal::new(400, "InvalidEncryptionAlgorithmError", message).with("ArgumentValue", other))
+            }
+        }
+    }
+
+    /// What `x-oss-object-acl` says.
+    pub(crate) fn acl(&self) -> Result<Option<Acl>, Refusal> {
+        const NAME: &str = "x-oss-object-acl";
+        let Some(word) = self.headers.get(NAME) else { return Ok(None) };
+        let unknown = || Refusal::invalid_argument(NAME, word, "no such object access control exists");
+        Acl::of_word(word).map(Some).ok_or_else(unknown)
+    }
+
+    /// The tags of `x-oss-tagging`, which a key has to be allowed to put.
+    pub(crate) fn tags(&self) -> Result<Tags, Refusal> {
+        let Some(text) = self.headers.get("x-oss-tagging") else { return Ok(Tags::default()) };
+        let tags = Tags::of_field(text)?;
+        if self.key.is_some() {
+            self.store.allow(self.key.as_ref(), Op::PutObjectTagging, &self.resource)?;
+        }
+        Ok(tags)
+    }
+
+    /// What the fields of a request say of a new object.
+    pub(crate) fn labels(&self) -> Result<Labels, Refusal> {
+        Ok(Labels { tags: self.tags()?, acl: self.acl()?.unwrap_or_default() })
     }
 
     pub(crate) fn storage_class(&self, default: &str) -> Result<String, Refusal> {
@@ -292,6 +323,14 @@ impl Naming {
     }
 }
 
+/// Says again how the object is encrypted, to who writes it.
+pub(crate) fn echo_encryption(reply: Reply, headers: &[(String, String)]) -> Reply {
+    match headers.iter().find(|(name, _)| name == ENCRYPTION) {
+        Some((name, value)) => reply.header(name, value),
+        None => reply,
+    }
+}
+
 /// Fields that describe an object, for GET and HEAD.
 pub(crate) fn describe(reply: Reply, object: &Object) -> Reply {
     let facts = &object.facts;
@@ -305,6 +344,9 @@ pub(crate) fn describe(reply: Reply, object: &Object) -> Reply {
     }
     if facts.kind == disk::Kind::Appendable {
         reply = reply.header("x-oss-next-append-position", facts.size);
+    }
+    if !facts.labels.tags.is_empty() {
+        reply = reply.header("x-oss-tagging-count", facts.labels.tags.len());
     }
     for (name, value) in &facts.headers {
         reply.headers.set(name.clone(), value);

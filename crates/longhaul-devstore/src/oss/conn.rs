@@ -13,6 +13,7 @@ use super::call::{Call, Reply};
 use super::deliver::{self, Manner};
 use super::disk::{Bucket, Draft, Kind, Object, ObjectFacts, Unpublished};
 use super::faults::{Ending, Fault};
+use super::labels::Labels;
 use super::log::{Ended, Line, redact};
 use super::op::Op;
 use super::refusal::Refusal;
@@ -278,6 +279,10 @@ pub(crate) fn replace(store: &Store, resource: &Resource, size: Option<u64>) -> 
     // Another content each time, and the same ones in every run.
     let content = crate::Content::seeded(facts.crc64, size.unwrap_or(facts.size));
     put_content(store, &bucket, &facts.key, &content, &facts.storage_class, facts.headers.clone())?;
+    if facts.labels != Labels::default() {
+        // Should the disk fail now, it is an object that was put without them.
+        let _ = bucket.amend(&facts.key, |labels| *labels = facts.labels.clone());
+    }
     Ok(())
 }
 
@@ -314,6 +319,7 @@ pub(crate) fn put_content(
         storage_class: storage_class.to_owned(),
         headers,
         upload: None,
+        labels: Labels::default(),
     };
     let segments = vec![std::sync::Arc::new(draft.finish(sums.len, store.settings.sync)?)];
     match bucket.publish(Object { facts, segments }, |_| true) {

@@ -11,7 +11,7 @@
 //!     op        which operation is it?
 //!     policy    may they?
 //!   faults      what goes wrong with it?
-//!   verbs       what does it do? One file each, over disk, with range, conditions, sums, xml, cors, callback
+//!   verbs       what does it do? One file each, over disk, with range, conditions, sums, xml, labels, cors, callback
 //! deliver       how does the answer get onto the wire?
 //! log, admin    what happened, for tests and for people
 //! ```
@@ -34,6 +34,7 @@ mod disk;
 mod faults;
 mod form;
 mod keys;
+mod labels;
 mod lifecycle;
 mod log;
 mod op;

@@ -56,6 +56,11 @@ operations! {
     HeadObject => "GetObject",
     GetObjectMeta => "GetObject",
     DeleteObject => "DeleteObject",
+    PutObjectTagging => "PutObjectTagging",
+    GetObjectTagging => "GetObjectTagging",
+    DeleteObjectTagging => "DeleteObjectTagging",
+    PutObjectAcl => "PutObjectAcl",
+    GetObjectAcl => "GetObjectAcl",
     InitiateMultipartUpload => "PutObject",
     UploadPart => "PutObject",
     UploadPartCopy => "PutObject",
@@ -65,7 +70,7 @@ operations! {
 }
 
 /// Sub-resources of OSS that this store has not. To take `PUT /KEY?tagging` for a PutObject would be worse than no.
-const FOREIGN: [&str; 39] = [
+const FOREIGN: [&str; 38] = [
     "accessmonitor",
     "archiveDirectRead",
     "asyncFetch",
@@ -97,7 +102,6 @@ const FOREIGN: [&str; 39] = [
     "stat",
     "style",
     "symlink",
-    "tagging",
     "transferAcceleration",
     "userDefinedLogFieldsConfig",
     "versioning",
@@ -126,6 +130,9 @@ pub(crate) fn of(method: &str, resource: &Resource, query: &Query, headers: &Hea
         return if method == "GET" { Ok(Op::ListBuckets) } else { Err(not_allowed()) };
     }
     if resource.key.is_empty() {
+        if has("tagging") {
+            return Err(Refusal::not_implemented("tags of buckets"));
+        }
         return match method {
             "PUT" if has("acl") => Ok(Op::PutBucketAcl),
             "PUT" if has("lifecycle") => Ok(Op::PutBucketLifecycle),
@@ -151,8 +158,20 @@ pub(crate) fn of(method: &str, resource: &Resource, query: &Query, headers: &Hea
     if has("cors") {
         return Err(not_allowed());
     }
+    if has("tagging") {
+        return match method {
+            "PUT" => Ok(Op::PutObjectTagging),
+            "GET" => Ok(Op::GetObjectTagging),
+            "DELETE" => Ok(Op::DeleteObjectTagging),
+            _ => Err(not_allowed()),
+        };
+    }
     if has("acl") {
-        return Err(Refusal::not_implemented("access control lists of objects"));
+        return match method {
+            "PUT" => Ok(Op::PutObjectAcl),
+            "GET" => Ok(Op::GetObjectAcl),
+            _ => Err(not_allowed()),
+        };
     }
     let copies = headers.has("x-oss-copy-source");
     match method {
@@ -210,8 +229,14 @@ mod tests {
             ("DELETE", "k", "uploadId=A", false, "AbortMultipartUpload"),
             ("DELETE", "k", "", false, "DeleteObject"),
             ("PATCH", "k", "", false, "MethodNotAllowed"),
-            ("PUT", "k", "tagging", false, "NotImplemented"),
-            ("PUT", "k", "acl", false, "NotImplemented"),
+            ("PUT", "k", "tagging", false, "PutObjectTagging"),
+            ("GET", "k", "tagging=", false, "GetObjectTagging"),
+            ("DELETE", "k", "tagging", false, "DeleteObjectTagging"),
+            ("POST", "k", "tagging", false, "MethodNotAllowed"),
+            ("PUT", "", "tagging", false, "NotImplemented"),
+            ("PUT", "k", "acl", false, "PutObjectAcl"),
+            ("GET", "k", "acl", false, "GetObjectAcl"),
+            ("DELETE", "k", "acl", false, "MethodNotAllowed"),
             ("GET", "", "uploads&prefix=a", false, "ListMultipartUploads"),
             ("GET", "", "list-type=2", false, "ListObjectsV2"),
             ("GET", "", "prefix=a", false, "ListObjects"),

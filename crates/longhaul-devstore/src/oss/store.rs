@@ -9,6 +9,7 @@ use super::cors::Cors;
 use super::disk::{Bucket, Disk};
 use super::faults::Faults;
 use super::keys::Keys;
+use super::labels::Acl;
 use super::log::Log;
 use super::op::Op;
 use super::refusal::Refusal;
@@ -98,13 +99,10 @@ impl Store {
                 Err(Refusal::denied("Anonymous access is forbidden for this operation."))
             }
             None => {
-                let acl = self.bucket(&resource.bucket)?.facts().acl;
-                let open = match acl.as_str() {
-                    "public-read" => op.reads_object(),
-                    "public-read-write" => op.reads_object() || op.writes_object(),
-                    _ => false,
-                };
-                if open { Ok(()) } else { Err(denied()) }
+                let bucket = self.bucket(&resource.bucket)?;
+                let own = bucket.object(&resource.key).map_or(Acl::Default, |object| object.facts.labels.acl);
+                let acl = if own == Acl::Default { bucket.facts().acl } else { own };
+                if acl.grants(op) { Ok(()) } else { Err(denied()) }
             }
         }
     }

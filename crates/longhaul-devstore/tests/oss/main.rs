@@ -9,6 +9,7 @@ mod crowd;
 mod ends;
 mod failing;
 mod forms;
+mod labels;
 mod objects;
 mod signed;
 mod uploads;

@@ -137,10 +137,10 @@ fn what_the_store_has_not_it_refuses_and_never_does_half() {
     let bench = Bench::new();
     bench.put("k", b"before");
     for (line, fields, said) in [
-        ("PUT /films/k?tagging", "", "501 NotImplemented"),
-        ("PUT /films/k?acl", "x-oss-object-acl: public-read", "501 NotImplemented"),
-        ("PUT /films/k", "x-oss-server-side-encryption: AES256", "501 NotImplemented"),
-        ("PUT /films/k", "x-oss-tagging: a=b", "501 NotImplemented"),
+        ("PUT /films/k?symlink", "x-oss-symlink-target: other", "501 NotImplemented"),
+        ("PUT /films/k?restore", "", "501 NotImplemented"),
+        ("PUT /films?versioning", "", "501 NotImplemented"),
+        ("PUT /films/k", "x-oss-server-side-encryption: KMS", "501 NotImplemented"),
         ("PUT /films/k", "If-Match: *", "400 NotImplemented"),
         ("PUT /films/k", "x-oss-forbid-overwrite: true", "409 FileAlreadyExists"),
         ("PUT /films/k", "Content-MD5: 1B2M2Y8AsgTpgAmY7PhCfg==", "400 InvalidDigest"),

@@ -106,6 +106,18 @@ async function run(v4, bucket) {
     fs.rmSync(folder, { recursive: true });
   }
 
+  await client.put("tagged", Buffer.from("x"), { headers: { "x-oss-tagging": "a=1&b%20c=%2B" } });
+  assert.deepEqual((await client.getObjectTagging("tagged")).tag, { a: "1", "b c": "+" });
+  await client.putObjectTagging("tagged", { new: "tag" });
+  assert.deepEqual((await client.getObjectTagging("tagged")).tag, { new: "tag" });
+  assert.equal((await client.head("tagged")).res.headers["x-oss-tagging-count"], "1");
+  await client.deleteObjectTagging("tagged");
+  assert.deepEqual((await client.getObjectTagging("tagged")).tag, {});
+  assert.equal((await client.getACL("tagged")).acl, "default");
+  await client.putACL("tagged", "public-read");
+  assert.equal((await client.getACL("tagged")).acl, "public-read");
+  assert.equal(await (await fetch(`${ENDPOINT}/${bucket}/tagged`)).text(), "x");
+
   await fails("SignatureDoesNotMatch", clientFor(v4, { bucket, accessKeySecret: "wrong" }).get(key));
   const sts = await admin("POST", "/sts", { seconds: 60 });
   const guest = clientFor(v4, {

@@ -172,6 +172,7 @@ def run(version, name):
 
     callbacks(client, name)
     cors(client, name)
+    labels(client, name)
 
     for page in client.list_objects_v2_paginator().iter_page(oss.ListObjectsV2Request(bucket=name)):
         for one in page.contents or []:
@@ -200,6 +201,35 @@ def cors(client, name):
     fails("AccessForbidden", option, "http://other.test")
     client.delete_bucket_cors(oss.DeleteBucketCorsRequest(bucket=name))
     fails("NoSuchCORSConfiguration", client.get_bucket_cors, oss.GetBucketCorsRequest(bucket=name))
+
+
+def labels(client, name):
+    def tags(key):
+        found = client.get_object_tagging(oss.GetObjectTaggingRequest(bucket=name, key=key)).tag_set.tags or []
+        return {tag.key: tag.value for tag in found}
+
+    upload = client.initiate_multipart_upload(oss.InitiateMultipartUploadRequest(
+        bucket=name, key="tagged", tagging="a=1&b=2", server_side_encryption="AES256")).upload_id
+    part = oss.UploadPartRequest(bucket=name, key="tagged", upload_id=upload, part_number=1, body=b"x")
+    parts = oss.CompleteMultipartUpload(parts=[oss.UploadPart(part_number=1, etag=client.upload_part(part).etag)])
+    client.complete_multipart_upload(oss.CompleteMultipartUploadRequest(
+        bucket=name, key="tagged", upload_id=upload, complete_multipart_upload=parts, acl="public-read"))
+    head = client.head_object(oss.HeadObjectRequest(bucket=name, key="tagged"))
+    assert (head.tagging_count, head.server_side_encryption) == (2, "AES256"), head
+    assert tags("tagged") == {"a": "1", "b": "2"}
+    assert client.get_object_acl(oss.GetObjectAclRequest(bucket=name, key="tagged")).acl == "public-read"
+    assert requests.get(f"{ENDPOINT}/{name}/tagged", timeout=20).content == b"x"
+    client.put_object_acl(oss.PutObjectAclRequest(bucket=name, key="tagged", acl="private"))
+    assert requests.get(f"{ENDPOINT}/{name}/tagged", timeout=20).status_code == 403
+    tagging = oss.Tagging(tag_set=oss.TagSet(tags=[oss.Tag(key="new", value="tag")]))
+    client.put_object_tagging(oss.PutObjectTaggingRequest(bucket=name, key="tagged", tagging=tagging))
+    copy = dict(bucket=name, source_bucket=name, source_key="tagged")
+    client.copy_object(oss.CopyObjectRequest(key="kept", **copy))
+    client.copy_object(oss.CopyObjectRequest(key="replaced", tagging="x=y", tagging_directive="Replace", **copy))
+    assert (tags("kept"), tags("replaced")) == ({"new": "tag"}, {"x": "y"})
+    client.delete_object_tagging(oss.DeleteObjectTaggingRequest(bucket=name, key="tagged"))
+    assert tags("tagged") == {}
+    fails("InvalidTag", client.put_object, oss.PutObjectRequest(bucket=name, key="k", body=b"x", tagging="a=b=c"))
 
 
 def callbacks(client, name):

@@ -124,6 +124,7 @@ def run(auth, name):
     fails("NoSuchUpload", 404, bucket.list_parts, "small", small)
 
     cors(bucket)
+    labels(bucket)
 
     # Resumable transfers, interrupted and resumed.
     with tempfile.TemporaryDirectory() as folder:
@@ -240,6 +241,31 @@ def cors(bucket):
     assert (other.status_code, "AccessForbidden" in other.text) == (403, True), other.text
     bucket.delete_bucket_cors()
     fails("NoSuchCORSConfiguration", 404, bucket.get_bucket_cors)
+
+
+def labels(bucket):
+    """Tags and ACLs, when an object is made and later."""
+    bucket.put_object("tagged", b"x", headers={"x-oss-tagging": "a=1&b%20c=%2B", "x-oss-object-acl": "public-read"})
+    assert bucket.get_object_tagging("tagged").tag_set.tagging_rule == {"a": "1", "b c": "+"}
+    assert bucket.head_object("tagged").headers["x-oss-tagging-count"] == "2"
+    assert bucket.get_object_acl("tagged").acl == "public-read"
+    anybody = oss2.Bucket(oss2.AnonymousAuth(), ENDPOINT, bucket.bucket_name)
+    assert anybody.get_object("tagged").read() == b"x"
+    rule = models.TaggingRule()
+    rule.add("new", "tag")
+    bucket.put_object_tagging("tagged", models.Tagging(rule))
+    assert bucket.get_object_tagging("tagged").tag_set.tagging_rule == {"new": "tag"}
+    bucket.copy_object(bucket.bucket_name, "tagged", "tag-copy")
+    assert bucket.get_object_tagging("tag-copy").tag_set.tagging_rule == {"new": "tag"}
+    bucket.delete_object_tagging("tagged")
+    assert bucket.get_object_tagging("tagged").tag_set.tagging_rule == {}
+    bucket.put_object_acl("tagged", oss2.OBJECT_ACL_PRIVATE)
+    assert bucket.get_object_acl("tagged").acl == "private"
+    fails("AccessDenied", 403, anybody.get_object, "tagged")
+    fails("InvalidTag", 400, bucket.put_object, "tagged", b"y", headers={"x-oss-tagging": "aa=bb=cc"})
+    encrypted = bucket.put_object("encrypted", b"x", headers={"x-oss-server-side-encryption": "AES256"})
+    assert encrypted.headers["x-oss-server-side-encryption"] == "AES256"
+    assert bucket.head_object("encrypted").headers["x-oss-server-side-encryption"] == "AES256"
 
 
 def sts():

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::super::cors::Cors;
 use super::upload::{Upload, UploadFacts};
 use super::{Draft, Segment, folder_of, not_understood, replace, sync_folder, write_durably};
+use crate::oss::cors::Cors;
+use crate::oss::labels::{Acl, Labels};
 
 /// What lies in a bucket's folder beside its file.
 pub(super) const FOLDERS: [&str; 3] = ["objects", "data", "uploads"];
@@ -22,7 +23,7 @@ const LOCKS: usize = 64;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BucketFacts {
     pub(crate) created_ms: i64,
-    pub(crate) acl: String,
+    pub(crate) acl: Acl,
     pub(crate) storage_class: String,
     /// The XML as it was put.
     #[serde(default)]
@@ -34,13 +35,7 @@ pub(crate) struct BucketFacts {
 impl BucketFacts {
     /// A private bucket that was just made.
     pub(crate) fn new(created_ms: i64) -> BucketFacts {
-        BucketFacts {
-            created_ms,
-            acl: "private".to_owned(),
-            storage_class: "Standard".to_owned(),
-            lifecycle: None,
-            cors: None,
-        }
+        BucketFacts { created_ms, acl: Acl::Private, storage_class: "Standard".to_owned(), lifecycle: None, cors: None }
     }
 }
 
@@ -71,6 +66,8 @@ pub(crate) struct ObjectFacts {
     /// The upload that it was completed from.
     #[serde(default)]
     pub(crate) upload: Option<String>,
+    #[serde(default, flatten)]
+    pub(crate) labels: Labels,
 }
 
 /// How an object stands in its file.
@@ -393,6 +390,16 @@ impl Bucket {
             doom_but(&before.segments, &object.segments);
         }
         Ok(object)
+    }
+
+    /// Changes what is said of an object, and nothing of its bytes; `false` when there is none.
+    pub(crate) fn amend(&self, key: &str, change: impl FnOnce(&mut Labels)) -> Result<bool, Unpublished> {
+        let committing = self.lock_key(key);
+        let Some(before) = self.object(key) else { return Ok(false) };
+        let mut facts = before.facts.clone();
+        change(&mut facts.labels);
+        self.commit(Object { facts, segments: before.segments.clone() }, |_| true, &committing)?;
+        Ok(true)
     }
 
     fn stands(&self) -> RwLockReadGuard<'_, bool> {

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::*;
+use crate::oss::labels::Labels;
 use crate::oss::sums::{Sums, multipart_etag};
 
 const KEY: &str = "dir/film";
@@ -24,6 +25,7 @@ fn upload(bucket: &Bucket, parts: &[(u32, &[u8])]) -> Arc<Upload> {
         storage_class: "Standard".into(),
         forbid_overwrite: false,
         sequential: false,
+        labels: Labels::default(),
     };
     let upload = bucket.make_upload(facts).unwrap().unwrap();
     for (number, bytes) in parts {
@@ -50,6 +52,7 @@ fn complete(bucket: &Bucket, upload: &Upload) {
         storage_class: "Standard".into(),
         headers: Vec::new(),
         upload: Some(upload.id.clone()),
+        labels: upload.facts.labels.clone(),
     };
     assert!(bucket.complete(upload, &mut state, &parts, facts, |_| true).is_ok());
 }
@@ -245,6 +248,7 @@ fn nothing_is_added_to_a_bucket_that_is_gone() {
         storage_class: "Standard".into(),
         forbid_overwrite: false,
         sequential: false,
+        labels: Labels::default(),
     };
     assert!(bucket.make_upload(facts).unwrap().is_none());
     let facts = ObjectFacts {
@@ -258,6 +262,7 @@ fn nothing_is_added_to_a_bucket_that_is_gone() {
         storage_class: "Standard".into(),
         headers: Vec::new(),
         upload: None,
+        labels: Labels::default(),
     };
     let published = bucket.publish(Object { facts, segments: Vec::new() }, |_| true);
     assert!(matches!(published, Err(Unpublished::NoBucket)));

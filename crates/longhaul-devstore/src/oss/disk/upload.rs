@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket::{Bucket, Object, ObjectFacts, Unpublished};
 use super::{Draft, Segment, fresh_name, not_understood, sync_folder, write_durably};
+use crate::oss::labels::Labels;
 use crate::oss::sums::Sums;
 
 /// What was said when it was initiated.
@@ -24,6 +25,8 @@ pub(crate) struct UploadFacts {
     pub(crate) storage_class: String,
     pub(crate) forbid_overwrite: bool,
     pub(crate) sequential: bool,
+    #[serde(default, flatten)]
+    pub(crate) labels: Labels,
 }
 
 /// An upload in progress.

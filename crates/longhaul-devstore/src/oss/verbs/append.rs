@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::put::{bucket_sync, published};
-use crate::oss::call::{Call, Reply};
+use crate::oss::call::{Call, Reply, echo_encryption};
 use crate::oss::conditions;
 use crate::oss::disk::{Draft, Kind, Object, ObjectFacts, Unpublished};
 use crate::oss::refusal::Refusal;
@@ -23,6 +23,10 @@ pub(super) fn append(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     let headers = match &before {
         Some(object) => object.facts.headers.clone(),
         None => call.stored_headers()?,
+    };
+    let labels = match &before {
+        Some(object) => object.facts.labels.clone(),
+        None => call.labels()?,
     };
     let storage_class = match &before {
         Some(object) => object.facts.storage_class.clone(),
@@ -46,6 +50,7 @@ pub(super) fn append(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         storage_class,
         headers,
         upload: None,
+        labels,
     };
     let mut segments = before.as_ref().map_or_else(Vec::new, |object| object.segments.clone());
     segments.push(segment);
@@ -58,7 +63,7 @@ pub(super) fn append(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         Err(Unpublished::Refused) => return Err(misplaced(bucket.object(call.key()).as_deref())),
         other => published(call, other)?,
     };
-    Ok(Reply::empty(200)
+    Ok(echo_encryption(Reply::empty(200), &object.facts.headers)
         .header("ETag", format!("\"{}\"", object.facts.etag))
         .header("x-oss-next-append-position", object.facts.size)
         .header("x-oss-hash-crc64ecma", object.facts.crc64))

@@ -3,6 +3,7 @@
 use crate::oss::call::{Call, Reply};
 use crate::oss::clock;
 use crate::oss::disk::{Bucket, BucketFacts};
+use crate::oss::labels::Acl;
 use crate::oss::refusal::Refusal;
 use crate::oss::target::is_bucket_name;
 use crate::oss::xml::{self, Writer};
@@ -71,24 +72,23 @@ pub(super) fn put(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         root.text_of("StorageClass").map(str::to_owned)
     };
     let mut facts = BucketFacts::new(call.now_ms());
-    facts.acl = acl.unwrap_or(&facts.acl).to_owned();
+    facts.acl = acl.unwrap_or(facts.acl);
     facts.storage_class = storage_class.unwrap_or(facts.storage_class);
     // The owner may make it again; that changes its ACL if one is given.
     let bucket = call.store.disk.make_bucket(&name, facts)?;
     if let Some(acl) = acl
         && bucket.facts().acl != acl
     {
-        bucket.set_facts(|facts| facts.acl = acl.to_owned())?;
+        bucket.set_facts(|facts| facts.acl = acl)?;
     }
     Ok(Reply::empty(200).header("Location", format!("/{name}")))
 }
 
-fn acl<'a>(call: &Call<'a, '_>) -> Result<Option<&'a str>, Refusal> {
-    match call.headers.get("x-oss-acl") {
-        None => Ok(None),
-        Some(acl @ ("private" | "public-read" | "public-read-write")) => Ok(Some(acl)),
-        Some(other) => Err(Refusal::invalid_argument("x-oss-acl", other, "no such bucket access control exists")),
-    }
+fn acl(call: &Call<'_, '_>) -> Result<Option<Acl>, Refusal> {
+    let Some(word) = call.headers.get("x-oss-acl") else { return Ok(None) };
+    let acl = Acl::of_word(word).filter(|acl| *acl != Acl::Default);
+    let unknown = || Refusal::invalid_argument("x-oss-acl", word, "no such bucket access control exists");
+    acl.map(Some).ok_or_else(unknown)
 }
 
 pub(super) fn delete(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
@@ -114,7 +114,7 @@ pub(super) fn info(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     xml.leaf("Comment", "");
     owner(&mut xml);
     xml.begin("AccessControlList");
-    xml.leaf("Grant", &facts.acl);
+    xml.leaf("Grant", facts.acl.word());
     Ok(Reply::xml(xml.finish()))
 }
 
@@ -130,14 +130,14 @@ pub(super) fn get_acl(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     let mut xml = Writer::new("AccessControlPolicy");
     owner(&mut xml);
     xml.begin("AccessControlList");
-    xml.leaf("Grant", &facts.acl);
+    xml.leaf("Grant", facts.acl.word());
     Ok(Reply::xml(xml.finish()))
 }
 
 pub(super) fn put_acl(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     let bucket = call.bucket()?;
     let missing = || Refusal::invalid_argument("x-oss-acl", "", "no such bucket access control exists");
-    let acl = acl(call)?.ok_or_else(missing)?.to_owned();
+    let acl = acl(call)?.ok_or_else(missing)?;
     bucket.set_facts(|facts| facts.acl = acl)?;
     Ok(Reply::empty(200))
 }

@@ -8,10 +8,11 @@ use percent_encoding::percent_decode_str;
 use super::get::not_modified;
 use super::multipart::{self, added};
 use super::put::published;
-use crate::oss::call::{Call, OBJECT_BYTES_MAX, Reply};
+use crate::oss::call::{Call, ENCRYPTION, OBJECT_BYTES_MAX, Reply, echo_encryption};
 use crate::oss::clock;
 use crate::oss::conditions::{self, Failed, OF_SOURCE};
 use crate::oss::disk::{Kind, Object, ObjectFacts, Segment};
+use crate::oss::labels::Labels;
 use crate::oss::op::Op;
 use crate::oss::refusal::Refusal;
 use crate::oss::sums::{Summing, Sums};
@@ -23,15 +24,15 @@ pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     call.check_new_key()?;
     let bucket = call.bucket()?;
     let source = source(call)?;
-    let replace = match call.headers.get("x-oss-metadata-directive") {
-        None => false,
-        Some(word) if word.eq_ignore_ascii_case("copy") => false,
-        Some(word) if word.eq_ignore_ascii_case("replace") => true,
-        Some(other) => {
-            return Err(Refusal::invalid_argument("x-oss-metadata-directive", other, "Must be COPY or REPLACE."));
-        }
+    let headers = if replaces(call, "x-oss-metadata-directive")? {
+        call.stored_headers()?
+    } else {
+        // How it is encrypted is said anew.
+        let copied = source.facts.headers.iter().filter(|(name, _)| name != ENCRYPTION).cloned();
+        copied.chain(call.encryption()?).collect()
     };
-    let headers = if replace { call.stored_headers()? } else { source.facts.headers.clone() };
+    let tags = if replaces(call, "x-oss-tagging-directive")? { call.tags()? } else { source.facts.labels.tags.clone() };
+    let labels = Labels { tags, acl: call.acl()?.unwrap_or_default() };
     let storage_class = call.storage_class(&bucket.facts().storage_class)?;
     call.traffic_limit()?; // no body is sent that it could slow down, but it has to be a limit
     let forbid = call.says("x-oss-forbid-overwrite");
@@ -42,14 +43,26 @@ pub(super) fn copy(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         storage_class,
         headers,
         upload: None,
+        labels,
         ..source.facts.clone()
     };
     let segments = bucket.share(&source)?;
     let agree = |before: Option<&Arc<_>>| !(forbid && before.is_some());
     let object = published(call, bucket.publish(Object { facts, segments }, agree))?;
-    Ok(answer("CopyObjectResult", object.facts.modified_ms, &object.facts.etag)
+    let reply = answer("CopyObjectResult", object.facts.modified_ms, &object.facts.etag);
+    Ok(echo_encryption(reply, &object.facts.headers)
         .header("ETag", format!("\"{}\"", object.facts.etag))
         .header("x-oss-hash-crc64ecma", object.facts.crc64))
+}
+
+/// Whether a copy is to have what the request says, and not what its source has.
+fn replaces(call: &Call<'_, '_>, directive: &'static str) -> Result<bool, Refusal> {
+    match call.headers.get(directive) {
+        None => Ok(false),
+        Some(word) if word.eq_ignore_ascii_case("copy") => Ok(false),
+        Some(word) if word.eq_ignore_ascii_case("replace") => Ok(true),
+        Some(other) => Err(Refusal::invalid_argument(directive, other, "Must be COPY or REPLACE.")),
+    }
 }
 
 pub(super) fn part(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {

@@ -6,6 +6,7 @@ mod copy;
 mod cors;
 mod delete;
 mod get;
+mod labels;
 mod lifecycle;
 mod list;
 mod multipart;
@@ -47,6 +48,11 @@ pub(crate) fn perform(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         Op::GetObject => get::get(call),
         Op::HeadObject => get::head(call),
         Op::GetObjectMeta => get::meta(call),
+        Op::PutObjectTagging => labels::put_tags(call),
+        Op::GetObjectTagging => labels::get_tags(call),
+        Op::DeleteObjectTagging => labels::delete_tags(call),
+        Op::PutObjectAcl => labels::put_acl(call),
+        Op::GetObjectAcl => labels::get_acl(call),
         Op::InitiateMultipartUpload => multipart::initiate(call),
         Op::UploadPart => multipart::part(call),
         Op::UploadPartCopy => copy::part(call),

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::put::published;
-use crate::oss::call::{Call, Reply};
+use crate::oss::call::{Call, Reply, echo_encryption};
 use crate::oss::callback::{self, Stored};
 use crate::oss::conditions::{self, bare};
 use crate::oss::disk::{Added, Bucket, Draft, Kind, ObjectFacts, Part, Upload, UploadFacts, UploadState};
@@ -33,6 +33,7 @@ pub(super) fn initiate(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         storage_class: call.storage_class(&bucket.facts().storage_class)?,
         forbid_overwrite,
         sequential: call.query.has("sequential"),
+        labels: call.labels()?,
     };
     let upload = bucket.make_upload(facts)?.ok_or_else(|| Refusal::no_such_bucket(&bucket.name))?;
     let mut xml = Writer::new("InitiateMultipartUploadResult");
@@ -42,7 +43,7 @@ pub(super) fn initiate(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     xml.leaf("Bucket", &bucket.name);
     xml.leaf("Key", naming.write(call.key()));
     xml.leaf("UploadId", &upload.id);
-    Ok(Reply::xml(xml.finish()))
+    Ok(echo_encryption(Reply::xml(xml.finish()), &upload.facts.headers))
 }
 
 /// The number of the part, 1 to 10,000.
@@ -75,7 +76,7 @@ pub(super) fn part(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     let mut draft = upload.draft().map_err(|error| lost(error, &upload.id))?;
     let sums = call.receive(&mut draft)?;
     let part = added(call, &upload, number, draft, &sums)?;
-    Ok(Reply::empty(200)
+    Ok(echo_encryption(Reply::empty(200), &upload.facts.headers)
         .header("ETag", format!("\"{}\"", part.etag))
         .header("Content-MD5", sums.content_md5())
         .header("x-oss-hash-crc64ecma", part.crc64))
@@ -146,6 +147,10 @@ pub(super) fn complete(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     let parts = if all { state.parts.values().cloned().collect() } else { listed(&document, &state)? };
     check_sizes(&parts, call.store.settings.part_bytes_min)?;
     let forbid = upload.facts.forbid_overwrite || call.says("x-oss-forbid-overwrite");
+    let mut labels = upload.facts.labels.clone();
+    if let Some(acl) = call.acl()? {
+        labels.acl = acl; // some SDKs say it here and not when they begin
+    }
     let etags: Vec<String> = parts.iter().map(|part| part.etag.clone()).collect();
     let facts = ObjectFacts {
         key: call.key().to_owned(),
@@ -158,6 +163,7 @@ pub(super) fn complete(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
         storage_class: upload.facts.storage_class.clone(),
         headers: upload.facts.headers.clone(),
         upload: Some(upload.id.clone()),
+        labels,
     };
     let agree = |before: Option<&Arc<_>>| !(forbid && before.is_some());
     let object = published(call, bucket.complete(&upload, &mut state, &parts, facts, agree))?;
@@ -170,7 +176,7 @@ pub(super) fn complete(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     xml.leaf("Bucket", &bucket.name);
     xml.leaf("Key", naming.write(call.key()));
     xml.leaf("ETag", format!("\"{}\"", object.facts.etag));
-    let reply = Reply::xml(xml.finish())
+    let reply = echo_encryption(Reply::xml(xml.finish()), &object.facts.headers)
         .header("ETag", format!("\"{}\"", object.facts.etag))
         .header("x-oss-hash-crc64ecma", object.facts.crc64);
     match callback {

@@ -1,7 +1,7 @@
 //! PostObject: the file of a form, under the key and with the fields that stand in front of it.
 
 use super::put::{Wanted, bucket_sync, store};
-use crate::oss::call::{Call, Content, OBJECT_BYTES_MAX, Reply};
+use crate::oss::call::{Call, Content, OBJECT_BYTES_MAX, Reply, echo_encryption, receive_from};
 use crate::oss::callback::{self, Stored};
 use crate::oss::disk::{Draft, Object};
 use crate::oss::form::{self, File};
@@ -18,14 +18,14 @@ pub(super) fn post(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     call.limit_traffic()?;
     let mut file = File::new(&posted.form, call.body);
     let max = posted.lengths.max.min(OBJECT_BYTES_MAX);
-    let sums = crate::oss::call::receive_from(&mut file, call.length, max, &mut draft)?;
+    let sums = receive_from(&mut file, call.length, max, &mut draft)?;
     file.finish()?;
     if sums.len < posted.lengths.min {
         return Err(too_small(sums.len, posted.lengths));
     }
     let segment = draft.finish(sums.len, bucket_sync(call))?;
     let object = store(call, wanted, segment, &sums)?;
-    let reply = answer(call, &object)
+    let reply = echo_encryption(answer(call, &object), &object.facts.headers)
         .header("ETag", format!("\"{}\"", object.facts.etag))
         .header("Content-MD5", sums.content_md5())
         .header("x-oss-hash-crc64ecma", object.facts.crc64);

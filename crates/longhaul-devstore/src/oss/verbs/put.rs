@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::oss::call::{Call, Reply};
+use crate::oss::call::{Call, Reply, echo_encryption};
 use crate::oss::callback::{self, Stored};
 use crate::oss::conditions;
 use crate::oss::disk::{Bucket, Draft, Kind, Object, ObjectFacts, Segment, Unpublished};
+use crate::oss::labels::Labels;
 use crate::oss::refusal::Refusal;
 use crate::oss::sums::Sums;
 
@@ -18,7 +19,7 @@ pub(super) fn put(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     let sums = call.receive(&mut draft)?;
     let segment = draft.finish(sums.len, bucket_sync(call))?;
     let object = store(call, wanted, segment, &sums)?;
-    let reply = Reply::empty(200)
+    let reply = echo_encryption(Reply::empty(200), &object.facts.headers)
         .header("ETag", format!("\"{}\"", object.facts.etag))
         .header("Content-MD5", sums.content_md5())
         .header("x-oss-hash-crc64ecma", object.facts.crc64);
@@ -32,6 +33,7 @@ pub(super) fn put(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
 pub(super) struct Wanted {
     pub(super) bucket: Arc<Bucket>,
     headers: Vec<(String, String)>,
+    labels: Labels,
     storage_class: String,
     forbid_overwrite: bool,
 }
@@ -42,12 +44,13 @@ impl Wanted {
         call.check_new_key()?;
         let bucket = call.bucket()?;
         let headers = call.stored_headers()?;
+        let labels = call.labels()?;
         let storage_class = call.storage_class(&bucket.facts().storage_class)?;
         let forbid_overwrite = call.says("x-oss-forbid-overwrite");
         if forbid_overwrite && bucket.object(call.key()).is_some() {
             return Err(Refusal::file_already_exists());
         }
-        Ok(Wanted { bucket, headers, storage_class, forbid_overwrite })
+        Ok(Wanted { bucket, headers, labels, storage_class, forbid_overwrite })
     }
 }
 
@@ -69,6 +72,7 @@ pub(super) fn store(
         storage_class: wanted.storage_class,
         headers: wanted.headers,
         upload: None,
+        labels: wanted.labels,
     };
     let agree = |before: Option<&Arc<_>>| !(wanted.forbid_overwrite && before.is_some());
     published(call, wanted.bucket.publish(Object { facts, segments: vec![Arc::new(segment)] }, agree))
