@@ -29,7 +29,7 @@ use flags::{Invocation, Words};
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     if args.len() <= 1 {
-        out::say_styled(&flags::help::short(None));
+        out::say_styled(&flags::screen::short(None));
         return ExitCode::from(Exit::Usage.code());
     }
     let ended = match reading::read(args) {

@@ -1,7 +1,7 @@
 //! `longhaul help [COMMAND]`, and `longhaul help coming-from [TOOL]`.
 
 use crate::exit::{Exit, Failure};
-use crate::flags::{coming_from, help};
+use crate::flags::{coming_from, screen};
 use crate::out;
 
 /// What is read without a terminal has lines of this length at most, as has the help.
@@ -9,7 +9,7 @@ const COLUMNS: usize = 100;
 
 pub(crate) fn run(topic: &[String]) -> Result<Exit, Failure> {
     match topic {
-        [] => out::stdout_styled(&help::short(None))?,
+        [] => out::stdout_styled(&screen::short(None))?,
         [topic, of @ ..] if topic == "coming-from" => {
             let columns = console::Term::stdout().size_checked().map_or(COLUMNS, |(_, columns)| columns.into());
             let page = coming_from::page(of.first().map(String::as_str), columns.clamp(60, COLUMNS));
@@ -18,7 +18,7 @@ pub(crate) fn run(topic: &[String]) -> Result<Exit, Failure> {
                 Failure::usage(format!("help: nothing is known of {:?}; there is {tools}", of.join(" ")))
             })?)?;
         }
-        [command] => out::stdout_styled(&help::long(command).ok_or_else(|| {
+        [command] => out::stdout_styled(&screen::long(command).ok_or_else(|| {
             Failure::usage(format!("help: there is no command {command:?}; `longhaul --help` lists all"))
         })?)?,
         _ => return Err(Failure::usage("help: give one command, or coming-from and a tool")),

@@ -34,7 +34,7 @@ pub(crate) struct CancelWords {
     #[command(flatten)]
     pub(crate) network: NetworkWords,
 
-    /// Write a JSON object a line
+    /// Write one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
 }

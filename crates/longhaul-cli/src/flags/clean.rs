@@ -32,7 +32,7 @@ pub(crate) struct CleanWords {
     #[command(flatten)]
     pub(crate) network: NetworkWords,
 
-    /// Write a JSON object a line; asks nothing, and does nothing without --yes
+    /// Write one JSON object per line; asks nothing, and does nothing without --yes
     #[arg(long)]
     pub(crate) json: bool,
 }

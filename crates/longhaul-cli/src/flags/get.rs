@@ -15,7 +15,7 @@ use super::habits::HabitWords;
 use super::input::{self, ListFile};
 use super::network::{NetworkOptions, NetworkWords, network};
 use super::request::{RequestWords, netrc, request};
-use super::running::{RunningOptions, RunningWords};
+use super::running::{RunningOptions, RunningWords, SpeedWords};
 use super::store::{self, StoreWords};
 use super::values;
 use crate::exit::{Exit, Failure};
@@ -26,35 +26,6 @@ pub(crate) struct GetWords {
     /// key)
     #[arg(value_name = "SOURCE", required_unless_present = "input_file", value_hint = ValueHint::Url)]
     pub(crate) urls: Vec<String>,
-
-    /// Fetch the URLs in FILE as well, one per line ("-": stdin); # begins a comment. A name and checksums may follow
-    /// behind tabs, or aria2's lines: out=, dir=, checksum=, header=
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) input_file: Option<PathBuf>,
-
-    /// Fetch all objects whose names begin with the SOURCEs, as in oss://BUCKET/FOLDER/, into --dir, keys becoming
-    /// paths; no link below it is followed
-    #[arg(short, long, help_heading = "Which objects")]
-    pub(crate) recursive: bool,
-
-    /// Of these, fetch only those that this pattern fits; may be repeated. '*.iso' is about the name at any depth,
-    /// 'a/*.iso' about the path, ** goes across folders
-    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "Which objects")]
-    pub(crate) include: Vec<String>,
-
-    /// Leave out those that this pattern fits, even if an --include does; may be repeated
-    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "Which objects")]
-    pub(crate) exclude: Vec<String>,
-
-    /// Fetch this version of an object, not the latest
-    #[arg(long, value_name = "ID", conflicts_with = "recursive", help_heading = "Which objects")]
-    pub(crate) version_id: Option<String>,
-
-    /// Fetch only these bytes, counted from 0, both ends included: 0-99, 100- (to the end), -100 (the last 100), or
-    /// several, as 0-99,200-299; the file holds them one after the other
-    #[arg(long, value_name = "RANGE", conflicts_with = "recursive", help_heading = "Which objects")]
-    #[arg(allow_hyphen_values = true)]
-    pub(crate) range: Option<String>,
 
     /// Save as FILE [default: a name from the server, else from the URL]
     #[arg(short, long, value_name = "FILE", help_heading = "Where to", value_hint = ValueHint::FilePath)]
@@ -79,6 +50,38 @@ pub(crate) struct GetWords {
     /// Go on where the file system has no locks
     #[arg(long, help_heading = "Where to")]
     pub(crate) no_lock: bool,
+
+    #[command(flatten)]
+    pub(crate) speed: SpeedWords,
+
+    /// Fetch the URLs in FILE as well, one per line ("-": stdin); # begins a comment. A name and checksums may follow
+    /// behind tabs, or aria2's lines: out=, dir=, checksum=, header=
+    #[arg(short, long, value_name = "FILE", help_heading = "What is fetched", value_hint = ValueHint::FilePath)]
+    pub(crate) input_file: Option<PathBuf>,
+
+    /// Fetch all objects whose names begin with the SOURCEs, as in oss://BUCKET/FOLDER/, into --dir, keys becoming
+    /// paths; no link below it is followed
+    #[arg(short, long, help_heading = "What is fetched")]
+    pub(crate) recursive: bool,
+
+    /// Fetch only objects that match this pattern; may be repeated. '*.iso' is about the name at any depth,
+    /// 'a/*.iso' about the path, ** goes across folders
+    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "What is fetched")]
+    pub(crate) include: Vec<String>,
+
+    /// Leave out objects that match this pattern, also when they match an --include; may be repeated
+    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "What is fetched")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Fetch this version of an object, not the latest
+    #[arg(long, value_name = "ID", conflicts_with = "recursive", help_heading = "What is fetched")]
+    pub(crate) version_id: Option<String>,
+
+    /// Fetch only these bytes, counted from 0, both ends included: 0-99, 100- (to the end), -100 (the last 100), or
+    /// several, as 0-99,200-299; the file holds them one after the other
+    #[arg(long, value_name = "RANGE", conflicts_with = "recursive", help_heading = "What is fetched")]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) range: Option<String>,
 
     /// The finished file must have this digest; may be repeated. KIND: sha256, sha512, md5, crc64, crc64nvme, crc32c;
     /// of sha256, sha512 and md5 HEX alone will do
@@ -108,22 +111,22 @@ pub(crate) struct GetWords {
     pub(crate) on_change: OnChangeWord,
 
     #[command(flatten)]
+    pub(crate) request: RequestWords,
+
+    #[command(flatten)]
+    pub(crate) running: RunningWords,
+
+    #[command(flatten)]
     pub(crate) conditions: ConditionWords,
 
     #[command(flatten)]
     pub(crate) beside: BesideWords,
 
     #[command(flatten)]
-    pub(crate) request: RequestWords,
-
-    #[command(flatten)]
     pub(crate) store: StoreWords,
 
     #[command(flatten)]
     pub(crate) network: NetworkWords,
-
-    #[command(flatten)]
-    pub(crate) running: RunningWords,
 
     #[command(flatten)]
     pub(crate) habits: HabitWords,
@@ -288,7 +291,7 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
         beside: words.beside.meaning().map_err(usage)?,
         headers,
         user,
-        running: words.running.meaning(verbose)?,
+        running: words.running.meaning(words.speed, verbose)?,
         network: network(words.network, netrc)?,
         store,
         state,

@@ -2,28 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clap::CommandFactory as _;
-use clap::builder::StyledStr;
-
-use super::Words;
 use crate::exit;
-
-/// What `-h` shows, of a command or of longhaul itself.
-pub(crate) fn short(verb: Option<&str>) -> StyledStr {
-    let mut words = Words::command();
-    words.build();
-    match verb.and_then(|verb| words.find_subcommand_mut(verb)) {
-        Some(command) => command.render_help(),
-        None => words.render_help(),
-    }
-}
-
-/// What `--help` of a command shows; `None`: there is no such command.
-pub(crate) fn long(verb: &str) -> Option<StyledStr> {
-    let mut words = Words::command();
-    words.build();
-    Some(words.find_subcommand_mut(verb)?.render_long_help())
-}
 
 pub(crate) const MAIN: &str = "\
 Examples:
@@ -64,7 +43,7 @@ Examples:
   With a token that other users of this machine cannot see
     longhaul get --header-file auth.txt https://example.com/private.tar
 
-  In a script: one JSON object a line, the last one is done or failed
+  In a script: one JSON object per line, the last one is done or failed
     longhaul get --json https://example.com/disk.iso | jq -r 'select(.event==\"done\") | .verified'";
 
 const GET_FILES: &str = "\
@@ -82,11 +61,6 @@ What --exec runs:
 
 Sizes and rates:
   K, M, G and KiB, MiB, GiB are powers of 1024; KB, MB, GB are powers of 1000.";
-
-/// After `longhaul get -h`.
-pub(crate) fn get_short() -> String {
-    format!("{GET_EXAMPLES}\n\n`longhaul get --help` says more.")
-}
 
 /// After `longhaul get --help`.
 pub(crate) fn get_long() -> String {
@@ -116,7 +90,7 @@ Examples:
   What another program writes; see below what can be resumed
     tar c photos | longhaul put - oss://bucket/photos.tar
 
-  In a script: one JSON object a line, the last one is done or failed
+  In a script: one JSON object per line, the last one is done or failed
     longhaul put --json disk.iso oss://bucket/ | jq -r 'select(.event==\"done\") | .verified'";
 
 const PUT_MORE: &str = "\
@@ -151,11 +125,6 @@ What --exec runs:
 
 Sizes and rates:
   K, M, G and KiB, MiB, GiB are powers of 1024; KB, MB, GB are powers of 1000.";
-
-/// After `longhaul put -h`.
-pub(crate) fn put_short() -> String {
-    format!("{PUT_EXAMPLES}\n\n`longhaul put --help` says more.")
-}
 
 /// After `longhaul put --help`.
 pub(crate) fn put_long() -> String {

@@ -10,7 +10,7 @@ pub(crate) struct ListWords {
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// Write a JSON object a line
+    /// Write one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -18,7 +18,7 @@ pub(crate) mod entries;
 pub(crate) mod get;
 pub(crate) mod globs;
 pub(crate) mod habits;
-pub(crate) mod help;
+mod help;
 pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod netrc;
@@ -29,6 +29,7 @@ pub(crate) mod put;
 pub(crate) mod reading;
 mod request;
 pub(crate) mod running;
+pub(crate) mod screen;
 pub(crate) mod serve;
 pub(crate) mod show;
 mod store;
@@ -54,7 +55,8 @@ use verify::VerifyOptions;
 /// Transfers that survive: interrupt them any way you like, run the same command again, and they go on.
 #[derive(Parser)]
 #[command(name = "longhaul", version, max_term_width = 100)]
-#[command(disable_help_subcommand = true, after_help = help::MAIN)]
+#[command(disable_help_subcommand = true, disable_help_flag = true, disable_version_flag = true)]
+#[command(after_help = help::MAIN)]
 pub(crate) struct Words {
     #[command(subcommand)]
     pub(crate) verb: VerbWords,
@@ -68,29 +70,37 @@ pub(crate) struct Words {
     /// Log to stderr what is done and why (-vv: more)
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
     pub(crate) verbose: u8,
+
+    /// Show the help: in short (-h), or all of it
+    #[arg(short, long, global = true, action = ArgAction::Help, help_heading = "General")]
+    help: Option<bool>,
+
+    /// Show the version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = "General")]
+    version: Option<bool>,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum VerbWords {
     /// Download; the same command again resumes
     #[command(override_usage = "longhaul get [OPTIONS] SOURCE...\n       longhaul get [OPTIONS] -i FILE [SOURCE]...")]
-    #[command(after_help = help::get_short(), after_long_help = help::get_long())]
+    #[command(after_help = help::get_long())]
     Get(Box<get::GetWords>),
     /// Upload files to OSS or S3; the same command again resumes
     #[command(override_usage = "longhaul put [OPTIONS] FILE... DEST\n       longhaul put [OPTIONS] -r FOLDER... DEST")]
-    #[command(after_help = help::put_short(), after_long_help = help::put_long())]
+    #[command(after_help = help::put_long())]
     Put(Box<put::PutWords>),
     /// List the transfers that are known on this machine
     #[command(after_help = help::LIST)]
     List(list::ListWords),
-    /// Describe one transfer or file: what is held, what was restarted and why
+    /// Describe a transfer or file: what is held, and what was given up
     #[command(after_help = help::SHOW)]
     Show(show::ShowWords),
-    /// Give transfers up: partial files are deleted, uploads are removed from their stores
+    /// Give transfers up, and delete their partial files and parts
     #[command(override_usage = "longhaul cancel [OPTIONS] ID|FILE...\n       longhaul cancel [OPTIONS] --all")]
     #[command(after_help = help::CANCEL)]
     Cancel(Box<cancel::CancelWords>),
-    /// Settle what is left over: uploads to be removed from their stores, old partial files, input that was kept
+    /// Clean up: uploads left in stores, old partial files, saved stdin
     #[command(after_help = help::CLEAN)]
     Clean(Box<clean::CleanWords>),
     /// Ask a server: can this be resumed? Nothing is downloaded
@@ -99,13 +109,13 @@ pub(crate) enum VerbWords {
     /// Make a link to an object that works without keys, for a while
     #[command(after_help = help::PRESIGN)]
     Presign(Box<presign::PresignWords>),
-    /// Compare a finished file with what was recorded when it was downloaded
+    /// Compare a finished file with what was recorded at its download
     #[command(after_help = help::VERIFY)]
     Verify(verify::VerifyWords),
     /// Run a local OSS-compatible store to develop and test against
     #[command(after_help = serve::HELP)]
     Serve(Box<serve::ServeWords>),
-    /// See it work, on this machine and in under a minute: a download and an upload through cuts, kills and changes
+    /// See it work on this machine, in under a minute
     Demo,
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
@@ -113,7 +123,7 @@ pub(crate) enum VerbWords {
         /// For which shell
         shell: clap_complete::Shell,
     },
-    /// Show the help of a command, or what other tools' flags are called here (coming-from)
+    /// Show the help of a command, or of other tools' flags (coming-from)
     #[command(after_help = help::HELP)]
     Help {
         /// A command, or coming-from, and perhaps of which tool

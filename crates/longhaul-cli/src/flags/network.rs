@@ -15,14 +15,6 @@ use crate::exit::Failure;
 /// How connections are made.
 #[derive(Args)]
 pub(crate) struct NetworkWords {
-    /// Call ourselves this [default: longhaul/VERSION]
-    #[arg(short = 'A', long, value_name = "NAME", help_heading = "Network")]
-    pub(crate) user_agent: Option<String>,
-
-    /// Longest time for a connection, TLS included
-    #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Network")]
-    pub(crate) connect_timeout: String,
-
     /// Go through this proxy (http, https, socks5 or, names looked up there, socks5h URL), or through none
     /// [default: what http_proxy, https_proxy, all_proxy and no_proxy say]
     #[arg(long, value_name = "URL|none", help_heading = "Network")]
@@ -38,9 +30,17 @@ pub(crate) struct NetworkWords {
     #[arg(hide_env_values = true, value_hint = ValueHint::FilePath, value_parser = path_or_nothing())]
     pub(crate) ca_cert: Option<PathBuf>,
 
-    /// Accept any certificate: only a --checksum then says whose bytes they are
+    /// Accept any certificate. The server is then not authenticated: use --checksum
     #[arg(short = 'k', long, help_heading = "Network")]
     pub(crate) insecure: bool,
+
+    /// Longest time for a connection, TLS included
+    #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Network")]
+    pub(crate) connect_timeout: String,
+
+    /// Call ourselves this [default: longhaul/VERSION]
+    #[arg(short = 'A', long, value_name = "NAME", help_heading = "Network")]
+    pub(crate) user_agent: Option<String>,
 
     /// Use IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = "Network")]

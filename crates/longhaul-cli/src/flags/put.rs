@@ -13,7 +13,7 @@ use super::beside::{BesideOptions, BesideWords};
 use super::common::{DurabilityWord, Pair, StateChoice, durability, usage};
 use super::globs::Globs;
 use super::network::{NetworkOptions, NetworkWords, network};
-use super::running::{RunningOptions, RunningWords};
+use super::running::{RunningOptions, RunningWords, SpeedWords};
 use super::store::{self, StoreWords};
 use super::{input, values};
 use crate::exit::Failure;
@@ -30,21 +30,28 @@ pub(crate) struct PutWords {
     pub(crate) files_and_dest: Vec<OsString>,
 
     /// Upload what is in folders, keys being DEST and the path below the folder
-    #[arg(short, long, help_heading = "Which files")]
+    #[arg(short, long, help_heading = "What is sent")]
     pub(crate) recursive: bool,
 
-    /// Of folders, take only files that this pattern fits; may be repeated. '*.iso' is about the name at any depth,
+    /// Of folders, take only files that match this pattern; may be repeated. '*.iso' is about the name at any depth,
     /// 'a/*.iso' about the path below the folder, ** goes across folders
-    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "Which files")]
+    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "What is sent")]
     pub(crate) include: Vec<String>,
 
-    /// Of folders, leave out files that this pattern fits, even if an --include does; may be repeated
-    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "Which files")]
+    /// Of folders, leave out files that match this pattern, also when they match an --include; may be repeated
+    #[arg(long, value_name = "PATTERN", requires = "recursive", help_heading = "What is sent")]
     pub(crate) exclude: Vec<String>,
 
     /// Go into folders behind symbolic links as well (links to files are followed always)
-    #[arg(long, requires = "recursive", help_heading = "Which files")]
+    #[arg(long, requires = "recursive", help_heading = "What is sent")]
     pub(crate) follow_symlinks: bool,
+
+    #[command(flatten)]
+    pub(crate) speed: SpeedWords,
+
+    /// Let OSS take no more than this of each connection, 100k to 100M bytes per second
+    #[arg(long, value_name = "RATE", help_heading = "Speed")]
+    pub(crate) traffic_limit: Option<String>,
 
     /// Send even what is there already, identical
     #[arg(long, help_heading = "The object")]
@@ -93,6 +100,9 @@ pub(crate) struct PutWords {
     pub(crate) durability: DurabilityWord,
 
     #[command(flatten)]
+    pub(crate) running: RunningWords,
+
+    #[command(flatten)]
     pub(crate) beside: BesideWords,
 
     #[command(flatten)]
@@ -100,13 +110,6 @@ pub(crate) struct PutWords {
 
     #[command(flatten)]
     pub(crate) network: NetworkWords,
-
-    #[command(flatten)]
-    pub(crate) running: RunningWords,
-
-    /// Let OSS take no more than this of each connection, 100k to 100M bytes per second
-    #[arg(long, value_name = "RATE", help_heading = "Network")]
-    pub(crate) traffic_limit: Option<String>,
 
     /// How long it may take to find out whether the object is stored, when the store's answer to that was lost
     #[arg(long, value_name = "SECONDS", default_value = "600", help_heading = "Network")]
@@ -183,7 +186,7 @@ pub(super) fn put(words: PutWords, state: StateChoice, verbose: bool) -> Result<
         keep_parts: words.keep_parts,
         durability: durability(words.durability),
         beside: words.beside.meaning().map_err(usage)?,
-        running: words.running.meaning(verbose)?,
+        running: words.running.meaning(words.speed, verbose)?,
         traffic_limit: words.traffic_limit.as_deref().map(traffic_limit).transpose()?,
         settle_timeout: values::seconds(&words.settle_timeout).map_err(flag("--settle-timeout"))?,
         network: network(words.network, None)?,

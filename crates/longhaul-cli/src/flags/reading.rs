@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory as _, Parser as _};
 
-use super::{Words, coming_from, help};
+use super::{Words, coming_from, screen};
 use crate::exit::Failure;
 
 /// Flags that give up a protection: typing nearly one of these is no reason to offer it.
@@ -38,7 +38,11 @@ pub(crate) fn read(mut args: Vec<OsString>) -> Result<Words, Unread> {
         return read(args);
     }
     Err(match error.kind() {
-        ErrorKind::DisplayHelp if !typed(&args).any(|arg| arg == "--help") => Unread::Shown(help::short(verb(&args))),
+        ErrorKind::DisplayHelp => {
+            let long = typed(&args).any(|arg| arg == "--help");
+            let verb = verb(&args);
+            Unread::Shown(verb.filter(|_| long).and_then(screen::long).unwrap_or_else(|| screen::short(verb)))
+        }
         ErrorKind::UnknownArgument => match named(&error, ContextKind::InvalidArg) {
             Some(flag) => Unread::Answer(Failure::usage(unknown_flag(verb(&args), flag))),
             None => Unread::Clap(error),

@@ -18,7 +18,7 @@ pub(crate) struct RequestWords {
     #[arg(short = 'H', long = "header", value_name = "'NAME: VALUE'", help_heading = "Credentials and headers")]
     pub(crate) headers: Vec<String>,
 
-    /// Send the headers in FILE, one a line; arguments can be seen by others on this machine, the file cannot
+    /// Send the headers in FILE, one per line; arguments can be seen by others on this machine, the file cannot
     #[arg(long, value_name = "FILE", help_heading = "Credentials and headers", value_hint = ValueHint::FilePath)]
     pub(crate) header_file: Option<PathBuf>,
 

@@ -9,21 +9,37 @@ use super::common::usage;
 use super::values;
 use crate::exit::Failure;
 
-/// As typed.
+/// How fast, as typed.
 #[derive(Args)]
-pub(crate) struct RunningWords {
+pub(crate) struct SpeedWords {
+    /// Connections for each file, 1 to 64, or auto; an upload begins with one, and has at most so many
+    #[arg(short = 'x', long, value_name = "N", default_value = "auto", help_heading = "Speed")]
+    connections: String,
+
     /// Transfer this many files side by side, 1 to 256
-    #[arg(short, long, value_name = "N", default_value_t = 4, help_heading = "Network")]
+    #[arg(short, long, value_name = "N", default_value_t = 4, help_heading = "Speed")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
 
-    /// Connections for each file, 1 to 64, or auto; an upload begins with one, and has at most so many
-    #[arg(short = 'x', long, value_name = "N", default_value = "auto", help_heading = "Network")]
-    connections: String,
-
     /// Bytes per second for all transfers together, as 500k or 8M; connections share it fairly
-    #[arg(long, value_name = "RATE", help_heading = "Network")]
+    #[arg(long, value_name = "RATE", help_heading = "Speed")]
     limit_rate: Option<String>,
+}
+
+/// The rest, as typed.
+#[derive(Args)]
+pub(crate) struct RunningWords {
+    /// Write events to stdout, one JSON object per line (docs/json-events.md); with -q, errors go there only
+    #[arg(long, help_heading = "What is shown")]
+    json: bool,
+
+    /// Show errors only, no progress and no summary
+    #[arg(short, long, help_heading = "What is shown")]
+    quiet: bool,
+
+    /// How progress is shown on stderr: as a bar on terminals and plain lines elsewhere, or as told here
+    #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "What is shown")]
+    progress: ProgressWord,
 
     /// Give up after this many failures in a row without a byte of progress
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Network")]
@@ -37,18 +53,6 @@ pub(crate) struct RunningWords {
     /// Bytes per second below which a connection counts as stalled, as 10k or 1M (0: only silence counts)
     #[arg(long, value_name = "RATE", default_value = "1k", help_heading = "Network")]
     min_rate: String,
-
-    /// How progress is shown on stderr: as a bar on terminals and plain lines elsewhere, or as told here
-    #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "What is shown")]
-    progress: ProgressWord,
-
-    /// Write events to stdout, a JSON object a line (docs/json-events.md)
-    #[arg(long, help_heading = "What is shown")]
-    json: bool,
-
-    /// Show errors only
-    #[arg(short, long, help_heading = "What is shown")]
-    quiet: bool,
 }
 
 /// curl's `-x` is a proxy, which may have a password in it.
@@ -94,12 +98,12 @@ pub(crate) struct RunningOptions {
 }
 
 impl RunningWords {
-    pub(super) fn meaning(self, verbose: bool) -> Result<RunningOptions, Failure> {
+    pub(super) fn meaning(self, speed: SpeedWords, verbose: bool) -> Result<RunningOptions, Failure> {
         let flag = |name: &'static str| move |e: String| usage(format!("{name}: {e}"));
         Ok(RunningOptions {
-            jobs: usize::from(self.jobs.max(1)),
-            connections: connections(&self.connections)?,
-            limit_rate: match &self.limit_rate {
+            jobs: usize::from(speed.jobs.max(1)),
+            connections: connections(&speed.connections)?,
+            limit_rate: match &speed.limit_rate {
                 Some(rate) => values::rate(rate).map_err(flag("--limit-rate"))?,
                 None => 0,
             },
