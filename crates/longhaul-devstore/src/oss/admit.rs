@@ -1,6 +1,7 @@
 //! Who asks for what, and may they? Addressing, signature and permission, in the order of the service; what a request
 //! means is known when it comes out here, and no object was looked at yet.
 
+use super::dialect;
 use super::form::Form;
 use super::keys::Key;
 use super::op::{self, Op};
@@ -55,6 +56,7 @@ pub(crate) fn admit(
     let names: Vec<String> = store.disk.buckets().iter().map(|bucket| bucket.name.clone()).collect();
     let mut resources = store.settings.hosts.resources(host, &target.path, &names);
     known.addressed = resources.first().cloned();
+    dialect::refuse_s3(&head.headers, &target.query)?;
     if head.method == "OPTIONS" {
         return preflight(resources.swap_remove(0), known);
     }
@@ -107,6 +109,7 @@ fn post(
     known.resource = Some(bucket.clone());
     super::call::check_data_length(super::wire::Length::of(&head.headers))?;
     let form = Form::read(body, &head.headers)?;
+    dialect::refuse_s3_form(&form)?;
     let resource = Resource { key: form.key()?, ..bucket };
     known.resource = Some(resource.clone());
     if !store.settings.anonymous {

@@ -5,6 +5,7 @@
 //! server        listens; a thread for each connection
 //! conn          reads requests (wire), and takes each through:
 //!   admit       who asks for what, and may they?
+//!     dialect   in the dialect of S3? Then no
 //!     target    which bucket and key do Host and path mean?
 //!     form      which, when it is the form of a browser? (post_policy)
 //!     sign      who signed it, in version 1 or 4? (keys, clock)
@@ -30,6 +31,7 @@ mod conditions;
 mod conn;
 mod cors;
 mod deliver;
+mod dialect;
 mod disk;
 mod faults;
 mod form;

@@ -291,3 +291,31 @@ fn keys_and_objects_are_the_same_after_a_restart() {
     assert_eq!(bench.get("up").text(), "part");
     assert_eq!(bench.complete("up", &upload, "", &[(1, &etag)]).said(), "404 NoSuchUpload");
 }
+
+#[test]
+fn a_client_that_speaks_s3_is_told_what_the_store_speaks() {
+    for anonymous in [true, false] {
+        let bench = Bench::with(|builder| builder.anonymous(anonymous));
+        let v4 = "AWS4-HMAC-SHA256 Credential=a/20251113/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=b";
+        let form = "--B\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk\r\n--B\r\nContent-Disposition: form-data; \
+                    name=\"x-amz-signature\"\r\n\r\na\r\n--B\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n\r\n--B--";
+        for (line, fields, body) in [
+            ("GET /", format!("Authorization: {v4}"), ""),
+            ("GET /films/k", format!("Authorization: {v4}"), ""),
+            ("PUT /films", format!("Authorization: {v4}\nx-amz-date: 20251113T000000Z"), ""),
+            ("GET /films/k", "Authorization: AWS a:b".to_owned(), ""),
+            ("GET /films/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=a", String::new(), ""),
+            ("GET /films/k?AWSAccessKeyId=a&Expires=9999999999&Signature=b", String::new(), ""),
+            ("PUT /films/k", "x-amz-acl: public-read".to_owned(), "abc"),
+            ("POST /films", "Content-Type: multipart/form-data; boundary=B".to_owned(), form),
+        ] {
+            let heard = bench.ask(line, &fields, body.as_bytes());
+            assert_eq!(heard.said(), "400 InvalidRequest", "{line} {fields}");
+            let message = heard.element("Message");
+            assert!(message.contains("speaks OSS") && message.contains("Use a client of OSS"), "{line}: {message}");
+        }
+        // What a HEAD is answered has no body, and the same in a field.
+        let heard = bench.ask("HEAD /films/k", &format!("Authorization: {v4}"), b"");
+        assert!(heard.status == 400 && heard.header("x-oss-err").is_some());
+    }
+}
