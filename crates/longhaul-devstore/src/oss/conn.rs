@@ -3,7 +3,7 @@
 //! The order is the service's: addressing, signature, permission, and only then the object. Faults come between
 //! permission and work, so that a test spoils only what it named.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,15 +11,13 @@ use std::time::{Duration, Instant};
 use super::admit::{self, Known};
 use super::call::{Call, Reply};
 use super::deliver::{self, Manner};
-use super::disk::{Bucket, Draft, Kind, Object, ObjectFacts, Unpublished};
 use super::faults::{Ending, Fault};
-use super::labels::Labels;
 use super::log::{Ended, Line, redact};
 use super::op::Op;
 use super::refusal::Refusal;
 use super::sign;
+use super::stock;
 use super::store::Store;
-use super::sums::Summing;
 use super::target::{Resource, Target};
 use super::variants::Row;
 use super::wire::{Body, Head, Length, NoHead, Wire};
@@ -251,7 +249,7 @@ fn before(
                 bucket.abort(&upload)?;
             }
         }
-        Fault::Replace { after: None, size } if op.reads_object() => replace(store, resource, *size)?,
+        Fault::Replace { after: None, size } if op.reads_object() => stock::replace(store, resource, *size)?,
         _ => {}
     }
     Ok(())
@@ -268,65 +266,6 @@ fn usual_code(status: u16) -> &'static str {
         503 => "ServiceUnavailable",
         504 => "GatewayTimeout",
         _ => "InjectedFault",
-    }
-}
-
-/// Puts another object in the place of one: other bytes, other ETag, the same fields.
-pub(crate) fn replace(store: &Store, resource: &Resource, size: Option<u64>) -> Result<(), Refusal> {
-    let Some(bucket) = store.disk.bucket(&resource.bucket) else { return Ok(()) };
-    let Some(before) = bucket.object(&resource.key) else { return Ok(()) };
-    let facts = &before.facts;
-    // Another content each time, and the same ones in every run.
-    let content = crate::Content::seeded(facts.crc64, size.unwrap_or(facts.size));
-    put_content(store, &bucket, &facts.key, &content, &facts.storage_class, facts.headers.clone())?;
-    if facts.labels != Labels::default() {
-        // Should the disk fail now, it is an object that was put without them.
-        let _ = bucket.amend(&facts.key, |labels| *labels = facts.labels.clone());
-    }
-    Ok(())
-}
-
-/// Puts an object that no client sent.
-pub(crate) fn put_content(
-    store: &Store,
-    bucket: &Bucket,
-    key: &str,
-    content: &crate::Content,
-    storage_class: &str,
-    headers: Vec<(String, String)>,
-) -> std::io::Result<()> {
-    let mut draft = Draft::new(&bucket.data())?;
-    let mut summing = Summing::new();
-    let mut piece = vec![0; 64 << 10];
-    let mut reader = content.reader();
-    loop {
-        let count = reader.read(&mut piece)?;
-        if count == 0 {
-            break;
-        }
-        summing.update(&piece[..count]);
-        draft.write_all(&piece[..count])?;
-    }
-    let sums = summing.finish();
-    let facts = ObjectFacts {
-        key: key.to_owned(),
-        size: sums.len,
-        etag: sums.etag(),
-        crc64: sums.crc64,
-        content_md5: Some(sums.content_md5()),
-        modified_ms: store.clock.now_ms(),
-        kind: Kind::Normal,
-        storage_class: storage_class.to_owned(),
-        headers,
-        upload: None,
-        labels: Labels::default(),
-    };
-    let segments = vec![std::sync::Arc::new(draft.finish(sums.len, store.settings.sync)?)];
-    match bucket.publish(Object { facts, segments }, |_| true) {
-        Ok(_) => Ok(()),
-        Err(Unpublished::Disk(error) | Unpublished::InDoubt(error)) => Err(error),
-        Err(Unpublished::Refused) => Err(std::io::ErrorKind::AlreadyExists.into()),
-        Err(Unpublished::NoBucket) => Err(std::io::ErrorKind::NotFound.into()),
     }
 }
 
@@ -370,7 +309,7 @@ fn send(
                     Box::new(move || {
                         if let Some(resource) = resource {
                             // Should the disk fail, the object stays as it was; the next request shows it.
-                            let _ = replace(store, &resource, size);
+                            let _ = stock::replace(store, &resource, size);
                         }
                     }),
                 ));

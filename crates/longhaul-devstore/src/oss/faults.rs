@@ -132,6 +132,50 @@ pub(crate) enum Fault {
     RemoveUpload,
 }
 
+/// A kind of fault, for those who write rules.
+#[derive(Debug, Serialize)]
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    /// Fields that a rule of this kind has to have, and those that it may have, beside those of every rule.
+    pub(crate) needs: &'static [&'static str],
+    pub(crate) may: &'static [&'static str],
+    /// What happens, in words.
+    pub(crate) does: &'static str,
+}
+
+const fn kind(
+    name: &'static str,
+    needs: &'static [&'static str],
+    may: &'static [&'static str],
+    does: &'static str,
+) -> Kind {
+    Kind { name, needs, may, does }
+}
+
+/// Every kind there is.
+pub(crate) const KINDS: [Kind; 20] = [
+    kind("latency", &["ms"], &[], "wait before the work is done"),
+    kind("slow-answer", &["ms"], &[], "do the work, answer later"),
+    kind("bandwidth", &["bytes_per_second"], &[], "slow bodies down, in both directions"),
+    kind("trickle", &["bytes", "ms"], &[], "send the answer's body in drops, so many bytes at a time"),
+    kind("cut", &[], &["after"], "close the connection after so many bytes of the answer's body"),
+    kind("reset", &[], &["after"], "reset the connection after so many bytes of the answer's body"),
+    kind("stall", &[], &["after"], "fall silent after so many bytes of the answer's body"),
+    kind("cut-upload", &[], &["after", "by"], "end the connection after so many bytes of the request's body"),
+    kind("lose-answer", &[], &["by"], "do the work, and end the connection without an answer"),
+    kind("status", &["status"], &["code", "retry_after"], "answer with this status"),
+    kind("flip", &["offset"], &[], "flip one bit of the object on its way out"),
+    kind("flip-upload", &["offset"], &[], "flip one bit of the object on its way in"),
+    kind("wrong-crc", &[], &[], "answer with a wrong CRC-64"),
+    kind("wrong-etag", &[], &[], "answer with a wrong ETag"),
+    kind("replace", &[], &["after", "size"], "put another object in its place"),
+    kind("ignore-range", &[], &[], "answer with the whole object"),
+    kind("expire-link", &[], &[], "say that the link has expired"),
+    kind("expire-token", &[], &[], "say that the token has expired"),
+    kind("skew", &[], &[], "say that the clocks are too far apart"),
+    kind("remove-upload", &[], &[], "abort the multipart upload before the request"),
+];
+
 fn by_reset() -> Ending {
     Ending::Reset
 }
@@ -206,19 +250,9 @@ impl Rule {
         {
             return Err("status is a number from 200 to 599".to_owned());
         }
-        let own = match &rule.fault {
-            Fault::Latency { .. } | Fault::SlowAnswer { .. } => &["ms"][..],
-            Fault::Bandwidth { .. } => &["bytes_per_second"],
-            Fault::Cut { .. } | Fault::Reset { .. } | Fault::Stall { .. } => &["after"],
-            Fault::Trickle { .. } => &["bytes", "ms"],
-            Fault::CutUpload { .. } => &["after", "by"],
-            Fault::Status { .. } => &["status", "code", "retry_after"],
-            Fault::LoseAnswer { .. } => &["by"],
-            Fault::Flip { .. } | Fault::FlipUpload { .. } => &["offset"],
-            Fault::Replace { .. } => &["after", "size"],
-            _ => &[],
-        };
-        match given.iter().find(|name| !OF_ALL.contains(&name.as_str()) && !own.contains(&name.as_str())) {
+        let kind = KINDS.iter().find(|kind| kind.name == rule.fault.kind());
+        let own = |name: &str| kind.is_some_and(|kind| kind.needs.contains(&name) || kind.may.contains(&name));
+        match given.iter().find(|name| !OF_ALL.contains(&name.as_str()) && !own(name)) {
             Some(wrong) => Err(format!("a fault of kind {} has no field {wrong}", rule.fault.kind())),
             None => Ok(rule),
         }
@@ -256,6 +290,8 @@ pub(crate) struct Active {
     pub(crate) seen: u64,
     /// Requests that were struck.
     pub(crate) struck: u64,
+    /// Switched off, it neither strikes nor counts.
+    pub(crate) on: bool,
 }
 
 /// All rules of a store.
@@ -274,7 +310,7 @@ impl Faults {
         }
         all.0 += 1;
         let id = all.0;
-        all.1.push(Active { id, rule, seen: 0, struck: 0 });
+        all.1.push(Active { id, rule, seen: 0, struck: 0, on: true });
         Ok(id)
     }
 
@@ -286,6 +322,16 @@ impl Faults {
         before - all.1.len()
     }
 
+    /// Switches one rule on or off; whether there is one of that id.
+    pub(crate) fn switch(&self, id: u64, on: bool) -> bool {
+        let mut all = self.lock();
+        let found = all.1.iter_mut().find(|active| active.id == id);
+        found.is_some_and(|active| {
+            active.on = on;
+            true
+        })
+    }
+
     pub(crate) fn list(&self) -> Vec<Active> {
         self.lock().1.clone()
     }
@@ -293,7 +339,7 @@ impl Faults {
     /// What happens to this request: every rule that strikes, in order.
     pub(crate) fn strike(&self, op: Op, resource: &Resource) -> Vec<Fault> {
         let mut faults = Vec::new();
-        for active in self.lock().1.iter_mut().filter(|active| active.rule.fits(op, resource)) {
+        for active in self.lock().1.iter_mut().filter(|active| active.on && active.rule.fits(op, resource)) {
             let n = active.seen;
             active.seen += 1;
             if active.rule.strikes(n, active.struck) {
@@ -344,6 +390,39 @@ mod tests {
         assert_ne!(run, struck("kind=wrong-crc rate=0.25 seed=8", 4000));
         let count = run.matches('x').count();
         assert!((900..1100).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn every_kind_is_a_rule_with_the_fields_that_it_is_said_to_have() {
+        for kind in &KINDS {
+            let value = |field: &&str| match *field {
+                "by" => "by=stall".to_owned(),
+                "code" => "code=Oops".to_owned(),
+                "status" => "status=503".to_owned(),
+                field => format!("{field}=7"),
+            };
+            let needed: Vec<String> = kind.needs.iter().map(value).collect();
+            let all: Vec<String> = kind.needs.iter().chain(kind.may).map(value).collect();
+            for fields in [&needed, &all] {
+                let words = format!("kind={} {}", kind.name, fields.join(" "));
+                assert_eq!(Rule::from_words(&words).unwrap().fault.kind(), kind.name, "{words}");
+            }
+            for left_out in &needed {
+                let fields: Vec<&str> = needed.iter().filter(|have| *have != left_out).map(String::as_str).collect();
+                Rule::from_words(&format!("kind={} {}", kind.name, fields.join(" "))).unwrap_err();
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_that_is_switched_off_lets_all_pass() {
+        let faults = Faults::default();
+        let id = faults.add(Rule::from_words("kind=wrong-crc").unwrap()).unwrap();
+        let resource = Resource { bucket: "b".into(), key: "k".into() };
+        let strikes = || faults.strike(Op::GetObject, &resource).len();
+        assert!(faults.switch(id, false) && strikes() == 0);
+        assert!(faults.switch(id, true) && strikes() == 1 && !faults.switch(id + 1, true));
+        assert_eq!(faults.list()[0].seen, 1);
     }
 
     #[test]

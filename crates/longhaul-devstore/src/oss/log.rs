@@ -108,6 +108,11 @@ impl Log {
         self.lock().kept.iter().filter(|line| line.n > after).cloned().collect()
     }
 
+    /// Forgets the kept lines. Numbers go on: who asks for what is new is told that.
+    pub(crate) fn forget(&self) {
+        self.lock().kept.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

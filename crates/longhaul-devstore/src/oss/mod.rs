@@ -2,7 +2,7 @@
 //! and for tests that need it to fail.
 //!
 //! ```text
-//! server        listens; a thread for each connection
+//! server        listens; a thread for each connection (listen, begin: what is there from the start)
 //! conn          reads requests (wire), and takes each through:
 //!   admit       who asks for what, and may they?
 //!     dialect   in the dialect of S3? Then no
@@ -24,6 +24,7 @@
 
 mod admin;
 mod admit;
+mod begin;
 mod call;
 mod callback;
 mod clock;
@@ -38,6 +39,7 @@ mod form;
 mod keys;
 mod labels;
 mod lifecycle;
+mod listen;
 mod log;
 mod op;
 mod policy;
@@ -46,6 +48,7 @@ mod range;
 mod refusal;
 mod server;
 mod sign;
+mod stock;
 mod store;
 mod sums;
 mod target;
@@ -54,4 +57,5 @@ mod verbs;
 mod wire;
 mod xml;
 
+pub use listen::{NoListener, Port};
 pub use server::{Builder, Server};

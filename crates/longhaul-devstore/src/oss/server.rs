@@ -3,21 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::disk::BucketFacts;
+use super::begin::{self, Beginning, Seed};
 use super::faults::Rule;
+use super::keys::Key;
+use super::listen::{Port, here, listen};
 use super::log::Log;
 use super::policy::Policy;
 use super::store::{Settings, Store};
-use super::target::{Hosts, is_bucket_name};
+use super::target::Hosts;
 use super::variants::Variants;
 use super::wire::Patience;
-use super::{admin, conn, lifecycle};
+use super::{admin, conn, lifecycle, stock};
 
 /// The address space of a thread; what it does not touch takes no memory.
 const STACK: usize = 512 << 10;
@@ -44,11 +46,8 @@ pub struct Builder {
     settings: Settings,
     listen: SocketAddr,
     admin: SocketAddr,
-    buckets: Vec<String>,
-    faults: Vec<Rule>,
-    variants: Vec<(String, String)>,
+    keys: Vec<Key>,
     log: Option<Box<dyn Write + Send>>,
-    clock_offset_ms: i64,
 }
 
 impl Builder {
@@ -68,17 +67,9 @@ impl Builder {
             part_bytes_min: 100 << 10,
             sync: true,
             callback_patience: Duration::from_secs(5),
+            beginning: Beginning::default(),
         };
-        Builder {
-            settings,
-            listen: local,
-            admin: local,
-            buckets: Vec::new(),
-            faults: Vec::new(),
-            variants: Vec::new(),
-            log: None,
-            clock_offset_ms: 0,
-        }
+        Builder { settings, listen: local, admin: local, keys: Vec::new(), log: None }
     }
 
     /// Where to listen; a free port of 127.0.0.1 by itself.
@@ -125,8 +116,25 @@ impl Builder {
 
     /// A bucket that is to be there.
     pub fn bucket(mut self, name: impl Into<String>) -> Builder {
-        self.buckets.push(name.into());
+        self.settings.beginning.buckets.push(name.into());
         self
+    }
+
+    /// Files that become objects: those below `folder` in this bucket, or, without one, those in each folder of `folder`
+    /// in the bucket of the folder's name. Keys that are there stay as they are.
+    pub fn seed(mut self, bucket: Option<&str>, folder: impl Into<PathBuf>) -> Builder {
+        self.settings.beginning.seeds.push(Seed { bucket: bucket.map(str::to_owned), folder: folder.into() });
+        self
+    }
+
+    /// A key of the owner for this run, which is not kept. The first one takes the place of the folder's own wherever
+    /// that is shown; the folder's own works as well.
+    ///
+    /// # Errors
+    /// In words without the key, when it could not stand in a signature or in a variable.
+    pub fn key(mut self, id: &str, secret: &str) -> Result<Builder, String> {
+        self.keys.push(Key::given(id, secret)?);
+        Ok(self)
     }
 
     /// A fault, in the words of a rule: `kind=cut after=1000 op=GetObject times=2`.
@@ -134,7 +142,7 @@ impl Builder {
     /// # Errors
     /// When it is no rule, in words.
     pub fn fault(mut self, words: &str) -> Result<Builder, String> {
-        self.faults.push(Rule::from_words(words)?);
+        self.settings.beginning.faults.push(Rule::from_words(words)?);
         Ok(self)
     }
 
@@ -152,7 +160,7 @@ impl Builder {
 
     /// How far the store's clock is from the machine's, in milliseconds.
     pub fn clock_offset_ms(mut self, offset: i64) -> Builder {
-        self.clock_offset_ms = offset;
+        self.settings.beginning.clock_offset_ms = offset;
         self
     }
 
@@ -187,52 +195,33 @@ impl Builder {
     /// When there is no such variant or value, in words.
     pub fn variant(mut self, name: &str, value: &str) -> Result<Builder, String> {
         Variants::default().choose(name, value)?;
-        self.variants.push((name.to_owned(), value.to_owned()));
+        self.settings.beginning.variants.push((name.to_owned(), value.to_owned()));
         Ok(self)
     }
 
-    /// Opens the folder and begins to listen.
+    /// Opens the folder, puts into it what the store begins with, and begins to listen.
     ///
     /// # Errors
-    /// When another store runs on the folder, when it or an address cannot be used, for a name that no bucket can have.
+    /// When another store runs on the folder, when it or a seed cannot be used, for a name that no bucket can have. When
+    /// an address cannot be used, the error holds a [`NoListener`](super::NoListener).
     pub fn start(self) -> io::Result<Server> {
         let folder = self.settings.folder.clone();
-        let mut store = Store::open(&folder, self.settings, Log::new(self.log))?;
-        store.clock.set_offset_ms(self.clock_offset_ms);
-        for name in &self.buckets {
-            if !is_bucket_name(name) {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is no name for a bucket")));
-            }
-            store.disk.make_bucket(name, BucketFacts::new(store.clock.now_ms()))?;
-        }
-        let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
-        for (name, value) in &self.variants {
-            store.variants.choose(name, value).map_err(invalid)?;
-        }
-        for rule in self.faults {
-            store.faults.add(rule).map_err(invalid)?;
-        }
-        let listener = TcpListener::bind(self.listen)?;
-        let admin_listener = TcpListener::bind(self.admin)?;
-        let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
-        store.endpoint = format!("http://{address}");
-        store.admin = format!("http://{admin_address}");
+        let mut store = Store::open(&folder, self.settings, self.keys, Log::new(self.log))?;
+        let (listener, address) = listen(self.listen, Port::Store)?;
+        let (admin_listener, admin_address) = listen(self.admin, Port::Admin)?;
+        store.endpoint = format!("http://{}", here(address));
+        store.admin = format!("http://{}", here(admin_address));
+        begin::set_up(&store)?;
         let shared =
             Arc::new(Shared { store, next: AtomicU64::new(1), work: Mutex::default(), changed: Condvar::new() });
         // Dropped when a thread cannot be had, it ends those that run.
         let server = Server { shared, address, admin_address };
-        for (listener, side) in [(listener, Side::Store), (admin_listener, Side::Admin)] {
+        for (listener, side) in [(listener, Port::Store), (admin_listener, Port::Admin)] {
             server.shared.spawn("accept", move |shared| accept(shared, &listener, side))?;
         }
         server.shared.spawn("lifecycle", |shared| keep_lifecycle(shared))?;
         Ok(server)
     }
-}
-
-#[derive(Clone, Copy)]
-enum Side {
-    Store,
-    Admin,
 }
 
 struct Shared {
@@ -276,7 +265,7 @@ impl Drop for Leaving {
     }
 }
 
-fn accept(shared: &Arc<Shared>, listener: &TcpListener, side: Side) {
+fn accept(shared: &Arc<Shared>, listener: &TcpListener, side: Port) {
     loop {
         let accepted = listener.accept();
         if shared.work().stopping {
@@ -289,13 +278,13 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener, side: Side) {
     }
 }
 
-fn admit(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, side: Side) {
+fn admit(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, side: Port) {
     let number = shared.next.fetch_add(1, Ordering::Relaxed);
     let Ok(kept) = stream.try_clone() else { return };
     {
         let mut work = shared.work();
         // Who wants to see why the store is busy is let in.
-        let more = if matches!(side, Side::Admin) { ADMIN_MORE } else { 0 };
+        let more = if matches!(side, Port::Admin) { ADMIN_MORE } else { 0 };
         let most = shared.store.settings.connections_max.saturating_add(more);
         if work.stopping || work.connections.len() >= most {
             return; // closed as it goes out of scope
@@ -305,8 +294,8 @@ fn admit(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, side: Side) 
     let entered = Entered { shared: shared.clone(), number };
     let spawned = shared.spawn("connection", move |shared| {
         match side {
-            Side::Store => conn::serve(&shared.store, stream, peer, number),
-            Side::Admin => admin::serve(&shared.store, stream),
+            Port::Store => conn::serve(&shared.store, stream, peer, number),
+            Port::Admin => admin::serve(&shared.store, stream),
         }
         drop(entered);
     });
@@ -374,15 +363,12 @@ impl Server {
         }
         self.shared.store.rest.end();
         // Wakes the threads from accept.
-        for mut knock in [self.address, self.admin_address] {
-            if knock.ip().is_unspecified() {
-                knock.set_ip(if knock.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
-            }
-            let _ = TcpStream::connect_timeout(&knock, KNOCK);
+        for address in [self.address, self.admin_address] {
+            let _ = TcpStream::connect_timeout(&here(address), KNOCK);
         }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, as it is reached from this machine.
     pub fn endpoint(&self) -> &str {
         &self.shared.store.endpoint
     }
@@ -412,6 +398,19 @@ impl Server {
         self.shared.store.keys.owner().map(|key| key.secret).unwrap_or_default()
     }
 
+    /// The names of its buckets, in order.
+    pub fn buckets(&self) -> Vec<String> {
+        self.shared.store.disk.buckets().iter().map(|bucket| bucket.name.clone()).collect()
+    }
+
+    /// What lies in its folder and is none of the store's: it is not served. In order.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn foreign_files(&self) -> io::Result<Vec<String>> {
+        self.shared.store.disk.foreign_files()
+    }
+
     /// Puts an object whose bytes follow from a seed, as [`Content::seeded`](crate::Content::seeded) makes them.
     ///
     /// # Errors
@@ -419,8 +418,8 @@ impl Server {
     pub fn put_seeded(&self, bucket: &str, key: &str, seed: u64, size: u64) -> io::Result<()> {
         let store = &self.shared.store;
         let there = store.disk.bucket(bucket).ok_or(io::ErrorKind::NotFound)?;
-        let headers = vec![("Content-Type".to_owned(), "application/octet-stream".to_owned())];
-        conn::put_content(store, &there, key, &crate::Content::seeded(seed, size), "Standard", headers)
+        let content = crate::Content::seeded(seed, size);
+        stock::put(store, &there, key, &mut content.reader(), "Standard", stock::plain_headers())
     }
 
     /// Adds a fault, in the words of a rule; its id.

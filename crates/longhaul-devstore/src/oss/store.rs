@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::begin::Beginning;
 use super::clock::{Clock, Rest};
 use super::cors::Cors;
 use super::disk::{Bucket, Disk};
 use super::faults::Faults;
-use super::keys::Keys;
+use super::keys::{Key, Keys};
 use super::labels::Acl;
 use super::log::Log;
 use super::op::Op;
@@ -34,6 +35,7 @@ pub(crate) struct Settings {
     /// Without it a power cut may cost what was answered.
     pub(crate) sync: bool,
     pub(crate) callback_patience: Duration,
+    pub(crate) beginning: Beginning,
 }
 
 /// Everything that connections share.
@@ -53,9 +55,9 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn open(folder: &Path, settings: Settings, log: Log) -> std::io::Result<Store> {
+    pub(crate) fn open(folder: &Path, settings: Settings, keys: Vec<Key>, log: Log) -> std::io::Result<Store> {
         let disk = Disk::open(folder, settings.sync)?;
-        let keys = Keys::open(folder)?;
+        let keys = Keys::open(folder, keys)?;
         Ok(Store {
             callbacks: super::callback::Signing::new(folder),
             settings,

@@ -168,6 +168,11 @@ fn without_port(host: &str) -> &str {
 }
 
 /// 3 to 63 lower-case letters, digits and hyphens, none of them at an end.
+/// Whether an object may have this key, by OSS's rules (Object naming conventions).
+pub(crate) fn is_key(key: &str) -> bool {
+    (1..=1023).contains(&key.len()) && !key.starts_with(['/', '\\']) && !key.contains('\0')
+}
+
 pub(crate) fn is_bucket_name(name: &str) -> bool {
     (3..=63).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')

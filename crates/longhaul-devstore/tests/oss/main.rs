@@ -2,6 +2,7 @@
 //! not try, and what has to happen at an exact byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step is a failed test")]
 
+mod admin;
 mod callbacks;
 mod client;
 mod cors;

@@ -34,6 +34,9 @@ pub(crate) use upload::{Added, Part, Upload, UploadFacts, UploadState};
 use super::keys::random_hex;
 use super::target::is_bucket_name;
 
+/// What a store makes in its folder; and what file systems make in theirs.
+const OURS: [&str; 5] = ["buckets", "lock", "keys.json", "callback-key.pem", "lost+found"];
+
 /// The folder of a store.
 pub(crate) struct Disk {
     root: PathBuf,
@@ -90,6 +93,19 @@ impl Disk {
     /// Lets another store have the folder. This store must not use it afterwards.
     pub(crate) fn release(&self) {
         let _ = self.lock.unlock(); // the end of the process does it, too
+    }
+
+    /// Names in its folder that no store makes, in order; without those that a system or an editor hides.
+    pub(crate) fn foreign_files(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if !OURS.contains(&name.as_str()) && !name.ends_with(".new") && !name.starts_with('.') {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
     }
 
     pub(crate) fn bucket(&self, name: &str) -> Option<Arc<Bucket>> {

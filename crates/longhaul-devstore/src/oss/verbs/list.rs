@@ -13,12 +13,12 @@ use crate::oss::refusal::Refusal;
 use crate::oss::xml::Writer;
 
 /// What is on a page.
-pub(super) struct Page<T> {
-    pub(super) entries: Vec<T>,
+pub(crate) struct Page<T> {
+    pub(crate) entries: Vec<T>,
     /// Names that were folded, each once, in order.
-    pub(super) prefixes: Vec<String>,
+    pub(crate) prefixes: Vec<String>,
     /// The last name on it, when there are more.
-    pub(super) next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 /// Folds names that arrive in order into a page.
@@ -71,7 +71,7 @@ impl<'a, T> Folding<'a, T> {
     }
 }
 
-fn page(bucket: &Bucket, prefix: &str, delimiter: &str, after: &str, max: usize) -> Page<Arc<Object>> {
+pub(crate) fn page(bucket: &Bucket, prefix: &str, delimiter: &str, after: &str, max: usize) -> Page<Arc<Object>> {
     let mut folding = Folding::new(prefix, delimiter, max);
     if max == 0 {
         return folding.finish();

@@ -15,6 +15,7 @@ mod put;
 mod uploads;
 
 pub(crate) use lifecycle::read_rules;
+pub(crate) use list::page as list_page;
 
 use super::call::{Call, Reply};
 use super::op::Op;
