@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Unconfirmed,
     ExecFailed,
     Signal(Signal),
+    /// That of a command which was run in the program's place.
+    Command(u8),
 }
 
 /// Every code with what it says, as `--help` and `docs/exit-codes.md` show it.
@@ -64,6 +66,7 @@ impl Exit {
             Self::Unconfirmed => 12,
             Self::ExecFailed => 13,
             Self::Signal(signal) => 128 + signal.number(),
+            Self::Command(code) => code,
         }
     }
 }

@@ -113,6 +113,9 @@ pub(crate) enum VerbWords {
     #[command(after_help = help::VERIFY)]
     Verify(verify::VerifyWords),
     /// Run a local OSS-compatible store to develop and test against
+    #[command(
+        override_usage = "longhaul serve [OPTIONS] DIR [-- COMMAND...]\n       longhaul serve [OPTIONS] --temp [-- COMMAND...]"
+    )]
     #[command(after_help = serve::HELP)]
     Serve(Box<serve::ServeWords>),
     /// See it work on this machine, in under a minute
@@ -149,7 +152,7 @@ pub(crate) enum Invocation {
     Probe(Box<ProbeOptions>),
     Presign(Box<PresignOptions>),
     Verify(VerifyOptions),
-    Serve(Box<serve::ServeWords>),
+    Serve(Box<serve::ServeOptions>),
     Demo,
     Help(Vec<String>),
     Completions(clap_complete::Shell),
@@ -170,7 +173,7 @@ pub(crate) fn invocation(words: Words) -> Result<Invocation, Failure> {
         VerbWords::Probe(words) => Invocation::Probe(Box::new(probe::probe(*words)?)),
         VerbWords::Presign(words) => Invocation::Presign(Box::new(presign::presign(*words)?)),
         VerbWords::Verify(words) => Invocation::Verify(verify::verify(words, state()?)),
-        VerbWords::Serve(words) => Invocation::Serve(words),
+        VerbWords::Serve(words) => Invocation::Serve(Box::new(serve::serve(*words)?)),
         VerbWords::Demo => Invocation::Demo,
         VerbWords::Help { topic } => Invocation::Help(topic),
         VerbWords::Completions { shell } => Invocation::Completions(shell),
