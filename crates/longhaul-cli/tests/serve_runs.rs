@@ -179,7 +179,7 @@ fn a_ready_file_is_there_for_as_long_as_the_store_is_and_is_read_whole() {
     // What a store that was killed left is not taken for this one's.
     fs::write(&file, r#"{"event":"ready","endpoint":"http://127.0.0.1:1"}"#).unwrap();
     let words = ["--temp", "--anonymous", "--ready-file", file.to_str().unwrap()];
-    let mut child = serve(folder.path(), &words).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = serve(folder.path(), &words).stdout(Stdio::piped()).spawn().unwrap();
     let ready = || {
         let text = fs::read_to_string(&file).ok()?;
         let value: Value = serde_json::from_str(&text).unwrap();
@@ -197,6 +197,9 @@ fn a_ready_file_is_there_for_as_long_as_the_store_is_and_is_read_whole() {
     signal(&child, Signal::TERM);
     assert_eq!(code(&mut child), Some(143));
     assert!(!file.exists());
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert_eq!(printed, "", "a script that waits for the file has it all");
     // A file of the user's stays.
     fs::write(&file, "notes").unwrap();
     let output = serve(folder.path(), &words).output().unwrap();

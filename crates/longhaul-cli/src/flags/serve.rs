@@ -19,8 +19,8 @@ pub(crate) const HELP: &str = "\
 Examples:
   longhaul serve store --bucket films           keys and settings to paste are printed
 
-  In your tests: a store for one command, which finds it in OSS_ENDPOINT, OSS_REGION, OSS_ACCESS_KEY_ID,
-  OSS_ACCESS_KEY_SECRET, OSS_BUCKET and LONGHAUL_ADMIN; both end together, with the command's exit code
+  In your tests: a store for one command, which finds it in OSS_ENDPOINT, OSS_REGION, OSS_BUCKET,
+  OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and LONGHAUL_ADMIN. Both end together, with its exit code
     longhaul serve --temp -- pytest
     longhaul serve --temp --seed films=testdata -- cargo test
 
@@ -32,8 +32,8 @@ Examples:
     longhaul serve store --fault 'op=UploadPart kind=status status=503 rate=0.1' \\
                          --fault 'op=CompleteMultipartUpload kind=lose-answer times=1'
 
-docs/devstore.md says what it supports, shows it in tests of several languages, lists all faults, and describes
-the admin port.";
+docs/devstore.md says what it supports, shows it in tests of several languages, lists all faults,
+and describes the admin port.";
 
 #[derive(Args)]
 pub(crate) struct ServeWords {
@@ -60,7 +60,7 @@ pub(crate) struct ServeWords {
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = address)]
     pub(crate) admin: Option<SocketAddr>,
 
-    /// An access key to use in place of a random one; may be repeated. In the variable, `ps` does not show it
+    /// An access key to use in place of a random one; may be repeated. `ps` shows flags, and no variables
     #[arg(long, value_name = "ID:SECRET", env = "LONGHAUL_SERVE_KEY", hide_env_values = true)]
     pub(crate) key: Vec<String>,
 
@@ -70,7 +70,7 @@ pub(crate) struct ServeWords {
     #[arg(value_parser = OsStringValueParser::new().map(|text| seed(&text)))]
     pub(crate) seed: Vec<SeedWords>,
 
-    /// Write the ready line to FILE when the store can be used, and remove FILE at the end
+    /// Write the ready line to FILE when the store can be used, in place of the settings; remove FILE at the end
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) ready_file: Option<PathBuf>,
 
@@ -82,7 +82,7 @@ pub(crate) struct ServeWords {
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Vec<String>,
 
-    /// Nobody has to sign
+    /// Requests need no signature
     #[arg(long)]
     pub(crate) anonymous: bool,
 
@@ -115,7 +115,7 @@ pub(crate) struct ServeWords {
     #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_hyphen_values = true, help_heading = "Misbehaving")]
     pub(crate) clock_offset: i32,
 
-    /// Do the other thing where nobody outside knows what OSS does, as several-ranges=416; may be repeated.
+    /// Do the other thing where the behaviour of OSS is not known, as several-ranges=416; may be repeated.
     /// docs/devstore.md lists what there is
     #[arg(long, value_name = "NAME=VALUE", value_parser = variant, help_heading = "Misbehaving")]
     pub(crate) variant: Vec<(String, String)>,

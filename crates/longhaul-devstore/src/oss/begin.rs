@@ -6,7 +6,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Bucket, BucketFacts};
-use super::faults::Rule;
 use super::lifecycle;
 use super::stock;
 use super::store::Store;
@@ -14,24 +13,6 @@ use super::target::{is_bucket_name, is_key};
 
 /// How often a reset tries to empty a bucket that clients go on filling.
 const SWEEPS: usize = 10;
-
-/// What a store begins with.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Beginning {
-    pub(crate) buckets: Vec<String>,
-    pub(crate) seeds: Vec<Seed>,
-    pub(crate) faults: Vec<Rule>,
-    pub(crate) variants: Vec<(String, String)>,
-    pub(crate) clock_offset_ms: i64,
-}
-
-/// Files that become objects.
-#[derive(Debug, Clone)]
-pub(crate) struct Seed {
-    /// Whose keys are the files' paths below the folder. Without one every folder in it is a bucket.
-    pub(crate) bucket: Option<String>,
-    pub(crate) folder: PathBuf,
-}
 
 /// What a reset leaves as it is.
 #[derive(Debug, Clone, Copy, Default)]

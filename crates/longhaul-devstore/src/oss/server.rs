@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::begin::{self, Beginning, Seed};
+use super::begin;
 use super::faults::Rule;
 use super::keys::Key;
 use super::listen::{Port, here, listen};
 use super::log::Log;
 use super::policy::Policy;
-use super::store::{Settings, Store};
+use super::store::{Beginning, Seed, Settings, Store};
 use super::target::Hosts;
 use super::variants::Variants;
 use super::wire::Patience;

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::begin::Beginning;
 use super::clock::{Clock, Rest};
 use super::cors::Cors;
 use super::disk::{Bucket, Disk};
-use super::faults::Faults;
+use super::faults::{Faults, Rule};
 use super::keys::{Key, Keys};
 use super::labels::Acl;
 use super::log::Log;
@@ -36,6 +35,24 @@ pub(crate) struct Settings {
     pub(crate) sync: bool,
     pub(crate) callback_patience: Duration,
     pub(crate) beginning: Beginning,
+}
+
+/// What a store begins with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Beginning {
+    pub(crate) buckets: Vec<String>,
+    pub(crate) seeds: Vec<Seed>,
+    pub(crate) faults: Vec<Rule>,
+    pub(crate) variants: Vec<(String, String)>,
+    pub(crate) clock_offset_ms: i64,
+}
+
+/// Files that become objects.
+#[derive(Debug, Clone)]
+pub(crate) struct Seed {
+    /// Whose keys are the files' paths below the folder. Without one every folder in it is a bucket.
+    pub(crate) bucket: Option<String>,
+    pub(crate) folder: PathBuf,
 }
 
 /// Everything that connections share.

@@ -37,11 +37,12 @@ pub(crate) fn run(options: &ServeOptions) -> Result<Exit, Failure> {
 /// Says that the store is ready, and waits for what ends it.
 fn serve(options: &ServeOptions, server: &Server, ready_file: Option<ReadyFile>) -> Result<Exit, Failure> {
     let line = settings::ready_line(server);
-    let text = match (options.words.json, options.words.command.is_empty()) {
-        (true, _) => line.clone(),
-        (false, true) => settings::settings(server, options),
-        // What a command writes is not mixed with what its store says.
-        (false, false) => String::new(),
+    // What a command writes is not mixed with what its store says, and a script that waits for a file reads that.
+    let for_programs = !options.words.command.is_empty() || ready_file.is_some();
+    let text = match options.words.json {
+        true => line.clone(),
+        false if for_programs => String::new(),
+        false => settings::settings(server, options),
     };
     runtime()?.block_on(async {
         // Signals are taken before the ready line is written: a script may send one as soon as it has read that.
