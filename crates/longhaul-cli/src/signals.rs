@@ -5,6 +5,7 @@
 //! scripts, but a sender who names it wants it obeyed, and stopping keeps all that was received.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 /// A signal that ends a transfer in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,51 @@ impl Signals {
     }
 }
 
+/// Signals that come so soon after the first are the same one: timeout(1) sends its signal to the program and then to
+/// the program's group, so that it arrives twice; a terminal's Ctrl-C reaches a program and what it was started by.
+const FIRST_LASTS: Duration = Duration::from_secs(1);
+/// The same for the second, which a person sends who has read what the first one waits for.
+const SECOND_LASTS: Duration = Duration::from_millis(200);
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Stop in order.
+    Stop,
+    /// Nothing more: it is one that was heard already, sent twice.
+    Same,
+    /// Again, while the stop takes its time: the next one ends the program.
+    Warn,
+    /// End the program at once.
+    Quit,
+}
+
+/// Counts the signals of a stop, from the first on.
+#[derive(Debug, Default)]
+pub(crate) struct StopRequests {
+    first: Option<Instant>,
+    second: Option<Instant>,
+}
+
+impl StopRequests {
+    /// What the signal that came now asks for.
+    pub(crate) fn hear(&mut self, now: Instant) -> Request {
+        match (self.first, self.second) {
+            (None, _) => {
+                self.first = Some(now);
+                Request::Stop
+            }
+            (Some(first), None) if now.saturating_duration_since(first) < FIRST_LASTS => Request::Same,
+            (Some(_), None) => {
+                self.second = Some(now);
+                Request::Warn
+            }
+            (_, Some(second)) if now.saturating_duration_since(second) < SECOND_LASTS => Request::Same,
+            (_, Some(_)) => Request::Quit,
+        }
+    }
+}
+
 /// Writing past the limit of a file's length (`ulimit -f`, setrlimit(2)) sends SIGXFSZ, which ends a program without a
 /// word. Once it is taken, the write fails instead. Must be called inside a tokio runtime.
 pub(crate) fn outlive_long_files() -> io::Result<()> {
@@ -81,8 +127,24 @@ fn ignored_in(status: &str) -> Option<u64> {
     u64::from_str_radix(mask.trim(), 16).ok()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_was_sent_twice_is_one_and_the_third_ends_the_program() {
+        let begin = Instant::now();
+        let heard = |at_ms: &[u64]| -> Vec<Request> {
+            let mut requests = StopRequests::default();
+            at_ms.iter().map(|&ms| requests.hear(begin + Duration::from_millis(ms))).collect()
+        };
+        use Request::{Quit, Same, Stop, Warn};
+        assert_eq!(heard(&[5, 5, 61, 1004]), [Stop, Same, Same, Same]);
+        assert_eq!(heard(&[0, 1000, 1200]), [Stop, Warn, Quit]);
+        assert_eq!(heard(&[0, 0, 3000, 3001, 3199, 3200]), [Stop, Same, Warn, Same, Same, Quit]);
+        assert_eq!(heard(&[0, 60_000, 120_000]), [Stop, Warn, Quit]);
+    }
+
     #[test]
     fn the_mask_of_ignored_signals_is_read() {
         let status = "Name:\tlonghaul\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t00\n";

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use super::awake::Awake;
 use crate::exit::Exit;
 use crate::show::Show;
-use crate::signals::{Signal, Signals};
+use crate::signals::{Request, Signal, Signals, StopRequests};
 
-/// A stop that takes longer is explained: a second signal ends the wait.
+/// A stop that takes longer is explained.
 const STOP_EXPLAINED_AFTER: Duration = Duration::from_secs(1);
 
 /// The switch that stops all.
@@ -50,8 +50,9 @@ impl StopSwitch {
 }
 
 /// Lives through all, each of which gives its place in the list and how it failed, if it did. The exit code is that of
-/// the first failure in the order of the list. A second signal ends the program at once: what is kept is as safe as
-/// after a crash, which is what journals are for. `awake` keeps the machine awake until all have ended.
+/// the first failure in the order of the list. A signal stops all in order; while that takes its time, a second one is
+/// told what it waits for, and a third ends the program at once: what is kept is as safe as after a crash, which is what
+/// journals are for. `awake` keeps the machine awake until all have ended.
 pub(super) async fn run(
     all: impl Stream<Item = (usize, Option<Exit>)>,
     mut signals: Signals,
@@ -69,15 +70,27 @@ pub(super) async fn run(
     });
     let mut first: Option<(usize, Exit)> = None;
     let mut explain_at = None;
+    let mut requests = StopRequests::default();
     loop {
         tokio::select! {
             biased;
             signal = signals.next() => {
-                if stop.signal().is_some() {
-                    std::process::exit(i32::from(Exit::Signal(signal).code()));
+                match requests.hear(std::time::Instant::now()) {
+                    Request::Stop => {
+                        stop.pull(signal);
+                        explain_at = Some(tokio::time::Instant::now() + STOP_EXPLAINED_AFTER);
+                    }
+                    Request::Same => {}
+                    Request::Warn => {
+                        explain_at = None;
+                        let how = again(signal);
+                        show.borrow_mut().say(&format!("still {what_takes_so_long}; {how} once more quits without that"));
+                    }
+                    Request::Quit => {
+                        show.borrow_mut().say("quit; the same command goes on from what was recorded before");
+                        std::process::exit(i32::from(Exit::Signal(stop.cause()).code()));
+                    }
                 }
-                stop.pull(signal);
-                explain_at = Some(tokio::time::Instant::now() + STOP_EXPLAINED_AFTER);
             }
             ended = all.next() => match ended {
                 Some((index, Some(exit))) if first.is_none_or(|(least, _)| index < least) => {
@@ -89,16 +102,18 @@ pub(super) async fn run(
             () = &mut awake => {}
             () = until(explain_at) => {
                 explain_at = None;
-                let how = match stop.signal() {
-                    Some(signal) if signal != Signal::Interrupt => signal.name(),
-                    _ => "Ctrl-C",
-                };
-                show.borrow_mut().say(&format!("{what_takes_so_long}; {how} again stops at once"));
+                let how = again(stop.cause());
+                show.borrow_mut().say(&format!("still {what_takes_so_long}; {how} twice more quits without that"));
             }
         }
     }
     show.borrow_mut().over();
     first.map_or(Exit::Done, |(_, exit)| exit)
+}
+
+/// How such a signal is sent again.
+fn again(signal: Signal) -> &'static str {
+    if signal == Signal::Interrupt { "Ctrl-C" } else { signal.name() }
 }
 
 /// Waits for the signal that stops all.

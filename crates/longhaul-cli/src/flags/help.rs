@@ -49,8 +49,8 @@ Examples:
 const GET_FILES: &str = "\
 Files:
   While it is not whole, a download lies in FILE.lhpart and its journal in FILE.lhlog. If you
-  move one, move both. FILE itself appears when everything is there and right. To discard a
-  download, delete both.
+  move one, move both. FILE itself appears when everything is there and right. `longhaul
+  cancel FILE` discards a download.
 
 What --exec runs:
   /bin/sh -c COMMAND, once for each file that is there and right, also when it was there already
@@ -64,7 +64,7 @@ Sizes and rates:
 
 /// After `longhaul get --help`.
 pub(crate) fn get_long() -> String {
-    let text = format!("{GET_EXAMPLES}\n\n{GET_FILES}\n\nExit codes (with several URLs: of the first that failed):");
+    let text = format!("{GET_EXAMPLES}\n\n{GET_FILES}\n\n{SIGNALS}\n\nExit codes (with several URLs: of the first that failed):");
     with_exit_codes(text)
 }
 
@@ -92,6 +92,13 @@ Examples:
 
   In a script: one JSON object per line, the last one is done or failed
     longhaul put --json disk.iso oss://bucket/ | jq -r 'select(.event==\"done\") | .verified'";
+
+/// What `get` and `put` do when they are told to stop.
+const SIGNALS: &str = "\
+Signals:
+  SIGINT (Ctrl-C), SIGTERM and SIGHUP stop in order, and what is there is kept. A second one
+  within a second is the same one. If the stop takes longer, a later one is told what it
+  waits for, and the one after that ends the program at once.";
 
 const PUT_MORE: &str = "\
 What is there already:
@@ -128,7 +135,7 @@ Sizes and rates:
 
 /// After `longhaul put --help`.
 pub(crate) fn put_long() -> String {
-    let text = format!("{PUT_EXAMPLES}\n\n{PUT_MORE}\n\nExit codes (with several files: of the first that failed):");
+    let text = format!("{PUT_EXAMPLES}\n\n{PUT_MORE}\n\n{SIGNALS}\n\nExit codes (with several files: of the first that failed):");
     with_exit_codes(text)
 }
 
