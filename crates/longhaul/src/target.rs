@@ -9,6 +9,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use longhaul_core::download::Config;
 use longhaul_core::download::held::Slot;
@@ -22,7 +23,7 @@ use crate::disk::beside::names::FileNames;
 use crate::disk::beside::place::Place;
 use crate::disk::beside::publish;
 use crate::disk::error::DiskError;
-use crate::disk::folder::{FileStat, Folder, read_at_most};
+use crate::disk::folder::{FileStat, Folder, read_expecting};
 use crate::disk::state::receipt::{self, ReceiptFile};
 use crate::disk::state::state_dir::StateDir;
 use crate::error::{Disposition, Error, ErrorKind};
@@ -79,16 +80,28 @@ impl NamedTarget {
         Self::with_name(path, |_, name| name.to_owned())
     }
 
+    /// The same of one after the other: the folder of the last one is not looked up again.
+    pub(crate) fn exactly_by(path: &Path, last: &mut Option<(PathBuf, Arc<Folder>)>) -> Result<Self, Error> {
+        let parent = parent_of(path);
+        if last.as_ref().is_none_or(|(of, _)| of != parent) {
+            *last = Some((parent.to_owned(), Arc::new(folder_of(path)?)));
+        }
+        let folder = last.as_ref().map(|(_, folder)| folder.clone());
+        Self::in_folder(folder.map_or_else(|| folder_of(path).map(Arc::new), Ok)?, path, |_, name| name.to_owned())
+    }
+
     fn with_name(path: &Path, target: impl FnOnce(&Folder, &OsStr) -> OsString) -> Result<Self, Error> {
-        let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", path.display())))?;
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let canonical = std::fs::canonicalize(parent).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => not_found(path, "its folder does not exist"),
-            _ => disk_error(path, DiskError::io("find the folder of", path, error)),
-        })?;
-        let folder = Folder::open(&canonical).map_err(|e| disk_error(path, e))?;
+        Self::in_folder(Arc::new(folder_of(path)?), path, target)
+    }
+
+    fn in_folder(
+        folder: Arc<Folder>,
+        path: &Path,
+        target: impl FnOnce(&Folder, &OsStr) -> OsString,
+    ) -> Result<Self, Error> {
+        let name = path.file_name().ok_or_else(|| names_no_file(path))?;
         let target = target(&folder, name);
-        let absolute = canonical.join(&target);
+        let absolute = folder.path_of(&target);
         let place = Place::new(folder, &target).map_err(|e| disk_error(path, e))?;
         Ok(Self { path: path.with_file_name(target), absolute, place })
     }
@@ -101,6 +114,24 @@ impl NamedTarget {
     pub(crate) fn entry(&self, name: &OsStr) -> Result<Option<FileStat>, Error> {
         self.place.folder.look(name).map_err(|e| disk_error(&self.path, e))
     }
+}
+
+fn names_no_file(path: &Path) -> Error {
+    Error::usage(format!("{} names no file", path.display()))
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The folder of a target, opened by its canonical path.
+fn folder_of(path: &Path) -> Result<Folder, Error> {
+    path.file_name().ok_or_else(|| names_no_file(path))?;
+    let canonical = std::fs::canonicalize(parent_of(path)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => not_found(path, "its folder does not exist"),
+        _ => disk_error(path, DiskError::io("find the folder of", path, error)),
+    })?;
+    Folder::open(&canonical).map_err(|e| disk_error(path, e))
 }
 
 /// The target of a file of ours; any other name is a target itself.
@@ -120,22 +151,27 @@ fn target_name(folder: &Folder, name: &OsStr) -> OsString {
 
 /// What a start makes of a journal (`disk::journal_file`), without opening it for writing.
 fn journal_in(folder: &Folder, name: &OsStr) -> Result<FoundJournal, DiskError> {
-    let Some(entry) = folder.look(name)? else { return Ok(FoundJournal::Absent) };
+    journal_seen(folder, name).map(|(found, _)| found)
+}
+
+/// The same, with what its file was when it was read.
+fn journal_seen(folder: &Folder, name: &OsStr) -> Result<(FoundJournal, Option<FileStat>), DiskError> {
+    let Some(entry) = folder.look(name)? else { return Ok((FoundJournal::Absent, None)) };
     if entry.kind != FileType::RegularFile || entry.links > 1 || folder.stranger(&entry).is_some() {
-        return Ok(FoundJournal::SetAside(Problem::Foreign));
+        return Ok((FoundJournal::SetAside(Problem::Foreign), Some(entry)));
     }
     if entry.facts.len > LEN_MAX {
-        return Ok(FoundJournal::SetAside(Problem::Damaged));
+        return Ok((FoundJournal::SetAside(Problem::Damaged), Some(entry)));
     }
-    let Some(file) = folder.open_own(name, false)? else { return Ok(FoundJournal::Absent) };
-    let bytes = match read_at_most(&file, LEN_MAX + 1) {
-        Ok(bytes) if bytes.len() as u64 <= LEN_MAX => bytes,
-        _ => return Ok(FoundJournal::SetAside(Problem::Damaged)),
+    let Some((file, entry)) = folder.open_plain(name)? else { return Ok((FoundJournal::Absent, None)) };
+    let found = match read_expecting(&file, entry.facts.len, LEN_MAX + 1) {
+        Ok(bytes) if bytes.len() as u64 <= LEN_MAX => match journal::decode(&bytes) {
+            Ok(recovered) => FoundJournal::Read(Box::new(recovered)),
+            Err(problem) => FoundJournal::SetAside(problem),
+        },
+        _ => FoundJournal::SetAside(Problem::Damaged),
     };
-    Ok(match journal::decode(&bytes) {
-        Ok(recovered) => FoundJournal::Read(Box::new(recovered)),
-        Err(problem) => FoundJournal::SetAside(problem),
-    })
+    Ok((found, Some(entry)))
 }
 
 /// Everything that belongs to a target, at one moment.
@@ -159,17 +195,18 @@ impl TargetSnapshot {
         let mut tries = 0;
         loop {
             tries += 1;
-            let before = site.entry(&log)?;
-            let looked = Self::once(site, state, before)?;
-            if site.entry(&log)? == before || tries == LOOKS_MAX {
+            let (looked, journal) = Self::once(site, state)?;
+            if site.entry(&log)? == journal || tries == LOOKS_MAX {
                 return Ok(looked);
             }
         }
     }
 
-    fn once(site: &NamedTarget, state: Option<&StateDir>, log: Option<FileStat>) -> Result<Self, Error> {
+    /// With it what the journal's file was when it was read.
+    fn once(site: &NamedTarget, state: Option<&StateDir>) -> Result<(Self, Option<FileStat>), Error> {
         // The journal first: it never promises what was not there before it was read.
-        let journal = site.journal()?;
+        let (journal, log) =
+            journal_seen(&site.place.folder, &site.place.names.log()).map_err(|e| disk_error(&site.path, e))?;
         let receipt = state.and_then(|state| state.receipt(&site.absolute).ok().flatten());
         let source = match &journal {
             FoundJournal::Read(recovered) => Some((recovered.source.url.as_str(), &recovered.source.window)),
@@ -183,7 +220,9 @@ impl TargetSnapshot {
             receipt.as_ref().filter(fits).map(|r| r.of.identity.clone())
         };
         let target = publish::look(&site.place, finished).map_err(|e| disk_error(&site.path, e))?;
-        let target_entry = site.entry(site.place.names.target())?;
+        let is_target = |entry: &FileStat| {
+            Ok::<_, Error>(site.entry(site.place.names.target())?.is_some_and(|target| target.same_file(entry)))
+        };
         let mut obstacle = None;
         let mut slot = |slot| {
             let name = site.place.slot(slot);
@@ -194,7 +233,7 @@ impl TargetSnapshot {
                 return Ok(None);
             }
             // A publish that was cut between linking and unlinking: a start removes this second name of the target.
-            if slot == Slot::Main && entry.links == 2 && target_entry.is_some_and(|t| t.same_file(&entry)) {
+            if slot == Slot::Main && entry.links == 2 && is_target(&entry)? {
                 return Ok(None);
             }
             if entry.links > 1 {
@@ -208,7 +247,8 @@ impl TargetSnapshot {
             Ok(Some(entry))
         };
         let (main, next) = (slot(Slot::Main)?, slot(Slot::Next)?);
-        Ok(Self { journal, journal_len: log.map_or(0, |e| e.facts.len), main, next, obstacle, target, receipt })
+        let journal_len = log.map_or(0, |e| e.facts.len);
+        Ok((Self { journal, journal_len, main, next, obstacle, target, receipt }, log))
     }
 
     /// Whether no file of an unfinished transfer lies here.

@@ -1,6 +1,6 @@
 //! Which of the known transfers is meant? By id, by the beginning of one, or by file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use longhaul::{Client, Listing, TransferInfo, TransferState};
 
@@ -32,10 +32,13 @@ pub(super) fn by_id<'a>(listing: &'a Listing, digits: &str) -> Result<Option<&'a
     }
 }
 
-/// The beginning of an id becomes the id; anything else is a path.
-pub(super) fn meant(client: &Client, what: &Path) -> Result<PathBuf, Failure> {
-    let Some(digits) = digits(what) else { return Ok(absolute(what)) };
-    Ok(by_id(&client.list()?, digits)?.map_or_else(|| absolute(what), |one| one.id.as_str().into()))
+/// The transfer whose id begins so, when that is what was typed; the others are not looked at.
+///
+/// # Errors
+/// As [`by_id`].
+pub(super) fn meant(client: &Client, what: &Path) -> Result<Option<TransferInfo>, Failure> {
+    let Some(digits) = digits(what) else { return Ok(None) };
+    Ok(by_id(&client.list_by_id(digits)?, digits)?.cloned())
 }
 
 /// Whether a transfer is of this file: as it is called, or as it is called in truth (uploads note that).

@@ -9,10 +9,10 @@ mod upload;
 
 use std::path::Path;
 
-use longhaul::{Client, ErrorKind, UnfinishedUploads};
+use longhaul::{Client, ErrorKind, TransferInfo, UnfinishedUploads};
 
 use super::known::{is_of, meant};
-use super::{json_lines, offline_client};
+use super::{absolute, json_lines, offline_client};
 use crate::exit::{Exit, Failure};
 use crate::flags::show::ShowOptions;
 use crate::out;
@@ -23,8 +23,9 @@ use upload::UploadFacts;
 
 pub(crate) fn run(show: &ShowOptions) -> Result<Exit, Failure> {
     let client = offline_client(&show.state)?;
-    let what = meant(&client, &show.what)?;
-    let uploads = uploads(&client, &what, &show.what)?;
+    let by_id = meant(&client, &show.what)?;
+    let what = by_id.as_ref().map_or_else(|| absolute(&show.what), |found| found.path.clone());
+    let uploads = uploads(&client, by_id.as_ref(), &show.what)?;
     let sent: Vec<SentFacts> = client.sent_uploads(&show.what)?.iter().map(SentFacts::from).collect();
     let facts = match client.inspect(&what) {
         Ok(inspection) => {
@@ -52,14 +53,14 @@ pub(crate) fn run(show: &ShowOptions) -> Result<Exit, Failure> {
 }
 
 /// The unfinished uploads of an id or a file: of one file there may be several, to several places.
-fn uploads(client: &Client, what: &Path, typed: &Path) -> Result<Vec<UploadFacts>, Failure> {
-    if client.list()?.transfers.iter().all(|transfer| transfer.kind != longhaul::TransferKind::Upload) {
-        return Ok(Vec::new()); // also where there is no state directory
+fn uploads(client: &Client, by_id: Option<&TransferInfo>, typed: &Path) -> Result<Vec<UploadFacts>, Failure> {
+    let UnfinishedUploads { uploads, warnings, .. } = match client.unfinished_uploads() {
+        Err(error) if error.kind() == ErrorKind::Usage => return Ok(Vec::new()), // there is no state directory
+        found => found?,
+    };
+    for warning in &warnings {
+        out::say(&format!("warning: {warning}"));
     }
-    let UnfinishedUploads { uploads, warnings: problems, .. } = client.unfinished_uploads()?;
-    for problem in &problems {
-        out::say(&format!("warning: {problem}"));
-    }
-    let of_it = |id: &str, path: &Path| what.as_os_str() == id || is_of(path, typed);
+    let of_it = |id: &str, path: &Path| by_id.map_or_else(|| is_of(path, typed), |found| found.id == id);
     Ok(uploads.iter().filter(|upload| of_it(&upload.id, &upload.path)).map(UploadFacts::from).collect())
 }

@@ -64,7 +64,9 @@ Sizes and rates:
 
 /// After `longhaul get --help`.
 pub(crate) fn get_long() -> String {
-    let text = format!("{GET_EXAMPLES}\n\n{GET_FILES}\n\n{SIGNALS}\n\nExit codes (with several URLs: of the first that failed):");
+    let text = format!(
+        "{GET_EXAMPLES}\n\n{GET_FILES}\n\n{SIGNALS}\n\nExit codes (with several URLs: of the first that failed):"
+    );
     with_exit_codes(text)
 }
 
@@ -135,7 +137,9 @@ Sizes and rates:
 
 /// After `longhaul put --help`.
 pub(crate) fn put_long() -> String {
-    let text = format!("{PUT_EXAMPLES}\n\n{PUT_MORE}\n\n{SIGNALS}\n\nExit codes (with several files: of the first that failed):");
+    let text = format!(
+        "{PUT_EXAMPLES}\n\n{PUT_MORE}\n\n{SIGNALS}\n\nExit codes (with several files: of the first that failed):"
+    );
     with_exit_codes(text)
 }
 

@@ -20,6 +20,7 @@ mod disks;
 mod exec;
 mod given_up;
 mod journals;
+mod known;
 mod partials;
 mod processes;
 mod shared;

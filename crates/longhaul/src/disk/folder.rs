@@ -268,14 +268,23 @@ impl Folder {
     /// Opens a regular file that no other user could change, for reading (and writing); `None` when the name
     /// is free. Anything else at the name is `Exists`.
     pub(crate) fn open_own(&self, name: &OsStr, write: bool) -> Result<Option<File>> {
-        let Some(file) = self.open_file(name, write)? else { return Ok(None) };
-        self.expect_own(&file, name)?;
-        Ok(Some(file))
+        Ok(self.open_own_seen(name, write)?.map(|(file, _)| file))
+    }
+
+    /// The same, with what it was when it was opened.
+    pub(crate) fn open_own_seen(&self, name: &OsStr, write: bool) -> Result<Option<(File, FileStat)>> {
+        let Some((file, entry)) = self.open_seen(name, write)? else { return Ok(None) };
+        self.expect_no_stranger(&entry, name)?;
+        Ok(Some((file, entry)))
     }
 
     fn expect_own(&self, file: &File, name: &OsStr) -> Result<()> {
         let entry = FileStat::of(file).map_err(|e| DiskError::io("look at", &self.path_of(name), e))?;
-        match self.stranger(&entry) {
+        self.expect_no_stranger(&entry, name)
+    }
+
+    fn expect_no_stranger(&self, entry: &FileStat, name: &OsStr) -> Result<()> {
+        match self.stranger(entry) {
             None => Ok(()),
             Some(why) => Err(DiskError::said(DiskFault::Exists, "use", &self.path_of(name), why)),
         }
@@ -284,12 +293,27 @@ impl Folder {
     /// Opens a regular file for reading (and writing); `None` when the name is free. Anything else at the name (a link,
     /// a folder, a device) is `Exists`.
     pub(crate) fn open_file(&self, name: &OsStr, write: bool) -> Result<Option<File>> {
+        Ok(self.open_seen(name, write)?.map(|(file, _)| file))
+    }
+
+    /// Opens a plain file for reading that was looked at just now; `None` when the name is free by now.
+    pub(crate) fn open_plain(&self, name: &OsStr) -> Result<Option<(File, FileStat)>> {
+        let Some((file, entry)) = self.open_looked_at(name, false)? else { return Ok(None) };
+        self.expect_no_stranger(&entry, name)?;
+        Ok(Some((file, entry)))
+    }
+
+    fn open_seen(&self, name: &OsStr, write: bool) -> Result<Option<(File, FileStat)>> {
         // Looked at before it is opened, since opening a device can have effects; and after, since it may be swapped.
         match self.look(name)? {
             None => return Ok(None),
             Some(entry) if entry.kind != FileType::RegularFile => return Err(self.not_a_file(name)),
             Some(_) => {}
         }
+        self.open_looked_at(name, write)
+    }
+
+    fn open_looked_at(&self, name: &OsStr, write: bool) -> Result<Option<(File, FileStat)>> {
         let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
         let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
@@ -298,7 +322,7 @@ impl Folder {
             Err(e) => return Err(DiskError::named("open", &self.path_of(name), e)),
         };
         let entry = FileStat::of(&file).map_err(|e| DiskError::io("look at", &self.path_of(name), e))?;
-        if entry.kind == FileType::RegularFile { Ok(Some(file)) } else { Err(self.not_a_file(name)) }
+        if entry.kind == FileType::RegularFile { Ok(Some((file, entry))) } else { Err(self.not_a_file(name)) }
     }
 
     /// Opens a regular file that no other user could change, for reading and appending, creating it (0600) when
@@ -415,18 +439,19 @@ impl Folder {
 
     /// The whole of a small file; `None` when the name is free, an error when it is longer than `max` bytes.
     pub(crate) fn read_small(&self, name: &OsStr, max: u64) -> Result<Option<Vec<u8>>> {
-        let file = self.open_file(name, false)?;
-        file.map(|file| self.read_whole(&file, name, max)).transpose()
+        let file = self.open_seen(name, false)?;
+        file.map(|(file, entry)| self.read_whole(&file, &entry, name, max)).transpose()
     }
 
     /// The same of a file that no other user could change.
     pub(crate) fn read_own(&self, name: &OsStr, max: u64) -> Result<Option<Vec<u8>>> {
-        let file = self.open_own(name, false)?;
-        file.map(|file| self.read_whole(&file, name, max)).transpose()
+        let file = self.open_own_seen(name, false)?;
+        file.map(|(file, entry)| self.read_whole(&file, &entry, name, max)).transpose()
     }
 
-    fn read_whole(&self, file: &File, name: &OsStr, max: u64) -> Result<Vec<u8>> {
-        let bytes = read_at_most(file, max + 1).map_err(|e| DiskError::io("read", &self.path_of(name), e))?;
+    fn read_whole(&self, file: &File, entry: &FileStat, name: &OsStr, max: u64) -> Result<Vec<u8>> {
+        let bytes = read_expecting(file, entry.facts.len, max + 1)
+            .map_err(|e| DiskError::io("read", &self.path_of(name), e))?;
         if bytes.len() as u64 > max {
             return Err(DiskError::said(DiskFault::Io, "read", &self.path_of(name), "it is larger than any of ours"));
         }
@@ -479,6 +504,31 @@ fn trial_name() -> OsString {
 pub(crate) fn read_at_most(file: &File, max: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same of a file that had this length just now: one call, when it still has.
+pub(crate) fn read_expecting(mut file: &File, len: u64, max: u64) -> std::io::Result<Vec<u8>> {
+    let room = usize::try_from(len.saturating_add(1).min(max)).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; room];
+    let mut filled = 0;
+    while filled < room {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if filled as u64 == len {
+            break; // its end, as it was: a file that grows meanwhile is read up to there
+        }
+    }
+    bytes.truncate(filled);
+    if filled < room || len + 1 >= max {
+        return Ok(bytes);
+    }
+    let rest = max - filled as u64; // it is longer than it was
+    file.take(rest).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

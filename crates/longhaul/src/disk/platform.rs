@@ -173,17 +173,50 @@ pub(crate) fn lock_holder(device: u64, inode: u64) -> Option<u32> {
     }
 }
 
-/// The processes that hold (not wait for) a `flock` on this inode, from the text of `/proc/locks`:
+/// The files that a process may hold a lock on, as they were at one moment: asked about many, the system is asked once.
+///
+/// It is asked when the first question comes. What it says of inodes alone may be of another file system: whether a
+/// file is locked is then tried.
+#[derive(Debug, Default)]
+pub(crate) struct LockedFiles {
+    #[cfg(target_os = "linux")]
+    inodes: std::cell::OnceCell<std::collections::HashSet<u64>>,
+}
+
+impl LockedFiles {
+    /// False when no process holds a lock on a file with this inode, as far as the system tells.
+    pub(crate) fn may_hold(&self, inode: u64) -> bool {
+        #[cfg(target_os = "linux")]
+        {
+            let inodes = self.inodes.get_or_init(|| {
+                let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+                locks.lines().filter_map(|line| held_in(line).map(|(inode, _)| inode)).collect()
+            });
+            inodes.contains(&inode)
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = inode;
+            false
+        }
+    }
+}
+
+/// The inode and the process of a `flock` that is held (not waited for), from a line of `/proc/locks`:
 /// `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`.
 #[cfg(target_os = "linux")]
+fn held_in(line: &str) -> Option<(u64, u32)> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let &[_, "FLOCK", _, _, pid, place, ..] = fields.as_slice() else { return None };
+    let inode = place.rsplit(':').next()?.parse().ok()?;
+    pid.parse().ok().filter(|&pid| pid > 0).map(|pid| (inode, pid))
+}
+
+/// The processes that hold (not wait for) a `flock` on this inode, from the text of `/proc/locks`.
+#[cfg(target_os = "linux")]
 fn holders_in(locks: &str, inode: u64) -> Vec<u32> {
-    let holder = |line: &str| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let &[_, "FLOCK", _, _, pid, place, ..] = fields.as_slice() else { return None };
-        let same = place.rsplit(':').next()?.parse() == Ok(inode);
-        pid.parse().ok().filter(|&pid| same && pid > 0)
-    };
-    let mut found: Vec<u32> = locks.lines().filter_map(holder).collect();
+    let held = locks.lines().filter_map(held_in).filter(|(of, _)| *of == inode);
+    let mut found: Vec<u32> = held.map(|(_, pid)| pid).collect();
     found.sort_unstable();
     found.dedup();
     found

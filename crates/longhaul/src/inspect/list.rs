@@ -3,14 +3,17 @@
 //! A note says where to look and what was last heard; what is held is read from the journal (beside the target, or in
 //! the state directory for an upload), and whether a process works on it is told by the lock.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use longhaul_core::download::resume::{StartVerdict, TargetState};
 use longhaul_core::upload::journal::Recovered;
 
 use crate::client::Client;
-use crate::disk::platform;
+use crate::disk::folder::Folder;
+use crate::disk::platform::LockedFiles;
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::{UploadKey, is_barren, stored};
@@ -117,59 +120,98 @@ impl Client {
     /// [`ErrorKind::LocalFile`] when the state directory cannot be read. Without a state directory, or with damaged
     /// notes in it, there is a warning.
     pub fn list(&self) -> Result<Listing, Error> {
-        let mut listing = Listing::default();
-        let Some(state) = self.state() else {
-            listing.warnings.push("there is no state directory: transfers are resumed, but not listed".into());
-            return Ok(listing);
-        };
-        let (notes, skipped) = state.transfers().map_err(|e| disk_error(Path::new("transfers"), e))?;
-        listing.warnings.extend(skipped.into_iter().map(|s| format!("{}: skipped ({})", s.path.display(), s.why)));
+        if self.state().is_none() {
+            let warning = "there is no state directory: transfers are resumed, but not listed".into();
+            return Ok(Listing { transfers: Vec::new(), warnings: vec![warning] });
+        }
+        self.listed(|_| true)
+    }
+
+    /// The transfers in the list whose id begins so; the others are not looked at.
+    ///
+    /// # Blocking
+    /// As [`list`](Self::list).
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub fn list_by_id(&self, beginning: &str) -> Result<Listing, Error> {
+        self.listed(|note| note.id.starts_with(beginning))
+    }
+
+    /// Those of the known transfers that are wanted.
+    fn listed(&self, wanted: impl Fn(&TransferNote) -> bool) -> Result<Listing, Error> {
+        let Some(state) = self.state() else { return Ok(Listing::default()) };
+        let (mut notes, skipped) = state.transfers().map_err(|e| disk_error(Path::new("transfers"), e))?;
+        let mut warnings: Vec<String> =
+            skipped.into_iter().map(|s| format!("{}: skipped ({})", s.path.display(), s.why)).collect();
         // Of an upload the journal counts, noted or not: it knows what is left in a store.
         let (uploads, skipped) = state.uploads().map_err(|e| disk_error(Path::new("uploads"), e))?;
-        listing.warnings.extend(skipped.into_iter().map(|s| format!("{}: skipped ({})", s.path.display(), s.why)));
-        let noted = |upload: &Recovered| notes.iter().any(|note| note.id == id_text(upload.intent.id));
-        let unnoted: Vec<_> = uploads
-            .iter()
-            .filter(|upload| !noted(upload) && !is_barren(upload))
-            .map(|upload| TransferNote::of_upload(&upload.intent))
-            .collect();
-        for note in notes.into_iter().chain(unnoted) {
+        warnings.extend(skipped.into_iter().map(|s| format!("{}: skipped ({})", s.path.display(), s.why)));
+        let noted: HashSet<String> = notes.iter().map(|note| note.id.clone()).collect();
+        let unnoted = uploads.iter().filter(|upload| !noted.contains(&id_text(upload.intent.id)) && !is_barren(upload));
+        notes.extend(unnoted.map(|upload| TransferNote::of_upload(&upload.intent)));
+        notes.retain(|note| wanted(note));
+        let mut wanted = Vec::with_capacity(notes.len());
+        for note in notes {
             match note.path.to_path() {
-                Some(path) => listing.transfers.push(look_at(note, path, state, &mut listing.warnings)),
-                None => listing.warnings.push(format!("{}: skipped (its path is damaged)", note.id)),
+                Some(path) => wanted.push((path, note)),
+                None => warnings.push(format!("{}: skipped (its path is damaged)", note.id)),
             }
         }
-        Ok(listing)
+        wanted.sort_by(|a, b| a.0.cmp(&b.0)); // folder by folder: each is opened once
+        let uploads = uploads.into_iter().map(|upload| (id_text(upload.intent.id), upload)).collect();
+        let mut view = View { state, uploads, locks: LockedFiles::default(), folder: None, warnings };
+        let mut transfers: Vec<_> = wanted.into_iter().map(|(path, note)| view.look_at(note, path)).collect();
+        transfers.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(Listing { transfers, warnings: view.warnings })
     }
 }
 
-fn look_at(note: TransferNote, path: PathBuf, state: &StateDir, warnings: &mut Vec<String>) -> TransferInfo {
-    let endpoint = note.endpoint.clone();
-    let mut info = as_noted(note, path);
-    match info.kind {
-        TransferKind::Download => {}
-        TransferKind::Upload => {
-            hold_against_journal(&mut info, endpoint.as_deref().unwrap_or_default(), state);
-            return info;
+/// What many transfers are held against.
+struct View<'a> {
+    state: &'a StateDir,
+    /// The journals of uploads, by id.
+    uploads: HashMap<String, Recovered>,
+    locks: LockedFiles,
+    /// The folder that the last one is in.
+    folder: Option<(PathBuf, Arc<Folder>)>,
+    warnings: Vec<String>,
+}
+
+impl View<'_> {
+    fn look_at(&mut self, note: TransferNote, path: PathBuf) -> TransferInfo {
+        let endpoint = note.endpoint.clone();
+        let mut info = as_noted(note, path);
+        match info.kind {
+            TransferKind::Download => {}
+            TransferKind::Upload => {
+                let recovered = self.uploads.get(&info.id);
+                hold_against_journal(&mut info, endpoint.as_deref().unwrap_or_default(), self.state, recovered);
+                return info;
+            }
+            TransferKind::Unknown => return info,
         }
-        TransferKind::Unknown => return info,
+        let looked = NamedTarget::exactly_by(&info.path, &mut self.folder).and_then(|site| {
+            // A receipt says something only where no file of an unfinished transfer lies.
+            let looked = TargetSnapshot::at(&site, None)?;
+            let looked = if looked.is_bare() { TargetSnapshot::at(&site, Some(self.state))? } else { looked };
+            Ok((site, looked))
+        });
+        match looked {
+            // A link stands where a folder was when this was noted: what it leads to is none of this transfer's.
+            Ok((site, _)) if site.absolute != info.path => info.state = TransferState::Gone,
+            Ok((site, looked)) => hold_against(&mut info, &site, &looked, &self.locks),
+            Err(error) if error.kind() == ErrorKind::NotFound => info.state = TransferState::Gone,
+            Err(error) => self.warnings.push(error.to_string()),
+        }
+        info
     }
-    let looked =
-        NamedTarget::exactly(&info.path).and_then(|site| TargetSnapshot::at(&site, Some(state)).map(|l| (site, l)));
-    match looked {
-        // A link stands where a folder was when this was noted: what it leads to is none of this transfer's.
-        Ok((site, _)) if site.absolute != info.path => info.state = TransferState::Gone,
-        Ok((site, looked)) => hold_against(&mut info, &site, &looked),
-        Err(error) if error.kind() == ErrorKind::NotFound => info.state = TransferState::Gone,
-        Err(error) => warnings.push(error.to_string()),
-    }
-    info
 }
 
-fn hold_against_journal(info: &mut TransferInfo, endpoint: &str, state: &StateDir) {
+fn hold_against_journal(info: &mut TransferInfo, endpoint: &str, state: &StateDir, recovered: Option<&Recovered>) {
     let key = UploadKey::of(&info.path, &info.source, endpoint);
     let running = state.is_uploading(&key);
-    let Ok(Some(recovered)) = state.upload(&key) else {
+    let Some(recovered) = recovered else {
         info.state = match state.upload_written_ns(&key) {
             _ if running => TransferState::Running,
             None => TransferState::Gone,
@@ -226,14 +268,14 @@ fn as_noted(note: TransferNote, path: PathBuf) -> TransferInfo {
     }
 }
 
-fn hold_against(info: &mut TransferInfo, site: &NamedTarget, looked: &TargetSnapshot) {
+fn hold_against(info: &mut TransferInfo, site: &NamedTarget, looked: &TargetSnapshot, locks: &LockedFiles) {
     if looked.is_bare() {
         let finished = matches!(looked.target, TargetState::File { finished: Some(_), .. })
             && looked.receipt.as_ref().is_some_and(|r| r.source == info.source && range_text(&r.range) == info.range);
         info.state = if finished { TransferState::Done } else { TransferState::Gone };
         return;
     }
-    let running = is_locked(site, looked, info.state == TransferState::Running);
+    let running = is_locked(site, looked, locks, info.state == TransferState::Running);
     info.state = match info.state {
         _ if running => TransferState::Running,
         TransferState::Running if info.needs_link => TransferState::NeedsLink,
@@ -248,9 +290,9 @@ fn hold_against(info: &mut TransferInfo, site: &NamedTarget, looked: &TargetSnap
 }
 
 /// Whether a process holds the part file's lock. Only a file that is noted or known to be locked is tried.
-fn is_locked(site: &NamedTarget, looked: &TargetSnapshot, noted: bool) -> bool {
+fn is_locked(site: &NamedTarget, looked: &TargetSnapshot, locks: &LockedFiles, noted: bool) -> bool {
     let Some(entry) = looked.main else { return false };
-    if !noted && platform::lock_holder(entry.device, entry.facts.inode).is_none() {
+    if !noted && !locks.may_hold(entry.facts.inode) {
         return false;
     }
     let part = site.place.folder.open_file(&site.place.names.part(), false);

@@ -14,7 +14,7 @@ use crate::disk::beside::lock::{LockFile, Locking};
 use crate::disk::beside::names::{FileNames, is_log};
 use crate::disk::beside::place::Place;
 use crate::disk::error::Result;
-use crate::disk::folder::read_at_most;
+use crate::disk::folder::read_expecting;
 use crate::hex::hex;
 use longhaul_core::download::journal::Problem;
 use longhaul_core::upload::journal::{self, Attempt, Intent, Record, Recovered};
@@ -140,8 +140,8 @@ impl StateDir {
     }
 
     fn read_upload(&self, name: &OsStr) -> Result<Option<std::result::Result<Recovered, Problem>>> {
-        let Some(file) = self.uploads.open_own(name, false)? else { return Ok(None) };
-        let bytes = read_at_most(&file, LEN_MAX + 1).unwrap_or_default();
+        let Some((file, entry)) = self.uploads.open_own_seen(name, false)? else { return Ok(None) };
+        let bytes = read_expecting(&file, entry.facts.len, LEN_MAX + 1).unwrap_or_default();
         if bytes.len() as u64 > LEN_MAX {
             return Ok(Some(Err(Problem::Damaged)));
         }
