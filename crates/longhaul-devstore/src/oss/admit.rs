@@ -9,6 +9,7 @@ use super::post_policy::{Lengths, PostPolicy};
 use super::refusal::Refusal;
 use super::sign::{self, Asked, Rules};
 use super::store::Store;
+use super::sts;
 use super::target::{Resource, Target};
 use super::variants::Row;
 use super::wire::{Body, Head};
@@ -21,6 +22,7 @@ pub(crate) struct Admission {
     /// The key that signed; `None` for an anonymous request.
     pub(crate) key: Option<Key>,
     pub(crate) form: Option<Posted>,
+    pub(crate) sts: Option<sts::Asked>,
 }
 
 /// A form that keeps to its policy.
@@ -39,6 +41,8 @@ pub(crate) struct Known {
     pub(crate) op: Option<Op>,
     pub(crate) resource: Option<Resource>,
     pub(crate) key: Option<Key>,
+    /// How STS is to answer, when it was asked.
+    pub(crate) sts: Option<sts::Format>,
 }
 
 /// Names and verifies.
@@ -59,6 +63,9 @@ pub(crate) fn admit(
     dialect::refuse_s3(&head.headers, &target.query)?;
     if head.method == "OPTIONS" {
         return preflight(resources.swap_remove(0), known);
+    }
+    if sts::is_asked(head, &resources[0], target) {
+        return assume_role(store, head, resources.swap_remove(0), target, body, known);
     }
     let rules = Rules { now_ms: store.clock.now_ms(), region: &store.settings.region, variants: &store.variants };
     if Form::is_told(&head.headers)
@@ -82,7 +89,24 @@ pub(crate) fn admit(
     if op != Op::DeleteMultipleObjects {
         store.allow(known.key.as_ref(), op, &resource)?;
     }
-    Ok(Admission { op, resource, key: known.key.clone(), form: None })
+    Ok(Admission { op, resource, key: known.key.clone(), form: None, sts: None })
+}
+
+/// STS has signatures of its own.
+fn assume_role(
+    store: &Store,
+    head: &Head,
+    resource: Resource,
+    target: &Target,
+    body: &mut Body<'_>,
+    known: &mut Known,
+) -> Result<Admission, Refusal> {
+    known.op = Some(Op::AssumeRole);
+    let format = known.sts.insert(sts::Format::Json);
+    let keys = (!store.settings.anonymous).then_some(&store.keys);
+    let asked = sts::read(head, target, body, keys, store.clock.now_ms(), format)?;
+    known.key = asked.key.clone();
+    Ok(Admission { op: Op::AssumeRole, resource, key: known.key.clone(), form: None, sts: Some(asked) })
 }
 
 /// A browser asks without a key.
@@ -92,7 +116,7 @@ fn preflight(resource: Resource, known: &mut Known) -> Result<Admission, Refusal
     }
     known.op = Some(Op::OptionObject);
     known.resource = Some(resource.clone());
-    Ok(Admission { op: Op::OptionObject, resource, key: None, form: None })
+    Ok(Admission { op: Op::OptionObject, resource, key: None, form: None, sts: None })
 }
 
 /// The same for a form, whose key and proof stand in front of its file.
@@ -126,5 +150,5 @@ fn post(
     let mut headers = form.as_headers()?;
     headers.set("Host", host);
     let form = Some(Posted { form, headers, lengths });
-    Ok(Admission { op: Op::PostObject, resource, key: known.key.clone(), form })
+    Ok(Admission { op: Op::PostObject, resource, key: known.key.clone(), form, sts: None })
 }

@@ -15,7 +15,7 @@ use super::store::Store;
 use super::sums::{Summing, Sums};
 use super::target::{Query, Resource, encode_key};
 use super::wire::{Body, Length, is_timeout};
-use super::{clock, disk};
+use super::{clock, disk, sts};
 use crate::request::Headers;
 
 /// Bodies that are read whole: 10,000 parts of a list with room to spare.
@@ -39,6 +39,7 @@ pub(crate) struct Call<'a, 'w> {
     /// Of the request, or of the form in its body.
     pub(crate) headers: &'a Headers,
     pub(crate) form: Option<&'a Posted>,
+    pub(crate) sts: Option<&'a sts::Asked>,
     pub(crate) length: Length,
     pub(crate) body: &'a mut Body<'w>,
     /// The key that signed; `None` for an anonymous request.

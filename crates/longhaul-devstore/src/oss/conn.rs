@@ -21,7 +21,7 @@ use super::store::Store;
 use super::target::{Resource, Target};
 use super::variants::Row;
 use super::wire::{Body, Head, Length, NoHead, Wire};
-use super::{clock, verbs};
+use super::{clock, sts, verbs};
 use crate::request::Headers;
 
 /// An unread rest of a body up to this is read, so that the connection can be kept.
@@ -99,7 +99,13 @@ fn answer(store: &Store, wire: &mut Wire, head: &Head, peer: SocketAddr, number:
     };
     let (mut reply, code) = match outcome {
         Ok(reply) => (reply, String::new()),
-        Err(refusal) => (Reply::refusal(&refusal, &request_id, &host, is_head), refusal.code),
+        Err(refusal) => {
+            let reply = match known.sts {
+                Some(format) => sts::refused(&refusal, &request_id, &host, format),
+                None => Reply::refusal(&refusal, &request_id, &host, is_head),
+            };
+            (reply, refusal.code)
+        }
     };
     // Also to a refusal: a page is to see why.
     if let Some(meant) = known.resource.as_ref().or(known.addressed.as_ref())
@@ -194,6 +200,7 @@ fn work(
         query: &target.query,
         headers: admission.form.as_ref().map_or(&head.headers, |posted| &posted.headers),
         form: admission.form.as_ref(),
+        sts: admission.sts.as_ref(),
         length,
         body,
         key: admission.key,

@@ -16,8 +16,15 @@ const KEPT: usize = 10_000;
 /// an object's is whole.
 const TEXT_BYTES_MAX: usize = 2048;
 /// Parameters whose values are secrets.
-const SECRET: [&str; 6] =
-    ["signature", "x-oss-signature", "security-token", "x-oss-security-token", "callback", "callback-var"];
+const SECRET: [&str; 7] = [
+    "signature",
+    "securitytoken",
+    "x-oss-signature",
+    "security-token",
+    "x-oss-security-token",
+    "callback",
+    "callback-var",
+];
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]

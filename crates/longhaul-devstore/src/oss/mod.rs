@@ -9,6 +9,7 @@
 //!     target    which bucket and key do Host and path mean?
 //!     form      which, when it is the form of a browser? (post_policy)
 //!     sign      who signed it, in version 1 or 4? (keys, clock)
+//!     sts       who gets a temporary key?
 //!     op        which operation is it?
 //!     policy    may they?
 //!   faults      what goes wrong with it?
@@ -50,6 +51,7 @@ mod server;
 mod sign;
 mod stock;
 mod store;
+mod sts;
 mod sums;
 mod target;
 mod variants;

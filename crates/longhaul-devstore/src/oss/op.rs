@@ -30,6 +30,7 @@ macro_rules! operations {
 }
 
 operations! {
+    AssumeRole => "AssumeRole",
     ListBuckets => "ListBuckets",
     PutBucket => "PutBucket",
     DeleteBucket => "DeleteBucket",

@@ -66,6 +66,20 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Whether a key may take a role on, by its ARN.
+    pub(crate) fn allows_role(&self, role: &str) -> bool {
+        let says = |effect: Effect| {
+            self.statement.iter().any(|statement| {
+                statement.effect == effect
+                    && statement.action.any(|pattern| fits(pattern, "sts:AssumeRole"))
+                    && statement.resource.any(|pattern| fits(pattern, role))
+            })
+        };
+        says(Effect::Allow) && !says(Effect::Deny)
+    }
+}
+
 impl Statement {
     fn covers(&self, op: Op, resource: &Resource) -> bool {
         // RAM's action covers several operations; the operation's own name is finer.

@@ -139,6 +139,8 @@ impl Hosts {
         // The service's own names, for who points them here: BUCKET.oss-REGION[-internal].aliyuncs.com.
         if let Some(rest) = host.strip_suffix(".aliyuncs.com") {
             return match rest.split_once('.') {
+                // STS of a region, which has no buckets.
+                Some(("sts" | "sts-vpc", _)) => Says::Endpoint,
                 Some((bucket, _)) => Says::Bucket(bucket.to_owned()),
                 None => Says::Endpoint,
             };
@@ -196,6 +198,8 @@ mod tests {
             ("films.oss-cn-hangzhou-internal.aliyuncs.com:80", "a", "films", "a"),
             ("oss-cn-hangzhou.aliyuncs.com", "films/a", "films", "a"),
             ("oss-cn-hangzhou.aliyuncs.com", "", "", ""),
+            ("sts.cn-hangzhou.aliyuncs.com", "", "", ""),
+            ("sts.aliyuncs.com", "", "", ""),
             ("DL.example.com:8080", "films/a", "films", "films/a"),
             ("films.localhost:9000", "a", "films", "a"),
             ("localhost:9000", "films/a//b", "films", "a//b"),

@@ -13,5 +13,6 @@ mod forms;
 mod labels;
 mod objects;
 mod signed;
+mod sts;
 mod uploads;
 mod variants;

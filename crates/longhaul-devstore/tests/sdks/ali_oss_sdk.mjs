@@ -128,6 +128,23 @@ async function run(v4, bucket) {
   await fails("SecurityTokenExpired", guest.get(key));
 }
 
+// Temporary keys from the SDK's own client of STS.
+async function assumeRole(bucket) {
+  const sts = new OSS.STS({ accessKeyId: KEY_ID, accessKeySecret: KEY_SECRET, endpoint: ENDPOINT });
+  const role = "acs:ram::1234567890123456:role/uploader";
+  const policy = { Version: "1", Statement: [{ Effect: "Allow", Action: ["oss:GetObject"], Resource: ["*"] }] };
+  const { credentials } = await sts.assumeRole(role, policy, 900, "app-1");
+  const guest = clientFor(true, {
+    bucket, accessKeyId: credentials.AccessKeyId, accessKeySecret: credentials.AccessKeySecret,
+    stsToken: credentials.SecurityToken,
+  });
+  assert.equal((await guest.get("log")).content.toString(), "onetwo");
+  await fails("AccessDenied", guest.put("log", Buffer.from("x")));
+  await fails("InvalidParameter.RoleSessionName", sts.assumeRole(role, null, 900, "a b"));
+  const wrong = new OSS.STS({ accessKeyId: KEY_ID, accessKeySecret: "wrong", endpoint: ENDPOINT });
+  await fails("SignatureDoesNotMatch", wrong.assumeRole(role));
+}
+
 // The form of a browser, signed by the SDK as an application's server would, sent by what sends forms here.
 async function forms(bucket) {
   const client = clientFor(false, { bucket });
@@ -202,4 +219,5 @@ await run(false, "node-v1");
 await run(true, "node-v4");
 await links("node-v1");
 await forms("node-v1");
+await assumeRole("node-v1");
 console.error("ali-oss", require("ali-oss/package.json").version, "ok");

@@ -10,6 +10,9 @@ import time
 
 import oss2
 import requests
+from aliyunsdkcore.acs_exception.exceptions import ServerException
+from aliyunsdkcore.client import AcsClient
+from aliyunsdkcore.request import CommonRequest
 from oss2 import models
 
 ENDPOINT, ADMIN, REGION, ID, SECRET, CALLBACK = (
@@ -287,6 +290,44 @@ def sts():
     fails("SecurityTokenExpired", 403, guest.get_object, "read/me")
 
 
+def assume_role():
+    """STS at the store's own address, by the SDK that `oss2` brings along."""
+    role = "acs:ram::1234567890123456:role/uploader"
+    policy = {"Version": "1", "Statement": [{"Effect": "Allow", "Action": "oss:GetObject", "Resource": "*"}]}
+
+    def ask(method, secret=SECRET, **params):
+        client = AcsClient(ID, secret, REGION, auto_retry=False)
+        request = CommonRequest(domain=ENDPOINT.removeprefix("http://"), version="2015-04-01", action_name="AssumeRole")
+        request.set_protocol_type("http")
+        request.set_method(method)
+        request.set_accept_format("json")
+        add = request.add_query_param if method == "GET" else request.add_body_params
+        for name, value in {"RoleArn": role, "RoleSessionName": "app-1", **params}.items():
+            add(name, value)
+        return json.loads(client.do_action_with_exception(request))
+
+    for method in ("GET", "POST"):
+        answer = ask(method, Policy=json.dumps(policy), DurationSeconds=900)
+        assert answer["AssumedRoleUser"]["Arn"] == role + "/app-1", answer
+        one = answer["Credentials"]
+        guest = oss2.StsAuth(one["AccessKeyId"], one["AccessKeySecret"], one["SecurityToken"], auth_version="v4")
+        bucket = oss2.Bucket(guest, ENDPOINT, "sts-bucket", region=REGION)
+        assert bucket.get_object("read/me").read() == b"x"
+        fails("AccessDenied", 403, bucket.put_object, "read/me", b"y")
+    admin("POST", "/sts/expire")
+    fails("SecurityTokenExpired", 403, bucket.get_object, "read/me")
+    for code, more in (
+        ("InvalidParameter.RoleArn", {"RoleArn": "acs:ram::1:user/a"}),
+        ("InvalidParameter.DurationSeconds", {"DurationSeconds": 1}),
+        ("SignatureDoesNotMatch", {"secret": "wrong"}),
+    ):
+        try:
+            ask("GET", **more)
+            raise AssertionError(f"{code} was expected")
+        except ServerException as error:
+            assert error.get_error_code() == code, (code, error)
+
+
 def five_permissions():
     """A key that may upload in parts and nothing else: not even look at what it uploaded."""
     actions = ["InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload", "ListParts"]
@@ -338,6 +379,7 @@ def refusals():
 run(oss2.Auth(ID, SECRET), "oss2-v1")
 run(oss2.AuthV4(ID, SECRET), "oss2-v4")
 sts()
+assume_role()
 five_permissions()
 refusals()
 print("oss2", oss2.__version__, "ok", file=sys.stderr)

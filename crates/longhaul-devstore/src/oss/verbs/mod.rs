@@ -24,6 +24,7 @@ use super::refusal::Refusal;
 /// Carries an operation out.
 pub(crate) fn perform(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     match call.op {
+        Op::AssumeRole => super::sts::assume_role(call),
         Op::ListBuckets => bucket::list(call),
         Op::PutBucket => bucket::put(call),
         Op::DeleteBucket => bucket::delete(call),
