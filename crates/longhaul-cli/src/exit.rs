@@ -21,13 +21,14 @@ pub(crate) enum Exit {
     Refused,
     Unconfirmed,
     ExecFailed,
+    Pipe,
     Signal(Signal),
     /// That of a command which was run in the program's place.
     Command(u8),
 }
 
 /// Every code with what it says, as `--help` and `docs/exit-codes.md` show it.
-pub(crate) const TABLE: [(Exit, &str); 17] = [
+pub(crate) const TABLE: [(Exit, &str); 18] = [
     (Exit::Done, "done"),
     (Exit::Internal, "internal error"),
     (Exit::Usage, "wrong arguments"),
@@ -44,6 +45,7 @@ pub(crate) const TABLE: [(Exit, &str); 17] = [
     (Exit::ExecFailed, "done, but the command given with --exec failed"),
     (Exit::Signal(Signal::Hangup), "SIGHUP; what was received is kept"),
     (Exit::Signal(Signal::Interrupt), "SIGINT (Ctrl-C); what was received is kept"),
+    (Exit::Pipe, "the reader of `get -o -` ended before the bytes did"),
     (Exit::Signal(Signal::Terminate), "SIGTERM; what was received is kept"),
 ];
 
@@ -65,6 +67,7 @@ impl Exit {
             Self::Refused => 11,
             Self::Unconfirmed => 12,
             Self::ExecFailed => 13,
+            Self::Pipe => 141, // as of a program that SIGPIPE ends
             Self::Signal(signal) => 128 + signal.number(),
             Self::Command(code) => code,
         }
@@ -175,6 +178,6 @@ mod tests {
             assert!(document.contains(&row), "docs/exit-codes.md lacks: {row}");
         }
         let codes: Vec<u8> = TABLE.iter().map(|(exit, _)| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 129, 130, 143]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 129, 130, 141, 143]);
     }
 }

@@ -1,6 +1,7 @@
 //! `longhaul get SOURCE...`: some side by side (`--jobs`). [`GetSession::job`] is the life of one URL or object.
 
 mod list;
+mod stdout;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use longhaul::many::{JobEnd, Notice};
 use longhaul::{Client, DownloadBuilder, Error, ErrorKind, Event, Source, Transfer};
 
 use self::list::{List, Wanted};
+use self::stdout::ToStdout;
 use super::awake::Awake;
 use super::several::{self, StopSwitch};
 use super::{client, exec, runtime};
@@ -70,12 +72,15 @@ impl GetSession<'_> {
             id: None,
             path: match &wanted.place {
                 SaveAs::File(path) => std::path::absolute(path).ok(),
-                SaveAs::Folder(_) => None,
+                SaveAs::Folder(_) | SaveAs::Stdout => None,
                 SaveAs::Below(folder, path) => std::path::absolute(folder.join(path)).ok(),
             },
             number: wanted.number,
             count: self.count,
         };
+        if let (SaveAs::Stdout, None, Ok(source)) = (&wanted.place, self.stop.signal(), &wanted.source) {
+            return (wanted.number, self.to_stdout(source, &wanted, &subject).await);
+        }
         let ended = match (self.stop.signal(), &wanted.source) {
             (Some(signal), _) => Err((not_begun(signal, &subject), None)),
             (None, Err(failure)) => Err((failure.clone(), None)),
@@ -100,6 +105,22 @@ impl GetSession<'_> {
                 (wanted.number, Some(failure.exit))
             }
         }
+    }
+
+    /// How the writing of the bytes to stdout failed, if it did.
+    async fn to_stdout(&self, source: &Source, wanted: &Wanted, subject: &ShownTransfer) -> Option<Exit> {
+        let writing = ToStdout {
+            show: &self.show,
+            subject,
+            quiet: self.get.running.quiet,
+            digests: self.get.checksums.iter().chain(&wanted.digests).cloned().collect(),
+            stop: self.stop.subscribe(),
+        };
+        let failure = writing.write(settings(self.get, wanted, self.client.download(source))).await.err()?;
+        if failure.exit != Exit::Pipe {
+            self.show.borrow_mut().failed(subject, &failure, Some(0));
+        }
+        Some(failure.exit)
     }
 
     async fn one(&self, source: &Source, wanted: &Wanted, subject: &mut ShownTransfer) -> GetEnd {
@@ -169,6 +190,7 @@ fn settings(get: &GetOptions, wanted: &Wanted, download: DownloadBuilder) -> Dow
     let mut download = match &wanted.place {
         SaveAs::File(path) => download.to(path),
         SaveAs::Folder(folder) => download.into_dir(folder),
+        SaveAs::Stdout => download,
         SaveAs::Below(folder, path) => download.below(folder, path),
     };
     for checksum in get.checksums.iter().chain(&wanted.digests) {

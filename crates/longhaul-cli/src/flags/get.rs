@@ -1,5 +1,6 @@
 //! `longhaul get`: its words and what they mean.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
@@ -27,7 +28,8 @@ pub(crate) struct GetWords {
     #[arg(value_name = "SOURCE", required_unless_present = "input_file", value_hint = ValueHint::Url)]
     pub(crate) urls: Vec<String>,
 
-    /// Save as FILE [default: a name from the server, else from the URL]
+    /// Save as FILE [default: a name from the server, else from the URL]; "-": write the bytes to stdout. They are right
+    /// if the exit code is 0
     #[arg(short, long, value_name = "FILE", help_heading = "Where to", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
@@ -222,12 +224,15 @@ pub(crate) enum SaveAs {
     Folder(PathBuf),
     /// The file with this path below the folder; no link below it is followed.
     Below(PathBuf, PathBuf),
+    /// No file: its bytes go to stdout.
+    Stdout,
 }
 
 impl SaveAs {
     /// What stands where a folder would have to be created: a file, a pipe, a link to one of these.
     fn file_in_the_way(&self) -> Option<&Path> {
         let folder = match self {
+            Self::Stdout => return None,
             Self::File(file) => file.parent()?,
             Self::Folder(folder) | Self::Below(folder, _) => folder,
         };
@@ -264,6 +269,11 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
     let (headers, user) = request(words.request)?;
     let store = store::settings(words.store, sources.stores())?;
     let place = place(words.output, words.dir, sources.len())?;
+    let running = words.running.meaning(words.speed, verbose)?;
+    let beside = words.beside.meaning().map_err(usage)?;
+    if place == SaveAs::Stdout {
+        check_stdout(running.json, beside.exec.is_some()).map_err(usage)?;
+    }
     if let Some(file) = place.file_in_the_way() {
         let message = format!("{} is a file, and no folder can be created below it", file.display());
         return Err(Failure::new(Exit::LocalFile, "local_file", message));
@@ -288,10 +298,10 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
             OnChangeWord::Stop => OnChange::Stop,
         },
         conditions,
-        beside: words.beside.meaning().map_err(usage)?,
+        beside,
         headers,
         user,
-        running: words.running.meaning(words.speed, verbose)?,
+        running,
         network: network(words.network, netrc)?,
         store,
         state,
@@ -386,6 +396,19 @@ fn meant(words: &GetWords, text: &str, before: usize) -> Option<String> {
     })
 }
 
+/// Stdout is for the bytes alone, and for another program.
+fn check_stdout(json: bool, exec: bool) -> Result<(), &'static str> {
+    match (json, exec, std::io::stdout().is_terminal()) {
+        (true, _, _) => Err("-o - and --json both write to stdout; give one of them"),
+        (_, true, _) => Err("--exec is given the path of a file, and -o - writes none; use a pipe"),
+        (_, _, true) => {
+            Err("-o -: stdout is a terminal, which the bytes could disturb; use > FILE or | COMMAND (| cat \
+                             shows them)")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where what is downloaded is to lie.
 fn place(output: Option<PathBuf>, dir: Option<PathBuf>, sources: usize) -> Result<SaveAs, Failure> {
     let Some(output) = output else {
@@ -395,11 +418,14 @@ fn place(output: Option<PathBuf>, dir: Option<PathBuf>, sources: usize) -> Resul
             None => Ok(SaveAs::Folder(PathBuf::from("."))),
         };
     };
-    if output.as_os_str() == "-" {
-        return Err(usage("-o -: writing to stdout is not in this release; name a file (./- for one called '-')"));
-    }
     if sources > 1 {
         return Err(usage("-o names one file, but there are several URLs; use -d DIR for a folder"));
+    }
+    if output.as_os_str() == "-" {
+        return match dir {
+            Some(_) => Err(usage("-o - writes no file, so there is no --dir for it (./- is a file called '-')")),
+            None => Ok(SaveAs::Stdout),
+        };
     }
     let path = dir.unwrap_or_default().join(&output);
     let shown = path.display();

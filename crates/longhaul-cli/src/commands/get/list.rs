@@ -170,6 +170,7 @@ impl<'a> List<'a> {
                 self.wanted(object.name.into(), SaveAs::Below(dir.clone(), path))
             }
             (Err(why), _) => self.unusable(object.name.to_string(), unsaved(&why)),
+            (Ok(_), SaveAs::Stdout) => self.wanted(object.name.into(), SaveAs::Stdout), // refused with the words
         }
     }
 
@@ -254,7 +255,7 @@ impl<'a> List<'a> {
         let (number, shown) = (self.count(), source.to_string());
         let name = match &place {
             SaveAs::File(path) | SaveAs::Below(_, path) => Some(path.as_path()),
-            SaveAs::Folder(_) => None,
+            SaveAs::Folder(_) | SaveAs::Stdout => None,
         };
         let (source, digests) = match self.sums.of(&source, name) {
             Ok(digests) => (Ok(source), digests),
