@@ -178,7 +178,7 @@ fn a_ready_file_is_there_for_as_long_as_the_store_is_and_is_read_whole() {
     let file = folder.path().join("ready.json");
     // What a store that was killed left is not taken for this one's.
     fs::write(&file, r#"{"event":"ready","endpoint":"http://127.0.0.1:1"}"#).unwrap();
-    let words = ["--temp", "--anonymous", "--ready-file", file.to_str().unwrap()];
+    let words = ["--temp", "--anonymous", "--cors", "--ready-file", file.to_str().unwrap()];
     let mut child = serve(folder.path(), &words).stdout(Stdio::piped()).spawn().unwrap();
     let ready = || {
         let text = fs::read_to_string(&file).ok()?;
@@ -190,7 +190,9 @@ fn a_ready_file_is_there_for_as_long_as_the_store_is_and_is_read_whole() {
     for name in ["endpoint", "admin", "region", "access_key_id", "access_key_secret"] {
         assert!(!ready[name].as_str().unwrap().is_empty(), "{name}");
     }
-    assert_eq!(ask_at(ready["endpoint"].as_str().unwrap(), "GET /test", "", b"").unwrap().0, 200);
+    let page = "Origin: http://page.test\r\n";
+    let (status, head, _) = ask_at(ready["endpoint"].as_str().unwrap(), "GET /test", page, b"").unwrap();
+    assert!(status == 200 && head.contains("\r\nAccess-Control-Allow-Origin: *\r\n"), "{head}");
     assert_eq!(ask_at(ready["admin"].as_str().unwrap(), "GET /state", "", b"").unwrap().0, 200);
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o077, 0, "it has a secret in it");

@@ -86,6 +86,10 @@ pub(crate) struct ServeWords {
     #[arg(long)]
     pub(crate) anonymous: bool,
 
+    /// Pages of every origin may use the buckets that have no CORS rules
+    #[arg(long)]
+    pub(crate) cors: bool,
+
     /// A custom domain that stands for a bucket; may be repeated
     #[arg(long, value_name = "HOST=BUCKET", value_parser = host)]
     pub(crate) host: Vec<(String, String)>,

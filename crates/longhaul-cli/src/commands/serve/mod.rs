@@ -108,6 +108,7 @@ fn start(options: &ServeOptions, folder: &Path) -> Result<Server, Failure> {
         .admin(options.admin)
         .region(&words.region)
         .anonymous(words.anonymous)
+        .open_cors(words.cors)
         .sync(options.sync)
         .connections_max(words.connections_max)
         .clock_offset_ms(i64::from(words.clock_offset) * 1000);
