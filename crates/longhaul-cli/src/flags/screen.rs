@@ -138,18 +138,23 @@ const SCREENS: [Screen; 7] = [
     },
     Screen {
         verb: "serve",
-        usage: "longhaul serve [OPTIONS] DIR",
+        usage: "longhaul serve [OPTIONS] DIR|--temp [-- COMMAND...]",
         flags: &[
+            ("temp", "Keep the store in a temporary folder"),
             ("bucket", "A bucket that is to be there"),
+            ("seed", "Put the files of FOLDER into BUCKET"),
             ("listen", "Where to listen"),
             ("admin", "Where the admin page is"),
+            ("key", "An access key in place of a random one"),
             ("anonymous", "Accept requests without a signature"),
             ("fault", "A fault, as 'kind=cut after=1000 times=2'"),
             ("log", "Write a line of JSON about each request"),
+            ("ready-file", "Is there for as long as the store is"),
             ("json", "Write the ready line as a JSON object"),
         ],
         examples: "  \
   longhaul serve store --bucket films
+  longhaul serve --temp -- pytest                  a store for one command
   longhaul serve store --fault 'op=GetObject kind=cut after=1000000 times=2'",
     },
 ];

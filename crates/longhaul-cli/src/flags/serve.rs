@@ -60,8 +60,8 @@ pub(crate) struct ServeWords {
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = address)]
     pub(crate) admin: Option<SocketAddr>,
 
-    /// An access key to use in place of a random one; may be repeated. `ps` shows flags, and no variables
-    #[arg(long, value_name = "ID:SECRET", env = "LONGHAUL_SERVE_KEY", hide_env_values = true)]
+    /// An access key to use in place of a random one; may be repeated. In LONGHAUL_SERVE_KEY it is not seen by `ps`
+    #[arg(long, value_name = "ID:SECRET", env = "LONGHAUL_SERVE_KEY", hide_env = true)]
     pub(crate) key: Vec<String>,
 
     /// Put the files of FOLDER into BUCKET; without BUCKET, each folder in FOLDER is one. Objects that are there stay
