@@ -126,7 +126,7 @@ pub(crate) enum VerbWords {
         /// For which shell
         shell: clap_complete::Shell,
     },
-    /// Show the help of a command, or of other tools' flags (coming-from)
+    /// Show the help of a command, or what it is called elsewhere
     #[command(after_help = help::HELP)]
     Help {
         /// A command, or coming-from, and perhaps of which tool
