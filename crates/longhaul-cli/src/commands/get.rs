@@ -33,8 +33,7 @@ pub(crate) fn run(mut get: GetOptions) -> Result<Exit, Failure> {
             Sources::Each(_, list) => list.take().map(|list| *list),
             Sources::Below(_) => None,
         };
-        let show =
-            RefCell::new(Show::new(get.running.progress, get.running.json, get.running.quiet, Direction::Down, count));
+        let show = RefCell::new(Show::new(&get.running, Direction::Down, count));
         let session = GetSession { get: &get, client, show, count, stop: StopSwitch::default() };
         Ok(session.run(list, signals).await)
     });

@@ -43,13 +43,7 @@ pub(crate) fn run(mut put: PutOptions) -> Result<Exit, Failure> {
     let exit = runtime.block_on(async {
         let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
         let client = uploading_client(&put.network, &put.store, &put.state, put.running.limit_rate)?;
-        let show = RefCell::new(Show::new(
-            put.running.progress,
-            put.running.json,
-            put.running.quiet,
-            Direction::Up,
-            items.len(),
-        ));
+        let show = RefCell::new(Show::new(&put.running, Direction::Up, items.len()));
         Ok(PutSession { put: &put, items, client, show, stop: StopSwitch::default() }.run(signals).await)
     });
     // A name lookup, or a stdin that is kept open, must not hold up the end.

@@ -6,16 +6,16 @@ use crate::exit;
 
 pub(crate) const MAIN: &str = "\
 Examples:
-  longhaul get https://example.com/disk.iso      download; run it again after any interruption
-  longhaul put disk.iso oss://bucket/            upload; run it again after any interruption
-  longhaul show --explain disk.iso               what is held, what would be fetched again, and why
-  longhaul get oss://films/a.mp4                 from an object store; s3:// the same
-  longhaul probe https://example.com/disk.iso    can this be resumed?
-  longhaul demo                                  see it work, on this machine
-  longhaul serve DIR                             a local OSS-compatible store to develop against
+  longhaul get https://example.com/disk.iso    after an interruption: again
+  longhaul put disk.iso oss://bucket/          upload, the same way
+  longhaul get oss://films/a.mp4               from an object store; s3:// too
+  longhaul show --explain disk.iso             what is held, and what is not
+  longhaul probe https://example.com/disk.iso  can this be resumed?
+  longhaul demo                                see it work, on this machine
+  longhaul serve DIR                           a local OSS-compatible store
 
-`longhaul get --help` and `longhaul put --help` have more examples and the exit codes.
-`longhaul help coming-from` has what curl, wget, aria2, rclone, aws and ossutil call it.";
+`longhaul get -h` is short, `longhaul get --help` has all flags and exit codes.
+`longhaul help coming-from`: what curl, wget, aria2, rclone and others call it.";
 
 const GET_EXAMPLES: &str = "\
 Examples:

@@ -1,57 +1,153 @@
 //! Progress on a terminal: a bar that never goes back unless the line above it says why.
+//!
+//! All rows are drawn at once, ten times a second and for the width that the terminal has then ([`rows`](super::rows));
+//! events only change what is drawn next.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use longhaul::{Event, Progress};
 
+use super::rows::{self, Doing, Row};
 use super::{ShownTransfer, text};
 use crate::out;
-use crate::printable;
 
-/// Longer names are shortened in the middle.
-const NAME_CHARS_MAX: usize = 32;
+/// More transfers than these are at work without a row of their own: they are in the overall line, and take over a
+/// row that becomes free. It leaves a small terminal room for what is said.
+const ROWS_MAX: usize = 10;
+/// How often rows are drawn anew.
+const TICK: Duration = Duration::from_millis(100);
+/// Where the terminal does not tell its width.
+const COLUMNS: u16 = 80;
 
-/// More downloads than these are at work without a bar of their own: they are in the overall line, and take over a
-/// bar that becomes free. It leaves a small terminal room for what is said.
-const BARS_MAX: usize = 10;
+/// What a terminal echoes for Ctrl-C, twice: the columns that rows leave free. The cursor rests behind the last row; an
+/// echo that went to the next line would move it away from where it is taken to be, and a row would never be cleared.
+const ECHO: usize = "^C^C".len();
 
-/// One bar; with several URLs, a line about all and a bar for each at work.
+/// The columns that rows may take.
+fn columns(terminal: &console::Term) -> usize {
+    let columns = terminal.size_checked().map_or(COLUMNS, |(_, columns)| columns);
+    usize::from(columns).saturating_sub(ECHO).max(1)
+}
+
+/// stderr, where the cursor rests behind the last row ([`ECHO`]). indicatif ends each line, the last one too, by blanks
+/// up to the edge of the terminal; here a line ends when another one begins.
+#[derive(Debug)]
+struct Terminal {
+    stderr: console::Term,
+    /// A line was written, and another one begins below it.
+    ended: AtomicBool,
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        self.stderr.size_checked().map_or(COLUMNS, |(_, columns)| columns)
+    }
+
+    fn height(&self) -> u16 {
+        self.stderr.size().0
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.stderr.move_cursor_up(n)
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.stderr.move_cursor_down(n)
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.stderr.move_cursor_right(n)
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.stderr.move_cursor_left(n)
+    }
+
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        self.stderr.write_line(line)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        if text.bytes().all(|b| b == b' ') {
+            self.ended.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        let gap = if self.ended.swap(false, Ordering::Relaxed) { "\n" } else { "" };
+        self.stderr.write_str(&format!("{gap}{text}"))
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.stderr.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.ended.store(false, Ordering::Relaxed);
+        self.stderr.flush()
+    }
+}
+
+/// A row for each transfer at work; with several, a line about all above them.
 pub(super) struct Bars {
-    all: MultiProgress,
-    /// Only where there are several URLs.
-    overall: Option<ProgressBar>,
-    bars: HashMap<usize, Bar>,
+    drawn: ProgressBar,
+    screen: Arc<Mutex<Screen>>,
+}
+
+/// What is drawn.
+struct Screen {
+    /// Only where there are several.
+    overall: Option<String>,
+    rows: BTreeMap<usize, (Row, HighWater)>,
+    stall: Duration,
 }
 
 impl Bars {
-    pub(super) fn new(count: usize) -> Self {
-        Self::to(ProgressDrawTarget::stderr_with_hz(10), count)
+    /// `count` as in [`Show::new`](super::Show::new); `stall`: how long a silent connection is waited for.
+    pub(super) fn new(count: usize, stall: Duration) -> Self {
+        let terminal = Terminal { stderr: console::Term::buffered_stderr(), ended: AtomicBool::new(false) };
+        let bars = Self::to(ProgressDrawTarget::term_like_with_hz(Box::new(terminal), 10), count, stall);
+        bars.drawn.enable_steady_tick(TICK);
+        bars
     }
 
-    fn to(target: ProgressDrawTarget, count: usize) -> Self {
-        let all = MultiProgress::with_draw_target(target);
-        let overall = (count != 1).then(|| {
-            let overall = all.add(ProgressBar::new_spinner());
-            overall.set_style(style("{spinner} {msg}"));
-            overall
-        });
-        Self { all, overall, bars: HashMap::new() }
+    fn to(target: ProgressDrawTarget, count: usize, stall: Duration) -> Self {
+        let overall = (count != 1).then(String::new);
+        let screen = Arc::new(Mutex::new(Screen { overall, rows: BTreeMap::new(), stall }));
+        let of_drawing = Arc::clone(&screen);
+        let draw = move |_: &ProgressState, to: &mut dyn std::fmt::Write| {
+            let columns = columns(&console::Term::stderr());
+            let _ = to.write_str(&locked(&of_drawing).text(columns, Instant::now())); // into a String
+        };
+        let style = ProgressStyle::with_template("{rows}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let drawn = ProgressBar::with_draw_target(None, target).with_style(style.with_key("rows", draw));
+        Self { drawn, screen }
     }
 
     pub(super) fn begin(&mut self, subject: &ShownTransfer) {
-        if self.bars.len() < BARS_MAX && !self.bars.contains_key(&subject.number) {
-            let mut bar =
-                Bar { bar: self.all.add(ProgressBar::new_spinner()), height: HighWater::default(), known: None };
-            bar.begin(subject);
-            self.bars.insert(subject.number, bar);
+        let mut screen = locked(&self.screen);
+        if screen.rows.len() < ROWS_MAX {
+            let row = || Row {
+                way: subject.way,
+                name: subject.name(),
+                through: 0,
+                under_way: 0,
+                total: None,
+                rate: 0,
+                connections: 0,
+                doing: Doing::Asking,
+                moved_at: Instant::now(),
+            };
+            screen.rows.entry(subject.number).or_insert_with(|| (row(), HighWater::default()));
         }
     }
 
     pub(super) fn reading(&mut self, subject: &ShownTransfer, read: u64) {
-        if let Some(bar) = self.bars.get_mut(&subject.number) {
-            bar.bar.set_message(text::reading(read));
+        if let Some((row, _)) = locked(&self.screen).rows.get_mut(&subject.number) {
+            row.doing = Doing::Reading(read);
         }
     }
 
@@ -59,89 +155,62 @@ impl Bars {
         if let Some(news) = text::news(event, subject.way) {
             self.suspend(|| out::say(&format!("{}: {news}", subject.name())));
         }
-        self.begin(subject); // a bar may have become free
-        if let Some(bar) = self.bars.get_mut(&subject.number) {
-            bar.event(subject, event);
-        }
-    }
-
-    /// The line about all.
-    pub(super) fn overall(&self, line: &str) {
-        if let Some(overall) = &self.overall {
-            overall.set_message(line.to_owned());
-            overall.tick();
-        }
-    }
-
-    pub(super) fn end(&mut self, subject: &ShownTransfer) {
-        if let Some(bar) = self.bars.remove(&subject.number) {
-            bar.bar.finish_and_clear();
-            self.all.remove(&bar.bar);
-        }
-    }
-
-    /// Does something that writes to the terminal, above the bars.
-    pub(super) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
-        self.all.suspend(write)
-    }
-
-    pub(super) fn clear(&mut self) {
-        for (_, bar) in self.bars.drain() {
-            bar.bar.finish_and_clear();
-        }
-        if let Some(overall) = &self.overall {
-            overall.finish_and_clear();
-        }
-    }
-}
-
-struct Bar {
-    bar: ProgressBar,
-    height: HighWater,
-    known: Option<u64>,
-}
-
-impl Bar {
-    fn begin(&mut self, subject: &ShownTransfer) {
-        self.bar.set_style(style("{spinner} {prefix} {msg}"));
-        self.bar.set_prefix(shortened(&subject.name()));
-        self.bar.set_message("asking the server");
-        self.bar.enable_steady_tick(Duration::from_millis(200));
-    }
-
-    fn event(&mut self, subject: &ShownTransfer, event: &Event) {
+        self.begin(subject); // a row may have become free
+        let mut screen = locked(&self.screen);
+        let Some((row, height)) = screen.rows.get_mut(&subject.number) else { return };
         match event {
-            Event::Progress(progress) => self.progress(subject, progress),
-            Event::Retry { .. } => self.bar.set_message("waiting to try again"),
-            event if text::may_fall(event) => self.height.may_fall = true,
+            Event::Progress(progress) => row.progress(height, subject, progress),
+            Event::Retry { delay, .. } => row.doing = Doing::Waiting(Instant::now() + *delay),
+            event if text::may_fall(event) => height.may_fall = true,
             _ => {}
         }
     }
 
-    fn progress(&mut self, subject: &ShownTransfer, progress: &Progress) {
-        if self.known != progress.total || self.bar.length().is_none() && progress.total.is_some() {
-            self.known = progress.total;
-            if let Some(total) = progress.total {
-                self.bar.set_length(total);
-                self.bar.set_style(style("{prefix} {wide_bar} {msg}"));
-            }
+    /// The line about all.
+    pub(super) fn overall(&self, line: String) {
+        if let Some(overall) = &mut locked(&self.screen).overall {
+            *overall = line;
         }
-        self.bar.set_prefix(shortened(&subject.name()));
-        let shown = self.height.show(subject.way.through(progress));
-        self.bar.set_position(shown);
-        let mut message = text::share(shown, progress.total);
-        let under_way = subject.way.under_way(progress);
-        if under_way > 0 {
-            message += &format!("  {} on their way", text::bytes(under_way));
+    }
+
+    pub(super) fn end(&mut self, subject: &ShownTransfer) {
+        locked(&self.screen).rows.remove(&subject.number);
+    }
+
+    /// Does something that writes to the terminal, above the rows.
+    pub(super) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.drawn.suspend(write)
+    }
+
+    /// Nothing is drawn any more, and nothing of what was drawn remains.
+    pub(super) fn clear(&mut self) {
+        self.drawn.finish_and_clear();
+    }
+}
+
+impl Screen {
+    fn text(&self, columns: usize, now: Instant) -> String {
+        let overall = self.overall.iter().filter(|line| !line.is_empty()).map(|line| rows::overall(line, columns));
+        let rows = self.rows.values().map(|(row, _)| row.text(columns, now, self.stall));
+        overall.chain(rows).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Row {
+    fn progress(&mut self, height: &mut HighWater, subject: &ShownTransfer, progress: &Progress) {
+        let now = Instant::now();
+        let (through, under_way) = (subject.way.through(progress), subject.way.under_way(progress));
+        let waits = matches!(self.doing, Doing::Waiting(until) if until > now);
+        if through + under_way > self.through + self.under_way {
+            self.moved_at = now;
+            self.doing = Doing::Moving;
+        } else if !waits && progress.total.is_some() {
+            self.doing = Doing::Moving;
         }
-        message += &format!("  {}/s", text::bytes(progress.rate));
-        if let Some(eta) = text::eta(shown, progress.total, progress.rate) {
-            message += &format!("  {eta} left");
-        }
-        if progress.connections > 1 {
-            message += &format!("  {} connections", progress.connections);
-        }
-        self.bar.set_message(message);
+        self.name = subject.name();
+        self.through = height.show(through);
+        self.under_way = under_way;
+        (self.total, self.rate, self.connections) = (progress.total, progress.rate, progress.connections);
     }
 }
 
@@ -162,26 +231,16 @@ impl HighWater {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    style.progress_chars("━╸ ").tick_chars("-\\|/ ")
-}
-
-fn shortened(name: &str) -> String {
-    let name = printable::plain(name).replace('\n', "?");
-    let count = name.chars().count();
-    if count <= NAME_CHARS_MAX {
-        return name;
-    }
-    let part = NAME_CHARS_MAX / 2 - 1;
-    let (head, tail): (String, String) = (name.chars().take(part).collect(), name.chars().skip(count - part).collect());
-    format!("{head}…{tail}")
+fn locked(screen: &Mutex<Screen>) -> MutexGuard<'_, Screen> {
+    screen.lock().unwrap_or_else(PoisonError::into_inner) // each change of it is whole
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::show::Direction;
+
+    const STALL: Duration = Duration::from_secs(30);
 
     #[test]
     fn the_bar_goes_back_only_after_a_reason() {
@@ -195,43 +254,52 @@ mod tests {
         assert_eq!(height.show(4), 4);
     }
 
+    fn subject(number: usize, count: usize) -> ShownTransfer {
+        ShownTransfer { way: Direction::Down, url: format!("http://h/{number}"), id: None, path: None, number, count }
+    }
+
     #[test]
-    fn few_bars_are_shared_by_many_downloads() {
-        let subject = |number| ShownTransfer {
-            way: Direction::Down,
-            url: format!("http://h/{number}"),
-            id: None,
-            path: None,
-            number,
-            count: 64,
-        };
-        let mut bars = Bars::to(ProgressDrawTarget::hidden(), 64);
+    fn few_rows_are_shared_by_many_downloads() {
+        let mut bars = Bars::to(ProgressDrawTarget::hidden(), 64, STALL);
         for number in 1..=64 {
-            bars.begin(&subject(number));
+            bars.begin(&subject(number, 64));
         }
-        assert_eq!(bars.bars.len(), BARS_MAX);
-        let waiting = subject(64);
+        assert_eq!(locked(&bars.screen).rows.len(), ROWS_MAX);
+        let waiting = subject(64, 64);
         let progress = Event::Progress(Progress { received: 1, total: Some(2), ..Progress::default() });
         bars.event(&waiting, &progress);
-        assert!(!bars.bars.contains_key(&64), "all bars are taken");
-        bars.end(&subject(1));
+        assert!(!locked(&bars.screen).rows.contains_key(&64), "all rows are taken");
+        bars.end(&subject(1, 64));
         bars.event(&waiting, &progress);
-        assert_eq!(bars.bars[&64].bar.position(), 1);
-        assert!(bars.overall.is_some() && Bars::to(ProgressDrawTarget::hidden(), 1).overall.is_none());
+        assert_eq!(locked(&bars.screen).rows[&64].0.through, 1);
     }
 
     #[test]
-    fn long_names_keep_their_ends() {
-        assert_eq!(shortened("a.iso"), "a.iso");
-        let short = shortened(&format!("{}日本.tar.gz", "x".repeat(100)));
-        assert!(short.chars().count() < NAME_CHARS_MAX && short.starts_with("xxx") && short.ends_with("日本.tar.gz"));
-        assert_eq!(shortened("a\u{1b}[2J\nb"), "a?[2J?b");
+    fn the_line_about_all_stands_above_where_there_are_several() {
+        let mut bars = Bars::to(ProgressDrawTarget::hidden(), 2, STALL);
+        bars.begin(&subject(1, 2));
+        bars.overall("0 of 2 done".to_owned());
+        let text = locked(&bars.screen).text(80, Instant::now());
+        assert!(text.starts_with("0 of 2 done\n[1/2] http://h/1"), "{text}");
+        let mut bars = Bars::to(ProgressDrawTarget::hidden(), 1, STALL);
+        bars.begin(&subject(1, 1));
+        bars.overall("0 of 1 done".to_owned());
+        assert!(locked(&bars.screen).text(80, Instant::now()).starts_with("http://h/1"));
     }
 
     #[test]
-    fn the_templates_are_right() {
-        for template in ["{spinner} {msg}", "{spinner} {prefix} {msg}", "{prefix} {wide_bar} {msg}"] {
-            assert!(ProgressStyle::with_template(template).is_ok());
-        }
+    fn a_retry_counts_down_and_a_byte_ends_it() {
+        let mut bars = Bars::to(ProgressDrawTarget::hidden(), 1, STALL);
+        let one = subject(1, 1);
+        let progress = |received| Event::Progress(Progress { received, total: Some(4), ..Progress::default() });
+        bars.event(&one, &progress(1));
+        let retry = Event::Retry { failures: 1, delay: Duration::from_secs(9), reason: "cut".into() };
+        let now = Instant::now();
+        locked(&bars.screen).rows.get_mut(&1).unwrap().0.doing = Doing::Waiting(now + Duration::from_secs(9));
+        assert!(matches!(retry, Event::Retry { .. }));
+        bars.event(&one, &progress(1));
+        assert!(locked(&bars.screen).text(80, now).contains("tried again in 9 s"));
+        bars.event(&one, &progress(2));
+        assert!(locked(&bars.screen).text(80, now).contains("50%"));
     }
 }

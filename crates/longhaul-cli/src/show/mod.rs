@@ -6,6 +6,7 @@
 mod bar;
 mod json;
 mod plain;
+mod rows;
 pub(crate) mod text;
 
 pub(crate) use json::path_fields;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use longhaul::{Digest, Event, Outcome, Progress as Reached, Uploaded, Verified};
 
 use crate::exit::{Exit, Failure};
-use crate::flags::running::ProgressStyle;
+use crate::flags::running::{ProgressStyle, RunningOptions};
 use crate::out;
 use crate::printable;
 use bar::Bars;
@@ -168,8 +169,17 @@ pub(crate) struct Show {
 struct Following {
     events: json::JsonEvents,
     started: Option<Event>,
-    /// Bytes that are through, and bytes per second.
-    now: (u64, u64),
+    now: Now,
+}
+
+/// How far one is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Now {
+    /// Bytes that are through.
+    through: u64,
+    total: Option<u64>,
+    /// Bytes per second.
+    rate: u64,
 }
 
 /// All URLs, or files, together.
@@ -179,6 +189,10 @@ struct Sum {
     count: usize,
     done: usize,
     failed: usize,
+    /// By a signal, after they were begun.
+    stopped: usize,
+    /// Lengths of those that are done or whose length was told, and how many these are.
+    lengths: (u64, usize),
     /// Of those that are done: bytes of their files, and how many were there already.
     bytes: u64,
     already: usize,
@@ -187,21 +201,23 @@ struct Sum {
 
 impl Sum {
     fn new(way: Direction, count: usize) -> Self {
-        Self { way, count, done: 0, failed: 0, bytes: 0, already: 0, moved: 0 }
+        Self { way, count, done: 0, failed: 0, stopped: 0, lengths: (0, 0), bytes: 0, already: 0, moved: 0 }
     }
 }
 
 impl Show {
     /// For so many; 0 when their number is not known yet.
-    pub(crate) fn new(progress: ProgressStyle, json: bool, quiet: bool, way: Direction, count: usize) -> Self {
+    pub(crate) fn new(running: &RunningOptions, way: Direction, count: usize) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = std::io::stderr().is_terminal() && !dumb;
-        let people = match progress {
+        let people = match running.progress {
             ProgressStyle::None => People::Nobody,
-            ProgressStyle::Auto | ProgressStyle::Bar if terminal => People::Bar(Bars::new(count)),
+            ProgressStyle::Auto | ProgressStyle::Bar if terminal => {
+                People::Bar(Bars::new(count, running.stall_timeout))
+            }
             ProgressStyle::Auto | ProgressStyle::Bar | ProgressStyle::Plain => People::Plain(Plain::new(count)),
         };
-        Self { people, json, quiet, at_work: HashMap::new(), sum: Sum::new(way, count) }
+        Self { people, json: running.json, quiet: running.quiet, at_work: HashMap::new(), sum: Sum::new(way, count) }
     }
 
     /// Another URL.
@@ -228,7 +244,8 @@ impl Show {
         }
         let following = self.at_work.entry(subject.number).or_default();
         if let Event::Progress(progress) = event {
-            following.now = (subject.way.through(progress), progress.rate);
+            let (through, total, rate) = (subject.way.through(progress), progress.total, progress.rate);
+            following.now = Now { through, total, rate };
         }
         if self.json
             && let Some(line) = following.events.line(subject, event)
@@ -272,7 +289,11 @@ impl Show {
 
     /// It failed; `held` is how many bytes of it are kept, when that is known.
     pub(crate) fn failed(&mut self, subject: &ShownTransfer, failure: &Failure, held: Option<u64>) {
-        self.sum.failed += 1;
+        match (failure.exit, held) {
+            (Exit::Signal(_), None) => {}
+            (Exit::Signal(_), Some(_)) => self.sum.stopped += 1,
+            _ => self.sum.failed += 1,
+        }
         self.end(subject);
         if self.json {
             tell_programs(&json::failed(subject, failure, held));
@@ -314,7 +335,9 @@ impl Show {
     }
 
     fn end(&mut self, subject: &ShownTransfer) {
-        self.at_work.remove(&subject.number);
+        if let Some(total) = self.at_work.remove(&subject.number).and_then(|following| following.now.total) {
+            self.sum.lengths = (self.sum.lengths.0.saturating_add(total), self.sum.lengths.1 + 1);
+        }
         if let People::Bar(bars) = &mut self.people {
             bars.end(subject);
         }
@@ -326,7 +349,7 @@ impl Show {
             return;
         }
         match &mut self.people {
-            People::Bar(bars) => bars.overall(&text::running(&self.sum, self.at_work.values().map(|f| f.now))),
+            People::Bar(bars) => bars.overall(text::running(&self.sum, self.at_work.values().map(|f| f.now))),
             People::Plain(plain) => {
                 if plain.overall_is_due() {
                     out::say(&text::running(&self.sum, self.at_work.values().map(|f| f.now)));

@@ -7,7 +7,7 @@ use longhaul::{Event, RestartReason, Verified};
 
 use crate::printable;
 
-use super::{Direction, ShownObject, ShownOutcome, Sum};
+use super::{Direction, Now, ShownObject, ShownOutcome, Sum};
 
 /// Bytes for people, in powers of 1024: `1.2 GiB`, `512 B`.
 pub(crate) fn bytes(count: u64) -> String {
@@ -186,17 +186,46 @@ pub(crate) fn summary(outcome: &ShownOutcome) -> String {
     line
 }
 
-/// How several are getting on: `12 of 3000 done, 1 failed, 4 at work: 1.2 GiB, 35.0 MiB/s`. Of those at work: bytes
-/// that are through, and bytes per second.
-pub(super) fn running(sum: &Sum, at_work: impl Iterator<Item = (u64, u64)>) -> String {
-    let (mut count, mut received, mut rate) = (0_usize, sum.bytes, 0_u64);
-    for (through, per_second) in at_work {
+/// How several are getting on: `12 of 3000 done, 1 failed, 4 at work: 1.2 GiB, 35.0 MiB/s, about 5 m 10 s left`.
+pub(super) fn running(sum: &Sum, at_work: impl Iterator<Item = Now>) -> String {
+    let (mut count, mut received, mut rate, mut rest) = (0_usize, sum.bytes, 0_u64, Some(0_u64));
+    let mut lengths = sum.lengths;
+    for now in at_work {
         count += 1;
-        received = received.saturating_add(through);
-        rate = rate.saturating_add(per_second);
+        received = received.saturating_add(now.through);
+        rate = rate.saturating_add(now.rate);
+        rest = rest.zip(now.total).map(|(rest, total)| rest.saturating_add(total.saturating_sub(now.through)));
+        if let Some(total) = now.total {
+            lengths = (lengths.0.saturating_add(total), lengths.1 + 1);
+        }
     }
-    let failed = if sum.failed > 0 { format!(", {} failed", sum.failed) } else { String::new() };
-    format!("{} done{failed}, {count} at work: {}, {}/s", share_done(sum), bytes(received), bytes(rate))
+    let mut line = format!(
+        "{} done{}, {count} at work: {}, {}/s",
+        share_done(sum),
+        ended(sum, ", "),
+        bytes(received),
+        bytes(rate)
+    );
+    let waiting = sum.count.saturating_sub(sum.done + sum.failed + sum.stopped + count);
+    // Those that wait are taken to be as long as the others.
+    let mean = u64::try_from(lengths.1).ok().and_then(|known| lengths.0.checked_div(known));
+    let rest = match waiting {
+        0 => rest,
+        _ => rest.zip(mean).map(|(rest, mean)| rest.saturating_add(mean.saturating_mul(waiting as u64))),
+    };
+    // How many there are is not known while a store lists them.
+    if let (Some(rest), 1.., 1..) = (rest, rate, sum.count) {
+        let about = if waiting > 0 { "about " } else { "" };
+        line += &format!(", {about}{} left", whole(rest.div_ceil(rate)));
+    }
+    line
+}
+
+/// `, 1 failed, 2 stopped`, as far as there are such.
+fn ended(sum: &Sum, before: &str) -> String {
+    let kinds = [(sum.failed, "failed"), (sum.stopped, "stopped")];
+    let told = kinds.into_iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, word)| format!("{before}{count} {word}")).collect()
 }
 
 /// `3 of 9`, or `3` where the whole is not known.
@@ -212,10 +241,7 @@ pub(super) fn sum(sum: &Sum) -> String {
         line += &format!(" ({} {there} already)", sum.already);
     }
     line += &format!("; {} {}", bytes(sum.moved), if sum.way == Direction::Down { "fetched" } else { "sent" });
-    if sum.failed > 0 {
-        line += &format!("; {} failed", sum.failed);
-    }
-    line
+    line + &ended(sum, "; ")
 }
 
 /// A path as one would call it from the current folder.
@@ -311,9 +337,27 @@ mod tests {
 
     #[test]
     fn several_downloads_are_summed_up() {
-        let all = Sum { way: Direction::Down, count: 9, done: 3, failed: 1, bytes: 2048, already: 2, moved: 1024 };
-        let now = [(1024, 512), (0, 0)];
+        let all = Sum {
+            way: Direction::Down,
+            count: 9,
+            done: 3,
+            failed: 1,
+            stopped: 0,
+            lengths: (2048, 1),
+            bytes: 2048,
+            already: 2,
+            moved: 1024,
+        };
+        let now = [(1024, 512), (0, 0)].map(|(through, rate)| Now { through, total: None, rate });
         assert_eq!(running(&all, now.into_iter()), "3 of 9 done, 1 failed, 2 at work: 3.0 KiB, 512 B/s");
+        let now = now.map(|now| Now { total: Some(2048), ..now });
+        let text = "3 of 9 done, 1 failed, 2 at work: 3.0 KiB, 512 B/s, about 18 s left";
+        assert_eq!(running(&all, now.into_iter()), text);
+        let last = Sum { count: 6, ..all.clone() };
+        let text = "3 of 6 done, 1 failed, 2 at work: 3.0 KiB, 512 B/s, 6 s left";
+        assert_eq!(running(&last, now.into_iter()), text);
+        let stopped = Sum { stopped: 2, failed: 0, already: 0, ..all.clone() };
+        assert_eq!(sum(&stopped), "3 of 9 done, 2.0 KiB; 1.0 KiB fetched; 2 stopped");
         assert_eq!(sum(&all), "3 of 9 done, 2.0 KiB (2 complete already); 1.0 KiB fetched; 1 failed");
         let open = Sum { count: 0, failed: 0, already: 0, ..all.clone() };
         assert_eq!(sum(&open), "3 done, 2.0 KiB; 1.0 KiB fetched");
