@@ -8,6 +8,7 @@ mod real;
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -28,6 +29,9 @@ fn serve(temporary: &Path, words: &[&str]) -> Command {
     command.arg("serve").args(words).stdin(Stdio::null());
     command.env("TMPDIR", temporary).env("LONGHAUL", longhaul()).env("LONGHAUL_STATE_DIR", temporary.join("state"));
     command.env_remove("LONGHAUL_SERVE_KEY").env("OSS_SESSION_TOKEN", "of another store");
+    // In a group of its own it is not in the foreground of the terminal that the tests may run at, where Ctrl-C reaches
+    // a command without it.
+    command.process_group(0);
     command
 }
 

@@ -148,8 +148,7 @@ function showBuckets() {
 
 async function removeBucket(bucket) {
   const filled = bucket.objects || bucket.uploads.length;
-  const question = `Delete the bucket ${bucket.name} with ${count(bucket.objects)} objects and ${count(bucket.uploads.length)} uploads?`;
-  if (filled && !confirm(question)) return;
+  if (filled && !confirm(`Delete the bucket ${bucket.name} and everything in it?`)) return;
   await ask("DELETE", "/buckets", { name: bucket.name, all: Boolean(filled) });
 }
 
