@@ -73,7 +73,10 @@ impl Cors {
         let root = xml::parse(document).filter(|root| root.name == "CORSConfiguration");
         let root = root.ok_or_else(Refusal::malformed_xml)?;
         let rules: Vec<Rule> = root.all("CORSRule").map(Rule::parse).collect::<Result<_, _>>()?;
-        if rules.is_empty() || rules.len() > RULES_MAX {
+        if rules.is_empty() {
+            return Err(Refusal::malformed_xml().ec("0034-00000002"));
+        }
+        if rules.len() > RULES_MAX {
             return Err(Refusal::malformed_xml());
         }
         let vary = match root.text_of("ResponseVary") {

@@ -101,7 +101,8 @@ fn answers_and_refusals_can_be_read_by_the_page_that_asked() {
 #[test]
 fn rules_are_kept_and_replaced_and_removed() {
     let mut bench = Bench::new();
-    assert_eq!(bench.ask("GET /films?cors", "", b"").said(), "404 NoSuchCORSConfiguration");
+    let none = bench.ask("GET /films?cors", "", b"");
+    assert_eq!((none.said().as_str(), none.element("EC").as_str()), ("404 NoSuchCORSConfiguration", "0034-00000001"));
     assert_eq!(bench.ask("PUT /films?cors", "", b"<CORSConfiguration/>").said(), "400 MalformedXML");
     assert_eq!(bench.ask("PUT /films?cors", "", RULES.as_bytes()).status, 200);
     bench.restart();

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::*;
-use crate::oss::labels::Labels;
+use crate::oss::labels::{Acl, Labels, Tags};
 use crate::oss::sums::{Sums, multipart_etag};
 
 const KEY: &str = "dir/film";
@@ -103,6 +103,35 @@ fn what_a_completion_did_not_clear_away_is_swept_up_and_the_object_stays() {
     assert_eq!(content(&bucket.object(KEY).unwrap()), b"onetwo");
     assert!(bucket.upload(KEY, &id).is_none() && bucket.uploads().is_empty());
     assert_eq!((fs::read_dir(&home).unwrap().count(), count(root.path(), "data")), (2, 1));
+}
+
+#[test]
+fn labels_that_are_changed_are_the_old_ones_or_the_new_ones_and_the_bytes_stay() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, bucket) = open(root.path());
+    complete(&bucket, &upload(&bucket, &[(1, b"one"), (2, b"two")]));
+    let reader = bucket.object(KEY).unwrap();
+    let tagged = |text: &str| Labels { tags: Tags::of_field(text).unwrap(), acl: Acl::PublicRead };
+    assert!(matches!(bucket.amend(KEY, |labels| *labels = tagged("a=1")), Ok(true)));
+    assert!(matches!(bucket.amend("none", |_| {}), Ok(false)));
+    let objects = root.path().join("buckets/films/objects");
+    let record = fs::read_dir(&objects).unwrap().next().unwrap().unwrap().path();
+    let old = fs::read(&record).unwrap();
+    assert!(matches!(bucket.amend(KEY, |labels| *labels = tagged("b=2")), Ok(true)));
+    // Nothing of a version that readers have goes with a change of what is said of it.
+    assert_eq!(content(&reader), b"onetwo");
+    drop((disk, bucket, reader));
+    let (disk, bucket) = open(root.path());
+    let object = bucket.object(KEY).unwrap();
+    assert_eq!((object.facts.labels.clone(), content(&object)), (tagged("b=2"), b"onetwo".to_vec()));
+    drop((disk, bucket, object));
+    // As if the process had died before the new record took the place of the old one.
+    fs::rename(&record, objects.join("0123.new")).unwrap();
+    fs::write(&record, old).unwrap();
+    let (_disk, bucket) = open(root.path());
+    let object = bucket.object(KEY).unwrap();
+    assert_eq!((object.facts.labels.clone(), content(&object)), (tagged("a=1"), b"onetwo".to_vec()));
+    assert_eq!(count(root.path(), "objects"), 1, "what was not finished is swept up");
 }
 
 #[test]

@@ -13,7 +13,8 @@ pub(super) fn put(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
 
 pub(super) fn get(call: &mut Call<'_, '_>) -> Result<Reply, Refusal> {
     let cors = call.bucket()?.facts().cors;
-    let none = || Refusal::new(404, "NoSuchCORSConfiguration", "The CORS Configuration does not exist.");
+    let none =
+        || Refusal::new(404, "NoSuchCORSConfiguration", "The CORS Configuration does not exist.").ec("0034-00000001");
     Ok(Reply::xml(cors.ok_or_else(none)?.document()))
 }
 
