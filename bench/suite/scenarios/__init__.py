@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from . import interrupted, kills, memory, networks, small_files, start_up, stores, streams, uploads
+from . import interrupted, kills, known, memory, networks, small_files, start_up, stores, streams, uploads
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ ALL = [
     Scenario("upload-phone", "an upload over 2 Mbit/s, kill -9 every 15 s", interrupted.phone, 3, 0, 12 * MB),
     Scenario("long-list", "going on with an upload of 10,000 parts", stores.long_list, 3, 0, GIB),
     Scenario("start-up", "--version, and a download of one byte", start_up.run, 20, 1),
+    Scenario("known-transfers", "list, show and get with 10,000 transfers on record", known.run, 5, 1),
     Scenario("small-files", "5,000 files of 16 KiB, to the disk", small_files.on_disk, 5, 1, 16 << 10),
     Scenario("small-files-in-memory", "the same to a tmpfs, with calls counted", small_files.in_memory, 5, 1, 16 << 10),
     Scenario("kills", "ten times kill -9, then left to finish", kills.run, 3, 0, 200 * MB),

@@ -83,11 +83,15 @@ impl NamedTarget {
     /// The same of one after the other: the folder of the last one is not looked up again.
     pub(crate) fn exactly_by(path: &Path, last: &mut Option<(PathBuf, Arc<Folder>)>) -> Result<Self, Error> {
         let parent = parent_of(path);
-        if last.as_ref().is_none_or(|(of, _)| of != parent) {
-            *last = Some((parent.to_owned(), Arc::new(folder_of(path)?)));
-        }
-        let folder = last.as_ref().map(|(_, folder)| folder.clone());
-        Self::in_folder(folder.map_or_else(|| folder_of(path).map(Arc::new), Ok)?, path, |_, name| name.to_owned())
+        let folder = match last {
+            Some((of, folder)) if of == parent => folder.clone(),
+            _ => {
+                let folder = Arc::new(folder_of(path)?);
+                *last = Some((parent.to_owned(), folder.clone()));
+                folder
+            }
+        };
+        Self::in_folder(folder, path, |_, name| name.to_owned())
     }
 
     fn with_name(path: &Path, target: impl FnOnce(&Folder, &OsStr) -> OsString) -> Result<Self, Error> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use longhaul::{Client, Listing, TransferInfo, TransferState};
+use longhaul::{Client, ErrorKind, Listing, TransferInfo, TransferState};
 
 use super::absolute;
 use crate::exit::{Exit, Failure};
@@ -39,6 +39,15 @@ pub(super) fn by_id<'a>(listing: &'a Listing, digits: &str) -> Result<Option<&'a
 pub(super) fn meant(client: &Client, what: &Path) -> Result<Option<TransferInfo>, Failure> {
     let Some(digits) = digits(what) else { return Ok(None) };
     Ok(by_id(&client.list_by_id(digits)?, digits)?.cloned())
+}
+
+/// The unfinished transfers in a folder.
+pub(super) fn in_folder(client: &Client, folder: &Path) -> Result<Listing, Failure> {
+    client.list_in(folder).map_err(|error| match error.kind() {
+        // No source was asked: what is not found is missing on this machine.
+        ErrorKind::NotFound => Failure::new(Exit::LocalFile, "local_file", error.to_string()),
+        _ => error.into(),
+    })
 }
 
 /// Whether a transfer is of this file: as it is called, or as it is called in truth (uploads note that).

@@ -13,7 +13,11 @@ use crate::printable;
 use crate::show::{path_fields, text};
 
 pub(crate) fn run(list: &ListOptions) -> Result<Exit, Failure> {
-    let listing = offline_client(&list.state)?.list()?;
+    let client = offline_client(&list.state)?;
+    let listing = match &list.folder {
+        None => client.list()?,
+        Some(folder) => known::in_folder(&client, folder)?,
+    };
     for warning in &listing.warnings {
         out::say(&format!("warning: {warning}"));
     }

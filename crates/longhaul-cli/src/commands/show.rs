@@ -9,20 +9,24 @@ mod upload;
 
 use std::path::Path;
 
-use longhaul::{Client, ErrorKind, TransferInfo, UnfinishedUploads};
+use longhaul::{Client, ErrorKind, TransferInfo, TransferKind, UnfinishedUploads};
 
-use super::known::{is_of, meant};
+use super::known::{in_folder, is_of, meant};
 use super::{absolute, json_lines, offline_client};
 use crate::exit::{Exit, Failure};
 use crate::flags::show::ShowOptions;
 use crate::out;
 use crate::printable;
+use crate::show::text;
 use facts::Facts;
 use sent::SentFacts;
 use upload::UploadFacts;
 
 pub(crate) fn run(show: &ShowOptions) -> Result<Exit, Failure> {
     let client = offline_client(&show.state)?;
+    if show.what.is_dir() {
+        return folder(&client, show);
+    }
     let by_id = meant(&client, &show.what)?;
     let what = by_id.as_ref().map_or_else(|| absolute(&show.what), |found| found.path.clone());
     let uploads = uploads(&client, by_id.as_ref(), &show.what)?;
@@ -49,6 +53,39 @@ pub(crate) fn run(show: &ShowOptions) -> Result<Exit, Failure> {
         let sheets: Vec<String> = facts.chain(uploads).chain(sent.iter().map(SentFacts::sentences)).collect();
         out::stdout(&printable::plain(&sheets.join("\n")))?;
     }
+    Ok(Exit::Done)
+}
+
+/// Each of the unfinished transfers in a folder.
+fn folder(client: &Client, show: &ShowOptions) -> Result<Exit, Failure> {
+    let listing = in_folder(client, &show.what)?;
+    for warning in &listing.warnings {
+        out::say(&format!("warning: {warning}"));
+    }
+    let mut sheets = Vec::new();
+    for transfer in &listing.transfers {
+        match transfer.kind {
+            TransferKind::Upload => {
+                for upload in uploads(client, Some(transfer), &show.what)? {
+                    match show.json {
+                        true => json_lines(&[upload])?,
+                        false => sheets.push(upload.sentences(show.explain)),
+                    }
+                }
+            }
+            _ => {
+                let Some(facts) = Facts::of(&client.inspect(&transfer.path)?) else { continue };
+                match show.json {
+                    true => json_lines(&[facts])?,
+                    false => sheets.push(sentences::of(&facts, show.explain)),
+                }
+            }
+        }
+    }
+    if listing.transfers.is_empty() && !show.json {
+        out::say(&format!("no unfinished transfers in {}", text::here(&absolute(&show.what))));
+    }
+    out::stdout(&printable::plain(&sheets.join("\n")))?;
     Ok(Exit::Done)
 }
 

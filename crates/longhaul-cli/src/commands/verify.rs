@@ -1,9 +1,11 @@
-//! `longhaul verify FILE`: is the file still as it was downloaded?
+//! `longhaul verify FILE`: is the file still as it was downloaded or uploaded, or has it the digest that was given?
+//!
+//! A file that was uploaded is held against the digests that the store told of the object.
 
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use longhaul::{ErrorKind, Verification};
+use longhaul::{Client, Error, ErrorKind, SentUpload, Verification};
 use serde::Serialize;
 
 use super::{absolute, json_lines, offline_client, runtime};
@@ -25,21 +27,62 @@ pub(crate) fn run(verify: &VerifyOptions) -> Result<Exit, Failure> {
             bar.set_length(total);
             bar.set_position(done);
         };
-        client.verify(&verify.file, told).await
+        if !verify.checksums.is_empty() {
+            let found = client.verify_against(&verify.file, &verify.checksums, told).await?;
+            return Ok(VerifyAnswer::new(&verify.file, found, Record::Given));
+        }
+        match client.verify(&verify.file, told).await? {
+            Verification::Unknown => as_uploaded(&client, &verify.file, told).await,
+            found => Ok(VerifyAnswer::new(&verify.file, found, Record::Downloaded)),
+        }
     };
-    let found = runtime.block_on(reading).map_err(|error| match error.kind() {
+    let found = runtime.block_on(reading).map_err(|error: Error| match error.kind() {
         // No source was asked: what is not found is missing on this machine.
         ErrorKind::NotFound => Failure::new(Exit::LocalFile, "local_file", crate::advice::in_full(&error)),
         _ => error.into(),
     });
     bar.finish_and_clear();
-    let verdict = VerifyAnswer::new(&verify.file, found?);
+    let verdict = found?;
     if verify.json {
         json_lines(std::slice::from_ref(&verdict))?;
     } else {
         out::stdout(&printable::plain(&verdict.sentences()))?;
     }
     Ok(verdict.exit())
+}
+
+/// Held against what the store told when the file was uploaded last. A store may keep no digest of the whole: then the
+/// file's length and times are all there is to compare, which proves nothing of its bytes.
+async fn as_uploaded(client: &Client, file: &Path, told: impl FnMut(u64, u64)) -> Result<VerifyAnswer, Error> {
+    let sent = client.sent_uploads(file)?;
+    match sent.iter().find(|sent| !sent.digests.is_empty()).or(sent.first()) {
+        Some(SentUpload { digests, destination, .. }) if !digests.is_empty() => {
+            let found = client.verify_against(file, digests, told).await?;
+            Ok(VerifyAnswer::new(file, found, Record::Uploaded { to: destination.clone() }))
+        }
+        Some(SentUpload { destination, unchanged, .. }) => {
+            let record = Record::Undigested { to: destination.clone(), unchanged: *unchanged };
+            Ok(VerifyAnswer::new(file, Verification::Unknown, record))
+        }
+        None => Ok(VerifyAnswer::new(file, Verification::Unknown, Record::None)),
+    }
+}
+
+/// What a file was held against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Record {
+    None,
+    Downloaded,
+    Uploaded {
+        to: String,
+    },
+    /// It was uploaded, and the store told no digest of the whole.
+    Undigested {
+        to: String,
+        unchanged: bool,
+    },
+    /// Digests that were given.
+    Given,
 }
 
 /// Reading a large file takes its time; hidden where there is no terminal.
@@ -67,10 +110,15 @@ struct VerifyAnswer {
     damaged: Vec<(u64, u64)>,
     /// Digests of the whole: those that match, or for `damaged` those that do not.
     digests: Vec<String>,
+    /// Where it was uploaded to, when it is held against that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uploaded_to: Option<String>,
+    #[serde(skip)]
+    record: Record,
 }
 
 impl VerifyAnswer {
-    fn new(file: &Path, found: Verification) -> Self {
+    fn new(file: &Path, found: Verification, record: Record) -> Self {
         let (path, path_hex) = path_fields(Some(&absolute(file)));
         let texts = |digests: &[longhaul::Digest]| digests.iter().map(ToString::to_string).collect();
         let unknown = Self {
@@ -82,6 +130,11 @@ impl VerifyAnswer {
             verified: None,
             damaged: Vec::new(),
             digests: Vec::new(),
+            uploaded_to: match &record {
+                Record::Uploaded { to } | Record::Undigested { to, .. } => Some(to.clone()),
+                _ => None,
+            },
+            record,
         };
         match found {
             Verification::Intact { length, verified, digests, .. } => Self {
@@ -116,17 +169,41 @@ impl VerifyAnswer {
         let path = &text::here(self.path.as_deref().unwrap_or_default().as_ref());
         match self.state {
             "intact" => {
-                let proof = self.verified.unwrap_or("nothing");
                 let length = text::bytes(self.bytes.unwrap_or(0));
-                format!("{path}: intact, {length}; verified when it was downloaded: {proof}\n")
+                let digests = self.digests.join(", ");
+                match &self.record {
+                    Record::Given => format!("{path}: right, {length}; it has {digests}\n"),
+                    Record::Uploaded { to } => {
+                        format!("{path}: as it was uploaded to {to}, {length}; it has {digests}\n")
+                    }
+                    _ => {
+                        let proof = self.verified.unwrap_or("nothing");
+                        format!("{path}: intact, {length}; verified when it was downloaded: {proof}\n")
+                    }
+                }
             }
             "damaged" => self.damage(path),
-            _ => format!("{path}: unknown; there is no record that longhaul downloaded this file to this place\n"),
+            _ => match &self.record {
+                Record::Undigested { to, unchanged } => {
+                    let times = if *unchanged { "the same as then" } else { "others now" };
+                    format!(
+                        "{path}: unknown; it was uploaded to {to}, whose store told no digest of the whole; its length and \
+                         times are {times}\n"
+                    )
+                }
+                _ => {
+                    format!("{path}: unknown; there is no record that longhaul brought this file here or uploaded it\n")
+                }
+            },
         }
     }
 
     fn damage(&self, path: &str) -> String {
-        let mut text = format!("{path}: damaged\n");
+        let mut text = match &self.record {
+            Record::Given => format!("{path}: not what was given\n"),
+            Record::Uploaded { to } => format!("{path}: not as it was uploaded to {to}\n"),
+            _ => format!("{path}: damaged\n"),
+        };
         if self.bytes != self.expected_bytes {
             let (now, then) = (self.bytes.unwrap_or(0), self.expected_bytes.unwrap_or(0));
             text += &format!("  it has {now} bytes, and had {then}\n");
@@ -159,6 +236,8 @@ mod tests {
             verified: None,
             damaged: ranges,
             digests: vec!["md5:00".into()],
+            uploaded_to: None,
+            record: Record::Downloaded,
         }
     }
 
@@ -173,7 +252,7 @@ mod tests {
 
     #[test]
     fn each_state_has_its_code() {
-        let unknown = VerifyAnswer::new(Path::new("a"), Verification::Unknown);
+        let unknown = VerifyAnswer::new(Path::new("a"), Verification::Unknown, Record::None);
         assert_eq!((unknown.exit(), damaged(vec![]).exit()), (Exit::LocalFile, Exit::Integrity));
         assert!(unknown.sentences().contains("no record"));
     }

@@ -160,6 +160,7 @@ pub(crate) const LIST: &str = "\
 Examples:
   longhaul list
   longhaul list --json | jq -r .path
+  longhaul list .                what lies here, also if it was moved here
   longhaul list --all            what is over as well, until `longhaul clean` forgets it";
 
 pub(crate) const SHOW: &str = "\
@@ -184,8 +185,10 @@ Whoever has the link can do what it is for until it ends, or until the keys it w
 pub(crate) const VERIFY: &str = "\
 Examples:
   longhaul verify disk.iso
+  longhaul verify --checksum sha256:9f86d081… disk.iso
 
-Exit codes: 0 the file is as it was downloaded · 7 it is damaged · 8 nothing is recorded about it.";
+Exit codes: 0 the file is as it was · 7 it is damaged, or not what was given · 8 nothing is
+recorded about it.";
 
 pub(crate) const HELP: &str = "\
 Examples:

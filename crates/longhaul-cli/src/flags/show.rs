@@ -8,8 +8,8 @@ use super::common::StateChoice;
 
 #[derive(Args)]
 pub(crate) struct ShowWords {
-    /// A file, its partial (FILE.lhpart), or the id of a transfer (its beginning is enough)
-    #[arg(value_name = "ID|FILE", value_hint = ValueHint::FilePath)]
+    /// A file, its partial (FILE.lhpart), the id of a transfer (its beginning is enough), or a folder: all in it
+    #[arg(value_name = "ID|FILE|DIR", value_hint = ValueHint::FilePath)]
     pub(crate) what: PathBuf,
 
     /// Say what is safe, what would be fetched again, and why

@@ -3,14 +3,22 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use longhaul::Digest;
 
-use super::common::StateChoice;
+use super::common::{StateChoice, usage};
+use super::values;
+use crate::exit::Failure;
 
 #[derive(Args)]
 pub(crate) struct VerifyWords {
-    /// A file that longhaul downloaded
+    /// A file that longhaul downloaded or uploaded; with --checksum, any file
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+
+    /// The digest that the file must have; may be repeated, and all must match. Of sha256, sha512 and md5 HEX alone will
+    /// do
+    #[arg(long, value_name = "KIND:HEX")]
+    pub(crate) checksum: Vec<String>,
 
     /// Write a JSON object
     #[arg(long)]
@@ -18,11 +26,14 @@ pub(crate) struct VerifyWords {
 }
 
 pub(crate) struct VerifyOptions {
+    pub(crate) checksums: Vec<Digest>,
     pub(crate) file: PathBuf,
     pub(crate) state: StateChoice,
     pub(crate) json: bool,
 }
 
-pub(super) fn verify(words: VerifyWords, state: StateChoice) -> VerifyOptions {
-    VerifyOptions { file: words.file, state, json: words.json }
+pub(super) fn verify(words: VerifyWords, state: StateChoice) -> Result<VerifyOptions, Failure> {
+    let digest = |text: &String| values::checksum(text).map_err(|why| usage(format!("--checksum: {why}")));
+    let checksums = words.checksum.iter().map(digest).collect::<Result<_, _>>()?;
+    Ok(VerifyOptions { checksums, file: words.file, state, json: words.json })
 }

@@ -153,7 +153,7 @@ impl Bars {
 
     pub(super) fn event(&mut self, subject: &ShownTransfer, event: &Event) {
         if let Some(news) = text::news(event, subject.way) {
-            self.suspend(|| out::say(&format!("{}: {news}", subject.name())));
+            self.suspend(|| out::say(&format!("{}: {news}", subject.here())));
         }
         self.begin(subject); // a row may have become free
         let mut screen = locked(&self.screen);

@@ -66,14 +66,24 @@ pub(crate) struct ShownTransfer {
 }
 
 impl ShownTransfer {
-    /// The file's name, or the URL while there is none; with its number when there are several.
+    /// The file as it is called from here, or the URL while there is none; with its number when there are several.
+    fn here(&self) -> String {
+        let name = self.path.as_deref().map_or_else(|| printable::one_line(&self.url).into_owned(), text::here);
+        self.numbered(name)
+    }
+
+    /// The file's name alone, where a line is short, or the URL while there is none; with its number when there are
+    /// several.
     fn name(&self) -> String {
         let name = self.path.as_deref().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
         let name = name.unwrap_or_else(|| self.url.clone());
-        let name = printable::one_line(&name);
+        self.numbered(printable::one_line(&name).into_owned())
+    }
+
+    fn numbered(&self, name: String) -> String {
         match self.count {
             0 => format!("[{}] {name}", self.number),
-            1 => name.into_owned(),
+            1 => name,
             count => format!("[{}/{count}] {name}", self.number),
         }
     }
@@ -264,7 +274,7 @@ impl Show {
             // What changes what the user gets is said even without progress.
             People::Nobody if !self.quiet && !self.json && text::is_warning(event) => {
                 if let Some(news) = text::news(event, subject.way) {
-                    out::say(&format!("{}: {news}", subject.name()));
+                    out::say(&format!("{}: {news}", subject.here()));
                 }
             }
             People::Nobody => {}

@@ -33,7 +33,7 @@ impl Plain {
             Event::Started { total, .. } => {
                 let length = total.map_or_else(|| "of unknown length".into(), text::bytes);
                 let preposition = if subject.way == Direction::Down { "from" } else { "to" };
-                out::say(&format!("{}: {length}, {preposition} {}", subject.name(), subject.url));
+                out::say(&format!("{}: {length}, {preposition} {}", subject.here(), subject.url));
                 self.last = Some(Instant::now());
             }
             Event::Progress(progress) => self.progress(subject, progress),
@@ -41,13 +41,13 @@ impl Plain {
             _ => {}
         }
         if let Some(news) = text::news(event, subject.way) {
-            out::say(&format!("{}: {news}", subject.name()));
+            out::say(&format!("{}: {news}", subject.here()));
         }
     }
 
     pub(super) fn reading(&mut self, subject: &ShownTransfer, read: u64) {
         if self.overall_is_due() {
-            out::say(&format!("{}: {}", subject.name(), text::reading(read)));
+            out::say(&format!("{}: {}", subject.here(), text::reading(read)));
         }
     }
 
@@ -74,7 +74,7 @@ impl Plain {
             return;
         }
         (self.last, self.tenths) = (Some(now), self.tenths.max(tenths));
-        let mut line = format!("{}: {}", subject.name(), text::share(through, progress.total));
+        let mut line = format!("{}: {}", subject.here(), text::share(through, progress.total));
         if let Some(total) = progress.total.filter(|&total| total > 0) {
             line += &format!(" ({} %)", u128::from(through) * 100 / u128::from(total));
         }

@@ -175,3 +175,28 @@ fn a_command_runs_for_each_file_that_is_stored() {
     assert_eq!(ran.code(), 13, "{}", ran.report(&depot.bench));
     assert!(ran.stderr.contains("oss://films/k: done, but"), "{}", ran.stderr);
 }
+
+/// The store told a digest of the whole: the file is read and held against it.
+#[test]
+fn verify_tells_whether_a_file_is_as_it_was_uploaded() {
+    let depot = Depot::open();
+    let (film, _) = depot.film();
+    depot.expect(&depot.put(&film, "film").run(), 0, "crc64");
+    let ran = depot.longhaul(&["verify", film.to_str().unwrap()]);
+    assert!(ran.code() == 0 && ran.stdout.contains("as it was uploaded to oss://films/film"), "{}", ran.stdout);
+    let ran = depot.longhaul(&["verify", film.to_str().unwrap(), "--json"]);
+    let told = &ran.events[0];
+    assert_eq!(
+        (&told["state"], &told["uploaded_to"]),
+        (&"intact".into(), &"oss://films/film".into()),
+        "{}",
+        ran.stdout
+    );
+    // One byte is changed, and the times are as they were.
+    let modified = std::fs::metadata(&film).unwrap().modified().unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&film).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"?", 12345).unwrap();
+    file.set_modified(modified).unwrap();
+    let ran = depot.longhaul(&["verify", film.to_str().unwrap()]);
+    assert!(ran.code() == 7 && ran.stdout.contains("not as it was uploaded"), "{}", ran.stdout);
+}

@@ -282,3 +282,72 @@ fn forgotten_it_is_not_listed_and_goes_on_all_the_same() {
     assert!(listed(&bench, &["--all"]).is_empty() && bench.part().exists());
     bench.get().run().expect(&bench, 0, "validator, resumed");
 }
+
+/// A folder that was moved has no row in the list; what lies in it is told all the same, and goes on there.
+#[test]
+fn what_lies_in_a_folder_is_told_in_the_list_or_not() {
+    let bench = bench();
+    bench.hold(HALF);
+    bench.origin.put("/b", Object::seeded(2, SIZE));
+    bench.origin.script("/b", vec![Fault::Cut { after: HALF }]);
+    let b = bench.folder().join("b");
+    bench.get_url(bench.origin.url("/b")).to(b).retries(0).run().expect(&bench, 10, "network, kept");
+    let ids = |rows: &[Value]| -> Vec<String> { rows.iter().map(|row| row["id"].to_string()).collect() };
+    let known = listed(&bench, &[]);
+    assert_eq!(ids(&listed(&bench, &["out"])).len(), 2);
+    let moved = bench.root().join("moved");
+    fs::rename(bench.folder(), &moved).unwrap();
+    assert!(listed(&bench, &[]).is_empty());
+    let (mut found, mut before) = (ids(&listed(&bench, &["moved"])), ids(&known));
+    found.sort();
+    before.sort();
+    assert_eq!(found, before);
+    for row in listed(&bench, &["moved"]) {
+        assert_eq!((&row["state"], &row["held"]), (&"interrupted".into(), &HALF.into()));
+        assert!(
+            row["updated_ms"].as_u64().unwrap() > 1_600_000_000_000 && row["url"].as_str().unwrap().contains("http")
+        );
+    }
+    let shown = run(&bench, &["show", "moved", "--json"]);
+    assert_eq!(ids(&shown.events).len(), 2, "{}", shown.stdout);
+    assert!(run(&bench, &["show", "moved"]).stdout.contains("moved/b"), "{}", shown.stdout);
+    run(&bench, &["list", "out"]).expect_code(&bench, 8);
+    fs::create_dir(bench.folder()).unwrap();
+    let none = run(&bench, &["show", "out"]);
+    assert!(none.code() == 0 && none.stderr.contains("no unfinished transfers in out"), "{}", none.stderr);
+    run(&bench, &["cancel", "moved/b"]).expect_code(&bench, 0);
+    assert_eq!(listed(&bench, &["moved"]).len(), 1);
+}
+
+#[test]
+fn the_first_line_and_the_last_name_the_file_alike() {
+    let bench = bench();
+    let ran = bench.get().plain().run();
+    ran.expect_code(&bench, 0);
+    let lines: Vec<_> = ran.stderr.lines().collect();
+    assert!(lines.len() >= 2 && lines.iter().all(|line| line.starts_with("out/file")), "{lines:?}");
+}
+
+#[test]
+fn verify_holds_any_file_against_digests_that_are_given() {
+    let bench = bench();
+    let file = bench.folder().join("mine");
+    fs::write(&file, "abc").unwrap();
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; // FIPS 180-2, B.1
+    let ran = run(&bench, &["verify", "out/mine", "--checksum", abc]);
+    assert!(
+        ran.code() == 0 && ran.stdout.contains(&format!("out/mine: right, 3 B; it has sha256:{abc}")),
+        "{}",
+        ran.stdout
+    );
+    let md5 = "md5:900150983cd24fb0d6963f7d28e17f72"; // RFC 1321, A.5
+    let ran = run(&bench, &["verify", "out/mine", "--checksum", md5, "--checksum", abc, "--json"]);
+    assert_eq!((ran.code(), ran.events[0]["digests"].as_array().unwrap().len()), (0, 2), "{}", ran.stdout);
+    let other = format!("sha256:{}", "0".repeat(64));
+    let ran = run(&bench, &["verify", "out/mine", "--checksum", md5, "--checksum", &other]);
+    assert!(ran.code() == 7 && ran.stdout.contains(&format!("does not match {other}")), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("900150983cd24fb0"), "what matches is no damage: {}", ran.stdout);
+    assert_eq!(run(&bench, &["verify", "out/mine", "--checksum", "crc9:00"]).code(), 2);
+    let ran = run(&bench, &["verify", "out/mine"]);
+    assert!(ran.code() == 8 && ran.stdout.contains("no record"), "{}", ran.stdout);
+}

@@ -4,6 +4,8 @@
 //! the state directory for an upload), and whether a process works on it is told by the lock.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,14 +14,16 @@ use longhaul_core::download::resume::{StartVerdict, TargetState};
 use longhaul_core::upload::journal::Recovered;
 
 use crate::client::Client;
+use crate::disk::beside::place::journals_in;
+use crate::disk::error::DiskError;
 use crate::disk::folder::Folder;
 use crate::disk::platform::LockedFiles;
-use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
+use crate::disk::state::listing::{Kind, NoteKey, State, TransferNote, id_text};
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::{UploadKey, is_barren, stored};
 use crate::error::{Error, ErrorKind};
 use crate::source::range_text;
-use crate::target::{NamedTarget, TargetSnapshot, disk_error};
+use crate::target::{NamedTarget, TargetSnapshot, disk_error, not_found};
 use crate::transfer::TransferKind;
 
 /// The known transfers.
@@ -138,6 +142,44 @@ impl Client {
         self.listed(|note| note.id.starts_with(beginning))
     }
 
+    /// The unfinished transfers in this folder: downloads by their journals there, in the list or not (their folder may
+    /// have been moved), and known uploads of files in it.
+    ///
+    /// # Blocking
+    /// As [`list`](Self::list).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such folder; [`ErrorKind::LocalFile`] when it cannot be read.
+    pub fn list_in(&self, folder: impl AsRef<Path>) -> Result<Listing, Error> {
+        let folder = folder.as_ref();
+        let canonical = std::fs::canonicalize(folder).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => not_found(folder, "there is no such folder"),
+            _ => disk_error(folder, DiskError::io("find", folder, error)),
+        })?;
+        let opened = Arc::new(Folder::open(&canonical).map_err(|e| disk_error(folder, e))?);
+        let lying = journals_in(&opened).map_err(|e| disk_error(folder, e))?;
+        let state = self.state();
+        let mut listing = self.listed(|note| {
+            note.kind == Kind::Upload && note.path.to_path().is_some_and(|path| path.parent() == Some(&canonical))
+        })?;
+        let mut view = View {
+            state: state.map(AsRef::as_ref),
+            uploads: HashMap::new(),
+            locks: LockedFiles::default(),
+            folder: Some((canonical.clone(), opened.clone())),
+            warnings: Vec::new(),
+        };
+        for source in lying {
+            let target = opened.path_of(OsStr::from_bytes(&source.name));
+            let noted = state.and_then(|state| state.transfer(&NoteKey::of_target(&target)).ok().flatten());
+            let noted = noted.filter(|note| note.id == id_text(source.id));
+            let note = noted.unwrap_or_else(|| TransferNote::of_download(&source, &target, range_text(&source.window)));
+            listing.transfers.push(view.look_at(note, target));
+        }
+        listing.warnings.extend(view.warnings);
+        Ok(listing)
+    }
+
     /// Those of the known transfers that are wanted.
     fn listed(&self, wanted: impl Fn(&TransferNote) -> bool) -> Result<Listing, Error> {
         let Some(state) = self.state() else { return Ok(Listing::default()) };
@@ -160,7 +202,7 @@ impl Client {
         }
         wanted.sort_by(|a, b| a.0.cmp(&b.0)); // folder by folder: each is opened once
         let uploads = uploads.into_iter().map(|upload| (id_text(upload.intent.id), upload)).collect();
-        let mut view = View { state, uploads, locks: LockedFiles::default(), folder: None, warnings };
+        let mut view = View { state: Some(state), uploads, locks: LockedFiles::default(), folder: None, warnings };
         let mut transfers: Vec<_> = wanted.into_iter().map(|(path, note)| view.look_at(note, path)).collect();
         transfers.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(Listing { transfers, warnings: view.warnings })
@@ -169,7 +211,7 @@ impl Client {
 
 /// What many transfers are held against.
 struct View<'a> {
-    state: &'a StateDir,
+    state: Option<&'a StateDir>,
     /// The journals of uploads, by id.
     uploads: HashMap<String, Recovered>,
     locks: LockedFiles,
@@ -186,7 +228,9 @@ impl View<'_> {
             TransferKind::Download => {}
             TransferKind::Upload => {
                 let recovered = self.uploads.get(&info.id);
-                hold_against_journal(&mut info, endpoint.as_deref().unwrap_or_default(), self.state, recovered);
+                if let Some(state) = self.state {
+                    hold_against_journal(&mut info, endpoint.as_deref().unwrap_or_default(), state, recovered);
+                }
                 return info;
             }
             TransferKind::Unknown => return info,
@@ -194,7 +238,7 @@ impl View<'_> {
         let looked = NamedTarget::exactly_by(&info.path, &mut self.folder).and_then(|site| {
             // A receipt says something only where no file of an unfinished transfer lies.
             let looked = TargetSnapshot::at(&site, None)?;
-            let looked = if looked.is_bare() { TargetSnapshot::at(&site, Some(self.state))? } else { looked };
+            let looked = if looked.is_bare() { TargetSnapshot::at(&site, self.state)? } else { looked };
             Ok((site, looked))
         });
         match looked {
@@ -274,6 +318,10 @@ fn hold_against(info: &mut TransferInfo, site: &NamedTarget, looked: &TargetSnap
             && looked.receipt.as_ref().is_some_and(|r| r.source == info.source && range_text(&r.range) == info.range);
         info.state = if finished { TransferState::Done } else { TransferState::Gone };
         return;
+    }
+    if info.updated == UNIX_EPOCH {
+        let written = looked.main.and_then(|part| u64::try_from(part.facts.mtime_ns).ok()).unwrap_or(0);
+        info.updated = UNIX_EPOCH.checked_add(Duration::from_nanos(written)).unwrap_or(UNIX_EPOCH);
     }
     let running = is_locked(site, looked, locks, info.state == TransferState::Running);
     info.state = match info.state {

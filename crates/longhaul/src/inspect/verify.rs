@@ -72,43 +72,93 @@ impl Client {
         path: impl AsRef<Path>,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Verification, Error> {
-        let path = path.as_ref().to_path_buf();
         let state = self.state().cloned();
-        let stop = StopOnDrop(Arc::default());
-        let stopped = stop.0.clone();
-        let (tell, mut told) = watch::channel((0, 0));
-        let reading = threads::run_beside(move || {
-            let site = NamedTarget::exactly(&path)?;
-            let file = site.place.folder.open_file(site.place.names.target(), false);
-            let file = file.map_err(|e| disk_error(&site.path, e))?;
-            let file = file.ok_or_else(|| not_found(&site.path, "there is no such file"))?;
-            let receipt = match &state {
-                Some(state) => state.receipt(&site.absolute).map_err(|e| disk_error(&site.path, e))?,
-                None => None,
-            };
-            let Some(receipt) = receipt else { return Ok(Verification::Unknown) };
-            let told = |done, total| {
-                tell.send_replace((done, total));
-            };
-            compare(&file, &site, &receipt, &stopped, told)
-        });
-        let mut reading = std::pin::pin!(reading);
-        let mut last = (0, 0);
-        loop {
-            let read = tokio::select! {
-                Ok(()) = told.changed() => None,
-                read = &mut reading => Some(read),
-            };
-            let now = *told.borrow_and_update();
-            if now != last {
-                last = now;
-                progress(now.0, now.1);
-            }
-            if let Some(read) = read {
-                return read.map_err(|e| Error::no_thread("the file cannot be read", e))?;
-            }
+        let of_receipt = move |site: &NamedTarget, _: u64| {
+            let Some(state) = state else { return Ok(None) };
+            let receipt = state.receipt(&site.absolute).map_err(|e| disk_error(&site.path, e))?;
+            Ok(receipt.map(|receipt| receipt.into()))
+        };
+        read_and_compare(path.as_ref(), of_receipt, &mut progress).await
+    }
+
+    /// Reads a file and holds it against digests of the whole, downloaded or not: [`Verification::Intact`] when all
+    /// match, [`Verification::Damaged`] with those that do not, [`Verification::Unknown`] without any. Otherwise as
+    /// [`verify`](Self::verify).
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_against(
+        &self,
+        path: impl AsRef<Path>,
+        digests: &[Digest],
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Verification, Error> {
+        let digests = digests.to_vec();
+        let given = move |_: &NamedTarget, length| {
+            let verified = digests.first().map(|digest| Verified::Digest(digest.kind()));
+            Ok(verified.map(|verified| Expected { length, extents: Vec::new(), digests, verified }))
+        };
+        read_and_compare(path.as_ref(), given, &mut progress).await
+    }
+}
+
+/// What a file is held against.
+struct Expected {
+    length: u64,
+    extents: Vec<Extent>,
+    digests: Vec<Digest>,
+    verified: Verified,
+}
+
+impl From<ReceiptFile> for Expected {
+    fn from(receipt: ReceiptFile) -> Self {
+        let of = receipt.of;
+        Self { length: of.length, extents: of.extents, digests: of.digests, verified: of.verified.into() }
+    }
+}
+
+/// `expected` is asked on the thread that reads, with the file's length.
+async fn read_and_compare(
+    path: &Path,
+    expected: impl FnOnce(&NamedTarget, u64) -> Result<Option<Expected>, Error> + Send + 'static,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<Verification, Error> {
+    let path = path.to_path_buf();
+    let stop = StopOnDrop(Arc::default());
+    let stopped = stop.0.clone();
+    let (tell, mut told) = watch::channel((0, 0));
+    let reading = threads::run_beside(move || {
+        let site = NamedTarget::exactly(&path)?;
+        let file = site.place.folder.open_file(site.place.names.target(), false);
+        let file = file.map_err(|e| disk_error(&site.path, e))?;
+        let file = file.ok_or_else(|| not_found(&site.path, "there is no such file"))?;
+        let length = stat(&file, &site)?.facts.len;
+        let Some(expected) = expected(&site, length)? else { return Ok(Verification::Unknown) };
+        let told = |done, total| {
+            tell.send_replace((done, total));
+        };
+        compare(&file, &site, &expected, &stopped, told)
+    });
+    let mut reading = std::pin::pin!(reading);
+    let mut last = (0, 0);
+    loop {
+        let read = tokio::select! {
+            Ok(()) = told.changed() => None,
+            read = &mut reading => Some(read),
+        };
+        let now = *told.borrow_and_update();
+        if now != last {
+            last = now;
+            progress(now.0, now.1);
+        }
+        if let Some(read) = read {
+            return read.map_err(|e| Error::no_thread("the file cannot be read", e))?;
         }
     }
+}
+
+fn stat(file: &File, site: &NamedTarget) -> Result<FileStat, Error> {
+    FileStat::of(file).map_err(|e| disk_error(&site.path, DiskError::io("look at", &site.path, e)))
 }
 
 /// Stops the reading when its future is dropped.
@@ -123,21 +173,20 @@ impl Drop for StopOnDrop {
 fn compare(
     file: &File,
     site: &NamedTarget,
-    receipt: &ReceiptFile,
+    expected: &Expected,
     stopped: &AtomicBool,
     mut told: impl FnMut(u64, u64),
 ) -> Result<Verification, Error> {
-    let entry = || FileStat::of(file).map_err(|e| disk_error(&site.path, DiskError::io("look at", &site.path, e)));
-    let (before, expected_len) = (entry()?, receipt.of.length);
+    let (before, expected_len) = (stat(file, site)?, expected.length);
     let len = before.facts.len;
-    let blocks = merged(receipt.of.extents.iter().map(|e| e.start..e.end()));
+    let blocks = merged(expected.extents.iter().map(|e| e.start..e.end()));
     let all_blocks = minus(&whole(expected_len), &blocks).is_empty();
     let mut hashers: Vec<(Digest, Hasher)> =
-        receipt.of.digests.iter().filter_map(|d| Some((d.clone(), Hasher::new(d.kind())?))).collect();
+        expected.digests.iter().filter_map(|d| Some((d.clone(), Hasher::new(d.kind())?))).collect();
     if !all_blocks && hashers.is_empty() {
         return Ok(Verification::Unknown);
     }
-    let pieces = pieces(&receipt.of.extents, expected_len);
+    let pieces = pieces(&expected.extents, expected_len);
     let mut bad = Vec::new();
     let mut buffer = vec![0; BUFFER_LEN];
     for (range, crc) in pieces {
@@ -165,7 +214,7 @@ fn compare(
             bad.push(range);
         }
     }
-    if entry()?.facts != before.facts {
+    if stat(file, site)?.facts != before.facts {
         let text = format!("{} was changed while it was read", site.path.display());
         let error = Error::new(ErrorKind::LocalFile, Disposition::Temporary, text).with("path", site.path.display());
         return Err(error.advise(Advice::RunAgain));
@@ -175,7 +224,7 @@ fn compare(
     let (same, differing): (Vec<_>, Vec<_>) = compared.partition(|(same, _)| *same);
     if bad.is_empty() && differing.is_empty() && len == expected_len {
         let digests = same.into_iter().map(|(_, digest)| digest).collect();
-        return Ok(Verification::Intact { length: len, verified: receipt.of.verified.into(), digests });
+        return Ok(Verification::Intact { length: len, verified: expected.verified, digests });
     }
     let digests = differing.into_iter().map(|(_, digest)| digest).filter(|_| bad.is_empty()).collect();
     Ok(Verification::Damaged { ranges: merged(bad), expected_len, len, digests })

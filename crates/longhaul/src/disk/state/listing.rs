@@ -11,6 +11,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use longhaul_core::download::journal::Source;
 use longhaul_core::upload::journal::Intent;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,25 @@ pub(crate) struct TransferNote {
 }
 
 impl TransferNote {
+    /// A download that is not in the list, as its journal tells of it: of when is not known.
+    pub(crate) fn of_download(source: &Source, target: &Path, range: Option<String>) -> Self {
+        Self {
+            id: id_text(source.id),
+            kind: Kind::Download,
+            path: target.into(),
+            source: source.url.clone(),
+            state: State::Running,
+            held: 0,
+            total: None,
+            updated_ms: 0,
+            needs_link: source.needs_link,
+            needs_headers: source.needs_headers,
+            error: None,
+            endpoint: None,
+            range,
+        }
+    }
+
     /// An upload that is at work, as its journal begins.
     pub(crate) fn of_upload(intent: &Intent) -> Self {
         Self {
