@@ -41,14 +41,14 @@ pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
         out::say(&format!("warning: {warning}"));
     }
     let runtime = runtime()?;
-    let found: Vec<Result<Found, End>> = match &cancel.what {
+    let found: Vec<Result<Found, Box<End>>> = match &cancel.what {
         None => listing.transfers.iter().map(|transfer| Ok(transfer.into())).collect(),
         Some(what) => what.iter().flat_map(|what| meant(&listing, what)).collect(),
     };
     for found in found {
         ends.push(match found {
             Ok(found) => runtime.block_on(one(&client, found, cancel.parts)),
-            Err(end) => end,
+            Err(end) => *end,
         });
     }
     runtime.shutdown_background();
@@ -92,12 +92,12 @@ impl From<&TransferInfo> for Found {
 }
 
 /// The transfers of an id or a file. A download is found by its files even when no list has it.
-fn meant(listing: &Listing, what: &Path) -> Vec<Result<Found, End>> {
+fn meant(listing: &Listing, what: &Path) -> Vec<Result<Found, Box<End>>> {
     if let Some(digits) = known::digits(what) {
         match known::by_id(listing, digits) {
             Ok(None) => {}
             Ok(Some(one)) => return vec![Ok(one.into())],
-            Err(ambiguous) => return vec![Err(End::refused(what, ambiguous))],
+            Err(ambiguous) => return vec![Err(Box::new(End::refused(what, ambiguous)))],
         }
     }
     let target = target_of(what);
@@ -108,7 +108,7 @@ fn meant(listing: &Listing, what: &Path) -> Vec<Result<Found, End>> {
         found.push(Found { id: None, upload: false, dead: false, path: super::absolute(&target), url: None });
     }
     match found.is_empty() {
-        true => vec![Err(End::refused(what, known::unknown(what)))],
+        true => vec![Err(Box::new(End::refused(what, known::unknown(what))))],
         false => found.into_iter().map(Ok).collect(),
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn run(list: &ListOptions) -> Result<Exit, Failure> {
     } else if rows.is_empty() {
         out::say("no unfinished transfers");
     } else {
-        out::stdout(&table(&rows, since_epoch(SystemTime::now())))?;
+        out::stdout(&table(&rows, since_epoch(SystemTime::now()), columns()))?;
     }
     Ok(Exit::Done)
 }
@@ -75,14 +75,24 @@ impl From<&TransferInfo> for ListRow {
     }
 }
 
-/// Columns as wide as their widest cell. The id is cut: its beginning is enough for `show`.
-fn table(rows: &[ListRow], now: Duration) -> String {
+/// How wide the terminal is, when it is one.
+fn columns() -> Option<usize> {
+    let terminal = console::Term::stdout();
+    terminal.size_checked().filter(|_| terminal.is_term()).map(|(_, columns)| usize::from(columns))
+}
+
+/// Columns as wide as their widest cell. The id is cut: its beginning is enough for `show`. In a terminal a row is one
+/// line, whose last cells are cut in their middle, or left out: `show` has them.
+fn table(rows: &[ListRow], now: Duration, columns: Option<usize>) -> String {
     const HEAD: [&str; 6] = ["ID", "STATE", "HELD", "CHANGED", "FILE", "FROM OR TO"];
     let cells = |row: &ListRow| {
         let age = now.saturating_sub(Duration::from_millis(row.updated_ms));
         [
             row.id.chars().take(8).collect(),
-            row.state.replace('_', " "),
+            match row.state.as_str() {
+                "paused" if row.needs_link => "paused, needs link".to_owned(),
+                state => state.replace('_', " "),
+            },
             text::share(row.held, row.total),
             format!("{} ago", text::whole(age.as_secs())),
             text::here(row.path.as_deref().unwrap_or_default().as_ref()),
@@ -93,13 +103,11 @@ fn table(rows: &[ListRow], now: Duration) -> String {
             },
         ]
     };
-    let lines: Vec<[String; 6]> = std::iter::once(HEAD.map(String::from)).chain(rows.iter().map(cells)).collect();
-    let mut widths = [0; 6];
-    for line in &lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.chars().count());
-        }
+    let mut lines: Vec<[String; 6]> = std::iter::once(HEAD.map(String::from)).chain(rows.iter().map(cells)).collect();
+    if let Some(columns) = columns {
+        fit(&mut lines, columns);
     }
+    let widths = widths(&lines);
     let mut text = String::new();
     for line in &lines {
         let padded: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
@@ -107,6 +115,40 @@ fn table(rows: &[ListRow], now: Duration) -> String {
         text.push('\n');
     }
     text
+}
+
+fn widths(lines: &[[String; 6]]) -> [usize; 6] {
+    let mut widths = [0; 6];
+    for line in lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    widths
+}
+
+/// Makes the last two cells so short that a row is no longer than this.
+fn fit(lines: &mut [[String; 6]], columns: usize) {
+    /// With less room for both, only the file is shown; and never less of it.
+    const BOTH_MIN: usize = 44;
+    const FILE_MIN: usize = 16;
+    let widths = widths(lines);
+    let room = columns.saturating_sub(widths[..4].iter().sum::<usize>() + 4 * 2);
+    let (file, other) = (widths[4], widths[5]);
+    if file + 2 + other <= room {
+        return;
+    }
+    let half = room.saturating_sub(2) / 2;
+    let (file, other) = match room < BOTH_MIN {
+        true => (file.min(room.max(FILE_MIN)), 0),
+        false if file <= half => (file, room - 2 - file),
+        false if other <= half => (room - 2 - other, other),
+        false => (half, half),
+    };
+    for line in lines {
+        line[4] = text::shortened(&line[4], file);
+        line[5] = if other == 0 { String::new() } else { text::shortened(&line[5], other) };
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +174,7 @@ mod tests {
         };
         let upload = ListRow { kind: "upload", url: "oss://b/k".into(), ..row("/d/c", "interrupted") };
         let rows = [row("/d/a", "paused"), row("/d/\u{1b}[2J\nb", "needs_link"), upload];
-        let text = table(&rows, Duration::from_secs(62));
+        let text = table(&rows, Duration::from_secs(62), None);
         let expected = "\
 ID        STATE        HELD                CHANGED       FILE       FROM OR TO
 01234567  paused       1.0 MiB of 1.0 GiB  1 m 01 s ago  /d/a       https://h/a
@@ -140,5 +182,35 @@ ID        STATE        HELD                CHANGED       FILE       FROM OR TO
 01234567  interrupted  1.0 MiB of 1.0 GiB  1 m 01 s ago  /d/c       to oss://b/k
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn in_a_terminal_a_row_is_one_line() {
+        let row = |path: &str, url: &str| ListRow {
+            id: "0123456789abcdef".repeat(2),
+            kind: "download",
+            state: "paused".into(),
+            path: Some(path.into()),
+            path_hex: None,
+            url: url.into(),
+            range: None,
+            held: 1 << 20,
+            total: Some(1 << 30),
+            updated_ms: 1000,
+            needs_link: true,
+            needs_headers: false,
+            error: None,
+        };
+        let long = format!("/films/{}/end.mkv", "long-name-".repeat(9));
+        let rows = [row("/d/a", "https://h/a"), row(&long, &format!("https://h{long}"))];
+        for columns in [40, 80, 100, 120, 200, 400] {
+            let text = table(&rows, Duration::from_secs(62), Some(columns));
+            let most = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            assert!(most <= columns.max(80), "{columns}: {most}\n{text}");
+            assert!(text.lines().all(|line| line.contains("needs link") || line.starts_with("ID")), "{text}");
+            assert_eq!(text.contains("FROM OR TO"), columns >= 120, "{columns}:\n{text}");
+            assert_eq!(text.contains('…'), columns < 400, "{columns}:\n{text}");
+            assert!(columns < 80 || text.contains("end.mkv"), "the end of a name tells most: {text}");
+        }
     }
 }

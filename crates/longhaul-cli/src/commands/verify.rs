@@ -38,6 +38,12 @@ pub(crate) fn run(verify: &VerifyOptions) -> Result<Exit, Failure> {
     };
     let found = runtime.block_on(reading).map_err(|error: Error| match error.kind() {
         // No source was asked: what is not found is missing on this machine.
+        ErrorKind::NotFound if is_unfinished(&verify.file) => {
+            let what = text::here(&absolute(&verify.file));
+            let message =
+                format!("{what}: it is not whole yet; `longhaul show {}` says what is held", text::shell(&what));
+            Failure::new(Exit::LocalFile, "local_file", message)
+        }
         ErrorKind::NotFound => Failure::new(Exit::LocalFile, "local_file", crate::advice::in_full(&error)),
         _ => error.into(),
     });
@@ -66,6 +72,13 @@ async fn as_uploaded(client: &Client, file: &Path, told: impl FnMut(u64, u64)) -
         }
         None => Ok(VerifyAnswer::new(file, Verification::Unknown, Record::None)),
     }
+}
+
+/// Whether a download of this file was begun.
+fn is_unfinished(file: &Path) -> bool {
+    let mut log = file.as_os_str().to_owned();
+    log.push(".lhlog");
+    Path::new(&log).symlink_metadata().is_ok()
 }
 
 /// What a file was held against.

@@ -251,6 +251,19 @@ pub(crate) fn here(path: &Path) -> String {
     printable::one_line(&shown).into_owned()
 }
 
+/// At most so many characters: what is longer is cut in its middle.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    if count <= most {
+        return text.to_owned();
+    }
+    let rest = most.saturating_sub(1);
+    let (head, tail) = (rest / 2, rest - rest / 2);
+    let head: String = text.chars().take(head).collect();
+    let tail: String = text.chars().skip(count - tail).collect();
+    format!("{head}…{tail}")
+}
+
 /// A path as an argument that can be pasted into a POSIX shell.
 pub(crate) fn shell(text: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "/._-+,@%=".contains(c);

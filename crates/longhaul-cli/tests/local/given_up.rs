@@ -329,6 +329,14 @@ fn the_first_line_and_the_last_name_the_file_alike() {
 }
 
 #[test]
+fn what_is_not_whole_yet_is_told_so_by_verify() {
+    let bench = bench();
+    bench.hold(HALF);
+    let ran = run(&bench, &["verify", "out/file"]);
+    assert!(ran.code() == 8 && ran.stderr.contains("not whole yet; `longhaul show out/file`"), "{}", ran.stderr);
+}
+
+#[test]
 fn verify_holds_any_file_against_digests_that_are_given() {
     let bench = bench();
     let file = bench.folder().join("mine");

@@ -62,10 +62,9 @@ impl ListEntry {
 
     /// Removes the entry, also one that another transfer of the same file left; it is gone when this returns.
     pub(super) async fn remove(&mut self) {
-        if self.written || self.located && self.dir.as_ref().is_some_and(|dir| dir.had_notes()) {
-            if let Some(key) = self.note.key() {
-                self.queue(move |dir| dir.remove_transfer(&key).map(drop));
-            }
+        let may_be_there = self.written || self.located && self.dir.as_ref().is_some_and(|dir| dir.had_notes());
+        if let Some(key) = self.note.key().filter(|_| may_be_there) {
+            self.queue(move |dir| dir.remove_transfer(&key).map(drop));
         }
         self.writing.done().await;
     }
