@@ -27,6 +27,7 @@
 //! |---|---|
 //! | What happens next in a download? | [`download`], in the words of [`download::step`] |
 //! | What happens next in an upload? | [`upload`], in the words of [`upload::step`] |
+//! | What runs next of a list? | [`queue`], in the words of [`queue::step`] |
 //! | What is every run made of? | [`run`]: tickets, steps to give, answers to await |
 //! | Which words do both machines speak? | [`words`] |
 //! | What is what we found on disk worth? | [`download::resume`] |
@@ -53,6 +54,7 @@ pub mod identity;
 pub mod link;
 pub mod names;
 pub mod pace;
+pub mod queue;
 pub mod ranges;
 pub mod read;
 pub mod reply;

@@ -11,6 +11,7 @@ mod coverage;
 mod world;
 mod download;
 mod log;
+mod queue;
 mod rng;
 mod runner;
 mod upload;
