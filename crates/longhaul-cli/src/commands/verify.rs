@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 use crate::flags::verify::VerifyOptions;
 use crate::out;
 use crate::printable;
-use crate::show::{path_fields, text};
+use crate::show::{Direction, path_fields, text};
 
 /// More ranges than this are summed up for people.
 const RANGES_MAX: usize = 16;
@@ -119,6 +119,8 @@ struct VerifyAnswer {
     expected_bytes: Option<u64>,
     /// What had been verified when it was downloaded.
     verified: Option<&'static str>,
+    #[serde(skip)]
+    proof: Option<String>,
     /// Half-open.
     damaged: Vec<(u64, u64)>,
     /// Digests of the whole: those that match, or for `damaged` those that do not.
@@ -141,6 +143,7 @@ impl VerifyAnswer {
             bytes: None,
             expected_bytes: None,
             verified: None,
+            proof: None,
             damaged: Vec::new(),
             digests: Vec::new(),
             uploaded_to: match &record {
@@ -155,6 +158,7 @@ impl VerifyAnswer {
                 bytes: Some(length),
                 expected_bytes: Some(length),
                 verified: Some(text::verified(verified)),
+                proof: Some(text::proof(verified, Direction::Down)),
                 digests: texts(&digests),
                 ..unknown
             },
@@ -190,8 +194,8 @@ impl VerifyAnswer {
                         format!("{path}: as it was uploaded to {to}, {length}; it has {digests}\n")
                     }
                     _ => {
-                        let proof = self.verified.unwrap_or("nothing");
-                        format!("{path}: intact, {length}; verified when it was downloaded: {proof}\n")
+                        let proof = self.proof.as_deref().unwrap_or("nothing was checked");
+                        format!("{path}: intact, {length}, as it was downloaded; then: {proof}\n")
                     }
                 }
             }
@@ -247,6 +251,7 @@ mod tests {
             bytes: Some(9),
             expected_bytes: Some(10),
             verified: None,
+            proof: None,
             damaged: ranges,
             digests: vec!["md5:00".into()],
             uploaded_to: None,

@@ -68,9 +68,25 @@ pub(crate) fn eta(received: u64, total: Option<u64>, rate: u64) -> Option<String
     (rate > 0).then(|| whole(rest.div_ceil(rate)))
 }
 
-/// What was verified, in the words of summaries and events.
+/// What was verified, in the words of events: they do not change.
 pub(crate) fn verified(verified: Verified) -> &'static str {
     verified.name()
+}
+
+/// The same for people: what was compared, and what was not.
+pub(crate) fn proof(verified: Verified, way: Direction) -> String {
+    match (verified, way) {
+        (Verified::Digest(kind), _) => return format!("checksum ok: {}", kind.name()),
+        (Verified::Composite, _) => "checksum ok: md5 of the parts",
+        (Verified::Parts, _) => "checksum ok for each part; of the whole, the length",
+        (Verified::Validator, _) => "complete (same version throughout; no checksum compared)",
+        (Verified::Length, Direction::Down) => "complete by its length (no checksum compared)",
+        (Verified::Length, Direction::Up) => "stored by its length (the store tells no checksum)",
+        (Verified::Answer, _) => "stored by the store's word (it could not be looked at)",
+        (Verified::Nothing, _) => "not checked (neither length nor checksum told)",
+        (other, _) => other.name(),
+    }
+    .to_owned()
 }
 
 /// `once`, `twice`, `3 times`.
@@ -145,15 +161,16 @@ pub(super) fn may_fall(event: &Event) -> bool {
 /// The last line of a transfer that ended well.
 pub(crate) fn summary(outcome: &ShownOutcome) -> String {
     let path = here(&outcome.path);
-    let proof = verified(outcome.verified);
+    let way = if outcome.stored.is_some() { Direction::Up } else { Direction::Down };
+    let proof = proof(outcome.verified, way);
     if outcome.not_modified {
         return format!("{path}: not modified; nothing was fetched");
     }
     if outcome.already {
         let size = bytes(outcome.bytes);
         return match &outcome.stored {
-            None => format!("{path}: complete already, {size}; verified: {proof}"),
-            Some(stored) => format!("{path}: there already as {}, {size}; verified: {proof}", stored.destination),
+            None => format!("{path}: there already, {size}; {proof}"),
+            Some(stored) => format!("{path}: there already as {}, {size}; {proof}", stored.destination),
         };
     }
     let mut line = format!("{path}: {} in {}", bytes(outcome.bytes), time(outcome.elapsed));
@@ -171,7 +188,7 @@ pub(crate) fn summary(outcome: &ShownOutcome) -> String {
             "sent"
         }
     };
-    line += &format!("; verified: {proof}");
+    line += &format!("; {proof}");
     let kept = outcome.bytes.saturating_sub(outcome.moved);
     if outcome.resumed > 0 && kept > 0 {
         line += &format!("; resumed {}, {} not {again} again", times(outcome.resumed), bytes(kept));
@@ -333,19 +350,19 @@ mod tests {
             elapsed: Duration::from_secs(2),
             stored: None,
         };
-        let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s); verified: validator; resumed once, 2.0 MiB not fetched again; 2 retries";
+        let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s); complete (same version throughout; no checksum compared); resumed once, 2.0 MiB not fetched again; 2 retries";
         assert_eq!(summary(&outcome), text);
         let already = ShownOutcome { already: true, verified: Verified::Nothing, ..outcome.clone() };
-        assert_eq!(summary(&already), "/d/a: complete already, 3.0 MiB; verified: nothing");
+        assert_eq!(summary(&already), "/d/a: there already, 3.0 MiB; not checked (neither length nor checksum told)");
         let same = ShownOutcome { not_modified: true, ..outcome.clone() };
         assert_eq!(summary(&same), "/d/a: not modified; nothing was fetched");
         let destination = "oss://b/k".to_owned();
         let stored = Some(ShownObject { destination, etag: None, version: None, parts: 3, part_size: Some(1 << 20) });
         let up = ShownOutcome { stored, verified: Verified::Digest(DigestKind::Crc64), retries: 0, ..outcome };
-        let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s) to oss://b/k, 3 parts; verified: crc64; resumed once, 2.0 MiB not sent again";
+        let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s) to oss://b/k, 3 parts; checksum ok: crc64; resumed once, 2.0 MiB not sent again";
         assert_eq!(summary(&up), text);
         let up = ShownOutcome { already: true, ..up };
-        assert_eq!(summary(&up), "/d/a: there already as oss://b/k, 3.0 MiB; verified: crc64");
+        assert_eq!(summary(&up), "/d/a: there already as oss://b/k, 3.0 MiB; checksum ok: crc64");
     }
 
     #[test]
@@ -385,6 +402,22 @@ mod tests {
         assert_eq!(shell("a/b.iso"), "a/b.iso");
         assert_eq!(shell("it's here"), r"'it'\''s here'");
         assert_eq!(shell(""), "''");
+    }
+
+    #[test]
+    fn people_are_told_what_was_compared_and_what_was_not() {
+        let digest = Verified::Digest(DigestKind::Sha256);
+        let rest = [Verified::Composite, Verified::Parts, Verified::Validator, Verified::Length, Verified::Answer];
+        for verified in [digest, Verified::Nothing].into_iter().chain(rest) {
+            for way in [Direction::Down, Direction::Up] {
+                let text = proof(verified, way);
+                // Success of a check is told of a check alone.
+                let compared = matches!(verified, Verified::Digest(_) | Verified::Composite | Verified::Parts);
+                assert_eq!(text.starts_with("checksum ok"), compared, "{text}");
+                assert!(!text.contains("validator") && !text.contains("verified"), "{text}");
+            }
+        }
+        assert_eq!(proof(digest, Direction::Down), "checksum ok: sha256");
     }
 
     #[test]

@@ -137,11 +137,11 @@ fn people_read_what_was_verified_and_programs_nothing_else() {
     assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
     assert_eq!(ran.stdout, "");
     let last = ran.stderr.trim_end().lines().last().unwrap();
-    for part in ["20.0 MiB in ", " to oss://films/film, 21 parts; verified: crc64"] {
+    for part in ["20.0 MiB in ", " to oss://films/film, 21 parts; checksum ok: crc64"] {
         assert!(last.contains(part), "{part}: {last}");
     }
     let ran = depot.put(&film, "film").plain().run();
-    assert!(ran.stderr.contains("there already as oss://films/film, 20.0 MiB; verified: crc64"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("there already as oss://films/film, 20.0 MiB; checksum ok: crc64"), "{}", ran.stderr);
     let ran = depot.put(&film, "film").plain().args(["-q"]).run();
     assert_eq!((ran.code(), ran.stderr.as_str()), (0, ""));
 }

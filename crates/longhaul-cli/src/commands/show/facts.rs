@@ -4,7 +4,7 @@ use longhaul::{FetchRange, Finished, Inspection, JournalHealth, NextStart, Objec
 use serde::Serialize;
 
 use crate::commands::{Object, since_epoch};
-use crate::show::{path_fields, text};
+use crate::show::{Direction, path_fields, text};
 
 /// One of the two, told apart by `state`.
 #[derive(Debug, Serialize)]
@@ -73,6 +73,8 @@ pub(super) struct FinishedFacts {
     pub(super) object: Object,
     pub(super) bytes: u64,
     pub(super) verified: &'static str,
+    #[serde(skip)]
+    pub(super) proof: String,
     pub(super) digests: Vec<String>,
     pub(super) finished_ms: u64,
     pub(super) leftover: Option<String>,
@@ -167,6 +169,7 @@ impl From<&Finished> for FinishedFacts {
             object: Object::of(&f.object, f.range.is_some()),
             bytes: f.length,
             verified: text::verified(f.verified),
+            proof: text::proof(f.verified, Direction::Down),
             digests: f.digests.iter().map(ToString::to_string).collect(),
             finished_ms: u64::try_from(since_epoch(f.finished).as_millis()).unwrap_or(u64::MAX),
             leftover: f.leftover.clone(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::sentences::Sheet;
 use crate::commands::since_epoch;
-use crate::show::{path_fields, text};
+use crate::show::{Direction, path_fields, text};
 
 /// As `--json` shows it.
 #[derive(Debug, Default, Serialize)]
@@ -19,6 +19,8 @@ pub(super) struct SentFacts {
     endpoint: String,
     bytes: u64,
     verified: &'static str,
+    #[serde(skip)]
+    proof: String,
     digests: Vec<String>,
     etag: Option<String>,
     version: Option<String>,
@@ -37,6 +39,7 @@ impl From<&SentUpload> for SentFacts {
             endpoint: sent.endpoint.clone(),
             bytes: sent.bytes,
             verified: text::verified(sent.verified),
+            proof: text::proof(sent.verified, Direction::Up),
             digests: sent.digests.iter().map(ToString::to_string).collect(),
             etag: sent.etag.clone(),
             version: sent.version.clone(),
@@ -53,7 +56,7 @@ impl SentFacts {
         sheet.line("file", &format!("{path}, uploaded"));
         sheet.line("destination", &format!("{} at {}", self.url, self.endpoint));
         sheet.line("length", &text::bytes(self.bytes));
-        sheet.line("verified", self.verified);
+        sheet.line("checked", &self.proof);
         for digest in &self.digests {
             sheet.line("digest", digest);
         }
@@ -81,6 +84,7 @@ mod tests {
             endpoint: "http://h".into(),
             bytes: 40 << 20,
             verified: "crc64",
+            proof: "checksum ok: crc64".into(),
             digests: vec!["crc64:00".into()],
             etag: Some("\"a-5\"".into()),
             source_unchanged: true,
@@ -90,7 +94,7 @@ mod tests {
 file        /d/disk.iso, uploaded
 destination oss://b/k at http://h
 length      40.0 MiB
-verified    crc64
+checked     checksum ok: crc64
 digest      crc64:00
 ETag        \"a-5\"
 file now    as it was uploaded

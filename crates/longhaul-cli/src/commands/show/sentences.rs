@@ -131,7 +131,7 @@ fn finished(w: &FinishedFacts) -> String {
         sheet.line("range", &text::cut(range));
     }
     sheet.line("object", &w.object.sentence());
-    sheet.line("verified", w.verified);
+    sheet.line("checked", &w.proof);
     for digest in &w.digests {
         sheet.line("digest", digest);
     }
