@@ -1,6 +1,10 @@
 //! What does a user do about an error of the library? The same as any program's user, in this program's flags.
 
+use std::path::Path;
+
 use longhaul::{Advice, Error};
+
+use crate::show::text;
 
 /// The error in one line, and what helps.
 pub(crate) fn in_full(error: &Error) -> String {
@@ -45,6 +49,14 @@ pub(crate) fn words<'a>(advice: Advice, fact: impl Fn(&str) -> Option<&'a str>) 
         Advice::BeginAnew => {
             let Some((part, journal)) = fact("part").zip(fact("journal")) else { return advice.to_string() };
             return format!("to give it up and begin anew, delete {part} and {journal} beside the target");
+        }
+        Advice::CheckDigest => {
+            let Some(path) = fact("path").filter(|_| fact("part").is_some()) else { return advice.to_string() };
+            let path = text::shell(&text::here(Path::new(path)));
+            return format!(
+                "check the expected digest; with the right one the same command publishes the file without fetching it \
+                 again, and `longhaul cancel {path}` gives it up"
+            );
         }
         Advice::GoUnlocked => "--no-lock goes on without",
         Advice::MakeRoom => "make room and run the same command again",

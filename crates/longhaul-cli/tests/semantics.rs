@@ -316,11 +316,12 @@ fn verified() {
     for (kind, right, wrong) in kinds {
         let bench = bench();
         let ran = bench.get().args(["--checksum", &format!("{kind}:{wrong}")]).run();
-        ran.expect(&bench, 7, "integrity");
+        ran.expect(&bench, 7, "integrity, kept");
         assert!(!bench.file().exists(), "{}", ran.report(&bench));
-        let digest = format!("{kind}:{right}");
+        let (digest, served) = (format!("{kind}:{right}"), bench.served());
         let ran = bench.get().args(["--checksum", &digest]).run();
-        ran.expect(&bench, 0, kind);
+        ran.expect(&bench, 0, &format!("{kind}, resumed"));
+        assert_eq!(bench.served(), served, "what is there is published: {}", ran.report(&bench));
         assert_eq!(ran.event("done").unwrap()["digests"], serde_json::json!([digest]), "{}", ran.report(&bench));
     }
     for (field, right, wrong, kind) in [

@@ -91,7 +91,9 @@ pub enum Advice {
     AllowMoreFiles,
     /// Allow more threads, or end other programs.
     AllowMoreThreads,
-    /// Check the expected digest, or fetch from another source.
+    /// Check the expected digest, or fetch from another source. What a download holds of the file (`part` and `journal`
+    /// in the [context](crate::Error::context)) is kept: with the right digest it is published without being fetched
+    /// again; [`discard`](crate::DownloadBuilder::discard) gives it up.
     CheckDigest,
     /// Give the right digest, which decides over what the server says; or leave the server's out of account, if it is
     /// known to be wrong.

@@ -240,7 +240,7 @@ fn stopped(signal: Signal, subject: &ShownTransfer, held: u64, transfer: &Transf
             let then = if resumable {
                 "Run the same command again to go on".to_owned()
             } else {
-                "The source gives no strong validator, so the same command fetches everything again".to_owned()
+                "This source cannot be resumed, so the same command fetches everything again".to_owned()
             };
             let file = text::here(path);
             let discard = text::shell(&file);

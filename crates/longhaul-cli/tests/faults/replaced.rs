@@ -42,7 +42,7 @@ fn objects_that_change() {
         case("between runs, no validators").object(object().no_validators()).held(HALF).replaced(other().no_validators()).ends(0, "length only, restarted (not_provable)").is(&v2).served(SIZE),
         case("between runs, same tail, no validators").object(object().no_validators()).held(HALF).replaced(same_tail().no_validators()).ends(0, "length only, restarted (not_provable)").is(&tail).served(SIZE),
         case("no validators, the new one's digest given").object(object().no_validators()).held(HALF).replaced(other().no_validators()).args(&right).ends(0, "sha256, resumed, restarted (digest_mismatch)").is(&v2),
-        case("no validators, the old one's digest given").object(object().no_validators()).held(HALF).replaced(other().no_validators()).args(&wrong).ends(7, "integrity").then("sha256"),
+        case("no validators, the old one's digest given").object(object().no_validators()).held(HALF).replaced(other().no_validators()).args(&wrong).ends(7, "integrity, kept").then("sha256, resumed, restarted (digest_mismatch)"),
         resume("gone, then back").setup(|stage| stage.bench.origin.remove("/file")).ends(3, "not_found, kept"),
         resume("stop on change").replaced(other()).args(&["--on-change", "stop"]).ends(6, "changed, kept").then("validator, resumed"),
         resume("stop on change, nothing changed").args(&["--on-change", "stop"]).ends(0, "validator, resumed").served(SIZE - HALF),

@@ -171,7 +171,7 @@ fn portals_and_error_pages() {
         }).ends(5, "portal, kept"),
         case("a portal between two cuts").faults(vec![Fault::Cut { after: HALF }, Fault::Portal, Fault::Cut { after: 1000 }, Fault::Portal]).ends(0, "validator, retried"),
         case("a portal at first, and a digest").once(Fault::Portal).args(&checksum).ends(0, "sha256, restarted (digest_mismatch)"),
-        case("a portal always, and a digest").always(Fault::Portal).args(&checksum).ends(7, "integrity").then("sha256"),
+        case("a portal always, and a digest").always(Fault::Portal).args(&checksum).ends(7, "integrity, kept").then("sha256, resumed, restarted (digest_mismatch)"),
         case("an HTML object").object(html.clone()).ends(0, "validator"),
         case("an HTML object that changed").object(Object::seeded(5, SIZE).content_type("text/html")).held(HALF).replaced(html.clone()).ends(0, "validator, resumed, restarted (changed)").is(&html.content),
         resume("an error page that says 200, once").once(xml.clone()).ends(0, "validator, resumed, retried"),

@@ -16,7 +16,7 @@ impl Download {
         }
         while let Some(next) = self.next_request() {
             let condition = match (self.files.current(), self.files.finished()) {
-                _ if next.probe || !self.manner.sends_our_condition() => None,
+                _ if next.probe || !self.manner.sends_our_condition() || self.asks_about_whole() => None,
                 (_, Some(identity)) => identity.strong(),
                 (Some(g), _) => g.begin.identity.strong(),
                 (None, None) => None,
@@ -40,6 +40,9 @@ impl Download {
         let ask = |start, end| RangeRequest { start, end, ranged, conditional: false };
         let next = |asked, probe| NextRequest { asked, probe, hedges: None };
         if self.files.finished().is_some() {
+            return self.line.is_empty().then(|| next(ask(0, Some(1)), false));
+        }
+        if self.asks_about_whole() {
             return self.line.is_empty().then(|| next(ask(0, Some(1)), false));
         }
         let probing =

@@ -131,6 +131,7 @@ impl Download {
             self.note(Note::Restarted { reason: Restart::Superseded, discarded: left.held.total() });
         }
         self.belief.returned();
+        self.whole_is_back();
         self.manner.ask_one_at_a_time();
         self.note(Note::Returned { held });
         self.disk.count_anew(self.run.now());

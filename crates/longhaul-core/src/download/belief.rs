@@ -186,13 +186,16 @@ impl Belief {
         self.asks_version = true;
     }
 
-    /// The whole file does not have the digest that it should have. `one_reply`: one reply can bring all of it. Whether
-    /// it was so before.
-    pub(super) fn mismatched(&mut self, generation: u32, one_reply: bool) -> bool {
+    /// The whole file does not have the digest that it should have. `one_reply`: one reply can bring all of it.
+    pub(super) fn mismatched(&mut self, generation: u32, one_reply: bool) {
         self.mismatches += 1;
         self.one_reply |= one_reply;
         self.refute(generation);
-        self.mismatches > 1
+    }
+
+    /// Whether that was so before.
+    pub(super) fn has_mismatched(&self) -> bool {
+        self.mismatches > 0
     }
 
     // ---- replies of no use -------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ pub struct Config {
     pub named: bool,
     /// What is known of the link; `None`: the source is an object in a store, and requests are signed one by one.
     pub link: Option<Link>,
+    /// Bytes come over a connection on which none can change unnoticed (TLS).
+    pub way_is_safe: bool,
     /// The time of day at the run's moment 0, in seconds since the Unix epoch.
     pub began_s: i64,
     /// Ranges in flight.
@@ -94,6 +96,7 @@ impl Default for Config {
             wanted_name: String::new(),
             named: true,
             link: Some(Link::default()),
+            way_is_safe: false,
             began_s: 0,
             connections: ConnectionPlan::Fixed(1),
             connections_known: None,

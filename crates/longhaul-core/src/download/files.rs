@@ -11,6 +11,7 @@ use super::journal::{Begin, Record};
 use super::line::BodySpan;
 use super::restart::Restart;
 use super::resume::Generation;
+use super::wrong::SinceStart;
 use crate::digest::Digest;
 use crate::identity::{Identity, Likeness};
 use crate::ranges::{Range, block_len};
@@ -92,6 +93,10 @@ pub(super) struct HeldFiles {
     moved: bool,
     /// The identity of the finished file at the target, while the source is asked about it.
     finished: Option<Identity>,
+    /// The generation that an earlier run began, and whether bytes came to it in this one.
+    resumed: Option<(u32, bool)>,
+    /// The first generation that began in this run.
+    began_here: Option<u32>,
     /// Digests that were computed of the whole file and matched.
     proven: Vec<Digest>,
 }
@@ -111,6 +116,8 @@ impl HeldFiles {
             partials_asked: false,
             moved: false,
             finished: None,
+            resumed: None,
+            began_here: None,
             proven: Vec::new(),
         }
     }
@@ -189,6 +196,10 @@ impl HeldFiles {
             (!ranges.is_empty()).then_some(Lost { generation, ranges })
         };
         let lost = (lost(&mut current), old.as_mut().and_then(lost));
+        match current.on_record() == 0 && !current.is_whole() {
+            true => self.began_here = Some(current.begin.generation), // as if it began now
+            false => self.resumed = Some((current.begin.generation, false)),
+        }
         (self.current, self.old) = (Some(current), old);
         lost
     }
@@ -212,6 +223,9 @@ impl HeldFiles {
         let before = g.held.total();
         let fits = g.held.grow(extent);
         self.moved = true;
+        if let Some((generation, grown)) = &mut self.resumed {
+            *grown |= *generation == g.begin.generation;
+        }
         let total = g.held.total();
         Some(Grown { generation: g.begin.generation, total, more: total.saturating_sub(before), fits })
     }
@@ -236,6 +250,24 @@ impl HeldFiles {
     /// Gives up every byte of the current generation; how many that were.
     pub(super) fn void_all(&mut self) -> u64 {
         self.current.as_mut().map_or(0, |g| g.held.void(&[Range::new(0, u64::MAX)]))
+    }
+
+    /// Where the bytes of this generation come from, which is whole.
+    pub(super) fn since_start(&self, generation: u32) -> SinceStart {
+        match self.resumed {
+            Some((resumed, false)) if resumed == generation => SinceStart::Unchanged,
+            Some((resumed, true)) if resumed == generation => SinceStart::Joined,
+            // An old generation that is returned to began before as well.
+            _ if self.began_here.is_some_and(|first| generation >= first) => SinceStart::AllNew,
+            _ => SinceStart::Joined,
+        }
+    }
+
+    /// Every byte of the current generation has to be read back once more.
+    pub(super) fn forget_read(&mut self) {
+        if let Some(g) = &mut self.current {
+            g.held.forget_read();
+        }
     }
 
     /// The hints that wait to be read back; they are awaited by the reader from now on.
@@ -355,6 +387,7 @@ impl HeldFiles {
     /// without its unclaimed bytes, and which they were.
     pub(super) fn begin(&mut self, begin: Begin, unsynced_lost: bool) -> Option<Lost> {
         let in_next = begin.slot == Slot::Next;
+        self.began_here.get_or_insert(begin.generation);
         self.source_recorded = true;
         self.moved = true; // an object without bytes is fetched, too
         self.partials_asked = true;

@@ -90,6 +90,9 @@ impl Download {
         if self.files.finished().is_some() {
             return self.hear_about_finished(i, verdict, facts);
         }
+        if self.asks_about_whole() {
+            return self.hear_about_whole(i, verdict, facts);
+        }
         match verdict {
             Reply::Use { whole: true, identity, .. }
                 if recorded.is_none() && self.belief.contradicts_told(&identity) =>
@@ -134,7 +137,7 @@ impl Download {
     }
 
     /// A refusal that is not for a while.
-    fn hear_no(&mut self, i: usize, verdict: &Reply, facts: &ReplyFacts) {
+    pub(super) fn hear_no(&mut self, i: usize, verdict: &Reply, facts: &ReplyFacts) {
         let status = facts.status;
         if self.refuses_one_more(i, Trouble::Busy(status)) {
             return self.stop(i);
@@ -302,6 +305,7 @@ impl Download {
         if self.line.stream(i).probe && !self.is_wanted(&identity) {
             return self.stop(i);
         }
+        self.whole_is_back();
         let alone = self.line.len() == 1;
         let voiding = self.run.any(Job::is_void);
         if body.whole && (!alone || voiding) {

@@ -159,7 +159,12 @@ impl Held {
         self.unclaimed = self.list.iter().map(|k| k.extent.len - k.claimed_len).sum();
     }
 
-    /// Marks extents as read back.
+    /// Every extent has to be read back again.
+    pub fn forget_read(&mut self) {
+        self.list.iter_mut().for_each(|k| k.read = false);
+    }
+
+    /// These extents were read back and match.
     pub fn mark_read(&mut self, extents: &[Extent]) {
         for e in extents {
             if let Ok(i) = self.list.binary_search_by_key(&e.start, |k| k.extent.start) {

@@ -36,7 +36,7 @@
 //! * `ask`: which request is sent next. `hear`: replies. `end`: how bodies end. `doubt`: replies that are not believed
 //!   at once. `wanted`: is it a version that the caller wants? `begin`: a generation begins.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
-//! * `publish`: the file gets its name. `small`: the short way of an object that the first reply brings whole. `close`:
+//! * `wrong`: the whole does not have the digest that it should have. `publish`: the file gets its name. `small`: the short way of an object that the first reply brings whole. `close`:
 //!   winding down.
 //! * `window`: where the file's offsets lie in the object, when only a part of it is wanted.
 //!
@@ -67,6 +67,7 @@ mod small;
 pub mod step;
 mod wanted;
 mod window;
+mod wrong;
 
 pub use config::Config;
 
@@ -86,6 +87,7 @@ use phase::Phase;
 use restart::Restart;
 use resume::Generation;
 use step::{Failure, Finish, Heard, Note, Receipt, Step};
+use wrong::Doubt;
 
 /// What was found when the folder was opened.
 #[derive(Debug, Clone, Default)]
@@ -120,6 +122,8 @@ pub struct Download {
     retry: Retry,
     phase: Phase,
     at_start: AtStart,
+    /// What is looked into before a wrong digest is believed.
+    doubt: Option<Doubt>,
 }
 
 impl Download {
@@ -140,6 +144,7 @@ impl Download {
             retry,
             phase: Phase::new(),
             at_start: AtStart::default(),
+            doubt: None,
         };
         if run.config.named {
             run.run.begin(Job::Open, Step::Open { room: true });
@@ -209,7 +214,7 @@ impl Download {
     }
 
     fn is_ready(&self, g: &Generation) -> bool {
-        if self.files.is_beginning() || self.files.finished().is_some() {
+        if self.files.is_beginning() || self.files.finished().is_some() || self.doubts_whole(g.begin.generation) {
             return false;
         }
         g.is_whole() && !self.belief.is_refuted(g.begin.generation) && !self.is_unwanted(g)

@@ -1,15 +1,13 @@
 //! Publishing what is whole.
 
 use super::Download;
-use super::files::Lost;
 use super::held::Slot;
 use super::job::PublishJob;
 use super::journal::{Publishing, Record};
-use super::restart::Restart;
 use super::resume::{Generation, TargetRefusal};
 use super::step::{Failure, Finish, Heard, Note, Step, Verified};
+use super::wrong::Mismatch;
 use crate::digest::Digest;
-use crate::ranges::Range;
 use crate::run::no_answer;
 use crate::words::{DiskFault, FileFacts};
 
@@ -60,7 +58,9 @@ impl Download {
                     self.note(Note::Disputed { declared: expected, actual });
                 }
                 Some(actual) => {
-                    self.digest_mismatch(expected, actual, !given);
+                    let right = |d: &Digest| !self.config.expected.contains(d) && computed.contains(d);
+                    let vouched = given && self.expected().iter().any(right);
+                    self.digest_mismatch(Mismatch { expected, actual, declared: !given }, vouched);
                     return false;
                 }
             }
@@ -72,24 +72,6 @@ impl Download {
             self.files.prove(digest);
         }
         true
-    }
-
-    /// The whole is wrong, so no byte of it counts: all of it is voided, durably, and fetched once more.
-    fn digest_mismatch(&mut self, expected: Digest, actual: Digest, declared: bool) {
-        self.leave_small();
-        self.phase.go_on();
-        let Some(g) = self.files.current() else { return };
-        let whole = Range::new(0, g.begin.identity.length.unwrap_or(u64::MAX));
-        let generation = g.begin.generation;
-        let discarded = self.files.void_all();
-        // One reply cannot bring several pieces: these are fetched under the same validator once more.
-        let again = self.belief.mismatched(generation, !self.has_several_pieces());
-        self.note(Note::Restarted { reason: Restart::DigestMismatch, discarded });
-        self.record_void(Lost { generation, ranges: vec![whole] }, Restart::DigestMismatch);
-        self.retry.restart_at(0);
-        if again {
-            self.fail(Failure::Integrity { expected, actual, declared });
-        }
     }
 
     pub(super) fn verdict_on(&self, g: &Generation) -> Verified {

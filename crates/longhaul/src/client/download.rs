@@ -372,6 +372,7 @@ impl DownloadBuilder {
             config.small_max = 0; // without receipts a crash behind the rename would leave a file that no later start recognises
         }
         config.link = source.link_facts(origin.given() != Given::Nothing);
+        config.way_is_safe = origin.is_safe();
         config.began_s = now_unix_s();
         config.seed = random_u64();
         config.source = self.recorded.unwrap_or_else(|| journal::Source {

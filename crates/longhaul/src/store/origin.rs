@@ -30,6 +30,11 @@ impl Origin {
         }
     }
 
+    /// Whether no byte can change on the way unnoticed.
+    pub(crate) fn is_safe(&self) -> bool {
+        self.server().starts_with("https:")
+    }
+
     /// What goes with its requests to show who asks. Requests to a store are signed, each by itself.
     pub(crate) fn given(&self) -> Given {
         match self {

@@ -234,6 +234,7 @@ impl DownloadWay {
                 // Another path may name another object; bytes are joined only when its validator is the same, and the
                 // journal goes on under the name it has.
                 self.request.origin = self.request.origin.moved_to(link.address().clone());
+                self.request.config.way_is_safe = self.request.origin.is_safe();
                 self.request.config.link = Some(link.facts(self.request.origin.given() != Given::Nothing));
                 AfterRun::Again
             }

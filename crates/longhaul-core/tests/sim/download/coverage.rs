@@ -11,7 +11,7 @@ coverage! {
     failed_syncs, no_space, late_writes, throttles,
     torn_journals, torn_appends, unusable_journals, compactions,
     spoiled_files, spoiled_journals, foreign_targets,
-    ranges_not_served, dropped,
+    ranges_not_served, dropped, wrong_digests, wrong_digests_told,
     windowed, several_pieces, windows_published, windows_outside, other_ranges, trimmed_before_a_piece,
     resumed, returned, damaged, kept_bytes, published, small_published, small_left, rivals_in_disguise, survived_after_done, asked_again_after_done;
     steps_at_most, requests_in_vain_at_most, steps_at_once_at_most;

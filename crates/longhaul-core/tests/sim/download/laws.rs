@@ -53,6 +53,12 @@ pub(crate) struct Witness {
     /// Everything that the journal spoke of when the run began.
     found: Mask,
     kept_file: Id,
+    /// Damage was told in this run.
+    damaged: bool,
+    /// Held bytes of an earlier run are used.
+    resumed: bool,
+    /// They are all that the file has.
+    pub(crate) kept_whole: bool,
     /// Bytes that the core has heard of in this run.
     pub(crate) heard: Mask,
     heard_file: Id,
@@ -105,6 +111,7 @@ impl Witness {
         (self.heard, self.heard_file, self.recorded, self.covered) = (0, NONE, 0, 0);
         self.covering.clear();
         (self.overshot, self.on_record) = (0, 0);
+        (self.kept_whole, self.damaged, self.resumed) = (false, false, false);
         self.sync_failed = false;
         self.discarding = false;
     }
@@ -249,6 +256,8 @@ impl World {
         self.witness.kept_claims = intact(&current.claims);
         self.witness.kept = self.witness.kept_claims | intact(&current.hints);
         self.witness.kept_file = id;
+        let length = current.begin.identity.length;
+        self.witness.kept_whole = length == Some(u64::from(self.witness.kept.count_ones()));
         self.coverage.kept_bytes += u64::from(self.witness.kept.count_ones());
     }
 
@@ -435,9 +444,12 @@ impl World {
     pub(crate) fn noted(&mut self, note: &Note) {
         tell!(self, "it says {note:?}");
         match note {
-            Note::Restarted { reason, .. } => {
+            Note::Restarted { reason, discarded } => {
                 self.coverage.restarted(*reason);
                 self.witness.left = *reason == Restart::Changed;
+                if *reason == Restart::DigestMismatch && *discarded > 0 && self.knows_better() {
+                    self.broken("a wrong digest is no reason to fetch again", format_args!("{note:?}"));
+                }
                 let held = self.witness.kept | self.witness.heard;
                 if held != 0 && !self.is_true_reason(*reason) {
                     let count = held.count_ones();
@@ -455,6 +467,7 @@ impl World {
             Note::Limited { .. } => self.coverage.limited += 1,
             Note::Damaged { ranges } => {
                 self.coverage.damaged += 1;
+                self.witness.damaged = true;
                 let told = ranges.iter().fold(0, |m, r| m | mask(r.start as usize, r.end.min(CAP as u64) as usize));
                 let file = self.disk.files.get(usize::from(self.witness.kept_file));
                 let intact = self.witness.kept & told & !file.map_or(0, |f| f.damaged);
@@ -466,15 +479,28 @@ impl World {
                 self.witness.kept_claims &= !told;
                 self.witness.heard &= !told;
             }
-            Note::Resumed { .. } => self.coverage.resumed += 1,
+            Note::Resumed { .. } => {
+                self.coverage.resumed += 1;
+                self.witness.resumed = true;
+            }
             Note::Started { .. } => self.witness.left = false,
             Note::Returned { .. } => {
                 self.witness.left = false;
                 self.coverage.returned += 1;
+                self.witness.resumed = true;
                 self.witness.claimed |= self.witness.claimed_old;
             }
             _ => {}
         }
+    }
+
+    /// The digest that was given is of no version, and what the source shows proves that it has the bytes that came.
+    fn knows_better(&self) -> bool {
+        let remote = &self.remote;
+        let proven = remote.scheme.is_strong() && !remote.lies && !remote.alternated && !remote.edges;
+        let joined = self.witness.damaged || self.witness.resumed && !self.witness.kept_whole;
+        let brought = self.way_is_safe || self.witness.kept_whole && self.witness.kept != 0;
+        brought && self.calm && self.right.is_some() && proven && !remote.manners.hidden && !joined
     }
 
     fn is_true_reason(&self, reason: Restart) -> bool {
@@ -629,7 +655,12 @@ impl World {
                 empty && (self.remote.lies || !self.remote.scheme.is_strong() || self.remote.manners.hidden)
             }
             Finish::Failed(Failure::Integrity { declared, .. }) => {
-                *declared && self.remote.declares == Declares::Wrong && self.expected.is_empty()
+                let wrong = if *declared {
+                    self.remote.declares == Declares::Wrong && self.expected.is_empty()
+                } else {
+                    self.right.is_some()
+                };
+                wrong || self.remote.lies // it may vouch for a mixture; beginning anew helps
             }
             _ => false,
         }

@@ -60,6 +60,10 @@ sabotages! {
     RenameUnsynced,
     /// The caller's conditions are not told.
     ConditionsNotJudged,
+    /// When the source is asked about a whole file with a wrong digest, any version is told as the one that is held.
+    OtherVersionTakenForWrongDigest,
+    /// A whole file is told as one without a validator.
+    WrongDigestFetchedAgain,
     /// The link is told as one that is good for ever.
     LinkTakenForEndless,
     /// Claims are told as intact after an unclean stop without being read.
@@ -156,6 +160,11 @@ impl World {
         let FoundJournal::Read(recovered) = &mut found.journal else { return };
         self.liar.known = recovered.current.as_ref().map(|g| g.begin.identity.clone());
         match sabotage {
+            Sabotage::WrongDigestFetchedAgain => {
+                if let Some(g) = &mut recovered.current {
+                    g.begin.identity.distrusted = true;
+                }
+            }
             Sabotage::RangeOfJournalIgnored => recovered.source.window = self.wanted.window(),
             Sabotage::PublishingTrusted => {
                 if let Some(publishing) = recovered.publishing {
@@ -292,6 +301,7 @@ impl World {
                 let opaque = etag.trim_start_matches("W/").trim_matches('"');
                 facts.identity.etag = Some(format!("\"{opaque}\""));
             }
+            Sabotage::OtherVersionTakenForWrongDigest if used && self.asks_about_whole(fetch) => self.show_known(facts),
             Sabotage::RangeStartIgnored => begin_as_asked(fetch, facts),
             Sabotage::PageBelieved => {
                 facts.html = false;
@@ -310,6 +320,11 @@ impl World {
             _ => {}
         }
         Ok(())
+    }
+
+    /// One byte of a file that is whole, and no version is asked for.
+    fn asks_about_whole(&self, fetch: &Fetch) -> bool {
+        self.witness.kept_whole && fetch.end == Some(fetch.start + 1) && fetch.condition.is_none()
     }
 
     fn show_known(&self, facts: &mut ReplyFacts) {

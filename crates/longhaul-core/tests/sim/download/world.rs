@@ -5,7 +5,7 @@
 use longhaul_core::conditions::Conditions;
 use longhaul_core::digest::Digest;
 use longhaul_core::download::journal::{self, Record, Source};
-use longhaul_core::download::step::{Finish, Heard, Step};
+use longhaul_core::download::step::{Failure, Finish, Heard, Step};
 use longhaul_core::download::{Config, Download};
 use longhaul_core::link::Link;
 use longhaul_core::pace::ConnectionPlan;
@@ -136,12 +136,17 @@ pub(crate) struct World {
     /// The caller refuses what cannot be proven.
     pub(crate) demanding: bool,
     pub(crate) expected: Vec<Digest>,
+    /// What should be expected, while it is another digest.
+    pub(crate) right: Option<Vec<Digest>>,
+    /// Nothing goes wrong in this run.
+    pub(crate) calm: bool,
     /// What of the object, in this run; and in the first one, if that was another range.
     pub(crate) wanted: Wanted,
     pub(crate) wanted_before: Option<Wanted>,
     /// The caller's conditions.
     pub(crate) wish: Conditions,
     pub(crate) link: Link,
+    pub(crate) way_is_safe: bool,
     pub(crate) stand: Stand,
     pub(crate) older: Id,
     pub(crate) older_bytes: Vec<u8>,
@@ -190,10 +195,13 @@ impl crate::world::World for World {
             sync_every_ms: 0,
             demanding: false,
             expected: Vec::new(),
+            right: None,
+            calm: false,
             wanted: Wanted::default(),
             wanted_before: None,
             wish: Conditions::default(),
             link: Link::default(),
+            way_is_safe: false,
             stand: Stand::Free,
             older: NONE,
             older_bytes: Vec::new(),
@@ -241,6 +249,9 @@ impl crate::world::World for World {
                 self.want(wanted, &mut config);
             }
             self.between_runs();
+        }
+        if self.breach.is_none() && !self.witness.done {
+            self.correct_the_digest(&mut config);
         }
         if self.breach.is_none() && !self.witness.done {
             self.last_run(&config);
@@ -296,11 +307,13 @@ impl World {
         (self.older, self.published) = (NONE, false);
         self.older_bytes.clear();
         self.expected.clear();
+        (self.right, self.calm) = (None, false);
         (self.wanted, self.wanted_before) = (Wanted::default(), None);
         // Drawn apart, so that histories without conditions are the same as ever.
         self.wish = self.remote.draw_wish(&mut Rng::new(!seed));
         self.remote.manners = Manners::draw(&mut Rng::new(seed ^ 0x006d_616e_6e65_7273));
         self.link = Self::draw_link(seed);
+        self.way_is_safe = Rng::new(seed ^ 0x0077_6179).coin();
     }
 
     fn draw_wanted(&mut self) {
@@ -347,6 +360,11 @@ impl World {
         {
             self.expected.push(self.remote.digest_of(&bytes));
         }
+        if !self.expected.is_empty() && Rng::new(seed ^ 0x7479_706f).one_in(3) {
+            let typo = self.remote.digest_of(b"a digest of something else");
+            self.right = Some(std::mem::replace(&mut self.expected, vec![typo]));
+        }
+        let rng = &mut self.rng;
         let window = self.wanted.window();
         Config {
             seed,
@@ -355,6 +373,7 @@ impl World {
             ignore_declared: false,
             named: !rng.one_in(8),
             link: Some(self.link),
+            way_is_safe: self.way_is_safe,
             began_s: BEGAN_S,
             connections: if rng.coin() {
                 ConnectionPlan::Fixed(self.connections)
@@ -685,6 +704,25 @@ impl World {
     // ---- the end -----------------------------------------------------------------------------------------------
 
     /// An undisturbed run: it must bring the file.
+    /// An undisturbed run with a wrong digest, perhaps, and from then on the right one is given.
+    fn correct_the_digest(&mut self, config: &mut Config) {
+        if self.right.is_none() {
+            return;
+        }
+        self.coverage.wrong_digests += 1;
+        for _ in 0..self.rng.below(3) {
+            self.last_run(config);
+            if self.breach.is_some() {
+                return;
+            }
+        }
+        if let Some(right) = self.right.take() {
+            tell!(self, "the digest is corrected");
+            self.expected = right;
+            config.expected.clone_from(&self.expected);
+        }
+    }
+
     fn last_run(&mut self, config: &Config) {
         self.trouble = Trouble::default();
         self.free = None;
@@ -693,8 +731,18 @@ impl World {
         self.remote.settle(settled, two);
         self.coverage.alternating += u64::from(self.remote.alternates());
         tell!(self, "from now on all is well; the remote shows version {settled}");
+        self.calm = true;
         self.run(config, Plan::ToTheEnd);
+        let integrity = matches!(self.finish, Some(Finish::Failed(Failure::Integrity { .. })));
+        self.coverage.wrong_digests_told += u64::from(integrity && self.right.is_some());
         self.check_end();
+        if integrity && self.remote.lies && self.right.is_none() && self.breach.is_none() {
+            tell!(self, "it is begun anew");
+            self.run(config, Plan::Command { after: 0, command: Command::Discard });
+            self.run(config, Plan::ToTheEnd);
+            self.check_end();
+        }
+        self.calm = false;
     }
 
     fn check_end(&mut self) {

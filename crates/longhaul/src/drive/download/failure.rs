@@ -84,23 +84,19 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
         .with("changes", changes)
         .advise(Advice::RunAgain),
         Failure::Unmet { seen } => unmet(&seen, object, &kept),
-        Failure::Integrity { expected, actual, declared: false } => error(
-            ErrorKind::Integrity,
-            Permanent,
-            format!("{object}: the finished object has {actual} instead of {expected}, twice; nothing was published"),
-        )
-        .advise(Advice::CheckDigest),
+        Failure::Integrity { expected, actual, declared: false } => {
+            let text =
+                format!("{object}: the file has {actual}, and {expected} was expected; nothing was published{kept}");
+            with_files(error(ErrorKind::Integrity, Permanent, text), held, target).advise(Advice::CheckDigest)
+        }
         Failure::Integrity { expected, actual, declared: true } => {
             let field = remembered.declared_in.iter().find(|(digest, _)| *digest == expected);
             let who = field.map_or("the server".to_owned(), |(_, field)| format!("the server's field {field}"));
-            error(
-                ErrorKind::Integrity,
-                Permanent,
-                format!(
-                    "{object}: {who} says that the object has {expected}, and twice {actual} came; nothing was published"
-                ),
-            )
-            .advise(Advice::GiveDigest)
+            let text = format!(
+                "{object}: {who} says that the object has {expected}, and what came has {actual}; nothing was \
+                 published{kept}"
+            );
+            with_files(error(ErrorKind::Integrity, Permanent, text), held, target).advise(Advice::GiveDigest)
         }
         Failure::NotProvable(why) => error(
             ErrorKind::NotProvable,
@@ -163,9 +159,16 @@ pub(crate) fn denied(status: u16, end: Option<LinkEnd>, given: Given) -> (ErrorK
 
 /// What is held and does not go with what the source shows now can be given up: where it lies.
 fn anew(error: Error, held: u64, target: &str) -> Error {
+    let named = with_files(error, held, target);
+    let is_named = named.context().iter().any(|(name, _)| *name == "part");
+    if is_named { named.advise(Advice::BeginAnew) } else { named }
+}
+
+/// The files that hold what is held.
+fn with_files(error: Error, held: u64, target: &str) -> Error {
     match Path::new(target).file_name().and_then(FileNames::of).filter(|_| held > 0) {
         Some(names) => {
-            error.with("part", names.part().display()).with("journal", names.log().display()).advise(Advice::BeginAnew)
+            error.with("path", target).with("part", names.part().display()).with("journal", names.log().display())
         }
         None => error,
     }
