@@ -9,9 +9,16 @@ use crate::show::text;
 /// The error in one line, and what helps.
 pub(crate) fn in_full(error: &Error) -> String {
     match error.advice() {
-        Some(advice) => format!("{error}; {}", words(advice, |key| fact(error, key))),
+        Some(advice) => joined(&error.to_string(), &words(advice, |key| fact(error, key))),
         None => error.to_string(),
     }
+}
+
+/// What happened and what helps. What a store's refusal says to check is nearer than what such refusals have in common:
+/// a second "check" says less, or the same again.
+fn joined(what: &str, advice: &str) -> String {
+    let says_it = what.contains(advice) || advice.starts_with("check ") && what.contains("; check ");
+    if says_it { what.to_owned() } else { format!("{what}; {advice}") }
 }
 
 /// A fact about the error, by its name.
@@ -34,6 +41,7 @@ pub(crate) fn words<'a>(advice: Advice, fact: impl Fn(&str) -> Option<&'a str>) 
         }
         Advice::CheckCredentials => "check what was given (--user, --netrc, --header, the URL)",
         Advice::GiveStoreKeys => "bring new credentials and run the same command again",
+        Advice::FetchBelow => "to fetch every object below this prefix, add --recursive (-r) and --dir",
         Advice::GiveEndpoint => "give one of them (--endpoint, --region)",
         Advice::GiveRegion => "give it (--region), or sign with version 1 (--signature-version)",
         Advice::TrustIssuer => {
@@ -101,6 +109,22 @@ mod tests {
             }
         }
         assert!(seen > 10, "{seen}");
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let store = "oss://b/k: status 403 SignatureDoesNotMatch; check the access key's secret and the region";
+        let proxy = "https://h/x: the proxy wants a user and password (status 407)";
+        for (what, advice, want) in [
+            (store, Advice::CheckStoreKeys, store.to_owned()),
+            (store, Advice::CheckStore, store.to_owned()),
+            (store, Advice::RunAgain, format!("{store}; run the same command again")),
+            (proxy, Advice::GiveProxyCredentials, format!("{proxy}; give user and password in the URL of the proxy")),
+            ("x: run the same command again", Advice::RunAgain, "x: run the same command again".to_owned()),
+            ("x: not found", Advice::CheckAddress, "x: not found; check the address".to_owned()),
+        ] {
+            assert_eq!(joined(what, &words(advice, |_| None)), want);
+        }
     }
 
     #[test]

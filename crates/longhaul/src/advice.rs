@@ -40,6 +40,9 @@ pub enum Advice {
     CheckStoreKeys,
     /// Check the name of the bucket or object, the region and the endpoint.
     CheckStore,
+    /// The name ends like a prefix: fetch the objects below it
+    /// ([`many`](crate::many)), or check the name.
+    FetchBelow,
     /// The store's endpoint or region is missing.
     GiveEndpoint,
     /// The store's region is missing, which version 4 of its signature names.
@@ -128,6 +131,7 @@ impl fmt::Display for Advice {
             Self::GiveStoreKeys => "bring new credentials and start it again",
             Self::CheckStoreKeys => "check the credentials and their permissions",
             Self::CheckStore => "check the name, the region and the endpoint",
+            Self::FetchBelow => "if it is a prefix, fetch the objects below it; otherwise check the name",
             Self::GiveEndpoint => "give the endpoint or the region of the store",
             Self::GiveRegion => "give the region, or have version 1 of the signature used",
             Self::TrustIssuer => {

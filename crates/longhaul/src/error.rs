@@ -147,6 +147,10 @@ impl Error {
     /// The error and its advice in one line, for what is written down to be read by a person later.
     pub(crate) fn in_full(&self) -> String {
         match self.advice() {
+            // What a store's refusal says to check is nearer than what such refusals have in common.
+            Some(advice) if self.message.contains("; check ") && advice.to_string().starts_with("check ") => {
+                self.to_string()
+            }
             Some(advice) => format!("{self}; {advice}"),
             None => self.to_string(),
         }

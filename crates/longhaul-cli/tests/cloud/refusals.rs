@@ -19,6 +19,7 @@ fn what_is_not_there_and_what_is_not_allowed_say_so() {
     let writer = shop.temporary_keys(900, Some(policy));
     let table = [
         ("a missing key", shop.env(), "oss://films/missing", 3, "NoSuchKey"),
+        ("a prefix that is no key", shop.env(), "oss://films/2024/", 3, "--recursive"),
         ("a missing bucket", shop.env(), "oss://nobody/a", 3, "NoSuchBucket"),
         ("an unknown id", with(&[("OSS_ACCESS_KEY_ID", "nobody")]), "oss://films/a", 4, "InvalidAccessKeyId"),
         ("a wrong secret", with(&[("OSS_ACCESS_KEY_SECRET", "wrong")]), "oss://films/a", 4, "SignatureDoesNotMatch"),

@@ -311,8 +311,12 @@ impl DownloadBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] for a URL, header, range, ETag or target that cannot be used, and outside of a runtime;
-    /// [`ErrorKind::NeedsLink`] when the recorded link had secrets and no new one was given. Everything else is told by
-    /// [`Transfer::finished`].
+    /// [`ErrorKind::NeedsLink`] when the recorded link had secrets and no new one was given.
+    ///
+    /// The rule: told here is what the arguments and the target's own name show (a folder stands there). What shows
+    /// when the folder is opened and locked, or the source is asked, is told by [`Transfer::finished`]: a folder that
+    /// is missing ([`ErrorKind::LocalFile`]), a file that is not this download's ([`ErrorKind::Exists`]), another
+    /// transfer at work ([`ErrorKind::InUse`]), and everything of disk and network.
     ///
     /// # Cancel safety
     /// When the future is dropped before it is ready, the download was not started.

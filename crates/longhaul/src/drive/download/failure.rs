@@ -30,7 +30,7 @@ pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, 
     match (failure, store_says) {
         (Failure::NotFound(status), Some(said)) => error(ErrorKind::NotFound, Permanent, format!("{object}: {said}"))
             .with("status", status)
-            .advise(Advice::CheckStore),
+            .advise(if object.ends_with('/') { Advice::FetchBelow } else { Advice::CheckStore }),
         (Failure::Denied(status), Some(said)) => {
             let (kind, advice) = match status {
                 _ if remembered.beside_access => (ErrorKind::Refused, None),
