@@ -29,7 +29,7 @@ impl Range {
 
     /// Whether both share at least one byte.
     pub fn overlaps(self, other: Range) -> bool {
-        self.start < other.end && other.start < self.end
+        self.start.max(other.start) < self.end.min(other.end)
     }
 }
 
@@ -54,6 +54,13 @@ pub fn block_len(length: Option<u64>, block_len_min: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_without_bytes_shares_none() {
+        let range = |start, end| Range::new(start, end);
+        assert!(range(0, 5).overlaps(range(4, 9)) && !range(0, 5).overlaps(range(5, 9)));
+        assert!(!range(0, 5).overlaps(range(3, 3)) && !range(3, 3).overlaps(range(0, 5)));
+    }
 
     #[test]
     fn blocks_grow_beyond_eight_gib() {

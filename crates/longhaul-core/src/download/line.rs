@@ -656,6 +656,24 @@ mod tests {
         assert!(matches!(&steps(&mut run)[..], [Step::Flow(grant)] if grant.write_start == 60));
     }
 
+    /// All that a stream was to take over had been written when the one before it was drawn in: it stops, and the other
+    /// one is not drawn in again and again.
+    #[test]
+    fn a_stream_that_finds_its_range_written_stops() {
+        let (mut line, mut run) = line(&[(0, 100), (25, 50), (50, 100)]);
+        let g = generation(100);
+        accept(&mut line, 0);
+        line.settle(0, &g, &mut run);
+        accept(&mut line, 1);
+        line.settle(0, &g, &mut run);
+        steps(&mut run);
+        line.narrowed(0, 60, &mut run);
+        line.settle(0, &g, &mut run);
+        assert_eq!(steps(&mut run), [Step::Stop]);
+        line.settle(0, &g, &mut run);
+        assert_eq!(steps(&mut run), []);
+    }
+
     #[test]
     fn the_slowest_stream_gives_half_of_its_rest() {
         let (mut line, mut run) = line(&[(0, 100)]);

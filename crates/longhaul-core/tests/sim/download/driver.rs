@@ -70,7 +70,11 @@ impl World {
         let before = self.steps;
         while let Some(ordered) = core.next_step() {
             self.steps += 1;
+            let narrowed = matches!(ordered.step, Step::Narrow { .. }).then_some(ordered.ticket);
             self.accept(ordered);
+            if let Some(ticket) = narrowed {
+                self.narrow_at_once(core, ticket);
+            }
             if self.steps - before > 10_000 {
                 break; // it would go on for ever
             }

@@ -512,7 +512,8 @@ impl World {
             Restart::ValidatorLied => several && (self.remote.lies || !self.witness.recorded_strong),
             Restart::DigestMismatch => !self.expected.is_empty() || self.remote.declares != Declares::Nothing,
             Restart::SyncFailed => self.witness.sync_failed,
-            Restart::ValidatorGone => self.remote.manners.hidden,
+            // On a bad day several replies in a row show none.
+            Restart::ValidatorGone => self.remote.manners.hidden || self.trouble.net.odd > 0,
             Restart::Encoded => self.remote.manners.hidden && self.remote.manners.encodes,
             _ => false, // damage: what is kept was intact
         }
@@ -639,7 +640,8 @@ impl World {
                 !self.wanted.is_whole() && !self.remote.total_known
             }
             Finish::Failed(Failure::Changed { .. }) => {
-                self.stops_on_change && (self.remote.versions.len() > 1 || self.remote.edges)
+                let several = self.remote.versions.len() > 1 || self.remote.edges;
+                self.stops_on_change && several || self.remote.shows_four()
             }
             // The same validator, another length, and no reply that tells it: the core can conclude neither.
             Finish::Failed(

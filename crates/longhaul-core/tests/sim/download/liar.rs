@@ -102,6 +102,8 @@ sabotages! {
     SmallForgotten,
     /// A receipt is believed of another file than the one it names.
     ReceiptOfAnotherFile,
+    /// A wake is told with the time of the event before it.
+    ClockStandsStill,
     /// The lock is taken for ours although the file that it lies on has lost its name meanwhile.
     LockOnWrongFile,
 }

@@ -316,6 +316,11 @@ impl Remote {
         self.edges || self.balanced.is_some()
     }
 
+    /// Whether four validators are shown in turn, two edges' of each of two versions: one more than a run follows.
+    pub(crate) fn shows_four(&self) -> bool {
+        self.edges && self.balanced.is_some()
+    }
+
     pub(crate) fn content(&self, of: Source) -> &Content {
         if of == PORTAL { &self.portal } else { &self.versions[of].content }
     }

@@ -4,6 +4,7 @@
 use longhaul_core::download::Download;
 use longhaul_core::download::step::{Fetch, Grant, Heard, StreamEnd};
 use longhaul_core::reply::ReplyFacts;
+use longhaul_core::run::Machine;
 use longhaul_core::words::{DiskFault, Extent, NetFault, Ticket};
 
 use super::content::{CAP, Mask, crc64, mask};
@@ -125,8 +126,28 @@ impl World {
         }
     }
 
+    /// A driver that shares memory with its streams draws them in while it takes the steps: the core hears of it
+    /// before it has given the next one.
+    pub(crate) fn narrow_at_once(&mut self, core: &mut Download, ticket: Ticket) {
+        let flows = |s: &Stream| s.ticket == ticket && s.can_flow() && !s.told_ended;
+        let Some(i) = self.streams.iter().position(flows) else { return };
+        if let Some(end) = self.streams[i].narrow
+            && !self.lies(Sabotage::TakeoverNotAwaited)
+            && self.draws_in_at_once
+        {
+            let end = self.draw_in(i, end);
+            core.hear(self.now, ticket, Heard::Narrowed { end });
+        }
+    }
+
     /// What was written is written: the stream ends there, or where it was told to.
     fn narrow(&mut self, core: &mut Download, i: usize, end: usize) {
+        let ticket = self.streams[i].ticket;
+        let end = self.draw_in(i, end);
+        self.hear(core, ticket, Heard::Narrowed { end });
+    }
+
+    fn draw_in(&mut self, i: usize, end: usize) -> u64 {
         let stream = &mut self.streams[i];
         let end = end.max(stream.at).min(stream.limit());
         stream.narrow = None;
@@ -136,7 +157,7 @@ impl World {
         let ticket = stream.ticket;
         self.coverage.takeovers += 1;
         tell!(self, "stream {} will write up to {end}", ticket.0);
-        self.hear(core, ticket, Heard::Narrowed { end: end as u64 });
+        end as u64
     }
 
     /// Lets a stream go on; false when it cannot.

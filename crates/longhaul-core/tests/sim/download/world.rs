@@ -113,6 +113,8 @@ pub(crate) struct World {
     pub(crate) breach: Option<Breach>,
     pub(crate) trouble: Trouble,
     // Of the run.
+    /// The driver draws streams in while it takes the steps.
+    pub(crate) draws_in_at_once: bool,
     pub(crate) throttled: bool,
     pub(crate) full: bool,
     pub(crate) free: Option<u64>,
@@ -175,6 +177,7 @@ impl crate::world::World for World {
             witness: Witness::default(),
             breach: None,
             trouble: Trouble::default(),
+            draws_in_at_once: false,
             throttled: false,
             full: false,
             free: None,
@@ -459,6 +462,7 @@ impl World {
         self.witness.run_begins(self.now_s());
         (self.throttled, self.full, self.finish, self.sequence, self.echo) = (false, false, None, None, None);
         (self.crash_kind, self.crash_in, self.commanded) = (None, None, false);
+        self.draws_in_at_once = self.rng.coin();
         let mut power_cut = false;
         let mut command = None;
         match plan {
@@ -561,7 +565,8 @@ impl World {
     /// its driver would wake it without rest.
     fn wake(&mut self, core: &mut Download) {
         let before = self.steps;
-        core.wake(self.now);
+        let now = if self.lies(Sabotage::ClockStandsStill) { 0 } else { self.now };
+        core.wake(now);
         self.drain(core);
         if self.steps == before
             && let Some(at) = core.wake_at().filter(|at| *at <= self.now)
