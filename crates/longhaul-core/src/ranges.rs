@@ -43,12 +43,17 @@ impl fmt::Display for Range {
 /// small for objects of any size.
 pub const BLOCKS_MAX: u64 = 8192;
 
+/// Blocks of an object whose length is not known are so many times as long as the least: it may be large, and it comes
+/// over one connection.
+const OF_UNKNOWN_LENGTH: u64 = 4;
+
 /// The length of a block for an object of `length` bytes: `block_len_min` (a power of two) up to 8192 of them, then
-/// the size divided by 8192, rounded up to a power of two. An unknown length counts as small.
+/// the size divided by 8192, rounded up to a power of two.
 pub fn block_len(length: Option<u64>, block_len_min: u64) -> u64 {
-    let wanted = length.unwrap_or(0).div_ceil(BLOCKS_MAX);
+    let least = block_len_min.max(1);
+    let wanted = length.map_or(least.saturating_mul(OF_UNKNOWN_LENGTH), |length| length.div_ceil(BLOCKS_MAX));
     // An object near u64::MAX still has a block length that fits.
-    wanted.max(block_len_min.max(1)).checked_next_power_of_two().unwrap_or(1 << 63)
+    wanted.max(least).checked_next_power_of_two().unwrap_or(1 << 63)
 }
 
 #[cfg(test)]
@@ -63,17 +68,17 @@ mod tests {
     }
 
     #[test]
-    fn blocks_grow_beyond_eight_gib() {
-        const MIB: u64 = 1 << 20;
+    fn blocks_grow_beyond_two_gib() {
+        const LEAST: u64 = 256 << 10;
         for (length, want) in [
-            (None, MIB),
-            (Some(0), MIB),
-            (Some(8 << 30), MIB),
-            (Some((8 << 30) + 1), 2 * MIB),
-            (Some(100 << 30), 16 * MIB),
+            (None, 4 * LEAST),
+            (Some(0), LEAST),
+            (Some(2 << 30), LEAST),
+            (Some((2 << 30) + 1), 2 * LEAST),
+            (Some(100 << 30), 16 << 20),
             (Some(u64::MAX), 1 << 51),
         ] {
-            assert_eq!(block_len(length, MIB), want, "{length:?}");
+            assert_eq!(block_len(length, LEAST), want, "{length:?}");
         }
     }
 }

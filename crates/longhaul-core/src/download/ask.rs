@@ -22,7 +22,7 @@ impl Download {
                 (None, None) => None,
             };
             let asked = RangeRequest { conditional: condition.is_some(), ..next.asked };
-            let fresh_connection = self.line.takes_fresh_connection() || next.hedges.is_some();
+            let fresh_connection = self.line.takes_fresh_connection();
             let ObjectSpan { start, end, last } = self.place(&asked, next.probe);
             let only_if = self.wish(next.probe);
             let wished = only_if.is_some();
@@ -48,11 +48,11 @@ impl Download {
         let probing =
             self.belief.asks_version() || self.files.current().is_none_or(|g| !self.joinable(g) || self.is_unwanted(g));
         if probing {
-            // Where several may follow, the first one asks for as much as would not be divided: what comes after it is
-            // divided when the length is known, and no stream has to be cut short for that.
+            // Where several may follow, the first one asks for a piece: what comes after it is divided when the length
+            // is known, and no stream has to be cut short for that.
             let several = self.line.may_share() && self.files.current().is_none();
             let piece = several && ranged && !self.manner.is_open_ended() && !self.begins_with_last();
-            let end = piece.then_some(2 * self.config.piece_min.max(1));
+            let end = piece.then_some(self.config.first_len.max(1));
             return self.may_probe().then(|| next(ask(0, end), true));
         }
         let g = self.files.current()?;

@@ -33,13 +33,18 @@ pub struct Config {
     pub connections_known: Option<u32>,
     /// The least length of a bounded range while there is plenty left, in bytes; the longest has four times as many.
     pub range_len: u64,
-    /// Ranges shorter than twice this are not divided, in bytes.
+    /// Ranges shorter than twice this are not divided, in bytes; a block, or the ends of pieces are rounded away.
     pub piece_min: u64,
-    /// What a stream would bring within this time is not worth another connection, in milliseconds.
+    /// The first request is for as much, in bytes, where several connections may follow.
+    pub first_len: u64,
+    /// What a stream would bring within this time, and six round trips, is not worth another connection, in
+    /// milliseconds.
     pub share_after_ms: u64,
-    /// A stream that would need longer for its last bytes is worth a second request for them, in milliseconds.
+    /// A stream that would need longer than this, and four round trips, for its last bytes is worth a second request
+    /// for them, in milliseconds.
     pub hedge_after_ms: u64,
-    /// The least block length, a power of two, in bytes.
+    /// The least block length, a power of two, in bytes. Short blocks let the end of a transfer be divided among
+    /// connections that bring little each; each one costs a few dozen bytes in the journal and in the receipt.
     pub block_len_min: u64,
     /// A sync begins at the latest this long after the first unsynced byte, in milliseconds.
     pub sync_every_ms: u64,
@@ -89,6 +94,7 @@ impl Config {
 
 impl Default for Config {
     fn default() -> Self {
+        const KIB: u64 = 1 << 10;
         const MIB: u64 = 1 << 20;
         Self {
             seed: 0,
@@ -101,10 +107,11 @@ impl Default for Config {
             connections: ConnectionPlan::Fixed(1),
             connections_known: None,
             range_len: 16 * MIB,
-            piece_min: 4 * MIB,
+            piece_min: 256 * KIB,
+            first_len: 8 * MIB,
             share_after_ms: 500,
-            hedge_after_ms: 2000,
-            block_len_min: MIB,
+            hedge_after_ms: 500,
+            block_len_min: 256 * KIB,
             sync_every_ms: 1000,
             sync_bytes: 64 * MIB,
             unsynced_bytes_max: 128 * MIB,

@@ -324,7 +324,7 @@ impl Download {
         }
         if doubted == Some(true) {
             let missing = self.files.current().and_then(|g| g.held.gaps(u64::MAX).next());
-            if !body.whole && missing.is_none_or(|gap| gap.start > self.config.piece_min) {
+            if !body.whole && missing.is_none_or(|gap| gap.start > self.config.first_len / 2) {
                 // It was asked from the start to learn the version; what is missing is asked for by itself.
                 return self.stop(i);
             }

@@ -146,6 +146,16 @@ impl LineStream {
     }
 }
 
+/// What a stream has still to bring, by itself.
+#[derive(Debug, Clone, Copy)]
+struct StreamRest<'a> {
+    stream: &'a LineStream,
+    range: Range,
+    /// In bytes per second, by guess where it is too early to tell.
+    rate: u64,
+    time_ms: u64,
+}
+
 /// The requests under way and what is known of the connections.
 #[derive(Debug, Clone)]
 pub(super) struct ServerLine {
@@ -344,53 +354,67 @@ impl ServerLine {
         taken
     }
 
+    /// The stream that needs longest comes first; where it cannot be helped, the next one.
     fn worth_taking(&self, now: Millis, g: &Generation) -> Option<(Range, Option<Ticket>)> {
-        let usual = self.mean_rate(now);
-        let (time_ms, s, rest) = self.slowest(now, usual)?;
-        let rate = s.meter.rate(now).unwrap_or(usual);
-        let latency_ms = self.latency_ms.unwrap_or(0);
-        if rest.len() >= 2 * self.piece_min && time_ms > self.share_after_ms + 6 * latency_ms {
-            // It keeps what it brings while the other one brings the rest, but not more than half.
-            let keeps = (u128::from(rest.len()) * u128::from(rate) / u128::from((rate + usual).max(1))) as u64;
-            let middle = align(g, rest.start + keeps.min(rest.len() / 2));
-            let most = self.range_len.saturating_mul(PIECE_LENGTHS);
-            let range = Range::new(middle, rest.end.min(middle.saturating_add(most)));
-            if middle > rest.start && range.len() >= self.piece_min {
-                return Some((range, None));
-            }
-        }
-        let waits_ms = now.saturating_sub(s.asked_at);
-        let budget = (g.begin.identity.length? / HEDGED_SHARE).max(self.range_len);
-        let patience_ms = self.hedge_after_ms.max(4 * latency_ms);
-        let slow = rate < self.usual_rate / SLOW_SHARE || rate == 0;
-        let hopeless = slow && time_ms > patience_ms && waits_ms > patience_ms;
-        let affordable = self.hedged_bytes.saturating_add(rest.len()) <= budget;
-        (hopeless && affordable && s.hedges.is_none()).then_some((rest, Some(s.ticket)))
+        let mean = self.mean_rate(now);
+        let mut rests = self.rests(now, mean);
+        rests.sort_by_key(|rest| std::cmp::Reverse(rest.time_ms));
+        let half = || rests.iter().find_map(|rest| Some((self.half_of(rest, mean, g)?, None)));
+        let again =
+            || rests.iter().find(|rest| self.is_hopeless(now, rest, g)).map(|r| (r.range, Some(r.stream.ticket)));
+        half().or_else(again)
     }
 
-    /// The stream that needs longest for what no other request takes over from it yet: how long, and what that is.
-    fn slowest(&self, now: Millis, usual: u64) -> Option<(u64, &LineStream, Range)> {
-        let mut slowest: Option<(u64, &LineStream, Range)> = None;
-        for s in &self.streams {
-            let given = self.streams.iter().any(|other| other.hedges == Some(s.ticket));
-            let asks = s.probe && s.flow == Flow::Asked;
-            if given || s.whole || asks || s.flow == Flow::Stopping || s.narrowing == Narrowing::Told {
-                continue;
-            }
-            let mut rest = s.rest();
-            for other in self.streams.iter().filter(|o| o.ticket != s.ticket && o.range.start > rest.start) {
-                rest.end = rest.end.min(other.range.start);
-            }
-            if rest.is_empty() {
-                continue;
-            }
-            let rate = s.meter.rate(now).unwrap_or(usual);
-            let time_ms = rest.len().saturating_mul(1000) / rate.max(1);
-            if slowest.as_ref().is_none_or(|(longest, ..)| time_ms > *longest) {
-                slowest = Some((time_ms, s, rest));
-            }
+    /// The part of a rest that an idle connection had better bring, where that pays.
+    fn half_of(&self, rest: &StreamRest<'_>, mean: u64, g: &Generation) -> Option<Range> {
+        let StreamRest { time_ms, rate, range, .. } = *rest;
+        let worth_ms = self.share_after_ms + 6 * self.latency_ms.unwrap_or(0);
+        if range.len() < 2 * self.piece_min || time_ms <= worth_ms {
+            return None;
         }
-        slowest
+        // What an idle connection would bring: where only a slow one is left to flow, not what that brings.
+        let takers = mean.max(self.usual_rate);
+        // It keeps what it brings while the other one brings the rest, a piece at least, but not more than half.
+        let keeps = (u128::from(range.len()) * u128::from(rate) / u128::from((rate + takers).max(1))) as u64;
+        let middle = align(g, range.start + keeps.max(self.piece_min).min(range.len() / 2));
+        let most = self.range_len.saturating_mul(PIECE_LENGTHS);
+        let half = Range::new(middle, range.end.min(middle.saturating_add(most)));
+        (middle > range.start && !half.is_empty()).then_some(half)
+    }
+
+    /// Whether a rest, too short to be divided, would take so long that it is worth a second request.
+    fn is_hopeless(&self, now: Millis, rest: &StreamRest<'_>, g: &Generation) -> bool {
+        let Some(length) = g.begin.identity.length else { return false };
+        let waits_ms = now.saturating_sub(rest.stream.asked_at);
+        let patience_ms = self.hedge_after_ms + 4 * self.latency_ms.unwrap_or(0);
+        let slow = rest.rate < self.usual_rate / SLOW_SHARE || rest.rate == 0;
+        let late = rest.time_ms > patience_ms && waits_ms > patience_ms;
+        let budget = (length / HEDGED_SHARE).max(self.range_len);
+        let affordable = self.hedged_bytes.saturating_add(rest.range.len()) <= budget;
+        slow && late && affordable && rest.stream.hedges.is_none()
+    }
+
+    /// What each stream has still to bring that no other request takes over from it yet.
+    fn rests(&self, now: Millis, mean: u64) -> Vec<StreamRest<'_>> {
+        let mut rests = Vec::with_capacity(self.streams.len());
+        for stream in &self.streams {
+            let given = self.streams.iter().any(|other| other.hedges == Some(stream.ticket));
+            let asks = stream.probe && stream.flow == Flow::Asked;
+            let told = stream.narrowing == Narrowing::Told;
+            if given || stream.whole || asks || stream.flow == Flow::Stopping || told {
+                continue;
+            }
+            let mut range = stream.rest();
+            for other in self.streams.iter().filter(|o| o.ticket != stream.ticket && o.range.start > range.start) {
+                range.end = range.end.min(other.range.start);
+            }
+            if range.is_empty() {
+                continue;
+            }
+            let rate = stream.meter.rate(now).unwrap_or(mean);
+            rests.push(StreamRest { stream, range, rate, time_ms: range.len().saturating_mul(1000) / rate.max(1) });
+        }
+        rests
     }
 
     fn mean_rate(&self, now: Millis) -> u64 {

@@ -70,6 +70,8 @@ pub(crate) struct Witness {
     covering: Vec<(Ticket, Mask)>,
     /// Requests since the last byte came.
     in_vain: u32,
+    /// Bytes that were asked for twice in this run.
+    asked_twice: u64,
     /// When the first byte came that no sync was ordered for.
     unsynced_since: Option<Millis>,
     /// Bytes that another stream's late writes changed.
@@ -107,7 +109,7 @@ impl Witness {
         (self.began_s, self.served_before, self.served) = (now_s, self.served_before | self.served, false);
         (self.identity_known, self.contradicted, self.left) = (false, false, false);
         (self.kept, self.kept_claims, self.claimed, self.found, self.kept_file) = (0, 0, 0, 0, NONE);
-        (self.unsynced_since, self.claimed_old, self.in_vain) = (None, 0, 0);
+        (self.unsynced_since, self.claimed_old, self.in_vain, self.asked_twice) = (None, 0, 0, 0);
         (self.heard, self.heard_file, self.recorded, self.covered) = (0, NONE, 0, 0);
         self.covering.clear();
         (self.overshot, self.on_record) = (0, 0);
@@ -358,6 +360,16 @@ impl World {
         }
     }
 
+    /// A request was sent for all that another stream has still to bring: that has a budget in each run.
+    pub(crate) fn asked_twice(&mut self, bytes: u64) {
+        self.coverage.hedges += 1;
+        self.witness.asked_twice += bytes;
+        let (asked, most) = (self.witness.asked_twice, self.twice_max);
+        if asked > most {
+            self.broken("little is asked for twice", format_args!("{asked} bytes, and {most} may be"));
+        }
+    }
+
     /// The core has answered an event from outside with so many steps.
     pub(crate) fn gave_steps(&mut self, count: u64) {
         let most = &mut self.coverage.steps_at_once_at_most;
@@ -428,7 +440,8 @@ impl World {
             self.broken("liveness: a sync begins in time", format_args!("{patience} ms have passed"));
         }
         let unsynced = u64::from((self.witness.heard & !self.witness.covered & !self.witness.claimed).count_ones());
-        let bound = self.unsynced_max + 12 * u64::from(self.connections);
+        // What one report of each adds at most; blocks of an object whose length is not known are longer.
+        let bound = self.unsynced_max + (12 * u64::from(self.connections)).max(4 * self.block_len);
         if unsynced > bound {
             self.broken("liveness: reading pauses", format_args!("{unsynced} bytes are unsynced, and it goes on"));
         }
@@ -523,7 +536,9 @@ impl World {
 
     pub(crate) fn crashed(&mut self) {
         let lost = u64::from((self.witness.heard & !self.witness.recorded).count_ones());
-        if lost > u64::from(self.connections) * self.block_len.max(self.small_max) {
+        // Blocks of an object whose length is not known are longer, and come over one connection.
+        let bound = u64::from(self.connections) * self.block_len.max(self.small_max);
+        if lost > bound.max(4 * self.block_len) {
             self.broken("a killed process loses little", format_args!("{lost} bytes have no hint"));
         }
     }

@@ -102,6 +102,8 @@ sabotages! {
     SmallForgotten,
     /// A receipt is believed of another file than the one it names.
     ReceiptOfAnotherFile,
+    /// The core is told that more may be asked for twice than is asked of it.
+    HedgesUnbounded,
     /// A wake is told with the time of the event before it.
     ClockStandsStill,
     /// The lock is taken for ours although the file that it lies on has lost its name meanwhile.
@@ -147,6 +149,7 @@ impl World {
         match self.liar.sabotage {
             Some(Sabotage::ConditionsNotJudged) => config.only_if = Default::default(),
             Some(Sabotage::LinkTakenForEndless) => config.link = Some(Link { credentials: true, ..Link::default() }),
+            Some(Sabotage::HedgesUnbounded) => config.range_len = 1 << 30,
             Some(Sabotage::PieceShiftForgotten) => config.source.window = self.confused_window(false),
             Some(Sabotage::PieceBorderCrossed) => config.source.window = self.confused_window(true),
             _ => {}

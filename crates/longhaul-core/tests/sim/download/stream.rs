@@ -36,6 +36,8 @@ pub(crate) struct Stream {
     /// The extent being written, and whether the core has heard of its present length.
     extent: Option<Extent>,
     untold: bool,
+    /// One past the last byte that the core has heard of, or the first one that may be written.
+    told_to: u64,
     /// How many of the grant's held extents lie behind.
     passed: usize,
     passing_crc: u64,
@@ -68,9 +70,21 @@ impl World {
         tell!(self, "request {}: {fetch:?}", ticket.0);
         self.coverage.requests += 1;
         self.asked_once_more();
-        let doubled =
-            |s: &&Stream| matches!(&s.grant, Some(g) if g.write_start <= fetch.start && fetch.end == g.write_end);
-        self.coverage.hedges += u64::from(fetch.end.is_some() && self.streams.iter().any(|s| doubled(&s)));
+        let all_of = |s: &&Stream| matches!(&s.grant, Some(g) if fetch.start <= s.told_to && fetch.end == g.write_end);
+        // The end of what another request is about to bring is asked for once, whoever brings it now.
+        let asking = |s: &Stream| match &s.phase {
+            Phase::Asking(other) => other.start < fetch.start,
+            Phase::Head => s.at < fetch.start as usize,
+            Phase::Flowing => false,
+        };
+        // (Where pieces are wanted, a request is not in the offsets of the file.)
+        if let Some(end) = fetch.end
+            && self.wanted.is_whole()
+            && !self.streams.iter().any(asking)
+            && self.streams.iter().any(|s| s.can_flow() && !s.stopped && all_of(&s))
+        {
+            self.asked_twice(end - fetch.start);
+        }
         self.streams.push(Stream {
             ticket,
             phase: Phase::Asking(fetch),
@@ -82,6 +96,7 @@ impl World {
             file: 0,
             extent: None,
             untold: false,
+            told_to: 0,
             passed: 0,
             passing_crc: 0,
             shift: 0,
@@ -99,6 +114,7 @@ impl World {
         let Some(stream) = self.streams.iter_mut().find(|s| s.ticket == ticket) else { return };
         stream.extent = grant.continues;
         stream.phase = Phase::Flowing;
+        stream.told_to = grant.write_start;
         stream.file = file;
         stream.at = grant.body_start as usize; // where the core believes that the body begins
         stream.body.start += grant.skip as usize;
@@ -267,6 +283,7 @@ impl World {
     fn report(&mut self, core: &mut Download, i: usize) {
         let stream = &mut self.streams[i];
         stream.untold = false;
+        stream.told_to = stream.extent.map_or(stream.told_to, |extent| extent.end().max(stream.told_to));
         let (ticket, file) = (stream.ticket, stream.file);
         if let Some(extent) = stream.extent {
             tell!(self, "stream {} tells of {}..{}", ticket.0, extent.start, extent.end());

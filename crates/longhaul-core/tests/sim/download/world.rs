@@ -134,6 +134,8 @@ pub(crate) struct World {
     pub(crate) block_len: u64,
     pub(crate) small_max: u64,
     pub(crate) unsynced_max: u64,
+    /// So many bytes may be asked for twice in a run.
+    pub(crate) twice_max: u64,
     pub(crate) sync_every_ms: u64,
     /// The caller refuses what cannot be proven.
     pub(crate) demanding: bool,
@@ -195,6 +197,7 @@ impl crate::world::World for World {
             block_len: 8,
             small_max: 0,
             unsynced_max: 0,
+            twice_max: 0,
             sync_every_ms: 0,
             demanding: false,
             expected: Vec::new(),
@@ -369,6 +372,8 @@ impl World {
         }
         let rng = &mut self.rng;
         let window = self.wanted.window();
+        let range_len = rng.pick(&[8, 16, 24]);
+        self.twice_max = range_len.max(CAP as u64 / 50);
         Config {
             seed,
             source: Source { url: "u".to_owned(), name: b"n".to_vec(), window, ..Source::default() },
@@ -384,8 +389,9 @@ impl World {
                 ConnectionPlan::Auto { start: rng.between(1, 2) as u32, most: self.connections }
             },
             connections_known: rng.one_in(8).then_some(1),
-            range_len: rng.pick(&[8, 16, 24]),
+            range_len,
             piece_min: rng.pick(&[2, 4, 8]),
+            first_len: rng.pick(&[4, 8, 16]),
             share_after_ms: rng.pick(&[0, 20, 300]),
             hedge_after_ms: rng.pick(&[10, 100, 1000]),
             block_len_min: self.block_len,
