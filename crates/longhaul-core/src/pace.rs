@@ -1,32 +1,67 @@
 //! How many connections at once?
 //!
 //! [`ConnectionPace`] answers with a number that follows what the network shows. `Fixed` asks for as many as the caller
-//! said. `Auto` begins with a few, waits until these show what they can, doubles them as long as that makes the goodput
-//! grow by a tenth or more, and goes back one stage when it does not; later it tries again now and then, and at once
-//! when the goodput has halved. Both go down to what a server serves when it refuses one more (429, 503, a reset, no
-//! answer), and try one more after a while that doubles.
+//! said. `Auto` begins with one, and goes on in steps:
+//!
+//! ```text
+//!   what flows shows what it can ──► sound: one more is asked for ──► its head is late: a queue stands ──► hold
+//!        ▲                                   │ its head is as quick as the first: the line has room
+//!        │                                   ▼
+//!        └── kept, if a tenth more comes ◄── trial: several more ──► no gain: back, the surplus is shed ──► hold
+//! ```
+//!
+//! One connection shows what it can when its goodput grows no more, or when more than a mebibyte of it is under way at
+//! once: then it is the server's send buffer that will bound it, or a queue that will fill. A line that one connection
+//! fills has a queue before it, and the reply to one more request waits in that queue; where packets are lost at
+//! random, or the server bounds each connection, there is none. So one round trip tells apart what goodput shows only
+//! seconds later, and the streams that would overrun the queue are never begun.
+//!
+//! Both plans go down to what a server serves when it refuses one more (429, 503, a reset, no answer), and try one more
+//! after a while that doubles.
 //!
 //! The rate of one connection is [`Meter`]'s to tell. Who fetches what is decided in [`download`](crate::download).
 
 use crate::words::Millis;
 
-/// Goodput is compared over at least this time, in milliseconds: shorter ones compare the luck of single packets.
-const EPOCH_MIN_MS: Millis = 250;
+/// Goodput is compared over at least this time, in milliseconds, and two round trips: shorter ones compare the luck of
+/// single packets.
+const EPOCH_MIN_MS: Millis = 200;
 /// ... and at most over this.
 const EPOCH_MAX_MS: Millis = 3_000;
-/// Goodput that has grown by more than this since the epoch before, in percent, is still growing.
+/// Goodput that is more than this of the best epoch since the number changed is still growing, in percent.
 const GROWS_PERCENT: u64 = 115;
 /// What more connections must bring to be kept, in percent: below it they cost the server more than they are worth.
 const PAYS_PERCENT: u64 = 110;
-/// New connections need a while until they bring what they can: what would be here sooner than this has no need of
-/// them.
-const WORTH_MS: Millis = 4_000;
-/// After connections did not pay: the wait before the next attempt; doubles up to the maximum.
-const SETTLED_MS: Millis = 10_000;
+/// What brings this much is followed by more connections at once, in percent.
+const PAYS_WELL_PERCENT: u64 = 160;
+/// More connections are not asked for what would be here sooner than this and so many round trips: new ones need a
+/// while until they bring what they can.
+const WORTH_MS: Millis = 1_000;
+const WORTH_ROUND_TRIPS: u64 = 10;
+/// With so many bytes under way on its connections, each on the average, it need not be waited for what these can.
+const WINDOW_LARGE: u64 = 1 << 20;
+/// One more is asked for this many others when the line has room; where there are more, for as many as there are.
+const RAISE_MIN: u32 = 4;
+/// A head that takes more than this of the least time a head took, and a little, has waited in a queue, in percent.
+const QUEUE_PERCENT: u64 = 120;
+const QUEUE_MS: Millis = 5;
+/// A trial is given up when it has not paid after this time and so many round trips.
+const TRIAL_MS: Millis = 200;
+const TRIAL_ROUND_TRIPS: u64 = 12;
+/// Goodput below half of the best is believed when it has lasted this long, and so many round trips: losses are being
+/// mended, and what came behind the holes will be there at once.
+const DIP_MS: Millis = 200;
+const DIP_ROUND_TRIPS: u64 = 4;
+/// After a queue stood: the wait before the line is sounded again, and so many round trips; doubles up to the maximum.
+/// After connections did not pay it is three times as long: they cost more than a head.
+const SETTLED_MS: Millis = 1_000;
+const SETTLED_ROUND_TRIPS: u64 = 10;
 const SETTLED_MAX_MS: Millis = 120_000;
 /// After a refusal: the wait before one more is tried; doubles up to the maximum.
 const REFUSED_MS: Millis = 5_000;
 const REFUSED_MAX_MS: Millis = 300_000;
+/// After one more was not refused: the wait before the next one.
+const ONE_MORE_MS: Millis = 2_500;
 /// Refusals within this time are one: several connections were asked for at once.
 const ONE_MOMENT_MS: Millis = 1_000;
 /// The span over which a connection's own rate is told, in milliseconds, at least.
@@ -37,20 +72,15 @@ const METER_MS: Millis = 500;
 pub enum ConnectionPlan {
     /// Up to this many, from the start.
     Fixed(u32),
-    /// As many as pay, beginning with `start`, never more than `most`.
-    Auto {
-        /// At the start.
-        start: u32,
-        /// At most.
-        most: u32,
-    },
+    /// As many as pay, beginning with one, never more than this.
+    Auto(u32),
 }
 
 impl ConnectionPlan {
     /// The most that may ever be in flight; at least 1.
     pub fn most(self) -> u32 {
         match self {
-            Self::Fixed(most) | Self::Auto { most, .. } => most.max(1),
+            Self::Fixed(most) | Self::Auto(most) => most.max(1),
         }
     }
 }
@@ -72,25 +102,55 @@ pub struct PaceSample {
     pub latency_ms: Millis,
 }
 
+/// Whether more connections pay, as far as that is being found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trial {
+    None,
+    /// One more was asked for, to learn whether a queue stands.
+    Sounding {
+        /// So many there were, and brought this much.
+        from: u32,
+        before: u64,
+        since: Millis,
+    },
+    /// Several more were asked for.
+    Open {
+        from: u32,
+        before: u64,
+        since: Millis,
+    },
+}
+
 /// How many connections at once, as learned in one run.
 #[derive(Debug, Clone)]
 pub struct ConnectionPace {
     most: u32,
     auto: bool,
     wanted: u32,
+    /// So many are served, as far as is known; `most` where no limit is known.
+    limit: u32,
+    /// Fewer are wanted than are under way: the surplus is to stop.
+    sheds: bool,
     /// Since when, and with how many bytes, the goodput is being measured.
     epoch: Option<(Millis, u64)>,
     /// As many as wanted have flowed at once.
     reached: bool,
-    /// The goodput of the epoch before, with as many connections.
-    last: Option<u64>,
-    /// Connections and goodput before the last raise.
-    before: Option<(u32, u64)>,
+    /// The best goodput of an epoch since the number changed.
+    peak: u64,
+    /// The goodput of the epoch before, if it was not growing.
+    flat: Option<u64>,
+    /// Epochs in a row that brought half as much again as before the trial.
+    rich: u32,
+    trial: Trial,
     /// The best goodput since it was settled.
     best: u64,
+    /// Since when the goodput is below half of that.
+    dip_since: Option<Millis>,
     /// No raise before this moment.
     raise_at: Millis,
     settled_ms: Millis,
+    /// No more than `limit` before this moment.
+    one_more_at: Millis,
     refused_ms: Millis,
     refused_at: Option<Millis>,
 }
@@ -99,24 +159,27 @@ impl ConnectionPace {
     /// `known_limit`: more than this were refused the last time.
     pub fn new(plan: ConnectionPlan, known_limit: Option<u32>) -> Self {
         let most = plan.most();
-        let start = match plan {
-            ConnectionPlan::Fixed(_) => most,
-            ConnectionPlan::Auto { start, .. } => start.clamp(1, most),
-        };
-        let limited = known_limit.is_some_and(|limit| limit < start);
+        let auto = matches!(plan, ConnectionPlan::Auto(_));
+        let limit = known_limit.map_or(most, |limit| limit.clamp(1, most));
         Self {
             most,
-            auto: matches!(plan, ConnectionPlan::Auto { .. }),
-            wanted: known_limit.map_or(start, |limit| start.min(limit.max(1))),
+            auto,
+            wanted: if auto { 1 } else { limit },
+            limit,
+            sheds: false,
             epoch: None,
             reached: false,
-            last: None,
-            before: None,
+            peak: 0,
+            flat: None,
+            rich: 0,
+            trial: Trial::None,
             best: 0,
-            raise_at: if limited { REFUSED_MS } else { 0 },
+            dip_since: None,
+            raise_at: 0,
             settled_ms: SETTLED_MS,
+            one_more_at: REFUSED_MS,
             refused_ms: REFUSED_MS,
-            refused_at: limited.then_some(0),
+            refused_at: None,
         }
     }
 
@@ -130,22 +193,58 @@ impl ConnectionPace {
         self.most > 1
     }
 
+    /// Whether the number is found out here, and not said by the caller.
+    pub fn is_auto(&self) -> bool {
+        self.auto
+    }
+
+    /// Whether the request that is sent now is to tell if a queue stands.
+    pub fn is_sounding(&self) -> bool {
+        matches!(self.trial, Trial::Sounding { .. })
+    }
+
     /// One more connection was refused while `serving` others were served: what may be in flight from now on.
     pub fn refused(&mut self, now: Millis, serving: u32, retry_after_ms: Option<u64>) -> u32 {
         self.wanted = self.wanted.min(serving.max(1));
+        self.limit = self.wanted;
         let asked_for = retry_after_ms.unwrap_or(0).min(REFUSED_MAX_MS);
         if self.refused_at.is_none_or(|at| now.saturating_sub(at) > ONE_MOMENT_MS) {
-            self.raise_at = now.saturating_add(self.refused_ms.max(asked_for));
+            self.one_more_at = now.saturating_add(self.refused_ms.max(asked_for));
             self.refused_ms = (self.refused_ms * 2).min(REFUSED_MAX_MS);
         }
-        self.raise_at = self.raise_at.max(now.saturating_add(asked_for));
+        self.one_more_at = self.one_more_at.max(now.saturating_add(asked_for));
         self.refused_at = Some(now);
-        (self.before, self.epoch, self.last) = (None, None, None);
+        self.trial = Trial::None;
+        self.begin_anew();
         self.wanted
+    }
+
+    /// Whether requests beyond the number that is wanted are to stop; asked once.
+    pub fn takes_shedding(&mut self) -> bool {
+        std::mem::take(&mut self.sheds)
+    }
+
+    /// The head of the request that sounds the line is here, after `took_ms`; no head took less than `least_ms` in this
+    /// run. Whether its bytes are wanted.
+    pub fn sounded(&mut self, now: Millis, took_ms: Millis, least_ms: Millis) -> bool {
+        let Trial::Sounding { from, before, .. } = self.trial else { return true };
+        if took_ms > least_ms * QUEUE_PERCENT / 100 + QUEUE_MS {
+            let wait_ms = self.settled_ms + SETTLED_ROUND_TRIPS * least_ms;
+            self.give_up(now, from, before, wait_ms);
+            return false;
+        }
+        self.raise(now, from, before);
+        true
     }
 
     /// Time has passed and bytes have come: more, fewer, or as before?
     pub fn look(&mut self, now: Millis, seen: PaceSample) {
+        if let Trial::Sounding { from, before, since } = self.trial {
+            if now.saturating_sub(since) > TRIAL_MS + TRIAL_ROUND_TRIPS * seen.latency_ms {
+                self.give_up(now, from, before, 3 * self.settled_ms); // no answer is an answer
+            }
+            return;
+        }
         self.reached |= seen.flowing >= self.wanted;
         if seen.throttled || !self.reached || seen.in_flight < self.wanted {
             self.epoch = None;
@@ -159,49 +258,123 @@ impl ConnectionPace {
         if elapsed < (2 * seen.latency_ms).clamp(EPOCH_MIN_MS, EPOCH_MAX_MS) {
             return;
         }
-        self.epoch = None;
+        self.epoch = Some((now, seen.received));
         let goodput = (seen.received - bytes).saturating_mul(1000) / elapsed;
-        if !self.auto || self.refused_at.is_some() {
-            // One more now and then; neither the caller nor the server asked for fewer.
-            if now >= self.raise_at && self.wanted < self.most {
-                self.wanted += 1;
-                self.raise_at = now.saturating_add(self.settled_ms / 4);
+        if self.wanted == self.limit && self.limit < self.most {
+            // One more now and then: the server may serve more by now.
+            if now >= self.one_more_at {
+                (self.wanted, self.limit) = (self.wanted + 1, self.limit + 1);
+                self.one_more_at = now.saturating_add(ONE_MORE_MS);
             }
-            return;
-        }
-        let last = self.last.replace(goodput);
-        if last.is_none_or(|last| goodput.saturating_mul(100) > last.saturating_mul(GROWS_PERCENT)) {
-            return; // connections that are young get faster by themselves: wait until this many show what they can
-        }
-        let goodput = goodput.max(last.unwrap_or(0));
-        if let Some((count, before)) = self.before.take()
-            && goodput.saturating_mul(100) < before.saturating_mul(PAYS_PERCENT)
-        {
-            self.want(count);
-            self.best = before.max(goodput);
-            self.raise_at = now.saturating_add(self.settled_ms);
-            self.settled_ms = (self.settled_ms * 2).min(SETTLED_MAX_MS);
-            return;
-        }
-        if self.best > 0 && goodput < self.best / 2 {
-            self.raise_at = now; // the network has changed
-            self.settled_ms = SETTLED_MS;
-            self.best = 0;
-        }
-        self.best = self.best.max(goodput);
-        let rest_ms = seen.missing.saturating_mul(1000) / goodput.max(1);
-        let worth_it = rest_ms > WORTH_MS + 10 * seen.latency_ms;
-        if now >= self.raise_at && self.wanted < self.most && worth_it {
-            self.before = Some((self.wanted, goodput));
-            self.want((self.wanted * 2).min(self.most));
+        } else if self.auto {
+            self.judge(now, goodput, seen);
         }
     }
 
-    fn want(&mut self, connections: u32) {
-        self.reached = false;
-        self.wanted = connections;
-        self.last = None;
+    /// An epoch is over.
+    fn judge(&mut self, now: Millis, goodput: u64, seen: PaceSample) {
+        let grows = is_above(goodput, GROWS_PERCENT, self.peak);
+        self.peak = self.peak.max(goodput);
+        let two_flat = match self.flat.take() {
+            Some(last) if !grows => Some((last + goodput) / 2),
+            _ => {
+                self.flat = (!grows).then_some(goodput);
+                None
+            }
+        };
+        match self.trial {
+            Trial::Open { from, before, since } => {
+                self.rich = if is_above(goodput, 150, before) { self.rich + 1 } else { 0 };
+                let late = now.saturating_sub(since) > TRIAL_MS + TRIAL_ROUND_TRIPS * seen.latency_ms;
+                let pays = |goodput| !is_above(before, 100, goodput * 100 / PAYS_PERCENT);
+                match two_flat {
+                    _ if self.rich >= 2 => self.paid(now, goodput, before, seen),
+                    Some(mean) if pays(mean.max(self.peak / 4 * 3)) => self.paid(now, mean, before, seen),
+                    _ if late => self.give_up(now, from, before, 3 * self.settled_ms),
+                    _ => {}
+                }
+            }
+            Trial::Sounding { .. } => {} // it has its own time
+            Trial::None => {
+                let window = goodput.saturating_mul(seen.latency_ms) / 1000 / u64::from(self.wanted);
+                if window > WINDOW_LARGE && grows {
+                    // By the time that others flow it will have grown once more.
+                    self.best = self.best.max(goodput);
+                    self.sound(now, goodput * 2, seen);
+                } else if let Some(mean) = two_flat {
+                    self.settle(now, mean, seen);
+                }
+            }
+        }
     }
+
+    /// So much comes, and no trial is under way.
+    fn settle(&mut self, now: Millis, goodput: u64, seen: PaceSample) {
+        if goodput < self.best / 2 {
+            let since = *self.dip_since.get_or_insert(now);
+            if now.saturating_sub(since) < DIP_MS + DIP_ROUND_TRIPS * seen.latency_ms {
+                return;
+            }
+            (self.best, self.raise_at, self.settled_ms) = (goodput, now, SETTLED_MS); // the network has changed
+        }
+        self.dip_since = None;
+        self.best = self.best.max(goodput);
+        self.sound(now, goodput, seen);
+    }
+
+    /// Asks for one more, if more could pay.
+    fn sound(&mut self, now: Millis, goodput: u64, seen: PaceSample) {
+        if now >= self.raise_at && self.wanted < self.limit && self.is_worth_it(goodput, seen) {
+            self.trial = Trial::Sounding { from: self.wanted, before: goodput, since: now };
+            self.wanted += 1;
+        }
+    }
+
+    fn is_worth_it(&self, goodput: u64, seen: PaceSample) -> bool {
+        let rest_ms = seen.missing.saturating_mul(1000) / goodput.max(self.best / 2).max(1);
+        rest_ms > WORTH_MS + WORTH_ROUND_TRIPS * seen.latency_ms
+    }
+
+    fn raise(&mut self, now: Millis, from: u32, before: u64) {
+        self.trial = Trial::Open { from, before, since: now };
+        self.wanted = (from + from.max(RAISE_MIN)).min(self.limit);
+        self.begin_anew();
+    }
+
+    /// The trial has paid: its connections stay.
+    fn paid(&mut self, now: Millis, goodput: u64, before: u64, seen: PaceSample) {
+        self.trial = Trial::None;
+        self.best = self.best.max(goodput);
+        self.settled_ms = SETTLED_MS;
+        let well = is_above(goodput, PAYS_WELL_PERCENT, before);
+        if well && self.wanted < self.limit && self.is_worth_it(goodput, seen) {
+            // Young connections bring more than they will: what is compared with is not the best of them.
+            self.raise(now, self.wanted, goodput / 3 * 2);
+        } else {
+            self.begin_anew();
+        }
+    }
+
+    /// More do not pay, for a while.
+    fn give_up(&mut self, now: Millis, from: u32, before: u64, wait_ms: Millis) {
+        self.trial = Trial::None;
+        (self.wanted, self.sheds) = (from, true);
+        self.best = self.best.max(before);
+        self.raise_at = now.saturating_add(wait_ms);
+        self.settled_ms = (self.settled_ms * 2).min(SETTLED_MAX_MS);
+        self.begin_anew();
+    }
+
+    /// What follows is not compared with what came before.
+    fn begin_anew(&mut self) {
+        (self.reached, self.epoch, self.peak, self.flat) = (false, None, 0, None);
+        (self.rich, self.dip_since) = (0, None);
+    }
+}
+
+/// Whether a goodput is more than so many percent of another one.
+fn is_above(goodput: u64, percent: u64, other: u64) -> bool {
+    goodput.saturating_mul(100) > other.saturating_mul(percent)
 }
 
 /// Bytes per second of one connection over its last second or so. It goes down while no bytes come.
@@ -238,135 +411,202 @@ impl Meter {
 mod tests {
     use super::*;
 
-    /// Plays a network whose goodput is a function of the connections, from a moment on; gives how many are wanted
-    /// after each second.
-    fn play(pace: &mut ConnectionPace, from_s: u64, seconds: u64, goodput: impl Fn(u32) -> u64) -> Vec<u32> {
-        let mut received = 0;
-        let mut wanted = Vec::new();
-        for tick in from_s * 50..(from_s + seconds) * 50 {
-            received += goodput(pace.allowed()) / 50;
-            let seen = PaceSample {
-                received,
-                missing: u64::MAX,
-                in_flight: pace.allowed(),
-                flowing: pace.allowed(),
-                throttled: false,
-                latency_ms: 50,
-            };
-            pace.look(tick * 20, seen);
-            if tick % 50 == 49 {
-                wanted.push(pace.allowed());
-            }
-        }
-        wanted
+    /// A line with a round trip of 50 ms, and how it answers one more.
+    struct Line {
+        head_ms: Millis,
+        refuses: bool,
+        /// How often it was asked for one more.
+        sounded: std::cell::Cell<u32>,
     }
 
-    const AUTO: ConnectionPlan = ConnectionPlan::Auto { start: 4, most: 16 };
+    impl Default for Line {
+        fn default() -> Self {
+            Self { head_ms: 50, refuses: false, sounded: std::cell::Cell::new(0) }
+        }
+    }
+
+    impl Line {
+        /// Plays a network whose goodput is a function of the connections, from a moment on; gives how many are wanted
+        /// after each second.
+        fn play(&self, pace: &mut ConnectionPace, from_s: u64, seconds: u64, goodput: impl Fn(u32) -> u64) -> Vec<u32> {
+            let mut received = 0;
+            let mut wanted = Vec::new();
+            let mut asked_at = None;
+            for tick in from_s * 50..(from_s + seconds) * 50 {
+                let now = tick * 20;
+                let flowing = pace.allowed() - u32::from(pace.is_sounding());
+                received += goodput(flowing) / 50;
+                let seen = PaceSample {
+                    received,
+                    missing: u64::MAX,
+                    in_flight: pace.allowed(),
+                    flowing,
+                    throttled: false,
+                    latency_ms: 50,
+                };
+                pace.look(now, seen);
+                if !pace.is_sounding() {
+                    asked_at = None;
+                } else if asked_at.is_none() {
+                    asked_at = Some(now);
+                    self.sounded.set(self.sounded.get() + 1);
+                }
+                match asked_at {
+                    Some(at) if self.refuses => _ = (at, pace.refused(now, 1, None)),
+                    Some(at) if now - at >= self.head_ms => _ = pace.sounded(now, self.head_ms, 50),
+                    _ => {}
+                }
+                if tick % 50 == 49 {
+                    wanted.push(pace.allowed());
+                }
+            }
+            wanted
+        }
+    }
+
+    fn play(pace: &mut ConnectionPace, from_s: u64, seconds: u64, goodput: impl Fn(u32) -> u64) -> Vec<u32> {
+        Line::default().play(pace, from_s, seconds, goodput)
+    }
+
+    const AUTO: ConnectionPlan = ConnectionPlan::Auto(16);
+    const MB: u64 = 1_000_000;
 
     #[test]
     fn connections_that_pay_are_kept() {
         let mut pace = ConnectionPace::new(AUTO, None);
-        assert_eq!(play(&mut pace, 0, 3, |n| u64::from(n) * 1_000_000).last(), Some(&16));
+        assert_eq!(play(&mut pace, 0, 5, |n| u64::from(n) * MB)[..], [5, 16, 16, 16, 16]);
     }
 
     #[test]
-    fn connections_that_do_not_pay_are_given_up() {
+    fn where_a_queue_stands_there_is_one_connection() {
         let mut pace = ConnectionPace::new(AUTO, None);
-        assert_eq!(play(&mut pace, 0, 5, |_| 50_000_000)[1..], [4, 4, 4, 4]);
-        let mut pace = ConnectionPace::new(AUTO, None);
-        assert_eq!(play(&mut pace, 0, 5, |n| u64::from(n.min(8)) * 1_000_000).last(), Some(&8));
+        let queued = Line { head_ms: 80, ..Line::default() };
+        assert_eq!(queued.play(&mut pace, 0, 60, |_| 50 * MB).iter().max(), Some(&1));
+        assert_eq!(queued.sounded.get(), 6, "it sounds now and then, and less and less");
     }
 
     #[test]
-    fn what_is_nearly_done_gets_no_more_connections() {
+    fn connections_that_do_not_pay_are_shed() {
+        let mut pace = ConnectionPace::new(AUTO, None);
+        assert_eq!(play(&mut pace, 0, 4, |_| 5 * MB)[..], [5, 1, 1, 1]);
+        assert!(pace.takes_shedding() && !pace.takes_shedding());
+        let mut pace = ConnectionPace::new(AUTO, None);
+        assert_eq!(play(&mut pace, 0, 4, |n| u64::from(n.min(4)) * MB).last(), Some(&10));
+    }
+
+    #[test]
+    fn what_is_nearly_done_comes_over_one_connection() {
         let mut pace = ConnectionPace::new(AUTO, None);
         for tick in 0..100 {
-            let received = tick * 1_000_000;
-            let missing = 100_000_000 - received; // two seconds' worth at the beginning
-            let seen = PaceSample { received, missing, in_flight: 4, flowing: 4, throttled: false, latency_ms: 50 };
+            let received = tick * MB;
+            let missing = 100 * MB - received; // two seconds' worth at the beginning
+            let seen = PaceSample { received, missing, in_flight: 1, flowing: 1, throttled: false, latency_ms: 100 };
             pace.look(tick * 20, seen);
+            assert_eq!(pace.allowed(), 1);
         }
-        assert_eq!(pace.allowed(), 4);
     }
 
     #[test]
-    fn a_slow_start_is_waited_for() {
-        let mut pace = ConnectionPace::new(AUTO, None);
-        let mut received = 0;
-        for tick in 0..100 {
-            // Every connection doubles its rate each 100 ms.
-            received += 10_000 << (tick / 5);
-            let seen = PaceSample {
-                received,
-                missing: u64::MAX,
-                in_flight: pace.allowed(),
-                flowing: pace.allowed(),
-                throttled: false,
-                latency_ms: 100,
-            };
-            pace.look(tick * 20, seen);
+    fn a_slow_start_is_waited_for_unless_its_window_is_large() {
+        for (least, want) in [(1, 1), (100, 2)] {
+            let mut pace = ConnectionPace::new(AUTO, None);
+            let mut received = 0;
+            for tick in 0..25 {
+                received += (least * 1000) << (tick / 5); // it doubles each 100 ms
+                let missing = u64::MAX;
+                let seen =
+                    PaceSample { received, missing, in_flight: 1, flowing: 1, throttled: false, latency_ms: 100 };
+                pace.look(tick * 20, seen);
+                if pace.is_sounding() {
+                    break;
+                }
+            }
+            assert_eq!(pace.allowed(), want, "{least}");
         }
-        assert_eq!(pace.allowed(), 4);
+    }
+
+    #[test]
+    fn a_burst_of_losses_that_is_mended_is_waited_for() {
+        let mut pace = ConnectionPace::new(AUTO, None);
+        Line { head_ms: 80, ..Line::default() }.play(&mut pace, 0, 10, |_| 50 * MB);
+        let mut received = 500 * MB;
+        let mut sounds_at = None;
+        for tick in 500..600 {
+            received += MB / 10; // a tenth of what came before
+            let (missing, now) = (u64::MAX, tick * 20);
+            let seen = PaceSample { received, missing, in_flight: 1, flowing: 1, throttled: false, latency_ms: 50 };
+            pace.look(now, seen);
+            sounds_at = sounds_at.or(pace.is_sounding().then_some(now - 10_000));
+        }
+        assert!(sounds_at.is_some_and(|at| (600..1_500).contains(&at)), "{sounds_at:?}");
     }
 
     #[test]
     fn a_network_that_has_halved_is_tried_again() {
         let mut pace = ConnectionPace::new(AUTO, None);
-        play(&mut pace, 0, 4, |_| 50_000_000);
-        assert_eq!(pace.allowed(), 4);
+        Line { head_ms: 80, ..Line::default() }.play(&mut pace, 0, 20, |_| 50 * MB);
+        assert_eq!(pace.allowed(), 1);
         // A handover: now every connection is slow, and more of them pay.
-        assert_eq!(play(&mut pace, 4, 6, |n| u64::from(n) * 1_000_000).last(), Some(&16));
+        assert_eq!(play(&mut pace, 20, 6, |n| u64::from(n) * MB).last(), Some(&16));
     }
 
     #[test]
     fn a_refusal_sets_the_number_to_what_is_served_and_one_more_is_tried_later() {
-        for plan in [AUTO, ConnectionPlan::Fixed(8)] {
-            let mut pace = ConnectionPace::new(plan, None);
-            assert_eq!((pace.refused(0, 3, None), pace.refused(1, 2, None)), (3, 2));
-            assert_eq!(play(&mut pace, 0, 5, |_| 1_000_000).last(), Some(&2), "{plan:?}");
-            assert_eq!(play(&mut pace, 5, 2, |_| 1_000_000).last(), Some(&3), "{plan:?}");
-            assert_eq!(pace.refused(7_000, 2, Some(60_000)), 2);
-            assert_eq!(play(&mut pace, 7, 59, |_| 1_000_000).last(), Some(&2), "{plan:?}");
-            assert_eq!(play(&mut pace, 66, 2, |_| 1_000_000).last(), Some(&3), "{plan:?}");
-        }
+        let mut pace = ConnectionPace::new(ConnectionPlan::Fixed(8), None);
+        assert_eq!((pace.refused(0, 3, None), pace.refused(1, 2, None)), (3, 2));
+        assert_eq!(play(&mut pace, 0, 5, |_| MB).last(), Some(&2));
+        assert_eq!(play(&mut pace, 5, 2, |_| MB).last(), Some(&3));
+        assert_eq!(pace.refused(7_000, 2, Some(60_000)), 2);
+        assert_eq!(play(&mut pace, 7, 59, |_| MB).last(), Some(&2));
+        assert_eq!(play(&mut pace, 66, 2, |_| MB).last(), Some(&3));
     }
 
     #[test]
-    fn a_limit_known_from_before_is_where_it_begins() {
-        assert_eq!(ConnectionPace::new(AUTO, Some(1)).allowed(), 1);
+    fn a_sounding_that_is_refused_leaves_what_is_served() {
+        let mut pace = ConnectionPace::new(AUTO, None);
+        let refusing = Line { refuses: true, ..Line::default() };
+        assert_eq!(refusing.play(&mut pace, 0, 5, |n| u64::from(n) * MB).iter().max(), Some(&1));
+        assert_eq!(refusing.sounded.get(), 1, "one more is tried later");
+        assert_eq!(play(&mut pace, 5, 3, |n| u64::from(n) * MB).last(), Some(&2));
+    }
+
+    #[test]
+    fn a_limit_known_from_before_is_where_it_ends() {
+        assert_eq!(ConnectionPace::new(AUTO, Some(2)).allowed(), 1);
+        let mut pace = ConnectionPace::new(AUTO, Some(2));
+        assert_eq!(play(&mut pace, 0, 4, |n| u64::from(n) * MB)[1..], [2, 2, 2]);
         assert_eq!(ConnectionPace::new(ConnectionPlan::Fixed(8), Some(2)).allowed(), 2);
         assert_eq!(ConnectionPace::new(ConnectionPlan::Fixed(2), Some(8)).allowed(), 2);
         assert_eq!(ConnectionPace::new(ConnectionPlan::Fixed(0), Some(0)).allowed(), 1);
     }
 
     #[test]
+    fn a_sounding_that_is_not_answered_is_given_up() {
+        let mut pace = ConnectionPace::new(AUTO, None);
+        let silent = Line { head_ms: 1_000_000, ..Line::default() };
+        assert_eq!(silent.play(&mut pace, 0, 3, |_| MB).last(), Some(&1));
+        assert!(silent.sounded.get() == 1 && pace.takes_shedding());
+    }
+
+    #[test]
     fn nothing_is_concluded_while_the_disk_holds_back_or_heads_are_awaited() {
-        let mut pace = ConnectionPace::new(AUTO, None);
-        for tick in 0..500 {
-            let seen = PaceSample {
-                received: tick * 1000,
-                missing: u64::MAX,
-                in_flight: 4,
-                flowing: 4,
-                throttled: tick % 2 == 0,
-                latency_ms: 1,
-            };
-            pace.look(tick * 20, seen);
+        for (flowing, throttles) in [(4, true), (3, false)] {
+            let mut pace = ConnectionPace::new(AUTO, None);
+            for tick in 0..500 {
+                let throttled = throttles && tick % 2 == 0;
+                let received = tick * 1000;
+                let seen = PaceSample {
+                    received,
+                    missing: u64::MAX,
+                    in_flight: flowing - 3,
+                    flowing: 0,
+                    throttled,
+                    latency_ms: 1,
+                };
+                pace.look(tick * 20, seen);
+            }
+            assert_eq!(pace.allowed(), 1);
         }
-        assert_eq!(pace.allowed(), 4);
-        let mut pace = ConnectionPace::new(AUTO, None);
-        for tick in 0..500 {
-            let seen = PaceSample {
-                received: tick * 1000,
-                missing: u64::MAX,
-                in_flight: 4,
-                flowing: 3,
-                throttled: false,
-                latency_ms: 1,
-            };
-            pace.look(tick * 20, seen);
-        }
-        assert_eq!(pace.allowed(), 4);
     }
 
     #[test]

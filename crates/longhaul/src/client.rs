@@ -68,8 +68,6 @@ impl Connections {
     /// A server that takes more of one client is rare, and each costs memory.
     const MAX: u32 = 64;
 
-    /// What browsers open to one host; fewer are slow to find out what a long line can carry.
-    const AUTO_START: u32 = 6;
     /// A line that still gets faster with more than this loses packets: more connections hide that, and do not mend it.
     const AUTO_MAX: u32 = 16;
 
@@ -87,7 +85,7 @@ impl Connections {
     fn plan(self) -> longhaul_core::pace::ConnectionPlan {
         use longhaul_core::pace::ConnectionPlan as Plan;
         match self {
-            Self::Auto => Plan::Auto { start: Self::AUTO_START, most: Self::AUTO_MAX },
+            Self::Auto => Plan::Auto(Self::AUTO_MAX),
             Self::Fixed(count) => Plan::Fixed(count.clamp(1, Self::MAX)),
         }
     }

@@ -110,7 +110,9 @@ fn a_whole_reply_among_ranges_does_no_harm() {
             let ran = bench.get().connections(connections).run();
             ran.expect_code(&bench, 0);
             bench.assert_published(&first().content, &ran);
-            assert!(at_once(&bench.origin.log()) > 1 || nth < 2, "{}", ran.report(&bench));
+            // (By itself it needs no other connection for what comes that soon.)
+            let several = at_once(&bench.origin.log()) > 1;
+            assert!(several || nth < 2 || connections == "auto", "{}", ran.report(&bench));
         }
     }
 }

@@ -48,9 +48,9 @@ impl Download {
         let probing =
             self.belief.asks_version() || self.files.current().is_none_or(|g| !self.joinable(g) || self.is_unwanted(g));
         if probing {
-            // Where several may follow, the first one asks for a piece: what comes after it is divided when the length
-            // is known, and no stream has to be cut short for that.
-            let several = self.line.may_share() && self.files.current().is_none();
+            // Where several follow at once, the first one asks for a piece: what comes after it is divided when the
+            // length is known, and no stream has to be cut short for that.
+            let several = self.line.may_share() && !self.line.begins_open_ended() && self.files.current().is_none();
             let piece = several && ranged && !self.manner.is_open_ended() && !self.begins_with_last();
             let end = piece.then_some(self.config.first_len.max(1));
             return self.may_probe().then(|| next(ask(0, end), true));
@@ -90,7 +90,7 @@ impl Download {
 
     pub(super) fn look_at_pace(&mut self) {
         if let Some(g) = self.files.current() {
-            self.line.look_at_pace(self.run.now(), g, self.disk.is_throttled());
+            self.line.look_at_pace(self.run.now(), g, self.disk.is_throttled(), &mut self.run);
         }
     }
 

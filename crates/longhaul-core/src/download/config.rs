@@ -31,6 +31,8 @@ pub struct Config {
     pub connections: ConnectionPlan,
     /// More than this were refused by this host the last time.
     pub connections_known: Option<u32>,
+    /// Bytes per second that are taken at most, for all transfers of a program together; 0: as many as come.
+    pub rate_max: u64,
     /// The least length of a bounded range while there is plenty left, in bytes; the longest has four times as many.
     pub range_len: u64,
     /// Ranges shorter than twice this are not divided, in bytes; a block, or the ends of pieces are rounded away.
@@ -106,6 +108,7 @@ impl Default for Config {
             began_s: 0,
             connections: ConnectionPlan::Fixed(1),
             connections_known: None,
+            rate_max: 0,
             range_len: 16 * MIB,
             piece_min: 256 * KIB,
             first_len: 8 * MIB,

@@ -65,7 +65,8 @@ impl Download {
         let close_framed = facts.framing == Framing::Close;
         let led_away = facts.suggested_name.is_none()
             && facts.led_to.is_some_and(|ending| ending != names::ending_of_no_page(&self.config.wanted_name));
-        self.line.head_came(i, self.run.now(), close_framed, led_away);
+        self.line.tell_framing(i, close_framed, led_away);
+        self.line.head_came(i, self.run.now(), facts.round_trip_ms);
         if self.phase.is_ending() || self.disk.has_lost_unsynced() {
             return self.stop(i);
         }
@@ -302,7 +303,7 @@ impl Download {
 
     /// The bytes of this reply belong to what is held: let them flow.
     fn join(&mut self, i: usize, identity: Identity, body: BodySpan) {
-        if self.line.stream(i).probe && !self.is_wanted(&identity) {
+        if self.line.stream(i).probe && !self.is_wanted(&identity) || !self.line.is_wanted(i, self.run.now()) {
             return self.stop(i);
         }
         self.whole_is_back();

@@ -9,6 +9,8 @@
 //!
 //! The line acts on its own streams only (`Stop`, `Narrow`, `Flow`). What a reply is worth is judged elsewhere.
 
+mod rests;
+
 use super::config::Config;
 use super::resume::Generation;
 use super::step::{Grant, Step, Trouble};
@@ -21,11 +23,10 @@ use crate::words::{Extent, Millis, Ticket};
 /// A bounded piece has at most four times the least length: longer ones are shared badly, shorter ones wait for the
 /// next head more often.
 const PIECE_LENGTHS: u64 = 4;
-/// A second request for the same bytes is sent as long as not more than this share of the object, or one piece, is
-/// asked for twice.
-const HEDGED_SHARE: u64 = 50;
-/// A stream is slow when it brings less than this share of what has been usual for one.
-const SLOW_SHARE: u64 = 4;
+/// With more than this share of the rate that is taken at most, the limit is what bounds.
+const LIMITED_SHARE: u64 = 2;
+/// What streams brought at their best is forgotten over this time.
+const USUAL_MS: Millis = 8_000;
 /// While a connection is idle, the line looks this often whether it could take over from a stream.
 const LOOK_EVERY_MS: Millis = 250;
 
@@ -86,7 +87,13 @@ pub(super) struct LineStream {
     pub(super) probe: bool,
     /// The caller's conditions went with it.
     pub(super) wished: bool,
+    /// Its head is to tell whether a queue stands before the line.
+    sounds: bool,
     asked_at: Millis,
+    /// Since when it was asked for, or flows.
+    since: Millis,
+    /// How long its head took, in milliseconds.
+    took_ms: Millis,
     /// One past the last byte it told of.
     at: u64,
     meter: Meter,
@@ -101,8 +108,8 @@ pub(super) struct LineStream {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Narrowing {
     No,
-    /// It was told, and has not said yet where it ends.
-    Told,
+    /// It was told to end there, and has not said yet where it ends.
+    Told(u64),
     Done,
 }
 
@@ -121,7 +128,10 @@ impl LineStream {
             fresh,
             probe: next.probe,
             wished,
+            sounds: false,
             asked_at: now,
+            since: now,
+            took_ms: 0,
             at: next.asked.start,
             meter: Meter::new(now),
             hedges: next.hedges,
@@ -146,16 +156,6 @@ impl LineStream {
     }
 }
 
-/// What a stream has still to bring, by itself.
-#[derive(Debug, Clone, Copy)]
-struct StreamRest<'a> {
-    stream: &'a LineStream,
-    range: Range,
-    /// In bytes per second, by guess where it is too early to tell.
-    rate: u64,
-    time_ms: u64,
-}
-
 /// The requests under way and what is known of the connections.
 #[derive(Debug, Clone)]
 pub(super) struct ServerLine {
@@ -167,9 +167,11 @@ pub(super) struct ServerLine {
     pace: ConnectionPace,
     fresh_connection: bool,
     /// The shortest time from a request to its head; `None` until a reply came in this run.
-    latency_ms: Option<Millis>,
+    round_trip_ms: Option<Millis>,
     /// The best that streams brought on average, in bytes per second.
     usual_rate: u64,
+    usual_at: Millis,
+    rate_max: u64,
     /// Bytes that were asked for a second time, because the stream that was asked first is slow.
     hedged_bytes: u64,
     look_again: Option<Millis>,
@@ -185,8 +187,10 @@ impl ServerLine {
             streams: Vec::new(),
             pace: ConnectionPace::new(config.connections, config.connections_known),
             fresh_connection: false,
-            latency_ms: None,
+            round_trip_ms: None,
             usual_rate: 0,
+            usual_at: 0,
+            rate_max: config.rate_max,
             hedged_bytes: 0,
             look_again: None,
         }
@@ -220,7 +224,8 @@ impl ServerLine {
         if let (Some(_), Some(end)) = (next.hedges, next.asked.end) {
             self.hedged_bytes += end - next.asked.start;
         }
-        self.streams.push(LineStream::new(now, ticket, next, fresh, wished));
+        let sounds = self.pace.is_sounding() && !self.streams.iter().any(|s| s.sounds);
+        self.streams.push(LineStream { sounds, ..LineStream::new(now, ticket, next, fresh, wished) });
     }
 
     /// The stream is over, and leaves the line.
@@ -244,12 +249,23 @@ impl ServerLine {
 
     // ---- what is heard of them ---------------------------------------------------------------------------------
 
-    /// The head of a reply is here.
-    pub(super) fn head_came(&mut self, i: usize, now: Millis, close_framed: bool, led_away: bool) {
+    /// What the head of a reply tells of its body and of where it comes from.
+    pub(super) fn tell_framing(&mut self, i: usize, close_framed: bool, led_away: bool) {
+        (self.streams[i].close_framed, self.streams[i].led_away) = (close_framed, led_away);
+    }
+
+    /// The head of a reply is here; `took_ms` after the request went out on an open connection, where that is known.
+    pub(super) fn head_came(&mut self, i: usize, now: Millis, took_ms: Option<Millis>) {
+        let took = took_ms.unwrap_or(now.saturating_sub(self.streams[i].asked_at));
+        let least = self.round_trip_ms.map_or(took, |least| least.min(took));
+        (self.streams[i].took_ms, self.round_trip_ms) = (took, Some(least));
+    }
+
+    /// A reply would be of use. Whether it is wanted: it is not where it sounded the line, and a queue stands.
+    pub(super) fn is_wanted(&mut self, i: usize, now: Millis) -> bool {
         let stream = &mut self.streams[i];
-        let took = now.saturating_sub(stream.asked_at);
-        self.latency_ms = Some(self.latency_ms.map_or(took, |least| least.min(took)));
-        (stream.close_framed, stream.led_away) = (close_framed, led_away);
+        let (sounds, took_ms) = (std::mem::take(&mut stream.sounds), stream.took_ms);
+        !sounds || self.pace.sounded(now, took_ms, self.round_trip_ms.unwrap_or(0))
     }
 
     /// The stream wrote. Whether it may: it flows, or did when it was told to stop.
@@ -268,13 +284,17 @@ impl ServerLine {
     pub(super) fn narrowed<J>(&mut self, i: usize, end: u64, run: &mut Run<Step, J>) {
         let stream = &mut self.streams[i];
         let (ticket, range) = (stream.ticket, stream.range);
-        stream.narrowing = Narrowing::Done;
+        // Who begins before this asks for more, in its turn.
+        let asked_for = match std::mem::replace(&mut stream.narrowing, Narrowing::Done) {
+            Narrowing::Told(end) => end.max(range.start),
+            Narrowing::No | Narrowing::Done => range.start,
+        };
         let end = end.min(range.end);
         stream.range.end = end;
         let mut hedged = false;
         for other in self.streams.iter_mut().filter(|o| o.flow == Flow::Taking && o.ticket != ticket) {
             let hedges = other.hedges == Some(ticket);
-            if (hedges || range.start <= other.range.start) && other.range.start < end {
+            if (hedges || asked_for <= other.range.start) && other.range.start < end {
                 other.range = Range::new(end.min(other.range.end), other.range.end);
             }
             hedged |= hedges;
@@ -298,7 +318,7 @@ impl ServerLine {
 
     /// Whether a reply came in this run: a connection may be kept.
     pub(super) fn was_answered(&self) -> bool {
-        self.latency_ms.is_some()
+        self.round_trip_ms.is_some()
     }
 
     /// Whether several connections may be used.
@@ -354,74 +374,6 @@ impl ServerLine {
         taken
     }
 
-    /// The stream that needs longest comes first; where it cannot be helped, the next one.
-    fn worth_taking(&self, now: Millis, g: &Generation) -> Option<(Range, Option<Ticket>)> {
-        let mean = self.mean_rate(now);
-        let mut rests = self.rests(now, mean);
-        rests.sort_by_key(|rest| std::cmp::Reverse(rest.time_ms));
-        let half = || rests.iter().find_map(|rest| Some((self.half_of(rest, mean, g)?, None)));
-        let again =
-            || rests.iter().find(|rest| self.is_hopeless(now, rest, g)).map(|r| (r.range, Some(r.stream.ticket)));
-        half().or_else(again)
-    }
-
-    /// The part of a rest that an idle connection had better bring, where that pays.
-    fn half_of(&self, rest: &StreamRest<'_>, mean: u64, g: &Generation) -> Option<Range> {
-        let StreamRest { time_ms, rate, range, .. } = *rest;
-        let worth_ms = self.share_after_ms + 6 * self.latency_ms.unwrap_or(0);
-        if range.len() < 2 * self.piece_min || time_ms <= worth_ms {
-            return None;
-        }
-        // What an idle connection would bring: where only a slow one is left to flow, not what that brings.
-        let takers = mean.max(self.usual_rate);
-        // It keeps what it brings while the other one brings the rest, a piece at least, but not more than half.
-        let keeps = (u128::from(range.len()) * u128::from(rate) / u128::from((rate + takers).max(1))) as u64;
-        let middle = align(g, range.start + keeps.max(self.piece_min).min(range.len() / 2));
-        let most = self.range_len.saturating_mul(PIECE_LENGTHS);
-        let half = Range::new(middle, range.end.min(middle.saturating_add(most)));
-        (middle > range.start && !half.is_empty()).then_some(half)
-    }
-
-    /// Whether a rest, too short to be divided, would take so long that it is worth a second request.
-    fn is_hopeless(&self, now: Millis, rest: &StreamRest<'_>, g: &Generation) -> bool {
-        let Some(length) = g.begin.identity.length else { return false };
-        let waits_ms = now.saturating_sub(rest.stream.asked_at);
-        let patience_ms = self.hedge_after_ms + 4 * self.latency_ms.unwrap_or(0);
-        let slow = rest.rate < self.usual_rate / SLOW_SHARE || rest.rate == 0;
-        let late = rest.time_ms > patience_ms && waits_ms > patience_ms;
-        let budget = (length / HEDGED_SHARE).max(self.range_len);
-        let affordable = self.hedged_bytes.saturating_add(rest.range.len()) <= budget;
-        slow && late && affordable && rest.stream.hedges.is_none()
-    }
-
-    /// What each stream has still to bring that no other request takes over from it yet.
-    fn rests(&self, now: Millis, mean: u64) -> Vec<StreamRest<'_>> {
-        let mut rests = Vec::with_capacity(self.streams.len());
-        for stream in &self.streams {
-            let given = self.streams.iter().any(|other| other.hedges == Some(stream.ticket));
-            let asks = stream.probe && stream.flow == Flow::Asked;
-            let told = stream.narrowing == Narrowing::Told;
-            if given || stream.whole || asks || stream.flow == Flow::Stopping || told {
-                continue;
-            }
-            let mut range = stream.rest();
-            for other in self.streams.iter().filter(|o| o.ticket != stream.ticket && o.range.start > range.start) {
-                range.end = range.end.min(other.range.start);
-            }
-            if range.is_empty() {
-                continue;
-            }
-            let rate = stream.meter.rate(now).unwrap_or(mean);
-            rests.push(StreamRest { stream, range, rate, time_ms: range.len().saturating_mul(1000) / rate.max(1) });
-        }
-        rests
-    }
-
-    fn mean_rate(&self, now: Millis) -> u64 {
-        let rates = || self.streams.iter().filter_map(|s| s.meter.rate(now));
-        rates().sum::<u64>() / (rates().count() as u64).max(1)
-    }
-
     // ---- flowing -----------------------------------------------------------------------------------------------
 
     /// A reply is accepted: it takes over what it asked for, or what is left of that. Its bytes flow when no other
@@ -451,7 +403,7 @@ impl ServerLine {
         let stream = &mut self.streams[i];
         stream.whole = body.whole;
         stream.range = Range::new(0, body.end.unwrap_or(u64::MAX));
-        stream.meter = Meter::new(now);
+        (stream.meter, stream.since) = (Meter::new(now), now);
         stream.flow = Flow::Flowing;
         let grant = Grant {
             slot: g.begin.slot,
@@ -490,8 +442,8 @@ impl ServerLine {
             }
             match other.flow {
                 Flow::Flowing => {
-                    if other.narrowing != Narrowing::Told {
-                        other.narrowing = Narrowing::Told;
+                    if !matches!(other.narrowing, Narrowing::Told(_)) {
+                        other.narrowing = Narrowing::Told(mine.start);
                         run.act_on(other.ticket, Step::Narrow { end: mine.start });
                     }
                     free = false;
@@ -532,7 +484,7 @@ impl ServerLine {
             return self.stop(i, run);
         }
         stream.at = range.start;
-        stream.meter = Meter::new(now);
+        (stream.meter, stream.since) = (Meter::new(now), now);
         let continues = g
             .held
             .ending_at(range.start)
@@ -556,20 +508,49 @@ impl ServerLine {
 
     // ---- how many ----------------------------------------------------------------------------------------------
 
-    /// Shows what came to the pace.
-    pub(super) fn look_at_pace(&mut self, now: Millis, g: &Generation, throttled: bool) {
+    /// Whether the first request has no end: it is drawn in when others take over.
+    pub(super) fn begins_open_ended(&self) -> bool {
+        self.pace.is_auto()
+    }
+
+    /// Shows what came to the pace. What does not pay is shed.
+    pub(super) fn look_at_pace<J>(&mut self, now: Millis, g: &Generation, throttled: bool, run: &mut Run<Step, J>) {
         let flowing = self.streams.iter().filter(|s| s.flow == Flow::Flowing).count();
         let in_flight = self.streams.iter().filter(|s| s.flow != Flow::Stopping).count();
-        self.usual_rate = self.usual_rate.max(self.mean_rate(now));
+        let mean = self.mean_rate(now);
+        let fades = self.usual_rate.saturating_sub(mean) * now.saturating_sub(self.usual_at).min(USUAL_MS) / USUAL_MS;
+        if mean > self.usual_rate || fades > 0 {
+            (self.usual_rate, self.usual_at) = (mean.max(self.usual_rate - fades), now);
+        }
         let seen = PaceSample {
             received: g.held.total(),
             missing: g.begin.identity.length.map_or(u64::MAX, |length| length.saturating_sub(g.held.total())),
             in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
             flowing: u32::try_from(flowing).unwrap_or(u32::MAX),
-            throttled,
-            latency_ms: self.latency_ms.unwrap_or(0),
+            throttled: throttled || self.is_limited(now),
+            latency_ms: self.round_trip_ms.unwrap_or(0),
         };
         self.pace.look(now, seen);
+        if self.pace.takes_shedding() {
+            self.shed(now, run);
+        }
+    }
+
+    /// What comes is most of what is taken: more connections would not bring more.
+    fn is_limited(&self, now: Millis) -> bool {
+        let rates = self.streams.iter().filter_map(|s| s.meter.rate(now));
+        self.rate_max > 0 && rates.sum::<u64>() > self.rate_max / LIMITED_SHARE
+    }
+
+    /// Stops what is under way beyond the number that is wanted, those first that bring least.
+    fn shed<J>(&mut self, now: Millis, run: &mut Run<Step, J>) {
+        let live = |s: &LineStream| s.flow != Flow::Stopping;
+        while self.streams.iter().filter(|s| live(s)).count() > self.pace.allowed() as usize {
+            let least = |(_, s): &(usize, &LineStream)| (s.meter.rate(now).unwrap_or(0), std::cmp::Reverse(s.ticket));
+            let surplus = self.streams.iter().enumerate().filter(|(_, s)| live(s)).min_by_key(least);
+            let Some((i, _)) = surplus else { return };
+            self.stop(i, run);
+        }
     }
 
     /// The request with this ticket failed before it brought anything. While others are served, that is no failure of
@@ -678,6 +659,28 @@ mod tests {
         line.narrowed(0, 60, &mut run);
         line.settle(0, &g, &mut run);
         assert!(matches!(&steps(&mut run)[..], [Step::Flow(grant)] if grant.write_start == 60));
+    }
+
+    /// Two heads come before the stream that both take over from has said where it ends.
+    #[test]
+    fn a_stream_that_begins_before_where_another_one_ends_asks_for_more() {
+        let (mut line, mut run) = line(&[(0, 100), (70, 100), (40, 70)]);
+        let g = generation(100);
+        accept(&mut line, 0);
+        line.settle(0, &g, &mut run);
+        accept(&mut line, 1);
+        line.settle(0, &g, &mut run);
+        accept(&mut line, 2);
+        line.settle(0, &g, &mut run);
+        steps(&mut run);
+        line.narrowed(0, 70, &mut run);
+        line.settle(0, &g, &mut run);
+        let given = steps(&mut run);
+        let flows = |step: &Step| matches!(step, Step::Flow(grant) if grant.write_start == 70);
+        assert!(flows(&given[0]) && given[1..] == [Step::Narrow { end: 40 }], "{given:?}");
+        line.narrowed(0, 50, &mut run);
+        line.settle(0, &g, &mut run);
+        assert!(matches!(&steps(&mut run)[..], [Step::Flow(grant)] if grant.write_start == 50));
     }
 
     /// All that a stream was to take over had been written when the one before it was drawn in: it stops, and the other

@@ -47,6 +47,9 @@ pub struct ReplyFacts {
     pub led_to: Option<Option<&'static str>>,
     /// The name that `Content-Disposition` suggests, raw, not yet made safe.
     pub suggested_name: Option<Vec<u8>>,
+    /// How long the head was waited for once the connection was open, in milliseconds. Told by the sender of requests;
+    /// `None` where it does not know.
+    pub round_trip_ms: Option<u64>,
 }
 
 /// `Content-Range` (RFC 9110, 14.4).

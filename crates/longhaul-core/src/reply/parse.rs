@@ -70,6 +70,7 @@ impl ReplyFacts {
             declared_in,
             led_to: None,
             suggested_name: head.disposition.as_deref().and_then(disposition::file_name),
+            round_trip_ms: None,
         }
     }
 }

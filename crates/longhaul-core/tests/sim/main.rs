@@ -1,4 +1,5 @@
-//! The simulation of the deciding core: histories from a seed, in a world of downloads and a world of uploads.
+//! The simulation of the deciding core: histories from a seed, in a world of downloads, one of lines and one of
+//! uploads.
 //! `world.rs` says what a world is, `runner.rs` how histories are lived through, `coverage.rs` what they must have gone
 //! through.
 //!
@@ -10,6 +11,7 @@ mod coverage;
 #[macro_use]
 mod world;
 mod download;
+mod lines;
 mod log;
 mod queue;
 mod rng;

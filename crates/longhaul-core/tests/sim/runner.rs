@@ -134,10 +134,15 @@ pub(crate) struct Outcome {
 /// Every promise holds in every history: a million of them, each from its seed; the shortest that breaks one is told as
 /// a story.
 pub(crate) fn a_million_histories<W: World>() -> Outcome {
+    histories::<W>(1)
+}
+
+/// The same with one history in so many, in a world whose histories are long.
+pub(crate) fn histories<W: World>(share: u64) -> Outcome {
     if let Some(seed) = number("LONGHAUL_SIM_SEED") {
         return Outcome { report: story::<W>(seed), wrong: String::new() };
     }
-    let count = number("LONGHAUL_SIM_HISTORIES").unwrap_or(1_000_000);
+    let count = number("LONGHAUL_SIM_HISTORIES").unwrap_or(1_000_000).div_ceil(share);
     let begun = Instant::now();
     let (coverage, broken) = live::<W>(number("LONGHAUL_SIM_FIRST").unwrap_or(0), count);
     let (elapsed, histories) = (begun.elapsed(), coverage.sum("histories").max(1));

@@ -50,6 +50,11 @@ impl Pace {
         self.rate.send_replace(bytes_per_s);
     }
 
+    /// The limit now, in bytes per second; 0 is none.
+    pub(crate) fn limit(&self) -> u64 {
+        *self.rate.borrow()
+    }
+
     /// How many of `available` bytes are worth paying for at once; at least one if there is any.
     pub(crate) fn piece_len(&self, available: usize) -> usize {
         let rate = *self.rate.borrow();

@@ -23,7 +23,7 @@ use longhaul_core::words::{Extent, Millis, Ticket};
 use super::content::{CAP, Mask, crc64, mask, mask_of};
 use super::disk::{Id, MAIN, NEXT, NONE, Name, TARGET};
 use super::driver::name_of;
-use super::remote::Declares;
+use super::remote::{Declares, Ranges};
 use super::stream::Stream;
 use super::window::Wanted;
 use super::world::{Stand, World};
@@ -665,7 +665,9 @@ impl World {
             ) => self.remote.lies,
             Finish::Failed(Failure::GaveUp(Trouble::Short | Trouble::Reply(Suspicion::Alternating))) => {
                 let doubtful = empty && !self.remote.scheme.is_strong(); // as below
-                self.remote.lies || self.remote.declares == Declares::Wrong || doubtful
+                // Ranges without a byte in them have used up the tries.
+                let worn_out = self.remote.alternates() && self.remote.manners.ranges == Ranges::Empty;
+                self.remote.lies || self.remote.declares == Declares::Wrong || doubtful || worn_out
             }
             // Without a validator an empty reply is as likely a proxy's: better no file than an empty one.
             Finish::Failed(Failure::Unusable(Suspicion::Empty)) => {

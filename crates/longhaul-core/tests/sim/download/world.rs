@@ -386,9 +386,10 @@ impl World {
             connections: if rng.coin() {
                 ConnectionPlan::Fixed(self.connections)
             } else {
-                ConnectionPlan::Auto { start: rng.between(1, 2) as u32, most: self.connections }
+                ConnectionPlan::Auto(self.connections)
             },
             connections_known: rng.one_in(8).then_some(1),
+            rate_max: 0,
             range_len,
             piece_min: rng.pick(&[2, 4, 8]),
             first_len: rng.pick(&[4, 8, 16]),

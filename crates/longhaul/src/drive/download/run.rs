@@ -98,7 +98,8 @@ pub(crate) async fn run(
         unanswered: 0,
         notes: threads::InOrder::default(),
     };
-    engine::run(Download::new(request.config.clone()), hands, inbox, commands, tell).await
+    let config = Config { rate_max: request.origin.pace().limit(), ..request.config.clone() };
+    engine::run(Download::new(config), hands, inbox, commands, tell).await
 }
 
 /// What the last usable head told that a file gets: its name and its time.

@@ -59,7 +59,7 @@ use request::Sender;
 #[cfg(feature = "_stores")]
 pub(crate) use request::asking;
 pub(crate) use request::{Given, http_date};
-use wire::{SendError, Wire};
+use wire::{RoundTrip, SendError, Wire};
 
 use super::Pace;
 
@@ -410,7 +410,9 @@ impl Answer {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         let headers = self.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let facts = ReplyFacts::parse(self.status(), headers, framed, now, error_body);
+        let mut facts = ReplyFacts::parse(self.status(), headers, framed, now, error_body);
+        let waited = self.head.extensions.get::<RoundTrip>();
+        facts.round_trip_ms = waited.and_then(|waited| u64::try_from(waited.0.as_millis()).ok());
         let clock_skew_s = self.date_unix_s().map(|date| date - now);
         let said = self.proxy.as_ref().map(|proxy| {
             format!("the proxy wants a user and password (status 407); give them in its URL: it is {proxy}")

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -252,17 +252,22 @@ pub(super) struct Line {
     /// With a proxy that wants whole URLs.
     proxied: bool,
     http2: bool,
+    connected_at: Instant,
 }
 
 impl Line {
     fn new(stream: BoxStream, proxied: bool, http2: bool) -> Self {
-        Self { stream: TokioIo::new(Watched::new(stream, http2)), proxied, http2 }
+        Self { stream: TokioIo::new(Watched::new(stream, http2)), proxied, http2, connected_at: Instant::now() }
     }
 }
 
+/// Since when the connection of a reply has been open; each reply carries it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConnectedAt(pub(super) Instant);
+
 impl Connection for Line {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().proxy(self.proxied);
+        let connected = Connected::new().proxy(self.proxied).extra(ConnectedAt(self.connected_at));
         if self.http2 { connected.negotiated_h2() } else { connected }
     }
 }

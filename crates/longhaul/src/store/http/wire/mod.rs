@@ -11,7 +11,7 @@ mod socks;
 mod tunnel;
 mod watch;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{ACCEPT, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{Request, Response, Uri};
@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::outgoing::Counted;
 use super::proxy::Proxies;
 use super::{Ask, BadOption, HttpOptions, Outgoing};
-use connect::Connector;
+use connect::{ConnectedAt, Connector};
 pub(super) use error::ConnectError;
 
 /// Idle connections kept per host: as many as a batch of small files may have in use at once.
@@ -43,6 +43,11 @@ const FIELDS_MAX: usize = 500;
 
 /// The failure of a request before its head came.
 pub(super) type SendError = hyper_util::client::legacy::Error;
+
+/// How long the head of a reply was waited for on an open connection: what it took to connect does not count. Each
+/// reply carries it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RoundTrip(pub(super) Duration);
 
 /// Sends requests over connections of one kind.
 pub(super) struct Wire {
@@ -106,6 +111,10 @@ impl Wire {
             headers.entry(PROXY_AUTHORIZATION).or_insert_with(|| login.clone());
         }
         *request.uri_mut() = uri;
-        self.client.request(request).await
+        let began = Instant::now();
+        let mut response = self.client.request(request).await?;
+        let open_at = response.extensions().get().map_or(began, |connected: &ConnectedAt| connected.0.max(began));
+        response.extensions_mut().insert(RoundTrip(open_at.elapsed()));
+        Ok(response)
     }
 }
