@@ -25,8 +25,6 @@ TCP = {
     "net.ipv4.tcp_wmem": "4096 16384 4194304",
     "net.ipv4.tcp_no_metrics_save": "1",
 }
-CONGESTION = "cubic"
-"""Set on the route: a namespace may choose only what the machine allows to everybody."""
 READY_WITHIN_S = 10
 
 
@@ -41,6 +39,8 @@ class Path:
     slow_every: int = 0
     slow_rate: float = 0.0
     queue_kib: int = 0
+    congestion: str = "cubic"
+    """Set on the route: a namespace may choose only what the machine allows to everybody."""
 
     def words(self):
         text = f"{self.rate:g} Mbit/s, {self.delay_ms:g} ms round trip"
@@ -50,6 +50,8 @@ class Path:
             text += f", {self.flow_rate:g} Mbit/s for each connection"
         if self.slow_every:
             text += f", the second of every {self.slow_every} connections {self.slow_rate:g} Mbit/s"
+        if self.queue_kib:
+            text += f", a queue of {self.queue_kib:g} KiB"
         return text
 
     def arguments(self, seed):
@@ -143,7 +145,7 @@ class Link:
                 run("ip", "-n", name, "addr", "add", here, "dev", "wire0")
                 # No drop but in the link's own queue, however late it looks at the device.
                 run("ip", "-n", name, "link", "set", "wire0", "mtu", 1500, "txqueuelen", 20000, "up")
-                run("ip", "-n", name, "route", "add", there, "dev", "wire0", "congctl", CONGESTION)
+                run("ip", "-n", name, "route", "add", there, "dev", "wire0", "congctl", self.path.congestion)
         except BaseException:
             end(self.process)
             raise

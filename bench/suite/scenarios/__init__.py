@@ -17,7 +17,7 @@ class Scenario:
     size: int | None = None
 
 
-GIB, MB = 1 << 30, 1_000_000
+GIB, MIB, MB = 1 << 30, 1 << 20, 1_000_000
 
 ALL = [
     Scenario("one-stream", "1 GiB over plain HTTP on loopback, one connection", streams.one, 5, 1, GIB),
@@ -38,6 +38,14 @@ ALL = [
     Scenario("fat-pipe", "500 Mbit/s, 100 ms", networks.fat, 3, 0, 200 * MB),
     Scenario("lossy-pipe", "500 Mbit/s, 100 ms, 1 % random loss", networks.lossy, 2, 0, 200 * MB),
     Scenario("thin-pipe", "50 Mbit/s, 300 ms", networks.thin, 3, 0, 200 * MB),
+    Scenario("fat-pipe-short", "20 MB over 500 Mbit/s, 100 ms", networks.fat, 3, 0, 20 * MIB),
+    Scenario("lossy-pipe-short", "20 MB over 500 Mbit/s, 100 ms, 1 % random loss", networks.lossy, 3, 0, 20 * MIB),
+    Scenario("lossy-pipe-bbr", "200 MB over the same line, TCP with bbr", networks.lossy_bbr, 2, 0, 200 * MB),
+    Scenario("thin-pipe-short", "20 MB over 50 Mbit/s, 300 ms", networks.thin, 3, 0, 20 * MIB),
+    Scenario("mobile", "10 MB over 20 Mbit/s, 80 ms, 0.5 % random loss", networks.mobile, 3, 0, 10 * MB),
+    Scenario("few-losses", "20 MB over 100 Mbit/s, 60 ms, 0.1 % random loss", networks.few_losses, 3, 0, 20 * MIB),
+    Scenario("rationed", "20 Mbit/s for each connection", networks.rationed, 3, 0, 50 * MIB),
+    Scenario("deep-queue", "8 MB over 10 Mbit/s, 40 ms, a queue of 1 MiB", networks.deep_queue, 3, 0, 8 * MB),
     Scenario("slow-connection", "one of eight connections at 1 % of the speed", networks.slow, 3, 0, 200 * MB),
     Scenario("limited-connections", "a server that answers 1, 2 or 4 connections", networks.limited, 2, 0, 200 * MB),
     Scenario("link", "is the emulated link what it says? (ping, curl)", networks.check, 1),

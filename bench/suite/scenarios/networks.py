@@ -20,10 +20,15 @@ LOSSY = network.Path(rate=500, delay_ms=100, loss=0.01)
 THIN = network.Path(rate=50, delay_ms=300)
 SLOW = network.Path(rate=500, delay_ms=20, flow_rate=50, slow_every=8, slow_rate=0.5)
 EACH = network.Path(rate=500, delay_ms=20, flow_rate=100)
+LOSSY_BBR = network.Path(rate=500, delay_ms=100, loss=0.01, congestion="bbr")
+MOBILE = network.Path(rate=20, delay_ms=80, loss=0.005)
+FEW_LOSSES = network.Path(rate=100, delay_ms=60, loss=0.001)
+RATIONED = network.Path(rate=500, delay_ms=20, flow_rate=20)
+DEEP_QUEUE = network.Path(rate=10, delay_ms=40, queue_kib=1024)
 
 LIMITS = (1, 2, 4)
 REFUSALS = ("503", "429", "reset")
-WAIT_S = {"lossy-pipe": 90, "slow-connection": 90}
+WAIT_S = {"lossy-pipe": 90, "lossy-pipe-short": 90, "slow-connection": 90}
 WAIT_USUALLY_S = 120
 
 
@@ -41,6 +46,26 @@ def thin(bench, scenario):
 
 def slow(bench, scenario):
     return pipe(bench, scenario, SLOW, (1, 8))
+
+
+def lossy_bbr(bench, scenario):
+    return pipe(bench, scenario, LOSSY_BBR, (1, 4, 16))
+
+
+def mobile(bench, scenario):
+    return pipe(bench, scenario, MOBILE, (1, 4, 16))
+
+
+def few_losses(bench, scenario):
+    return pipe(bench, scenario, FEW_LOSSES, (1, 4, 16))
+
+
+def rationed(bench, scenario):
+    return pipe(bench, scenario, RATIONED, (1, 4, 16))
+
+
+def deep_queue(bench, scenario):
+    return pipe(bench, scenario, DEEP_QUEUE, (1, 4))
 
 
 def settings_of(tools, connections, retry=False):
@@ -80,7 +105,7 @@ def pipe(bench, scenario, path, connections):
             number(statistics.median(sample["peak_kib"] for sample in samples) / 1024, 1),
             f"{late} of {len(samples)} not done" if late else "yes",
         ])
-    settings = {"size": f"{size / 1e6:g} MB", "link": path.words(), "TCP": "cubic", "time": f"{wait_s(scenario.name)} s at most"}
+    settings = {"size": f"{size / 1e6:g} MB", "link": path.words(), "TCP": path.congestion, "time": f"{wait_s(scenario.name)} s at most"}
     return Report(scenario.name, settings,
                   ["", "Mbit/s", "min to max", "wall s", "served ÷ size", "connections", "peak MiB", "done"], rows,
                   best_of(runs), bench.shown(can), left_out, runs, bench.rounds(scenario), load)
