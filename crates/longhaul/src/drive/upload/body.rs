@@ -249,9 +249,10 @@ impl http_body::Body for PartBody {
 
 impl Feed {
     /// Hands all chunks to the request, as fast as the rate limit and the network allow, and tells now and then how
-    /// many bytes that were. The clock of the watch runs while the network is waited for, not while we are.
+    /// many bytes the connection has taken. The clock of the watch runs while the network is waited for, not while we
+    /// are.
     ///
-    /// Returns when all was taken, or when the request takes no more.
+    /// Returns when the connection has taken all of it, or when the request takes no more.
     pub(super) async fn run(
         self,
         mut chunks: mpsc::Receiver<Bytes>,
@@ -259,26 +260,47 @@ impl Feed {
         watch: &mut StallWatch,
         sent: &BytesSent,
     ) -> Result<(), Stalled> {
-        let mut told_at = Instant::now();
+        let (mut told_at, mut fed) = (Instant::now(), 0);
         while let Some(mut chunk) = chunks.recv().await {
             while !chunk.is_empty() {
                 let piece = chunk.split_to(pace.piece_len(chunk.len()));
                 pace.pay(piece.len()).await;
-                let Ok(place) = watch.guard(self.pieces.reserve()).await? else { return Ok(()) };
-                watch.came(piece.len() as u64);
-                sent.add(piece.len() as u64);
+                let Ok(place) = moving(watch, sent, self.pieces.reserve()).await? else { return Ok(()) };
+                fed += piece.len() as u64;
                 place.send(piece);
                 if told_at.elapsed() >= TELL_EVERY {
                     told_at = Instant::now();
-                    sent.tell().await;
+                    moved(watch, sent).await;
                 }
             }
         }
-        // What was handed over last may still wait to be polled.
-        let taken = watch.guard(self.pieces.reserve()).await?;
-        drop(taken);
-        sent.tell().await;
+        // HTTP holds back what the connection does not take at once.
+        while sent.bytes() < fed {
+            watch.guard(tokio::time::sleep(TELL_EVERY)).await?;
+            moved(watch, sent).await;
+        }
         Ok(())
+    }
+}
+
+/// Waits for the network, which shows by what the connection takes meanwhile that it goes on; that is told.
+async fn moving<F: Future>(watch: &mut StallWatch, sent: &BytesSent, waiting: F) -> Result<F::Output, Stalled> {
+    tokio::pin!(waiting);
+    loop {
+        let turn = watch.guard(tokio::time::timeout(TELL_EVERY, &mut waiting)).await?;
+        if let Ok(outcome) = turn {
+            return Ok(outcome);
+        }
+        moved(watch, sent).await;
+    }
+}
+
+/// What the connection has taken counts as movement, and is told.
+async fn moved(watch: &mut StallWatch, sent: &BytesSent) {
+    let more = sent.look();
+    watch.came(more);
+    if more > 0 {
+        sent.tell().await;
     }
 }
 
@@ -299,10 +321,13 @@ mod tests {
         (Arc::new(file), bytes)
     }
 
-    async fn drain(mut body: PartBody) -> Result<Vec<u8>, EndedEarly> {
+    /// A connection that takes all of a body.
+    async fn drain(mut body: PartBody, sent: &BytesSent) -> Result<Vec<u8>, EndedEarly> {
         let mut all = Vec::new();
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            all.extend_from_slice(&frame?.into_data().unwrap());
+            let bytes = frame?.into_data().unwrap();
+            sent.handed().add(bytes.len());
+            all.extend_from_slice(&bytes);
         }
         Ok(all)
     }
@@ -328,7 +353,7 @@ mod tests {
             assert_eq!(body.size_hint().exact(), Some((end - start) as u64));
             let sent = BytesSent::new(Ticket(1), unheard());
             let (pace, mut watch) = (Pace::new(0), watch());
-            let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
+            let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body, &sent));
             fed.unwrap();
             assert_eq!((all.unwrap(), sent.bytes()), (bytes[start..end].to_vec(), (end - start) as u64));
             let expected = digest(&file, range, bytes.len() as u64, &kinds, || false).unwrap().unwrap();
@@ -347,7 +372,7 @@ mod tests {
         let (feed, body) = body(2000);
         let sent = BytesSent::new(Ticket(1), unheard());
         let (pace, mut watch) = (Pace::new(0), watch());
-        let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
+        let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body, &sent));
         assert!(fed.is_ok() && all.is_err());
         assert!(reading.outcome.await.unwrap().unwrap().is_err());
     }
@@ -363,7 +388,7 @@ mod tests {
             let (feed, body) = body(range.len());
             let sent = BytesSent::new(Ticket(1), unheard());
             let (pace, mut watch) = (Pace::new(0), watch());
-            let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body));
+            let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body, &sent));
             assert!(fed.is_ok() && all.is_err());
             let error = reading.outcome.await.unwrap().unwrap().unwrap_err();
             assert!(error.to_string().contains("longer"), "{error}");
@@ -409,9 +434,34 @@ mod tests {
             tx.send(Bytes::from_static(b"abc")).await.unwrap();
             drop(tx);
         };
+        let sent = BytesSent::new(Ticket(2), unheard());
         let (pace, mut watch) = (Pace::new(0), watch());
-        let (fed, all, ()) = tokio::join!(feed.run(chunks, &pace, &mut watch, &sent), drain(body), slow);
+        let (fed, all, ()) = tokio::join!(feed.run(chunks, &pace, &mut watch, &sent), drain(body, &sent), slow);
         assert!(fed.is_ok() && all.unwrap() == b"abc");
+    }
+
+    /// A line of 2 kB/s takes a piece of 256 KiB in two minutes: longer than a stall, and none.
+    #[tokio::test(start_paused = true)]
+    async fn a_network_that_takes_a_little_at_a_time_is_none_even_behind_the_last_piece() {
+        let sent = BytesSent::new(Ticket(1), unheard());
+        let (feed, mut body) = body(3 * BUFFER_LEN as u64);
+        let (tx, chunks) = mpsc::channel(4);
+        for _ in 0..3 {
+            tx.send(Bytes::from(vec![0; BUFFER_LEN])).await.unwrap();
+        }
+        drop(tx);
+        let slow = async {
+            while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                for piece in frame.unwrap().into_data().unwrap().chunks(2000) {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    sent.handed().add(piece.len());
+                }
+            }
+        };
+        let (pace, mut watch) = (Pace::new(0), watch());
+        let (fed, ()) = tokio::join!(feed.run(chunks, &pace, &mut watch, &sent), slow);
+        assert!(fed.is_ok());
+        assert_eq!(sent.bytes(), 3 * BUFFER_LEN as u64);
     }
 
     #[tokio::test]

@@ -31,21 +31,35 @@ const REPLY_STALLS: u32 = 4;
 /// times.
 const COMPLETE_STALLS: u32 = 20;
 
-/// How many bytes of a request's body were handed to the network.
+/// How many bytes of a request's body the network has taken.
 pub(super) struct BytesSent {
     ticket: Ticket,
     shared: Arc<UploadShared>,
     bytes: AtomicU64,
+    /// What the connection has taken of a part.
+    handed: Handed,
 }
 
 impl BytesSent {
     pub(super) fn new(ticket: Ticket, shared: Arc<UploadShared>) -> Self {
-        Self { ticket, shared, bytes: AtomicU64::new(0) }
+        Self { ticket, shared, bytes: AtomicU64::new(0), handed: Handed::default() }
     }
 
-    pub(super) fn add(&self, bytes: u64) {
+    fn add(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.shared.sent(bytes);
+    }
+
+    /// Takes over what the connection has taken; how many bytes that are since the last look.
+    pub(super) fn look(&self) -> u64 {
+        let handed = self.handed.get();
+        let more = handed.saturating_sub(self.bytes.swap(handed, Ordering::Relaxed));
+        self.shared.sent(more);
+        more
+    }
+
+    pub(super) fn handed(&self) -> &Handed {
+        &self.handed
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -174,10 +188,13 @@ impl RequestTask {
         let promised = self.promise(file.clone(), part.range, source_len, checksum).await?;
         let reading = read(file, part.range, source_len, kinds, &self.request.buffers);
         let (feed, body) = body(len);
-        let request = self.request.cloud.send_part(upload_id, part.number, len, promised, body);
+        let request = self.request.cloud.send_part(upload_id, part.number, len, promised, body, self.sent.handed());
         let mut watch = StallWatch::new(self.request.min_rate, self.request.stall_timeout);
         let feeding = feed.run(reading.chunks, self.request.store.pace(), &mut watch, &self.sent);
-        let result = self.answered(|| self.sent.bytes() >= len, feeding, request).await;
+        let result = self.answered(|| self.sent.handed().get() >= len, feeding, request).await;
+        if self.sent.look() > 0 && result.is_err() {
+            self.sent.tell().await; // it tells a store that refuses one more from a connection that broke
+        }
         // The chunks are let go of: the reader ends, if it has not ended already.
         let (part, read) = match (result, reading.outcome.await) {
             (_, Ok(Err(panicked))) => panicked.go_on(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 
@@ -17,14 +17,17 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// How much of a body in memory is handed over at once: small enough to see that it moves on a slow line.
 const PIECE_LEN: usize = 64 << 10;
 
-/// How many bytes of a request's body have been handed to the network so far, and how many may be. Nearly all that were
-/// handed over have left this process: a connection holds back some hundred kilobytes at most.
+/// How many bytes of a request's body the connection's socket (or its TLS) has taken so far, and how many may be handed
+/// over. What HTTP holds back in this process is not counted; what the system holds back is bounded where the connection
+/// is made ([`connect`](super::wire)).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Handed(Arc<Count>);
 
 #[derive(Debug, Default)]
 struct Count {
     bytes: AtomicU64,
+    /// Bytes that HTTP has asked for: what it holds back is of this request, and cannot be asked for again.
+    begun: AtomicU64,
     /// Told when `bytes` has changed.
     moved: Notify,
     /// For a body in memory: bytes from here on wait, where there is a limit.
@@ -68,8 +71,16 @@ impl Handed {
         allowed
     }
 
-    fn set(&self, bytes: u64) {
-        self.0.bytes.store(bytes, Ordering::Relaxed);
+    /// The body begins.
+    fn begin(&self) {
+        self.0.begun.store(0, Ordering::Relaxed);
+        self.0.bytes.store(0, Ordering::Relaxed);
+        self.0.moved.notify_one();
+    }
+
+    /// The socket has taken so many bytes more.
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.0.moved.notify_one();
     }
 }
@@ -100,14 +111,14 @@ impl Outgoing {
         Self { len: bytes.len() as u64, handed, from: From::Memory(bytes) }
     }
 
-    /// Exactly `len` bytes from somewhere: with fewer or more the request fails.
-    pub(crate) fn stream<B>(len: u64, body: B) -> Self
+    /// Exactly `len` bytes from somewhere, counted in `handed`: with fewer or more the request fails.
+    pub(crate) fn stream<B>(len: u64, body: B, handed: Handed) -> Self
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Error>,
     {
         let from = From::Stream(Arc::new(Mutex::new(Boxed(body))));
-        Self { len, handed: Handed::default(), from }
+        Self { len, handed, from }
     }
 
     /// Its bytes, when they are in memory.
@@ -130,12 +141,12 @@ impl Outgoing {
 
     /// It can be sent (again) from its begin.
     pub(crate) fn can_be_sent(&self) -> bool {
-        matches!(self.from, From::Memory(_)) || self.handed.get() == 0
+        matches!(self.from, From::Memory(_)) || self.handed.0.begun.load(Ordering::Relaxed) == 0
     }
 
     /// The body for one request.
     pub(super) fn body(&self) -> Counted {
-        self.handed.set(0);
+        self.handed.begin();
         Counted { all: self.clone(), at: 0 }
     }
 }
@@ -152,11 +163,32 @@ pub(super) struct Counted {
     at: u64,
 }
 
+/// A piece of a body, which counts as the connection takes it.
+pub(super) struct Piece {
+    bytes: Bytes,
+    handed: Handed,
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.handed.add(count);
+    }
+}
+
 impl Body for Counted {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, Error>>> {
         let left = self.all.len - self.at;
         let bytes = match &self.all.from {
             From::Memory(_) if left == 0 => return Poll::Ready(None),
@@ -185,8 +217,9 @@ impl Body for Counted {
             return Poll::Ready(Some(Err("the body goes on behind its length".into())));
         }
         self.at += bytes.len() as u64;
-        self.all.handed.set(self.at);
-        Poll::Ready(Some(Ok(Frame::data(bytes))))
+        self.all.handed.0.begun.store(self.at, Ordering::Relaxed);
+        let handed = self.all.handed.clone();
+        Poll::Ready(Some(Ok(Frame::data(Piece { bytes, handed }))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -89,7 +89,10 @@ async fn uploads_in_parts(bench: &Bench) {
         (1, &parts[0], Promised { md5: Some(md5(&parts[0])), checksum: None }),
         (2, &parts[1], Promised::default()),
     ] {
-        let part = object.send_part(&id, number, bytes.len() as u64, promised, Pieces::of(bytes)).await.unwrap();
+        let part = object
+            .send_part(&id, number, bytes.len() as u64, promised, Pieces::of(bytes), &Handed::default())
+            .await
+            .unwrap();
         assert_eq!((part.number, part.len), (number, bytes.len() as u64));
         assert_vouched(&part.digests, bytes, "send_part");
         etags.retain(|(have, _)| *have != number);
@@ -133,7 +136,8 @@ async fn uploads_that_are_gone(bench: &Bench) {
     let object = bench.object("gone/object");
     let bytes = content(4, 100);
     let id = object.begin().await.unwrap();
-    let part = object.send_part(&id, 1, 100, Promised::default(), Pieces::of(&bytes)).await.unwrap();
+    let part =
+        object.send_part(&id, 1, 100, Promised::default(), Pieces::of(&bytes), &Handed::default()).await.unwrap();
     let wrong = [(1, "\"00000000000000000000000000000000\"".to_owned())];
     assert_eq!(fault_of(object.finish(&id, &wrong).await), Fault::InvalidPart);
     let missing = [(1, part.etag.clone()), (2, part.etag.clone())];
@@ -146,13 +150,14 @@ async fn uploads_that_are_gone(bench: &Bench) {
     let completed = fault_of(object.finish(&id, &list).await);
     let strange = bench.options.dialect == Dialect::S3 && matches!(completed, Fault::Busy { status: 500, .. });
     assert!(strange || completed == Fault::NoSuchUpload, "{completed:?}");
-    let sent = object.send_part(&id, 2, 100, Promised::default(), Pieces::of(&bytes)).await;
+    let sent = object.send_part(&id, 2, 100, Promised::default(), Pieces::of(&bytes), &Handed::default()).await;
     assert_eq!(fault_of(sent), Fault::NoSuchUpload);
     assert_eq!(fault_of(object.look().await), Fault::NoSuchKey);
 
     // And after it was completed.
     let id = object.begin().await.unwrap();
-    let part = object.send_part(&id, 1, 100, Promised::default(), Pieces::of(&bytes)).await.unwrap();
+    let part =
+        object.send_part(&id, 1, 100, Promised::default(), Pieces::of(&bytes), &Handed::default()).await.unwrap();
     let list = [(1, part.etag)];
     object.finish(&id, &list).await.unwrap();
     match object.list_parts(&id, 0).await {
@@ -223,7 +228,10 @@ async fn digests_sent_ahead(bench: &Bench) {
     let wrong = Promised { md5: Some(md5(&other)), ..Promised::default() };
     assert_eq!(fault_of(object.put(bytes.clone(), wrong.clone(), &Handed::default()).await), Fault::Corrupted);
     let id = object.begin().await.unwrap();
-    assert_eq!(fault_of(object.send_part(&id, 1, 1000, wrong, Pieces::of(&bytes)).await), Fault::Corrupted);
+    assert_eq!(
+        fault_of(object.send_part(&id, 1, 1000, wrong, Pieces::of(&bytes), &Handed::default()).await),
+        Fault::Corrupted
+    );
     assert_eq!(object.list_parts(&id, 0).await.unwrap().parts, []);
     object.abort(&id).await.unwrap();
 }
@@ -250,7 +258,10 @@ async fn dress(bench: &Bench) {
 
     let in_parts = bench.dressed("dressed/parts", &orders);
     let id = in_parts.begin().await.unwrap();
-    let part = in_parts.send_part(&id, 1, 10, Promised::default(), Pieces::of(&content(1, 10))).await.unwrap();
+    let part = in_parts
+        .send_part(&id, 1, 10, Promised::default(), Pieces::of(&content(1, 10)), &Handed::default())
+        .await
+        .unwrap();
     in_parts.finish(&id, &[(1, part.etag)]).await.unwrap();
     assert!(!in_parts.look().await.unwrap().dressed_differently);
 
@@ -269,7 +280,10 @@ async fn dress(bench: &Bench) {
         Err(refusal) => assert_eq!((refusal.fault, bench.options.dialect), (Fault::Exists, Dialect::Oss)),
         // S3 is asked with Complete. Swift listens there; Ceph and Garage do not.
         Ok(id) => {
-            let part = in_parts.send_part(&id, 1, 10, Promised::default(), Pieces::of(&content(1, 10))).await.unwrap();
+            let part = in_parts
+                .send_part(&id, 1, 10, Promised::default(), Pieces::of(&content(1, 10)), &Handed::default())
+                .await
+                .unwrap();
             let completed = in_parts.finish(&id, &[(1, part.etag)]).await;
             match completed {
                 Ok(_) => assert!(bench.options.dialect == Dialect::S3 && bench.once != Once::Refused),
@@ -393,7 +407,7 @@ async fn bodies_of_the_wrong_length(bench: &Bench) {
         (199_999, Pieces::of(&bytes)),
         (200_000, Pieces(vec![Err("the disk failed"), Ok(bytes.slice(..100_000))])),
     ] {
-        let sent = object.send_part(&id, 1, len, Promised::default(), body).await.unwrap_err();
+        let sent = object.send_part(&id, 1, len, Promised::default(), body, &Handed::default()).await.unwrap_err();
         assert!(matches!(sent.fault, Fault::Net { maybe_done: false, .. }), "{sent:?}");
     }
     assert_eq!(object.list_parts(&id, 0).await.unwrap().parts, []);
@@ -414,12 +428,15 @@ pub(super) async fn checksums(bench: &Bench, keeps: bool) {
     let sum = |bytes: &Bytes| Some(crc64nvme(bytes)).filter(|_| keeps);
     let ahead = |bytes: &Bytes| Promised { checksum: sum(bytes), ..Promised::default() };
     if keeps {
-        let wrong = object.send_part(&id, 2, 17, ahead(&parts[0]), Pieces::of(&parts[1])).await;
+        let wrong = object.send_part(&id, 2, 17, ahead(&parts[0]), Pieces::of(&parts[1]), &Handed::default()).await;
         assert_eq!(fault_of(wrong), Fault::Corrupted);
     }
     let mut completed = Vec::new();
     for (number, bytes) in (1..).zip(&parts) {
-        let part = object.send_part(&id, number, bytes.len() as u64, ahead(bytes), Pieces::of(bytes)).await.unwrap();
+        let part = object
+            .send_part(&id, number, bytes.len() as u64, ahead(bytes), Pieces::of(bytes), &Handed::default())
+            .await
+            .unwrap();
         assert_eq!(part.digests.contains(&crc64nvme(bytes)), keeps, "{part:?}");
         completed.push(CompletedPart { number, etag: part.etag, checksum: sum(bytes) });
     }

@@ -58,7 +58,10 @@ async fn a_part_reaches_a_store_that_has_only_http2() {
     let object = bench.object("k");
     let bytes = content(1, 1_000_000);
     for number in [1, 2] {
-        let part = object.send_part("U", number, 1_000_000, Promised::default(), Pieces::of(&bytes)).await.unwrap();
+        let part = object
+            .send_part("U", number, 1_000_000, Promised::default(), Pieces::of(&bytes), &Handed::default())
+            .await
+            .unwrap();
         assert_eq!(part.digests, [md5_digest(&bytes)]);
     }
 }

@@ -137,7 +137,7 @@ async fn requests_look_as_the_protocols_ask() {
         assert_eq!(id, "i/d+");
         let bytes = content(1, 5);
         let promised = Promised { md5: Some([0; 16]), checksum: None };
-        object.send_part(&id, 7, 5, promised, Pieces::of(&bytes)).await.unwrap();
+        object.send_part(&id, 7, 5, promised, Pieces::of(&bytes), &Handed::default()).await.unwrap();
         object.finish(&id, &[(1, "\"e\"".into()), (2, "<&".into())]).await.unwrap();
         object.abort(&id).await.unwrap();
         object.look().await.unwrap();
@@ -227,9 +227,9 @@ async fn a_region_that_the_store_names_is_signed_for() {
         // A body that comes from somewhere can be sent only once: the next request goes there.
         let object = bench.object("k");
         let bytes = content(1, 300_000);
-        let sent = object.send_part("U", 1, 300_000, Promised::default(), Pieces::of(&bytes)).await;
+        let sent = object.send_part("U", 1, 300_000, Promised::default(), Pieces::of(&bytes), &Handed::default()).await;
         assert_eq!(fault_of(sent), Fault::Busy { status: 400, retry_after_ms: Some(0) });
-        object.send_part("U", 1, 300_000, Promised::default(), Pieces::of(&bytes)).await.unwrap();
+        object.send_part("U", 1, 300_000, Promised::default(), Pieces::of(&bytes), &Handed::default()).await.unwrap();
         // One in memory again at once.
         bench.object("k").put(bytes, Promised::default(), &Handed::default()).await.unwrap();
     }
@@ -300,7 +300,8 @@ async fn etags_under_foreign_keys_are_no_digests() {
     let page = object.list_parts("U", 0).await.unwrap();
     assert_eq!(page.parts[0].digests.len(), 1);
     object.begin().await.unwrap();
-    let part = object.send_part("U", 1, 1, Promised::default(), Pieces::of(&content(1, 1))).await.unwrap();
+    let part =
+        object.send_part("U", 1, 1, Promised::default(), Pieces::of(&content(1, 1)), &Handed::default()).await.unwrap();
     assert_eq!((part.digests.len(), part.etag.is_empty()), (0, false));
     let page = object.list_parts("U", 0).await.unwrap();
     assert_eq!((page.parts[0].digests.len(), page.parts[0].etag.is_empty()), (0, false));
@@ -348,7 +349,10 @@ async fn an_error_that_comes_before_the_body_was_read_is_heard() {
     options.endpoint = Some(format!("http://{addr}"));
     let bench = Bench::new(options, keys("id", "hush"), "films");
     let bytes = content(1, 20 << 20);
-    let sent = bench.object("k").send_part("U", 1, 20 << 20, Promised::default(), Pieces::of(&bytes)).await;
+    let sent = bench
+        .object("k")
+        .send_part("U", 1, 20 << 20, Promised::default(), Pieces::of(&bytes), &Handed::default())
+        .await;
     assert_eq!(fault_of(sent), Fault::Denied(403));
 }
 
@@ -426,7 +430,8 @@ async fn a_part_without_an_etag_is_named_by_the_list() {
         });
         let bytes = content(1, 10);
         let object = origin.bench(Dialect::S3).object("k");
-        let part = object.send_part("U", 7, 10, Promised::default(), Pieces::of(&bytes)).await.unwrap();
+        let part =
+            object.send_part("U", 7, 10, Promised::default(), Pieces::of(&bytes), &Handed::default()).await.unwrap();
         assert_eq!((part.etag.as_str(), part.number, part.len), (etag, 7, 10));
         assert!(origin.heard()[1].0.contains("part-number-marker=6"), "{:?}", origin.heard());
     }
@@ -440,7 +445,7 @@ async fn a_page_in_place_of_an_answer_stores_nothing() {
     let bytes = content(1, 10);
     let put = object.put(bytes.clone(), Promised::default(), &Handed::default()).await;
     assert_eq!(fault_of(put), Fault::Unreadable);
-    let part = object.send_part("U", 1, 10, Promised::default(), Pieces::of(&bytes)).await;
+    let part = object.send_part("U", 1, 10, Promised::default(), Pieces::of(&bytes), &Handed::default()).await;
     assert_eq!(fault_of(part), Fault::Unreadable);
 }
 
@@ -456,7 +461,7 @@ async fn a_good_status_with_an_error_in_the_body_is_an_error() {
         let bytes = content(1, 10);
         let unreadable = Fault::Unreadable;
         assert_eq!(fault_of(object.put(bytes.clone(), Promised::default(), &Handed::default()).await), unreadable);
-        let part = object.send_part("U", 1, 10, Promised::default(), Pieces::of(&bytes)).await;
+        let part = object.send_part("U", 1, 10, Promised::default(), Pieces::of(&bytes), &Handed::default()).await;
         assert_eq!(fault_of(part), unreadable);
         assert_eq!(fault_of(object.abort("U").await), unreadable);
         assert_eq!(fault_of(object.begin().await), unreadable);
@@ -479,10 +484,10 @@ async fn a_store_that_wants_the_md5_of_a_body_gets_it_from_then_on() {
     let bench = origin.bench(Dialect::S3);
     let (object, bytes) = (bench.object("k"), content(1, 10));
     // A body that comes from somewhere can be sent only once: the next one has it.
-    let part = object.send_part("U", 1, 10, Promised::default(), Pieces::of(&bytes)).await;
+    let part = object.send_part("U", 1, 10, Promised::default(), Pieces::of(&bytes), &Handed::default()).await;
     assert_eq!((fault_of(part), object.wants_md5()), (Fault::Amended, true));
     let promised = || Promised { md5: Some(md5(&bytes)), ..Promised::default() };
-    object.send_part("U", 1, 10, promised(), Pieces::of(&bytes)).await.unwrap();
+    object.send_part("U", 1, 10, promised(), Pieces::of(&bytes), &Handed::default()).await.unwrap();
     // One in memory is sent again at once.
     let object = bench.object("k");
     assert!(!object.wants_md5(), "another store");

@@ -122,10 +122,10 @@ async fn an_expired_token_is_replaced_and_the_upload_goes_on() {
     let id = object.begin().await.unwrap();
     local.server.fault("kind=expire-token op=UploadPart times=1").unwrap();
     let bytes = content(1, 10);
-    let sent = object.send_part(&id, 1, 10, Promised::default(), Pieces::of(&bytes)).await;
+    let sent = object.send_part(&id, 1, 10, Promised::default(), Pieces::of(&bytes), &Handed::default()).await;
     assert_eq!(fault_of(sent), Fault::Expired);
     assert_eq!(changing.refusals(), 1);
-    let part = object.send_part(&id, 1, 10, Promised::default(), Pieces::of(&bytes)).await.unwrap();
+    let part = object.send_part(&id, 1, 10, Promised::default(), Pieces::of(&bytes), &Handed::default()).await.unwrap();
     object.finish(&id, &[(1, part.etag)]).await.unwrap();
 }
 
@@ -167,7 +167,12 @@ async fn lost_answers_say_whether_it_may_have_been_done() {
         other => panic!("{other:?}"),
     };
     local.server.fault("kind=lose-answer op=UploadPart times=1").unwrap();
-    assert!(maybe(object.send_part(&id, 1, 300_000, Promised::default(), Pieces::of(&bytes)).await.map(|_| ())));
+    assert!(maybe(
+        object
+            .send_part(&id, 1, 300_000, Promised::default(), Pieces::of(&bytes), &Handed::default())
+            .await
+            .map(|_| ())
+    ));
     assert_eq!(object.list_parts(&id, 0).await.unwrap().parts.len(), 1);
     local.server.fault("kind=lose-answer op=PutObject times=1").unwrap();
     assert!(maybe(object.put(bytes.clone(), Promised::default(), &Handed::default()).await.map(|_| ())));
@@ -199,7 +204,8 @@ async fn a_callback_answers_in_place_of_the_store_and_may_fail() {
         assert_eq!(stored.callback_failed.is_none(), works, "{stored:?}");
         assert_eq!(stored.object.digests, [md5_digest(&bytes), crc64(&bytes)], "the head tells of the object as ever");
         let id = object.begin().await.unwrap();
-        let part = object.send_part(&id, 1, 100, Promised::default(), Pieces::of(&bytes)).await.unwrap();
+        let part =
+            object.send_part(&id, 1, 100, Promised::default(), Pieces::of(&bytes), &Handed::default()).await.unwrap();
         let stored = object.finish(&id, &[(1, part.etag)]).await.unwrap();
         assert_eq!(stored.callback_failed.is_none(), works, "{stored:?}");
         assert_eq!(stored.object.digests, [crc64(&bytes)]);
@@ -221,11 +227,15 @@ async fn a_part_that_arrived_otherwise_shows_in_its_digest() {
     let bytes = content(1, 1000);
     let id = object.begin().await.unwrap();
     local.server.fault("kind=flip-upload offset=500 op=UploadPart times=1").unwrap();
-    let part = object.send_part(&id, 1, 1000, Promised::default(), Pieces::of(&bytes)).await.unwrap();
+    let part =
+        object.send_part(&id, 1, 1000, Promised::default(), Pieces::of(&bytes), &Handed::default()).await.unwrap();
     assert!(!part.digests.contains(&crc64(&bytes)) && !part.digests.contains(&md5_digest(&bytes)));
     local.server.fault("kind=flip-upload offset=500 op=UploadPart times=1").unwrap();
     let promised = Promised { md5: Some(md5(&bytes)), ..Promised::default() };
-    assert_eq!(fault_of(object.send_part(&id, 1, 1000, promised, Pieces::of(&bytes)).await), Fault::Corrupted);
+    assert_eq!(
+        fault_of(object.send_part(&id, 1, 1000, promised, Pieces::of(&bytes), &Handed::default()).await),
+        Fault::Corrupted
+    );
 }
 
 #[tokio::test]
@@ -240,7 +250,10 @@ async fn a_list_of_more_parts_than_a_page() {
         for &number in some {
             let (object, id) = (object.clone(), id.clone());
             tasks.spawn(async move {
-                object.send_part(&id, number, 1, Promised::default(), Pieces::of(&content(number, 1))).await.unwrap();
+                object
+                    .send_part(&id, number, 1, Promised::default(), Pieces::of(&content(number, 1)), &Handed::default())
+                    .await
+                    .unwrap();
             });
         }
         tasks.join_all().await;

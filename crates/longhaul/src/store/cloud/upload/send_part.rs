@@ -8,14 +8,14 @@ use longhaul_core::upload::step::ListedPart;
 
 use crate::store::cloud::request::{Request, Verb};
 use crate::store::cloud::{Cloud, Promised, Refusal, facts};
-use crate::store::http::Outgoing;
+use crate::store::http::{Handed, Outgoing};
 
 impl Cloud {
     /// Sends one part of `len` bytes.
     ///
     /// The body is polled as the network takes it; what it holds beyond one frame is its own matter. It has to give
     /// exactly `len` bytes: with fewer, more, or an error, the request fails and the store keeps nothing of the part.
-    /// An answer may come before the body was read. Once all of it was taken, the store may have stored it, whatever
+    /// An answer may come before the body was read. `handed` counts what the connection has taken. Once that is all, the store may have stored it, whatever
     /// comes back: `maybe_done` says so.
     pub(crate) async fn send_part<B>(
         &self,
@@ -24,6 +24,7 @@ impl Cloud {
         len: u64,
         promised: Promised,
         body: B,
+        handed: &Handed,
     ) -> Result<ListedPart, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
@@ -35,7 +36,7 @@ impl Cloud {
             .with("uploadId", upload_id)
             .headers(self.dress.for_part())
             .headers(promised.headers())
-            .body(Outgoing::stream(len, body));
+            .body(Outgoing::stream(len, body, handed.clone()));
         let answer = self.request(request).await;
         let answer = answer.inspect_err(|refusal| self.perhaps_for_checksum(sent, refusal))?;
         if facts::is_encrypted(answer.headers()) {

@@ -30,6 +30,9 @@ use crate::store::http::{HttpOptions, IpFamily, resolve};
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// A peer that acknowledges none of what was sent for so long is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// What the system may hold back of bytes that were not yet sent (`TCP_NOTSENT_LOWAT` in tcp(7)).
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT_MAX: u32 = 128 << 10;
 
 /// Makes connections.
 #[derive(Clone)]
@@ -146,7 +149,11 @@ impl Ways {
     /// A TCP connection to a host: to the proxy of this name, or the one that is asked.
     pub(super) async fn reach(&self, to: &Uri, proxy: Option<&str>) -> Result<BoxStream, ConnectError> {
         match self.tcp.clone().call(to.clone()).await {
-            Ok(stream) => Ok(Box::new(stream.into_inner())),
+            Ok(stream) => {
+                let stream = stream.into_inner();
+                bound_unsent(&stream);
+                Ok(Box::new(stream))
+            }
             Err(error) => Err(unreached(&error, proxy)),
         }
     }
@@ -155,6 +162,21 @@ impl Ways {
         let (stream, http2) = if secure { encrypt(&self.tls, stream, to, None).await? } else { (stream, false) };
         Ok(Line::new(stream, false, http2))
     }
+}
+
+/// What waits in the system to be sent for the first time is bounded: what was handed over has nearly all been sent, and a
+/// connection that is closed leaves little behind it. What is sent and not yet acknowledged has no such bound: a long fat
+/// line needs it.
+fn bound_unsent(stream: &tokio::net::TcpStream) {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    {
+        let bounded = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_MAX);
+        if let Err(error) = bounded {
+            tracing::debug!(%error, "what waits to be sent is not bounded");
+        }
+    }
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
+    let _ = stream;
 }
 
 /// Host and port of a proxy, as people know it.
