@@ -179,6 +179,15 @@ impl Run<Step, Job> {
         self.jobs().filter(move |job| of(job.lane)).map(|job| job.sent)
     }
 
+    /// When the oldest part of an attempt that is on its way was ordered.
+    pub(super) fn oldest_send(&self, attempt: u32) -> Option<Millis> {
+        let ordered = |job: &Job| match job.lane {
+            Lane::Send(part) if part.owner == Owner::Attempt(attempt) => Some(part.ordered_at),
+            _ => None,
+        };
+        self.jobs().filter_map(ordered).min()
+    }
+
     /// Bytes that were handed to the network for steps still under way.
     pub(super) fn in_flight(&self) -> u64 {
         self.jobs().map(|job| job.sent).sum()

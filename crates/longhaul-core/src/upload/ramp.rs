@@ -38,8 +38,10 @@ pub(super) struct Ramp {
     known: Option<u64>,
     part_len: u64,
     wanted: u32,
-    /// So many acknowledgements are not counted: their parts were under way when the number changed.
-    passing: u32,
+    /// When the number changed, and so many parts were under way for the first time.
+    changed_at: Millis,
+    /// Parts that are to begin until that is so.
+    to_fill: u32,
     count: AckCount,
     /// Bytes per second that were acknowledged in the last count.
     goodput: Option<u64>,
@@ -76,7 +78,8 @@ impl Ramp {
             known,
             part_len: 1,
             wanted: 1,
-            passing: 0,
+            changed_at: 0,
+            to_fill: 0,
             count: AckCount::default(),
             goodput: None,
             trial: None,
@@ -96,8 +99,7 @@ impl Ramp {
     pub(super) fn begin(&mut self, now: Millis, part_len: u64) {
         self.part_len = part_len.max(1);
         let parts = self.known.map_or(1, |goodput| parts_in(goodput, BEGIN_MS, self.part_len));
-        let parts = parts.min(self.most);
-        self.set(now, parts, parts);
+        self.set(now, parts.min(self.most));
     }
 
     /// How many may be under way.
@@ -106,22 +108,26 @@ impl Ramp {
     }
 
     /// A part begins.
-    pub(super) fn begins(&mut self) {
+    pub(super) fn begins(&mut self, now: Millis) {
         self.begun = true;
+        if self.to_fill > 0 {
+            self.to_fill -= 1;
+            self.changed_at = now;
+        }
     }
 
     /// The transfer of a part broke off: what is on the way now is lost. As with a run, one part comes first.
     pub(super) fn interrupted(&mut self, now: Millis) {
         self.forget();
         self.trial = None;
-        self.set(now, 1, 1);
+        self.set(now, 1);
     }
 
     /// One more part was refused while `serving` others were served: how many may be under way from now on.
     pub(super) fn refused(&mut self, now: Millis, serving: u32, retry_after_ms: Option<u64>) -> u32 {
         let served = self.served.refused(now, serving, retry_after_ms);
         self.trial = None;
-        self.set(now, self.wanted.min(served), self.wanted);
+        self.set(now, self.wanted.min(served));
         self.allowed()
     }
 
@@ -131,11 +137,13 @@ impl Ramp {
         self.served.look(now, PaceSample { received, missing, in_flight, flowing, throttled: false, latency_ms });
     }
 
-    /// A part of so many bytes was acknowledged.
-    pub(super) fn acknowledged(&mut self, now: Millis, bytes: u64) {
+    /// A part of so many bytes was acknowledged. `oldest`: when the oldest of it and those under way was ordered.
+    ///
+    /// As long as a part is among them that was under way when the number changed, no acknowledgement is counted: over
+    /// a long line the first part of a new connection takes many times as long as the next ones.
+    pub(super) fn acknowledged(&mut self, now: Millis, bytes: u64, oldest: Millis) {
         self.acknowledged = true;
-        if self.passing > 0 {
-            self.passing -= 1;
+        if oldest <= self.changed_at {
             self.count = AckCount { since: now, parts: 0, bytes: 0 };
             return;
         }
@@ -155,6 +163,11 @@ impl Ramp {
         self.goodput.or((self.begun && !self.acknowledged).then_some(0))
     }
 
+    /// Bytes per second that the line brings: as acknowledged in this run, or else of an earlier upload.
+    pub(super) fn goodput(&self) -> Option<u64> {
+        self.goodput.or(self.known).filter(|&goodput| goodput > 0)
+    }
+
     fn counted(&mut self, now: Millis, goodput: u64) {
         self.goodput = Some(goodput);
         let bound = parts_in(goodput, AT_RISK_MS, self.part_len).min(self.most);
@@ -163,9 +176,9 @@ impl Ramp {
             Some(trial) if !paid(trial) => {
                 self.rests = self.rests_next;
                 self.rests_next = (self.rests_next * 2).min(RESTS_MAX);
-                return self.set(now, trial.wanted.min(bound), self.wanted);
+                return self.set(now, trial.wanted.min(bound));
             }
-            _ if self.wanted > bound => return self.set(now, bound, self.wanted),
+            _ if self.wanted > bound => return self.set(now, bound),
             None if self.rests > 0 => {
                 self.rests -= 1;
                 return;
@@ -175,12 +188,13 @@ impl Ramp {
         let more = (self.wanted * 2).min(bound).min(self.served.allowed());
         if more > self.wanted {
             self.trial = Some(Trial { wanted: self.wanted, goodput });
-            self.set(now, more, self.wanted);
+            self.set(now, more);
         }
     }
 
-    fn set(&mut self, now: Millis, wanted: u32, passing: u32) {
-        (self.wanted, self.passing) = (wanted.max(1), passing);
+    fn set(&mut self, now: Millis, wanted: u32) {
+        self.wanted = wanted.max(1);
+        (self.changed_at, self.to_fill) = (now, self.wanted);
         self.count = AckCount { since: now, parts: 0, bytes: 0 };
     }
 }
@@ -201,8 +215,8 @@ mod tests {
     /// A line over which parts are sent for ever.
     struct Line {
         now: Millis,
-        /// What lacks of each part under way.
-        parts: Vec<u64>,
+        /// Of each part under way, when it was ordered and what lacks.
+        parts: Vec<(Millis, u64)>,
         most: usize,
         acknowledged: u64,
     }
@@ -218,17 +232,19 @@ mod tests {
             for _ in 0..ms {
                 self.now += 1;
                 while self.parts.len() < ramp.allowed() as usize {
-                    ramp.begins();
-                    self.parts.push(ramp.part_len);
+                    ramp.begins(self.now);
+                    self.parts.push((self.now, ramp.part_len));
                 }
                 self.most = self.most.max(self.parts.len());
                 let count = self.parts.len() as u64;
-                self.parts.iter_mut().for_each(|left| *left = left.saturating_sub(rate(count) / count / 1000));
-                let whole = self.parts.iter().filter(|left| **left == 0).count();
-                self.parts.retain(|left| *left > 0);
-                for _ in 0..whole {
+                for (_, left) in &mut self.parts {
+                    *left = left.saturating_sub(rate(count) / count / 1000);
+                }
+                while let Some(i) = self.parts.iter().position(|(_, left)| *left == 0) {
+                    let oldest = self.parts.iter().map(|(ordered_at, _)| *ordered_at).min().unwrap_or(0);
+                    self.parts.remove(i);
                     self.acknowledged += ramp.part_len;
-                    ramp.acknowledged(self.now, ramp.part_len);
+                    ramp.acknowledged(self.now, ramp.part_len, oldest);
                 }
                 ramp.look(self.now, count as u32, count as u32);
             }
@@ -250,6 +266,32 @@ mod tests {
         assert_eq!(line.play(&mut ramp, 1000, rate), 2);
         assert_eq!(line.play(&mut ramp, 5000, rate), 4);
         assert!(ramp.learned().is_some_and(|goodput| (7 * MB..9 * MB).contains(&goodput)), "{ramp:?}");
+    }
+
+    /// Over a round trip of 100 ms a new connection needs a second for its first part of 1 MiB, and then an eighth.
+    #[test]
+    fn the_first_parts_of_new_connections_are_no_measure() {
+        let mut ramp = begun(4, None, MIB);
+        // When the next part of each connection is acknowledged, and when it was ordered.
+        let (mut connections, mut fours) = (Vec::<(Millis, Millis)>::new(), 0);
+        for now in 0..10_000 {
+            let running = connections.len();
+            for _ in running..ramp.allowed() as usize {
+                ramp.begins(now);
+                connections.push((now + 1000, now));
+            }
+            for i in 0..connections.len() {
+                if connections[i].0 == now {
+                    let oldest = connections.iter().map(|connection| connection.1).min().unwrap_or(0);
+                    ramp.acknowledged(now, MIB, oldest);
+                    ramp.begins(now);
+                    connections[i] = (now + 125, now);
+                }
+            }
+            connections.truncate(ramp.allowed().max(running as u32) as usize);
+            fours += u32::from(ramp.allowed() == 4);
+        }
+        assert!(fours > 6_000, "four at once for {fours} ms of ten seconds");
     }
 
     #[test]
@@ -315,12 +357,12 @@ mod tests {
     #[test]
     fn what_was_only_sent_says_nothing() {
         let mut ramp = begun(4, None, MIB);
-        ramp.begins();
+        ramp.begins(0);
         for now in 0..100_000 {
             ramp.look(now, 1, 1);
         }
         assert_eq!((ramp.allowed(), ramp.learned()), (1, Some(0)));
-        ramp.acknowledged(100_000, MIB);
+        ramp.acknowledged(100_000, MIB, 0);
         assert_eq!(ramp.learned(), None, "one part says nothing of the pace");
     }
 
@@ -353,7 +395,8 @@ mod tests {
                     0 => ramp.interrupted(now),
                     1 => _ = ramp.refused(now, (draw >> 8 & 3) as u32, Some(draw >> 40 & 0xfff)),
                     2 => ramp.look(now, 1, 1),
-                    _ => ramp.acknowledged(now, 1000),
+                    3 => ramp.begins(now),
+                    _ => ramp.acknowledged(now, 1000, now.saturating_sub(draw >> 44 & 0xfff)),
                 }
                 let allowed = ramp.allowed();
                 assert!((1..=5).contains(&allowed), "seed {seed}: {allowed}");

@@ -69,7 +69,7 @@ impl super::Upload {
             let Some(part) = self.parts.next_to_send() else { return };
             let job = PartJob { number: part.number, ordered_at: self.run.now(), owner: self.owner() };
             let step = Step::SendPart { upload_id: upload_id.clone(), part, kinds: self.kinds(), checksum };
-            self.ramp.begins();
+            self.ramp.begins(self.run.now());
             self.run.begin_in(Lane::Send(job), step);
         }
     }
@@ -126,7 +126,9 @@ impl super::Upload {
                 if freshness == Freshness::Outdated {
                     self.source.doubt();
                 }
-                self.ramp.acknowledged(self.run.now(), bytes);
+                let oldest =
+                    self.run.oldest_send(self.attempts.number()).map_or(job.ordered_at, |at| at.min(job.ordered_at));
+                self.ramp.acknowledged(self.run.now(), bytes, oldest);
                 self.acknowledge(job.number, freshness);
             }
         }
