@@ -77,6 +77,27 @@ fn parts_that_never_arrive_are_made_shorter() {
     depot.assert_nothing_left(&ran);
 }
 
+/// At 100 kB/s a part of 1 MiB takes ten seconds: an upload that is slow from its start is not waited for.
+#[test]
+fn a_first_part_that_takes_long_is_given_up_for_shorter_ones() {
+    let depot = Depot::with(|builder| builder.anonymous(true));
+    let content = Content::seeded(15, 1_200_000);
+    let film = depot.file("film", &content);
+    let mut running = depot.put_all([&film], "film").args(["--limit-rate", "100k"]).start();
+    let stored = || depot.requests("UploadPart").iter().filter(|request| request["status"] == 200).count();
+    while stored() == 0 && !running.is_over() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let ran = running.kill();
+    assert_eq!(ran.code(), -9, "{}", depot.report(&ran));
+    assert!(ran.event("restarted").is_some_and(|event| event["reason"] == "slow_line"), "{}", depot.report(&ran));
+    let ran = depot.put_all([&film], "film").run();
+    assert_eq!(ran.code(), 0, "{}", depot.report(&ran));
+    assert_eq!(stored(), 5, "in parts of a quarter: {}", depot.report(&ran));
+    depot.assert_stored("film", &content, &ran);
+    depot.assert_nothing_left(&ran);
+}
+
 /// A given length of parts is not made shorter, and what is longer goes in parts of it.
 #[test]
 fn a_part_size_is_the_most_that_goes_in_one_request() {

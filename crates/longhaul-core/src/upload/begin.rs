@@ -5,6 +5,7 @@
 
 use super::attempt::Remains;
 use super::compare::{Shown, shown};
+use super::fit;
 use super::jobs::{Main, Owner};
 use super::journal::{ExpectedWhole, Record};
 use super::leftovers::AbandonedUpload;
@@ -29,10 +30,7 @@ impl super::Upload {
             return;
         }
         let part_len = match plan::part_len(length, &limits, self.config.part_len, self.config.part_lengths) {
-            Ok(part_len) => self
-                .attempts
-                .part_len_max()
-                .map_or(part_len, |shorter| plan::at_most(shorter, part_len, length, &limits)),
+            Ok(part_len) => self.fitting(part_len),
             Err(limit) => return self.fail(Failure::Limits(limit)),
         };
         let part_len = self.part_len_of_candidate(part_len);
@@ -47,6 +45,24 @@ impl super::Upload {
         } else {
             let there = self.key.take_candidate().is_some();
             self.is_in_the_way(there);
+        }
+    }
+
+    /// The length of parts where this is the usual one. An earlier attempt may have had shorter ones, which are kept
+    /// unless the line is known to bring longer ones soon enough; and so may the line.
+    fn fitting(&self, usual: u64) -> u64 {
+        let (length, limits) = (self.source.len(), &self.config.limits);
+        if self.config.part_len.is_some() {
+            return usual;
+        }
+        let shorter = self.attempts.part_len_max().map(|max| plan::at_most(max, usual, length, limits));
+        let by_line = self.ramp.goodput().map(|goodput| {
+            let shorter = plan::fitting(fit::longest_part(goodput), usual, length, limits);
+            plan::longer(fit::fast_part(goodput), shorter, length, self.config.part_lengths)
+        });
+        match (shorter, by_line) {
+            (Some(shorter), Some(by_line)) => shorter.max(by_line),
+            (shorter, by_line) => shorter.or(by_line).unwrap_or(usual),
         }
     }
 
@@ -66,7 +82,8 @@ impl super::Upload {
         let object = self.key.candidate().filter(|o| self.config.part_len.is_none() && self.common_crc(o).is_none());
         let Some(composite) = object.and_then(|o| o.composite) else { return part_len };
         let (length, limits) = (self.source.len(), &self.config.limits);
-        let mut lengths = std::iter::successors(Some(part_len), |&longer| plan::shorter(longer, length, limits));
+        let usual = plan::part_len(length, limits, None, self.config.part_lengths).unwrap_or(part_len);
+        let mut lengths = plan::perhaps(usual, length, limits, self.config.part_lengths);
         lengths.find(|&len| plan::count(length, len) == composite.count).unwrap_or(part_len)
     }
 
@@ -253,6 +270,9 @@ impl super::Upload {
         let (number, checksum) = (self.attempts.number(), self.attempts.checksum());
         self.parts.send_all();
         self.ramp.begin(self.run.now(), self.parts.part_len());
+        if self.config.part_len.is_none() {
+            self.fit.begin();
+        }
         self.record(vec![Record::Created { attempt: number, upload_id, checksum }]);
     }
 
@@ -262,6 +282,7 @@ impl super::Upload {
         self.note(Note::Restarted { reason, discarded: self.parts.acknowledged() });
         self.run.stop_sends();
         self.run.abandon_reads();
+        self.fit.end();
         self.leave_attempt(Some(reason), presence);
         if let Some(whole) = self.writing.start_over() {
             self.key.may_come(whole);
@@ -274,7 +295,8 @@ impl super::Upload {
         self.budget.stepped(); // at most `ATTEMPTS_MAX` times
         self.attempts.because(reason);
         self.phase.go(Stage::Replan);
-        if self.attempts.are_used_up() {
+        // A slow line makes parts shorter each time, and that ends.
+        if reason != Restart::SlowLine && self.attempts.are_used_up() {
             self.fail(Failure::GaveUp(Fault::NoSuchUpload));
         }
     }

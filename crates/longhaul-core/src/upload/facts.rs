@@ -94,11 +94,13 @@ pub enum Restart {
     ObjectGone,
     /// No part arrived before the run that sent them was interrupted: no byte is lost, and shorter ones may arrive.
     ShorterParts,
+    /// The first part would have taken long on this line: no byte is lost, and shorter ones are kept sooner.
+    SlowLine,
 }
 
 impl Restart {
     /// All reasons.
-    pub const ALL: [Restart; 12] = [
+    pub const ALL: [Restart; 13] = [
         Self::SourceChanged,
         Self::UploadGone,
         Self::JournalUnusable,
@@ -111,6 +113,7 @@ impl Restart {
         Self::ChecksumRefused,
         Self::ObjectGone,
         Self::ShorterParts,
+        Self::SlowLine,
     ];
 
     /// The code in the journal; never 0.
@@ -128,6 +131,7 @@ impl Restart {
             Self::ChecksumRefused => 10,
             Self::ObjectGone => 11,
             Self::ShorterParts => 12,
+            Self::SlowLine => 13,
         }
     }
 
@@ -151,6 +155,7 @@ impl Restart {
             Self::ChecksumRefused => "checksum_refused",
             Self::ObjectGone => "object_gone",
             Self::ShorterParts => "shorter_parts",
+            Self::SlowLine => "slow_line",
         }
     }
 
@@ -169,6 +174,7 @@ impl Restart {
             Self::ChecksumRefused => "the store refuses the checksums that it said it keeps",
             Self::ObjectGone => "the object that was stored does not stand at the key any more",
             Self::ShorterParts => "no part arrived before the last run was interrupted, so they are made shorter",
+            Self::SlowLine => "the first part would take long on this line, so parts are made shorter",
         }
     }
 }

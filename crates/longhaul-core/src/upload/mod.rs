@@ -33,6 +33,7 @@
 //! | What was given up and may still be in the store? | `leftovers` |
 //! | What does the journal hold? | `papers`, in the records of [`journal`] |
 //! | How many parts at once? | `ramp` |
+//! | Do parts of this length fit the line? | `fit` |
 //! | Is a request sent again, and when? | `budget` |
 //!
 //! What follows from a verdict is the run's. The next step is chosen in this file, in one place (`advance`); the run's
@@ -49,6 +50,7 @@ mod compare;
 mod config;
 mod facts;
 mod finish;
+mod fit;
 mod hear;
 mod jobs;
 pub mod journal;
@@ -75,6 +77,7 @@ use crate::run::{Machine, Ordered, Run};
 use crate::words::{Command, DiskFault, Millis, Ticket};
 use attempt::Attempts;
 use budget::Budget;
+use fit::Fit;
 use jobs::{Job, Lane, Main};
 use journal::Record;
 use key::KeyView;
@@ -112,6 +115,7 @@ pub struct Upload {
     papers: Papers,
 
     ramp: Ramp,
+    fit: Fit,
     budget: Budget,
 }
 
@@ -137,6 +141,7 @@ impl Upload {
             leftovers: Leftovers::default(),
             papers,
             ramp,
+            fit: Fit::default(),
             budget,
         };
         run.main(Main::Open, Step::Open);
@@ -334,6 +339,10 @@ impl Machine for Upload {
         let main = match self.phase.stage() {
             _ if self.run.waits() && !self.phase.is_at(Stage::Send) => None,
             Stage::Settle => later(self.settling.next_at().max(self.budget.not_before())),
+            Stage::Send => {
+                let look = self.fit.look_at().and_then(later);
+                [later(self.budget.not_before()), look].into_iter().flatten().min()
+            }
             _ => later(self.budget.not_before()),
         };
         [main, lane()].into_iter().flatten().min()

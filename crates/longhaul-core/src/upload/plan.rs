@@ -14,6 +14,8 @@ const MIB: u64 = 1 << 20;
 /// At most so many parts, as long as these are shorter than the usual maximum: with 390 of 1 GiB, requests cost a fast
 /// line a sixth of its goodput.
 const PARTS_USUAL: u64 = 200;
+/// No fewer, where parts are longer since the line is known to be fast: four connections end at nearly the same time.
+const PARTS_LEAST: u64 = 24;
 
 /// The length of all parts but the last for a source of `len` bytes.
 pub fn part_len(len: u64, limits: &Limits, asked: Option<u64>, usual: PartLengths) -> Result<u64, StoreLimit> {
@@ -54,6 +56,30 @@ pub(super) fn at_most(wanted: u64, part_len: u64, len: u64, limits: &Limits) -> 
 /// that.
 pub(super) fn shorter(part_len: u64, len: u64, limits: &Limits) -> Option<u64> {
     Some(at_most(part_len / 4, part_len, len, limits)).filter(|&shorter| shorter < part_len)
+}
+
+/// The greatest of this part length, its half and its quarter that is no longer than `wanted`, as far as the store takes
+/// that. No less than a quarter: what a line shows in some seconds may pass.
+pub(super) fn fitting(wanted: u64, part_len: u64, len: u64, limits: &Limits) -> u64 {
+    let half = at_most(part_len / 2, part_len, len, limits);
+    let quarter = at_most(part_len / 4, part_len, len, limits);
+    [part_len, half].into_iter().find(|&longer| longer <= wanted).unwrap_or(quarter)
+}
+
+/// A part length of this one, doubled as long as it is no longer than `wanted` and there are parts enough for all
+/// connections.
+pub(super) fn longer(wanted: u64, part_len: u64, len: u64, usual: PartLengths) -> u64 {
+    let most = wanted.min(usual.most).min(len / PARTS_LEAST);
+    let doubled = std::iter::successors(Some(part_len.max(1)), |&shorter| shorter.checked_mul(2));
+    doubled.take_while(|&longer| longer <= most).last().unwrap_or(part_len)
+}
+
+/// Which lengths the parts of an upload may have had that would have this one today: it, what a line that is known may
+/// have made of it, and what became of that on slow lines and by interruptions.
+pub(super) fn perhaps(part_len: u64, len: u64, limits: &Limits, usual: PartLengths) -> impl Iterator<Item = u64> {
+    let half = move |longer: u64| at_most(longer / 2, longer, len, limits);
+    let longest = longer(u64::MAX, part_len, len, usual);
+    std::iter::successors(Some(longest), move |&longer| Some(half(longer)).filter(|&shorter| shorter < longer))
 }
 
 /// How many parts of this length a source has.
@@ -135,6 +161,39 @@ mod tests {
         assert_eq!(shorter(5 * MIB, 40 * MIB, &Limits::S3), None);
         let all = std::iter::successors(Some(MIB), |&longer| shorter(longer, 12 * MIB, &Limits::OSS));
         assert_eq!(all.collect::<Vec<_>>(), [MIB, 256 << 10, 100 << 10]);
+    }
+
+    #[test]
+    fn parts_fit_a_line_within_a_quarter_and_are_found_again_by_halving() {
+        const KIB: u64 = 1 << 10;
+        for (wanted, part_len, want) in [
+            (MIB, MIB, MIB),
+            (MIB - 1, MIB, 512 * KIB),
+            (511 * KIB, MIB, 256 * KIB),
+            (0, MIB, 256 * KIB),
+            (0, 256 * KIB, 100 * KIB),
+            (150 * KIB, 256 * KIB, 128 * KIB),
+            (0, 100 * KIB, 100 * KIB),
+        ] {
+            assert_eq!(fitting(wanted, part_len, 12 * MIB, &Limits::OSS), want, "{wanted} of {part_len}");
+            assert!(
+                perhaps(MIB, 12 * MIB, &Limits::OSS, PartLengths::OSS).any(|len| len == want),
+                "{wanted} of {part_len}"
+            );
+        }
+        let halves = perhaps(16 * MIB, 100_000 * MIB, &Limits::S3, PartLengths::S3);
+        assert_eq!(halves.collect::<Vec<_>>(), [16 * MIB, 10 * MIB], "as many parts as the store takes");
+        for (wanted, part_len, len, want) in [
+            (7 * MIB, MIB, 200 * MIB, 4 * MIB),
+            (100 * MIB, MIB, 200 * MIB, 8 * MIB),
+            (100 * MIB, MIB, 20 * MIB, MIB),
+            (100 * MIB, 8 * MIB, 1000 * MIB, 16 * MIB),
+            (0, MIB, 200 * MIB, MIB),
+            (100 * MIB, 17 * MIB, 165_000 * MIB, 17 * MIB),
+        ] {
+            assert_eq!(longer(wanted, part_len, len, PartLengths::OSS), want, "{wanted} in place of {part_len}");
+            assert!(perhaps(part_len, len, &Limits::OSS, PartLengths::OSS).any(|len| len == want), "{want} of {len}");
+        }
     }
 
     #[test]

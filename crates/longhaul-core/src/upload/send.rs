@@ -29,6 +29,9 @@ impl super::Upload {
             self.main(Main::CheckSource, Step::CheckSource);
         }
         self.look_at_pace();
+        if self.choose_again() {
+            return;
+        }
         self.read_parts(self.owner());
         self.send_parts();
         if self.run.sends() || self.run.reads() || self.run.waits() || self.parts.has_work() {
@@ -52,6 +55,23 @@ impl super::Upload {
         let count = |sends: usize| u32::try_from(sends).unwrap_or(u32::MAX);
         let (sends, flowing) = self.run.sends_count();
         self.ramp.look(self.run.now(), count(sends), count(flowing));
+    }
+
+    /// Of this attempt nothing is in the store, and the line shows that its first parts take long: another attempt in
+    /// shorter ones takes its place. Whether it does.
+    fn choose_again(&mut self) -> bool {
+        let (length, part_len) = (self.parts.len(), self.parts.part_len());
+        let under_way = self.run.sends_of(self.attempts.number()).count() as u64;
+        let first = under_way.saturating_mul(part_len).min(length);
+        let Some(longest) = self.fit.look(self.run.now(), first) else { return false };
+        let shorter = plan::fitting(longest, part_len, length, &self.config.limits);
+        if shorter == part_len || self.parts.acknowledged_count() > 0 || !self.phase.goes_on() {
+            return false;
+        }
+        self.ramp.forget();
+        self.attempts.shorten_to(shorter);
+        self.new_attempt(Restart::SlowLine, Presence::There);
+        true
     }
 
     /// How many parts may be under way.
@@ -93,6 +113,8 @@ impl super::Upload {
         if !self.run.hear_sent(ticket, bytes) {
             return false;
         }
+        let taken = self.run.sends_of(self.attempts.number()).sum();
+        self.fit.taken(self.run.now(), taken);
         let allowed = self.allowed();
         self.look_at_pace();
         self.allowed() > allowed && self.phase.is_at(Stage::Send) && !self.phase.winds_down()
@@ -129,6 +151,7 @@ impl super::Upload {
                 let oldest =
                     self.run.oldest_send(self.attempts.number()).map_or(job.ordered_at, |at| at.min(job.ordered_at));
                 self.ramp.acknowledged(self.run.now(), bytes, oldest);
+                self.fit.end();
                 self.acknowledge(job.number, freshness);
             }
         }
@@ -153,6 +176,7 @@ impl super::Upload {
     }
 
     fn part_refused(&mut self, sent: u64, ticket: Ticket, fault: Fault) {
+        self.fit.again();
         if matches!(fault, Fault::Stopped { .. }) || self.phase.winds_down() || self.renewed(ticket, &fault) {
             return;
         }

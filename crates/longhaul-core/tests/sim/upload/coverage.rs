@@ -9,7 +9,7 @@ coverage! {
     torn_journals, torn_appends, unusable_journals, spoiled_journals, compactions,
     resumed, reads, settled, limited, aborts, vain_aborts, parts_sent_again, left_recorded, asked_again, calm, refusing_stores, refusals,
     sums_kept, sums_ignored, sums_refused, sums_of_single, wholes_refused, known_by_sum, known_by_etag, dressed_differently,
-    interrupted_for_ever, several_at_once;
+    interrupted_for_ever, slow_uplinks, several_at_once;
     steps_at_most;
 }
 

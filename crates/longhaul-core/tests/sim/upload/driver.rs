@@ -10,7 +10,7 @@ use longhaul_core::words::{DiskFault, NetFault, Ticket};
 use super::content::{Bytes, combine, digests, nvme};
 use super::liar::Sabotage;
 use super::store::Sums;
-use super::world::World;
+use super::world::{Uplink, World};
 use crate::log::Log;
 
 /// A step under way.
@@ -26,8 +26,9 @@ pub(crate) struct Op {
     pub(crate) before: Option<SourceLook>,
     answer: Option<Heard>,
     pub(crate) stopped: bool,
-    /// Bytes of its body that went through, where the uplink is counted.
+    /// Bytes of its body that went through, where the uplink is counted, and when the first did.
     through: u64,
+    pub(crate) since: u64,
     /// What the object is to be given beside its bytes.
     dress: u8,
     /// The core was told already how it ended.
@@ -49,8 +50,14 @@ impl Op {
         matches!(self.step, Step::Record { .. } | Step::Compact { .. } | Step::Forget)
     }
 
+    /// Bytes of it wait for the uplink, or would if it were counted.
+    pub(crate) fn is_on_line(&self) -> bool {
+        let waits = self.stage == 2 && self.through < self.read.len() as u64;
+        matches!(self.step, Step::SendPart { .. }) && waits && !self.stopped && self.answer.is_none()
+    }
+
     /// All of its body may have reached the store.
-    fn is_sent(&self, uplink: Option<u64>) -> bool {
+    fn is_sent(&self, uplink: Option<Uplink>) -> bool {
         match self.step {
             Step::SendPart { .. } => self.stage == 2 && (uplink.is_none() || self.through == self.read.len() as u64),
             Step::Put { .. } => self.stage == 2,
@@ -120,6 +127,7 @@ impl World {
                     answer: None,
                     stopped: false,
                     through: 0,
+                    since: 0,
                     dress: self.dress,
                     told: false,
                 });
@@ -134,7 +142,8 @@ impl World {
         for n in 0..count {
             let i = (first + n) % count;
             let waits = self.ops[i].on_journal() && self.ops[..i].iter().any(Op::on_journal);
-            if waits {
+            let busy = self.uplink.is_some_and(|uplink| uplink.free_at > self.now) && self.ops[i].is_on_line();
+            if waits || busy {
                 continue;
             }
             // What was told to stop takes its time.
@@ -314,10 +323,10 @@ impl World {
                 }
                 return None;
             }
-            if let Some(left) = self.uplink
+            if let Some(uplink) = self.uplink
                 && op.through < op.read.len() as u64
             {
-                return self.one_byte_through(core, op, left);
+                return self.one_byte_through(core, op, uplink);
             }
         } else if let Step::Put { .. } = op.step
             && op.stage == 0
@@ -400,18 +409,24 @@ impl World {
     }
 
     /// The next byte of a part, when it is that part's turn. The last byte that is let through ends the process.
-    fn one_byte_through(&mut self, core: &mut Upload, op: &mut Op, left: u64) -> Option<Heard> {
+    fn one_byte_through(&mut self, core: &mut Upload, op: &mut Op, uplink: Uplink) -> Option<Heard> {
         let behind = |other: &Op| matches!(other.step, Step::SendPart { .. }) && !other.stopped;
         if self.ops.iter().filter(|other| behind(other)).any(|other| other.through < op.through) {
             return None;
         }
+        let len = op.read.len() as u64;
         op.through += 1;
-        self.uplink = Some(left - 1);
-        if left == 1 {
+        op.since = if op.through == 1 { self.now } else { op.since };
+        self.uplink = Some(Uplink { left: uplink.left - 1, free_at: self.now + uplink.byte_ms, ..uplink });
+        if uplink.left == 1 {
             self.crash_in = Some(0);
         }
-        self.hear(core, op.ticket, Heard::Sent(op.through));
-        if op.through == op.read.len() as u64 {
+        // What the system takes of the first bytes it takes at once; a liar tells what a send buffer of 4 MiB has
+        // room for.
+        let taken = if self.lies(Sabotage::SendBufferTakenForLine) { len } else { op.through + uplink.unsent };
+        self.hear(core, op.ticket, Heard::Sent(taken.min(len)));
+        if op.through == len {
+            self.check_fits(op, uplink.byte_ms);
             self.tell_early(core, op);
         }
         None

@@ -139,6 +139,21 @@ impl World {
         self.coverage.several_at_once += u64::from(others > 0);
     }
 
+    /// All bytes of a part are through. Of an attempt that has no part in the store it is one that the line brings in
+    /// some seconds, or as short as the store takes it.
+    pub(crate) fn check_fits(&mut self, op: &Op, byte_ms: u64) {
+        let Step::SendPart { upload_id, part, .. } = &op.step else { return };
+        let stores = |i: usize| self.store.uploads[i].parts.iter().flatten().next().is_some();
+        let chosen = self.config.part_len.is_some() || part.range.len() <= self.config.limits.part_min;
+        let took = self.now - op.since;
+        if byte_ms > 0 && !chosen && took > 8_000 + byte_ms && !self.store.upload(upload_id).is_some_and(stores) {
+            self.broken(
+                "a first part that takes long is given up for a shorter one",
+                format_args!("part {} took {took} ms", part.number),
+            );
+        }
+    }
+
     /// Another writer's object is never overwritten to repair ours.
     fn check_overwriting(&mut self) {
         let (Some(doubt), Some(object)) = (self.witness.doubt, &self.store.object) else { return };
@@ -210,6 +225,9 @@ impl World {
         if let (Step::SendPart { upload_id, .. }, Heard::PartStored { part, .. }) = (&op.step, heard) {
             self.store.heard(upload_id, part.number, &part.etag);
             self.witness.heard = true;
+            if op.stopped {
+                self.witness.met += bytes_of(op); // it was given up all the same
+            }
         }
         let doubtful = match heard {
             Heard::Refused(Fault::Net { maybe_done, .. } | Fault::Stopped { maybe_done }) => *maybe_done,
@@ -256,7 +274,8 @@ impl World {
         match note {
             Note::Restarted { reason, discarded } => {
                 self.coverage.restarted(*reason);
-                if *reason == Restart::ShorterParts && (*discarded > 0 || self.records_parts()) {
+                let shorter = matches!(reason, Restart::ShorterParts | Restart::SlowLine);
+                if shorter && (*discarded > 0 || self.records_parts()) {
                     self.broken("parts are made shorter while none counts", format_args!("{discarded} bytes counted"));
                 }
                 self.witness.explained = true;

@@ -92,6 +92,8 @@ sabotages! {
     MemoryBelieved,
     /// A part is told as stored when its bytes were handed to the network.
     SentTakenForAcknowledged,
+    /// What the send buffer of a connection has taken of a part is told as taken by the line.
+    SendBufferTakenForLine,
     /// Of an interrupted upload whose parts are recorded neither records nor list are told.
     ShortenedWhileHeld,
 }

@@ -96,9 +96,11 @@ impl Trouble {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Plan {
     ToTheEnd,
-    /// Killed when so many bytes of parts went through, shared equally by those that are under way.
+    /// Killed when so many bytes of parts went through, each of which takes so long, shared equally by those that are
+    /// under way.
     Uplink {
         bytes: u64,
+        byte_ms: u64,
     },
     Crash {
         after: u64,
@@ -113,6 +115,18 @@ enum Plan {
         after: u64,
         command: Command,
     },
+}
+
+/// An uplink that all connections of a run share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uplink {
+    /// Bytes of parts that it lets through yet.
+    pub(crate) left: u64,
+    pub(crate) byte_ms: u64,
+    /// When the next byte is through.
+    pub(crate) free_at: u64,
+    /// Bytes of each connection that the system has taken and not sent.
+    pub(crate) unsent: u64,
 }
 
 pub(crate) struct World {
@@ -139,8 +153,8 @@ pub(crate) struct World {
     pub(crate) steps: u64,
     crash_at: Option<At>,
     pub(crate) crash_in: Option<u64>,
-    /// Bytes of parts that the run's uplink lets through yet, where they are counted.
-    pub(crate) uplink: Option<u64>,
+    /// The run's uplink, where its bytes are counted.
+    pub(crate) uplink: Option<Uplink>,
     pub(crate) last_run: bool,
     // Of the history.
     pub(crate) config: Config,
@@ -218,7 +232,8 @@ impl crate::world::World for World {
         self.coverage.calm += u64::from(self.calm);
         // Where the store tells no digests a part counts by its record, which a kill may take.
         if self.calm && !self.store.vendor.tells.nothing() && self.rng.one_in(3) {
-            self.interrupted_for_ever();
+            let byte_ms = if self.rng.one_in(2) { 0 } else { self.rng.pick(&[3_000, 5_000, 7_000]) };
+            self.interrupted_for_ever(byte_ms);
         }
         let runs = if self.witness.done || self.breach.is_some() { 0 } else { self.rng.between(1, 3) };
         for _ in 0..runs {
@@ -308,16 +323,19 @@ impl World {
         self.dress = 0;
     }
 
-    /// Interruptions without an end, each of which lets one part through, and all but the last byte of another.
-    fn interrupted_for_ever(&mut self) {
+    /// Interruptions without an end, each of which lets one part through, and all but the last byte of another. A line
+    /// that needs seconds for a byte has shorter parts after its first look.
+    fn interrupted_for_ever(&mut self, byte_ms: u64) {
         let part_len = self.config.part_lengths.least;
         self.config.single_max = self.config.single_max.min(part_len);
         self.trouble = Trouble::default();
         self.coverage.interrupted_for_ever += 1;
+        self.coverage.slow_uplinks += u64::from(byte_ms > 0);
         let parts = (self.source.bytes().len() as u64).div_ceil(part_len);
+        let parts = if byte_ms > 0 { self.source.bytes().len() as u64 } else { parts };
         // The first may lose everything, by what was known of the host.
         for _ in 0..parts + 3 {
-            self.run(Plan::Uplink { bytes: 2 * part_len - 1 });
+            self.run(Plan::Uplink { bytes: 2 * part_len - 1, byte_ms });
             let ended = self.finish.take().is_some_and(|finish| self.is_right_end(&finish));
             if ended || self.witness.done || self.breach.is_some() {
                 return;
@@ -408,7 +426,10 @@ impl World {
         let mut command = None;
         match plan {
             Plan::ToTheEnd => {}
-            Plan::Uplink { bytes } => self.uplink = Some(bytes),
+            Plan::Uplink { bytes: left, byte_ms } => {
+                let unsent = self.rng.below(2);
+                self.uplink = Some(Uplink { left, byte_ms, free_at: self.now, unsent });
+            }
             Plan::Crash { after, power } => (self.crash_in, power_cut) = (Some(after), power),
             Plan::CrashNear { at, power } => (self.crash_at, power_cut) = (Some(at), power),
             Plan::Command { after, command: what } => command = Some((after, what)),
@@ -494,15 +515,17 @@ impl World {
         if !self.ops.is_empty() && self.progress(core) {
             return;
         }
-        match core.wake_at() {
-            Some(at) => {
+        let through = self.uplink.filter(|uplink| uplink.free_at > self.now && self.ops.iter().any(Op::is_on_line));
+        match (core.wake_at(), through) {
+            (at, Some(Uplink { free_at, .. })) if at.is_none_or(|at| at > free_at) => self.now = free_at,
+            (Some(at), _) => {
                 self.now = self.now.max(at);
                 self.land_late();
                 core.wake(self.now);
                 self.drain(core);
             }
-            None if self.finish.is_some() => {}
-            None => {
+            (None, _) if self.finish.is_some() => {}
+            (None, _) => {
                 let what = format!("{:?}", self.ops);
                 self.broken("liveness: no run hangs", format_args!("nothing to do, nothing to wait for: {what}"));
             }
