@@ -3,7 +3,8 @@
  * So what a sender costs is measured, and not what is done with its bytes. Nothing is checked, no digest is told; with
  * "keep" the checksums that come with parts and with Complete are told again, as by a store that had computed the same.
  *
- *     drop [keep]   prints its port; serves until it is killed. An object is forgotten with DELETE /BUCKET/KEY.
+ *     drop [keep] [any]   prints its port; serves until it is killed. An object is forgotten with DELETE /BUCKET/KEY.
+ *                         With "any" it listens on all addresses, as of a namespace that has no other network.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -215,7 +216,10 @@ int main(int argc, char **argv) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
     int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
-    keep = argc > 1 && strcmp(argv[1], "keep") == 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "keep") == 0) keep = 1;
+        if (strcmp(argv[i], "any") == 0) address.sin_addr.s_addr = htonl(INADDR_ANY);
+    }
     if (listener < 0 || bind(listener, (struct sockaddr *)&address, len) < 0 || listen(listener, 256) < 0 ||
         getsockname(listener, (struct sockaddr *)&address, &len) < 0)
         die("listen");

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from . import interrupted, kills, known, memory, networks, small_files, start_up, stores, streams, uploads
+from . import interrupted, kills, known, lines, memory, networks, small_files, start_up, stores, streams, uploads
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,11 @@ ALL = [
     Scenario("upload", "1 GiB to a server that drops it, on loopback", uploads.run, 5, 1, GIB),
     Scenario("from-stores", "1 GiB by its URL, and as an object of OSS and of S3", stores.downloads, 5, 1, GIB),
     Scenario("upload-kills", "an upload, six times kill -9 after 3 to 6 MB, then left to finish", interrupted.kills, 3, 0, 40 * MB),
+    Scenario("upload-ten-kills", "an upload, ten times kill -9 on its way, then left to finish", interrupted.ten, 3, 0, 200 * MB),
+    Scenario("upload-thirty-kills", "an upload, kill -9 after each 3 to 6 MB, thirty times at most", interrupted.thirty, 2, 0, 40 * MB),
     Scenario("upload-phone", "an upload over 2 Mbit/s, kill -9 every 15 s", interrupted.phone, 3, 0, 12 * MB),
+    Scenario("upload-quick", "an upload over 100 Mbit/s, 20 ms", lines.quick, 3, 0, 200 * MB),
+    Scenario("upload-fat", "an upload over 500 Mbit/s, 100 ms", lines.fat, 3, 0, 200 * MB),
     Scenario("long-list", "going on with an upload of 10,000 parts", stores.long_list, 3, 0, GIB),
     Scenario("start-up", "--version, and a download of one byte", start_up.run, 20, 1),
     Scenario("known-transfers", "list, show and get with 10,000 transfers on record", known.run, 5, 1),

@@ -27,6 +27,13 @@ KILLS_PATH = network.Path(rate=50, delay_ms=40, queue_kib=256)
 KILLS = 6
 PROGRESS = (3_000_000, 6_000_000)
 """Bytes that reach the store between two kills."""
+THIRTY = 30
+"""More than an upload needs that keeps something of each run."""
+
+TEN_PATH = network.Path(rate=100, delay_ms=20, queue_kib=256)
+TEN = 10
+TEN_PROGRESS = (0.016, 0.144)
+"""The same as shares of the object: ten take four fifths of it."""
 
 PHONE_PATH = network.Path(rate=2, delay_ms=60, queue_kib=64)
 AWAKE_S = 15
@@ -41,7 +48,22 @@ def kills(bench, scenario):
               u.longhaul(bench.tools.longhaul, "oss", connections=1), u.oss2(), u.oss_v2()]
     size = bench.size(scenario)
     settings = {"size": f"{size / 1e6:g} MB", "kills": f"{KILLS}, each after 3 to 6 MB"}
-    return measured(bench, scenario, wanted, KILLS_PATH, settings, kill_by_bytes)
+    return measured(bench, scenario, wanted, KILLS_PATH, settings, killer(KILLS, PROGRESS))
+
+
+def thirty(bench, scenario):
+    wanted = [u.longhaul(bench.tools.longhaul, "oss"), u.longhaul(bench.tools.longhaul, "oss", connections=1), u.oss2(), u.oss_v2()]
+    size = bench.size(scenario)
+    settings = {"size": f"{size / 1e6:g} MB", "kills": f"at most {THIRTY}, each after 3 to 6 MB"}
+    return measured(bench, scenario, wanted, KILLS_PATH, settings, killer(THIRTY, PROGRESS))
+
+
+def ten(bench, scenario):
+    wanted = [u.longhaul(bench.tools.longhaul, "oss"), u.longhaul(bench.tools.longhaul, "oss", part="5M"), u.oss2(), u.oss_v2()]
+    size = bench.size(scenario)
+    settings = {"size": f"{size / 1e6:g} MB", "kills": f"{TEN}, together after about four fifths of the object"}
+    progress = tuple(share * size for share in TEN_PROGRESS)
+    return measured(bench, scenario, wanted, TEN_PATH, settings, killer(TEN, progress))
 
 
 def phone(bench, scenario):
@@ -99,16 +121,19 @@ def kept(store):
     return {"parts": parts} | ({} if done else {"failed": "there is no object"})
 
 
-def kill_by_bytes(bench, words, store, folder, turn):
-    draws = random.Random(turn)
-    tries = 0
-    for _ in range(KILLS):
-        tries += 1
-        until = received(store) + draws.uniform(*PROGRESS)
-        if ended(bench, words, folder, lambda: received(store) >= until):
-            return {"tries": tries}  # it was done before
-    last = ended(bench, words, folder, lambda: False)
-    return {"tries": tries + 1} | ({} if last else {"failed": f"not done after {PATIENCE_S} s"})
+def killer(kills, progress):
+    """Kills so often, each time after so many bytes; then it is left to finish."""
+
+    def kill_by_bytes(bench, words, store, folder, turn):
+        draws = random.Random(turn)
+        for tries in range(1, kills + 1):
+            until = received(store) + draws.uniform(*progress)
+            if ended(bench, words, folder, lambda until=until: received(store) >= until):
+                return {"tries": tries}  # it was done before
+        last = ended(bench, words, folder, lambda: False)
+        return {"tries": kills + 1} | ({} if last else {"failed": f"not done after {PATIENCE_S} s"})
+
+    return kill_by_bytes
 
 
 def kill_by_time(bench, words, store, folder, _turn):
