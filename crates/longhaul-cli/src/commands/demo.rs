@@ -25,6 +25,8 @@ use crate::out;
 use crate::show::text::bytes;
 use crate::signals::Signals;
 
+/// The usual terminal.
+const COLUMNS: usize = 80;
 const SIZE: u64 = 64 << 20;
 const BUCKET: &str = "demo";
 const KEY: &str = "film.bin";
@@ -101,13 +103,13 @@ impl Story {
     }
 
     fn tell(&self) -> Result<(), Failure> {
-        say("longhaul moves large files over networks that fail. To show it, a small server is started on\n\
+        say("longhaul moves large files over networks that fail. To show it, a small server is started on \
              this machine, no network is used, and everything goes wrong on purpose.\n")?;
         let downloaded = self.download()?;
         let uploaded = self.upload()?;
         say(&format!(
             "What it cost\n\n{downloaded}\n{uploaded}\n  took                  {:>10}\n\n\
-             Everything of the demo is removed again. `longhaul get --help` and `longhaul put --help` begin\n\
+             Everything of the demo is removed again. `longhaul get --help` and `longhaul put --help` begin \
              the real thing, `longhaul serve` gives you a server that fails like this one.",
             format!("{:.1} s", self.began.elapsed().as_secs_f64()),
         ))
@@ -151,8 +153,8 @@ impl Story {
         ))?;
         if let Some((why, discarded)) = &second.restarted {
             say(&format!(
-                "   Then the file on the server was replaced, and the connection cut once more. longhaul saw\n   that \
-                 {why}. It gave up the {} that it had of\n   the old one, since a file mixed from two versions is \
+                "   Then the file on the server was replaced, and the connection cut once more. longhaul saw that \
+                 {why}. It gave up the {} that it had of the old one, since a file mixed from two versions is \
                  worse than none, and began anew.",
                 bytes(*discarded)
             ))?;
@@ -283,7 +285,36 @@ impl Drop for Killed {
 }
 
 fn say(text: &str) -> Result<(), Failure> {
-    out::stdout(&format!("{text}\n"))
+    out::stdout(&wrapped(text))
+}
+
+/// Each line in lines of at most [`COLUMNS`], where no word is longer, with its indentation.
+fn wrapped(text: &str) -> String {
+    let mut lines = String::new();
+    for line in text.split('\n') {
+        if console::measure_text_width(line) <= COLUMNS {
+            lines += line;
+            lines.push('\n');
+            continue;
+        }
+        let words = line.trim_start();
+        let indent = " ".repeat(line.len() - words.len() + if words.starts_with("- ") { 2 } else { 0 });
+        let mut row = line[..line.len() - words.len()].to_owned();
+        let mut empty = true;
+        for word in words.split(' ') {
+            if !empty && console::measure_text_width(&row) + 1 + console::measure_text_width(word) > COLUMNS {
+                lines += row.trim_end();
+                lines.push('\n');
+                (row, empty) = (indent.clone(), true);
+            }
+            row += if empty { "" } else { " " };
+            row += word;
+            empty = false;
+        }
+        lines += row.trim_end();
+        lines.push('\n');
+    }
+    lines
 }
 
 fn local(message: String) -> Failure {
@@ -317,6 +348,18 @@ fn same(a: &mut impl Read, b: &mut impl Read) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_told_fits_eighty_columns_and_keeps_its_indentation() {
+        let text = format!("One\n  - {}\n   {}\n", "two three ".repeat(12), "four ".repeat(30));
+        let wrapped = super::wrapped(&text);
+        assert!(wrapped.lines().all(|line| line.len() <= super::COLUMNS), "{wrapped}");
+        assert!(
+            wrapped.starts_with("One\n  - two three") && wrapped.contains("\n    t") && wrapped.contains("\n   four")
+        );
+        assert_eq!(wrapped.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(super::wrapped("a  b"), "a  b\n");
+    }
+
     #[test]
     fn readers_are_the_same_when_every_byte_and_the_end_are() {
         for (a, b, equal) in [("", "", true), ("ab", "ab", true), ("ab", "abc", false), ("ab", "aX", false)] {

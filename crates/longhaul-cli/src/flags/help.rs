@@ -190,6 +190,11 @@ Examples:
 Exit codes: 0 the file is as it was · 7 it is damaged, or not what was given · 8 nothing is
 recorded about it.";
 
+pub(crate) const MAN: &str = "\
+Examples:
+  longhaul man | man -l -
+  longhaul man get > ~/.local/share/man/man1/longhaul-get.1";
+
 pub(crate) const HELP: &str = "\
 Examples:
   longhaul help get

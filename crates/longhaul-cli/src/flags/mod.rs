@@ -123,8 +123,8 @@ pub(crate) enum VerbWords {
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
-        /// For which shell
-        shell: clap_complete::Shell,
+        /// For which shell [default: that of $SHELL]
+        shell: Option<clap_complete::Shell>,
     },
     /// Show the help of a command, or what it is called elsewhere
     #[command(after_help = help::HELP)]
@@ -134,7 +134,7 @@ pub(crate) enum VerbWords {
         topic: Vec<String>,
     },
     /// Print a manual page (roff)
-    #[command(hide = true)]
+    #[command(after_help = help::MAN)]
     Man {
         /// Of which command; of longhaul itself when left out
         command: Option<String>,
@@ -155,7 +155,7 @@ pub(crate) enum Invocation {
     Serve(Box<serve::ServeOptions>),
     Demo,
     Help(Vec<String>),
-    Completions(clap_complete::Shell),
+    Completions(Option<clap_complete::Shell>),
     Man(Option<String>),
 }
 

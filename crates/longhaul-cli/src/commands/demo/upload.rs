@@ -61,11 +61,11 @@ impl Story {
             return Err(Failure::internal(format!("the second upload did not end well: {why}")));
         }
         say(&format!(
-            "   The server was asked what it has: {} in parts whose digests are right. Only the rest\n   was sent.",
+            "   The server was asked what it has: {} in parts whose digests are right. Only the rest was sent.",
             bytes(second.resumed_with)
         ))?;
         if second.settled {
-            say("   The last answer was lost. longhaul looked whether the file is there, instead of sending\n   \
+            say("   The last answer was lost. longhaul looked whether the file is there, instead of sending \
                  anything again or calling it a failure.")?;
         }
         say(&format!("   Stored. Checked: {}.\n", second.verified.as_deref().unwrap_or("nothing")))?;
