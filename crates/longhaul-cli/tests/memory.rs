@@ -153,6 +153,49 @@ fn ten_thousand_parts_stay_within_the_bound() {
     assert!(peak > 0 && peak <= PEAK_MAX_KIB, "peak {peak} KiB for {PARTS} parts");
 }
 
+/// A list is read as it is worked off, and what is done leaves a count: no more for 20,000 URLs than for one, plus some
+/// hundred bytes of each in the list of receipts. Then all of them again, when every file is there.
+#[test]
+fn a_long_list_stays_within_the_bound_also_when_all_is_there() {
+    const URLS: u64 = 20_000;
+    const PEAK_MAX_KIB: u64 = 40 << 10;
+    let origin = Origin::start();
+    let folder = tempfile::tempdir().unwrap();
+    let mut list = String::new();
+    origin.put("/o", Object::seeded(1, 64));
+    for n in 0..URLS {
+        use std::fmt::Write as _;
+        writeln!(list, "{}?{n}\t{n}", origin.url("/o")).unwrap();
+    }
+    let path = folder.path().join("list");
+    fs::write(&path, list).unwrap();
+    for (turn, from_stdin) in [(1, false), (2, true)] {
+        let mut command = std::process::Command::new(binary());
+        command.args(["get", "-q", "--proxy", "none", "-j", "16", "--durability", "process"]);
+        command.args(["--state-dir".as_ref(), folder.path().join("state").as_os_str()]);
+        command.args(["-d".as_ref(), folder.path().join("out").as_os_str(), "-i".as_ref()]);
+        match from_stdin {
+            true => command.arg("-").stdin(File::open(&path).unwrap()),
+            false => command.arg(&path),
+        };
+        let mut child = command.spawn().unwrap();
+        let (mut peak, mut ended) = (0, None);
+        let in_time = real::until(8 * real::program::PATIENCE, || {
+            peak = peak_kib(child.id()).unwrap_or(0).max(peak);
+            ended = child.try_wait().unwrap();
+            ended.is_some()
+        });
+        if !in_time {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
+        real::say(&format!("peak {peak} KiB for {URLS} URLs, time {turn}"));
+        assert!(peak > 0 && peak <= PEAK_MAX_KIB + debug_kib(), "peak {peak} KiB, time {turn}");
+    }
+    assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count() as u64, URLS);
+}
+
 /// Peak resident memory of a process so far; `None` when it is gone.
 fn peak_kib(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

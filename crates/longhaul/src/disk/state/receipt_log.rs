@@ -97,12 +97,13 @@ impl ReceiptLog {
         Ok(found.and_then(|at| line_at(&open.file, at)))
     }
 
-    /// The JSON of the last whole line of every path, in no order.
-    pub(super) fn all(&self) -> Result<Vec<Vec<u8>>> {
+    /// Tells the JSON of the last whole line of every path, one by one, in no order. `tell` must not ask the log.
+    pub(super) fn each(&self, mut tell: impl FnMut(&[u8])) -> Result<()> {
         let mut open = locked(&self.open);
-        let Some(open) = self.opened(&mut open, false)? else { return Ok(Vec::new()) };
+        let Some(open) = self.opened(&mut open, false)? else { return Ok(()) };
         open.read_on().map_err(|e| DiskError::io("read", &self.path(), e))?;
-        Ok(open.index.lines.values().filter_map(|&at| line_at(&open.file, at)).collect())
+        open.index.lines.values().filter_map(|&at| line_at(&open.file, at)).for_each(|json| tell(&json));
+        Ok(())
     }
 
     /// Where it lies.
@@ -295,7 +296,9 @@ mod tests {
             assert_eq!(get(log, "/a"), Some(json("/a", "3")));
             assert_eq!(get(log, "/b"), Some(json("/b", "2")));
             assert_eq!(get(log, "/d"), None);
-            assert_eq!(log.all().unwrap().len(), 3);
+            let mut lines = 0;
+            log.each(|_| lines += 1).unwrap();
+            assert_eq!(lines, 3);
         }
     }
 

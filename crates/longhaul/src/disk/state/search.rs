@@ -5,7 +5,7 @@
 //! or ended meanwhile is then not found, which costs one request: the reply tells the name, and what lies under that
 //! name is always looked at.
 
-use super::receipt::{self, ReceiptFile};
+use super::receipt;
 use super::state_dir::StateDir;
 use crate::disk::beside::place::journals_in;
 use crate::disk::folder::{FileStat, Folder};
@@ -13,7 +13,9 @@ use crate::sync::locked;
 use longhaul_core::window::Window;
 use rustix::fs::FileType;
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
 use std::ffi::OsStr;
+use std::hash::BuildHasher as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -37,7 +39,52 @@ struct FolderLook {
     entry: FileStat,
     /// File names by source and range.
     unfinished: HashMap<SourceKey, Vec<u8>>,
-    finished: HashMap<SourceKey, Vec<ReceiptFile>>,
+    finished: FinishedNames,
+}
+
+/// The names of finished files by what they are of, in some 25 bytes for each: a list of 100,000 is looked for here.
+#[derive(Debug, Default)]
+struct FinishedNames {
+    /// The folder from the root on, as receipts have it.
+    folder: PathBuf,
+    hash: RandomState,
+    /// A hash of source and range, and where in `names` the name is; in the order of the hashes.
+    files: Vec<(u64, u32, u16)>,
+    names: Vec<u8>,
+}
+
+impl FinishedNames {
+    /// The names that were told first are kept. Those of others are found by asking the source.
+    const MAX: usize = 1 << 19;
+
+    fn of(folder: PathBuf, state: Option<&StateDir>) -> Self {
+        let mut finished = Self { folder, ..Self::default() };
+        if let Some(state) = state {
+            // Receipts that cannot be read are as good as none.
+            let _ = state.each_receipt(|receipt| finished.take(&receipt));
+        }
+        finished.files.sort_unstable();
+        finished.files.shrink_to_fit();
+        finished
+    }
+
+    fn take(&mut self, receipt: &receipt::ReceiptFile) {
+        let name = receipt.path.file_name().filter(|_| receipt.path.parent() == Some(&self.folder));
+        let Some(name) = name.map(OsStr::as_bytes).filter(|_| self.files.len() < Self::MAX) else { return };
+        let hash = self.hash.hash_one(key(&receipt.source, &receipt.range));
+        if let (Ok(at), Ok(len)) = (u32::try_from(self.names.len()), u16::try_from(name.len())) {
+            self.files.push((hash, at, len));
+            self.names.extend_from_slice(name);
+        }
+    }
+
+    /// Names under which files of these bytes may be; their receipts say whether they are.
+    fn of_these(&self, wanted: &SourceKey) -> impl Iterator<Item = &OsStr> {
+        let hash = self.hash.hash_one(wanted);
+        let from = self.files.partition_point(|(other, ..)| *other < hash);
+        let these = self.files[from..].iter().take_while(move |(other, ..)| *other == hash);
+        these.map(|&(_, at, len)| OsStr::from_bytes(&self.names[at as usize..][..usize::from(len)]))
+    }
 }
 
 /// A source, and which bytes of it.
@@ -59,8 +106,9 @@ impl FolderSearch {
     pub(crate) fn knows_of_none(&self, folder: &Path, source: &str, range: &Window) -> bool {
         let Ok(last) = self.last.try_lock() else { return false };
         let wanted = key(source, range);
-        let is_of_none =
-            |look: &&FolderLook| !look.unfinished.contains_key(&wanted) && !look.finished.contains_key(&wanted);
+        let is_of_none = |look: &&FolderLook| {
+            !look.unfinished.contains_key(&wanted) && look.finished.of_these(&wanted).next().is_none()
+        };
         let look = last.as_ref().filter(|look| look.path == folder).filter(is_of_none);
         look.is_some_and(|look| FileStat::at(folder).is_ok_and(|entry| look.is_fresh(folder, &entry)))
     }
@@ -80,7 +128,7 @@ impl FolderSearch {
         if !last.as_ref().is_some_and(|look| look.is_fresh(folder, &entry)) {
             *last = FolderLook::at(folder, &opened, entry, state);
         }
-        last.as_ref()?.find(&key(source, range), &opened).map(|name| folder.join(name))
+        last.as_ref()?.find(&key(source, range), &opened, state).map(|name| folder.join(name))
     }
 }
 
@@ -92,12 +140,7 @@ impl FolderLook {
             unfinished.entry(key(&found.url, &found.window)).or_insert(found.name);
         }
         let absolute = std::fs::canonicalize(path).ok()?;
-        let mut finished: HashMap<SourceKey, Vec<ReceiptFile>> = HashMap::new();
-        if let Some((receipts, _)) = state.and_then(|state| state.receipts().ok()) {
-            for receipt in receipts.into_iter().filter(|r| r.path.parent() == Some(&absolute)) {
-                finished.entry(key(&receipt.source, &receipt.range)).or_default().push(receipt);
-            }
-        }
+        let finished = FinishedNames::of(absolute, state);
         let until = Instant::now() + BELIEVED.max(begun.elapsed() * SHARE);
         Some(Self { path: path.into(), until, entry, unfinished, finished })
     }
@@ -107,15 +150,16 @@ impl FolderLook {
         self.path == path && self.entry.same_file(entry) && Instant::now() < self.until
     }
 
-    fn find(&self, wanted: &SourceKey, folder: &Folder) -> Option<&OsStr> {
+    fn find(&self, wanted: &SourceKey, folder: &Folder, state: Option<&StateDir>) -> Option<&OsStr> {
         if let Some(name) = self.unfinished.get(wanted) {
             return Some(OsStr::from_bytes(name));
         }
-        self.finished.get(wanted)?.iter().find_map(|receipt| {
-            let name = receipt.path.file_name()?;
-            let entry = folder.look(name).ok()??;
-            let plain = entry.kind == FileType::RegularFile;
-            (plain && receipt::is_of(receipt, &entry.facts, folder, name)).then_some(name)
+        self.finished.of_these(wanted).find(|name| {
+            let receipt = state.and_then(|state| state.receipt(&self.finished.folder.join(name)).ok()?);
+            let receipt = receipt.filter(|receipt| key(&receipt.source, &receipt.range) == *wanted);
+            receipt.zip(folder.look(name).ok().flatten()).is_some_and(|(receipt, entry)| {
+                entry.kind == FileType::RegularFile && receipt::is_of(&receipt, &entry.facts, folder, name)
+            })
         })
     }
 }
