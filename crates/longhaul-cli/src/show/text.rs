@@ -108,7 +108,7 @@ fn sentence(event: &Event, way: Direction) -> Option<String> {
         // A small file goes in one request: a crash loses too little to be worth a word.
         Event::Started { .. } if way == Direction::Up => return None,
         Event::Started { resumable: false, .. } => {
-            "this source cannot be resumed: an interrupted download starts over".into()
+            "it has to come in one piece: when it is interrupted, it starts over".into()
         }
         Event::Resumed { held, total } => format!("going on from {}", share(*held, *total)),
         Event::Retry { failures, delay, reason } => {
