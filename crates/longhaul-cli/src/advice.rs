@@ -4,7 +4,7 @@ use std::path::Path;
 
 use longhaul::{Advice, Error};
 
-use crate::show::text;
+use crate::printable;
 
 /// The error in one line, and what helps.
 pub(crate) fn in_full(error: &Error) -> String {
@@ -60,7 +60,7 @@ pub(crate) fn words<'a>(advice: Advice, fact: impl Fn(&str) -> Option<&'a str>) 
         }
         Advice::CheckDigest => {
             let Some(path) = fact("path").filter(|_| fact("part").is_some()) else { return advice.to_string() };
-            let path = text::shell(&text::here(Path::new(path)));
+            let path = printable::shell(&printable::here(Path::new(path)));
             return format!(
                 "check the expected digest; with the right one the same command publishes the file without fetching it \
                  again, and `longhaul cancel {path}` gives it up"

@@ -5,6 +5,7 @@
 //! the same.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use longhaul::source::is_deceptive;
 
@@ -34,6 +35,19 @@ pub(crate) fn escaped(json: &str) -> Cow<'_, str> {
         }
     }
     text.into()
+}
+
+/// A path as one would call it from the current folder.
+pub(crate) fn here(path: &Path) -> String {
+    let inside = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
+    let shown = inside.as_deref().filter(|p| !p.as_os_str().is_empty()).unwrap_or(path).display().to_string();
+    one_line(&shown).into_owned()
+}
+
+/// A path as an argument that can be pasted into a POSIX shell.
+pub(crate) fn shell(text: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "/._-+,@%=".contains(c);
+    if !text.is_empty() && text.chars().all(bare) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::flags::cancel::{CancelOptions, PartsFate};
 use crate::flags::common::StateChoice;
 use crate::out;
 use crate::printable;
-use crate::show::{path_fields, text};
+use crate::show::path_fields;
 
 pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
     let builder = settings(&cancel.network, &cancel.store);
@@ -139,7 +139,7 @@ async fn one(client: &Client, found: Found, parts: PartsFate) -> End {
 async fn upload(client: &Client, found: Found, parts: PartsFate) -> End {
     let id = found.id.clone().unwrap_or_default();
     let to = found.url.clone().unwrap_or_default();
-    let what = text::here(&found.path);
+    let what = printable::here(&found.path);
     if parts == PartsFate::AsAsked && is_to_be_kept(client, &id) {
         let message = format!(
             "{what}: its parts stay in {to}, as `put --keep-parts` asked: the same command goes on; `longhaul cancel \
@@ -178,7 +178,7 @@ fn is_to_be_kept(client: &Client, id: &str) -> bool {
 }
 
 async fn download(client: &Client, found: Found, parts: PartsFate) -> End {
-    let what = text::here(&found.path);
+    let what = printable::here(&found.path);
     if parts == PartsFate::Keep {
         return match client.forget_download(&found.path) {
             Ok(()) => End::done(found, None, format!("{what}: forgotten; its partial file is left as it is")),
@@ -236,7 +236,7 @@ impl End {
     }
 
     fn failed(found: Found, error: Error) -> Self {
-        let what = text::here(&found.path);
+        let what = printable::here(&found.path);
         let failure = match error.kind() {
             // No source was asked: what is not found is missing on this machine.
             ErrorKind::NotFound => known::unknown(&found.path),

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::several::told;
 use crate::exit::{Exit, Failure};
+use crate::printable;
 use crate::show::{Direction, ShownOutcome, ShownTransfer, text};
 use crate::signals::Signal;
 
@@ -41,7 +42,7 @@ pub(super) async fn run(
     stop: &mut watch::Receiver<Option<Signal>>,
 ) -> Result<(), Failure> {
     let what = match &finished.stored {
-        None => text::here(&finished.path),
+        None => printable::here(&finished.path),
         Some(stored) => stored.destination.clone(),
     };
     let failed = |why: String| {

@@ -18,6 +18,7 @@ use super::{client, exec, runtime};
 use crate::exit::{Exit, Failure};
 use crate::flags::get::{GetOptions, SaveAs, Sources};
 use crate::flags::input::ListFile;
+use crate::printable;
 use crate::show::{Direction, Show, ShownOutcome, ShownTransfer, text};
 use crate::signals::{Signal, Signals};
 
@@ -242,8 +243,8 @@ fn stopped(signal: Signal, subject: &ShownTransfer, held: u64, transfer: &Transf
             } else {
                 "This source cannot be resumed, so the same command fetches everything again".to_owned()
             };
-            let file = text::here(path);
-            let discard = text::shell(&file);
+            let file = printable::here(path);
+            let discard = printable::shell(&file);
             format!(
                 "stopped by {}; {kept} of {file} are kept.\n{then}; to discard it: longhaul cancel {discard}",
                 signal.name()

@@ -95,7 +95,7 @@ fn table(rows: &[ListRow], now: Duration, columns: Option<usize>) -> String {
             },
             text::share(row.held, row.total),
             format!("{} ago", text::whole(age.as_secs())),
-            text::here(row.path.as_deref().unwrap_or_default().as_ref()),
+            printable::here(row.path.as_deref().unwrap_or_default().as_ref()),
             match &row.range {
                 _ if row.kind == "upload" => format!("to {}", row.url),
                 Some(range) => format!("{} --range {}", row.url, text::cut(range)),

@@ -19,6 +19,7 @@ use super::{absolute, exec, runtime, uploading_client};
 use crate::exit::{Exit, Failure};
 use crate::flags::put::{Input, PutOptions};
 use crate::out;
+use crate::printable;
 use crate::show::{Direction, Show, ShownOutcome, ShownTransfer, text};
 use crate::signals::{Signal, Signals};
 use plan::{Item, Plan, Walk};
@@ -231,7 +232,7 @@ fn stdin_len() -> Option<u64> {
 }
 
 fn not_begun(signal: Signal, subject: &ShownTransfer) -> Failure {
-    let what = subject.path.as_deref().map_or_else(|| "stdin".to_owned(), text::here);
+    let what = subject.path.as_deref().map_or_else(|| "stdin".to_owned(), printable::here);
     let message = format!("{what}: stopped by {} before anything of it was uploaded", signal.name());
     Failure::new(Exit::Signal(signal), "interrupted", message)
 }
@@ -241,7 +242,7 @@ fn stopped(signal: Signal, subject: &ShownTransfer, held: u64, total: Option<u64
     let by = signal.name();
     let message = match (&subject.path, &subject.id) {
         (path, Some(id)) if held > 0 => {
-            let what = path.as_deref().map_or_else(|| "stdin".to_owned(), text::here);
+            let what = path.as_deref().map_or_else(|| "stdin".to_owned(), printable::here);
             let again = match path {
                 Some(_) => "Run the same command again to go on",
                 None => "Run the same command again with the same input to go on",
@@ -251,7 +252,7 @@ fn stopped(signal: Signal, subject: &ShownTransfer, held: u64, total: Option<u64
             format!("stopped by {by}; {kept} of {what} are in the store.\n{again}; to discard it: longhaul cancel {id}")
         }
         (path, _) => {
-            let what = path.as_deref().map_or_else(|| "stdin".to_owned(), text::here);
+            let what = path.as_deref().map_or_else(|| "stdin".to_owned(), printable::here);
             format!("stopped by {by}; nothing of {what} is in the store yet")
         }
     };

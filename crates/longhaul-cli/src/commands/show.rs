@@ -17,7 +17,6 @@ use crate::exit::{Exit, Failure};
 use crate::flags::show::ShowOptions;
 use crate::out;
 use crate::printable;
-use crate::show::text;
 use facts::Facts;
 use sent::SentFacts;
 use upload::UploadFacts;
@@ -83,7 +82,7 @@ fn folder(client: &Client, show: &ShowOptions) -> Result<Exit, Failure> {
         }
     }
     if listing.transfers.is_empty() && !show.json {
-        out::say(&format!("no unfinished transfers in {}", text::here(&absolute(&show.what))));
+        out::say(&format!("no unfinished transfers in {}", printable::here(&absolute(&show.what))));
     }
     out::stdout(&printable::plain(&sheets.join("\n")))?;
     Ok(Exit::Done)

@@ -39,9 +39,9 @@ pub(crate) fn run(verify: &VerifyOptions) -> Result<Exit, Failure> {
     let found = runtime.block_on(reading).map_err(|error: Error| match error.kind() {
         // No source was asked: what is not found is missing on this machine.
         ErrorKind::NotFound if is_unfinished(&verify.file) => {
-            let what = text::here(&absolute(&verify.file));
+            let what = printable::here(&absolute(&verify.file));
             let message =
-                format!("{what}: it is not whole yet; `longhaul show {}` says what is held", text::shell(&what));
+                format!("{what}: it is not whole yet; `longhaul show {}` says what is held", printable::shell(&what));
             Failure::new(Exit::LocalFile, "local_file", message)
         }
         ErrorKind::NotFound => Failure::new(Exit::LocalFile, "local_file", crate::advice::in_full(&error)),
@@ -183,7 +183,7 @@ impl VerifyAnswer {
     }
 
     fn sentences(&self) -> String {
-        let path = &text::here(self.path.as_deref().unwrap_or_default().as_ref());
+        let path = &printable::here(self.path.as_deref().unwrap_or_default().as_ref());
         match self.state {
             "intact" => {
                 let length = text::bytes(self.bytes.unwrap_or(0));

@@ -68,7 +68,7 @@ pub(crate) struct ShownTransfer {
 impl ShownTransfer {
     /// The file as it is called from here, or the URL while there is none; with its number when there are several.
     fn here(&self) -> String {
-        let name = self.path.as_deref().map_or_else(|| printable::one_line(&self.url).into_owned(), text::here);
+        let name = self.path.as_deref().map_or_else(|| printable::one_line(&self.url).into_owned(), printable::here);
         self.numbered(name)
     }
 

@@ -1,6 +1,5 @@
 //! Sentences: sizes, times, what happened, how it ended.
 
-use std::path::Path;
 use std::time::Duration;
 
 use longhaul::{Event, RestartReason, Verified};
@@ -160,7 +159,7 @@ pub(super) fn may_fall(event: &Event) -> bool {
 
 /// The last line of a transfer that ended well.
 pub(crate) fn summary(outcome: &ShownOutcome) -> String {
-    let path = here(&outcome.path);
+    let path = printable::here(&outcome.path);
     let way = if outcome.stored.is_some() { Direction::Up } else { Direction::Down };
     let proof = proof(outcome.verified, way);
     if outcome.not_modified {
@@ -261,13 +260,6 @@ pub(super) fn sum(sum: &Sum) -> String {
     line + &ended(sum, "; ")
 }
 
-/// A path as one would call it from the current folder.
-pub(crate) fn here(path: &Path) -> String {
-    let inside = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
-    let shown = inside.as_deref().filter(|p| !p.as_os_str().is_empty()).unwrap_or(path).display().to_string();
-    printable::one_line(&shown).into_owned()
-}
-
 /// At most so many characters: what is longer is cut in its middle.
 pub(crate) fn shortened(text: &str, most: usize) -> String {
     let count = text.chars().count();
@@ -279,12 +271,6 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     let head: String = text.chars().take(head).collect();
     let tail: String = text.chars().skip(count - tail).collect();
     format!("{head}…{tail}")
-}
-
-/// A path as an argument that can be pasted into a POSIX shell.
-pub(crate) fn shell(text: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || "/._-+,@%=".contains(c);
-    if !text.is_empty() && text.chars().all(bare) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
@@ -399,9 +385,9 @@ mod tests {
 
     #[test]
     fn paths_can_be_pasted() {
-        assert_eq!(shell("a/b.iso"), "a/b.iso");
-        assert_eq!(shell("it's here"), r"'it'\''s here'");
-        assert_eq!(shell(""), "''");
+        assert_eq!(printable::shell("a/b.iso"), "a/b.iso");
+        assert_eq!(printable::shell("it's here"), r"'it'\''s here'");
+        assert_eq!(printable::shell(""), "''");
     }
 
     #[test]

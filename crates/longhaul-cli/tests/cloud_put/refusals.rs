@@ -15,7 +15,7 @@ fn what_the_store_refuses_has_its_code_and_its_reason() {
     depot.expect(&bad_id, 4, "denied");
     let bad_secret = depot.put(&film, "film").env(depot.env_with(&depot.store.access_key_id(), "wrong")).run();
     depot.expect(&bad_secret, 4, "denied");
-    assert!(bad_secret.stderr.contains("credentials"), "{}", bad_secret.stderr);
+    assert!(bad_secret.stderr.contains("access key's secret"), "{}", bad_secret.stderr);
     let nothing = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:GetObject"],"Resource":"*"}]}"#;
     let (id, secret) = depot.store.add_key(Some(nothing)).unwrap();
     depot.expect(&depot.put(&film, "film").env(depot.env_with(&id, &secret)).run(), 4, "denied");

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::super::known::is_dead;
 use crate::exit::Failure;
+use crate::printable;
 use crate::show::{path_fields, text};
 
 /// Partial files of downloads that were not touched for so long, and kept input that no upload goes on with.
@@ -105,12 +106,12 @@ impl Left {
         let age = text::whole(self.age.as_secs());
         match &self.what {
             LocalKind::Entry { id, url, upload } => {
-                let (id, what) = (id.get(..8).unwrap_or(id), text::here(&self.path));
+                let (id, what) = (id.get(..8).unwrap_or(id), printable::here(&self.path));
                 let to = if *upload { "to" } else { "from" };
                 format!("{id}  {what} {to} {url}: only its entry in the list is left\n")
             }
             LocalKind::Download { id, url, total } => {
-                let (id, what) = (id.get(..8).unwrap_or(id), text::here(&self.path));
+                let (id, what) = (id.get(..8).unwrap_or(id), printable::here(&self.path));
                 let share = text::share(self.bytes, *total);
                 format!("{id}  {what} from {url}: {share}, not touched for {age}\n")
             }
@@ -125,7 +126,7 @@ impl Left {
             Ok(()) => self.settled = Some(true),
             Err(error) => {
                 let failure = Failure::from(error);
-                let message = format!("{}: not deleted: {}", text::here(&self.path), failure.message);
+                let message = format!("{}: not deleted: {}", printable::here(&self.path), failure.message);
                 self.failure = Some(Failure { message, ..failure });
             }
         }
@@ -146,8 +147,8 @@ impl Left {
 
     pub(super) fn outcome(&self) -> String {
         match &self.what {
-            LocalKind::Entry { .. } => format!("{}: forgotten; nothing of it was left", text::here(&self.path)),
-            LocalKind::Download { .. } => format!("{}: its partial file is deleted", text::here(&self.path)),
+            LocalKind::Entry { .. } => format!("{}: forgotten; nothing of it was left", printable::here(&self.path)),
+            LocalKind::Download { .. } => format!("{}: its partial file is deleted", printable::here(&self.path)),
             LocalKind::Input(_) => format!("{} of kept input are deleted", text::bytes(self.bytes)),
         }
     }

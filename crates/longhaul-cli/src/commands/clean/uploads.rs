@@ -7,6 +7,7 @@ use tokio::runtime::Runtime;
 use super::super::since_epoch;
 use crate::exit::Failure;
 use crate::out;
+use crate::printable;
 use crate::show::{path_fields, text};
 
 /// What the journals know of, and what the stores say about uploads without an id.
@@ -63,7 +64,7 @@ impl Left {
 
     pub(super) fn sentence(&self, with_perhaps_ours: bool) -> String {
         let UnfinishedUpload { id, path, destination, .. } = &self.upload;
-        let (id, what) = (id.get(..8).unwrap_or(id), text::here(path));
+        let (id, what) = (id.get(..8).unwrap_or(id), printable::here(path));
         let why = match self.why {
             Why::GivenUp => "given up, and not yet removed from the store",
             Why::NoSource => "unfinished, and its file is not there any more",
@@ -133,7 +134,7 @@ impl Left {
 
     pub(super) fn outcome(&self) -> String {
         let UnfinishedUpload { path, destination, .. } = &self.upload;
-        let what = text::here(path);
+        let what = printable::here(path);
         match (self.settled, self.why) {
             (Some(true), Why::PerhapsOurs) => format!("{what}: nothing unknown is left in {destination}"),
             (Some(true), _) => format!("{what}: nothing of it is left in {destination}"),

@@ -16,7 +16,7 @@ use longhaul::{ObjectName, ObjectPrefix};
 use crate::exit::{Exit, Failure};
 use crate::flags::globs::Globs;
 use crate::flags::put::Input;
-use crate::show::text;
+use crate::printable;
 
 /// What was found, in order.
 #[derive(Debug, Default)]
@@ -117,13 +117,13 @@ impl Plan {
 fn in_words(left_out: &LeftOut) -> String {
     match left_out {
         LeftOut::LinkToFolder(path) => {
-            format!("{} is a link to a folder and left out; --follow-symlinks goes into it", text::here(path))
+            format!("{} is a link to a folder and left out; --follow-symlinks goes into it", printable::here(path))
         }
         LeftOut::LeadsBack(path) => {
-            format!("{} leads back to a folder that it lies in: left out", text::here(path))
+            format!("{} leads back to a folder that it lies in: left out", printable::here(path))
         }
         LeftOut::NoFile(path) => {
-            format!("{} is neither file nor folder (a pipe, a socket, a device): left out", text::here(path))
+            format!("{} is neither file nor folder (a pipe, a socket, a device): left out", printable::here(path))
         }
         other => format!("{other:?}: left out"),
     }
@@ -145,7 +145,7 @@ fn no_key(path: &Path) -> Failure {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Exit::LocalFile, "local_file", format!("cannot read {} ({error})", text::here(path)))
+    Failure::new(Exit::LocalFile, "local_file", format!("cannot read {} ({error})", printable::here(path)))
 }
 
 #[cfg(all(test, unix))]

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::sentences::Sheet;
 use crate::commands::since_epoch;
+use crate::printable;
 use crate::show::{Direction, path_fields, text};
 
 /// As `--json` shows it.
@@ -52,7 +53,7 @@ impl From<&SentUpload> for SentFacts {
 impl SentFacts {
     pub(super) fn sentences(&self) -> String {
         let mut sheet = Sheet::default();
-        let path = text::here(self.path.as_deref().unwrap_or_default().as_ref());
+        let path = printable::here(self.path.as_deref().unwrap_or_default().as_ref());
         sheet.line("file", &format!("{path}, uploaded"));
         sheet.line("destination", &format!("{} at {}", self.url, self.endpoint));
         sheet.line("length", &text::bytes(self.bytes));

@@ -1,6 +1,7 @@
 //! What `show` tells people.
 
 use super::facts::{Facts, FetchFacts, FinishedFacts, Partial};
+use crate::printable;
 use crate::show::text;
 
 /// More ranges than this are summed up.
@@ -36,7 +37,7 @@ impl Sheet {
 
 fn unfinished(p: &Partial, explain: bool) -> String {
     let mut sheet = Sheet::default();
-    let path = text::here(p.path.as_deref().unwrap_or_default().as_ref());
+    let path = printable::here(p.path.as_deref().unwrap_or_default().as_ref());
     sheet.line("file", &format!("{path}, unfinished"));
     if let Some(id) = &p.id {
         sheet.line("id", id);
@@ -125,7 +126,7 @@ fn next_start(p: &Partial) -> String {
 
 fn finished(w: &FinishedFacts) -> String {
     let mut sheet = Sheet::default();
-    sheet.line("file", &format!("{}, finished", text::here(w.path.as_deref().unwrap_or_default().as_ref())));
+    sheet.line("file", &format!("{}, finished", printable::here(w.path.as_deref().unwrap_or_default().as_ref())));
     sheet.line("source", &w.url);
     if let Some(range) = &w.range {
         sheet.line("range", &text::cut(range));

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::sentences::Sheet;
 use crate::commands::since_epoch;
+use crate::printable;
 use crate::show::{path_fields, text};
 
 /// As `--json` shows it.
@@ -73,7 +74,7 @@ impl From<&UnfinishedUpload> for UploadFacts {
 impl UploadFacts {
     pub(super) fn sentences(&self, explain: bool) -> String {
         let mut sheet = Sheet::default();
-        let path = text::here(self.path.as_deref().unwrap_or_default().as_ref());
+        let path = printable::here(self.path.as_deref().unwrap_or_default().as_ref());
         sheet.line("file", &format!("{path}, upload not finished"));
         sheet.line("id", &self.id);
         sheet.line("destination", &format!("{} at {}", self.url, self.endpoint));
