@@ -388,7 +388,7 @@ fn a_password_is_sent_where_it_belongs_and_written_nowhere() {
     let desk = Desk::new();
     let url = nginx.url("/closed/object");
     desk.get(&url, &[]).wait().assert_failed(4, "denied");
-    desk.get(&url, &["-u", "user:wrong"]).wait().assert_failed(4, "denied");
+    desk.get(&url, &["-u", "user:wrong"]).wait().assert_failed(4, "refused");
     desk.assert_has_nothing();
     desk.get(&url, &["-u", "user:pass word"]).wait().assert_done();
     desk.assert_has(&content);
