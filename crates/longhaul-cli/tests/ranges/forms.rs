@@ -110,7 +110,7 @@ fn digests_of_the_object_are_not_those_of_a_piece() {
     ran.expect_code(&bench, 7);
     assert!(!bench.file().exists());
     let ran = bench.get().args(range).arg(crc(&file.to_vec())).run();
-    ran.expect(&bench, 0, "crc64");
+    ran.expect(&bench, 0, "crc64, resumed");
     bench.assert_published(&file, &ran);
 }
 
