@@ -68,16 +68,21 @@ fn run(words: Words) -> Result<Exit, Failure> {
     }
 }
 
-/// `-v` shows longhaul's own log, and only that: HTTP libraries log headers, and headers hold secrets.
+/// `-v` shows longhaul's own log, and only that: HTTP libraries log headers, and headers hold secrets. It is made of
+/// sentences; the data behind them comes with the third `-v`.
 fn log_to_stderr(verbose: u8) {
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::prelude::*;
     let level = match verbose {
         0 => return,
-        1 => LevelFilter::DEBUG,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
     let ours = Targets::new().with_target("longhaul", level).with_target("longhaul_core", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(|| out::Log).log_internal_errors(false).with_ansi(false);
+    // Sentences stand for themselves; data needs to say whose it is.
+    let data = level == LevelFilter::TRACE;
+    let lines = lines.with_level(data).with_target(data);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }

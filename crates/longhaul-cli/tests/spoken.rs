@@ -93,3 +93,33 @@ fn a_url_is_asked_for_as_it_was_given_now_and_on_the_next_run() {
         assert_eq!(std::fs::read_to_string(bench.file()).unwrap(), BODY);
     }
 }
+
+/// Goal: `-v` and `-vv` are sentences, data come with `-vvv`, and at no level a secret. Method: a signed link and a
+/// header, both of which the server repeats as its ETag.
+#[test]
+fn the_log_is_sentences_then_data_and_never_a_secret() {
+    let (token, signature) = ("token-of-the-log-0001", "c2lnbmF0dXJlLW9mLXRoZS1sb2c");
+    let server = Server::start(move |_| {
+        let etag = format!("ETag: \"{token}{signature}\"");
+        format!("HTTP/1.1 200 OK\r\n{etag}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len())
+    });
+    let mut lines = Vec::new();
+    for level in ["-v", "-vv", "-vvv"] {
+        let bench = Bench::new();
+        let url = format!("http://{}/file?Expires=4102444800&Signature={signature}", server.address);
+        let ran = bench.get_url(url).args([level, "-H", &format!("X-Token: {token}")]).run();
+        ran.expect_code(&bench, 0);
+        for secret in [token, signature] {
+            assert!(!ran.stderr.contains(secret) && !ran.stdout.contains(secret), "{level}: {}", ran.stderr);
+        }
+        for sentence in
+            ["asks for all of it", "answered 200", "syncs ", "renames the part file to the target", "done: "]
+        {
+            assert!(ran.stderr.contains(sentence), "{level}, {sentence}: {}", ran.stderr);
+        }
+        assert_eq!(ran.stderr.contains(" { "), level == "-vvv", "{level}: {}", ran.stderr);
+        assert_eq!(ran.stderr.contains("writes the receipt"), level != "-v", "{level}: {}", ran.stderr);
+        lines.push(ran.stderr.lines().count());
+    }
+    assert!(lines.is_sorted_by(|a, b| a < b), "{lines:?}");
+}

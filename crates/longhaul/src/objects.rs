@@ -225,7 +225,7 @@ impl ObjectPages {
             if !again || tries >= TRIES {
                 return Err(error);
             }
-            tracing::debug!(%error, tries, "a page of the list did not come");
+            tracing::info!("a page of the list did not come, and is asked for again: {error}");
             tokio::time::sleep(Duration::from_millis(200 << tries)).await;
         }
     }

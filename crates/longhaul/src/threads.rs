@@ -145,7 +145,7 @@ impl Pool {
         if let Err(error) = self.give(Box::new(job), self.threads_max)
             && let Some(work) = take(&kept)
         {
-            tracing::debug!(%error, "no thread: the work is done here");
+            tracing::info!("no thread ({error}): the work is done here");
             return work();
         }
         outcome(told.await)
@@ -162,7 +162,7 @@ impl Pool {
         if let Err(error) = self.give(Box::new(job), self.threads_max)
             && let Some(work) = take(&kept)
         {
-            tracing::debug!(%error, "no thread: the work is done beside other tasks");
+            tracing::info!("no thread ({error}): the work is done beside other tasks");
             tokio::spawn(work);
         }
     }

@@ -67,7 +67,7 @@ pub(crate) struct Words {
     #[arg(hide_env_values = true, help_heading = "General", value_parser = path_or_nothing())]
     pub(crate) state_dir: Option<PathBuf>,
 
-    /// Log to stderr what is done and why (-vv: more)
+    /// Log in sentences what is done (-vv: steps, -vvv: data)
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
     pub(crate) verbose: u8,
 

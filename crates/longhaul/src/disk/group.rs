@@ -153,7 +153,7 @@ impl Volume {
         if let Err(error) = &result {
             // It may have been another program's file. What was written before now and is asked for later cannot hear
             // of it from `syncfs` any more.
-            tracing::warn!(%error, "the file system could not be synced; files are synced one by one");
+            tracing::warn!("the file system could not be synced ({error}); files are synced one by one");
             self.failures.fetch_add(1, Ordering::AcqRel);
         }
         result.is_ok()

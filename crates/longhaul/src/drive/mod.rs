@@ -2,6 +2,7 @@
 
 pub(crate) mod download;
 pub(crate) mod engine;
+mod log;
 pub(crate) mod panics;
 pub(crate) mod read;
 mod seat;

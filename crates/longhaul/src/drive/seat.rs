@@ -69,7 +69,7 @@ impl<D: Desk> Seat<D> {
             Self::Here(desk) => match on_thread(desk, reports) {
                 Ok(orders) => Self::Thread(orders),
                 Err((desk, error)) => {
-                    tracing::debug!(%error, "no thread for the journal: its work is done beside that of the network");
+                    tracing::info!("no thread for the journal ({error}): its work is done beside that of the network");
                     Self::Here(desk)
                 }
             },

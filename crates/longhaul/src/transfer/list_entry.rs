@@ -73,7 +73,7 @@ impl ListEntry {
         let Some(dir) = self.dir.clone() else { return };
         self.writing.add(move || {
             if let Err(error) = change(&dir) {
-                tracing::debug!(%error, "the list of transfers could not be written");
+                tracing::info!("the list of transfers could not be written: {error}");
             }
         });
     }

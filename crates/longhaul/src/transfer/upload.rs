@@ -233,7 +233,7 @@ impl UploadWay {
         let request = self.request.clone();
         let removed = threads::run(move || request.state.remove_spooled(request.source.path())).await;
         if let Err(error) = removed {
-            tracing::debug!(%error, "spooled input could not be removed"); // the next input replaces it
+            tracing::info!("spooled input could not be removed: {error}"); // the next input replaces it
         }
     }
 }

@@ -106,7 +106,8 @@ impl Chain {
                 Ok(_turn) => match (self.search)().await {
                     Ok(found) if found.keys.is_some() => self.keep(Ok(found)),
                     failed => {
-                        tracing::debug!(error = ?failed.err(), "keys were not renewed; the old ones have time left");
+                        let why = failed.err().map(|error| format!(" ({error})")).unwrap_or_default();
+                        tracing::info!("keys were not renewed{why}; the old ones have time left");
                         if let Some(kept) = self.kept().as_mut() {
                             kept.patient_until = Some(Instant::now() + self.times.early / 10);
                         }

@@ -72,7 +72,8 @@ where
         // No service answers, or one that knows no role of this machine: other things live at such addresses.
         Err(error) => {
             let nobody = look.found_nobody();
-            tracing::debug!(what, nobody, code = code(&error), "no keys");
+            tracing::debug!("no keys from {what}{}", if nobody { ": no service answers" } else { "" });
+            tracing::trace!(what, nobody, code = code(&error), "no keys");
             Ok(None)
         }
     }

@@ -109,7 +109,7 @@ impl Hosts {
         if let Some(state) = &self.state
             && let Err(error) = state.hosts.put(&name_of(&learned.origin), &learned, false)
         {
-            tracing::debug!(%error, "what a host takes is not remembered");
+            tracing::info!("what a host takes is not remembered: {error}");
         }
         self.remember(learned);
     }

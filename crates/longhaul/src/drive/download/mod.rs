@@ -12,6 +12,7 @@ pub(crate) mod destination;
 pub(crate) mod failure;
 mod reach;
 pub(crate) mod run;
+mod sentences;
 mod sink;
 mod stream;
 

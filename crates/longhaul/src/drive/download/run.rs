@@ -1,7 +1,7 @@
 //! The hands of a download: they carry out its steps.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::desk::{DeskExtra, DeskOrder, DeskSetup, DownloadDesk, Slots, Whereabo
 use super::destination::Destination;
 use super::reach::Reach;
 use super::stream::{StreamHandle, StreamTask};
-use super::{DownloadAside, DownloadDetails, DownloadReports, DownloadShared, failed, range_text};
+use super::{DownloadAside, DownloadDetails, DownloadReports, DownloadShared, failed, range_text, sentences};
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::part_file::PartFile;
 use crate::disk::folders::{Folders, Within};
@@ -29,6 +29,7 @@ use crate::disk::saved::SavedFiles;
 use crate::disk::state::hosts::Hosts;
 use crate::disk::state::state_dir::StateDir;
 use crate::drive::engine::{self, Hands, RunEvent, TellRun};
+use crate::drive::log;
 use crate::drive::panics::Panicked;
 use crate::drive::seat::{Desk as _, Seat};
 use crate::event::Progress;
@@ -140,14 +141,15 @@ impl Hands for DownloadHands<'_> {
         if let Some(aside) = aside {
             self.keep(run, aside);
         }
+        if log::is_wanted() {
+            let name = self.name();
+            log::data(&name, ticket, heard);
+            log::say(&name, sentences::heard(ticket, heard, run.machine.identity()));
+        }
         match heard {
-            Heard::Head(facts) => {
-                tracing::debug!(request = ticket.0, ?facts, "answer");
-                self.see_head(facts);
-            }
+            Heard::Head(facts) => self.see_head(facts),
             Heard::Wrote(_) => self.unanswered += 1,
-            Heard::Ended { end, at } => {
-                tracing::debug!(request = ticket.0, ?end, at, "end of the body");
+            Heard::Ended { .. } => {
                 self.streams.retain(|(t, _)| *t != ticket);
             }
             Heard::Opened(found) => {
@@ -162,11 +164,13 @@ impl Hands for DownloadHands<'_> {
     }
 
     fn perform(&mut self, run: &mut DownloadRun<'_, '_>, ticket: Ticket, step: Step) -> Option<Finish> {
+        if log::is_wanted() {
+            let (name, held) = (self.name(), run.machine.held());
+            log::data(&name, ticket, &step);
+            log::say(&name, sentences::step(ticket, &step, held, self.streams.len()));
+        }
         match step {
-            Step::Finish(finish) => {
-                tracing::debug!(?finish, "over");
-                return Some(finish);
-            }
+            Step::Finish(finish) => return Some(finish),
             Step::Note(note) => self.note(run, note),
             Step::Throttle(wait) => {
                 self.throttle.send_replace(wait);
@@ -246,19 +250,32 @@ impl Hands for DownloadHands<'_> {
 }
 
 impl DownloadHands<'_> {
+    /// What the log calls this download: its file, once that is known.
+    fn name(&self) -> String {
+        let chosen = match &self.request.destination {
+            Destination::File(path) => path.file_name(),
+            Destination::Below(below) => Some(below.name.as_os_str()),
+            Destination::Folder(_) | Destination::Chosen(_) => None,
+        };
+        match self.path.as_deref().and_then(Path::file_name).or(chosen) {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => "download".to_owned(),
+        }
+    }
+
     /// What stands beside an answer.
     fn keep(&mut self, run: &mut DownloadRun<'_, '_>, aside: DownloadAside) {
         match aside {
             DownloadAside::Disk(error) => {
-                tracing::debug!(%error, "disk");
+                log::say(&self.name(), log::decision(error.to_string()));
                 self.remembered.disk = Some(error);
             }
             DownloadAside::Net(detail) => {
-                tracing::debug!(%detail, "network");
+                log::say(&self.name(), log::decision(detail.clone()));
                 self.remembered.net = Some(detail);
             }
             DownloadAside::Refused(refused) => {
-                tracing::debug!(said = %refused.said, "refusal");
+                log::say(&self.name(), log::decision(format!("the server says: {}", refused.said)));
                 self.remembered.refusal = Some(refused.said);
                 self.remembered.beside_access = refused.beside_access;
                 self.remembered.advice = refused.advice;
@@ -283,7 +300,9 @@ impl DownloadHands<'_> {
     }
 
     fn note(&mut self, run: &mut DownloadRun<'_, '_>, note: Note) {
-        tracing::info!(?note);
+        if log::is_wanted() {
+            log::say(&self.name(), sentences::note(&note));
+        }
         if let Note::Limited { connections, lasting: true, .. } = &note {
             let (hosts, server, connections) = (self.request.hosts.clone(), self.request.origin.server(), *connections);
             self.notes.add(move || hosts.learned(server, connections, crate::now_unix_ms() / 1000));
@@ -383,8 +402,6 @@ impl DownloadHands<'_> {
     }
 
     fn fetch(&mut self, ticket: Ticket, fetch: Fetch) {
-        let (start, end, last) = (fetch.start, fetch.end, fetch.last);
-        tracing::debug!(request = ticket.0, start, end, last, condition = ?fetch.condition, "ask");
         let (grant_tx, grant) = oneshot::channel();
         let stop = CancellationToken::new();
         let stream = StreamTask {
@@ -400,7 +417,6 @@ impl DownloadHands<'_> {
     }
 
     fn flow(&mut self, ticket: Ticket, grant: Grant) {
-        tracing::debug!(request = ticket.0, ?grant, "flow");
         let file = locked(&self.slots).get(grant.slot);
         let Some((_, handle)) = self.streams.iter_mut().find(|(t, _)| *t == ticket) else { return };
         // Without a grant the stream ends, and says so; so does one that ended meanwhile.

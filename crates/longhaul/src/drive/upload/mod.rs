@@ -11,6 +11,7 @@ mod desk;
 pub(crate) mod failure;
 mod request;
 pub(crate) mod run;
+mod sentences;
 pub(crate) mod source;
 mod whole;
 

@@ -15,12 +15,13 @@ use super::body::Buffers;
 use super::desk::UploadDesk;
 use super::request::{BytesSent, RequestTask};
 use super::source::SourceFile;
-use super::{UploadAside, UploadDetails, UploadReports, UploadShared};
+use super::{UploadAside, UploadDetails, UploadReports, UploadShared, sentences};
 use crate::disk::beside::lock::Locking;
 use crate::disk::state::hosts::Hosts;
 use crate::disk::state::state_dir::StateDir;
 use crate::disk::state::uploads::UploadKey;
 use crate::drive::engine::{self, Hands, RunEvent, TellRun};
+use crate::drive::log;
 use crate::drive::seat::Seat;
 use crate::event::Progress;
 use crate::store::HttpStore;
@@ -132,13 +133,14 @@ impl Hands for UploadHands<'_> {
     type Summary = UploadSummary;
 
     fn overhear(&mut self, run: &mut UploadRun<'_, '_>, ticket: Ticket, heard: &Heard, aside: Option<UploadAside>) {
+        let explained = aside.is_some(); // in more words than the answer has
         match aside {
             Some(UploadAside::Disk(error)) => {
-                tracing::debug!(%error, "disk");
+                log::say(&self.name(), log::decision(error.to_string()));
                 self.remembered.disk = Some(error);
             }
             Some(UploadAside::Store(detail)) => {
-                tracing::debug!(step = ticket.0, %detail, "store");
+                log::say(&self.name(), log::decision(detail.to_string()));
                 // Once the end is decided, what is said to the requests that are still under way explains it no more.
                 if !run.machine.is_ending() {
                     self.remembered.store = Some(detail);
@@ -147,7 +149,13 @@ impl Hands for UploadHands<'_> {
             None => {}
         }
         if !matches!(heard, Heard::Sent(_)) {
-            tracing::debug!(step = ticket.0, ?heard, "heard");
+            if log::is_wanted() {
+                let name = self.name();
+                log::data(&name, ticket, heard);
+                if !explained {
+                    log::say(&name, sentences::heard(heard));
+                }
+            }
             self.tasks.remove(&ticket);
         }
         if let Heard::Opened(found) = heard
@@ -158,7 +166,11 @@ impl Hands for UploadHands<'_> {
     }
 
     fn perform(&mut self, run: &mut UploadRun<'_, '_>, ticket: Ticket, step: Step) -> Option<Finish> {
-        tracing::debug!(step = ticket.0, ?step, "do");
+        if log::is_wanted() {
+            let name = self.name();
+            log::data(&name, ticket, &step);
+            log::say(&name, sentences::step(&step));
+        }
         match step {
             Step::Finish(finish) => return Some(finish),
             Step::Note(note) => self.note(run, note),
@@ -223,6 +235,12 @@ impl Hands for UploadHands<'_> {
 }
 
 impl UploadHands<'_> {
+    /// What the log calls this upload: its source.
+    fn name(&self) -> String {
+        let path = self.request.source.path();
+        path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    }
+
     fn begin<F>(&mut self, ticket: Ticket, what: impl FnOnce(RequestTask) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -253,9 +271,8 @@ impl UploadHands<'_> {
     }
 
     fn note(&mut self, run: &mut UploadRun<'_, '_>, note: Note) {
-        match &note {
-            Note::Acknowledged { bytes } => tracing::debug!(bytes, "acknowledged"),
-            note => tracing::info!(?note),
+        if log::is_wanted() {
+            log::say(&self.name(), sentences::note(&note));
         }
         match &note {
             Note::Started { length, .. } => self.total = Some(*length),

@@ -172,7 +172,7 @@ fn bound_unsent(stream: &tokio::net::TcpStream) {
     {
         let bounded = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_MAX);
         if let Err(error) = bounded {
-            tracing::debug!(%error, "what waits to be sent is not bounded");
+            tracing::debug!("what waits to be sent is not bounded: {error}");
         }
     }
     #[cfg(not(any(target_os = "android", target_os = "linux")))]
