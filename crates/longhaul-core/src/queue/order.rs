@@ -139,7 +139,7 @@ mod tests {
         put(&mut order, 3, Place::Top);
         put(&mut order, 4, Place::Bottom);
         assert_eq!(ids(&order), [3, 1, 2, 4]);
-        assert_eq!(between(i64::MIN, i64::MAX), Some(-1));
+        assert_eq!((between(i64::MIN, i64::MAX), between(-1, 0)), (Some(0), None));
         assert_eq!((between(5, 6), between(5, 5), between(5, 7)), (None, None, Some(6)));
     }
 
