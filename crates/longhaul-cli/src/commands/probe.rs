@@ -86,8 +86,8 @@ impl ProbeAnswer {
         line(
             "conditions",
             match self.conditions {
-                Some(true) => "heeded: a changed object is noticed by the server",
-                Some(false) => "not heeded: a changed object is noticed by longhaul, reply by reply",
+                Some(true) => "supported: the server notices a changed object",
+                Some(false) => "ignored: longhaul notices a changed object, reply by reply",
                 None => "not known: there is nothing to ask with, or the replies do not tell",
             },
         );
