@@ -168,7 +168,7 @@ pub(crate) fn invocation(words: Words) -> Result<Invocation, Failure> {
         VerbWords::Put(words) => Invocation::Put(Box::new(put::put(*words, state()?, verbose)?)),
         VerbWords::Cancel(words) => Invocation::Cancel(Box::new(cancel::cancel(*words, state()?)?)),
         VerbWords::Clean(words) => Invocation::Clean(Box::new(clean::clean(*words, state()?)?)),
-        VerbWords::List(words) => Invocation::List(list::list(words, state()?)),
+        VerbWords::List(words) => Invocation::List(list::list(words, state()?)?),
         VerbWords::Show(words) => Invocation::Show(show::show(words, state()?)),
         VerbWords::Probe(words) => Invocation::Probe(Box::new(probe::probe(*words)?)),
         VerbWords::Presign(words) => Invocation::Presign(Box::new(presign::presign(*words)?)),

@@ -16,6 +16,22 @@ fn parse(args: &[&str]) -> Result<Invocation, Failure> {
 }
 
 #[test]
+fn an_address_in_the_place_of_a_folder_to_list_is_answered() {
+    for (address, way) in [
+        ("oss://films/2024/", "longhaul get -r"),
+        ("s3://films", "longhaul get -r"),
+        ("https://h/a?Signature=hushhushhushhush", "longhaul probe"),
+    ] {
+        let Err(failure) = parse(&["list", address]) else { panic!("{address} is taken for a folder") };
+        assert_eq!(failure.exit, crate::exit::Exit::Usage);
+        assert!(failure.message.contains(way) && !failure.message.contains("hush"), "{}", failure.message);
+    }
+    for folder in [".", "gone", "oss:"] {
+        assert!(matches!(parse(&["list", folder]), Ok(Invocation::List(_))), "{folder}");
+    }
+}
+
+#[test]
 fn the_definitions_hold_together() {
     Words::command().debug_assert();
 }

@@ -194,7 +194,8 @@ pub(crate) fn prefix(text: &str) -> Result<ObjectPrefix, String> {
     if Dialect::of(text).is_none() {
         let shown = redact_for_display(text);
         return Err(format!(
-            "--recursive fetches from stores that list their objects (oss://, s3://), not from {shown}"
+            "--recursive fetches from stores that list their objects (oss://, s3://), not from {shown}: a web server \
+             has no such list; give the URL of each file, or a file of them with -i"
         ));
     }
     text.parse().map_err(|error: Error| error.to_string())
