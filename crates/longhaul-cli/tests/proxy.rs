@@ -29,7 +29,10 @@ fn get_url(bench: &Bench, url: &str, retries: &str, args: &[&str], variables: &[
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSL_CERT_FILE", "LONGHAUL_STATE_DIR"] {
         command.env_remove(name).env_remove(name.to_uppercase());
     }
-    command.args(["get", url, "--retries", retries, "--connect-timeout", "5", "-v"]);
+    command.args(["get", url, "--retries", retries, "-v"]);
+    if !args.contains(&"--connect-timeout") {
+        command.args(["--connect-timeout", "5"]);
+    }
     command.args(args).arg("-o").arg(bench.file()).arg("--state-dir").arg(bench.state());
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     let output = command.stdin(Stdio::null()).output().unwrap();
@@ -173,4 +176,27 @@ fn refusing(status: u16) -> (String, Arc<AtomicUsize>) {
         }
     });
     (address, heard)
+}
+
+#[test]
+fn a_proxy_that_is_down_or_silent_is_what_the_message_names() {
+    // It takes connections, by the system's hand, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_address = silent.local_addr().unwrap().to_string();
+    let gone = "127.0.0.1:1".to_owned();
+    for (proxy, url, says) in [
+        (&gone, "http://object.example/file", format!("the proxy {gone}: no connection")),
+        (&gone, "https://object.example/file", format!("the proxy {gone}: no connection")),
+        (
+            &silent_address,
+            "https://object.example/file",
+            format!("connecting by way of the proxy {silent_address} takes too long"),
+        ),
+    ] {
+        let bench = Bench::new();
+        let by = format!("http://me:{SECRET}@{proxy}");
+        let output = get_url(&bench, url, "0", &["--proxy", &by, "--connect-timeout", "1"], &[]);
+        assert_eq!(output.status.code(), Some(10), "{}", told(&output));
+        assert!(told(&output).contains(&says), "{says}: {}", told(&output));
+    }
 }

@@ -110,7 +110,10 @@ fn unconnected(error: &ConnectError) -> (NetFault, String) {
         ConnectError::Resolve { proxy: Some(proxy) } => {
             (NetFault::Connect, format!("the name of the proxy {proxy} does not resolve"))
         }
-        ConnectError::TooLong => (NetFault::Connect, "connecting takes too long".to_owned()),
+        ConnectError::TooLong { proxy: None } => (NetFault::Connect, "connecting takes too long".to_owned()),
+        ConnectError::TooLong { proxy: Some(proxy) } => {
+            (NetFault::Connect, format!("connecting by way of the proxy {proxy} takes too long"))
+        }
         ConnectError::Io { error, proxy } => {
             let of = proxy.as_ref().map(|proxy| format!("the proxy {proxy}: ")).unwrap_or_default();
             match chain(error).iter().find_map(|e| e.downcast_ref::<rustls::Error>()) {

@@ -106,7 +106,10 @@ impl Service<Uri> for Connector {
     fn call(&mut self, to: Uri) -> Self::Future {
         let ways = Arc::clone(&self.0);
         Box::pin(async move {
-            tokio::time::timeout(ways.timeout, ways.connect(&to)).await.unwrap_or(Err(ConnectError::TooLong))
+            tokio::time::timeout(ways.timeout, ways.connect(&to)).await.unwrap_or_else(|_| {
+                let proxy = ways.proxies.intercept(&to).map(|proxy| name_of(proxy.uri()));
+                Err(ConnectError::TooLong { proxy })
+            })
         })
     }
 }
@@ -195,7 +198,9 @@ fn unreached(error: &(dyn std::error::Error + 'static), proxy: Option<&str>) -> 
         if let Some(io) = error.downcast_ref::<io::Error>() {
             let error = io.raw_os_error().map_or_else(|| io.kind().into(), io::Error::from_raw_os_error);
             return match error.kind() {
-                io::ErrorKind::TimedOut if io.raw_os_error().is_none() => ConnectError::TooLong,
+                io::ErrorKind::TimedOut if io.raw_os_error().is_none() => {
+                    ConnectError::TooLong { proxy: proxy.map(str::to_owned) }
+                }
                 _ => ConnectError::Io { error, proxy: proxy.map(str::to_owned) },
             };
         }

@@ -10,8 +10,8 @@ pub(in crate::store::http) enum ConnectError {
     NoThread,
     /// A name did not resolve: the proxy's, or else the host's.
     Resolve { proxy: Option<String> },
-    /// It took longer than it may, with all that belongs to it.
-    TooLong,
+    /// It took longer than it may, with all that belongs to it; with the name of the proxy that it was to go by.
+    TooLong { proxy: Option<String> },
     /// The system or TLS failed; with the proxy's name when it is the proxy that was to be reached.
     Io { error: io::Error, proxy: Option<String> },
     /// The proxy answered CONNECT with this status.
