@@ -102,7 +102,7 @@ fn the_log_for_people_shows_no_secret() {
     let shop = Shop::open();
     shop.film("a", 1);
     let env = shop.temporary_keys(900, None);
-    let ran = shop.get_as("a", &env).args(["-vv"]).run();
+    let ran = shop.get_as("a", &env).args(["-vvv"]).run();
     shop.expect(&ran, 0, "crc64");
     assert!(ran.stderr.contains("request 2 asks for"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("Signature="), "{}", ran.stderr);

@@ -137,9 +137,10 @@ fn no_secrets_of_uploads_are_written() {
     let (film, _) = depot.film();
     depot.fault("kind=status op=UploadPart status=503 code=ServiceUnavailable skip=4");
     let callback = r#"{"callbackUrl":"http://127.0.0.1:9/?key=hunter2hunter2","callbackBody":"hunter2hunter2"}"#;
-    let ran =
-        depot.put(&film, "film").args(["--callback", callback, "--meta", "pass=hunter2hunter2"]).until_it_fails().run();
+    let args = ["-vvv", "--callback", callback, "--meta", "pass=hunter2hunter2"];
+    let ran = depot.put(&film, "film").args(args).until_it_fails().run();
     depot.expect(&ran, 10, "network, kept");
+    assert!(ran.stderr.contains("sends part 1") && ran.stderr.contains("SendPart {"), "{}", ran.stderr);
     let secret = depot.store.access_key_secret();
     for needle in [secret.as_str(), "hunter2"] {
         assert!(!ran.stdout.contains(needle) && !ran.stderr.contains(needle), "{needle} was told");
