@@ -51,6 +51,9 @@ pub(crate) fn words<'a>(advice: Advice, fact: impl Fn(&str) -> Option<&'a str>) 
         Advice::ChooseStateDir => "choose a state directory that can be written (--state-dir)",
         Advice::ChooseKey => "choose another key, or leave out --no-overwrite",
         Advice::AllowOverwrite => "move it away, choose another name, or allow --overwrite",
+        Advice::GiveDigestOrOverwrite => {
+            "give its --checksum if it may be the right file; or move it away, choose another name, or allow --overwrite"
+        }
         Advice::JudgeObject => {
             "look at it; then choose another key, replace it (`put --force`), or give this upload up (`cancel`)"
         }

@@ -48,6 +48,32 @@ fn assert_has(bench: &Bench, name: &str, object: &Object) {
     assert!(matches!(difference, Ok(None)), "{name}: {difference:?}");
 }
 
+/// A list that is run again with another state directory, one of its files being damaged meanwhile.
+#[test]
+fn what_a_checksum_file_names_and_is_there_is_not_fetched_again() {
+    let bench = Bench::new();
+    let mut sums = String::new();
+    let mut urls = String::new();
+    for (name, seed) in [("a.bin", 1), ("b.bin", 2), ("c.bin", 3)] {
+        bench.origin.put(&format!("/{name}"), object(seed));
+        sums += &format!("{}  {name}\n", sha256(&object(seed).content));
+        urls += &format!("{}\n", bench.origin.url(&format!("/{name}")));
+    }
+    let (sums, list) = (write(&bench, "SHA256SUMS", &sums), write(&bench, "list", &urls));
+    let args = ["--checksums", text(&sums), "-i", text(&list)];
+    get(&bench, &args).expect_code(&bench, 0);
+    let requests = bench.origin.requests();
+    fs::remove_dir_all(bench.state()).unwrap();
+    fs::write(bench.folder().join("b.bin"), "damaged").unwrap();
+    let ran = get(&bench, &args);
+    ran.expect_code(&bench, 8);
+    let done: Vec<_> = ran.events.iter().filter(|event| event["event"] == "done").collect();
+    assert_eq!(done.len(), 2, "{}", ran.report(&bench));
+    assert!(done.iter().all(|event| event["already"] == true && event["fetched"] == 0), "{}", ran.report(&bench));
+    assert_eq!(bench.origin.requests(), requests + 3, "each asks for its name: {}", ran.report(&bench));
+    assert_eq!(fs::read(bench.folder().join("b.bin")).unwrap(), b"damaged");
+}
+
 #[test]
 fn a_checksum_file_is_about_one_url_about_many_and_about_a_list() {
     let bench = Bench::new();

@@ -346,6 +346,15 @@ fn verified() {
     let bench = bench();
     bench.get().arg("--require-verified").run().expect(&bench, 7, "not_provable");
     assert!(!bench.file().exists());
+    // What another program brought: a digest that was given decides, and nothing is asked.
+    let digest = format!("sha256:{}", content.sha256());
+    for (bytes, code, verdict) in [(content.to_vec(), 0, "sha256, already"), (wrong.to_vec(), 8, "exists")] {
+        fs::write(bench.file(), &bytes).unwrap();
+        let requests = bench.origin.requests();
+        let ran = bench.get().state_dir(bench.root().join(verdict)).args(["--checksum", &digest]).run();
+        ran.expect(&bench, code, verdict);
+        assert_eq!((fs::read(bench.file()).unwrap() == bytes, bench.origin.requests()), (true, requests));
+    }
 }
 
 /// The object is replaced between two runs of a command that names a version: that one is fetched and no other, whether

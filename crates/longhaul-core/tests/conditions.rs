@@ -6,7 +6,7 @@
 use longhaul_core::conditions::{Conditions, Unmet};
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{self, Begin, Record, Source};
-use longhaul_core::download::resume::{Found, FoundJournal, TargetState};
+use longhaul_core::download::resume::{Found, FoundJournal, TargetReceipt, TargetState};
 use longhaul_core::download::step::{Failure, Fetch, Finish, Heard, Note, Step, StreamEnd};
 use longhaul_core::download::{Config, Download};
 use longhaul_core::identity::Identity;
@@ -106,7 +106,8 @@ fn play(wish: &Conditions, before: Before, now: &str, heeds: bool, named: bool) 
                         found.main = Some(FileFacts { len: held, ..facts });
                     }
                     Before::Finished(etag) => {
-                        found.target = TargetState::File { facts, finished: Some(Box::new(version(etag))) };
+                        let receipt = TargetReceipt { identity: version(etag), digests: Vec::new() };
+                        found.target = TargetState::File { facts, finished: Some(Box::new(receipt)) };
                     }
                 }
                 Heard::Opened(Box::new(found))

@@ -67,6 +67,9 @@ pub enum Advice {
     /// Move away what is there, choose another name, or allow that it is replaced
     /// ([`DownloadBuilder::overwrite`](crate::DownloadBuilder::overwrite)).
     AllowOverwrite,
+    /// The same, or give the digest ([`DownloadBuilder::checksum`](crate::DownloadBuilder::checksum)) by which the right
+    /// file is recognised.
+    GiveDigestOrOverwrite,
     /// Finish or remove the other transfer whose files are there, or choose another name.
     FinishOther,
     /// Look at the object; then choose another key, replace it, or give this upload up.
@@ -145,6 +148,10 @@ impl fmt::Display for Advice {
             Self::ChooseKey => "choose another key, or allow it to be replaced",
             Self::MoveAway => "move it away or choose another name",
             Self::AllowOverwrite => "move it away, choose another name, or allow it to be replaced",
+            Self::GiveDigestOrOverwrite => {
+                "give its digest if it may be the right file; or move it away, choose another name, or allow it to be \
+                 replaced"
+            }
             Self::FinishOther => "finish or remove that one, or choose another name",
             Self::JudgeObject => "look at it; then choose another key, replace it, or give this upload up",
             Self::BeginAnew => "to begin anew, give up what is held",

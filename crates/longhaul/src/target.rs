@@ -14,7 +14,9 @@ use std::sync::Arc;
 use longhaul_core::download::Config;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{self, Problem, Source};
-use longhaul_core::download::resume::{self, Found, FoundJournal, StartVerdict, TargetRefusal, TargetState};
+use longhaul_core::download::resume::{
+    self, Found, FoundJournal, StartVerdict, TargetReceipt, TargetRefusal, TargetState,
+};
 use longhaul_core::words::{DiskFault, FileFacts};
 use rustix::fs::FileType;
 
@@ -221,7 +223,11 @@ impl TargetSnapshot {
             let fits = |r: &&ReceiptFile| {
                 source.is_none_or(|of| of == (&r.source, &r.range)) && receipt::is_of(r, facts, folder, name)
             };
-            receipt.as_ref().filter(fits).map(|r| r.of.identity.clone())
+            let says = |r: &ReceiptFile| {
+                let (identity, digests) = (r.of.identity.clone(), r.of.digests.clone());
+                TargetReceipt { identity, digests }
+            };
+            receipt.as_ref().filter(fits).map(says)
         };
         let target = publish::look(&site.place, finished).map_err(|e| disk_error(&site.path, e))?;
         let is_target = |entry: &FileStat| {

@@ -6,6 +6,7 @@ use super::journal::Record;
 use super::line::{BodySpan, Flow};
 use super::restart::Restart;
 use super::step::{Failure, Heard, Note, Trouble, Verified};
+use super::wrong::Mismatch;
 use crate::identity::{Identity, Likeness};
 use crate::names;
 use crate::ranges::Range;
@@ -50,6 +51,7 @@ impl Download {
             | Heard::Opened(_)
             | Heard::Checked { .. }
             | Heard::Digested(_)
+            | Heard::TargetDigested { .. }
             | Heard::Facts(_) => no_answer("a request"),
         }
     }
@@ -191,6 +193,9 @@ impl Download {
         }
         if !self.is_wanted(&identity) {
             return;
+        }
+        if let Some(Mismatch { expected, actual, declared }) = self.recognition.differs.take() {
+            return self.fail(Failure::Integrity { expected, actual, declared });
         }
         self.phase.confirm();
         let verified = if identity.is_strong() { Verified::Validator } else { Verified::Length };

@@ -8,10 +8,20 @@ use crate::words::Extent;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Job {
     Open,
+    Target(TargetJob),
     Keep(KeepJob),
     Begin(BeginJob),
     Publish(PublishJob),
     Close(CloseJob),
+}
+
+/// A file at the target is recognised by its digests, in this order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum TargetJob {
+    Digest,
+    Take,
+    SyncDir,
+    Receipt,
 }
 
 /// Keeping what was received.
@@ -75,7 +85,7 @@ impl Job {
     /// While this is under way, no other step is chosen.
     pub(super) fn blocks_all(&self) -> bool {
         match self {
-            Self::Open => true,
+            Self::Open | Self::Target(_) => true,
             Self::Keep(job) => {
                 use KeepJob::{Promote, PromoteDir, RemoveNext, Retire, Settle};
                 matches!(job, Settle | Promote | PromoteDir | Retire | RemoveNext)
@@ -110,6 +120,12 @@ impl Job {
             Self::Keep(KeepJob::Claim { bytes }) | Self::Close(CloseJob::Claim { bytes }) => *bytes,
             _ => 0,
         }
+    }
+}
+
+impl From<TargetJob> for Job {
+    fn from(job: TargetJob) -> Self {
+        Self::Target(job)
     }
 }
 

@@ -33,6 +33,7 @@
 //!
 //! * [`mod@self`]: the one place where steps are chosen (`advance`). `config`: what a run is told, and all defaults.
 //! * `open`: what was found, and how the run begins with it.
+//! * `recognise`: is the file at the target the wanted one, by the digests that were given?
 //! * `ask`: which request is sent next. `hear`: replies. `end`: how bodies end. `doubt`: replies that are not believed
 //!   at once. `wanted`: is it a version that the caller wants? `begin`: a generation begins.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
@@ -61,6 +62,7 @@ mod manner;
 mod open;
 mod phase;
 mod publish;
+mod recognise;
 pub mod restart;
 pub mod resume;
 mod small;
@@ -84,6 +86,7 @@ use journal::Record;
 use line::ServerLine;
 use manner::Manner;
 use phase::Phase;
+use recognise::Recognition;
 use restart::Restart;
 use resume::Generation;
 use step::{Failure, Finish, Heard, Note, Receipt, Step};
@@ -122,6 +125,8 @@ pub struct Download {
     retry: Retry,
     phase: Phase,
     at_start: AtStart,
+    /// What the digests say of the file at the target.
+    recognition: Recognition,
     /// What is looked into before a wrong digest is believed.
     doubt: Option<Doubt>,
 }
@@ -144,6 +149,7 @@ impl Download {
             retry,
             phase: Phase::new(),
             at_start: AtStart::default(),
+            recognition: Recognition::default(),
             doubt: None,
         };
         if run.config.named {
@@ -222,11 +228,12 @@ impl Download {
 
     fn hear_job(&mut self, job: Job, heard: Heard) {
         match (job, heard) {
-            (Job::Open, Heard::Opened(found)) => self.open(*found),
+            (Job::Open, Heard::Opened(found)) => self.opened(found),
             (Job::Open, Heard::Failed(fault)) => {
                 self.phase.not_opened(Failure::Disk { fault, during: "open" });
             }
             (Job::Open, _) => no_answer("the opening of a folder"),
+            (Job::Target(job), heard) => self.hear_target(job, heard),
             (Job::Keep(job), heard) => self.hear_keep(job, heard),
             (Job::Begin(job), heard) => self.hear_begin(job, heard),
             (Job::Publish(job), heard) => self.hear_publish(job, heard),

@@ -4,14 +4,16 @@
 use super::job::{BeginJob, KeepJob};
 use super::journal::Record;
 use super::restart::Restart;
-use super::resume::{Found, FoundJournal, StartVerdict, TargetState, verdict};
+use super::resume::{Found, FoundJournal, StartVerdict, TargetRefusal, TargetState, verdict};
 use super::step::{Failure, Note, Step};
+use super::wrong::Mismatch;
 use super::{AtStart, Download};
+use crate::identity::Identity;
 use crate::link::Served;
 
 impl Download {
-    pub(super) fn open(&mut self, found: Found) {
-        self.phase.opened();
+    pub(super) fn begin_with_found(&mut self, mut found: Found) {
+        never_asked_is_not_ours(&mut found.target);
         self.at_start = AtStart { free: found.free, traceless: Self::leaves_no_trace(&found), restart: None };
         // Our own finished file may be replaced by a newer version that was begun before.
         if matches!(found.target, TargetState::File { finished: Some(_), .. }) {
@@ -72,13 +74,19 @@ impl Download {
             }
             StartVerdict::Refuse(refusal) => {
                 self.drop_waiting_head();
-                self.fail(Failure::Refused(refusal));
+                let failure = match (refusal, self.recognition.differs.take()) {
+                    (TargetRefusal::TargetExists, Some(Mismatch { expected, actual, .. })) => {
+                        Failure::OtherTarget { expected, actual }
+                    }
+                    (refusal, _) => Failure::Refused(refusal),
+                };
+                self.fail(failure);
             }
         }
     }
 
     /// The reply that told the name is not what continues the transfer: that is asked for by itself.
-    fn drop_waiting_head(&mut self) {
+    pub(super) fn drop_waiting_head(&mut self) {
         self.files.take_beginning();
         self.stop_all();
     }
@@ -102,5 +110,15 @@ impl Download {
         {
             self.begin_with(i, b.identity, b.body, self.at_start.restart);
         }
+    }
+}
+
+/// A file that was recognised by its digests is the caller's, not ours to replace: without these digests it cannot be
+/// said whether the source still shows it, since the source was never asked.
+fn never_asked_is_not_ours(target: &mut TargetState) {
+    if let TargetState::File { finished, .. } = target
+        && finished.as_ref().is_some_and(|receipt| receipt.identity == Identity::default())
+    {
+        *finished = None;
     }
 }

@@ -8,6 +8,7 @@
 use super::held::{Held, Slot};
 use super::journal::{Begin, Folded, Problem, Publishing, Recovered, Source};
 use super::restart::Restart;
+use crate::digest::Digest;
 use crate::identity::Identity;
 use crate::ranges::Range;
 use crate::words::{Extent, FileFacts};
@@ -21,8 +22,8 @@ pub enum TargetState {
     File {
         /// Its facts.
         facts: FileFacts,
-        /// The identity from a receipt of this source that still fits the file (path, length, mtime), if there is one.
-        finished: Option<Box<Identity>>,
+        /// What a receipt of this source says that still fits the file (path, length, mtime), if there is one.
+        finished: Option<Box<TargetReceipt>>,
     },
     /// A symbolic link, to any place.
     Symlink,
@@ -30,6 +31,15 @@ pub enum TargetState {
     Directory,
     /// A device, socket or pipe.
     Other,
+}
+
+/// What a receipt says of the file at the target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TargetReceipt {
+    /// What the source showed of it. The default: the source was never asked, and the digests alone speak for the file.
+    pub identity: Identity,
+    /// Digests that were computed of the file, and matched.
+    pub digests: Vec<Digest>,
 }
 
 /// What the driver found in the folder when it opened the transfer, after it took the lock.
@@ -188,8 +198,8 @@ pub fn verdict(source: &Source, overwrite: bool, block_len_min: u64, found: Foun
         TargetState::Directory => return StartVerdict::Refuse(TargetRefusal::TargetIsDirectory),
         TargetState::Other => return StartVerdict::Refuse(TargetRefusal::TargetIsSpecial),
         TargetState::Symlink if !overwrite => return StartVerdict::Refuse(TargetRefusal::TargetIsSymlink),
-        TargetState::File { finished: Some(identity), .. } if recovered.is_none() => {
-            return StartVerdict::Finished(identity);
+        TargetState::File { finished: Some(receipt), .. } if recovered.is_none() => {
+            return StartVerdict::Finished(Box::new(receipt.identity));
         }
         TargetState::File { finished: None, .. } if !overwrite => {
             return StartVerdict::Refuse(TargetRefusal::TargetExists);

@@ -12,7 +12,8 @@
 //! | `Narrow` | `Narrowed`, with the fetch's ticket; none when the fetch is over |
 //! | `Check` | `Checked` or `Failed` |
 //! | `Digest` | `Digested` or `Failed` |
-//! | `Seal`, `Facts` | `Facts` or `Failed` |
+//! | `DigestTarget` | `TargetDigested` or `Failed` |
+//! | `Seal`, `Facts`, `TakeTarget` | `Facts` or `Failed` |
 //! | `Throttle`, `Note`, `Finish` | none |
 //! | all others | `Done` or `Failed` |
 
@@ -90,6 +91,18 @@ pub enum Step {
         length: u64,
         /// Which digests.
         kinds: Vec<DigestKind>,
+    },
+    /// Read the file that stands at the target, and compute these digests of all of it. Not of a link, and not of a file
+    /// that another user could change.
+    DigestTarget {
+        /// Which digests.
+        kinds: Vec<DigestKind>,
+    },
+    /// The file at the target is the one that was wanted: no other transfer of this program takes its name, and its
+    /// facts are told. It is not written to.
+    TakeTarget {
+        /// Whether its data is synced first.
+        durable: bool,
     },
     /// `NAME.lhnext` becomes `NAME.lhpart` (lock first, then rename over it).
     Promote,
@@ -215,7 +228,14 @@ pub enum Heard {
     },
     /// Answer to `Digest`.
     Digested(Vec<Digest>),
-    /// Answer to `Seal` and `Facts`.
+    /// Answer to `DigestTarget`.
+    TargetDigested {
+        /// What stands at the target after the reading.
+        facts: FileFacts,
+        /// The digests.
+        digests: Vec<Digest>,
+    },
+    /// Answer to `Seal`, `Facts` and `TakeTarget`.
     Facts(FileFacts),
 }
 
@@ -224,7 +244,7 @@ pub enum Heard {
 pub struct Receipt {
     /// The object's length.
     pub length: u64,
-    /// Its identity.
+    /// Its identity; the default of a file that was recognised by its digest, since the source was not asked.
     pub identity: crate::identity::Identity,
     /// What was verified.
     pub verified: Verified,
@@ -408,6 +428,13 @@ pub enum Failure {
         actual: Digest,
         /// The source declared it; the caller did not give it.
         declared: bool,
+    },
+    /// Another program's file stands at the target, and does not have a digest that the caller gave.
+    OtherTarget {
+        /// What was expected.
+        expected: Digest,
+        /// What the file has.
+        actual: Digest,
     },
     /// `require_verified` or `require_length` was asked and cannot be met.
     NotProvable(&'static str),

@@ -303,6 +303,17 @@ impl Folder {
         Ok(Some((file, entry)))
     }
 
+    /// Opens a regular file that was published, by us or by another program of ours, for reading; `None` when the name is
+    /// free. `Exists` for one of another user's, and for one that more users may write to than may to a new file.
+    pub(crate) fn open_unshared(&self, name: &OsStr) -> Result<Option<(File, FileStat)>> {
+        let Some((file, entry)) = self.open_seen(name, false)? else { return Ok(None) };
+        let open_to = entry.mode & OTHERS_WRITE & !self.usual_mode();
+        if self.other_owner(&entry).is_some() || open_to != 0 {
+            self.expect_no_stranger(&entry, name)?;
+        }
+        Ok(Some((file, entry)))
+    }
+
     fn open_seen(&self, name: &OsStr, write: bool) -> Result<Option<(File, FileStat)>> {
         // Looked at before it is opened, since opening a device can have effects; and after, since it may be swapped.
         match self.look(name)? {

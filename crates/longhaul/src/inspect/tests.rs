@@ -317,7 +317,7 @@ fn what_keeps_a_start_from_starting_is_told_with_what_is_held() {
     std::fs::write(s.path("x.iso"), b"somebody's").unwrap();
     let u = s.unfinished();
     let NextStart::Refused { why, advice } = &u.next_start else { panic!("{:?}", u.next_start) };
-    assert!(why.contains("exists") && *advice == Some(Advice::AllowOverwrite), "{why}, {advice:?}");
+    assert!(why.contains("exists") && *advice == Some(Advice::GiveDigestOrOverwrite), "{why}, {advice:?}");
     assert_eq!(u.claimed, [units(0..8)]);
     std::fs::remove_file(s.path("x.iso")).unwrap();
     std::fs::hard_link(s.path("x.iso.lhpart"), s.path("second")).unwrap();

@@ -10,7 +10,7 @@ coverage! {
     changes, alternating, portals, contradictions, excused_mixtures,
     failed_syncs, no_space, late_writes, throttles,
     torn_journals, torn_appends, unusable_journals, compactions,
-    spoiled_files, spoiled_journals, foreign_targets,
+    spoiled_files, spoiled_journals, foreign_targets, foreign_copies, recognised, changed_while_read, asked_without_the_digest,
     ranges_not_served, dropped, wrong_digests, wrong_digests_told,
     windowed, several_pieces, windows_published, windows_outside, other_ranges, trimmed_before_a_piece,
     resumed, returned, damaged, kept_bytes, published, small_published, small_left, rivals_in_disguise, survived_after_done, asked_again_after_done;
@@ -104,6 +104,7 @@ impl Coverage {
                 Failure::Changed { .. } => "Failed: Changed",
                 Failure::Unmet { .. } => "Failed: Unmet",
                 Failure::Integrity { .. } => "Failed: Integrity",
+                Failure::OtherTarget { .. } => "Failed: OtherTarget",
                 Failure::NotProvable(_) => "Failed: NotProvable",
                 Failure::Disk { .. } => "Failed: Disk",
                 Failure::Refused(_) => "Failed: Refused",
@@ -125,7 +126,7 @@ fn needed() -> [Vec<&'static str>; 3] {
     [PLACES.to_vec(), restarts, ENDS.to_vec()]
 }
 
-const ENDS: [&str; 15] = [
+const ENDS: [&str; 16] = [
     "Done",
     "Done, already",
     "NotModified",
@@ -134,6 +135,7 @@ const ENDS: [&str; 15] = [
     "Failed: Changed",
     "Failed: Unmet",
     "Failed: Integrity",
+    "Failed: OtherTarget",
     "Failed: Disk",
     "Failed: Refused",
     "Failed: GaveUp",

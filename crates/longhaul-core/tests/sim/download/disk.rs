@@ -9,6 +9,7 @@
 //!   prefix of the changes (rarely out of order, but never two of the same name), each change whole.
 //! * Journals (`log.rs`) are append-only files with the same rules for their tail.
 
+use longhaul_core::digest::Digest;
 use longhaul_core::words::{Extent, FileFacts};
 
 use super::content::{CAP, Mask, mask};
@@ -74,6 +75,11 @@ impl File {
     pub(crate) fn date(&mut self, mtime_ns: i64) {
         self.times.0 = mtime_ns;
         self.durable_times.0 = mtime_ns;
+    }
+
+    /// None of it is on the disk yet.
+    pub(crate) fn unsync(&mut self) {
+        (self.durable, self.durable_len, self.dirty) = ([0; CAP], 0, mask(0, self.live_len));
     }
 
     pub(crate) fn write(&mut self, at: usize, bytes: &[u8], now_ns: i64) {
@@ -192,6 +198,7 @@ pub(crate) struct Receipt {
     pub(crate) facts: FileFacts,
     pub(crate) identity: longhaul_core::identity::Identity,
     pub(crate) extents: Vec<Extent>,
+    pub(crate) digests: Vec<Digest>,
     /// What of the object it is of.
     pub(crate) window: longhaul_core::window::Window,
 }

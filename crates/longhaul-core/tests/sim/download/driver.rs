@@ -1,10 +1,11 @@
 //! The driver half of the simulation: carries out the core's steps against the disk and the remote, late and in any
 //! order that a real driver may show. Steps on the same file keep their order; everything else interleaves by chance.
 
+use longhaul_core::digest::DigestKind;
 use longhaul_core::download::Download;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{self, Record, Recovered};
-use longhaul_core::download::resume::{Fit, Found, FoundJournal, TargetState, fit};
+use longhaul_core::download::resume::{Fit, Found, FoundJournal, TargetReceipt, TargetState, fit};
 use longhaul_core::download::step::{Heard, Step};
 use longhaul_core::run::{Machine, Ordered};
 use longhaul_core::words::{DiskFault, Extent, FileFacts, Ticket};
@@ -227,6 +228,8 @@ impl World {
                 let bytes = file.map_or(&[][..], |f| &f.live[..length]);
                 Some(Heard::Digested(kinds.iter().map(|&kind| digest(kind, bytes)).collect()))
             }
+            Step::DigestTarget { kinds } => self.digest_target(&mut op.stage, kinds),
+            Step::TakeTarget { durable } => self.take_target(&mut op.stage, &mut op.key, *durable),
             Step::Promote if op.stage == 1 => Some(Heard::Done),
             Step::Promote => {
                 if self.disk.id(NEXT).is_none() {
@@ -260,6 +263,7 @@ impl World {
                 if self.disk.id(MAIN).is_none() {
                     return failed(DiskFault::Io);
                 }
+                self.check_replaced();
                 self.coverage.small_published += u64::from(self.disk.id(JOURNAL).is_none());
                 self.disk.rename(MAIN, TARGET);
                 self.stand = Stand::Free;
@@ -272,8 +276,9 @@ impl World {
                         return failed(DiskFault::NoSpace);
                     }
                     let (facts, identity) = (receipt.facts, receipt.identity.clone());
+                    let (extents, digests) = (receipt.extents.clone(), receipt.digests.clone());
                     let window = self.wanted.window();
-                    self.disk.receipt = Some(Receipt { facts, identity, extents: receipt.extents.clone(), window });
+                    self.disk.receipt = Some(Receipt { facts, identity, extents, digests, window });
                     op.stage = 1;
                     return if self.power { None } else { Some(Heard::Done) };
                 }
@@ -293,6 +298,43 @@ impl World {
             }
             other => unreachable!("no operation: {other:?}"),
         }
+    }
+
+    fn digest_target(&mut self, stage: &mut u8, kinds: &[DigestKind]) -> Option<Heard> {
+        if let Some(fault) = self.read_fault() {
+            return Some(Heard::Failed(fault));
+        }
+        let Some(id) = self.disk.id(TARGET) else { return Some(Heard::Failed(DiskFault::Io)) };
+        if *stage == 0 {
+            let bytes = self.disk.files[usize::from(id)].bytes();
+            self.target_read = kinds.iter().map(|&kind| digest(kind, bytes)).collect();
+            *stage = 1;
+            self.change_while_read(id);
+            return None;
+        }
+        let facts = self.disk.files[usize::from(id)].facts();
+        Some(Heard::TargetDigested { facts, digests: self.target_read.clone() })
+    }
+
+    fn take_target(&mut self, stage: &mut u8, key: &mut u64, durable: bool) -> Option<Heard> {
+        let Some(id) = self.disk.id(TARGET) else { return Some(Heard::Failed(DiskFault::Io)) };
+        if *stage == 0 {
+            self.change_while_read(id);
+            *key = if durable { self.disk.begin_sync(id) } else { 0 };
+            *stage = 1;
+            return None;
+        }
+        if durable {
+            let ok = !self.rng.percent(self.trouble.sync_fails);
+            self.disk.end_sync(*key, ok, &mut self.rng);
+            if !ok {
+                self.coverage.failed_syncs += 1;
+                self.witness.target_sync_failed = true;
+                return Some(Heard::Failed(DiskFault::Io));
+            }
+            self.older_unsynced = false;
+        }
+        Some(Heard::Facts(self.disk.files[usize::from(id)].facts()))
     }
 
     /// Reading takes long: it may fail, and it is cut short when the run is ending.
@@ -350,7 +392,9 @@ impl World {
             (Stand::Free, None) => TargetState::Absent,
             (Stand::Free, Some(facts)) => {
                 let finished = self.disk.receipt.as_ref().filter(|r| self.is_of(r, &facts));
-                let finished = finished.map(|r| Box::new(r.identity.clone()));
+                let says = |r: &Receipt| TargetReceipt { identity: r.identity.clone(), digests: r.digests.clone() };
+                let finished = finished.map(|r| Box::new(says(r)));
+                self.target_found = facts;
                 TargetState::File { facts, finished }
             }
         };

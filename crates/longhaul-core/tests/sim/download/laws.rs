@@ -95,6 +95,8 @@ pub(crate) struct Witness {
     /// Another range of the object was asked for before.
     pub(crate) another_range: bool,
     pub(crate) rebooted: bool,
+    /// A sync of another program's file failed: what of it is on the disk cannot be known, nor mended by reading it.
+    pub(crate) target_sync_failed: bool,
     pub(crate) done: bool,
 }
 
@@ -165,7 +167,8 @@ impl World {
         let w = &self.witness;
         // There is no promise; or another program cut the record that a sync had failed out of the journal, and the
         // page cache vouched for bytes that never reached the disk.
-        if w.rebooted && (!self.power || w.journal_ever_spoiled && w.sync_ever_failed) {
+        let unknown = w.target_sync_failed || w.journal_ever_spoiled && w.sync_ever_failed;
+        if w.rebooted && (!self.power || unknown) {
             return;
         }
         let target = self.disk.id(TARGET);
@@ -187,6 +190,13 @@ impl World {
             return;
         }
         let bytes = file.bytes();
+        if id == self.taken {
+            if bytes != self.older_bytes.as_slice() {
+                let shown = format!("{bytes:?}");
+                self.broken("a finished file stays", format_args!("{when}: what was taken for ours holds {shown}"));
+            }
+            return;
+        }
         match self.version_of(bytes) {
             None if !self.mixture_is_excused() => {
                 let shown = format!("{:?}", file.bytes());
@@ -559,6 +569,7 @@ impl World {
             return self.check_target("after a run that did not finish");
         };
         self.witness.done = true;
+        self.take_older();
         self.older = NONE;
         let Some(file) = self.disk.file(TARGET) else {
             return self.broken("a finished file stays", format_args!("done, and nothing is at the target"));
@@ -611,6 +622,15 @@ impl World {
         self.wanted.is_several() && !proven
     }
 
+    /// Whether what stands at the target is not to be replaced.
+    fn may_not_replace(&self) -> bool {
+        // Published, and then another program took the journal that said so. Or it was of other bytes.
+        if self.witness.journal_ever_spoiled || self.witness.another_range {
+            return self.published || self.older != NONE || self.taken != NONE;
+        }
+        (self.older != NONE || self.taken != NONE) && !self.overwrite
+    }
+
     /// Whether an undisturbed run may end like this.
     pub(crate) fn is_right_end(&self, finish: &Finish) -> bool {
         let empty = self.remote.shows_nothing();
@@ -620,13 +640,9 @@ impl World {
                 let decided = !self.expected.is_empty() || !self.wanted.is_whole();
                 self.remote.declares != Declares::Wrong || *length == 0 || decided
             }
+            Finish::Failed(Failure::OtherTarget { .. }) => self.may_not_replace(),
             Finish::Failed(Failure::Refused(refusal)) => match refusal {
-                // Published, and then another program took the journal that said so.
-                // Or it was of other bytes.
-                TargetRefusal::TargetExists if self.witness.journal_ever_spoiled || self.witness.another_range => {
-                    self.published || self.older != NONE
-                }
-                TargetRefusal::TargetExists => self.older != NONE && !self.overwrite,
+                TargetRefusal::TargetExists => self.may_not_replace(),
                 TargetRefusal::TargetIsSymlink => self.stand == Stand::Symlink && !self.overwrite,
                 TargetRefusal::PartialOfAnotherSource => self.witness.another_source,
                 TargetRefusal::PartialOfAnotherRange => self.witness.another_range,

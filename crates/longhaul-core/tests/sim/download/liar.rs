@@ -13,7 +13,7 @@ use longhaul_core::identity::Identity;
 use longhaul_core::link::Link;
 use longhaul_core::reply::{ContentRange, ReplyFacts};
 use longhaul_core::window::Window;
-use longhaul_core::words::{Extent, NetFault, Ticket};
+use longhaul_core::words::{DiskFault, Extent, NetFault, Ticket};
 
 use super::content::CAP;
 use super::disk::{JOURNAL, TARGET};
@@ -102,6 +102,16 @@ sabotages! {
     SmallForgotten,
     /// A receipt is believed of another file than the one it names.
     ReceiptOfAnotherFile,
+    /// The expected digest is told of another program's file that does not have it.
+    TargetDigestIgnored,
+    /// A file that changes while it is read is told as one that does not.
+    TargetChangeUnseen,
+    /// Another program's file is told as synced, and is not.
+    TargetTakenUnsynced,
+    /// Another program's file is told as one that cannot be read.
+    TargetNotLookedAt,
+    /// What a receipt says without ever having asked the source is told as what the source showed.
+    TakenForOurOwn,
     /// The core is told that more may be asked for twice than is asked of it.
     HedgesUnbounded,
     /// A wake is told with the time of the event before it.
@@ -162,6 +172,12 @@ impl World {
 
     pub(crate) fn bend_found(&mut self, found: &mut Found) {
         let Some(sabotage) = self.liar.sabotage else { return };
+        if let TargetState::File { finished: Some(receipt), .. } = &mut found.target
+            && sabotage == Sabotage::TakenForOurOwn
+            && receipt.identity == Identity::default()
+        {
+            receipt.identity.length = Some(0);
+        }
         let FoundJournal::Read(recovered) = &mut found.journal else { return };
         self.liar.known = recovered.current.as_ref().map(|g| g.begin.identity.clone());
         match sabotage {
@@ -243,6 +259,8 @@ impl World {
                 self.liar.drops_records |= begins && matches!(records.last(), Some(Record::Hint { .. }));
                 self.liar.drops_records.then_some(Heard::Done)?
             }
+            (Sabotage::TargetTakenUnsynced, Step::TakeTarget { .. }) => Heard::Facts(self.disk.facts(TARGET)?),
+            (Sabotage::TargetNotLookedAt, Step::DigestTarget { .. }) => Heard::Failed(DiskFault::Io),
             _ => return None,
         };
         tell!(self, "pretends that {} is done", op.ticket.0);
@@ -270,6 +288,14 @@ impl World {
             (Sabotage::DigestIgnored, Step::Digest { .. }, Heard::Digested(computed)) => {
                 Heard::Digested(computed.into_iter().map(|digest| self.expected_instead_of(digest)).collect())
             }
+            (Sabotage::TargetDigestIgnored, Step::DigestTarget { .. }, Heard::TargetDigested { facts, digests }) => {
+                let digests = digests.into_iter().map(|digest| self.expected_instead_of(digest)).collect();
+                Heard::TargetDigested { facts, digests }
+            }
+            (Sabotage::TargetChangeUnseen, Step::DigestTarget { .. }, Heard::TargetDigested { digests, .. }) => {
+                Heard::TargetDigested { facts: self.target_found, digests }
+            }
+            (Sabotage::TargetChangeUnseen, Step::TakeTarget { .. }, Heard::Facts(_)) => Heard::Facts(self.target_found),
             (_, _, heard) => heard,
         }
     }

@@ -5,6 +5,7 @@ mod content;
 mod coverage;
 mod disk;
 mod driver;
+mod foreign;
 mod laws;
 mod liar;
 mod remote;

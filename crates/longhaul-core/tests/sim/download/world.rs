@@ -11,11 +11,11 @@ use longhaul_core::link::Link;
 use longhaul_core::pace::ConnectionPlan;
 use longhaul_core::retry::RetryPolicy;
 use longhaul_core::run::Machine;
-use longhaul_core::words::{Command, Durability, Millis, OnChange, Ticket};
+use longhaul_core::words::{Command, Durability, FileFacts, Millis, OnChange, Ticket};
 
-use super::content::{CAP, LEN_MAX, byte};
+use super::content::{CAP, LEN_MAX};
 use super::coverage::Coverage;
-use super::disk::{Disk, Id, JOURNAL, MAIN, NEXT, NONE, TARGET};
+use super::disk::{Disk, Id, JOURNAL, MAIN, NEXT, NONE};
 use super::driver::Op;
 use super::laws::Witness;
 use super::liar::{Liar, Sabotage};
@@ -154,6 +154,13 @@ pub(crate) struct World {
     pub(crate) stand: Stand,
     pub(crate) older: Id,
     pub(crate) older_bytes: Vec<u8>,
+    /// Not all of it is on the disk.
+    pub(crate) older_unsynced: bool,
+    /// The older file, once it was taken for ours.
+    pub(crate) taken: Id,
+    /// What was found at the target, and the digests read of it.
+    pub(crate) target_found: FileFacts,
+    pub(crate) target_read: Vec<Digest>,
     pub(crate) published: bool,
 }
 
@@ -211,6 +218,10 @@ impl crate::world::World for World {
             stand: Stand::Free,
             older: NONE,
             older_bytes: Vec::new(),
+            older_unsynced: false,
+            taken: NONE,
+            target_found: FileFacts::default(),
+            target_read: Vec::new(),
             published: false,
         }
     }
@@ -227,6 +238,7 @@ impl crate::world::World for World {
         self.remote.manners.leads_away = self.expected.is_empty(); // else the digest tells
         self.coverage.ranges_not_served += u64::from(self.remote.manners.ranges != Ranges::Served);
         self.stand_something_at_the_target();
+        self.put_the_wanted_file(seed);
         tell!(self, "seed {seed}: {config:?}");
         tell!(self, "the remote: {:?}", self.remote);
         self.coverage.histories += 1;
@@ -310,8 +322,10 @@ impl World {
         self.now = 0;
         self.steps = 0;
         self.stand = Stand::Free;
-        (self.older, self.published) = (NONE, false);
+        (self.older, self.taken, self.published) = (NONE, NONE, false);
+        (self.older_unsynced, self.target_found) = (false, FileFacts::default());
         self.older_bytes.clear();
+        self.target_read.clear();
         self.expected.clear();
         (self.right, self.calm) = (None, false);
         (self.wanted, self.wanted_before) = (Wanted::default(), None);
@@ -419,35 +433,6 @@ impl World {
             overwrite: self.overwrite,
             only_if: self.wish.clone(),
         }
-    }
-
-    fn stand_something_at_the_target(&mut self) {
-        match self.rng.below(40) {
-            0 => self.stand = Stand::Symlink,
-            1 => self.stand = Stand::Directory,
-            2..10 if self.overwrite || self.rng.one_in(4) => self.put_at_the_target(),
-            _ => {}
-        }
-    }
-
-    /// The target is free, and always was.
-    fn target_is_free(&self) -> bool {
-        (self.stand, self.disk.id(TARGET), self.older, self.published) == (Stand::Free, None, NONE, false)
-    }
-
-    /// Another program's file, safe on the disk.
-    fn put_at_the_target(&mut self) {
-        // It may have the length and the time of the file that a receipt was written for: a copy by another program.
-        let twin = self.disk.receipt.as_ref().map(|r| r.facts).filter(|facts| facts.len > 0 && self.rng.coin());
-        let len = twin.map_or_else(|| self.rng.between(1, 40), |facts| facts.len) as usize;
-        self.older_bytes.extend((0..len).map(|i| byte(5, i)));
-        self.older = self.disk.put(TARGET, &self.older_bytes);
-        if let Some(facts) = twin {
-            self.disk.files[usize::from(self.older)].date(facts.mtime_ns);
-            self.coverage.rivals_in_disguise += 1;
-        }
-        self.coverage.foreign_targets += 1;
-        tell!(self, "another program's file stands at the target");
     }
 
     fn draw_plan(&mut self) -> Plan {
@@ -610,6 +595,7 @@ impl World {
         self.coverage.reboots += 1;
         self.disk.power_cut(&mut self.rng);
         self.witness.rebooted = true;
+        self.older_after_power_cut();
         self.check_target("after a power cut");
     }
 
@@ -744,7 +730,12 @@ impl World {
         self.coverage.alternating += u64::from(self.remote.alternates());
         tell!(self, "from now on all is well; the remote shows version {settled}");
         self.calm = true;
+        // Where the first reply tells the name, that reply may be the end already.
+        let there = (config.named && self.is_there_already()).then_some(self.coverage.requests);
         self.run(config, Plan::ToTheEnd);
+        if let Some(requests) = there {
+            self.check_recognised(requests);
+        }
         let integrity = matches!(self.finish, Some(Finish::Failed(Failure::Integrity { .. })));
         self.coverage.wrong_digests_told += u64::from(integrity && self.right.is_some());
         self.check_end();
@@ -783,7 +774,8 @@ impl World {
             let settled = if self.expected.is_empty() { self.remote.current } else { 0 };
             self.remote.settle(settled, false);
             tell!(self, "once more; the remote shows version {settled}");
-            self.run(config, Plan::ToTheEnd);
+            let config = self.forget_the_digest(config);
+            self.run(&config, Plan::ToTheEnd);
             self.check_end();
         }
     }

@@ -7,6 +7,7 @@
 //! | Which bytes are there? | [`part_file`] |
 //! | What was promised? | [`journal_file`] |
 //! | How does the target come to be? | [`publish`] |
+//! | Does what stands at the target have the digests that were given? | [`recognise`] |
 //! | How is a transfer given up? | [`remains`] |
 
 pub(crate) mod journal_file;
@@ -15,4 +16,5 @@ pub(crate) mod names;
 pub(crate) mod part_file;
 pub(crate) mod place;
 pub(crate) mod publish;
+pub(crate) mod recognise;
 pub(crate) mod remains;

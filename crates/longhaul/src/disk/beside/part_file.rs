@@ -213,28 +213,39 @@ impl PartFile {
         kinds: &[DigestKind],
         cancelled: &AtomicBool,
     ) -> Result<Option<Vec<Digest>>> {
-        let Some(mut digests) = Digests::new(kinds) else {
-            let why = "a digest was asked for that this program cannot compute";
-            return Err(DiskError::said(DiskFault::Unsupported, "read", &self.path, why));
-        };
-        let mut buffer = vec![0; BUFFER_LEN];
-        let mut at = 0;
-        while at < length {
-            if cancelled.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-            let wanted = usize::try_from(length - at).unwrap_or(usize::MAX).min(buffer.len());
-            let chunk = &mut buffer[..wanted];
-            self.file.read_exact_at(chunk, at).map_err(|e| self.failed("read", e))?;
-            digests.update(chunk);
-            at += wanted as u64;
-        }
-        Ok(Some(digests.finish()))
+        digest(&self.file, &self.path, length, kinds, cancelled)
     }
 
     fn failed(&self, doing: &'static str, e: impl Into<std::io::Error>) -> DiskError {
         DiskError::io(doing, &self.path, e)
     }
+}
+
+/// The digests of the first `length` bytes of a file, as of [`PartFile::digest`].
+pub(super) fn digest(
+    file: &File,
+    path: &Path,
+    length: u64,
+    kinds: &[DigestKind],
+    cancelled: &AtomicBool,
+) -> Result<Option<Vec<Digest>>> {
+    let Some(mut digests) = Digests::new(kinds) else {
+        let why = "a digest was asked for that this program cannot compute";
+        return Err(DiskError::said(DiskFault::Unsupported, "read", path, why));
+    };
+    let mut buffer = vec![0; BUFFER_LEN];
+    let mut at = 0;
+    while at < length {
+        if cancelled.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let wanted = usize::try_from(length - at).unwrap_or(usize::MAX).min(buffer.len());
+        let chunk = &mut buffer[..wanted];
+        file.read_exact_at(chunk, at).map_err(|e| DiskError::io("read", path, e))?;
+        digests.update(chunk);
+        at += wanted as u64;
+    }
+    Ok(Some(digests.finish()))
 }
 
 #[cfg(test)]

@@ -9,17 +9,16 @@ use super::place::Place;
 use crate::disk::error::{DiskError, Result};
 use crate::disk::folder::{FileStat, Folder};
 use crate::disk::platform;
-use longhaul_core::download::resume::TargetState;
-use longhaul_core::identity::Identity;
+use longhaul_core::download::resume::{TargetReceipt, TargetState};
 use longhaul_core::words::{DiskFault, FileFacts};
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// What stands at the target's name. `finished` is asked about a regular file: the identity from a receipt of this
-/// source that fits it, if there is one.
-pub(crate) fn look(place: &Place, finished: impl FnOnce(&FileFacts) -> Option<Identity>) -> Result<TargetState> {
+/// What stands at the target's name. `finished` is asked about a regular file: what a receipt of this source says that
+/// fits it, if there is one.
+pub(crate) fn look(place: &Place, finished: impl FnOnce(&FileFacts) -> Option<TargetReceipt>) -> Result<TargetState> {
     Ok(match place.folder.look(place.names.target())? {
         None => TargetState::Absent,
         Some(entry) => match entry.kind {

@@ -14,9 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{Record, Source};
-use longhaul_core::download::resume::{Found, FoundJournal, TargetState};
+use longhaul_core::download::resume::{Found, FoundJournal, TargetReceipt, TargetState};
 use longhaul_core::download::step::{Heard, Receipt, Step};
-use longhaul_core::identity::Identity;
 use longhaul_core::words::{DiskFault, FileFacts, Ticket};
 
 use super::{DownloadAnswer, DownloadAside, DownloadReports, DownloadShared, failed};
@@ -25,6 +24,7 @@ use crate::disk::beside::lock::{self, Locking};
 use crate::disk::beside::part_file::PartFile;
 use crate::disk::beside::place::Place;
 use crate::disk::beside::publish;
+use crate::disk::beside::recognise;
 use crate::disk::error::DiskError;
 use crate::disk::folders::{Folders, Within};
 use crate::disk::group::{SyncTarget, Volume};
@@ -42,9 +42,15 @@ const CLAIM_STACK: usize = 128 << 10;
 pub(super) struct Slots {
     main: Option<Arc<PartFile>>,
     next: Option<Arc<PartFile>>,
+    /// Beside what these lie, once it is open.
+    place: Option<Arc<Place>>,
 }
 
 impl Slots {
+    pub(super) fn place(&self) -> Option<Arc<Place>> {
+        self.place.clone()
+    }
+
     pub(super) fn get(&self, slot: Slot) -> Option<Arc<PartFile>> {
         match slot {
             Slot::Main => self.main.clone(),
@@ -282,6 +288,14 @@ impl DownloadDesk {
                 self.lock_slots().next = None;
             }
             Step::Seal { length } => return self.seal(length, None),
+            Step::TakeTarget { durable } => {
+                let place = self.place()?;
+                let entry = recognise::take(place, durable)?;
+                if let Some(saved) = &self.setup.saved {
+                    saved.add(&entry, &place.whose);
+                }
+                return Ok(Heard::Facts(entry.facts));
+            }
             Step::Facts { slot } => return self.part(slot)?.facts().map(Heard::Facts),
             Step::Publish { replace } => {
                 let place = self.place()?;
@@ -359,6 +373,7 @@ impl DownloadDesk {
             let mut slots = self.lock_slots();
             slots.main = Some(Arc::new(main));
             slots.next = next.map(Arc::new);
+            slots.place = Some(place.clone());
         }
         self.setup.source.name = std::os::unix::ffi::OsStrExt::as_bytes(place.names.target()).to_vec();
         self.place = Some(place);
@@ -389,8 +404,8 @@ impl DownloadDesk {
         }
     }
 
-    /// The identity of the finished object of this source, when that is what stands at the target.
-    fn finished(&self, place: &Place, facts: &FileFacts) -> Option<Identity> {
+    /// What the receipt says of the finished object of this source, when that is what stands at the target.
+    fn finished(&self, place: &Place, facts: &FileFacts) -> Option<TargetReceipt> {
         let path = place.folder.path_of(place.names.target());
         // A receipt that cannot be read is as good as none: the file then counts as that of another program.
         let receipt = self.setup.state.as_ref()?.receipt(&path).ok()??;
@@ -398,7 +413,7 @@ impl DownloadDesk {
         let fits = receipt.source == self.setup.source.url
             && receipt.range == self.setup.source.window
             && receipt::is_of(&receipt, facts, &place.folder, name);
-        fits.then_some(receipt.of.identity)
+        fits.then_some(TargetReceipt { identity: receipt.of.identity, digests: receipt.of.digests })
     }
 
     fn record(&mut self, records: &[Record], durable: bool) -> Result<(), DiskError> {

@@ -98,6 +98,11 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             );
             with_files(error(ErrorKind::Integrity, Permanent, text), held, target).advise(Advice::GiveDigest)
         }
+        Failure::OtherTarget { expected, actual } => {
+            let text = format!("{target} exists; the file there has {actual}, and {expected} was expected");
+            let error = Error::new(ErrorKind::Exists, Permanent, text).with("path", target).with("source", object);
+            error.advise(Advice::AllowOverwrite)
+        }
         Failure::NotProvable(why) => error(
             ErrorKind::NotProvable,
             Permanent,
@@ -263,7 +268,12 @@ fn refused(refusal: TargetRefusal, object: &str, target: &str, remembered: &Down
         TargetRefusal::TargetExists => {
             let range = remembered.range.as_ref().map(|range| format!("{range} of ")).unwrap_or_default();
             let text = format!("{target} exists and is not a finished download of {range}{object}");
-            (ErrorKind::Exists, Advice::AllowOverwrite, text)
+            match (remembered.digest_given, &remembered.disk) {
+                (false, _) => (ErrorKind::Exists, Advice::GiveDigestOrOverwrite, text),
+                (true, None) => (ErrorKind::Exists, Advice::AllowOverwrite, text),
+                // Why it could not be compared with the digest.
+                (true, Some(why)) => (ErrorKind::Exists, Advice::AllowOverwrite, format!("{text} ({why})")),
+            }
         }
         TargetRefusal::TargetIsSymlink => {
             let text = format!("{target} is a symbolic link, which is never followed");

@@ -77,6 +77,8 @@ pub(crate) struct DownloadDetails {
     pub(crate) recorded_range: Option<String>,
     /// Which bytes were asked for, in words; `None`: all of them.
     pub(crate) range: Option<String>,
+    /// A digest of the file was given.
+    pub(crate) digest_given: bool,
     /// The fields that the source declares digests in; few, since only one of each kind counts.
     pub(crate) declared_in: Vec<(Digest, String)>,
 }

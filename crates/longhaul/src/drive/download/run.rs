@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use longhaul_core::digest::DigestKind;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::resume::FoundJournal;
 use longhaul_core::download::step::{Fetch, Finish, Grant, Heard, Note, Step};
@@ -24,6 +25,7 @@ use super::stream::{StreamHandle, StreamTask};
 use super::{DownloadAside, DownloadDetails, DownloadReports, DownloadShared, failed, range_text, sentences};
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::part_file::PartFile;
+use crate::disk::beside::recognise;
 use crate::disk::folders::{Folders, Within};
 use crate::disk::saved::SavedFiles;
 use crate::disk::state::hosts::Hosts;
@@ -194,6 +196,7 @@ impl Hands for DownloadHands<'_> {
                 let digests = part.digest(length, &kinds, cancelled)?;
                 Ok(digests.map_or(Heard::Failed(DiskFault::Interrupted), Heard::Digested))
             }),
+            Step::DigestTarget { kinds } => self.digest_target(ticket, kinds),
             step => {
                 if matches!(&step, Step::Record { .. }) {
                     self.tell_journal(run);
@@ -242,6 +245,7 @@ impl Hands for DownloadHands<'_> {
         *locked(&slots) = Slots::default();
         let window = &request.config.source.window;
         remembered.given = request.origin.given();
+        remembered.digest_given = !request.config.expected.is_empty();
         remembered.range = (!window.is_whole()).then(|| range_text(window));
         let held = machine.held().received;
         let total = machine.identity().and_then(|i| i.length);
@@ -442,10 +446,28 @@ impl DownloadHands<'_> {
         slot: Slot,
         work: impl FnOnce(&PartFile, &AtomicBool) -> crate::disk::error::Result<Heard> + Send + 'static,
     ) {
-        let (reports, cancelled) = (self.shared.reports.clone(), self.cancelled.clone());
         let part = locked(&self.slots).get(slot);
+        self.on_thread(ticket, move |cancelled| part.map(|part| work(&part, cancelled)));
+    }
+
+    fn digest_target(&self, ticket: Ticket, kinds: Vec<DigestKind>) {
+        let place = locked(&self.slots).place();
+        self.on_thread(ticket, move |cancelled| {
+            let read = recognise::digest(&*place?, &kinds, cancelled);
+            let heard = |(facts, digests)| Heard::TargetDigested { facts, digests };
+            Some(read.map(|read| read.map_or(Heard::Failed(DiskFault::Interrupted), heard)))
+        });
+    }
+
+    /// `None` from the work: there is no open file for it.
+    fn on_thread(
+        &self,
+        ticket: Ticket,
+        work: impl FnOnce(&AtomicBool) -> Option<crate::disk::error::Result<Heard>> + Send + 'static,
+    ) {
+        let (reports, cancelled) = (self.shared.reports.clone(), self.cancelled.clone());
         self.shared.reports.spawn(async move {
-            let answer = match threads::run(move || part.map(|part| work(&part, &cancelled))).await {
+            let answer = match threads::run(move || work(&cancelled)).await {
                 Some(Ok(heard)) => heard.into(),
                 Some(Err(error)) => failed(error),
                 None => Heard::Failed(DiskFault::Io).into(),
