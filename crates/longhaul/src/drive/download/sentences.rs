@@ -45,6 +45,8 @@ pub(super) fn step(ticket: Ticket, step: &Step, held: HeldBytes, under_way: usiz
             let sum = extents.iter().fold(0_u64, |sum, extent| sum.saturating_add(extent.len));
             decision(format!("reads {} back from the disk, to compare their checksums", bytes(sum)))
         }
+        Step::DigestTarget { .. } => decision("the file that is there is read, for its digest"),
+        Step::TakeTarget { .. } => decision("the file that is there is the one that was wanted"),
         Step::Digest { length, kinds, .. } => {
             let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
             decision(format!("computes {} of the file, {}", names.join(" and "), bytes(*length)))
@@ -125,6 +127,10 @@ pub(super) fn heard(ticket: Ticket, heard: &Heard, known: Option<&Identity>) -> 
         Heard::Digested(digests) => {
             let digests: Vec<_> = digests.iter().map(ToString::to_string).collect();
             decision(format!("the file has {}", digests.join(", ")))
+        }
+        Heard::TargetDigested { digests, .. } => {
+            let digests: Vec<_> = digests.iter().map(ToString::to_string).collect();
+            decision(format!("the file that is there has {}", digests.join(", ")))
         }
         Heard::Opened(found) => detail(match &found.journal {
             FoundJournal::Read(_) => "there is a journal of it",
