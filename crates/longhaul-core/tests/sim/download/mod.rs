@@ -9,6 +9,7 @@ mod foreign;
 mod laws;
 mod liar;
 mod remote;
+mod spoil;
 mod stream;
 mod window;
 mod world;
