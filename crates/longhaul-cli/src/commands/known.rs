@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use longhaul::{Client, ErrorKind, Listing, TransferInfo, TransferState};
+use longhaul::{Client, ErrorKind, Listing, TransferInfo, TransferKind, TransferState};
 
 use super::absolute;
 use crate::exit::{Exit, Failure};
@@ -55,9 +55,14 @@ pub(super) fn is_of(transfer: &Path, file: &Path) -> bool {
     transfer == absolute(file) || file.canonicalize().is_ok_and(|file| transfer == file)
 }
 
-/// Only its entry in the list is left: the transfer is over, or its files are gone.
+/// Only its entry in the list is left: a download is over, or the files of a transfer are gone. An upload that is done
+/// and has an entry still has a journal as well, which knows of something that is perhaps left in the store.
 pub(super) fn is_dead(transfer: &TransferInfo) -> bool {
-    matches!(transfer.state, TransferState::Done | TransferState::Gone)
+    match transfer.state {
+        TransferState::Gone => true,
+        TransferState::Done => transfer.kind != TransferKind::Upload,
+        _ => false,
+    }
 }
 
 /// This machine has no record of it.

@@ -202,7 +202,7 @@ fn probe_says_what_the_store_can_do() {
     shop.film("a", 1);
     let ran = shop.longhaul(&["probe", "--proxy", "none", "oss://films/a"]);
     assert_eq!(ran.code(), 0, "{}{}", ran.stdout, ran.stderr);
-    for part in ["resumable   yes", "oss://films/a", "declares crc64:", "heeded"] {
+    for part in ["resumable   yes", "oss://films/a", "declares crc64:", "supported"] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
 }

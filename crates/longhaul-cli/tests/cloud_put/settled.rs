@@ -137,6 +137,26 @@ fn what_is_only_perhaps_ours_is_removed_only_when_told() {
     depot.assert_nothing_left(&told);
 }
 
+/// The object is there, and one more upload was perhaps created before it, whose answer was lost: that the transfer is
+/// done is not all that there is to say of it.
+#[test]
+fn what_a_finished_upload_perhaps_left_is_listed_until_it_is_removed() {
+    let depot = Depot::open();
+    let (film, _) = depot.film();
+    depot.fault("kind=lose-answer op=InitiateMultipartUpload times=1");
+    let ran = depot.put(&film, "film").run();
+    depot.expect(&ran, 0, "crc64, restarted (intent_only), retried");
+    for words in [&["clean", "--yes"][..], &["clean", "--yes", "--older-than", "0"], &["clean"]] {
+        assert_eq!((depot.unfinished(), depot.listed().len()), (1, 1), "{}", depot.report(&ran));
+        let ran = depot.longhaul_online(words);
+        assert!(ran.stdout.contains("--perhaps-ours"), "{words:?}: {}", ran.stdout);
+    }
+    assert_eq!((depot.unfinished(), depot.listed().len()), (1, 1), "{}", depot.report(&ran));
+    let told = depot.longhaul_online(&["clean", "--yes", "--perhaps-ours"]);
+    assert_eq!(told.code(), 0, "{}", depot.report(&told));
+    depot.assert_nothing_left(&told);
+}
+
 #[test]
 fn cancel_deletes_the_partial_file_of_a_download() {
     let bench = crate::common::Bench::new();
