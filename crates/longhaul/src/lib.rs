@@ -92,6 +92,8 @@ mod identity;
 mod inspect;
 #[cfg(feature = "_stores")]
 mod keys;
+#[cfg(feature = "manager")]
+pub mod manager;
 pub mod many;
 #[cfg(feature = "_stores")]
 mod objects;

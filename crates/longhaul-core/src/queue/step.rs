@@ -14,12 +14,20 @@
 //! about the list; runs go on side by side.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::words::Millis;
 
 /// Names one entry of the list: the id of its transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryId(pub u128);
+
+/// 32 hexadecimal digits.
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
 
 /// Names a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

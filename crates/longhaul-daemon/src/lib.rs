@@ -1,0 +1,2 @@
+//! The list of longhaul, served: an API with events, aria2's RPC, and a page, each over the same
+//! [`Manager`](longhaul::manager).
