@@ -1,5 +1,6 @@
 //! What does an exit code mean? The one table, and the failure that carries a code to the end of the program.
 
+use longhaul::json::{self, Fields};
 use longhaul::{Error, ErrorKind};
 
 use crate::signals::Signal;
@@ -74,31 +75,22 @@ impl Exit {
     }
 }
 
-/// The code for a kind of error and its name in `--json`.
-fn of_kind(kind: ErrorKind) -> (Exit, &'static str) {
+/// The code for a kind of error.
+fn of_kind(kind: ErrorKind) -> Exit {
     match kind {
-        ErrorKind::Usage => (Exit::Usage, "usage"),
-        ErrorKind::NotFound => (Exit::NotFound, "not_found"),
-        ErrorKind::Denied => (Exit::Denied, "denied"),
-        ErrorKind::NeedsLink => (Exit::NeedsLink, "needs_link"),
-        ErrorKind::Portal => (Exit::NeedsLink, "portal"),
-        ErrorKind::Changed => (Exit::Changed, "changed"),
-        ErrorKind::ConditionFailed => (Exit::Changed, "condition_failed"),
-        ErrorKind::OtherObject => (Exit::Changed, "other_object"),
-        ErrorKind::Integrity => (Exit::Integrity, "integrity"),
-        ErrorKind::NotProvable => (Exit::Integrity, "not_provable"),
-        ErrorKind::NoSpace => (Exit::LocalFile, "no_space"),
-        ErrorKind::LocalFile => (Exit::LocalFile, "local_file"),
-        ErrorKind::Exists => (Exit::LocalFile, "exists"),
-        ErrorKind::InUse => (Exit::InUse, "in_use"),
-        ErrorKind::Network => (Exit::Network, "network"),
-        ErrorKind::Refused => (Exit::Refused, "refused"),
-        ErrorKind::Unconfirmed => (Exit::Unconfirmed, "unconfirmed"),
-        ErrorKind::CallbackFailed => (Exit::Unconfirmed, "callback_failed"),
-        ErrorKind::Cancelled => (Exit::Internal, "cancelled"),
-        ErrorKind::Internal => (Exit::Internal, "internal"),
-        // A kind that this program does not know yet: a script has no way to act on it.
-        _ => (Exit::Internal, "internal"),
+        ErrorKind::Usage => Exit::Usage,
+        ErrorKind::NotFound => Exit::NotFound,
+        ErrorKind::Denied => Exit::Denied,
+        ErrorKind::NeedsLink | ErrorKind::Portal => Exit::NeedsLink,
+        ErrorKind::Changed | ErrorKind::ConditionFailed | ErrorKind::OtherObject => Exit::Changed,
+        ErrorKind::Integrity | ErrorKind::NotProvable => Exit::Integrity,
+        ErrorKind::NoSpace | ErrorKind::LocalFile | ErrorKind::Exists => Exit::LocalFile,
+        ErrorKind::InUse => Exit::InUse,
+        ErrorKind::Network => Exit::Network,
+        ErrorKind::Refused => Exit::Refused,
+        ErrorKind::Unconfirmed | ErrorKind::CallbackFailed => Exit::Unconfirmed,
+        // And a kind that this program does not know yet: a script has no way to act on it.
+        _ => Exit::Internal,
     }
 }
 
@@ -111,11 +103,13 @@ pub(crate) struct Failure {
     pub(crate) kind: &'static str,
     /// One or two lines: the object, what was tried, what to do next. No secrets.
     pub(crate) message: String,
+    /// What the library knows besides, for `--json`.
+    pub(crate) facts: Fields,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { exit, kind, message: message.into() }
+        Self { exit, kind, message: message.into(), facts: Fields::new() }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -129,9 +123,9 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let (exit, kind) = of_kind(error.kind());
         // An error of the library is one line, also where names in it have line ends.
-        Self { exit, kind, message: crate::printable::one_line(&crate::advice::in_full(&error)).into_owned() }
+        let message = crate::printable::one_line(&crate::advice::in_full(&error)).into_owned();
+        Self { exit: of_kind(error.kind()), kind: error.kind().name(), message, facts: json::error(&error) }
     }
 }
 
@@ -164,10 +158,10 @@ mod tests {
             (ErrorKind::Internal, 1),
         ];
         for (kind, code) in table {
-            let (exit, name) = of_kind(kind);
-            assert_eq!(exit.code(), code, "{kind:?}");
-            assert_eq!(name.replace('_', ""), format!("{kind:?}").to_lowercase());
+            assert_eq!(of_kind(kind).code(), code, "{kind:?}");
         }
+        let told: Vec<ErrorKind> = table.iter().map(|(kind, _)| *kind).collect();
+        assert!(ErrorKind::ALL.iter().all(|kind| told.contains(kind)), "a kind has no line here");
     }
 
     #[test]

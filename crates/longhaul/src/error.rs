@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::advice::Advice;
 
@@ -60,6 +61,63 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// All of them.
+    pub const ALL: [Self; 20] = [
+        Self::Usage,
+        Self::NotFound,
+        Self::Denied,
+        Self::NeedsLink,
+        Self::Changed,
+        Self::ConditionFailed,
+        Self::OtherObject,
+        Self::Unconfirmed,
+        Self::CallbackFailed,
+        Self::Integrity,
+        Self::NotProvable,
+        Self::NoSpace,
+        Self::LocalFile,
+        Self::Exists,
+        Self::InUse,
+        Self::Network,
+        Self::Portal,
+        Self::Refused,
+        Self::Cancelled,
+        Self::Internal,
+    ];
+
+    /// The word for it in events and lists: `not_found`, `needs_link`, …
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::NotFound => "not_found",
+            Self::Denied => "denied",
+            Self::NeedsLink => "needs_link",
+            Self::Changed => "changed",
+            Self::ConditionFailed => "condition_failed",
+            Self::OtherObject => "other_object",
+            Self::Unconfirmed => "unconfirmed",
+            Self::CallbackFailed => "callback_failed",
+            Self::Integrity => "integrity",
+            Self::NotProvable => "not_provable",
+            Self::NoSpace => "no_space",
+            Self::LocalFile => "local_file",
+            Self::Exists => "exists",
+            Self::InUse => "in_use",
+            Self::Network => "network",
+            Self::Portal => "portal",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The kind of this [name](Self::name).
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// Whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Disposition {
@@ -90,12 +148,16 @@ pub struct Error {
     message: String,
     advice: Option<Advice>,
     context: Vec<(&'static str, String)>,
+    /// Of the reply that it ended with.
+    status: Option<u16>,
+    retry_after: Option<Duration>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, disposition: Disposition, message: impl Into<String>) -> Self {
-        Self { kind, disposition, message: message.into(), advice: None, context: Vec::new(), source: None }
+        let (message, context) = (message.into(), Vec::new());
+        Self { kind, disposition, message, advice: None, context, status: None, retry_after: None, source: None }
     }
 
     /// What helps, where it is known.
@@ -120,6 +182,21 @@ impl Error {
 
     pub(crate) fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.context.push((key, value.to_string()));
+        self
+    }
+
+    /// A server's or store's reply was the end of it, with this status; `None`: another thing was.
+    pub(crate) fn answered(mut self, status: impl Into<Option<u16>>) -> Self {
+        self.status = status.into();
+        match self.status {
+            Some(status) => self.with("status", status),
+            None => self,
+        }
+    }
+
+    /// So many milliseconds that reply asked to wait.
+    pub(crate) fn wait(mut self, retry_after_ms: Option<u64>) -> Self {
+        self.retry_after = retry_after_ms.map(Duration::from_millis);
         self
     }
 
@@ -156,6 +233,21 @@ impl Error {
         }
     }
 
+    /// The HTTP status of the reply that the transfer ended with: of the refusal, or of the last one that was tried again
+    /// in vain. `None` where no reply was the reason.
+    ///
+    /// With [`disposition`](Self::disposition) it tells what is so for good from what may pass: a server that is busy or
+    /// broken (202, 408, 425, 429, 5xx) is [`ErrorKind::Network`] and [`Disposition::GaveUp`], one that will never do
+    /// it (400, 405, 501, …) [`ErrorKind::Refused`] and [`Disposition::Permanent`].
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// How long that reply asked to wait before the next try (`Retry-After`, RFC 9110, 10.2.3), a day at most.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// Facts about the failure as `(name, value)`: `status`, `path`, `operation`, … Free of secrets.
     pub fn context(&self) -> &[(&'static str, String)] {
         &self.context
@@ -180,6 +272,7 @@ impl fmt::Debug for Error {
             .field("message", &self.message)
             .field("advice", &self.advice())
             .field("context", &self.context)
+            .field("retry_after", &self.retry_after)
             .field("source", &self.source)
             .finish()
     }

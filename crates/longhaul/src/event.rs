@@ -95,6 +95,30 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The word for it in `--json` and other interfaces: `started`, `wrong_part`, …
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Resumed { .. } => "resumed",
+            Self::Progress(_) => "progress",
+            Self::Retry { .. } => "retry",
+            Self::Limited { .. } => "limited",
+            Self::Restarted { .. } => "restarted",
+            Self::WrongPart { .. } => "wrong_part",
+            Self::Settling => "settling",
+            Self::Aborted { .. } => "aborted",
+            Self::Damaged { .. } => "damaged",
+            Self::Returned { .. } => "returned",
+            Self::DigestMatched(_) => "verified",
+            Self::Warning(_) => "warning",
+            Self::NotModified => "not_modified",
+            Self::NeedsLink => "needs_link",
+            Self::Paused { .. } => "paused",
+        }
+    }
+}
+
 /// How far a transfer is. All counts are bytes of the object, not of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {

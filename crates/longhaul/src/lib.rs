@@ -26,6 +26,7 @@
 //! * [`DownloadBuilder::read`] gives the bytes as they come ([`ObjectBytes`]), and writes no file.
 //! * [`Token`] is a line of text by which another process finds a transfer again.
 //! * [`Error`] says what went wrong in terms that a caller can act on, its [`Advice`] what helps.
+//! * [`json`] is all of this for programs that read JSON.
 //!
 //! What survives a crash: everything that was hinted or claimed in the journal beside the target (`docs/semantics.md`
 //! has the promises). The library never prints, exits or installs a global, and reads environment and home directory
@@ -90,6 +91,7 @@ pub mod fuzzing;
 mod hex;
 mod identity;
 mod inspect;
+pub mod json;
 #[cfg(feature = "_stores")]
 mod keys;
 #[cfg(feature = "manager")]
@@ -118,7 +120,9 @@ pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UnfinishedUpl
 pub use client::sent::SentUpload;
 #[cfg(feature = "upload")]
 pub use client::upload::UploadBuilder;
-pub use client::{Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, OnChange, ProxyChoice};
+pub use client::{
+    Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, OnChange, ProxyChoice, RateLane,
+};
 pub use drive::read::ObjectBytes;
 pub use error::{Disposition, Error, ErrorKind};
 pub use event::{
@@ -166,6 +170,7 @@ const _: () = {
     is_send_and_sync::<Event>();
     is_send_and_sync::<Outcome>();
     is_send_and_sync::<DownloadBuilder>();
+    is_send_and_sync::<RateLane>();
     is_send::<Events>();
     is_send::<ObjectBytes>();
     #[cfg(feature = "_stores")]

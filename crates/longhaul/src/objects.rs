@@ -261,5 +261,6 @@ fn error_of(prefix: &ObjectPrefix, refusal: Refusal) -> (Error, bool) {
         _ => (ErrorKind::Refused, Permanent, false),
     };
     let error = Error::new(kind, disposition, format!("{prefix}: {}", refusal.detail));
+    let error = error.answered(refusal.fault.status()).wait(refusal.fault.retry_after_ms());
     (error.advise(refusal.advice()), again)
 }

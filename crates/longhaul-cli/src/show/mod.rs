@@ -16,7 +16,8 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use longhaul::{Digest, Event, Outcome, Progress as Reached, Uploaded, Verified};
+use longhaul::json::{self as programs, Fields};
+use longhaul::{Event, Outcome, Progress as Reached, TransferKind, Uploaded, Verified};
 
 use crate::exit::{Exit, Failure};
 use crate::flags::running::{ProgressStyle, RunningOptions};
@@ -33,6 +34,13 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
+    fn kind(self) -> TransferKind {
+        match self {
+            Self::Down => TransferKind::Download,
+            Self::Up => TransferKind::Upload,
+        }
+    }
+
     /// The bytes that are through: received, or acknowledged by the store.
     pub(crate) fn through(self, reached: &Reached) -> u64 {
         match self {
@@ -95,10 +103,9 @@ pub(crate) struct ShownOutcome {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
     pub(crate) verified: Verified,
-    pub(crate) digests: Vec<Digest>,
     pub(crate) resumed: u32,
-    /// Reasons, as in `--json`.
-    pub(crate) restarts: Vec<String>,
+    /// How often bytes were given up.
+    pub(crate) restarts: usize,
     pub(crate) retries: u32,
     /// Bytes that went over the network in this run.
     pub(crate) moved: u64,
@@ -108,6 +115,8 @@ pub(crate) struct ShownOutcome {
     pub(crate) elapsed: Duration,
     /// What was stored, by an upload.
     pub(crate) stored: Option<ShownObject>,
+    /// All of it, for programs.
+    pub(crate) facts: Fields,
 }
 
 /// What an upload stored.
@@ -118,30 +127,24 @@ pub(crate) struct ShownObject {
     pub(crate) version: Option<String>,
     /// 0: in one request.
     pub(crate) parts: u32,
-    pub(crate) part_size: Option<u64>,
 }
 
 impl From<Outcome> for ShownOutcome {
     fn from(outcome: Outcome) -> Self {
         let totals = outcome.totals();
-        let (digests, stored) = match &outcome {
-            Outcome::Downloaded(saved) => (saved.digests.clone(), None),
-            Outcome::Uploaded(stored) => (stored.digests.clone(), Some(ShownObject::of(stored))),
-            _ => (Vec::new(), None),
-        };
         Self {
             path: outcome.path().to_path_buf(),
             bytes: outcome.bytes(),
             verified: outcome.verified(),
-            digests,
             resumed: totals.resumed,
-            restarts: totals.restarts.iter().map(|r| r.name().to_owned()).collect(),
+            restarts: totals.restarts.len(),
             retries: totals.retries,
             moved: totals.moved,
             already: outcome.already(),
             not_modified: outcome.is_not_modified(),
             elapsed: totals.elapsed,
-            stored,
+            stored: outcome.uploaded().map(ShownObject::of),
+            facts: programs::outcome(&outcome),
         }
     }
 }
@@ -153,7 +156,6 @@ impl ShownObject {
             etag: uploaded.etag.clone(),
             version: uploaded.version.clone(),
             parts: uploaded.parts,
-            part_size: uploaded.part_len,
         }
     }
 }

@@ -192,8 +192,8 @@ pub(crate) fn summary(outcome: &ShownOutcome) -> String {
     if outcome.resumed > 0 && kept > 0 {
         line += &format!("; resumed {}, {} not {again} again", times(outcome.resumed), bytes(kept));
     }
-    if !outcome.restarts.is_empty() {
-        let count = u32::try_from(outcome.restarts.len()).unwrap_or(u32::MAX);
+    if outcome.restarts > 0 {
+        let count = u32::try_from(outcome.restarts).unwrap_or(u32::MAX);
         line += &format!("; started over {}", times(count));
     }
     if outcome.retries > 0 {
@@ -326,15 +326,15 @@ mod tests {
             path: "/d/a".into(),
             bytes: 3 << 20,
             verified: Verified::Validator,
-            digests: vec![],
             resumed: 1,
-            restarts: vec![],
+            restarts: 0,
             retries: 2,
             moved: 1 << 20,
             already: false,
             not_modified: false,
             elapsed: Duration::from_secs(2),
             stored: None,
+            facts: longhaul::json::Fields::new(),
         };
         let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s); complete (same version throughout; no checksum compared); resumed once, 2.0 MiB not fetched again; 2 retries";
         assert_eq!(summary(&outcome), text);
@@ -343,7 +343,7 @@ mod tests {
         let same = ShownOutcome { not_modified: true, ..outcome.clone() };
         assert_eq!(summary(&same), "/d/a: not modified; nothing was fetched");
         let destination = "oss://b/k".to_owned();
-        let stored = Some(ShownObject { destination, etag: None, version: None, parts: 3, part_size: Some(1 << 20) });
+        let stored = Some(ShownObject { destination, etag: None, version: None, parts: 3 });
         let up = ShownOutcome { stored, verified: Verified::Digest(DigestKind::Crc64), retries: 0, ..outcome };
         let text = "/d/a: 3.0 MiB in 2.0 s (512.0 KiB/s) to oss://b/k, 3 parts; checksum ok: crc64; resumed once, 2.0 MiB not sent again";
         assert_eq!(summary(&up), text);

@@ -369,6 +369,16 @@ pub enum Trouble {
     Short,
 }
 
+impl Trouble {
+    /// The status of the reply that did not help, where that was the trouble.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Busy(status) | Self::Reply(crate::reply::Suspicion::OddStatus(status)) => Some(*status),
+            Self::Net(_) | Self::Reply(_) | Self::Short => None,
+        }
+    }
+}
+
 /// How a run ends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Finish {

@@ -318,6 +318,16 @@ impl Fault {
         }
     }
 
+    /// The status of the answer, where that was the trouble.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Busy { status, .. } | Self::Conflict(status) | Self::Denied(status) | Self::Rejected(status) => {
+                Some(*status)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether this may be how a store says that it does not take a checksum: not with 403, which is a quota or a
     /// disabled account, nor with 413.
     pub fn may_be_about_checksums(&self) -> bool {

@@ -371,7 +371,14 @@ fn refused(request: &UploadRequest, refusal: Refusal) -> Error {
         Fault::Net { .. } | Fault::Busy { .. } | Fault::Stopped { .. } => ErrorKind::Network,
         _ => ErrorKind::Refused,
     };
-    Error::new(kind, Disposition::Temporary, format!("{object}: {}", refusal.detail))
+    // No key and no bucket come by themselves.
+    let disposition = match kind {
+        ErrorKind::Network => Disposition::Temporary,
+        _ => Disposition::Permanent,
+    };
+    Error::new(kind, disposition, format!("{object}: {}", refusal.detail))
         .with("destination", object)
+        .answered(refusal.fault.status())
+        .wait(refusal.fault.retry_after_ms())
         .advise(refusal.advice())
 }

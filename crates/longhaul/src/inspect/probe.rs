@@ -13,7 +13,7 @@ use longhaul_core::download::step::{Fetch, Trouble};
 use longhaul_core::identity::{Identity, Likeness, Validator};
 use longhaul_core::link::{Link, Served};
 use longhaul_core::names;
-use longhaul_core::reply::{Framing, RangeRequest, ReplyVerdict, judge};
+use longhaul_core::reply::{Framing, RangeRequest, ReplyFacts, ReplyVerdict, judge};
 use longhaul_core::words::NetFault;
 
 use super::joinable;
@@ -211,7 +211,7 @@ impl Asking {
                     return Ok((reply, identity, !ranged));
                 }
                 ReplyVerdict::AskWhole if ranged => ranged = false,
-                verdict => return Err(self.refused(verdict, reply.facts.status)),
+                verdict => return Err(self.refused(verdict, &reply.facts)),
             }
         }
     }
@@ -312,7 +312,8 @@ impl Asking {
         self.error(kind, disposition, &format!("{why} ({})", failure.detail))
     }
 
-    fn refused(&self, verdict: ReplyVerdict, status: u16) -> Error {
+    fn refused(&self, verdict: ReplyVerdict, facts: &ReplyFacts) -> Error {
+        let (status, retry_after_ms) = (facts.status, facts.retry_after_ms);
         use Disposition::{Permanent, Temporary};
         let error = match verdict {
             ReplyVerdict::NotFound(_) => {
@@ -335,7 +336,7 @@ impl Asking {
             }
             _ => self.error(ErrorKind::Refused, Permanent, &format!("the server refuses with status {status}")),
         };
-        error.with("status", status)
+        error.answered(status).wait(retry_after_ms)
     }
 
     fn error(&self, kind: ErrorKind, disposition: Disposition, why: &str) -> Error {

@@ -140,7 +140,7 @@ pub struct Reason {
 impl From<&Error> for Reason {
     fn from(error: &Error) -> Self {
         let advice = error.advice().map(|advice| advice.to_string());
-        Self { kind: error.kind(), message: error.to_string(), advice, status: None }
+        Self { kind: error.kind(), message: error.to_string(), advice, status: error.status() }
     }
 }
 

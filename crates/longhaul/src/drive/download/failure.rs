@@ -29,7 +29,7 @@ pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, 
     let store_says = remembered.refusal.clone();
     match (failure, store_says) {
         (Failure::NotFound(status), Some(said)) => error(ErrorKind::NotFound, Permanent, format!("{object}: {said}"))
-            .with("status", status)
+            .answered(status)
             .advise(if object.ends_with('/') { Advice::FetchBelow } else { Advice::CheckStore }),
         (Failure::Denied(status), Some(said)) => {
             let (kind, advice) = match status {
@@ -37,23 +37,23 @@ pub(crate) fn error_of(failure: Failure, object: &str, target: &str, held: u64, 
                 407 => (ErrorKind::Denied, Some(Advice::GiveProxyCredentials)),
                 _ => (ErrorKind::Denied, remembered.advice.or(Some(Advice::CheckStoreKeys))),
             };
-            error(kind, Permanent, format!("{object}: {said}{kept}")).with("status", status).advise(advice)
+            error(kind, Permanent, format!("{object}: {said}{kept}")).answered(status).advise(advice)
         }
         (Failure::ServerRefused(status), Some(said)) => {
-            error(ErrorKind::Refused, Permanent, format!("{object}: {said}{kept}")).with("status", status)
+            error(ErrorKind::Refused, Permanent, format!("{object}: {said}{kept}")).answered(status)
         }
         (failure, _) => of_server(failure, object, target, held, remembered),
     }
 }
 
 fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered: DownloadDetails) -> Error {
-    use Disposition::{GaveUp, Permanent, Temporary};
+    use Disposition::{Permanent, Temporary};
     let kept = wording::kept(held);
     let error = |kind, disposition, text: String| Error::new(kind, disposition, text).with("source", object);
     match failure {
         Failure::NotFound(status) => {
             error(ErrorKind::NotFound, Permanent, format!("{object}: not found (status {status})"))
-                .with("status", status)
+                .answered(status)
                 .advise(Advice::CheckAddress)
         }
         Failure::Outside { length } => {
@@ -62,16 +62,16 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
                 Some(length) => format!("the object has {length} bytes, and {range} asks for others"),
                 None => format!("the server says that {range} lies outside of the object (status 416)"),
             };
-            let error = error(ErrorKind::Refused, Permanent, format!("{object}: {text}{kept}")).with("status", 416);
+            let error = error(ErrorKind::Refused, Permanent, format!("{object}: {text}{kept}")).answered(416);
             length.map_or(error.clone(), |length| error.with("length", length))
         }
         Failure::Denied(status) => {
             let (kind, why, advice) = denied(status, None, remembered.given);
-            error(kind, Permanent, format!("{object}: {why}{kept}")).with("status", status).advise(advice)
+            error(kind, Permanent, format!("{object}: {why}{kept}")).answered(status).advise(advice)
         }
         Failure::NeedsLink { status, why } => {
             let (kind, why, advice) = denied(status, Some(why), remembered.given);
-            error(kind, Permanent, format!("{object}: {why}{kept}")).with("status", status).advise(advice)
+            error(kind, Permanent, format!("{object}: {why}{kept}")).answered(status).advise(advice)
         }
         Failure::Changed { changes } => error(
             ErrorKind::Changed,
@@ -110,7 +110,7 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
         ),
         Failure::Disk { fault, during } => disk(fault, during, object, target, remembered),
         Failure::Refused(refusal) => refused(refusal, object, target, &remembered),
-        Failure::GaveUp(trouble) => gave_up(&trouble, object, held, remembered, GaveUp),
+        Failure::GaveUp(trouble) => gave_up(&trouble, object, held, remembered),
         Failure::Portal => error(
             ErrorKind::Portal,
             Temporary,
@@ -122,11 +122,11 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
         .advise(Advice::LogIn),
         Failure::ServerRefused(status) => {
             error(ErrorKind::Refused, Permanent, format!("{object}: the server refuses with status {status}"))
-                .with("status", status)
+                .answered(status)
         }
         Failure::Unusable(why) => {
             let text = format!("{object}: the server's replies cannot be used: {}{kept}", suspicion(why));
-            anew(error(ErrorKind::Refused, Permanent, text), held, target)
+            anew(error(ErrorKind::Refused, Permanent, text), held, target).answered(Trouble::Reply(why).status())
         }
     }
 }
@@ -232,8 +232,9 @@ fn disk(fault: DiskFault, during: &'static str, object: &str, target: &str, reme
         Some(error) => format!("{target}: {error}"),
         None => format!("{target}: cannot {during} (while fetching {object})"),
     };
-    let error =
-        Error::new(kind, Disposition::Permanent, text).advise(advice).with("path", target).with("operation", during);
+    // The other one ends by itself.
+    let disposition = if kind == ErrorKind::InUse { Disposition::Temporary } else { Disposition::Permanent };
+    let error = Error::new(kind, disposition, text).advise(advice).with("path", target).with("operation", during);
     match remembered.disk.filter(|cause| cause.fault() == DiskFault::InUse) {
         Some(cause) => {
             let error = error.with("part", cause.path().display());
@@ -259,7 +260,7 @@ fn taken(other: &str, object: &str, target: &str) -> Error {
         );
         (text, Some(Advice::ChooseNames))
     };
-    let error = Error::new(ErrorKind::InUse, Disposition::Permanent, text).advise(advice);
+    let error = Error::new(ErrorKind::InUse, Disposition::Temporary, text).advise(advice);
     error.with("path", target).with("source", object).with("other", other)
 }
 
@@ -304,20 +305,22 @@ fn refused(refusal: TargetRefusal, object: &str, target: &str, remembered: &Down
     Error::new(kind, Disposition::Permanent, text).with("path", target).advise(advice)
 }
 
-fn gave_up(trouble: &Trouble, object: &str, held: u64, remembered: DownloadDetails, disposition: Disposition) -> Error {
+fn gave_up(trouble: &Trouble, object: &str, held: u64, remembered: DownloadDetails) -> Error {
+    let (status, wait) = (trouble.status(), remembered.wait_of(trouble.status()));
     let kept = wording::kept(held);
     let last = remembered.net.map(|detail| format!(" (last: {detail})")).unwrap_or_default();
     let (kind, why) = match trouble {
         Trouble::Net(NetFault::Redirect | NetFault::Proxy) => (ErrorKind::Refused, trouble_text(trouble)),
         trouble => (ErrorKind::Network, trouble_text(trouble)),
     };
-    // What is so for good does not get better by another try.
-    let advice = match trouble {
-        Trouble::Net(NetFault::Redirect | NetFault::Proxy | NetFault::Tls) => None,
-        Trouble::Net(NetFault::Resolve) => Some(Advice::CheckNetwork),
-        _ => Some(Advice::RunAgain),
+    let (disposition, advice) = match trouble {
+        // What is so for good does not get better by another try.
+        Trouble::Net(NetFault::Redirect | NetFault::Proxy | NetFault::Tls) => (Disposition::Permanent, None),
+        Trouble::Net(NetFault::Resolve) => (Disposition::GaveUp, Some(Advice::CheckNetwork)),
+        _ => (Disposition::GaveUp, Some(Advice::RunAgain)),
     };
-    Error::new(kind, disposition, format!("{object}: {why}{last}{kept}")).with("source", object).advise(advice)
+    let error = Error::new(kind, disposition, format!("{object}: {why}{last}{kept}")).with("source", object);
+    error.answered(status).wait(wait).advise(advice)
 }
 
 /// That the same is asked in a plainer way, in words.
@@ -370,3 +373,7 @@ fn suspicion(why: Suspicion) -> String {
     }
     .to_owned()
 }
+
+#[cfg(test)]
+#[path = "failure_tests.rs"]
+mod tests;

@@ -79,8 +79,17 @@ pub(crate) struct DownloadDetails {
     pub(crate) range: Option<String>,
     /// A digest of the file was given.
     pub(crate) digest_given: bool,
+    /// The status of the last reply that asked to wait, and for how many milliseconds.
+    pub(crate) asked_to_wait: Option<(u16, u64)>,
     /// The fields that the source declares digests in; few, since only one of each kind counts.
     pub(crate) declared_in: Vec<(Digest, String)>,
+}
+
+impl DownloadDetails {
+    /// How long the reply of this status asked to wait.
+    fn wait_of(&self, status: Option<u16>) -> Option<u64> {
+        self.asked_to_wait.filter(|(of, _)| Some(*of) == status).map(|(_, wait_ms)| wait_ms)
+    }
 }
 
 /// What the tasks and threads of one run share.

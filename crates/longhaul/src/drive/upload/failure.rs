@@ -38,7 +38,7 @@ pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: UploadDe
         }
         Failure::Denied(status) => {
             error(ErrorKind::Denied, Permanent, format!("{object}: access denied (status {status}){said}{kept}"))
-                .with("status", status)
+                .answered(status)
                 .advise(Advice::CheckStoreKeys)
         }
         Failure::NeedsCredentials => error(
@@ -87,16 +87,16 @@ pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: UploadDe
                 Fault::Expired | Fault::NoCredentials | Fault::Denied(_) => ErrorKind::Denied,
                 _ => ErrorKind::Network,
             };
-            // What is so for good does not get better by another try.
-            let advice = match fault {
+            let (disposition, advice) = match fault {
+                // What is so for good does not get better by another try.
                 Fault::Net { fault: NetFault::Tls | NetFault::Proxy | NetFault::Redirect, .. }
                 | Fault::Expired
                 | Fault::NoCredentials
-                | Fault::Denied(_) => None,
-                _ => Some(Advice::RunAgain),
+                | Fault::Denied(_) => (Permanent, None),
+                _ => (GaveUp, Some(Advice::RunAgain)),
             };
             let text = format!("{object}: {why}{}{kept}", last(&said, &why));
-            error(kind, GaveUp, text).advise(advice)
+            error(kind, disposition, text).answered(fault.status()).wait(fault.retry_after_ms()).advise(advice)
         }
         Failure::Rejected(413) => error(
             ErrorKind::Refused,
@@ -105,14 +105,14 @@ pub(crate) fn error_of(failure: Failure, about: &About<'_>, remembered: UploadDe
                 "{object}: one request was too large for the store, or for a proxy before it (status 413){said}{kept}"
             ),
         )
-        .with("status", 413)
+        .answered(413)
         .advise(Advice::SmallerParts),
         Failure::Rejected(status) => error(
             ErrorKind::Refused,
             Permanent,
             format!("{object}: the store refuses with status {status}{said}{kept}"),
         )
-        .with("status", status),
+        .answered(status),
         Failure::Unusable => {
             error(ErrorKind::Refused, Permanent, format!("{object}: the store's answers cannot be used{said}{kept}"))
                 .advise(Advice::CheckStore)
@@ -148,7 +148,9 @@ fn disk(fault: DiskFault, during: &'static str, about: &About<'_>, remembered: U
         Some(error) => format!("{source}: {error}"),
         None => format!("{source}: cannot {during} (while uploading to {object})"),
     };
-    let error = Error::new(kind, Disposition::Permanent, text)
+    // The other one ends by itself.
+    let disposition = if kind == ErrorKind::InUse { Disposition::Temporary } else { Disposition::Permanent };
+    let error = Error::new(kind, disposition, text)
         .advise(advice)
         .with("source", source)
         .with("destination", object)
@@ -203,3 +205,7 @@ pub(crate) fn fault_text(fault: &Fault) -> String {
         Fault::Rejected(status) => format!("the store refuses with status {status}"),
     }
 }
+
+#[cfg(test)]
+#[path = "failure_tests.rs"]
+mod tests;
