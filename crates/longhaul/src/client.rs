@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! here                 builder, download, open, set_limit_rate; where a source is (origin)
+//! client/rates         rate_lane: limits that transfers share
 //! client/download      the settings of a download, and its start
 //! client/discard       discard_download: what is left of one is thrown away
 //! client/upload        upload, upload_reader, open_upload, and the same for uploads
@@ -20,6 +21,7 @@ mod discard;
 mod download;
 #[cfg(feature = "upload")]
 pub(crate) mod ledger;
+mod rates;
 #[cfg(feature = "upload")]
 pub(crate) mod sent;
 #[cfg(feature = "_stores")]
@@ -35,6 +37,7 @@ use std::time::Duration;
 
 pub use download::DownloadBuilder;
 pub use longhaul_core::words::{Durability, OnChange};
+pub use rates::RateLane;
 
 use crate::disk::folders::Folders;
 use crate::disk::state::hosts::Hosts;
@@ -45,7 +48,7 @@ use crate::drive::upload::body::Buffers;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::secrets;
 use crate::source::Source;
-use crate::store::{HttpOptions, HttpStore, Origin};
+use crate::store::{HttpOptions, HttpStore, Origin, Pace};
 #[cfg(feature = "_stores")]
 use crate::stores::Stores;
 
@@ -112,6 +115,7 @@ impl fmt::Debug for Client {
 
 struct ClientParts {
     store: Arc<HttpStore>,
+    rate: Arc<Pace>,
     state: Option<Arc<StateDir>>,
     hosts: Arc<Hosts>,
     logins: Option<Logins>,
@@ -131,6 +135,7 @@ type Logins = Arc<dyn Fn(&str) -> Option<(String, String)> + Send + Sync>;
 #[derive(Default)]
 pub struct ClientBuilder {
     http: HttpOptions,
+    limit_rate: u64,
     state_dir: Option<PathBuf>,
     logins: Option<Logins>,
     #[cfg(feature = "_stores")]
@@ -208,7 +213,7 @@ impl ClientBuilder {
     /// Bytes per second that all transfers of the client together take from the network, shared fairly between their
     /// connections; 0, the default, is no limit. Waiting for one's turn never counts as a stall.
     pub fn limit_rate(mut self, bytes_per_s: u64) -> Self {
-        self.http.limit_rate = bytes_per_s;
+        self.limit_rate = bytes_per_s;
         self
     }
 
@@ -245,6 +250,7 @@ impl ClientBuilder {
             #[cfg(all(feature = "_stores", not(feature = "environment")))]
             stores: self.stores.stores(store.clone()),
             store,
+            rate: Arc::new(Pace::new(self.limit_rate)),
             state,
             hosts,
             logins: self.logins,
@@ -327,7 +333,7 @@ impl Client {
 
     /// Another rate limit from now on, for transfers under way too; see [`ClientBuilder::limit_rate`].
     pub fn set_limit_rate(&self, bytes_per_s: u64) {
-        self.inner.store.pace().set(bytes_per_s);
+        self.inner.rate.set(bytes_per_s);
     }
 
     /// The shared store, or one with headers or credentials of its own over the same connections. Credentials that

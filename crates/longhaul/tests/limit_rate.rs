@@ -54,3 +54,36 @@ async fn waiting_for_ones_turn_is_no_stall() {
         assert_eq!((outcome.bytes(), outcome.totals().retries), (MIB / 4, 0));
     }
 }
+
+/// A transfer obeys its own limit, and that of its lane, and each can be lifted while it runs; one beside it does not
+/// wait with it.
+#[tokio::test]
+async fn a_transfer_and_its_lane_have_limits_of_their_own() {
+    let origin = Origin::start();
+    origin.put("/x", Object::new(Content::seeded(3, MIB)));
+    let folder = tempfile::tempdir().unwrap();
+    let client = Client::builder().build().unwrap();
+    let lane = client.rate_lane(0).lane(1);
+    let download = |name: &str| client.download(origin.url("/x")).to(folder.path().join(name));
+    let own = download("own").limit_rate(1).start().await.unwrap();
+    let laned = download("laned").lane(lane.clone()).start().await.unwrap();
+    let free = download("free").start().await.unwrap();
+    assert_eq!(free.finished().await.unwrap().bytes(), MIB);
+    assert_eq!((own.limit_rate(), laned.limit_rate(), lane.limit_rate()), (1, 0, 1));
+    for (transfer, lift) in [(own.clone(), &(|| own.set_limit_rate(0)) as &dyn Fn()), (laned, &|| lane.set(0))] {
+        let mut events = transfer.events();
+        let mut told = 0;
+        while told < 3 {
+            match events.next().await {
+                Some(Event::Progress(progress)) => {
+                    assert!(progress.received < MIB / 2, "a byte a second is not {} bytes", progress.received);
+                    told += 1;
+                }
+                Some(_) => {}
+                None => panic!("it ended: {:?}", transfer.finished().await),
+            }
+        }
+        lift();
+        assert_eq!(transfer.finished().await.unwrap().totals().retries, 0);
+    }
+}

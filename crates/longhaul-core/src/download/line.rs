@@ -536,6 +536,11 @@ impl ServerLine {
         }
     }
 
+    /// So much is taken from now on, in bytes per second; 0: all that comes.
+    pub(super) fn limited_to(&mut self, bytes_per_s: u64) {
+        self.rate_max = bytes_per_s;
+    }
+
     /// What comes is most of what is taken: more connections would not bring more.
     fn is_limited(&self, now: Millis) -> bool {
         let rates = self.streams.iter().filter_map(|s| s.meter.rate(now));

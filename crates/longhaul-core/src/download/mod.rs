@@ -178,6 +178,12 @@ impl Download {
         self.files.current().map(|g| &g.begin.identity)
     }
 
+    /// The rate limit from now on, in bytes per second; 0 is none. What a run is told first is
+    /// [`rate_max`](Config::rate_max).
+    pub fn limited_to(&mut self, bytes_per_s: u64) {
+        self.line.limited_to(bytes_per_s);
+    }
+
     /// The generation in work, for `show --explain` and progress.
     pub fn generation(&self) -> Option<&Generation> {
         self.files.current()

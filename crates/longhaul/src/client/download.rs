@@ -11,7 +11,7 @@ use longhaul_core::read::{ReadPlan, Reading};
 use longhaul_core::words::{Durability, OnChange};
 
 use super::conditions::HttpConditions;
-use super::{Client, Connections};
+use super::{Client, Connections, RateLane};
 use crate::advice::Advice;
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::names::FileNames;
@@ -49,6 +49,8 @@ pub struct DownloadBuilder {
     stall_timeout: Duration,
     links: Option<Arc<dyn LinkSource>>,
     only_if: HttpConditions,
+    limit_rate: u64,
+    lane: Option<RateLane>,
 }
 
 /// Without what may be secret.
@@ -87,6 +89,8 @@ impl DownloadBuilder {
             stall_timeout: Duration::from_secs(30),
             links: None,
             only_if: HttpConditions::default(),
+            limit_rate: 0,
+            lane: None,
         }
     }
 
@@ -238,6 +242,19 @@ impl DownloadBuilder {
     pub fn stall(mut self, min_bytes_per_s: u64, timeout: Duration) -> Self {
         self.min_rate = min_bytes_per_s;
         self.stall_timeout = timeout;
+        self
+    }
+
+    /// Bytes per second that this transfer takes at most, whatever its lane and its client may; 0, the default, is no
+    /// limit. [`Transfer::set_limit_rate`] changes it.
+    pub fn limit_rate(mut self, bytes_per_s: u64) -> Self {
+        self.limit_rate = bytes_per_s;
+        self
+    }
+
+    /// The transfer shares this lane's rate limit.
+    pub fn lane(mut self, lane: RateLane) -> Self {
+        self.lane = Some(lane);
         self
     }
 
@@ -400,6 +417,7 @@ impl DownloadBuilder {
         config.source.id = found.id.unwrap_or(config.source.id); // one transfer keeps one name
         Ok(DownloadRequest {
             origin,
+            rates: self.client.rates(self.limit_rate, self.lane.as_ref()),
             config,
             destination,
             create_dirs: self.create_dirs,
@@ -452,6 +470,7 @@ impl DownloadBuilder {
         };
         let request = ReadRequest {
             origin,
+            rates: self.client.rates(self.limit_rate, self.lane.as_ref()),
             source,
             reading: Reading::new(plan),
             require_verified: self.config.require_verified,

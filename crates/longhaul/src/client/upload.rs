@@ -12,7 +12,7 @@ use longhaul_core::digest::DigestKind;
 use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::{Config, Limits, PartLengths};
 
-use super::{Client, Connections, Durability, OnChange};
+use super::{Client, Connections, Durability, OnChange, RateLane};
 use crate::advice::Advice;
 use crate::credentials::{Credentials, StoreSettings};
 use crate::disk::beside::lock::Locking;
@@ -50,6 +50,8 @@ pub struct UploadBuilder {
     no_lock: bool,
     min_rate: u64,
     stall_timeout: Duration,
+    limit_rate: u64,
+    lane: Option<RateLane>,
 }
 
 /// Where the bytes come from.
@@ -134,6 +136,8 @@ impl UploadBuilder {
             no_lock: false,
             min_rate: 1024,
             stall_timeout: Duration::from_secs(30),
+            limit_rate: 0,
+            lane: None,
         }
     }
 
@@ -299,6 +303,19 @@ impl UploadBuilder {
         self
     }
 
+    /// Bytes per second that this transfer sends at most, whatever its lane and its client may; 0, the default, is no
+    /// limit. [`Transfer::set_limit_rate`] changes it.
+    pub fn limit_rate(mut self, bytes_per_s: u64) -> Self {
+        self.limit_rate = bytes_per_s;
+        self
+    }
+
+    /// The transfer shares this lane's rate limit.
+    pub fn lane(mut self, lane: RateLane) -> Self {
+        self.lane = Some(lane);
+        self
+    }
+
     /// Goes on where the file system of the state directory cannot lock.
     pub fn no_lock(mut self, no_lock: bool) -> Self {
         self.no_lock = no_lock;
@@ -388,7 +405,7 @@ impl UploadBuilder {
             key,
             locking: if self.no_lock { Locking::IfPossible } else { Locking::Required },
             buffers: client.inner.buffers.clone(),
-            store: client.inner.store.clone(),
+            rates: client.rates(self.limit_rate, self.lane.as_ref()),
             hosts,
             host,
             part_md5: self.part_md5,

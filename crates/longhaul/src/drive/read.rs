@@ -26,7 +26,7 @@ use crate::disk::digests::Digests;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::identity::ObjectIdentity;
 use crate::source::{LinkSource, Source};
-use crate::store::{Given, NetFailure, Origin, Reply, StallWatch};
+use crate::store::{Given, NetFailure, Origin, Rates, Reply, StallWatch};
 
 /// Longest piece that is handed on at once.
 const PIECE_LEN_MAX: usize = 64 << 10;
@@ -146,6 +146,7 @@ impl AsyncRead for ObjectBytes {
 pub(crate) struct ReadRequest {
     pub(crate) origin: Origin,
     pub(crate) source: Source,
+    pub(crate) rates: Rates,
     pub(crate) reading: Reading,
     pub(crate) require_verified: bool,
     pub(crate) min_rate: u64,
@@ -223,6 +224,7 @@ impl Reader {
         (self.remembered.refusal, self.remembered.beside_access) = (said, beside_access);
         self.remembered.advice = advice;
         self.remembered.declared_in.clone_from(&facts.declared_in);
+        self.remembered.asked_to_wait = facts.retry_after_ms.map(|wait_ms| (facts.status, wait_ms));
         let now = self.now();
         let (mut skip, mut most) = match self.request.reading.head(now, &facts) {
             Turn::Take { skip, most } => (skip, most.unwrap_or(u64::MAX)),
@@ -270,7 +272,7 @@ impl Reader {
     /// As fast as the rate limit allows, and the reader takes it.
     async fn hand_on(&mut self, mut chunk: Bytes) {
         while !chunk.is_empty() {
-            let pace = self.request.origin.pace();
+            let pace = &self.request.rates;
             let piece = chunk.split_to(pace.piece_len(chunk.len()).min(PIECE_LEN_MAX));
             pace.pay(piece.len()).await;
             if let Some(digests) = &mut self.digests {

@@ -17,5 +17,5 @@ pub(crate) use http::{BadOption, errand_client};
 pub(crate) use http::{Body, Given, HttpOptions, HttpStore, NetFailure, Reply};
 pub use http::{IpFamily, ProxyChoice};
 pub(crate) use origin::Origin;
-pub(crate) use pace::Pace;
+pub(crate) use pace::{Pace, Rates};
 pub(crate) use stall::{StallWatch, Stalled};

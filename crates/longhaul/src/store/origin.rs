@@ -7,7 +7,7 @@ use longhaul_core::download::step::Fetch;
 
 #[cfg(feature = "_stores")]
 use super::cloud::Cloud;
-use super::{Given, HttpStore, NetFailure, Pace, Reply};
+use super::{Given, HttpStore, NetFailure, Reply};
 use crate::source::WebAddress;
 
 /// The source of one download. Cheap to clone.
@@ -41,15 +41,6 @@ impl Origin {
             Self::Web { store, url } => store.given(url),
             #[cfg(feature = "_stores")]
             Self::Cloud(_) => Given::Nothing,
-        }
-    }
-
-    /// How fast bodies may be read.
-    pub(crate) fn pace(&self) -> &Pace {
-        match self {
-            Self::Web { store, .. } => store.pace(),
-            #[cfg(feature = "_stores")]
-            Self::Cloud(cloud) => cloud.pace(),
         }
     }
 

@@ -58,8 +58,9 @@ pub(crate) fn begin(request: DownloadRequest, links: Option<Arc<dyn LinkSource>>
         range: range_text(&source.window),
     };
     let entry = ListEntry::new(request.state.clone(), note);
+    let rate = request.rates.own().clone();
     let way = DownloadWay { request, links, links_in_a_row: 0 };
-    start(TaskStart { way, kind: TransferKind::Download, entry, named, path: None, keep: () })
+    start(TaskStart { way, kind: TransferKind::Download, entry, named, path: None, rate, keep: () })
 }
 
 impl TransferWay for DownloadWay {

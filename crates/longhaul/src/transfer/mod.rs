@@ -20,6 +20,7 @@ use self::events::{EventSender, EventSource};
 pub use self::kind::TransferKind;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Outcome, Progress};
+use crate::store::Pace;
 
 /// What becomes of what is there when a transfer is cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,7 @@ struct HandleInner {
     /// The file that was named at the start, whether it was opened yet or not.
     named: Option<PathBuf>,
     controls: mpsc::Sender<Control>,
+    rate: Arc<Pace>,
     events: EventSource,
     progress: watch::Receiver<Progress>,
     path: watch::Receiver<Option<PathBuf>>,
@@ -97,6 +99,17 @@ impl Transfer {
     /// How far it is, at most a fifth of a second old.
     pub fn progress(&self) -> Progress {
         *self.inner.progress.borrow()
+    }
+
+    /// Another rate limit of this transfer from now on, in bytes per second; 0 is none. Those of its lane and its client
+    /// hold beside.
+    pub fn set_limit_rate(&self, bytes_per_s: u64) {
+        self.inner.rate.set(bytes_per_s);
+    }
+
+    /// Its own rate limit now, in bytes per second; 0 is none.
+    pub fn limit_rate(&self) -> u64 {
+        self.inner.rate.limit()
     }
 
     /// Stops in order. When it returns, everything received is durable and the lock is let go: another process may go
@@ -172,13 +185,13 @@ struct Ends {
 }
 
 /// A handle, and what its task holds.
-fn handle(kind: TransferKind, id: String, named: Option<PathBuf>) -> (Transfer, Ends) {
+fn handle(kind: TransferKind, id: String, named: Option<PathBuf>, rate: Arc<Pace>) -> (Transfer, Ends) {
     let (controls_tx, controls) = mpsc::channel(8); // the handle waits for its turn beyond that
     let (sender, events) = events::channel();
     let (progress_tx, progress) = watch::channel(Progress::default());
     let (path_tx, path) = watch::channel(None);
     let (outcome_tx, outcome) = watch::channel(None);
-    let inner = HandleInner { kind, id, named, controls: controls_tx, events, progress, path, outcome };
+    let inner = HandleInner { kind, id, named, controls: controls_tx, rate, events, progress, path, outcome };
     let transfer = Transfer { inner: Arc::new(inner) };
     (transfer, Ends { controls, events: sender, progress: progress_tx, path: path_tx, outcome: outcome_tx })
 }

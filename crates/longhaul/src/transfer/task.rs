@@ -2,6 +2,7 @@
 //! tells how it went.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use longhaul_core::words::Command;
@@ -15,6 +16,7 @@ use crate::drive::engine::{RunEvent, TellRun};
 use crate::drive::panics::caught;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress, RestartReason, Totals};
+use crate::store::Pace;
 use crate::transfer::TransferKind;
 
 /// A download or an upload, as far as its task needs to know.
@@ -156,14 +158,16 @@ pub(super) struct TaskStart<W: TransferWay, K> {
     pub(super) named: Option<PathBuf>,
     /// The local file, when it is known from the start.
     pub(super) path: Option<PathBuf>,
+    /// Its own rate limit.
+    pub(super) rate: Arc<Pace>,
     /// Held until the transfer is over, and let go of before the end is told.
     pub(super) keep: K,
 }
 
 /// Starts the task behind a handle.
 pub(super) fn start<W: TransferWay, K: Send + 'static>(start: TaskStart<W, K>) -> Transfer {
-    let TaskStart { way, kind, entry, named, path, keep } = start;
-    let (transfer, ends) = handle(kind, entry.id().to_owned(), named);
+    let TaskStart { way, kind, entry, named, path, rate, keep } = start;
+    let (transfer, ends) = handle(kind, entry.id().to_owned(), named, rate);
     let (progress, outcome) = (ends.progress, ends.outcome);
     let mut reporter = Reporter {
         entry,

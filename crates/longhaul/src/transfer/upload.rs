@@ -45,9 +45,10 @@ pub(crate) fn begin(request: UploadRequest, spooled: Option<Spooled>) -> Transfe
     let mut entry = ListEntry::new(Some(request.state.clone()), TransferNote::of_upload(intent));
     entry.set_path(Path::new(OsStr::from_bytes(&intent.path))); // by which its journal is found
     let source = request.source.path().to_path_buf();
+    let rate = request.rates.own().clone();
     let way = UploadWay { request: Arc::new(request) };
     let (named, path) = (Some(source.clone()), Some(source));
-    start(TaskStart { way, kind: TransferKind::Upload, entry, named, path, keep: spooled })
+    start(TaskStart { way, kind: TransferKind::Upload, entry, named, path, rate, keep: spooled })
 }
 
 /// Gives an upload up on which no run works. True when the store has no part of it any more.

@@ -101,13 +101,22 @@ async fn uploads_keep_to_the_rate_limit() {
     let content = Content::seeded(1, 8 * PART);
     let file = stage.file("f", &content);
     let client = stage.client();
-    client.set_limit_rate(1 << 20);
-    for single_max in [PART, 16 * PART] {
-        let begun = std::time::Instant::now();
-        let builder = small_parts(client.upload(&file)).part_size(single_max).single_max(single_max).force(true);
-        let outcome = end(&builder.to(format!("oss://{BUCKET}/k")).start().await.unwrap()).await.unwrap();
-        assert_eq!(outcome.uploaded().unwrap().parts > 0, single_max == PART);
-        assert!(begun.elapsed().as_secs_f64() > 0.7, "{:?}", begun.elapsed());
+    let limit = 1 << 20;
+    let lane = client.rate_lane(limit);
+    for (n, single_max) in [PART, 16 * PART].into_iter().enumerate() {
+        for whose in ["client", "lane", "own"] {
+            client.set_limit_rate(if whose == "client" { limit } else { 0 });
+            let begun = std::time::Instant::now();
+            let builder = small_parts(client.upload(&file)).part_size(single_max).single_max(single_max).force(true);
+            let builder = match whose {
+                "lane" => builder.lane(lane.clone()),
+                "own" => builder.limit_rate(limit),
+                _ => builder,
+            };
+            let outcome = end(&builder.to(format!("oss://{BUCKET}/k")).start().await.unwrap()).await.unwrap();
+            assert_eq!(outcome.uploaded().unwrap().parts > 0, n == 0);
+            assert!(begun.elapsed().as_secs_f64() > 0.7, "{whose}: {:?}", begun.elapsed());
+        }
     }
     assert_eq!(stage.stored("k").unwrap(), content.to_vec());
 }

@@ -35,13 +35,14 @@ use crate::drive::log;
 use crate::drive::panics::Panicked;
 use crate::drive::seat::{Desk as _, Seat};
 use crate::event::Progress;
-use crate::store::Origin;
+use crate::store::{Origin, Rates};
 use crate::sync::locked;
 use crate::threads;
 
 /// Everything that one run needs.
 pub(crate) struct DownloadRequest {
     pub(crate) origin: Origin,
+    pub(crate) rates: Rates,
     pub(crate) config: Config,
     pub(crate) destination: Destination,
     pub(crate) create_dirs: bool,
@@ -101,7 +102,7 @@ pub(crate) async fn run(
         unanswered: 0,
         notes: threads::InOrder::default(),
     };
-    let config = Config { rate_max: request.origin.pace().limit(), ..request.config.clone() };
+    let config = Config { rate_max: request.rates.limit(), ..request.config.clone() };
     engine::run(Download::new(config), hands, inbox, commands, tell).await
 }
 
@@ -150,7 +151,10 @@ impl Hands for DownloadHands<'_> {
         }
         match heard {
             Heard::Head(facts) => self.see_head(facts),
-            Heard::Wrote(_) => self.unanswered += 1,
+            Heard::Wrote(_) => {
+                self.unanswered += 1;
+                run.machine.limited_to(self.request.rates.limit()); // it may have been changed
+            }
             Heard::Ended { .. } => {
                 self.streams.retain(|(t, _)| *t != ticket);
             }
@@ -294,6 +298,9 @@ impl DownloadHands<'_> {
     }
 
     fn see_head(&mut self, facts: &ReplyFacts) {
+        if let Some(wait_ms) = facts.retry_after_ms {
+            self.remembered.asked_to_wait = Some((facts.status, wait_ms));
+        }
         if matches!(facts.status, 200 | 206) {
             if !facts.declared_in.is_empty() {
                 self.remembered.declared_in.clone_from(&facts.declared_in);
@@ -411,6 +418,7 @@ impl DownloadHands<'_> {
         let stream = StreamTask {
             ticket,
             origin: self.request.origin.clone(),
+            rates: self.request.rates.clone(),
             min_rate: self.request.min_rate,
             stall_timeout: self.request.stall_timeout,
             throttle: self.throttle.subscribe(),

@@ -20,7 +20,7 @@ use super::reach::Reach;
 use super::sink::{Sink, SinkReport};
 use super::{DownloadAnswer, DownloadAside, DownloadShared, StoreRefusal};
 use crate::disk::beside::part_file::PartFile;
-use crate::store::{Body, NetFailure, Origin, Reply, StallWatch, Stalled};
+use crate::store::{Body, NetFailure, Origin, Rates, Reply, StallWatch, Stalled};
 
 /// How long the end of a body is waited for when all wanted bytes are here: it lies in the same buffer, or comes with
 /// the next packet.
@@ -51,6 +51,7 @@ pub(super) type Granted = (Grant, Arc<PartFile>, Arc<Reach>);
 pub(super) struct StreamTask {
     pub(super) ticket: Ticket,
     pub(super) origin: Origin,
+    pub(super) rates: Rates,
     pub(super) min_rate: u64,
     pub(super) stall_timeout: Duration,
     pub(super) throttle: watch::Receiver<bool>,
@@ -171,7 +172,7 @@ impl StreamTask {
         sink: &mut Sink,
         reports: &mut Vec<SinkReport>,
     ) -> Result<(), Interruption> {
-        let pace = self.origin.pace();
+        let pace = &self.rates;
         while !bytes.is_empty() && !sink.is_full() {
             let (piece, rest) = bytes.split_at(pace.piece_len(bytes.len()));
             let mut paid = std::pin::pin!(pace.pay(piece.len()));

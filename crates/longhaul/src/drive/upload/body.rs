@@ -26,7 +26,7 @@ use super::request::BytesSent;
 use super::source::{next_len, read_end, read_exact};
 use crate::disk::digests::Digests;
 use crate::drive::panics::{Panicked, caught};
-use crate::store::{Pace, StallWatch, Stalled};
+use crate::store::{Rates, StallWatch, Stalled};
 use crate::sync::locked;
 use crate::threads;
 
@@ -256,7 +256,7 @@ impl Feed {
     pub(super) async fn run(
         self,
         mut chunks: mpsc::Receiver<Bytes>,
-        pace: &Pace,
+        pace: &Rates,
         watch: &mut StallWatch,
         sent: &BytesSent,
     ) -> Result<(), Stalled> {
@@ -352,7 +352,7 @@ mod tests {
             let (feed, body) = body((end - start) as u64);
             assert_eq!(body.size_hint().exact(), Some((end - start) as u64));
             let sent = BytesSent::new(Ticket(1), unheard());
-            let (pace, mut watch) = (Pace::new(0), watch());
+            let (pace, mut watch) = (Rates::none(), watch());
             let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body, &sent));
             fed.unwrap();
             assert_eq!((all.unwrap(), sent.bytes()), (bytes[start..end].to_vec(), (end - start) as u64));
@@ -371,7 +371,7 @@ mod tests {
         let reading = read(file, Range::new(0, 2000), 2000, &[DigestKind::Crc64], &Arc::default());
         let (feed, body) = body(2000);
         let sent = BytesSent::new(Ticket(1), unheard());
-        let (pace, mut watch) = (Pace::new(0), watch());
+        let (pace, mut watch) = (Rates::none(), watch());
         let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body, &sent));
         assert!(fed.is_ok() && all.is_err());
         assert!(reading.outcome.await.unwrap().unwrap().is_err());
@@ -387,7 +387,7 @@ mod tests {
             let reading = read(file.clone(), range, looked, &[DigestKind::Crc64], &Arc::default());
             let (feed, body) = body(range.len());
             let sent = BytesSent::new(Ticket(1), unheard());
-            let (pace, mut watch) = (Pace::new(0), watch());
+            let (pace, mut watch) = (Rates::none(), watch());
             let (fed, all) = tokio::join!(feed.run(reading.chunks, &pace, &mut watch, &sent), drain(body, &sent));
             assert!(fed.is_ok() && all.is_err());
             let error = reading.outcome.await.unwrap().unwrap().unwrap_err();
@@ -412,7 +412,7 @@ mod tests {
         let (tx, chunks) = mpsc::channel(1);
         tx.send(Bytes::from_static(b"0123456789")).await.unwrap();
         let sent = BytesSent::new(Ticket(1), unheard());
-        feed.run(chunks, &Pace::new(0), &mut watch(), &sent).await.unwrap();
+        feed.run(chunks, &Rates::none(), &mut watch(), &sent).await.unwrap();
         assert_eq!(sent.bytes(), 0);
     }
 
@@ -424,7 +424,7 @@ mod tests {
         for _ in 0..3 {
             tx.send(Bytes::from_static(b"abc")).await.unwrap();
         }
-        let stalled = feed.run(chunks, &Pace::new(0), &mut watch(), &sent).await;
+        let stalled = feed.run(chunks, &Rates::none(), &mut watch(), &sent).await;
         assert_eq!(stalled, Err(Stalled));
         drop(body);
         let (feed, body) = super::body(3);
@@ -435,7 +435,7 @@ mod tests {
             drop(tx);
         };
         let sent = BytesSent::new(Ticket(2), unheard());
-        let (pace, mut watch) = (Pace::new(0), watch());
+        let (pace, mut watch) = (Rates::none(), watch());
         let (fed, all, ()) = tokio::join!(feed.run(chunks, &pace, &mut watch, &sent), drain(body, &sent), slow);
         assert!(fed.is_ok() && all.unwrap() == b"abc");
     }
@@ -458,7 +458,7 @@ mod tests {
                 }
             }
         };
-        let (pace, mut watch) = (Pace::new(0), watch());
+        let (pace, mut watch) = (Rates::none(), watch());
         let (fed, ()) = tokio::join!(feed.run(chunks, &pace, &mut watch, &sent), slow);
         assert!(fed.is_ok());
         assert_eq!(sent.bytes(), 3 * BUFFER_LEN as u64);

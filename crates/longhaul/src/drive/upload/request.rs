@@ -190,7 +190,7 @@ impl RequestTask {
         let (feed, body) = body(len);
         let request = self.request.cloud.send_part(upload_id, part.number, len, promised, body, self.sent.handed());
         let mut watch = StallWatch::new(self.request.min_rate, self.request.stall_timeout);
-        let feeding = feed.run(reading.chunks, self.request.store.pace(), &mut watch, &self.sent);
+        let feeding = feed.run(reading.chunks, &self.request.rates, &mut watch, &self.sent);
         let result = self.answered(|| self.sent.handed().get() >= len, feeding, request).await;
         if self.sent.look() > 0 && result.is_err() {
             self.sent.tell().await; // it tells a store that refuses one more from a connection that broke
@@ -263,7 +263,7 @@ impl RequestTask {
     /// (the store said that the object belongs elsewhere) is watched on.
     async fn watch_handed(&self, len: u64, handed: &Handed) -> Result<(), Stalled> {
         let mut watch = StallWatch::new(self.request.min_rate, self.request.stall_timeout);
-        let pace = self.request.store.pace();
+        let pace = &self.request.rates;
         let (mut seen, mut paid, mut told_at) = (0, 0, Instant::now());
         while seen < len {
             if seen >= paid {

@@ -24,7 +24,7 @@ use crate::drive::engine::{self, Hands, RunEvent, TellRun};
 use crate::drive::log;
 use crate::drive::seat::Seat;
 use crate::event::Progress;
-use crate::store::HttpStore;
+use crate::store::Rates;
 use crate::store::cloud::Cloud;
 use crate::sync::locked;
 use crate::threads;
@@ -38,8 +38,8 @@ pub(crate) struct UploadRequest {
     pub(crate) key: UploadKey,
     pub(crate) locking: Locking,
     pub(crate) buffers: Arc<Buffers>,
-    /// Whose pace bodies are sent at.
-    pub(crate) store: Arc<HttpStore>,
+    /// How fast bodies are sent.
+    pub(crate) rates: Rates,
     pub(crate) hosts: Arc<Hosts>,
     /// Whose limit of connections and goodput are learned.
     pub(crate) host: String,

@@ -49,7 +49,6 @@ use std::sync::atomic::AtomicBool;
 
 use url::Url;
 
-use super::Pace;
 use super::http::HttpStore;
 use crate::error::Error;
 use crate::keys::Credentials;
@@ -107,11 +106,6 @@ impl Cloud {
     /// The parameter that names the version that is meant: for looking, fetching, and links to do so.
     fn versioned(&self) -> Vec<(String, String)> {
         self.object.version().map(|id| ("versionId".to_owned(), id.to_owned())).into_iter().collect()
-    }
-
-    /// How fast bodies may be read.
-    pub(crate) fn pace(&self) -> &Pace {
-        self.http.pace()
     }
 
     /// Which object this is.

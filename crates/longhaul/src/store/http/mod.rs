@@ -61,8 +61,6 @@ pub(crate) use request::asking;
 pub(crate) use request::{Given, http_date};
 use wire::{RoundTrip, SendError, Wire};
 
-use super::Pace;
-
 /// How much of an error body is read, to see whether it says "expired".
 const ERROR_BODY_LEN_MAX: usize = 64 * 1024;
 /// How long an error body may take.
@@ -91,8 +89,6 @@ pub(crate) struct HttpOptions {
     pub(crate) resolve: Vec<(String, Vec<SocketAddr>)>,
     /// HTTP/1.1 unless the server has only HTTP/2; else what the server prefers.
     pub(crate) prefer_http1: bool,
-    /// Bytes per second that all transfers together take from the network; 0: no limit.
-    pub(crate) limit_rate: u64,
 }
 
 impl Default for HttpOptions {
@@ -107,7 +103,6 @@ impl Default for HttpOptions {
             ip_family: IpFamily::Any,
             resolve: Vec::new(),
             prefer_http1: true,
-            limit_rate: 0,
         }
     }
 }
@@ -171,7 +166,6 @@ struct Connections {
     prefer_http1: bool,
     /// Origins that refused HTTP/1.1.
     http2_only: Mutex<HashSet<String>>,
-    pace: Pace,
 }
 
 /// Two clients that differ in whether connections are used again.
@@ -190,7 +184,6 @@ impl HttpStore {
             any: Clients::new(options, &tls, &proxies, false)?,
             prefer_http1: options.prefer_http1,
             http2_only: Mutex::default(),
-            pace: Pace::new(options.limit_rate),
         };
         Ok(Self { sender: Sender::new(HeaderMap::new(), None), jar: Mutex::default(), shared: Arc::new(shared) })
     }
@@ -206,11 +199,6 @@ impl HttpStore {
     /// What goes with a request to `url` to show who asks.
     pub(crate) fn given(&self, url: &WebAddress) -> Given {
         self.sender.given(url)
-    }
-
-    /// How fast bodies may be read.
-    pub(crate) fn pace(&self) -> &Pace {
-        &self.shared.pace
     }
 
     /// Sends the request and waits for the head of the final reply.
