@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! here                 builder, download, open, set_limit_rate; where a source is (origin)
+//! client/live          what can be changed of a transfer while it runs
 //! client/rates         rate_lane: limits that transfers share
 //! client/download      the settings of a download, and its start
 //! client/discard       discard_download: what is left of one is thrown away
@@ -21,6 +22,7 @@ mod discard;
 mod download;
 #[cfg(feature = "upload")]
 pub(crate) mod ledger;
+mod live;
 mod rates;
 #[cfg(feature = "upload")]
 pub(crate) mod sent;
@@ -32,7 +34,7 @@ pub(crate) mod upload;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use download::DownloadBuilder;
@@ -51,6 +53,7 @@ use crate::source::Source;
 use crate::store::{HttpOptions, HttpStore, Origin, Pace};
 #[cfg(feature = "_stores")]
 use crate::stores::Stores;
+use crate::sync::locked;
 
 pub use crate::store::{IpFamily, ProxyChoice};
 
@@ -78,14 +81,14 @@ impl Connections {
     const AUTO_MAX_OF_UPLOAD: u32 = 4;
 
     /// The most parts of an upload at once.
-    fn of_upload(self) -> u32 {
+    fn parts(self) -> u32 {
         match self {
             Self::Auto => Self::AUTO_MAX_OF_UPLOAD,
             Self::Fixed(count) => count.clamp(1, Self::MAX),
         }
     }
 
-    fn plan(self) -> longhaul_core::pace::ConnectionPlan {
+    pub(crate) fn plan(self) -> longhaul_core::pace::ConnectionPlan {
         use longhaul_core::pace::ConnectionPlan as Plan;
         match self {
             Self::Auto => Plan::Auto(Self::AUTO_MAX),
@@ -99,6 +102,9 @@ impl From<u32> for Connections {
         Self::Fixed(count)
     }
 }
+
+/// Proxies of single transfers whose connections are kept; one more costs new connections.
+const PROXIES_MAX: usize = 32;
 
 /// What transfers share: connections, TLS settings, the state directory. Cheap to clone.
 #[derive(Clone)]
@@ -115,6 +121,9 @@ impl fmt::Debug for Client {
 
 struct ClientParts {
     store: Arc<HttpStore>,
+    http: HttpOptions,
+    /// Stores of transfers with a proxy of their own, the last one used first.
+    by_proxy: Mutex<Vec<(ProxyChoice, Arc<HttpStore>)>>,
     rate: Arc<Pace>,
     state: Option<Arc<StateDir>>,
     hosts: Arc<Hosts>,
@@ -245,6 +254,8 @@ impl ClientBuilder {
         let store = Arc::new(HttpStore::new(&self.http)?);
         let hosts = Arc::new(Hosts::new(state.clone()));
         let inner = ClientParts {
+            http: self.http.clone(),
+            by_proxy: Mutex::default(),
             #[cfg(feature = "environment")]
             stores: self.stores.stores(store.clone(), self.http),
             #[cfg(all(feature = "_stores", not(feature = "environment")))]
@@ -308,14 +319,13 @@ impl Client {
         source: &Source,
         headers: &[(String, String)],
         auth: Option<&(String, String)>,
+        proxy: Option<&ProxyChoice>,
     ) -> Result<Origin, Error> {
         match source {
             Source::Web(link) => {
-                let (url, shown) = (link.address().clone(), link.to_string());
-                for (_, value) in url.query_pairs().filter(|(_, value)| !shown.contains(value.as_ref())) {
-                    secrets::learn(&value); // of a signed link, say
-                }
-                let store = self.store_with(&url, headers, auth)?;
+                let url = link.address().clone();
+                secrets::learn_link(link);
+                let store = self.store_with(&url, headers, auth, proxy)?;
                 Ok(Origin::Web { store, url })
             }
             Source::Object(name) if auth.is_some() || !headers.is_empty() => Err(Error::usage(format!(
@@ -324,6 +334,10 @@ impl Client {
             #[cfg(feature = "_stores")]
             Source::Object(name) => {
                 let cloud = self.stores().cloud(name.clone(), &Default::default()).await?;
+                let cloud = match proxy {
+                    Some(_) => cloud.over(&*self.store_by(proxy)?),
+                    None => cloud,
+                };
                 Ok(Origin::Cloud(Arc::new(cloud)))
             }
             #[cfg(not(feature = "_stores"))]
@@ -343,6 +357,7 @@ impl Client {
         url: &url::Url,
         headers: &[(String, String)],
         auth: Option<&(String, String)>,
+        proxy: Option<&ProxyChoice>,
     ) -> Result<Arc<HttpStore>, Error> {
         let given = auth.is_some()
             || !url.username().is_empty()
@@ -356,9 +371,28 @@ impl Client {
         }
         secrets::learn_login(url.username(), url.password().unwrap_or_default());
         if headers.is_empty() && auth.is_none() {
-            return Ok(self.inner.store.clone());
+            return self.store_by(proxy);
         }
-        Ok(Arc::new(self.inner.store.sending(header_map(headers)?, auth)))
+        Ok(Arc::new(self.store_by(proxy)?.sending(header_map(headers)?, auth)))
+    }
+
+    /// The store whose connections go by way of this proxy; `None`: the client's. Those that were used last are kept.
+    pub(crate) fn store_by(&self, proxy: Option<&ProxyChoice>) -> Result<Arc<HttpStore>, Error> {
+        let Some(proxy) = proxy.filter(|&proxy| *proxy != self.inner.http.proxy) else {
+            return Ok(self.inner.store.clone());
+        };
+        let mut kept = locked(&self.inner.by_proxy);
+        let found = kept.iter().position(|(of, _)| of == proxy).map(|i| kept.remove(i));
+        let (of, store) = match found {
+            Some(found) => found,
+            None => {
+                let options = HttpOptions { proxy: proxy.clone(), ..self.inner.http.clone() };
+                (proxy.clone(), Arc::new(HttpStore::new(&options)?))
+            }
+        };
+        kept.truncate(PROXIES_MAX - 1);
+        kept.insert(0, (of, store.clone()));
+        Ok(store)
     }
 }
 

@@ -97,6 +97,7 @@ mod keys;
 #[cfg(feature = "manager")]
 pub mod manager;
 pub mod many;
+mod map;
 #[cfg(feature = "_stores")]
 mod objects;
 mod random;
@@ -137,6 +138,7 @@ pub use inspect::show::{
 };
 pub use inspect::verify::Verification;
 pub use many::Batch;
+pub use map::{PIECES_MAX, PieceMap};
 #[cfg(feature = "_stores")]
 pub use objects::{LinkMethod, ObjectInfo, Objects};
 pub use source::LinkSource;

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use longhaul_core::names::is_deceptive;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::source::redact_for_display;
+use crate::source::{WebUrl, redact_for_display};
 use crate::sync::locked;
 
 /// Shorter values are too likely to be a word of an innocent text.
@@ -42,6 +42,14 @@ pub(crate) fn learn(value: &str) {
             known.pop_front();
         }
         known.push_back(secret.to_owned());
+    }
+}
+
+/// The values in a link that are not shown.
+pub(crate) fn learn_link(link: &WebUrl) {
+    let shown = link.to_string();
+    for (_, value) in link.address().query_pairs().filter(|(_, value)| !shown.contains(value.as_ref())) {
+        learn(&value); // of a signed link, say
     }
 }
 

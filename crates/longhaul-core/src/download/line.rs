@@ -536,6 +536,11 @@ impl ServerLine {
         }
     }
 
+    /// What each request under way still has to bring.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = Range> + '_ {
+        self.streams.iter().filter(|stream| stream.flow != Flow::Stopping).map(LineStream::rest)
+    }
+
     /// So much is taken from now on, in bytes per second; 0: all that comes.
     pub(super) fn limited_to(&mut self, bytes_per_s: u64) {
         self.rate_max = bytes_per_s;

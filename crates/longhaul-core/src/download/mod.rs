@@ -75,6 +75,7 @@ pub use config::Config;
 
 use crate::digest::Digest;
 use crate::identity::Identity;
+use crate::ranges::{Range, joined};
 use crate::retry::Retry;
 use crate::run::{Machine, Ordered, Run, no_answer};
 use crate::words::{Command, DiskFault, Millis, Ticket};
@@ -176,6 +177,27 @@ impl Download {
     /// The identity that bytes are held of, once known.
     pub fn identity(&self) -> Option<&Identity> {
         self.files.current().map(|g| &g.begin.identity)
+    }
+
+    /// What [`held`](Self::held) counts, by where it lies: received, and of that durable.
+    pub fn held_ranges(&self) -> (Vec<Range>, Vec<Range>) {
+        let none = || (Vec::new(), Vec::new());
+        if self.files.is_beginning() && self.phase.is_open() {
+            return none();
+        }
+        let Some(held) = self.files.current().map(|g| g.held.list()) else { return none() };
+        let claimed = held.iter().map(|k| Range::new(k.extent.start, k.extent.start + k.claimed_len));
+        (joined(held.iter().map(|k| k.extent.range())), joined(claimed))
+    }
+
+    /// What the requests under way still have to bring, as far as the object's end is known.
+    pub fn in_flight(&self) -> Vec<Range> {
+        let end = self.identity().and_then(|identity| identity.length);
+        let mut rests: Vec<Range> =
+            self.line.under_way().map(|rest| Range::new(rest.start, rest.end.min(end.unwrap_or(rest.end)))).collect();
+        rests.retain(|rest| rest.end < u64::MAX);
+        rests.sort_unstable();
+        joined(rests)
     }
 
     /// The rate limit from now on, in bytes per second; 0 is none. What a run is told first is

@@ -73,6 +73,7 @@ mod writing;
 pub use config::{Config, Limits, PartLengths};
 pub use plan::part_len;
 
+use crate::ranges::{Range, joined};
 use crate::run::{Machine, Ordered, Run};
 use crate::words::{Command, DiskFault, Millis, Ticket};
 use attempt::Attempts;
@@ -158,6 +159,14 @@ impl Upload {
         match self.phase.outcome() {
             Some(_) => self.source.len(),
             None => self.parts.acknowledged(),
+        }
+    }
+
+    /// What [`acknowledged`](Self::acknowledged) counts, by where it lies.
+    pub fn acknowledged_ranges(&self) -> Vec<Range> {
+        match self.phase.outcome() {
+            Some(_) => joined([Range::new(0, self.source.len())]),
+            None => self.parts.acknowledged_ranges(),
         }
     }
 

@@ -27,6 +27,7 @@ use super::plan;
 use super::source::Freshness;
 use super::step::{CompletedPart, Failure, ListedPart, SourcePart};
 use crate::digest::{Digest, DigestKind};
+use crate::ranges::{Range, joined};
 
 /// A part that arrived wrong this often will not arrive right.
 const WRONG_MAX: u8 = 3;
@@ -157,6 +158,12 @@ impl Parts {
     /// How many bytes count.
     pub(super) fn acknowledged(&self) -> u64 {
         self.bytes
+    }
+
+    /// Where the bytes lie that count.
+    pub(super) fn acknowledged_ranges(&self) -> Vec<Range> {
+        let all = (1..).zip(&self.table).filter(|(_, state)| state.acknowledged);
+        joined(all.map(|(number, _)| self.part(number).range))
     }
 
     /// Length and digests of all parts in order.

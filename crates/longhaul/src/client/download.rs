@@ -11,7 +11,7 @@ use longhaul_core::read::{ReadPlan, Reading};
 use longhaul_core::words::{Durability, OnChange};
 
 use super::conditions::HttpConditions;
-use super::{Client, Connections, RateLane};
+use super::{Client, Connections, ProxyChoice, RateLane};
 use crate::advice::Advice;
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::names::FileNames;
@@ -51,6 +51,8 @@ pub struct DownloadBuilder {
     only_if: HttpConditions,
     limit_rate: u64,
     lane: Option<RateLane>,
+    proxy: Option<ProxyChoice>,
+    id: Option<String>,
 }
 
 /// Without what may be secret.
@@ -91,6 +93,8 @@ impl DownloadBuilder {
             only_if: HttpConditions::default(),
             limit_rate: 0,
             lane: None,
+            proxy: None,
+            id: None,
         }
     }
 
@@ -258,6 +262,23 @@ impl DownloadBuilder {
         self
     }
 
+    /// Which proxy this transfer goes by, in place of the client's; hosts that the client asks directly
+    /// ([`no_proxy`](crate::ClientBuilder::no_proxy)) are asked directly all the same. Never stored. One that cannot be
+    /// used is [`ErrorKind::Usage`], told by [`start`](Self::start).
+    pub fn proxy(mut self, proxy: ProxyChoice) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// The name of the transfer in lists: 32 hexadecimal digits, which no other transfer has; by default chance gives
+    /// them. Others are [`ErrorKind::Usage`], told by [`start`](Self::start).
+    ///
+    /// What is gone on with keeps the name that it was begun under, whatever is said here: [`Transfer::id`] tells it.
+    pub fn id(mut self, id: &str) -> Self {
+        self.id = Some(id.to_owned());
+        self
+    }
+
     /// A header to send. Values are never stored, and never sent to another origin after a redirect.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -372,8 +393,9 @@ impl DownloadBuilder {
         threads::expect_runtime()?;
         let window = self.range?.map(ByteRange::into_window);
         let source = self.source?.with_version(self.version.as_deref())?;
+        let given_id = self.id.as_deref().map(given_id).transpose()?;
         let shown = source.to_string();
-        let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref()).await?;
+        let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref(), self.proxy.as_ref()).await?;
         let is_recorded = |url: &str| url == shown && !source.has_secrets();
         if let Some(recorded) = self.recorded.as_ref().filter(|r| r.needs_link && is_recorded(&r.url)) {
             return Err(Error::new(
@@ -397,7 +419,7 @@ impl DownloadBuilder {
         config.began_s = now_unix_s();
         config.seed = random_u64();
         config.source = self.recorded.unwrap_or_else(|| journal::Source {
-            id: random_id(),
+            id: given_id.unwrap_or_else(random_id),
             url: shown,
             name: Vec::new(),
             needs_link: source.has_secrets(),
@@ -453,7 +475,7 @@ impl DownloadBuilder {
             return Err(Error::usage("bytes that are read go to no file"));
         }
         let source = self.source?.with_version(self.version.as_deref())?;
-        let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref()).await?;
+        let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref(), self.proxy.as_ref()).await?;
         let mut retry = self.config.retry;
         retry.failures_max = self.retries.unwrap_or(retry.failures_max);
         let only_if = Some(self.only_if.conditions()?).filter(|only_if| !only_if.is_empty());
@@ -572,6 +594,14 @@ pub(super) fn lying_at(
         _ => None,
     };
     Ok((destination, recorded))
+}
+
+/// The id of a transfer as it is told.
+pub(super) fn given_id(text: &str) -> Result<[u8; 16], Error> {
+    let is_id = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = u128::from_str_radix(text, 16).ok().filter(|_| is_id);
+    let refused = || Error::usage(format!("{text:?} is no id of a transfer: 32 hexadecimal digits"));
+    number.map(u128::to_be_bytes).ok_or_else(refused)
 }
 
 fn locking(no_lock: bool) -> Locking {

@@ -222,7 +222,7 @@ impl Client {
     }
 
     /// The journal of an upload.
-    pub(super) fn recorded_upload(&self, id: &str) -> Result<Recovered, Error> {
+    pub(crate) fn recorded_upload(&self, id: &str) -> Result<Recovered, Error> {
         let state = self.state().ok_or_else(no_state_dir)?;
         let (found, _) = state.uploads().map_err(unreadable)?;
         found.into_iter().find(|recovered| id_text(recovered.intent.id) == id).ok_or_else(|| {

@@ -12,7 +12,8 @@ use longhaul_core::digest::DigestKind;
 use longhaul_core::upload::journal::Intent;
 use longhaul_core::upload::{Config, Limits, PartLengths};
 
-use super::{Client, Connections, Durability, OnChange, RateLane};
+use super::download::given_id;
+use super::{Client, Connections, Durability, OnChange, ProxyChoice, RateLane};
 use crate::advice::Advice;
 use crate::credentials::{Credentials, StoreSettings};
 use crate::disk::beside::lock::Locking;
@@ -52,6 +53,8 @@ pub struct UploadBuilder {
     stall_timeout: Duration,
     limit_rate: u64,
     lane: Option<RateLane>,
+    proxy: Option<ProxyChoice>,
+    id: Option<String>,
 }
 
 /// Where the bytes come from.
@@ -138,6 +141,8 @@ impl UploadBuilder {
             stall_timeout: Duration::from_secs(30),
             limit_rate: 0,
             lane: None,
+            proxy: None,
+            id: None,
         }
     }
 
@@ -316,6 +321,23 @@ impl UploadBuilder {
         self
     }
 
+    /// Which proxy this transfer goes by, in place of the client's; hosts that the client asks directly
+    /// ([`no_proxy`](crate::ClientBuilder::no_proxy)) are asked directly all the same. Never stored. One that cannot be
+    /// used is [`ErrorKind::Usage`], told by [`start`](Self::start).
+    pub fn proxy(mut self, proxy: ProxyChoice) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// The name of the transfer in lists: 32 hexadecimal digits, which no other transfer has; by default chance gives
+    /// them. Others are [`ErrorKind::Usage`], told by [`start`](Self::start).
+    ///
+    /// What is gone on with keeps the name that it was begun under, whatever is said here: [`Transfer::id`] tells it.
+    pub fn id(mut self, id: &str) -> Self {
+        self.id = Some(id.to_owned());
+        self
+    }
+
     /// Goes on where the file system of the state directory cannot lock.
     pub fn no_lock(mut self, no_lock: bool) -> Self {
         self.no_lock = no_lock;
@@ -359,7 +381,12 @@ impl UploadBuilder {
             .destination
             .take()
             .ok_or_else(|| Error::usage("an upload needs a destination: oss://BUCKET/KEY or s3://BUCKET/KEY"))?;
+        let given_id = self.id.as_deref().map(given_id).transpose()?;
         let cloud = self.cloud(destination?).await?;
+        let cloud = match &self.proxy {
+            Some(proxy) => cloud.over(&*client.store_by(Some(proxy))?),
+            None => cloud,
+        };
         let (destination, endpoint) = (cloud.object().to_string(), cloud.endpoint());
         let (source, spooled) = open(self.from, &state, &destination, &endpoint, sourceless).await?;
         // The journal keeps the name that it got when the upload was begun, wherever the source is now.
@@ -382,7 +409,7 @@ impl UploadBuilder {
         let callback = self.orders.callback.is_some();
         let region = cloud.region().to_owned();
         let mut config = self.config;
-        let (id, keep_parts) = (known.unwrap_or_else(random_id), config.keep_parts);
+        let (id, keep_parts) = (known.or(given_id).unwrap_or_else(random_id), config.keep_parts);
         config.intent = Intent { id, path, destination, endpoint, region, callback, keep_parts };
         config.seed = random_u64();
         config.callback = callback;
@@ -395,7 +422,7 @@ impl UploadBuilder {
         config.kinds = kinds(dialect);
         config.checksum = cloud.checksum_to_ask_for();
         config.checksum_single = cloud.checksum_to_send();
-        config.connections = self.connections.of_upload();
+        config.connections = self.connections.parts();
         (config.connections_known, config.goodput_known) = (connections_known, goodput_known);
         let request = UploadRequest {
             config,
@@ -405,6 +432,7 @@ impl UploadBuilder {
             key,
             locking: if self.no_lock { Locking::IfPossible } else { Locking::Required },
             buffers: client.inner.buffers.clone(),
+            connections: std::sync::atomic::AtomicU32::new(self.connections.parts()),
             rates: client.rates(self.limit_rate, self.lane.as_ref()),
             hosts,
             host,

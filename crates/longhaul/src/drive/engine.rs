@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use super::panics::{Panicked, caught, caught_here};
 use crate::event::Progress;
+use crate::map::PieceMap;
 
 /// RunReports that may wait for the run at once: tasks wait when the run is behind.
 const REPORTS_MAX: usize = 256;
@@ -56,6 +57,9 @@ pub(super) trait Hands: Sized {
 
     /// How far the transfer is; the loop adds the rate.
     fn progress(&self, machine: &Self::Machine) -> Progress;
+
+    /// Where its bytes are.
+    fn map(&self, machine: &Self::Machine) -> PieceMap;
 
     /// Bytes that went over the network so far in this run.
     fn moved(&self) -> u64;
@@ -149,6 +153,8 @@ pub(crate) enum RunEvent<N> {
     Note(N),
     /// Bytes flow.
     Progress(Progress),
+    /// Where the bytes are now.
+    Map(PieceMap),
     /// The target is known.
     Path(PathBuf),
     /// There is a journal: the transfer can be gone on with.
@@ -267,6 +273,7 @@ impl<H: Hands> LiveRun<'_, H> {
 
     fn tell_progress(&mut self, hands: &H, rate: &mut Rate) {
         let progress = Progress { rate: rate.sample(hands.moved()), ..hands.progress(&self.machine) };
+        self.tell(RunEvent::Map(hands.map(&self.machine)));
         self.tell(RunEvent::Progress(progress));
     }
 }

@@ -111,6 +111,10 @@ impl Hands for ToyHands {
         Progress::default()
     }
 
+    fn map(&self, _: &Toy) -> PieceMap {
+        PieceMap::default()
+    }
+
     fn moved(&self) -> u64 {
         0
     }

@@ -10,6 +10,7 @@
 //! How files are looked at, and judged as a start would judge them, stands in [`target`](crate::target).
 
 pub(crate) mod list;
+mod map;
 pub(crate) mod probe;
 pub(crate) mod show;
 pub(crate) mod verify;

@@ -118,7 +118,7 @@ impl ProbeBuilder {
     /// object. What goes wrong with the others is told in [`Probe::problems`].
     pub async fn run(self) -> Result<Probe, Error> {
         let source = self.source?.with_version(self.version.as_deref())?;
-        let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref()).await?;
+        let origin = self.client.origin(&source, &self.headers, self.basic_auth.as_ref(), None).await?;
         let link = source.link_facts(origin.given() != Given::Nothing);
         let asking = Asking { origin, link, source: source.to_string() };
         asking.probe().await

@@ -8,9 +8,9 @@ use longhaul_core::download::step::{Failure, Finish, Note};
 use longhaul_core::words::Command;
 use tokio::sync::mpsc;
 
-use super::Transfer;
 use super::list_entry::ListEntry;
 use super::task::{AfterRun, Reporter, TaskStart, TransferWay, cancelled, start};
+use super::{Change, Transfer};
 use crate::disk::state::listing::{Kind, State, TransferNote, id_text};
 use crate::drive::download::destination::Destination;
 use crate::drive::download::failure::{error_of, plainer_text, trouble_text};
@@ -18,10 +18,11 @@ use crate::drive::download::run::{DownloadEnd, DownloadRequest, DownloadSummary,
 use crate::drive::engine::TellRun;
 use crate::error::Error;
 use crate::event::{Digest, Downloaded, Event, NotModified, Outcome};
+use crate::secrets;
 use crate::source::LinkSource;
 use crate::source::WebUrl;
 use crate::source::range_text;
-use crate::store::Given;
+use crate::store::{Given, Origin};
 use crate::transfer::TransferKind;
 
 /// Fresh links asked for in a row without a byte of progress between them.
@@ -67,6 +68,7 @@ impl TransferWay for DownloadWay {
     type Note = Note;
     type End = DownloadEnd;
     type Sums = Vec<Digest>; // that matched
+    type Missing = Box<(Failure, DownloadSummary)>;
     const CANCELLED: &'static str = "cancelled; what was received is kept";
     const STOPPED: &'static str = "stopped; what was received is kept";
 
@@ -120,7 +122,7 @@ impl TransferWay for DownloadWay {
         })
     }
 
-    async fn after(&mut self, reporter: &mut Reporter<Self>, end: DownloadEnd) -> AfterRun {
+    async fn after(&mut self, reporter: &mut Reporter<Self>, end: DownloadEnd) -> AfterRun<Self::Missing> {
         let DownloadEnd { finish, summary } = end;
         self.settle_name(&summary);
         reporter.totals.moved += summary.fetched;
@@ -166,9 +168,45 @@ impl TransferWay for DownloadWay {
                 if self.links.is_some() && self.links_in_a_row < LINKS_MAX =>
             {
                 reporter.entry.write(State::NeedsLink, held, total, None).await;
-                self.fresh_link(reporter, failure, held).await
+                self.links_in_a_row += 1;
+                AfterRun::NeedsLink { missing: Box::new((failure, summary)), held, total }
             }
             Finish::Failed(failure) => AfterRun::Over(Err(self.failed(reporter, failure, summary).await)),
+        }
+    }
+
+    async fn fresh_link(&self) -> Option<WebUrl> {
+        let fresh = self.links.as_ref()?.fresh_link(self.object()).await;
+        fresh.and_then(|link| link.parse().ok())
+    }
+
+    fn without_link(&self, reporter: &Reporter<Self>, missing: Self::Missing) -> Error {
+        let (failure, summary) = *missing;
+        error_of(failure, self.object(), &self.target(reporter), summary.held, summary.remembered)
+    }
+
+    fn may_change(&self, change: &Change) -> Result<(), Error> {
+        match (change, &self.request.origin) {
+            (Change::Connections { .. }, _) | (Change::Link(_), Origin::Web { .. }) => Ok(()),
+            #[cfg(feature = "_stores")]
+            (Change::Link(_), Origin::Cloud(_)) => Err(Error::usage(format!(
+                "{}: an object in a store is asked for by keys, not by a link",
+                self.object()
+            ))),
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Connections { plan, .. } => self.request.config.connections = plan,
+            Change::Link(link) => {
+                // Another path may name another object; bytes are joined only when its validator is the same, and the
+                // journal goes on under the name it has.
+                secrets::learn_link(&link);
+                self.request.origin = self.request.origin.moved_to(link.address().clone());
+                self.request.config.way_is_safe = self.request.origin.is_safe();
+                self.request.config.link = Some(link.facts(self.request.origin.given() != Given::Nothing));
+            }
         }
     }
 
@@ -220,30 +258,6 @@ impl DownloadWay {
         }
         let target = path.map(|path| path.display().to_string()).unwrap_or_else(|| self.target(reporter));
         error_of(failure, self.object(), &target, held, remembered)
-    }
-
-    /// Asks for a link that is accepted.
-    async fn fresh_link(&mut self, reporter: &mut Reporter<Self>, failure: Failure, held: u64) -> AfterRun {
-        self.links_in_a_row += 1;
-        reporter.send(Event::NeedsLink);
-        let fresh = match &self.links {
-            Some(links) => links.fresh_link(self.object()).await,
-            None => None,
-        };
-        match fresh.and_then(|link| link.parse::<WebUrl>().ok()) {
-            Some(link) => {
-                // Another path may name another object; bytes are joined only when its validator is the same, and the
-                // journal goes on under the name it has.
-                self.request.origin = self.request.origin.moved_to(link.address().clone());
-                self.request.config.way_is_safe = self.request.origin.is_safe();
-                self.request.config.link = Some(link.facts(self.request.origin.given() != Given::Nothing));
-                AfterRun::Again
-            }
-            None => {
-                let target = self.target(reporter);
-                AfterRun::Over(Err(error_of(failure, self.object(), &target, held, Default::default())))
-            }
-        }
     }
 
     /// The target, for messages.

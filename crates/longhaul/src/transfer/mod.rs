@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use longhaul_core::pace::ConnectionPlan;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::events::Events;
@@ -20,6 +21,8 @@ use self::events::{EventSender, EventSource};
 pub use self::kind::TransferKind;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Outcome, Progress};
+use crate::map::PieceMap;
+use crate::source::WebUrl;
 use crate::store::Pace;
 
 /// What becomes of what is there when a transfer is cancelled.
@@ -57,6 +60,7 @@ struct HandleInner {
     rate: Arc<Pace>,
     events: EventSource,
     progress: watch::Receiver<Progress>,
+    map: watch::Receiver<PieceMap>,
     path: watch::Receiver<Option<PathBuf>>,
     outcome: watch::Receiver<Option<Result<Outcome, Error>>>,
 }
@@ -66,6 +70,20 @@ enum Control {
     Pause(oneshot::Sender<()>),
     Resume,
     Cancel(Cancel),
+    Change(Change, oneshot::Sender<Result<(), Error>>),
+}
+
+/// What can be changed of a transfer, by another run of it.
+pub(crate) enum Change {
+    /// Another link to the object.
+    Link(WebUrl),
+    /// Other connections.
+    Connections {
+        /// Of a download.
+        plan: ConnectionPlan,
+        /// Of an upload: the most parts at once.
+        parts: u32,
+    },
 }
 
 impl Transfer {
@@ -99,6 +117,12 @@ impl Transfer {
     /// How far it is, at most a fifth of a second old.
     pub fn progress(&self) -> Progress {
         *self.inner.progress.borrow()
+    }
+
+    /// Where its bytes are, at most a fifth of a second old. Before the disk was looked at it is empty; of a transfer that
+    /// does not run, [`Client::map_of`](crate::Client::map_of) tells.
+    pub fn map(&self) -> PieceMap {
+        self.inner.map.borrow().clone()
     }
 
     /// Another rate limit of this transfer from now on, in bytes per second; 0 is none. Those of its lane and its client
@@ -135,6 +159,17 @@ impl Transfer {
     /// When the future is dropped before it is ready, the transfer may stay paused; it can be called again.
     pub async fn resume(&self) {
         let _ = self.inner.controls.send(Control::Resume).await;
+    }
+
+    /// Changes it; ready when the change is taken up.
+    pub(crate) async fn change(&self, change: Change) -> Result<(), Error> {
+        let (done, changed) = oneshot::channel();
+        if self.inner.controls.send(Control::Change(change, done)).await.is_ok()
+            && let Ok(result) = changed.await
+        {
+            return result;
+        }
+        self.finished().await.map(|_| ())
     }
 
     /// Ends the transfer; [`finished`](Self::finished) then gives [`ErrorKind::Cancelled`]. Returns when it is over.
@@ -180,6 +215,7 @@ struct Ends {
     controls: mpsc::Receiver<Control>,
     events: EventSender,
     progress: watch::Sender<Progress>,
+    map: watch::Sender<PieceMap>,
     path: watch::Sender<Option<PathBuf>>,
     outcome: watch::Sender<Option<Result<Outcome, Error>>>,
 }
@@ -189,9 +225,13 @@ fn handle(kind: TransferKind, id: String, named: Option<PathBuf>, rate: Arc<Pace
     let (controls_tx, controls) = mpsc::channel(8); // the handle waits for its turn beyond that
     let (sender, events) = events::channel();
     let (progress_tx, progress) = watch::channel(Progress::default());
+    let (map_tx, map) = watch::channel(PieceMap::default());
     let (path_tx, path) = watch::channel(None);
     let (outcome_tx, outcome) = watch::channel(None);
-    let inner = HandleInner { kind, id, named, controls: controls_tx, rate, events, progress, path, outcome };
+    let inner = HandleInner { kind, id, named, controls: controls_tx, rate, events, progress, map, path, outcome };
     let transfer = Transfer { inner: Arc::new(inner) };
-    (transfer, Ends { controls, events: sender, progress: progress_tx, path: path_tx, outcome: outcome_tx })
+    (
+        transfer,
+        Ends { controls, events: sender, progress: progress_tx, map: map_tx, path: path_tx, outcome: outcome_tx },
+    )
 }

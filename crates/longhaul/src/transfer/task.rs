@@ -10,12 +10,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::events::EventSender;
 use super::list_entry::ListEntry;
-use super::{Cancel, Control, Transfer, handle};
+use super::{Cancel, Change, Control, Transfer, handle};
 use crate::disk::state::listing::State;
 use crate::drive::engine::{RunEvent, TellRun};
 use crate::drive::panics::caught;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Progress, RestartReason, Totals};
+use crate::map::PieceMap;
+use crate::source::WebUrl;
 use crate::store::Pace;
 use crate::transfer::TransferKind;
 
@@ -27,6 +29,8 @@ pub(super) trait TransferWay: Send + Sync + Sized + 'static {
     type End: Send;
     /// What the runs of one handle add up to, besides [`Totals`].
     type Sums: Send + Default;
+    /// How a run ended that needs another link.
+    type Missing: Send;
     /// Why a transfer ends that was cancelled with everything kept.
     const CANCELLED: &'static str;
     /// Why one ends that no handle holds any more.
@@ -46,18 +50,34 @@ pub(super) trait TransferWay: Send + Sync + Sized + 'static {
     fn event(reporter: &mut Reporter<Self>, note: Self::Note) -> Option<Event>;
 
     /// What follows a run.
-    fn after(&mut self, reporter: &mut Reporter<Self>, end: Self::End) -> impl Future<Output = AfterRun> + Send;
+    fn after(
+        &mut self,
+        reporter: &mut Reporter<Self>,
+        end: Self::End,
+    ) -> impl Future<Output = AfterRun<Self::Missing>> + Send;
+
+    /// A link from who has links for it; `None`: there is none.
+    fn fresh_link(&self) -> impl Future<Output = Option<WebUrl>> + Send;
+
+    /// The error of one that needs a link and gets none.
+    fn without_link(&self, reporter: &Reporter<Self>, missing: Self::Missing) -> Error;
+
+    /// Whether that can be changed.
+    fn may_change(&self, change: &Change) -> Result<(), Error>;
+
+    /// Changes it for the next run. Only what [`may_change`](Self::may_change) allowed.
+    fn change(&mut self, change: Change);
 
     /// What is told after a run that was to discard everything.
     fn discarded(&mut self, reporter: &mut Reporter<Self>, end: Self::End) -> impl Future<Output = Error> + Send;
 }
 
 /// What follows a run.
-pub(super) enum AfterRun {
+pub(super) enum AfterRun<M> {
     /// The transfer is over.
     Over(Result<Outcome, Error>),
-    /// Another run.
-    Again,
+    /// Another run, as soon as there is a link.
+    NeedsLink { missing: M, held: u64, total: Option<u64> },
     /// It stopped in order, as it was told.
     Paused { held: u64, total: Option<u64> },
 }
@@ -67,6 +87,7 @@ pub(super) struct Reporter<W: TransferWay> {
     pub(super) entry: ListEntry,
     events: EventSender,
     pub(super) progress: watch::Sender<Progress>,
+    map: watch::Sender<PieceMap>,
     path: watch::Sender<Option<PathBuf>>,
     /// What the runs of this handle took so far, but for the time.
     pub(super) totals: Totals,
@@ -85,6 +106,9 @@ impl<W: TransferWay> Reporter<W> {
             RunEvent::Progress(progress) => {
                 self.progress.send_replace(progress);
                 self.send(Event::Progress(progress));
+            }
+            RunEvent::Map(map) => {
+                self.map.send_replace(map);
             }
             RunEvent::Journal => {
                 self.entry.set_resumable();
@@ -141,6 +165,21 @@ struct Pending {
     cancel: Option<Cancel>,
     /// No handle is left.
     abandoned: bool,
+    changes: Vec<Change>,
+}
+
+impl Pending {
+    /// It is to stop, and not only to be changed.
+    fn is_stop(&self) -> bool {
+        !self.pauses.is_empty() || self.cancel.is_some() || self.abandoned
+    }
+}
+
+/// What a wait for a link ended with.
+enum Waited {
+    Link(Option<WebUrl>),
+    /// What the handle wanted meanwhile.
+    Told(Pending),
 }
 
 struct TransferTask<W: TransferWay> {
@@ -168,11 +207,12 @@ pub(super) struct TaskStart<W: TransferWay, K> {
 pub(super) fn start<W: TransferWay, K: Send + 'static>(start: TaskStart<W, K>) -> Transfer {
     let TaskStart { way, kind, entry, named, path, rate, keep } = start;
     let (transfer, ends) = handle(kind, entry.id().to_owned(), named, rate);
-    let (progress, outcome) = (ends.progress, ends.outcome);
+    let (progress, map, outcome) = (ends.progress, ends.map, ends.outcome);
     let mut reporter = Reporter {
         entry,
         events: ends.events,
         progress,
+        map,
         path: ends.path,
         totals: Totals { resumed: 0, restarts: Vec::new(), retries: 0, moved: 0, elapsed: Duration::ZERO },
         begun: Instant::now(),
@@ -207,16 +247,45 @@ impl<W: TransferWay> TransferTask<W> {
         loop {
             self.reporter.events.begin_run();
             let (end, pending) = self.one_run().await;
-            match self.way.after(&mut self.reporter, end).await {
-                AfterRun::Over(result) => return result,
-                AfterRun::Again => {}
-                AfterRun::Paused { held, total } => {
-                    self.reporter.entry.write(State::Paused, held, total, None).await;
-                    self.reporter.send(Event::Paused { held, total });
-                    if let Some(result) = self.paused(pending).await {
-                        return result;
+            if let Some(result) = self.after(end, pending).await {
+                return result;
+            }
+        }
+    }
+
+    /// What follows a run: the outcome, or `None` for another run.
+    async fn after(&mut self, end: W::End, mut pending: Pending) -> Option<Result<Outcome, Error>> {
+        let after = self.way.after(&mut self.reporter, end).await;
+        let changed = !pending.changes.is_empty();
+        let has_link = pending.changes.iter().any(|change| matches!(change, Change::Link(_)));
+        pending.changes.drain(..).for_each(|change| self.way.change(change));
+        match after {
+            // It was told of another link while the old one was refused.
+            AfterRun::Over(Err(error)) if has_link && !pending.is_stop() && error.kind() == ErrorKind::NeedsLink => {
+                None
+            }
+            AfterRun::NeedsLink { .. } if has_link && !pending.is_stop() => None,
+            AfterRun::Paused { .. } if changed && !pending.is_stop() => None,
+            AfterRun::Over(result) => Some(result),
+            AfterRun::NeedsLink { missing, held, total } => {
+                self.reporter.send(Event::NeedsLink);
+                match self.wait_for_link(pending).await {
+                    Waited::Link(Some(link)) => {
+                        self.way.change(Change::Link(link));
+                        None
                     }
+                    Waited::Link(None) => Some(Err(self.way.without_link(&self.reporter, missing))),
+                    Waited::Told(pending) if pending.is_stop() => {
+                        self.reporter.send(Event::Paused { held, total });
+                        self.paused(pending).await
+                    }
+                    Waited::Told(_) => None,
                 }
+            }
+            AfterRun::Paused { held, total } => {
+                self.reporter.entry.write(State::Paused, held, total, None).await;
+                self.reporter.send(Event::Paused { held, total });
+                self.paused(pending).await
             }
         }
     }
@@ -227,7 +296,37 @@ impl<W: TransferWay> TransferTask<W> {
         let reporter = &mut self.reporter;
         let mut tell = |event| reporter.tell(event);
         let running = self.way.run(&mut inbox, &mut tell);
-        attend(&mut self.controls, commands, running).await
+        attend(&mut self.controls, commands, running, |change| self.way.may_change(change)).await
+    }
+
+    /// No run is under way, and none can begin without a link: who has links is asked, and the handle is listened to.
+    async fn wait_for_link(&mut self, mut pending: Pending) -> Waited {
+        let mut changes = Vec::new();
+        let waited = {
+            let fresh = self.way.fresh_link();
+            tokio::pin!(fresh);
+            loop {
+                if pending.is_stop() || changes.iter().any(|change| matches!(change, Change::Link(_))) {
+                    break Waited::Told(pending);
+                }
+                tokio::select! {
+                    link = &mut fresh => break Waited::Link(link),
+                    control = self.controls.recv() => match control {
+                        Some(Control::Pause(done)) => pending.pauses.push(done),
+                        Some(Control::Resume) => {}
+                        Some(Control::Cancel(how)) => pending.cancel = Some(how),
+                        Some(Control::Change(change, done)) => {
+                            let may = self.way.may_change(&change);
+                            changes.extend(may.is_ok().then_some(change));
+                            let _ = done.send(may);
+                        }
+                        None => pending.abandoned = true,
+                    },
+                }
+            }
+        };
+        changes.into_iter().for_each(|change| self.way.change(change));
+        waited
     }
 
     /// A run stopped in order: the outcome, or `None` for another run.
@@ -246,6 +345,13 @@ impl<W: TransferWay> TransferTask<W> {
                 Some(Control::Resume) => return None,
                 Some(Control::Pause(done)) => {
                     let _ = done.send(());
+                }
+                Some(Control::Change(change, done)) => {
+                    let may = self.way.may_change(&change);
+                    if may.is_ok() {
+                        self.way.change(change);
+                    }
+                    let _ = done.send(may);
                 }
                 Some(Control::Cancel(Cancel::Discard)) => return Some(Err(self.discard().await)),
                 Some(Control::Cancel(Cancel::Keep)) => return Some(Err(cancelled(W::CANCELLED))),
@@ -273,6 +379,7 @@ async fn attend<E>(
     controls: &mut mpsc::Receiver<Control>,
     commands: mpsc::Sender<Command>,
     running: impl Future<Output = E>,
+    may_change: impl Fn(&Change) -> Result<(), Error>,
 ) -> (E, Pending) {
     let mut pending = Pending::default();
     let mut commands = Some(commands);
@@ -287,6 +394,13 @@ async fn attend<E>(
                         Some(Command::Pause)
                     }
                     Some(Control::Resume) => None,
+                    Some(Control::Change(change, done)) => {
+                        let may = may_change(&change);
+                        let stop = may.is_ok().then_some(Command::Pause);
+                        pending.changes.extend(may.is_ok().then_some(change));
+                        let _ = done.send(may);
+                        stop
+                    }
                     Some(Control::Cancel(how)) => {
                         pending.cancel = Some(how);
                         Some(if how == Cancel::Keep { Command::Pause } else { Command::Discard })

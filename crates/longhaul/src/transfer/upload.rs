@@ -1,18 +1,20 @@
 //! The task behind the handle of an upload.
 
+use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use longhaul_core::upload::step::{Failure, Finish, Note};
 use longhaul_core::words::Command;
 use tokio::sync::mpsc;
 
-use super::Transfer;
 use super::list_entry::ListEntry;
 use super::task::{AfterRun, Reporter, TaskStart, TransferWay, cancelled, run_to_discard, start};
+use super::{Change, Transfer};
 use crate::advice::Advice;
 use crate::disk::state::listing::{NoteKey, State, TransferNote};
 use crate::disk::state::spool::Spooled;
@@ -23,6 +25,7 @@ use crate::drive::upload::failure::{About, error_of, fault_text};
 use crate::drive::upload::run::{UploadEnd, UploadRequest, UploadSummary, run};
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, Outcome, Uploaded};
+use crate::source::WebUrl;
 use crate::threads;
 use crate::transfer::TransferKind;
 
@@ -73,6 +76,7 @@ impl TransferWay for UploadWay {
     type Note = Note;
     type End = UploadEnd;
     type Sums = UploadSums;
+    type Missing = Infallible; // stores are asked by keys
     const CANCELLED: &'static str = "cancelled; the parts that are stored are kept";
     const STOPPED: &'static str = "stopped; the parts that are stored are kept";
 
@@ -112,7 +116,7 @@ impl TransferWay for UploadWay {
         })
     }
 
-    async fn after(&mut self, reporter: &mut Reporter<Self>, end: UploadEnd) -> AfterRun {
+    async fn after(&mut self, reporter: &mut Reporter<Self>, end: UploadEnd) -> AfterRun<Infallible> {
         let UploadEnd { finish, summary } = end;
         reporter.totals.moved += summary.sent;
         let (stored, total) = (summary.acknowledged, reporter.total);
@@ -154,6 +158,27 @@ impl TransferWay for UploadWay {
             Finish::Discarded { clean } => AfterRun::Over(Err(self.given_up(reporter, clean).await)),
             Finish::Paused => AfterRun::Paused { held: stored, total },
             Finish::Failed(failure) => AfterRun::Over(Err(self.failed(reporter, failure, summary).await)),
+        }
+    }
+
+    async fn fresh_link(&self) -> Option<WebUrl> {
+        None
+    }
+
+    fn without_link(&self, _: &Reporter<Self>, missing: Infallible) -> Error {
+        match missing {}
+    }
+
+    fn may_change(&self, change: &Change) -> Result<(), Error> {
+        match change {
+            Change::Connections { .. } => Ok(()),
+            Change::Link(_) => Err(Error::usage(format!("{}: an upload goes on with no other link", self.object()))),
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        if let Change::Connections { parts, .. } = change {
+            self.request.connections.store(parts, Ordering::Relaxed);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Nothing goes wrong.
 
-use longhaul::{DigestKind, Event, Verified};
+use longhaul::{DigestKind, ErrorKind, Event, Verified};
 use longhaul_devstore::Content;
 
 use crate::stage::{BUCKET, PART, age, end, record, small_parts, stage, until_settled};
@@ -119,4 +119,32 @@ async fn uploads_keep_to_the_rate_limit() {
         }
     }
     assert_eq!(stage.stored("k").unwrap(), content.to_vec());
+}
+
+/// Goal: the map of an upload tells which parts the store has, while it runs and from its journal; and it has the name
+/// that it was given. Method: a limit that lets through some of the parts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_map_of_an_upload_tells_which_parts_are_stored() {
+    let stage = stage();
+    let file = stage.file("f", &Content::seeded(1, 8 * PART));
+    let (client, id) = (stage.client(), "0f".repeat(16));
+    let builder = small_parts(client.upload(&file)).part_size(PART).single_max(PART).connections(1).id(&id);
+    let transfer = builder.limit_rate(4 * PART).to(format!("oss://{BUCKET}/k")).start().await.unwrap();
+    assert_eq!(transfer.id(), id);
+    let mut events = transfer.events();
+    while !matches!(events.next().await.unwrap(), Event::Progress(reached) if reached.durable >= 2 * PART) {}
+    let map = transfer.map();
+    assert_eq!((map.total, map.held.first().map(|range| range.0)), (Some(8 * PART), Some(0)), "{map:?}");
+    assert!(map.held == map.durable && map.held[0].1 >= 2 * PART && map.held[0].1 % PART == 0, "{map:?}");
+    assert!(map.in_flight.iter().all(|(start, end)| start % PART == 0 && end - start == PART), "{map:?}");
+    transfer.set_connections(2).await.unwrap();
+    let link = "https://example.com/x".parse::<longhaul::Source>().unwrap();
+    assert_eq!(transfer.relink(link).await.unwrap_err().kind(), ErrorKind::Usage);
+    transfer.pause().await.unwrap();
+    let stored = client.map_of_upload(&id).unwrap();
+    assert_eq!(stored.held.iter().map(|(start, end)| end - start).sum::<u64>(), transfer.progress().durable);
+    assert_eq!((stored.total, stored.in_flight), (Some(8 * PART), vec![]));
+    transfer.set_limit_rate(0);
+    transfer.resume().await;
+    assert_eq!(end(&transfer).await.unwrap().bytes(), 8 * PART);
 }

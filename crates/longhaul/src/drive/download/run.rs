@@ -35,6 +35,7 @@ use crate::drive::log;
 use crate::drive::panics::Panicked;
 use crate::drive::seat::{Desk as _, Seat};
 use crate::event::Progress;
+use crate::map::PieceMap;
 use crate::store::{Origin, Rates};
 use crate::sync::locked;
 use crate::threads;
@@ -235,6 +236,11 @@ impl Hands for DownloadHands<'_> {
             rate: 0,
             connections: u32::try_from(self.streams.len()).unwrap_or(u32::MAX),
         }
+    }
+
+    fn map(&self, machine: &Download) -> PieceMap {
+        let (held, durable) = machine.held_ranges();
+        PieceMap::of(machine.identity().and_then(|i| i.length), held, durable, machine.in_flight())
     }
 
     fn moved(&self) -> u64 {

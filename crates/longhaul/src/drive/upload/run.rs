@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use longhaul_core::digest::Digest;
+use longhaul_core::ranges::{Range, joined};
 use longhaul_core::upload::step::{Finish, FoundJournal, Heard, Note, Step};
 use longhaul_core::upload::{Config, Upload};
 use longhaul_core::words::{Command, Durability, Ticket};
@@ -24,6 +26,7 @@ use crate::drive::engine::{self, Hands, RunEvent, TellRun};
 use crate::drive::log;
 use crate::drive::seat::Seat;
 use crate::event::Progress;
+use crate::map::PieceMap;
 use crate::store::Rates;
 use crate::store::cloud::Cloud;
 use crate::sync::locked;
@@ -38,6 +41,8 @@ pub(crate) struct UploadRequest {
     pub(crate) key: UploadKey,
     pub(crate) locking: Locking,
     pub(crate) buffers: Arc<Buffers>,
+    /// The most parts at once, of the next run.
+    pub(crate) connections: AtomicU32,
     /// How fast bodies are sent.
     pub(crate) rates: Rates,
     pub(crate) hosts: Arc<Hosts>,
@@ -83,7 +88,8 @@ pub(crate) async fn run(
         remembered: UploadDetails::default(),
         notes: threads::InOrder::default(),
     };
-    engine::run(Upload::new(request.config.clone()), hands, inbox, commands, tell).await
+    let config = Config { connections: request.connections.load(Ordering::Relaxed), ..request.config.clone() };
+    engine::run(Upload::new(config), hands, inbox, commands, tell).await
 }
 
 fn desk_of(request: &UploadRequest) -> UploadDesk {
@@ -117,6 +123,8 @@ struct UploadHands<'a> {
 struct RequestHandle {
     stop: CancellationToken,
     sent: Arc<BytesSent>,
+    /// The bytes of the source that it takes to the store.
+    brings: Option<Range>,
 }
 
 impl Drop for RequestHandle {
@@ -176,10 +184,14 @@ impl Hands for UploadHands<'_> {
             Step::Note(note) => self.note(run, note),
             Step::Look => self.begin(ticket, RequestTask::look),
             Step::Snapshot { kinds } => self.begin(ticket, |task| task.snapshot(kinds)),
-            Step::Put { checksum } => self.begin(ticket, |task| task.put(checksum)),
+            Step::Put { checksum } => {
+                let whole = self.total.map(|total| Range::new(0, total));
+                self.begin_with(ticket, whole, |task| task.put(checksum));
+            }
             Step::Create { checksum } => self.begin(ticket, |task| task.create(checksum)),
             Step::SendPart { upload_id, part, kinds, checksum } => {
-                self.begin(ticket, |task| task.send_part(upload_id, part, kinds, checksum));
+                let range = Some(part.range);
+                self.begin_with(ticket, range, |task| task.send_part(upload_id, part, kinds, checksum));
             }
             Step::ListParts { upload_id, after } => self.begin(ticket, |task| task.list_parts(upload_id, after)),
             Step::Complete { upload_id, parts, whole } => {
@@ -214,6 +226,13 @@ impl Hands for UploadHands<'_> {
         }
     }
 
+    fn map(&self, machine: &Upload) -> PieceMap {
+        let acknowledged = machine.acknowledged_ranges();
+        let mut sending: Vec<_> = self.tasks.values().filter_map(|handle| handle.brings).collect();
+        sending.sort_unstable();
+        PieceMap::of(self.total, acknowledged.clone(), acknowledged, joined(sending))
+    }
+
     fn moved(&self) -> u64 {
         self.shared.bytes_sent()
     }
@@ -245,9 +264,17 @@ impl UploadHands<'_> {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.begin_with(ticket, None, what);
+    }
+
+    /// The same with a body: these bytes of the source.
+    fn begin_with<F>(&mut self, ticket: Ticket, brings: Option<Range>, what: impl FnOnce(RequestTask) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (stop, sent) = (CancellationToken::new(), Arc::new(BytesSent::new(ticket, self.shared.clone())));
         let (request, shared) = (self.request.clone(), self.shared.clone());
-        self.tasks.insert(ticket, RequestHandle { stop: stop.clone(), sent: sent.clone() });
+        self.tasks.insert(ticket, RequestHandle { stop: stop.clone(), sent: sent.clone(), brings });
         self.shared.reports.spawn(what(RequestTask { request, shared, stop, sent }));
     }
 

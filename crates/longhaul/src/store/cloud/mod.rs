@@ -103,6 +103,11 @@ impl Cloud {
         Ok(Self { http, endpoint, object, url, dress, credentials, encrypted, refused_checksum })
     }
 
+    /// The same over the connections of another store.
+    pub(crate) fn over(self, http: &HttpStore) -> Self {
+        Self { http: http.sending(http::HeaderMap::new(), None), ..self }
+    }
+
     /// The parameter that names the version that is meant: for looking, fetching, and links to do so.
     fn versioned(&self) -> Vec<(String, String)> {
         self.object.version().map(|id| ("versionId".to_owned(), id.to_owned())).into_iter().collect()
