@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::step::{Answer, Change, Entry, EntryId, Limits, Place, Request, RequestId, Rest, Step, Wish};
+use super::step::{
+    Answer, Change, Entry, EntryId, HostId, LaneId, Limits, Place, Request, RequestId, Rest, Step, VolumeId, Wish,
+};
 use super::{BATCH_MAX, Job, Queue, wait};
 
 /// What is being recorded.
@@ -25,6 +27,8 @@ pub(super) enum Effect {
     /// It waits for its turn, whatever it did before.
     Queue(EntryId),
     Rank(EntryId, i64),
+    /// What it is of; whether it waits for its turn with that.
+    Edit(EntryId, (LaneId, HostId, VolumeId), bool),
     Limits(Limits),
 }
 
@@ -92,7 +96,7 @@ impl Queue {
                 return self.place(draft, entry.id, *place, |rank| Effect::Insert(Entry { rank, rest, ..*entry }));
             }
             Request::Hold(id) | Request::Release(id) | Request::Retry(id) | Request::Forget(id) => (*id, *id),
-            Request::Cancel { id, .. } | Request::Move { id, .. } => (*id, *id),
+            Request::Cancel { id, .. } | Request::Move { id, .. } | Request::Edit { id, .. } => (*id, *id),
         };
         let Some(entry) = draft.entry(&self.entries, entry) else { return refused(Answer::Unknown) };
         let runs = self.slots.get(id).is_some();
@@ -118,6 +122,12 @@ impl Queue {
             (Request::Retry(_), Wish::Hold, Rest::Queued | Rest::Later { .. }) => refused(Answer::NotNow),
             (Request::Retry(_), Wish::Run, Rest::Queued) => refused(Answer::Already),
             (Request::Retry(_), ..) => recorded(vec![Effect::Queue(id)]),
+
+            (Request::Edit { .. }, _, Rest::Done) => refused(Answer::NotNow),
+            (Request::Edit { .. }, Wish::Cancel { .. }, rest) if rest != Rest::Cancelled => refused(Answer::NotNow),
+            (Request::Edit { lane, host, volume, again, .. }, ..) => {
+                recorded(vec![Effect::Edit(id, (*lane, *host, *volume), *again)])
+            }
 
             (Request::Forget(_), ..) if is_over => recorded(vec![Effect::Remove(id)]),
             (Request::Forget(_), ..) => refused(Answer::NotNow),
@@ -157,6 +167,10 @@ impl Queue {
             Effect::Remove(id) => self.remove(id),
             effect => {
                 let before = self.entries.get(&effect.id()?).copied()?;
+                if matches!(effect, Effect::Edit(_, _, true)) {
+                    self.stop(before.id); // it goes on with what is new
+                    self.slots.to_go_on(before.id);
+                }
                 self.unready(&before);
                 self.order.remove(before.rank, before.id);
                 let after = effect.on(Some(before))?;
@@ -178,6 +192,7 @@ impl Queue {
     }
 
     pub(super) fn remove(&mut self, id: EntryId) {
+        self.touched.insert(id);
         if let Some(entry) = self.entries.get(&id).copied() {
             self.unready(&entry);
             self.forget_wait(id);
@@ -193,6 +208,7 @@ impl Effect {
         match self {
             Self::Insert(entry) => Some(entry.id),
             Self::Remove(id) | Self::Wish(id, _) | Self::Queue(id) | Self::Rank(id, _) => Some(*id),
+            Self::Edit(id, ..) => Some(*id),
             Self::Limits(_) => None,
         }
     }
@@ -217,6 +233,14 @@ impl Effect {
                 wait::forgive(&mut entry);
             }
             Self::Rank(_, rank) => entry.rank = *rank,
+            Self::Edit(_, (lane, host, volume), again) => {
+                (entry.lane, entry.host, entry.volume) = (*lane, *host, *volume);
+                if *again && entry.rest != Rest::Done {
+                    let held = entry.wish == Wish::Hold;
+                    (entry.wish, entry.rest) = (if held { Wish::Hold } else { Wish::Run }, Rest::Queued);
+                    wait::forgive(&mut entry);
+                }
+            }
             Self::Insert(_) | Self::Remove(_) | Self::Limits(_) => {}
         }
         Some(entry)

@@ -90,6 +90,8 @@ pub struct Queue {
     /// After a list could not be read: when that is tried again.
     reload_at: Option<Millis>,
     network: bool,
+    /// Entries that may not be what they were when that was last asked.
+    touched: BTreeSet<EntryId>,
     /// It is ending: nothing starts any more.
     closing: bool,
 }
@@ -114,6 +116,7 @@ impl Queue {
             record_at: 0,
             reload_at: None,
             network: true,
+            touched: BTreeSet::new(),
             closing: false,
         };
         queue.run.tick(now);
@@ -153,6 +156,23 @@ impl Queue {
         self.run.tick(now);
         self.inbox.push_back((name, request));
         self.advance();
+    }
+
+    /// The same of many, which are recorded together as far as a record goes.
+    pub fn requests(&mut self, now: Millis, requests: impl IntoIterator<Item = (RequestId, Request)>) {
+        self.run.tick(now);
+        self.inbox.extend(requests);
+        self.advance();
+    }
+
+    /// Entries that may not be what they were when this was last called; also those that left the list.
+    pub fn take_touched(&mut self) -> BTreeSet<EntryId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Whether what was asked for and what happened is recorded.
+    pub fn is_recorded(&self) -> bool {
+        self.run.is_idle() && self.inbox.is_empty() && self.unrecorded.is_empty() && self.reload_at.is_none()
     }
 
     /// Something changed outside.
@@ -238,7 +258,8 @@ impl Queue {
 
     fn hear_end(&mut self, ticket: Ticket, end: End) {
         let Some(id) = self.slots.of_ticket(ticket) else { return };
-        let purpose = self.slots.give_back(id).map(|slot| slot.purpose);
+        let slot = self.slots.give_back(id);
+        let (purpose, goes_on) = (slot.map(|slot| slot.purpose), slot.is_some_and(|slot| slot.goes_on));
         let random = self.next_random();
         let patience_ms = self.limits.patience_ms;
         let Some(entry) = self.entries.get_mut(&id) else { return };
@@ -251,6 +272,7 @@ impl Queue {
                 Rest::Done
             }
             (_, End::Stopped) => Rest::Queued,
+            _ if goes_on => Rest::Queued,
             (_, End::Later { why, after_ms }) => wait::delayed(entry, why, after_ms, patience_ms, random),
             (_, End::Needs(need)) => Rest::Needs(need),
             (_, End::Failed) => Rest::Failed,
@@ -305,6 +327,7 @@ impl Queue {
                     self.insert(entry);
                 }
                 self.unrecorded.retain(|id| self.entries.contains_key(id));
+                self.touched.extend(before.keys().chain(self.entries.keys()));
                 // A run whose entry is gone has nobody who wants it.
                 before.keys().filter(|id| !self.entries.contains_key(id)).for_each(|id| {
                     if let Some(ticket) = self.slots.stop(*id) {

@@ -13,6 +13,8 @@ pub(super) struct Slot {
     pub(super) purpose: Purpose,
     /// It was told to stop: its place is not counted as taken by the limits that told it so.
     pub(super) stopping: bool,
+    /// It was stopped to go on with what is new: how it ends otherwise was of what is old.
+    pub(super) goes_on: bool,
     rank: i64,
     lane: LaneId,
     host: HostId,
@@ -39,6 +41,7 @@ impl Slots {
             ticket,
             purpose,
             stopping: false,
+            goes_on: false,
             rank: entry.rank,
             lane: entry.lane,
             host: entry.host,
@@ -61,6 +64,12 @@ impl Slots {
     pub(super) fn stop(&mut self, id: EntryId) -> Option<Ticket> {
         let slot = self.running.get_mut(&id)?;
         (!std::mem::replace(&mut slot.stopping, true)).then_some(slot.ticket)
+    }
+
+    pub(super) fn to_go_on(&mut self, id: EntryId) {
+        if let Some(slot) = self.running.get_mut(&id) {
+            slot.goes_on = true;
+        }
     }
 
     /// A run has written some of what it was to write: that much less is free until the volume is looked at again.

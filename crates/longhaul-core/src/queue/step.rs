@@ -209,6 +209,20 @@ pub enum Request {
     },
     /// An entry that is over leaves the list.
     Forget(EntryId),
+    /// What is known of it beside its place and its rest is another: its link, its settings, its lane.
+    Edit {
+        /// Which.
+        id: EntryId,
+        /// Which lane's limits count for it from its next start.
+        lane: LaneId,
+        /// Which server it is of.
+        host: HostId,
+        /// What it writes to.
+        volume: VolumeId,
+        /// It is tried with that at once: it waits for its turn again, also when it waited for a person, failed or was
+        /// given up; if it runs, it is stopped and goes on. One that is held stays so.
+        again: bool,
+    },
     /// Other limits.
     Limit(Limits),
 }

@@ -53,6 +53,7 @@ impl Queue {
     pub(super) fn start(&mut self, id: EntryId, purpose: Purpose) {
         let Some(entry) = self.entries.get(&id).copied() else { return };
         self.unready(&entry);
+        self.touched.insert(id);
         let ticket = self.run.order(Step::Start(id, purpose));
         self.slots.take(&entry, ticket, purpose);
     }
@@ -60,12 +61,14 @@ impl Queue {
     pub(super) fn stop(&mut self, id: EntryId) {
         if let Some(ticket) = self.slots.stop(id) {
             self.run.act_on(ticket, Step::Stop);
+            self.touched.insert(id);
         }
     }
 
     /// Brings an entry where its wish and its rest want it: among those that wait for a turn, to a timer, to an end.
     pub(super) fn settle(&mut self, id: EntryId) {
         let Some(entry) = self.entries.get(&id).copied() else { return };
+        self.touched.insert(id);
         self.unready(&entry);
         if let Some(slot) = self.slots.get(id) {
             let wanted = match entry.wish {
@@ -115,6 +118,7 @@ impl Queue {
     pub(super) fn wait_until(&mut self, id: EntryId, at: Millis) {
         if let btree_map::Entry::Vacant(free) = self.due.entry(id) {
             free.insert(at);
+            self.touched.insert(id);
             self.timers.insert((at, id));
         }
     }

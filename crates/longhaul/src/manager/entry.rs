@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 pub use longhaul_core::queue::step::{Delay, EntryId, Need};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Outcome, Progress};
 use crate::transfer::TransferKind;
 
@@ -40,6 +40,8 @@ pub struct Entry {
     pub lane: String,
     /// Words of its owner.
     pub tags: Vec<String>,
+    /// Its place: entries with a lower one come first.
+    pub rank: i64,
     /// Where it stands.
     pub state: State,
     /// How it is transferred.
@@ -56,6 +58,13 @@ pub struct Entry {
     pub progress: Progress,
     /// Rises with every change of the entry, of the whole list's counter.
     pub rev: u64,
+}
+
+impl Entry {
+    /// The file: the target of a download once its name is known, the source of an upload.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.name.as_ref().map(|name| self.folder.join(name))
+    }
 }
 
 /// Where an entry stands.
@@ -141,6 +150,13 @@ impl From<&Error> for Reason {
     fn from(error: &Error) -> Self {
         let advice = error.advice().map(|advice| advice.to_string());
         Self { kind: error.kind(), message: error.to_string(), advice, status: error.status() }
+    }
+}
+
+/// The error as far as the list knows it.
+impl From<&Reason> for Error {
+    fn from(reason: &Reason) -> Self {
+        Self::new(reason.kind, Disposition::Permanent, reason.message.clone()).answered(reason.status)
     }
 }
 

@@ -59,6 +59,13 @@ pub struct EntrySecrets {
     pub proxy_auth: Option<(String, String)>,
 }
 
+impl EntrySecrets {
+    /// Whether there are any.
+    pub fn are_any(&self) -> bool {
+        !self.headers.is_empty() || self.auth.is_some() || self.proxy_auth.is_some()
+    }
+}
+
 impl std::fmt::Debug for EntrySecrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EntrySecrets").field("headers", &self.headers.len()).finish_non_exhaustive()

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::entry::{Entry, EntryId};
+use super::entry::{Entry, EntryId, Finish};
 use crate::error::Error;
-use crate::event::{Event, Outcome, Progress};
+use crate::event::{Event, Progress};
 
 /// A change of the list, or an event of one of its transfers.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub enum Told {
     },
     /// The settings are not what they were.
     Settings,
+    /// A reader was too slow, and some of what was told is lost: read the list anew.
+    Missed,
     /// The list cannot be written, or can be again (`None`): nothing is acknowledged meanwhile.
     Unwritten(Option<String>),
 }
@@ -51,7 +53,7 @@ pub enum EntryEvent {
     /// It waits for a person for another reason.
     Needs(Error),
     /// It is complete.
-    Finished(Outcome),
+    Finished(Finish),
     /// It ended for good.
     Failed(Error),
 }

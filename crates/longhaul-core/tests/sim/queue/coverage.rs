@@ -3,7 +3,7 @@
 use longhaul_core::queue::step::{Answer, Change, Delay, End, Need, Purpose, Step};
 
 coverage! {
-    histories, restarts_of_the_program, steps, ticks, requests, batches, moves, ranks_given_anew, starts, discards, stops, stale,
+    histories, restarts_of_the_program, steps, ticks, requests, batches, moves, edits, ranks_given_anew, starts, discards, stops, stale,
     networks_lost, networks_back, volumes_full, rooms, looks, lanes_closed, lanes_opened, closes,
     not_recorded, recorded_all_the_same, reloads, failed_reloads, patience_ended, calm;
     entries_at_most;

@@ -37,7 +37,7 @@ fn entry_of(request: &Request) -> Option<EntryId> {
     match request {
         Request::Add { entry, .. } => Some(entry.id),
         Request::Hold(id) | Request::Release(id) | Request::Retry(id) | Request::Forget(id) => Some(*id),
-        Request::Cancel { id, .. } | Request::Move { id, .. } => Some(*id),
+        Request::Cancel { id, .. } | Request::Move { id, .. } | Request::Edit { id, .. } => Some(*id),
         Request::Limit(_) => None,
     }
 }
@@ -83,6 +83,13 @@ impl Witness {
             }
             Request::Cancel { id, discard } => drop(self.wishes.insert(id, Wish::Cancel { discard })),
             Request::Move { id, place } => self.put(id, place),
+            Request::Edit { id, again: true, .. } => {
+                let wish = self.wishes.entry(id).or_insert(Wish::Run);
+                if *wish != Wish::Hold {
+                    *wish = Wish::Run;
+                }
+            }
+            Request::Edit { .. } => {}
             Request::Forget(id) => {
                 self.order.retain(|other| *other != id);
                 self.wishes.remove(&id);

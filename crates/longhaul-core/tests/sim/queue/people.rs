@@ -46,10 +46,17 @@ impl World {
             11..14 => Request::Release(id),
             14 => Request::Cancel { id, discard: self.rng.coin() },
             15 | 16 => Request::Retry(id),
+            17 if self.rng.coin() => self.some_edit(id),
             17 => Request::Forget(id),
             18 if self.rng.coin() => Request::Limit(self.some_limits()),
             _ => Request::Move { id, place },
         }
+    }
+
+    fn some_edit(&mut self, id: EntryId) -> Request {
+        self.coverage.edits += 1;
+        let other = some_entry(&mut self.rng, id);
+        Request::Edit { id, lane: other.lane, host: other.host, volume: other.volume, again: self.rng.coin() }
     }
 
     fn ask(&mut self, request: Request) {

@@ -65,6 +65,11 @@ impl StateDir {
         Ok(Self { transfers, receipts, hosts, sent, uploads, spool, receipt_log: ReceiptLog::new(root), had_notes })
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.receipt_log.folder().path()
+    }
+
     /// Whether a transfer was noted when this was opened. Where none was, a transfer that wrote no note has none to
     /// remove: with many small files that saves a look for each.
     pub(crate) fn had_notes(&self) -> bool {
