@@ -13,7 +13,9 @@ pub enum DigestKind {
     Sha256,
     /// SHA-512, 64 bytes.
     Sha512,
-    /// MD5, 16 bytes.
+    /// SHA-1, 20 bytes. Weak: other bytes of the same value can be made on purpose.
+    Sha1,
+    /// MD5, 16 bytes. Weak, as SHA-1 is.
     Md5,
     /// CRC-64/XZ, 8 bytes big-endian: what OSS calls `crc64ecma`.
     Crc64,
@@ -25,8 +27,8 @@ pub enum DigestKind {
 
 impl DigestKind {
     /// All kinds, in the order of their codes in the journal.
-    pub const ALL: [DigestKind; 6] =
-        [Self::Sha256, Self::Sha512, Self::Md5, Self::Crc64, Self::Crc64Nvme, Self::Crc32c];
+    pub const ALL: [DigestKind; 7] =
+        [Self::Sha256, Self::Sha512, Self::Md5, Self::Crc64, Self::Crc64Nvme, Self::Crc32c, Self::Sha1];
 
     /// The length of a value in bytes.
     #[allow(clippy::len_without_is_empty, reason = "no digest is empty")]
@@ -34,6 +36,7 @@ impl DigestKind {
         match self {
             Self::Sha256 => 32,
             Self::Sha512 => 64,
+            Self::Sha1 => 20,
             Self::Md5 => 16,
             Self::Crc64 | Self::Crc64Nvme => 8,
             Self::Crc32c => 4,
@@ -45,11 +48,18 @@ impl DigestKind {
         match self {
             Self::Sha256 => "sha256",
             Self::Sha512 => "sha512",
+            Self::Sha1 => "sha1",
             Self::Md5 => "md5",
             Self::Crc64 => "crc64",
             Self::Crc64Nvme => "crc64nvme",
             Self::Crc32c => "crc32c",
         }
+    }
+
+    /// Whether it was made against who makes other bytes of the same value on purpose, and does not hold any more. (CRCs
+    /// were never made against that.)
+    pub fn is_weak(self) -> bool {
+        matches!(self, Self::Sha1 | Self::Md5)
     }
 
     /// The kind of that name, as in `--checksum NAME:HEX`.
@@ -66,6 +76,7 @@ impl DigestKind {
             Self::Crc64 => 3,
             Self::Crc64Nvme => 4,
             Self::Crc32c => 5,
+            Self::Sha1 => 6,
         }
     }
 
@@ -99,15 +110,17 @@ impl Digest {
         Self::new(kind, bytes?)
     }
 
-    /// A digest from hexadecimal digits alone, whose number tells the kind: 32 are MD5, 64 SHA-256, 128 SHA-512.
+    /// A digest from hexadecimal digits alone, whose number tells the kind: 32 are MD5, 40 SHA-1, 64
+    /// SHA-256, 128 SHA-512.
     ///
     /// # Errors
-    /// For any other number. 8 and 16 digits are a checksum of several kinds, 40 are SHA-1, which is not computed here.
+    /// For any other number. 8 and 16 digits are a checksum of several kinds.
     pub fn from_bare_hex(hex: &str) -> Result<Self, DigestTextFault> {
         let is_hex = !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit());
         let kind = match hex.len() {
             _ if !is_hex => return Err(DigestTextFault::NoKind),
             32 => DigestKind::Md5,
+            40 => DigestKind::Sha1,
             64 => DigestKind::Sha256,
             128 => DigestKind::Sha512,
             digits => return Err(DigestTextFault::NotByLength { digits }),
@@ -159,9 +172,6 @@ impl fmt::Display for DigestTextFault {
             Self::NoKind => write!(f, "a checksum is KIND:HEX, where KIND is one of {kinds}"),
             Self::UnknownKind => write!(f, "no such checksum; known are {kinds}"),
             Self::Digits(kind) => write!(f, "a {} checksum has {} hexadecimal digits", kind.name(), kind.len() * 2),
-            Self::NotByLength { digits: 40 } => {
-                write!(f, "40 hexadecimal digits are a SHA-1, which is not known here; known are {kinds}")
-            }
             Self::NotByLength { digits: digits @ (8 | 16) } => write!(
                 f,
                 "there are several kinds of checksums with {digits} hexadecimal digits; give KIND:HEX, where KIND is \
@@ -169,7 +179,7 @@ impl fmt::Display for DigestTextFault {
             ),
             Self::NotByLength { digits } => write!(
                 f,
-                "no known checksum has {digits} hexadecimal digits (md5 has 32, sha256 64, sha512 128); was one lost \
+                "no known checksum has {digits} hexadecimal digits (md5 has 32, sha1 40, sha256 64, sha512 128); was one lost \
                  in copying?"
             ),
         }
@@ -216,19 +226,21 @@ mod tests {
             assert_eq!(format!(" {}= {} ", kind.name().to_uppercase(), hex(kind.len())).parse(), Ok(digest));
         }
         assert_eq!(format!("SHA-256:{}", hex(32)).parse::<Digest>().unwrap().kind(), DigestKind::Sha256);
-        for (bytes, kind) in [(16, DigestKind::Md5), (32, DigestKind::Sha256), (64, DigestKind::Sha512)] {
+        assert_eq!(format!("sha-1={}", hex(20)).parse::<Digest>().unwrap().kind(), DigestKind::Sha1);
+        for (bytes, kind) in
+            [(16, DigestKind::Md5), (20, DigestKind::Sha1), (32, DigestKind::Sha256), (64, DigestKind::Sha512)]
+        {
             assert_eq!(hex(bytes).parse::<Digest>().unwrap().kind(), kind);
         }
         for (text, says) in [
-            (hex(20), "SHA-1"),
             (hex(8), "several kinds"),
             (hex(4), "several kinds"),
-            (hex(31), "md5 has 32, sha256 64"),
+            (hex(31), "md5 has 32, sha1 40, sha256 64"),
             (String::new(), "KIND:HEX"),
             ("SHA256SUMS".to_owned(), "KIND:HEX"),
             ("sha256:".to_owned(), "64 hexadecimal digits"),
             (format!("sha256:{}x", hex(32)), "64 hexadecimal digits"),
-            (format!("sha1:{}", hex(20)), "no such checksum"),
+            (format!("sha224:{}", hex(28)), "no such checksum"),
         ] {
             let fault = text.parse::<Digest>().unwrap_err().to_string();
             assert!(fault.contains(says), "{text}: {fault}");

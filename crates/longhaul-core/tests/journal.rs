@@ -51,7 +51,7 @@ fn full_identity() -> Identity {
         modified_is_old: true,
         length: Some(11 * MIB),
         encoding: Some("gzip".into()),
-        digests: DigestKind::ALL.iter().filter_map(|&k| Digest::new(k, vec![k.len() as u8; k.len()])).collect(),
+        digests: DigestKind::ALL[..6].iter().filter_map(|&k| Digest::new(k, vec![k.len() as u8; k.len()])).collect(),
         html: false,
         distrusted: true,
         of: Some(20 * MIB),

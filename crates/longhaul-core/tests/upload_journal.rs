@@ -34,7 +34,7 @@ fn facts(len: u64) -> SourceFacts {
 }
 
 fn digests() -> Vec<Digest> {
-    DigestKind::ALL.iter().filter_map(|&k| Digest::new(k, vec![k.len() as u8; k.len()])).collect()
+    DigestKind::ALL[..6].iter().filter_map(|&k| Digest::new(k, vec![k.len() as u8; k.len()])).collect()
 }
 
 fn object() -> ObjectFacts {

@@ -63,7 +63,7 @@ impl Checksums {
     /// HEX                                                   (if it is the only line: it is of any name)
     /// ```
     ///
-    /// Kinds are those of [`DigestKind`]. Of others (SHA-1, BLAKE2b with its tag) it is remembered that there is a
+    /// Kinds are those of [`DigestKind`]. Of others (SHA-224, BLAKE2b with its tag) it is remembered that there is a
     /// line.
     ///
     /// # Errors
@@ -240,7 +240,6 @@ fn untagged(line: &str) -> Option<(Result<Digest, Box<str>>, &str)> {
         Ok(digest) => Ok(digest),
         Err(_) if !is_hex(digits) => return None,
         Err(_) => match digits.len() {
-            40 => Err("SHA-1".into()),
             56 => Err("SHA-224".into()),
             96 => Err("SHA-384".into()),
             _ => return None,
@@ -295,6 +294,8 @@ mod tests {
             (format!("{}\ta.iso", sha256.to_uppercase()), "a.iso", format!("sha256:{sha256}")),
             (format!("{sha256}    a.iso"), "  a.iso", format!("sha256:{sha256}")),
             (format!("{md5}  ./d/a.iso\r"), "x/d/a.iso", format!("md5:{md5}")),
+            (format!("{}  a.iso", "2b".repeat(20)), "a.iso", format!("sha1:{}", "2b".repeat(20))),
+            (format!("SHA1 (a.iso) = {}", "2b".repeat(20)), "a.iso", format!("sha1:{}", "2b".repeat(20))),
             (format!("{sha512}  a.iso"), "a.iso", format!("sha512:{sha512}")),
             (format!("sha256:{sha256}  a.iso"), "a.iso", format!("sha256:{sha256}")),
             (format!("SHA256 (a (1).iso) = {sha256}"), "a (1).iso", format!("sha256:{sha256}")),
@@ -352,11 +353,11 @@ mod tests {
     #[test]
     fn all_kinds_of_a_name_count_and_contradictions_do_not() {
         let (one, two, md5) = (sha(1), sha(2), "0f".repeat(16));
-        let both = format!("{one}  x\nMD5 (x) = {md5}\n{one} *x\n{}  x\n", "ab".repeat(20));
+        let both = format!("{one}  x\nMD5 (x) = {md5}\n{one} *x\n{}  x\n", "ab".repeat(28));
         assert_eq!(of(&both, "x"), Ok(vec![format!("sha256:{one}"), format!("md5:{md5}")]));
         assert!(of(&format!("{one}  x\n{two}  x\n"), "x").unwrap_err().contains("two different sha256 of \"x\""));
-        let unknown = format!("{}  x\nBLAKE2b (y) = {}\nSHA512/256 (z) = {one}\n", "ab".repeat(20), "ab".repeat(64));
-        for (name, kind) in [("x", "SHA-1"), ("y", "BLAKE2b"), ("z", "SHA512/256")] {
+        let unknown = format!("{}  x\nBLAKE2b (y) = {}\nSHA512/256 (z) = {one}\n", "ab".repeat(28), "ab".repeat(64));
+        for (name, kind) in [("x", "SHA-224"), ("y", "BLAKE2b"), ("z", "SHA512/256")] {
             assert!(of(&unknown, name).unwrap_err().contains(&format!("only a {kind} of")), "{name}");
         }
         assert!(of(&unknown, "w").unwrap_err().contains("no line for \"w\""));

@@ -85,8 +85,8 @@ pub(crate) struct GetWords {
     #[arg(allow_hyphen_values = true)]
     pub(crate) range: Option<String>,
 
-    /// The finished file must have this digest; may be repeated. KIND: sha256, sha512, md5, crc64, crc64nvme, crc32c;
-    /// of sha256, sha512 and md5 HEX alone will do
+    /// The finished file must have this digest; may be repeated. KIND: sha256, sha512, crc64, crc64nvme, crc32c, or
+    /// (weak) sha1, md5; of the SHAs and md5 HEX alone will do
     #[arg(long, value_name = "KIND:HEX", help_heading = "What is right")]
     pub(crate) checksum: Vec<String>,
 

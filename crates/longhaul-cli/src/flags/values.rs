@@ -297,7 +297,7 @@ mod tests {
         for kind in DigestKind::ALL {
             assert!(checksum(&format!("{}:{}", kind.name(), "0f".repeat(kind.len()))).is_ok());
         }
-        for text in ["", "sha256", "sha256:", "sha256:xyz", "sha1:00", "md5:zz", ":", "sha256:0f"] {
+        for text in ["", "sha256", "sha256:", "sha256:xyz", "sha1:00", "sha224:00", "md5:zz", ":", "sha256:0f"] {
             assert!(checksum(text).is_err(), "{text}");
         }
     }

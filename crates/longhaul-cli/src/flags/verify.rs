@@ -15,8 +15,7 @@ pub(crate) struct VerifyWords {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
 
-    /// The digest that the file must have; may be repeated, and all must match. Of sha256, sha512 and md5 HEX alone will
-    /// do
+    /// The digest that the file must have; may be repeated, and all must match. Of the SHAs and md5 HEX alone will do
     #[arg(long, value_name = "KIND:HEX")]
     pub(crate) checksum: Vec<String>,
 

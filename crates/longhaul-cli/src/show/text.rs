@@ -75,6 +75,8 @@ pub(crate) fn verified(verified: Verified) -> &'static str {
 /// The same for people: what was compared, and what was not.
 pub(crate) fn proof(verified: Verified, way: Direction) -> String {
     match (verified, way) {
+        // It finds accidents, and not who meant to deceive.
+        (Verified::Digest(kind), _) if kind.is_weak() => return format!("checksum ok: {} (weak)", kind.name()),
         (Verified::Digest(kind), _) => return format!("checksum ok: {}", kind.name()),
         (Verified::Composite, _) => "checksum ok: md5 of the parts",
         (Verified::Parts, _) => "checksum ok for each part; of the whole, the length",

@@ -28,6 +28,7 @@ impl Digests {
 pub(crate) enum Hasher {
     Sha256(sha2::Sha256),
     Sha512(sha2::Sha512),
+    Sha1(sha1::Sha1),
     Md5(md5::Md5),
     Crc64(Crc),
     Crc32(Crc),
@@ -39,6 +40,7 @@ impl Hasher {
         Some(match kind {
             DigestKind::Sha256 => Self::Sha256(sha2::Sha256::new()),
             DigestKind::Sha512 => Self::Sha512(sha2::Sha512::new()),
+            DigestKind::Sha1 => Self::Sha1(sha1::Sha1::new()),
             DigestKind::Md5 => Self::Md5(md5::Md5::new()),
             DigestKind::Crc64 => Self::Crc64(Crc::new(Algorithm::Crc64Xz)),
             DigestKind::Crc64Nvme => Self::Crc64(Crc::new(Algorithm::Crc64Nvme)),
@@ -52,6 +54,7 @@ impl Hasher {
         match self {
             Self::Sha256(h) => h.update(bytes),
             Self::Sha512(h) => h.update(bytes),
+            Self::Sha1(h) => h.update(bytes),
             Self::Md5(h) => h.update(bytes),
             Self::Crc64(h) | Self::Crc32(h) => h.update(bytes),
         }
@@ -62,6 +65,7 @@ impl Hasher {
         match self {
             Self::Sha256(h) => h.finalize().to_vec(),
             Self::Sha512(h) => h.finalize().to_vec(),
+            Self::Sha1(h) => h.finalize().to_vec(),
             Self::Md5(h) => h.finalize().to_vec(),
             Self::Crc64(h) => h.value().to_be_bytes().to_vec(),
             Self::Crc32(h) => (h.value() as u32).to_be_bytes().to_vec(),
@@ -93,7 +97,8 @@ mod tests {
                 "md5:25f9e794323b453885f5181f1b624d0b",
                 "crc64:995dc9bbdf1939fa",
                 "crc64nvme:ae8b14860a799888",
-                "crc32c:e3069283"
+                "crc32c:e3069283",
+                "sha1:f7c3bc1d808e04732adf679965ccc34ca7ae3441"
             ]
         );
     }

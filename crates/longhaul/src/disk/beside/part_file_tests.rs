@@ -164,6 +164,7 @@ fn every_digest_is_the_published_check_value() {
         "crc64:995dc9bbdf1939fa",
         "crc64nvme:ae8b14860a799888",
         "crc32c:e3069283",
+        "sha1:f7c3bc1d808e04732adf679965ccc34ca7ae3441",
     ];
     assert_eq!(found.iter().map(Digest::to_string).collect::<Vec<_>>(), want);
     assert!(part.digest(1000, &[DigestKind::Md5], &GO_ON).is_err());
