@@ -106,6 +106,19 @@ impl From<u32> for Connections {
 /// Proxies of single transfers whose connections are kept; one more costs new connections.
 const PROXIES_MAX: usize = 32;
 
+/// What a download does when a file stands at the target that is not known as its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Existing {
+    /// It ends with [`ErrorKind::Exists`], and a person decides.
+    #[default]
+    Ask,
+    /// It is replaced when the download is whole.
+    Overwrite,
+    /// The download takes the next free name: `name.1.ext`.
+    Rename,
+}
+
 /// What transfers share: connections, TLS settings, the state directory. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {

@@ -122,7 +122,8 @@ pub use client::sent::SentUpload;
 #[cfg(feature = "upload")]
 pub use client::upload::UploadBuilder;
 pub use client::{
-    Client, ClientBuilder, Connections, DownloadBuilder, Durability, IpFamily, OnChange, ProxyChoice, RateLane,
+    Client, ClientBuilder, Connections, DownloadBuilder, Durability, Existing, IpFamily, OnChange, ProxyChoice,
+    RateLane,
 };
 pub use drive::read::ObjectBytes;
 pub use error::{Disposition, Error, ErrorKind};

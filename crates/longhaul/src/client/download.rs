@@ -11,10 +11,12 @@ use longhaul_core::read::{ReadPlan, Reading};
 use longhaul_core::words::{Durability, OnChange};
 
 use super::conditions::HttpConditions;
-use super::{Client, Connections, ProxyChoice, RateLane};
+use super::{Client, Connections, Existing, ProxyChoice, RateLane};
 use crate::advice::Advice;
+use crate::disk::beside::copies::begun_as;
 use crate::disk::beside::lock::Locking;
 use crate::disk::beside::names::FileNames;
+use crate::disk::folder::Folder;
 use crate::disk::saved::SavedFiles;
 use crate::drive::download::destination::{Below, Destination};
 use crate::drive::download::run::DownloadRequest;
@@ -53,6 +55,7 @@ pub struct DownloadBuilder {
     lane: Option<RateLane>,
     proxy: Option<ProxyChoice>,
     id: Option<String>,
+    renames: bool,
 }
 
 /// Without what may be secret.
@@ -95,6 +98,7 @@ impl DownloadBuilder {
             lane: None,
             proxy: None,
             id: None,
+            renames: false,
         }
     }
 
@@ -188,6 +192,18 @@ impl DownloadBuilder {
     /// replaced itself, never followed; a folder is never replaced.
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.config.overwrite = overwrite;
+        self
+    }
+
+    /// What to do when a file stands at the target that is not this download's; [`Existing::Ask`] by default.
+    ///
+    /// [`Existing::Rename`] takes the next free name, `name.1.ext` to `name.255.ext`: also where an unfinished download of
+    /// another source lies at the name, and where another program takes it while this one runs. No file is ever replaced
+    /// then. A start of the same download finds what an earlier one began under such a name; [`Transfer::path`] and the
+    /// outcome tell it. That the file at the name has the digest that was given is not looked at.
+    pub fn existing(mut self, existing: Existing) -> Self {
+        self.config.overwrite = existing == Existing::Overwrite;
+        self.renames = existing == Existing::Rename;
         self
     }
 
@@ -436,7 +452,8 @@ impl DownloadBuilder {
         let destination = found.destination;
         config.connections_known = found.connections;
         config.named = matches!(destination, Destination::File(_) | Destination::Below(_));
-        config.source.id = found.id.unwrap_or(config.source.id); // one transfer keeps one name
+        let begun = if self.renames { begun_id(&destination, &config.source).await } else { found.id };
+        config.source.id = begun.unwrap_or(config.source.id); // one transfer keeps one name
         Ok(DownloadRequest {
             origin,
             rates: self.client.rates(self.limit_rate, self.lane.as_ref()),
@@ -444,6 +461,7 @@ impl DownloadBuilder {
             destination,
             create_dirs: self.create_dirs,
             saved: self.saved,
+            renames: self.renames,
             locking: locking(self.no_lock),
             remote_time: self.remote_time,
             min_rate: self.min_rate,
@@ -594,6 +612,21 @@ pub(super) fn lying_at(
         _ => None,
     };
     Ok((destination, recorded))
+}
+
+/// Of a file that may get another name: the id under which this very transfer was begun, if it was.
+async fn begun_id(destination: &Destination, source: &journal::Source) -> Option<[u8; 16]> {
+    let path = match destination {
+        Destination::File(path) => path.clone(),
+        Destination::Below(below) => below.path.clone(),
+        Destination::Folder(_) | Destination::Chosen(_) => return None,
+    };
+    let source = source.clone();
+    let look = move || {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        begun_as(&Folder::open(folder).ok()?, path.file_name()?, &source).map(|(_, id)| id)
+    };
+    threads::run(look).await
 }
 
 /// The id of a transfer as it is told.

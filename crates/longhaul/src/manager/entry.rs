@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 pub use longhaul_core::queue::step::{Delay, EntryId, Need};
 
+pub use crate::client::Existing;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Outcome, Progress};
 use crate::transfer::TransferKind;
@@ -199,17 +200,4 @@ pub struct Options {
     pub stall: Option<(u64, u64)>,
     /// Give up a download unless a digest or validator stands behind it.
     pub require_verified: bool,
-}
-
-/// What is done when a file stands at the target that is not known as this one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Existing {
-    /// A person decides.
-    #[default]
-    Ask,
-    /// It is replaced when the download is whole.
-    Overwrite,
-    /// The download takes the next free name: `name.1.ext`.
-    Rename,
 }

@@ -102,6 +102,10 @@ pub(super) struct Reporter<W: TransferWay> {
 impl<W: TransferWay> Reporter<W> {
     fn tell(&mut self, event: RunEvent<W::Note>) {
         match event {
+            // In the list it stands where its journal lies.
+            RunEvent::Path(path) if self.path().is_some() => {
+                self.path.send_replace(Some(path));
+            }
             RunEvent::Path(path) => self.set_path(path),
             RunEvent::Progress(progress) => {
                 self.progress.send_replace(progress);

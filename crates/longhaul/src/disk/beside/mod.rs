@@ -10,6 +10,7 @@
 //! | Does what stands at the target have the digests that were given? | [`recognise`] |
 //! | How is a transfer given up? | [`remains`] |
 
+pub(crate) mod copies;
 pub(crate) mod journal_file;
 pub(crate) mod lock;
 pub(crate) mod names;

@@ -104,18 +104,20 @@ impl Place {
 /// search for a transfer to go on with, and what is found here must still be opened and locked.
 pub(crate) fn journals_in(folder: &Folder) -> Result<Vec<Source>> {
     let mut found = Vec::new();
-    for name in folder.list(LOOK_MAX)?.into_iter().filter(|name| is_log(name)) {
-        let Ok(Some(file)) = folder.open_own(&name, false) else { continue };
-        let Ok(head) = read_at_most(&file, PEEK_LEN) else { continue };
-        let Ok(recovered) = journal::decode(&head) else { continue };
-        // A journal under a name that its target would not give it is not where a resume would look.
-        let names = FileNames::of(OsStr::from_bytes(&recovered.source.name));
-        if names.is_some_and(|names| names.log() == name) {
-            found.push(recovered.source);
-        }
-    }
+    let names = folder.list(LOOK_MAX)?;
+    found.extend(names.iter().filter(|name| is_log(name)).filter_map(|name| source_at(folder, name)));
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+/// What the journal of this name is of. One under a name that its target would not give it is none: it is not where a
+/// resume would look.
+pub(crate) fn source_at(folder: &Folder, log: &OsStr) -> Option<Source> {
+    let file = folder.open_own(log, false).ok()??;
+    let head = read_at_most(&file, PEEK_LEN).ok()?;
+    let recovered = journal::decode(&head).ok()?;
+    let names = FileNames::of(OsStr::from_bytes(&recovered.source.name))?;
+    (names.log() == log).then_some(recovered.source)
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub(crate) fn publish(place: &Place, part: &PartFile, replace: bool) -> Result<F
     let ours = expect_named(place, part, &place.names.part())?;
     let (from, to) = (place.names.part(), place.names.target());
     if !replace {
-        return rename_to_free_name(place).map(|()| ours);
+        return rename_to_free_name(place, to).map(|()| ours);
     }
     if place.folder.look(to)?.is_some_and(|e| e.kind == FileType::Directory) {
         let why = "a folder stands there";
@@ -51,8 +51,14 @@ pub(crate) fn publish(place: &Place, part: &PartFile, replace: bool) -> Result<F
     place.folder.rename(&from, to).map(|()| ours)
 }
 
-fn rename_to_free_name(place: &Place) -> Result<()> {
-    let (from, to) = (place.names.part(), place.names.target());
+/// The same under another name in the folder, which has to be free.
+pub(crate) fn publish_as(place: &Place, part: &PartFile, name: &OsStr) -> Result<FileStat> {
+    let ours = expect_named(place, part, &place.names.part())?;
+    rename_to_free_name(place, name).map(|()| ours)
+}
+
+fn rename_to_free_name(place: &Place, to: &OsStr) -> Result<()> {
+    let from = place.names.part();
     let path = place.folder.path_of(to);
     let dir = place.folder.as_fd();
     match rename_exclusive(dir, &from, to) {

@@ -8,7 +8,7 @@
 //! are written ([`DownloadDesk::is_quick`]), and its syncs in a group with those of other transfers.
 
 use std::borrow::Cow;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
@@ -95,17 +95,23 @@ pub(super) struct DeskSetup {
     pub(super) folders: Arc<Folders>,
     /// The files that it must not take the place of.
     pub(super) saved: Option<SavedFiles>,
+    /// Where another file has the name, the next free one is taken.
+    pub(super) renames: bool,
 }
 
 /// The files of one download.
 pub(super) struct DownloadDesk {
     shared: Arc<DownloadShared>,
     slots: Arc<Mutex<Slots>>,
-    setup: DeskSetup,
-    place: Option<Arc<Place>>,
-    journal: Option<JournalFile>,
+    pub(super) setup: DeskSetup,
+    pub(super) place: Option<Arc<Place>>,
+    pub(super) journal: Option<JournalFile>,
     /// The file has its name: the desk has no empty part file to remove.
-    published: bool,
+    pub(super) published: bool,
+    /// The name that was asked for, where others may be taken.
+    pub(super) asked_name: OsString,
+    /// The file was given this name in place of the target's, which was taken meanwhile.
+    pub(super) published_as: Option<OsString>,
     /// Failures of the volume when the part file was opened.
     failures_before: u64,
     /// The sync of a claim that runs beside: only hints are appended before it has ended.
@@ -124,14 +130,15 @@ struct Beside {
 impl DownloadDesk {
     pub(super) fn new(shared: Arc<DownloadShared>, slots: Arc<Mutex<Slots>>, setup: DeskSetup) -> Self {
         let (place, journal, syncing) = (None, None, None);
-        Self { shared, slots, setup, place, journal, published: false, failures_before: 0, syncing }
+        let (published, asked_name, published_as) = (false, OsString::new(), None);
+        Self { shared, slots, setup, place, journal, published, asked_name, published_as, failures_before: 0, syncing }
     }
 
     /// Whether a step takes no longer than writing a few bytes: no sync, no journal.
     pub(super) fn is_quick(&self, step: &Step) -> bool {
         let no_journal = self.journal.as_ref().is_none_or(|journal| !journal.exists());
         match step {
-            Step::Open { .. } => self.place.is_none(),
+            Step::Open { .. } => self.place.is_none() && !self.setup.renames,
             Step::Create { .. } | Step::Seal { .. } | Step::Facts { .. } | Step::Publish { .. } => no_journal,
             Step::Forget | Step::RemoveAll => no_journal,
             Step::Receipt(_) | Step::SyncDir => no_journal && !self.setup.durable,
@@ -231,9 +238,13 @@ impl DownloadDesk {
     fn answer(&mut self, DeskOrder { step, extra }: DeskOrder) -> Result<DownloadAnswer, DiskError> {
         let heard = match (step, extra) {
             (Step::Open { room }, DeskExtra::Place(whereabouts)) => {
-                let found = self.open(&whereabouts, room)?;
+                let found = match self.setup.renames {
+                    true => self.open_free(&whereabouts, room)?,
+                    false => self.open(self.arrive(&whereabouts)?, room)?,
+                };
                 return Ok(self.opened(found));
             }
+            (Step::Publish { replace: false }, _) if self.setup.renames => return self.publish_free(),
             (Step::Seal { length }, DeskExtra::Modified(mtime_ns)) => self.seal(length, Some(mtime_ns))?,
             (step, _) => self.answer_plain(step)?,
         };
@@ -242,7 +253,7 @@ impl DownloadDesk {
 
     /// The place was looked at; where the target is, if it was settled in.
     fn opened(&self, found: Found) -> DownloadAnswer {
-        let path = self.place.as_ref().map(|place| DownloadAside::Path(place.folder.path_of(place.names.target())));
+        let path = self.place.as_ref().map(|place| DownloadAside::Path(place.folder.path_of(self.final_name(place))));
         DownloadAnswer { heard: Heard::Opened(Box::new(found)), aside: path }
     }
 
@@ -323,8 +334,7 @@ impl DownloadDesk {
         Ok(Heard::Done)
     }
 
-    fn open(&mut self, whereabouts: &Whereabouts, room: bool) -> Result<Found, DiskError> {
-        let place = self.arrive(whereabouts)?;
+    pub(super) fn open(&mut self, place: Arc<Place>, room: bool) -> Result<Found, DiskError> {
         let target = self.look_at_target(&place)?;
         // A target that rules the transfer out is not worth a lock file beside it.
         if matches!(target, TargetState::Directory | TargetState::Other) {
@@ -352,6 +362,11 @@ impl DownloadDesk {
     }
 
     fn arrive(&self, whereabouts: &Whereabouts) -> Result<Arc<Place>, DiskError> {
+        self.arrive_at(whereabouts, &whereabouts.name)
+    }
+
+    /// The same at another name in the folder.
+    pub(super) fn arrive_at(&self, whereabouts: &Whereabouts, name: &OsStr) -> Result<Arc<Place>, DiskError> {
         let folder = self.setup.folders.open_within(&whereabouts.folder, whereabouts.create_dirs)?;
         let of = match self.setup.source.window.parts().is_empty() {
             true => self.setup.source.url.clone(),
@@ -360,7 +375,7 @@ impl DownloadDesk {
         if let Some(saved) = &self.setup.saved {
             saved.keep_open(&folder);
         }
-        Ok(Arc::new(Place::new(folder, &whereabouts.name)?.whose(of)))
+        Ok(Arc::new(Place::new(folder, name)?.whose(of)))
     }
 
     /// The id of the transfer, as the journal has it.
@@ -381,7 +396,7 @@ impl DownloadDesk {
     }
 
     /// What stands at the target; an error where that is what another download of the batch saved.
-    fn look_at_target(&self, place: &Place) -> Result<TargetState, DiskError> {
+    pub(super) fn look_at_target(&self, place: &Place) -> Result<TargetState, DiskError> {
         let target = publish::look(place, |facts| self.finished(place, facts))?;
         if !matches!(target, TargetState::Absent) {
             self.expect_unclaimed(place)?;
@@ -441,14 +456,19 @@ impl DownloadDesk {
     }
 
     fn receipt_of(&self, of: &Receipt, place: &Place) -> receipt::ReceiptFile {
-        let path = place.folder.path_of(place.names.target());
+        let path = place.folder.path_of(self.final_name(place));
         let source = self.setup.source.url.clone();
         let range = self.setup.source.window.clone();
         receipt::ReceiptFile { path, source, range, of: of.clone(), finished_ms: crate::now_unix_ms() }
     }
 
+    /// The name that the file has, or will have.
+    fn final_name<'a>(&'a self, place: &'a Place) -> &'a OsStr {
+        self.published_as.as_deref().unwrap_or(place.names.target())
+    }
+
     /// Removes a part file without a byte, which this start or an earlier one made to hold the lock.
-    fn tidy(&mut self) {
+    pub(super) fn tidy(&mut self) {
         self.settle();
         if self.published {
             return;
@@ -466,15 +486,15 @@ impl DownloadDesk {
         }
     }
 
-    fn place(&self) -> Result<&Arc<Place>, DiskError> {
+    pub(super) fn place(&self) -> Result<&Arc<Place>, DiskError> {
         self.place.as_ref().ok_or_else(not_open)
     }
 
-    fn part(&self, slot: Slot) -> Result<Arc<PartFile>, DiskError> {
+    pub(super) fn part(&self, slot: Slot) -> Result<Arc<PartFile>, DiskError> {
         self.lock_slots().get(slot).ok_or_else(not_open)
     }
 
-    fn lock_slots(&self) -> MutexGuard<'_, Slots> {
+    pub(super) fn lock_slots(&self) -> MutexGuard<'_, Slots> {
         crate::sync::locked(&self.slots)
     }
 }

@@ -10,6 +10,7 @@
 mod desk;
 pub(crate) mod destination;
 pub(crate) mod failure;
+mod free;
 mod reach;
 pub(crate) mod run;
 mod sentences;

@@ -48,6 +48,8 @@ pub(crate) struct DownloadRequest {
     pub(crate) destination: Destination,
     pub(crate) create_dirs: bool,
     pub(crate) saved: Option<SavedFiles>,
+    /// Where another file has the name, the next free one is taken.
+    pub(crate) renames: bool,
     pub(crate) locking: Locking,
     pub(crate) remote_time: bool,
     pub(crate) min_rate: u64,
@@ -86,6 +88,7 @@ pub(crate) async fn run(
         state: request.state.clone(),
         folders: request.folders.clone(),
         saved: request.saved.clone(),
+        renames: request.renames,
     };
     let desk = Seat::here(DownloadDesk::new(shared.clone(), slots.clone(), setup));
     let hands = DownloadHands {
@@ -295,7 +298,7 @@ impl DownloadHands<'_> {
                 self.remembered.advice = refused.advice;
             }
             DownloadAside::Path(path) => {
-                if self.path.is_none() {
+                if self.path.as_ref() != Some(&path) {
                     run.tell(RunEvent::Path(path.clone()));
                 }
                 self.path = Some(path);
