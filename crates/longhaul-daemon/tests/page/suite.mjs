@@ -66,7 +66,7 @@ const stories = {
     await other.until(`document.activeElement.name === "token"`);
     await other.type("wrong");
     await other.press("Enter");
-    await says(other, "#login", "not known here");
+    await says(other, "#login .bad", "token is not known here");
     await other.eval(`document.querySelector("#login input").value = ""`);
     await other.type(TOKEN);
     await other.press("Enter");
