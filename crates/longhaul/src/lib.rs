@@ -42,6 +42,7 @@
 //! | `s3` | objects in S3 and compatible stores: `s3://BUCKET/KEY`, the same |
 //! | `upload` | uploads to the stores that are built in, and what was begun or sent there |
 //! | `environment` | keys and settings of stores from variables, the vendors' files, processes and token services |
+//! | `manager` | a list of transfers that lasts ([`Client::manager`]); SQLite comes with it |
 //! | `socks` | proxies that speak SOCKS |
 //! | `http2` | HTTP/2, for servers that have nothing else |
 //! | `fast-crc` | checksums by the processor's carry-less multiplication; without it by tables, which is slower, and smaller by 700 KiB |

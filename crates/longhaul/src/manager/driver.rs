@@ -21,6 +21,7 @@ use super::ends;
 use super::entry::{Entry, EntryId, Gid, Reason, State};
 use super::new::{Added, MAIN_LANE, Place};
 use super::prepare::{Prepared, SameKey, host_of, same_key, volume_of};
+use super::rates::ListRates;
 use super::runs::{self, RunEnd, RunOrder};
 use super::settings::Settings;
 use super::shared::Shared;
@@ -122,6 +123,7 @@ pub(super) struct Driver {
     /// How the last run of an entry ended, until that was told.
     ends: HashMap<EntryId, Result<(), Error>>,
     lanes: HashMap<String, LaneId>,
+    rates: ListRates,
     volumes: HashMap<VolumeId, PathBuf>,
     same: Same,
     trouble: Option<CatalogueError>,
@@ -143,7 +145,9 @@ pub(super) struct Beginning {
 impl Driver {
     pub(super) fn new(beginning: Beginning) -> Self {
         let Beginning { client, shared, writer, inside, loaded, records_only } = beginning;
+        let rates = ListRates::new(&client);
         let mut driver = Self {
+            rates,
             core: Queue::new(0, 0, Vec::new(), Limits::default(), &[]),
             clock: Instant::now(),
             client,
@@ -235,6 +239,8 @@ impl Driver {
             }
             self.drain();
         }
+        drop(inbox); // the writer's last word is waited for by no one
+        self.writer.close().await;
     }
 
     fn is_over(&self) -> bool {
@@ -679,8 +685,9 @@ impl Driver {
         if let Some(volume) = self.core.entry(id).map(|entry| entry.volume) {
             self.look_at(volume);
         }
-        let order =
-            RunOrder { id, ticket, purpose, details, sources, kept, settings: self.settings.clone(), stop: stopped };
+        let lane = self.rates.lane(details.kind, &details.lane);
+        let (settings, stop) = (self.settings.clone(), stopped);
+        let order = RunOrder { id, ticket, purpose, details, sources, kept, settings, lane, stop };
         runs::begin(self.client.clone(), self.shared.clone(), self.inside.clone(), order);
     }
 
@@ -723,20 +730,20 @@ impl Driver {
                 return;
             }
             new.rev = board.next_rev();
+            match new.state {
+                State::Done(_) => {
+                    self.same.remove(id);
+                    locked(&self.shared.vault).remove(id); // no run will need it
+                }
+                State::Cancelled => self.same.remove(id),
+                _ => {}
+            }
             let new = Arc::new(new);
             board.put(new.clone());
             (new, old)
         };
         self.shared.audience.tell(Told::Changed(new.clone()));
         self.tell_listeners(old.as_deref(), &new);
-        match new.state {
-            State::Done(_) => {
-                self.same.remove(id);
-                locked(&self.shared.vault).remove(id); // no run will need it
-            }
-            State::Cancelled => self.same.remove(id),
-            _ => {}
-        }
     }
 
     fn gone(&mut self, id: EntryId) {
@@ -781,8 +788,8 @@ impl Driver {
         self.shared.audience.tell_of(new.id, &event);
     }
 
-    fn publish_settings(&self) {
-        self.client.set_limit_rate(self.settings.limit_rate);
+    fn publish_settings(&mut self) {
+        self.rates.set(&self.settings);
         locked(&self.shared.board).settings = self.settings.clone();
     }
 

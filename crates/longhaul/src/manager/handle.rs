@@ -174,11 +174,17 @@ pub enum Decision {
 
 /// The list of transfers, at work. Cloning gives another handle on it; when the last is dropped, it closes in order:
 /// what runs stops, and stays queued.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Manager {
     shared: Arc<Shared>,
     asks: mpsc::Sender<Asked>,
     notices: Arc<[String]>,
+}
+
+impl std::fmt::Debug for Manager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Manager").field("counts", &self.counts()).finish_non_exhaustive()
+    }
 }
 
 impl Manager {
@@ -304,7 +310,8 @@ impl Manager {
         self.change(Request::Retry(id)).await
     }
 
-    /// It runs before all others: it goes to the top, and is released or tried again where it waits.
+    /// It is the next to start: it goes to the top, and is released or tried again where it waits. A slot it waits for
+    /// like all others.
     ///
     /// # Errors
     /// As [`retry`](Self::retry).
@@ -389,23 +396,32 @@ impl Manager {
         self.ask(Wanted::Edit(id, edit)).await.map(drop)
     }
 
-    /// How the entry is transferred from now on; with `secrets`, in place of those it had. One that runs is stopped and
-    /// goes on with it.
+    /// How the entry is transferred from now on; with `secrets`, in place of those it had. Of one that runs, another rate
+    /// counts at once; for everything else it is stopped and goes on.
     ///
     /// # Errors
     /// As [`hold`](Self::hold).
     pub async fn set_options(&self, id: EntryId, options: Options, secrets: Option<EntrySecrets>) -> Result<(), Error> {
-        let waits_for_secrets = secrets.is_some();
-        let runs = self.entry(id).is_some_and(|entry| matches!(entry.state, State::Running));
-        let needs = self.entry(id).is_some_and(|entry| matches!(entry.state, State::Needs { .. }));
-        let again = runs || needs && waits_for_secrets;
+        let before = self.entry(id);
+        let new_secrets = secrets.is_some();
+        let limit_rate = options.limit_rate;
+        let again = before.is_some_and(|entry| match entry.state {
+            State::Running => new_secrets || Options { limit_rate, ..entry.options.clone() } != options,
+            State::Needs { .. } => new_secrets,
+            _ => false,
+        });
         let edit: Edit = Box::new(move |details, kept| {
             details.options = options;
             let Some(secrets) = secrets else { return Ok((again, kept)) };
             details.needs_headers = secrets.are_any();
             Ok((again, Kept { secrets, ..kept }))
         });
-        self.ask(Wanted::Edit(id, edit)).await.map(drop)
+        self.ask(Wanted::Edit(id, edit)).await?;
+        if let Some(transfer) = self.transfer(id) {
+            let each = self.settings().limit_rate_each;
+            transfer.set_limit_rate(if limit_rate == 0 { each } else { limit_rate });
+        }
+        Ok(())
     }
 
     /// Answers an entry that waits for a decision.

@@ -16,7 +16,7 @@ use super::shared::Shared;
 use super::told::{EntryEvent, Told};
 use super::vault::Kept;
 use crate::advice::Advice;
-use crate::client::{Client, DownloadBuilder};
+use crate::client::{Client, DownloadBuilder, ProxyChoice, RateLane};
 use crate::disk::state::listing::id_text;
 use crate::drive::panics::caught;
 use crate::error::{Disposition, Error, ErrorKind};
@@ -43,6 +43,7 @@ pub(super) struct RunOrder {
     pub(super) sources: Vec<Source>,
     pub(super) kept: Kept,
     pub(super) settings: Arc<Settings>,
+    pub(super) lane: RateLane,
     pub(super) stop: oneshot::Receiver<()>,
 }
 
@@ -151,6 +152,10 @@ impl Run {
         let options = &details.options;
         // A folder that is gone with bytes in it was on a drive that is away: it is not made anew.
         builder = builder.retries(RETRIES).create_dirs(details.held == 0).remote_time(options.remote_time);
+        builder = builder.id(&self.order.id.to_string()).lane(self.order.lane.clone()).limit_rate(self.limit_rate());
+        if let Some(proxy) = self.proxy() {
+            builder = builder.proxy(proxy);
+        }
         builder = builder.require_verified(options.require_verified).overwrite(options.existing == Existing::Overwrite);
         if let Some(count) = options.connections.or(settings.connections) {
             builder = builder.connections(count);
@@ -165,6 +170,25 @@ impl Run {
             builder = self.with_secrets(builder);
         }
         builder
+    }
+
+    /// Its own limit, or that of all that have none; 0: none.
+    fn limit_rate(&self) -> u64 {
+        match self.order.details.options.limit_rate {
+            0 => self.order.settings.limit_rate_each,
+            own => own,
+        }
+    }
+
+    /// The proxy of this entry, with user and password where there are any.
+    fn proxy(&self) -> Option<ProxyChoice> {
+        let proxy = self.order.details.options.proxy.clone()?;
+        let Some((user, password)) = &self.order.kept.secrets.proxy_auth else { return Some(ProxyChoice::Url(proxy)) };
+        let whole = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
+        let Ok(mut url) = url::Url::parse(&whole) else { return Some(ProxyChoice::Url(whole)) }; // told by the start
+        let _ = url.set_username(user); // a URL without a host, which the start refuses
+        let _ = url.set_password(Some(password));
+        Some(ProxyChoice::Url(url.into()))
     }
 
     fn with_secrets(&self, mut builder: DownloadBuilder) -> DownloadBuilder {
@@ -194,7 +218,11 @@ impl Run {
     async fn upload(&mut self) -> Result<Outcome, Error> {
         let (details, settings) = (&self.order.details, &self.order.settings);
         let mut builder = self.client.upload(details.path().unwrap_or_default()).to(destination(details)?);
-        builder = builder.retries(RETRIES);
+        builder = builder.retries(RETRIES).id(&self.order.id.to_string());
+        builder = builder.lane(self.order.lane.clone()).limit_rate(self.limit_rate());
+        if let Some(proxy) = self.proxy() {
+            builder = builder.proxy(proxy);
+        }
         if let Some(count) = details.options.connections.or(settings.connections) {
             builder = builder.connections(count);
         }

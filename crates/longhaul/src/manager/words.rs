@@ -40,37 +40,32 @@ pub(crate) fn existing(existing: Existing) -> &'static str {
     }
 }
 
-const KINDS: [(ErrorKind, &str); 20] = [
-    (ErrorKind::Usage, "usage"),
-    (ErrorKind::NotFound, "not_found"),
-    (ErrorKind::Denied, "denied"),
-    (ErrorKind::NeedsLink, "needs_link"),
-    (ErrorKind::Changed, "changed"),
-    (ErrorKind::ConditionFailed, "condition_failed"),
-    (ErrorKind::OtherObject, "other_object"),
-    (ErrorKind::Unconfirmed, "unconfirmed"),
-    (ErrorKind::CallbackFailed, "callback_failed"),
-    (ErrorKind::Integrity, "integrity"),
-    (ErrorKind::NotProvable, "not_provable"),
-    (ErrorKind::NoSpace, "no_space"),
-    (ErrorKind::LocalFile, "local_file"),
-    (ErrorKind::Exists, "exists"),
-    (ErrorKind::InUse, "in_use"),
-    (ErrorKind::Network, "network"),
-    (ErrorKind::Portal, "portal"),
-    (ErrorKind::Refused, "refused"),
-    (ErrorKind::Cancelled, "cancelled"),
-    (ErrorKind::Internal, "internal"),
+const KINDS: [ErrorKind; 20] = [
+    ErrorKind::Usage,
+    ErrorKind::NotFound,
+    ErrorKind::Denied,
+    ErrorKind::NeedsLink,
+    ErrorKind::Changed,
+    ErrorKind::ConditionFailed,
+    ErrorKind::OtherObject,
+    ErrorKind::Unconfirmed,
+    ErrorKind::CallbackFailed,
+    ErrorKind::Integrity,
+    ErrorKind::NotProvable,
+    ErrorKind::NoSpace,
+    ErrorKind::LocalFile,
+    ErrorKind::Exists,
+    ErrorKind::InUse,
+    ErrorKind::Network,
+    ErrorKind::Portal,
+    ErrorKind::Refused,
+    ErrorKind::Cancelled,
+    ErrorKind::Internal,
 ];
 
-/// What went wrong.
-pub(crate) fn kind(kind: ErrorKind) -> &'static str {
-    KINDS.iter().find(|(known, _)| *known == kind).map_or("internal", |(_, word)| word)
-}
-
-/// The kind of that word; one that a newer version wrote is taken for a mistake of ours.
-pub(crate) fn kind_of(word: &str) -> ErrorKind {
-    KINDS.iter().find(|(_, known)| *known == word).map_or(ErrorKind::Internal, |(kind, _)| *kind)
+/// The kind of that name; one that a newer version wrote is taken for a mistake of ours.
+pub(crate) fn kind_of(name: &str) -> ErrorKind {
+    KINDS.into_iter().find(|known| known.name() == name).unwrap_or(ErrorKind::Internal)
 }
 
 /// The name of an entry: 32 hexadecimal digits.

@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 
 use longhaul_core::words::Ticket;
+use tokio::sync::oneshot;
 
 use super::catalogue::{Catalogue, CatalogueError, Loaded, RowChange};
 use crate::drive::panics::caught_here;
@@ -32,6 +33,8 @@ pub(super) enum Written {
 #[derive(Debug)]
 pub(super) struct Writer {
     orders: mpsc::Sender<WriterOrder>,
+    /// Ends when the thread has let go of the list.
+    ended: oneshot::Receiver<()>,
 }
 
 impl Writer {
@@ -44,6 +47,7 @@ impl Writer {
         tell: impl Fn(Ticket, Written) + Send + 'static,
     ) -> Result<Self, Error> {
         let (orders, inbox) = mpsc::channel();
+        let (end, ended) = oneshot::channel::<()>();
         let work = move |(mut catalogue, inbox): (Box<dyn Catalogue>, mpsc::Receiver<WriterOrder>)| {
             while let Ok(order) = inbox.recv() {
                 let ticket = order.ticket();
@@ -51,10 +55,19 @@ impl Writer {
                 let panicked = || Written::Uncertain(CatalogueError::Failed("a part of the program failed".into()));
                 tell(ticket, written.unwrap_or_else(|_| panicked()));
             }
+            drop(catalogue);
+            drop(end);
         };
         threads::start("longhaul-list", 512 << 10, (catalogue, inbox), work)
             .map_err(|(_, error)| Error::no_thread("the list of transfers cannot be written", error))?;
-        Ok(Self { orders })
+        Ok(Self { orders, ended })
+    }
+
+    /// Ends the thread; the list is closed when this returns.
+    pub(super) async fn close(self) {
+        let Self { orders, ended } = self;
+        drop(orders);
+        let _ = ended.await; // nothing is sent: its end is the word
     }
 
     pub(super) fn order(&self, order: WriterOrder) {

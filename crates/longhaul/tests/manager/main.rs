@@ -4,4 +4,6 @@
 
 mod basics;
 mod common;
+mod crashes;
 mod lasting;
+mod links;

@@ -257,7 +257,7 @@ struct ReasonText {
 impl From<&Reason> for ReasonText {
     fn from(reason: &Reason) -> Self {
         let Reason { kind, message, advice, status } = reason.clone();
-        Self { kind: words::kind(kind).to_owned(), message, advice, status }
+        Self { kind: kind.name().to_owned(), message, advice, status }
     }
 }
 
