@@ -213,7 +213,7 @@ impl Manager {
                 answer
             }));
         }
-        let sent = self.asks.send(Asked::All(asked)).await;
+        let sent = self.asks.send(Asked::All(asked)).await.map_err(drop); // what was not sent cannot be shared
         let mut added = Vec::with_capacity(waiting.len());
         for answer in waiting {
             added.push(match (answer, &sent) {
