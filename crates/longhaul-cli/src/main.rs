@@ -62,6 +62,9 @@ fn run(words: Words) -> Result<Exit, Failure> {
         Invocation::Verify(verify) => commands::verify::run(&verify),
         Invocation::Demo => commands::demo::run(),
         Invocation::Serve(serve) => commands::serve::run(&serve),
+        Invocation::Daemon(daemon) => commands::daemon::run(&daemon),
+        Invocation::Open(open) => commands::open::run(&open),
+        Invocation::Token(token) => commands::token::run(&token),
         Invocation::Help(topic) => commands::help::run(&topic),
         Invocation::Completions(shell) => commands::completions::run(shell),
         Invocation::Man(command) => commands::man::run(command.as_deref()),
@@ -79,7 +82,10 @@ fn log_to_stderr(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let ours = Targets::new().with_target("longhaul", level).with_target("longhaul_core", level);
+    let ours = Targets::new()
+        .with_target("longhaul", level)
+        .with_target("longhaul_core", level)
+        .with_target("longhaul_daemon", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(|| out::Log).log_internal_errors(false).with_ansi(false);
     // Sentences stand for themselves; data needs to say whose it is.
     let data = level == LevelFilter::TRACE;

@@ -14,6 +14,7 @@ pub(crate) mod clean;
 pub(crate) mod coming_from;
 pub(crate) mod common;
 pub(crate) mod conditions;
+pub(crate) mod daemon;
 pub(crate) mod entries;
 pub(crate) mod get;
 pub(crate) mod globs;
@@ -23,6 +24,7 @@ pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod netrc;
 pub(crate) mod network;
+pub(crate) mod open;
 pub(crate) mod presign;
 pub(crate) mod probe;
 pub(crate) mod put;
@@ -33,6 +35,7 @@ pub(crate) mod screen;
 pub(crate) mod serve;
 pub(crate) mod show;
 mod store;
+pub(crate) mod token;
 mod values;
 pub(crate) mod verify;
 
@@ -118,6 +121,19 @@ pub(crate) enum VerbWords {
     )]
     #[command(after_help = serve::HELP)]
     Serve(Box<serve::ServeWords>),
+    /// Work a list of transfers that lasts; page, API, aria2's RPC
+    #[command(override_usage = "longhaul daemon [OPTIONS]\n       longhaul daemon [OPTIONS] start|stop|status|install")]
+    #[command(after_help = daemon::HELP)]
+    Daemon(Box<daemon::DaemonWords>),
+    /// Open the daemon's page in a browser, logged in
+    #[command(after_help = open::HELP)]
+    Open(open::OpenWords),
+    /// Make, list and revoke tokens for the daemon
+    #[command(
+        override_usage = "longhaul token new [OPTIONS] NAME\n       longhaul token list [OPTIONS]\n       longhaul token revoke NAME|ID"
+    )]
+    #[command(after_help = token::HELP)]
+    Token(token::TokenWords),
     /// See it work on this machine, in under a minute
     Demo,
     /// Print a completion script for a shell
@@ -153,6 +169,9 @@ pub(crate) enum Invocation {
     Presign(Box<PresignOptions>),
     Verify(VerifyOptions),
     Serve(Box<serve::ServeOptions>),
+    Daemon(Box<daemon::DaemonOptions>),
+    Open(open::OpenOptions),
+    Token(token::TokenOptions),
     Demo,
     Help(Vec<String>),
     Completions(Option<clap_complete::Shell>),
@@ -174,6 +193,9 @@ pub(crate) fn invocation(words: Words) -> Result<Invocation, Failure> {
         VerbWords::Presign(words) => Invocation::Presign(Box::new(presign::presign(*words)?)),
         VerbWords::Verify(words) => Invocation::Verify(verify::verify(words, state()?)?),
         VerbWords::Serve(words) => Invocation::Serve(Box::new(serve::serve(*words)?)),
+        VerbWords::Daemon(words) => Invocation::Daemon(Box::new(daemon::daemon(*words, state()?)?)),
+        VerbWords::Open(words) => Invocation::Open(open::open(words, state()?)),
+        VerbWords::Token(words) => Invocation::Token(token::token(words, state()?)?),
         VerbWords::Demo => Invocation::Demo,
         VerbWords::Help { topic } => Invocation::Help(topic),
         VerbWords::Completions { shell } => Invocation::Completions(shell),

@@ -16,7 +16,7 @@ struct Screen {
     examples: &'static str,
 }
 
-const SCREENS: [Screen; 7] = [
+const SCREENS: [Screen; 9] = [
     Screen {
         verb: "get",
         usage: "longhaul get [OPTIONS] SOURCE...",
@@ -135,6 +135,33 @@ const SCREENS: [Screen; 7] = [
         examples: "  \
   longhaul presign oss://films/a.mp4 --expires 12h
   curl -o a.mp4 \"$(longhaul presign oss://films/a.mp4)\"",
+    },
+    Screen {
+        verb: "token",
+        usage: "longhaul token new|revoke NAME, longhaul token list",
+        flags: &[("scope", "Of read, add and control"), ("json", "Write JSON, one object a line")],
+        examples: "  \
+  longhaul token new feed --scope read,add    printed once
+  longhaul token list
+  longhaul token revoke feed",
+    },
+    Screen {
+        verb: "daemon",
+        usage: "longhaul daemon [OPTIONS] [start|stop|status|install]",
+        flags: &[
+            ("listen", "Where to listen"),
+            ("no-tcp", "Listen at the Unix socket only"),
+            ("root", "Callers by TCP write below this folder only"),
+            ("host", "One more name that it is asked by"),
+            ("origin", "Let this page use aria2's RPC"),
+            ("ready-file", "Is there for as long as the daemon is"),
+            ("print", "With install: print the files, write none"),
+            ("json", "Write the ready line, or the status, as JSON"),
+        ],
+        examples: "  \
+  longhaul daemon start
+  longhaul open                     its page in a browser
+  longhaul daemon install           started when you log in",
     },
     Screen {
         verb: "serve",

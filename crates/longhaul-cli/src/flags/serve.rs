@@ -168,7 +168,7 @@ pub(crate) fn serve(mut words: ServeWords) -> Result<ServeOptions, Failure> {
 }
 
 /// `9900`, `:9900`, `localhost:9900`, `0.0.0.0:9900`, `[::1]:9900`. What names no address is this machine alone.
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let wrong = || "write it as 9900, :9900, 127.0.0.1:9900 or [::1]:9900".to_owned();
     if let Ok(address) = text.parse() {
         return Ok(address);

@@ -1,7 +1,6 @@
 //! `longhaul serve`: the local store, until a signal or its command ends it.
 
 mod child;
-mod ready_file;
 mod settings;
 
 use std::fs::File;
@@ -11,12 +10,12 @@ use std::time::Duration;
 
 use longhaul_devstore::oss::{Builder, NoListener, Port, Server};
 
+use super::ready_file::ReadyFile;
 use super::runtime;
 use crate::exit::{Exit, Failure};
 use crate::flags::serve::ServeOptions;
 use crate::out;
 use crate::signals::Signals;
-use ready_file::ReadyFile;
 
 /// How long the end of the store waits for its threads.
 const GRACE: Duration = Duration::from_millis(700);

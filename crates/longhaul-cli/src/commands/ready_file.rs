@@ -1,4 +1,4 @@
-//! `--ready-file`: a file that is there for as long as the store can be used.
+//! `--ready-file`: a file that is there for as long as a store or a daemon can be used.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -19,7 +19,7 @@ pub(super) struct Written {
 }
 
 impl ReadyFile {
-    /// Removes what a store that was killed left there.
+    /// Removes what one that was killed left there.
     ///
     /// # Errors
     /// When something else is there, which is not touched.
@@ -31,7 +31,7 @@ impl ReadyFile {
                 fs::remove_file(path).map_err(|error| unusable(path, &error))?;
             }
             Ok(_) => {
-                let message = format!("{} exists and is no ready file of a store; name another", path.display());
+                let message = format!("{} exists and is no ready file; name another", path.display());
                 return Err(Failure::new(Exit::LocalFile, "exists", message));
             }
         }
@@ -54,11 +54,11 @@ impl ReadyFile {
     }
 }
 
-/// Another store may have taken the place meanwhile; its file stays.
+/// Another one may have taken the place meanwhile; its file stays.
 impl Drop for Written {
     fn drop(&mut self) {
         if fs::read_to_string(&self.path).is_ok_and(|text| text == self.line) {
-            let _ = fs::remove_file(&self.path); // the next store takes it for one that was left
+            let _ = fs::remove_file(&self.path); // the next one takes it for one that was left
         }
     }
 }
