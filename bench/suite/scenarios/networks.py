@@ -101,13 +101,14 @@ def pipe(bench, scenario, path, connections):
             name, number(statistics.median(speeds), 1), f"{min(speeds):.1f} to {max(speeds):.1f}",
             number(statistics.median(sample["wall_s"] for sample in samples), 1),
             number(statistics.median(sample["served"] for sample in samples) / size, 3),
+            number(statistics.median(payload_to_client(sample) for sample in samples) / size, 3),
             number(statistics.median(sample["connections"] for sample in samples), 0),
             number(statistics.median(sample["peak_kib"] for sample in samples) / 1024, 1),
             f"{late} of {len(samples)} not done" if late else "yes",
         ])
     settings = {"size": f"{size / 1e6:g} MB", "link": path.words(), "TCP": path.congestion, "time": f"{wait_s(scenario.name)} s at most"}
     return Report(scenario.name, settings,
-                  ["", "Mbit/s", "min to max", "wall s", "served ÷ size", "connections", "peak MiB", "done"], rows,
+                  ["", "Mbit/s", "min to max", "wall s", "served ÷ size", "arrived ÷ size", "connections", "peak MiB", "done"], rows,
                   best_of(runs), bench.shown(can), left_out, runs, bench.rounds(scenario), load)
 
 
@@ -129,9 +130,14 @@ def over(bench, program, ns, server, path, turn, original, scratch, at_most_s):
         sample["link"] = link.did
         if "failed" not in sample and not filecmp.cmp(original, target, shallow=False):
             sample["failed"] = "other bytes"
-    arrived = link.did.get("to_client", {}).get("payload", 0) if "failed" in sample else size
+    arrived = payload_to_client(sample) if "failed" in sample else size
     sample["mbit_s"] = min(arrived, size) * 8 / 1e6 / sample["wall_s"] if sample["wall_s"] else 0.0
     return sample
+
+
+def payload_to_client(sample):
+    """Bytes that TCP brought the client: heads of replies, and what was sent twice, included."""
+    return sample["link"].get("to_client", {}).get("payload", 0)
 
 
 def best_of(runs):
