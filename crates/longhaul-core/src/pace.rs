@@ -4,7 +4,7 @@
 //! said. `Auto` begins with one, and goes on in steps:
 //!
 //! ```text
-//!   what flows shows what it can ──► sound: one more is asked for ──► its head is late: a queue stands ──► hold
+//!   what flows shows what it can ──► sound: one more is asked for ──► its head is late, twice: a queue stands ──► hold
 //!        ▲                                   │ its head is as quick as the first: the line has room
 //!        │                                   ▼
 //!        └── kept, if a tenth more comes ◄── trial: several more ──► no gain: back, the surplus is shed ──► hold
@@ -14,7 +14,11 @@
 //! once: then it is the server's send buffer that will bound it, or a queue that will fill. A line that one connection
 //! fills has a queue before it, and the reply to one more request waits in that queue; where packets are lost at
 //! random, or the server bounds each connection, there is none. So one round trip tells apart what goodput shows only
-//! seconds later, and the streams that would overrun the queue are never begun.
+//! seconds later, and the streams that would overrun the queue are never begun. A single head may be late because it
+//! was lost, or came over the one connection that is slow: a second one is asked for before that is believed.
+//!
+//! Where several connections bring several times as much, nothing bounds them together: then all that may be are asked
+//! for at once.
 //!
 //! Both plans go down to what a server serves when it refuses one more (429, 503, a reset, no answer), and try one more
 //! after a while that doubles.
@@ -25,13 +29,19 @@ use crate::words::Millis;
 
 /// Goodput is compared over at least this time, in milliseconds, and two round trips: shorter ones compare the luck of
 /// single packets.
-const EPOCH_MIN_MS: Millis = 200;
+const EPOCH_MIN_MS: Millis = 50;
+/// What comes is told in reports of some 64 KiB. An epoch has three for each connection, nearly ...
+const EPOCH_BYTES: u64 = 160 << 10;
+/// ... or lasts this long.
+const EPOCH_FEW_MS: Millis = 200;
 /// ... and at most over this.
 const EPOCH_MAX_MS: Millis = 3_000;
 /// Goodput that is more than this of the best epoch since the number changed is still growing, in percent.
 const GROWS_PERCENT: u64 = 115;
 /// What more connections must bring to be kept, in percent: below it they cost the server more than they are worth.
 const PAYS_PERCENT: u64 = 110;
+/// When each new connection brings this share of what one brought before, nothing bounds them together, in percent.
+const SCALES_PERCENT: u64 = 60;
 /// What brings this much is followed by more connections at once, in percent.
 const PAYS_WELL_PERCENT: u64 = 160;
 /// More connections are not asked for what would be here sooner than this and so many round trips: new ones need a
@@ -44,10 +54,12 @@ const WINDOW_LARGE: u64 = 1 << 20;
 const RAISE_MIN: u32 = 4;
 /// A head that takes more than this of the least time a head took, and a little, has waited in a queue, in percent.
 const QUEUE_PERCENT: u64 = 120;
-const QUEUE_MS: Millis = 5;
+const QUEUE_MS: Millis = 3;
 /// A trial is given up when it has not paid after this time and so many round trips.
 const TRIAL_MS: Millis = 200;
 const TRIAL_ROUND_TRIPS: u64 = 12;
+/// A connection of a trial that does not flow after so many round trips is not waited for: its first packet was lost.
+const BEGUN_ROUND_TRIPS: u64 = 4;
 /// Goodput below half of the best is believed when it has lasted this long, and so many round trips: losses are being
 /// mended, and what came behind the holes will be there at once.
 const DIP_MS: Millis = 200;
@@ -100,6 +112,8 @@ pub struct PaceSample {
     pub throttled: bool,
     /// The shortest time from a request to its head, in milliseconds.
     pub latency_ms: Millis,
+    /// What the request that was sent first of all that flow brings, in bytes per second; 0 where that is not known.
+    pub eldest_rate: u64,
 }
 
 /// Whether more connections pay, as far as that is being found out.
@@ -112,12 +126,16 @@ enum Trial {
         from: u32,
         before: u64,
         since: Millis,
+        /// A first head was late: this is the second request.
+        again: bool,
     },
     /// Several more were asked for.
     Open {
         from: u32,
         before: u64,
         since: Millis,
+        /// Those before are young, and bring more than they will.
+        young: bool,
     },
 }
 
@@ -133,11 +151,15 @@ pub struct ConnectionPace {
     sheds: bool,
     /// Since when, and with how many bytes, the goodput is being measured.
     epoch: Option<(Millis, u64)>,
+    /// The bytes that had come when it was looked at last.
+    came: u64,
     /// As many as wanted have flowed at once.
     reached: bool,
     /// The best goodput of an epoch since the number changed.
     peak: u64,
-    /// The goodput of the epoch before, if it was not growing.
+    /// The goodput of the epoch before.
+    last: Option<u64>,
+    /// The same, if it was not growing.
     flat: Option<u64>,
     /// Epochs in a row that brought half as much again as before the trial.
     rich: u32,
@@ -168,8 +190,10 @@ impl ConnectionPace {
             limit,
             sheds: false,
             epoch: None,
+            came: 0,
             reached: false,
             peak: 0,
+            last: None,
             flat: None,
             rich: 0,
             trial: Trial::None,
@@ -225,27 +249,32 @@ impl ConnectionPace {
     }
 
     /// The head of the request that sounds the line is here, after `took_ms`; no head took less than `least_ms` in this
-    /// run. Whether its bytes are wanted.
+    /// run. Whether its bytes are wanted. When the first one is late, another one is to be sent.
     pub fn sounded(&mut self, now: Millis, took_ms: Millis, least_ms: Millis) -> bool {
-        let Trial::Sounding { from, before, .. } = self.trial else { return true };
+        let Trial::Sounding { from, before, again, .. } = self.trial else { return true };
         if took_ms > least_ms * QUEUE_PERCENT / 100 + QUEUE_MS {
+            if !again {
+                self.trial = Trial::Sounding { from, before, since: now, again: true };
+                return false;
+            }
             let wait_ms = self.settled_ms + SETTLED_ROUND_TRIPS * least_ms;
             self.give_up(now, from, before, wait_ms);
             return false;
         }
-        self.raise(now, from, before);
+        self.raise(now, from, before, from.max(RAISE_MIN), false);
         true
     }
 
     /// Time has passed and bytes have come: more, fewer, or as before?
     pub fn look(&mut self, now: Millis, seen: PaceSample) {
-        if let Trial::Sounding { from, before, since } = self.trial {
+        if let Trial::Sounding { from, before, since, .. } = self.trial {
             if now.saturating_sub(since) > TRIAL_MS + TRIAL_ROUND_TRIPS * seen.latency_ms {
                 self.give_up(now, from, before, 3 * self.settled_ms); // no answer is an answer
             }
             return;
         }
-        self.reached |= seen.flowing >= self.wanted;
+        let comes = seen.received != std::mem::replace(&mut self.came, seen.received);
+        self.reached |= seen.flowing >= self.wanted || self.has_begun(now, seen);
         if seen.throttled || !self.reached || seen.in_flight < self.wanted {
             self.epoch = None;
             return;
@@ -255,7 +284,11 @@ impl ConnectionPace {
             return;
         };
         let elapsed = now.saturating_sub(since);
-        if elapsed < (2 * seen.latency_ms).clamp(EPOCH_MIN_MS, EPOCH_MAX_MS) {
+        let least_ms = (2 * seen.latency_ms).clamp(EPOCH_MIN_MS, EPOCH_MAX_MS);
+        let few = seen.received - bytes < EPOCH_BYTES * u64::from(self.wanted);
+        // It ends as it begins, with a report.
+        let late = elapsed >= 2 * least_ms.max(EPOCH_FEW_MS);
+        if elapsed < least_ms || few && elapsed < EPOCH_FEW_MS || !comes && !late {
             return;
         }
         self.epoch = Some((now, seen.received));
@@ -271,10 +304,18 @@ impl ConnectionPace {
         }
     }
 
+    /// Whether what flows of a trial shows what it brings, though not all of its connections do.
+    fn has_begun(&self, now: Millis, seen: PaceSample) -> bool {
+        let Trial::Open { from, since, .. } = self.trial else { return false };
+        let waited = now.saturating_sub(since) > EPOCH_MIN_MS + BEGUN_ROUND_TRIPS * seen.latency_ms;
+        waited && seen.flowing > from + (self.wanted - from) / 2
+    }
+
     /// An epoch is over.
     fn judge(&mut self, now: Millis, goodput: u64, seen: PaceSample) {
         let grows = is_above(goodput, GROWS_PERCENT, self.peak);
         self.peak = self.peak.max(goodput);
+        let recent = self.last.replace(goodput).map_or(goodput, |last| (last + goodput) / 2);
         let two_flat = match self.flat.take() {
             Some(last) if !grows => Some((last + goodput) / 2),
             _ => {
@@ -283,13 +324,17 @@ impl ConnectionPace {
             }
         };
         match self.trial {
-            Trial::Open { from, before, since } => {
+            Trial::Open { from, before, since, young } => {
+                let all = self.compared_with(from, before, seen);
+                let before = if young { all / 3 * 2 } else { all };
                 self.rich = if is_above(goodput, 150, before) { self.rich + 1 } else { 0 };
                 let late = now.saturating_sub(since) > TRIAL_MS + TRIAL_ROUND_TRIPS * seen.latency_ms;
                 let pays = |goodput| !is_above(before, 100, goodput * 100 / PAYS_PERCENT);
                 match two_flat {
+                    _ if self.scales(from, all, goodput) => self.scaled(now, goodput, before, seen),
                     _ if self.rich >= 2 => self.paid(now, goodput, before, seen),
                     Some(mean) if pays(mean.max(self.peak / 4 * 3)) => self.paid(now, mean, before, seen),
+                    _ if late && pays(recent) => self.paid(now, recent, before, seen),
                     _ if late => self.give_up(now, from, before, 3 * self.settled_ms),
                     _ => {}
                 }
@@ -297,14 +342,41 @@ impl ConnectionPace {
             Trial::Sounding { .. } => {} // it has its own time
             Trial::None => {
                 let window = goodput.saturating_mul(seen.latency_ms) / 1000 / u64::from(self.wanted);
-                if window > WINDOW_LARGE && grows {
-                    // By the time that others flow it will have grown once more.
+                if window > WINDOW_LARGE && grows && self.wanted == 1 {
+                    // What it will bring shows when others flow.
                     self.best = self.best.max(goodput);
-                    self.sound(now, goodput * 2, seen);
+                    self.sound(now, goodput, seen);
                 } else if let Some(mean) = two_flat {
                     self.settle(now, mean, seen);
                 }
             }
+        }
+    }
+
+    /// What the connections brought that there were before a trial. One alone may have been young: what it brings
+    /// beside the others, it would bring without them.
+    fn compared_with(&mut self, from: u32, before: u64, seen: PaceSample) -> u64 {
+        let before = if from == 1 { before.max(seen.eldest_rate) } else { before };
+        if let Trial::Open { before: known, .. } = &mut self.trial {
+            *known = before;
+        }
+        before
+    }
+
+    /// Whether each new connection brings nearly as much as one did before.
+    fn scales(&self, from: u32, before: u64, goodput: u64) -> bool {
+        let each = before / u64::from(from.max(1));
+        let new = u64::from(self.wanted.saturating_sub(from));
+        before > 0 && goodput >= before.saturating_add(new * each / 100 * SCALES_PERCENT)
+    }
+
+    /// The trial has paid as well as it could: all connections that may be are asked for.
+    fn scaled(&mut self, now: Millis, goodput: u64, before: u64, seen: PaceSample) {
+        if self.wanted < self.limit && self.is_worth_it(goodput, seen) {
+            (self.best, self.settled_ms) = (self.best.max(goodput), SETTLED_MS);
+            self.raise(now, self.wanted, goodput, self.limit, true);
+        } else {
+            self.paid(now, goodput, before, seen);
         }
     }
 
@@ -325,7 +397,7 @@ impl ConnectionPace {
     /// Asks for one more, if more could pay.
     fn sound(&mut self, now: Millis, goodput: u64, seen: PaceSample) {
         if now >= self.raise_at && self.wanted < self.limit && self.is_worth_it(goodput, seen) {
-            self.trial = Trial::Sounding { from: self.wanted, before: goodput, since: now };
+            self.trial = Trial::Sounding { from: self.wanted, before: goodput, since: now, again: false };
             self.wanted += 1;
         }
     }
@@ -335,9 +407,9 @@ impl ConnectionPace {
         rest_ms > WORTH_MS + WORTH_ROUND_TRIPS * seen.latency_ms
     }
 
-    fn raise(&mut self, now: Millis, from: u32, before: u64) {
-        self.trial = Trial::Open { from, before, since: now };
-        self.wanted = (from + from.max(RAISE_MIN)).min(self.limit);
+    fn raise(&mut self, now: Millis, from: u32, before: u64, more: u32, young: bool) {
+        self.trial = Trial::Open { from, before, since: now, young };
+        self.wanted = from.saturating_add(more).min(self.limit);
         self.begin_anew();
     }
 
@@ -348,8 +420,7 @@ impl ConnectionPace {
         self.settled_ms = SETTLED_MS;
         let well = is_above(goodput, PAYS_WELL_PERCENT, before);
         if well && self.wanted < self.limit && self.is_worth_it(goodput, seen) {
-            // Young connections bring more than they will: what is compared with is not the best of them.
-            self.raise(now, self.wanted, goodput / 3 * 2);
+            self.raise(now, self.wanted, goodput, self.wanted.max(RAISE_MIN), true);
         } else {
             self.begin_anew();
         }
@@ -367,8 +438,8 @@ impl ConnectionPace {
 
     /// What follows is not compared with what came before.
     fn begin_anew(&mut self) {
-        (self.reached, self.epoch, self.peak, self.flat) = (false, None, 0, None);
-        (self.rich, self.dip_since) = (0, None);
+        (self.reached, self.epoch, self.peak) = (false, None, 0);
+        (self.last, self.flat, self.rich, self.dip_since) = (None, None, 0, None);
     }
 }
 
@@ -427,7 +498,7 @@ mod tests {
 
     impl Line {
         /// Plays a network whose goodput is a function of the connections, from a moment on; gives how many are wanted
-        /// after each second.
+        /// after each second, those that sound left out.
         fn play(&self, pace: &mut ConnectionPace, from_s: u64, seconds: u64, goodput: impl Fn(u32) -> u64) -> Vec<u32> {
             let mut received = 0;
             let mut wanted = Vec::new();
@@ -443,6 +514,7 @@ mod tests {
                     flowing,
                     throttled: false,
                     latency_ms: 50,
+                    eldest_rate: 0,
                 };
                 pace.look(now, seen);
                 if !pace.is_sounding() {
@@ -453,11 +525,14 @@ mod tests {
                 }
                 match asked_at {
                     Some(at) if self.refuses => _ = (at, pace.refused(now, 1, None)),
-                    Some(at) if now - at >= self.head_ms => _ = pace.sounded(now, self.head_ms, 50),
+                    Some(at) if now - at >= self.head_ms => {
+                        pace.sounded(now, self.head_ms, 50);
+                        asked_at = None; // if it sounds again, with another request
+                    }
                     _ => {}
                 }
                 if tick % 50 == 49 {
-                    wanted.push(pace.allowed());
+                    wanted.push(pace.allowed() - u32::from(pace.is_sounding()));
                 }
             }
             wanted
@@ -468,13 +543,18 @@ mod tests {
         Line::default().play(pace, from_s, seconds, goodput)
     }
 
+    /// What is seen of one connection.
+    fn one(received: u64, missing: u64, latency_ms: Millis) -> PaceSample {
+        PaceSample { received, missing, in_flight: 1, flowing: 1, throttled: false, latency_ms, eldest_rate: 0 }
+    }
+
     const AUTO: ConnectionPlan = ConnectionPlan::Auto(16);
     const MB: u64 = 1_000_000;
 
     #[test]
     fn connections_that_pay_are_kept() {
         let mut pace = ConnectionPace::new(AUTO, None);
-        assert_eq!(play(&mut pace, 0, 5, |n| u64::from(n) * MB)[..], [5, 16, 16, 16, 16]);
+        assert_eq!(play(&mut pace, 0, 5, |n| u64::from(n) * MB)[..], [16, 16, 16, 16, 16]);
     }
 
     #[test]
@@ -482,7 +562,7 @@ mod tests {
         let mut pace = ConnectionPace::new(AUTO, None);
         let queued = Line { head_ms: 80, ..Line::default() };
         assert_eq!(queued.play(&mut pace, 0, 60, |_| 50 * MB).iter().max(), Some(&1));
-        assert_eq!(queued.sounded.get(), 6, "it sounds now and then, and less and less");
+        assert_eq!(queued.sounded.get(), 12, "it sounds now and then, twice each time, and less and less");
     }
 
     #[test]
@@ -491,7 +571,57 @@ mod tests {
         assert_eq!(play(&mut pace, 0, 4, |_| 5 * MB)[..], [5, 1, 1, 1]);
         assert!(pace.takes_shedding() && !pace.takes_shedding());
         let mut pace = ConnectionPace::new(AUTO, None);
-        assert_eq!(play(&mut pace, 0, 4, |n| u64::from(n.min(4)) * MB).last(), Some(&10));
+        assert_eq!(play(&mut pace, 0, 6, |n| u64::from(n.min(2)) * MB).last(), Some(&10));
+    }
+
+    /// One connection that brings a megabyte a second, until the line is sounded; the bytes and the moment.
+    fn until_sounded(pace: &mut ConnectionPace) -> (u64, Millis) {
+        (1..100)
+            .map(|tick| (tick * MB / 50, tick * 20))
+            .find(|&(received, now)| {
+                pace.look(now, one(received, u64::MAX, 50));
+                pace.is_sounding()
+            })
+            .expect("it brings the same for two seconds")
+    }
+
+    #[test]
+    fn a_head_that_is_late_once_is_no_queue() {
+        let mut pace = ConnectionPace::new(AUTO, None);
+        let (_, now) = until_sounded(&mut pace);
+        assert!(!pace.sounded(now + 80, 80, 50) && pace.is_sounding() && !pace.takes_shedding());
+        assert!(pace.sounded(now + 130, 50, 50));
+        assert_eq!(pace.allowed(), 5);
+    }
+
+    /// The first packet of a connection was lost: it is sent again after a second.
+    #[test]
+    fn a_trial_is_judged_without_a_connection_that_does_not_flow() {
+        let mut pace = ConnectionPace::new(AUTO, None);
+        let (received, now) = until_sounded(&mut pace);
+        assert!(pace.sounded(now, 50, 50));
+        for tick in 1..40 {
+            let (received, now) = (received + tick * 3 * MB / 50, now + tick * 20);
+            let seen = PaceSample { in_flight: 5, flowing: 4, ..one(received, u64::MAX, 50) };
+            pace.look(now, seen);
+        }
+        assert!(pace.allowed() > 5, "three times as much came");
+    }
+
+    /// The one that there was grows, and brings all that comes: the others do not pay.
+    #[test]
+    fn what_the_eldest_brings_is_what_others_have_to_add_to() {
+        for (eldest_rate, stays) in [(2 * MB, false), (MB, true)] {
+            let mut pace = ConnectionPace::new(ConnectionPlan::Auto(5), None);
+            let (received, now) = until_sounded(&mut pace);
+            assert!(pace.sounded(now, 50, 50));
+            for tick in 1..50 {
+                let (received, now) = (received + tick * 2 * MB / 50, now + tick * 20);
+                let seen = PaceSample { in_flight: 5, flowing: 5, eldest_rate, ..one(received, u64::MAX, 50) };
+                pace.look(now, seen);
+            }
+            assert_eq!(pace.allowed() == 5, stays, "{eldest_rate}");
+        }
     }
 
     #[test]
@@ -500,7 +630,7 @@ mod tests {
         for tick in 0..100 {
             let received = tick * MB;
             let missing = 100 * MB - received; // two seconds' worth at the beginning
-            let seen = PaceSample { received, missing, in_flight: 1, flowing: 1, throttled: false, latency_ms: 100 };
+            let seen = one(received, missing, 100);
             pace.look(tick * 20, seen);
             assert_eq!(pace.allowed(), 1);
         }
@@ -514,8 +644,7 @@ mod tests {
             for tick in 0..25 {
                 received += (least * 1000) << (tick / 5); // it doubles each 100 ms
                 let missing = u64::MAX;
-                let seen =
-                    PaceSample { received, missing, in_flight: 1, flowing: 1, throttled: false, latency_ms: 100 };
+                let seen = one(received, missing, 100);
                 pace.look(tick * 20, seen);
                 if pace.is_sounding() {
                     break;
@@ -534,11 +663,11 @@ mod tests {
         for tick in 500..600 {
             received += MB / 10; // a tenth of what came before
             let (missing, now) = (u64::MAX, tick * 20);
-            let seen = PaceSample { received, missing, in_flight: 1, flowing: 1, throttled: false, latency_ms: 50 };
+            let seen = one(received, missing, 50);
             pace.look(now, seen);
             sounds_at = sounds_at.or(pace.is_sounding().then_some(now - 10_000));
         }
-        assert!(sounds_at.is_some_and(|at| (600..1_500).contains(&at)), "{sounds_at:?}");
+        assert!(sounds_at.is_some_and(|at| (400..1_500).contains(&at)), "{sounds_at:?}");
     }
 
     #[test]
@@ -602,6 +731,7 @@ mod tests {
                     flowing: 0,
                     throttled,
                     latency_ms: 1,
+                    eldest_rate: 0,
                 };
                 pace.look(tick * 20, seen);
             }

@@ -26,7 +26,8 @@ fn a_connection_at_a_tenth_of_the_speed_is_relieved_by_the_others() {
         let relieved = log.iter().any(|seen| asked(seen).0 > start && asked(seen).0 < end);
         assert!(relieved && slow.body_bytes <= (end - start) / 4 * 3, "{}", ran.report(&bench));
         assert_eq!(slow.ended, Ended::ClientLeft, "{}", ran.report(&bench));
-        assert!(log.len() <= 24, "{} requests\n{}", log.len(), ran.report(&bench));
+        // Pieces become shorter towards the end; a block at a time would be 160.
+        assert!(log.len() <= 48, "{} requests\n{}", log.len(), ran.report(&bench));
         // (The server may notice late that the one it hears no more of was left.)
         assert!(at_once(&log) <= 5, "{}", ran.report(&bench));
         // What was sent twice was on its way when somebody else took over.

@@ -67,7 +67,7 @@ impl Download {
         let end = g.begin.identity.length.unwrap_or(u64::MAX);
         if let Some(gap) = g.held.gaps(end).find_map(|gap| self.line.unreserved(gap)) {
             // Alone, a connection runs open-ended, unless bytes that are held already lie before the end.
-            let piece = (allowed > 1).then(|| self.line.piece(g, gap, end));
+            let piece = (allowed > 1).then(|| self.line.piece(self.run.now(), g, gap, end));
             let bound = piece.or((gap.end < end).then_some(gap.end));
             return Some(next(ask(gap.start, self.within_piece(gap.start, bound)), false));
         }

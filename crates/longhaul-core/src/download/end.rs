@@ -10,6 +10,9 @@ pub(super) const NO_LENGTH: &str = "the reply has no length and ends when the co
 
 impl Download {
     pub(super) fn hear_end(&mut self, stream: LineStream, end: StreamEnd, at: u64) {
+        if end == StreamEnd::Complete && stream.flow == Flow::Flowing {
+            self.line.connection_waits();
+        }
         match end {
             StreamEnd::Complete | StreamEnd::Reached => self.hear_whole_body(&stream, at),
             StreamEnd::Failed(fault @ (NetFault::Tls | NetFault::Proxy | NetFault::Redirect)) => {

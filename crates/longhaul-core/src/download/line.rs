@@ -9,6 +9,7 @@
 //!
 //! The line acts on its own streams only (`Stop`, `Narrow`, `Flow`). What a reply is worth is judged elsewhere.
 
+mod pieces;
 mod rests;
 
 use super::config::Config;
@@ -20,8 +21,7 @@ use crate::reply::RangeRequest;
 use crate::run::Run;
 use crate::words::{Extent, Millis, Ticket};
 
-/// A bounded piece has at most four times the least length: longer ones are shared badly, shorter ones wait for the
-/// next head more often.
+/// A bounded piece has at most four times the least length: longer ones are shared badly.
 const PIECE_LENGTHS: u64 = 4;
 /// With more than this share of the rate that is taken at most, the limit is what bounds.
 const LIMITED_SHARE: u64 = 2;
@@ -166,6 +166,8 @@ pub(super) struct ServerLine {
     streams: Vec<LineStream>,
     pace: ConnectionPace,
     fresh_connection: bool,
+    /// Connections that brought what was asked for to its end, and wait for the next request.
+    idle: u32,
     /// The shortest time from a request to its head; `None` until a reply came in this run.
     round_trip_ms: Option<Millis>,
     /// The best that streams brought on average, in bytes per second.
@@ -187,6 +189,7 @@ impl ServerLine {
             streams: Vec::new(),
             pace: ConnectionPace::new(config.connections, config.connections_known),
             fresh_connection: false,
+            idle: 0,
             round_trip_ms: None,
             usual_rate: 0,
             usual_at: 0,
@@ -224,6 +227,9 @@ impl ServerLine {
         if let (Some(_), Some(end)) = (next.hedges, next.asked.end) {
             self.hedged_bytes += end - next.asked.start;
         }
+        if !fresh {
+            self.idle = self.idle.saturating_sub(1);
+        }
         let sounds = self.pace.is_sounding() && !self.streams.iter().any(|s| s.sounds);
         self.streams.push(LineStream { sounds, ..LineStream::new(now, ticket, next, fresh, wished) });
     }
@@ -231,6 +237,11 @@ impl ServerLine {
     /// The stream is over, and leaves the line.
     pub(super) fn ended(&mut self, i: usize) -> LineStream {
         self.streams.remove(i)
+    }
+
+    /// A body came to its end by itself: its connection may be used again.
+    pub(super) fn connection_waits(&mut self) {
+        self.idle = self.idle.saturating_add(1);
     }
 
     pub(super) fn stop<J>(&mut self, i: usize, run: &mut Run<Step, J>) {
@@ -339,29 +350,6 @@ impl ServerLine {
     /// Everything is looked at now.
     pub(super) fn looked_at(&mut self) {
         self.look_again = None;
-    }
-
-    /// The first part of a gap that no stream is writing.
-    pub(super) fn unreserved(&self, gap: Range) -> Option<Range> {
-        let mut start = gap.start;
-        while let Some(s) = self.streams.iter().find(|s| s.range.start <= start && start < s.range.end) {
-            start = s.range.end;
-        }
-        let next = self.streams.iter().map(|s| s.range.start).filter(|&s| s > start).min().unwrap_or(u64::MAX);
-        let end = gap.end.min(next);
-        (start < end).then_some(Range { start, end })
-    }
-
-    /// Where a piece that begins at a gap ends.
-    pub(super) fn piece(&self, g: &Generation, gap: Range, end: u64) -> u64 {
-        let missing = end.saturating_sub(g.held.total());
-        let least = self.range_len;
-        let share = missing.div_ceil(u64::from(self.allowed()).max(1));
-        // Plenty left: long pieces, but several for each connection. Little left: what there is, divided.
-        let len = (share / 4).clamp(least, least.saturating_mul(PIECE_LENGTHS)).min(share.max(self.piece_min));
-        let end = gap.start.saturating_add(len);
-        // No crumbs, and no new extent in the middle of a block.
-        if gap.end.saturating_sub(end) < self.piece_min / 2 { gap.end } else { align(g, end).min(gap.end) }
     }
 
     /// Every missing byte is being fetched: which part of it would be here sooner if one more connection fetched it?
@@ -529,6 +517,7 @@ impl ServerLine {
             flowing: u32::try_from(flowing).unwrap_or(u32::MAX),
             throttled: throttled || self.is_limited(now),
             latency_ms: self.round_trip_ms.unwrap_or(0),
+            eldest_rate: self.eldest_rate(now),
         };
         self.pace.look(now, seen);
         if self.pace.takes_shedding() {
@@ -544,6 +533,12 @@ impl ServerLine {
     /// So much is taken from now on, in bytes per second; 0: all that comes.
     pub(super) fn limited_to(&mut self, bytes_per_s: u64) {
         self.rate_max = bytes_per_s;
+    }
+
+    /// What the stream brings that flows and was asked for before all others.
+    fn eldest_rate(&self, now: Millis) -> u64 {
+        let eldest = self.streams.iter().filter(|s| s.flow == Flow::Flowing).min_by_key(|s| s.ticket);
+        eldest.and_then(|s| s.meter.rate(now)).unwrap_or(0)
     }
 
     /// What comes is most of what is taken: more connections would not bring more.
@@ -712,7 +707,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_stream_gives_half_of_its_rest() {
+    fn the_slowest_stream_gives_of_its_rest() {
         let (mut line, mut run) = line(&[(0, 100)]);
         let g = generation(100);
         accept(&mut line, 0);

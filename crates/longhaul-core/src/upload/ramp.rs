@@ -134,7 +134,9 @@ impl Ramp {
     /// Time has passed: may one more than the store served be tried?
     pub(super) fn look(&mut self, now: Millis, in_flight: u32, flowing: u32) {
         let (received, missing, latency_ms) = (0, 0, 0); // the number that is served does not follow the goodput
-        self.served.look(now, PaceSample { received, missing, in_flight, flowing, throttled: false, latency_ms });
+        let (throttled, eldest_rate) = (false, 0);
+        let seen = PaceSample { received, missing, in_flight, flowing, throttled, latency_ms, eldest_rate };
+        self.served.look(now, seen);
     }
 
     /// A part of so many bytes was acknowledged. `oldest`: when the oldest of it and those under way was ordered.

@@ -70,7 +70,9 @@ impl World {
         tell!(self, "request {}: {fetch:?}", ticket.0);
         self.coverage.requests += 1;
         self.asked_once_more();
-        let all_of = |s: &&Stream| matches!(&s.grant, Some(g) if fetch.start <= s.told_to && fetch.end == g.write_end);
+        // (A stream that was drawn in to where it is has nothing left that could be asked for twice.)
+        let brings = |s: &Stream| fetch.start <= s.told_to && fetch.end.is_none_or(|end| s.told_to < end);
+        let all_of = |s: &&Stream| matches!(&s.grant, Some(g) if brings(s) && fetch.end == g.write_end);
         // The end of what another request is about to bring is asked for once, whoever brings it now.
         let asking = |s: &Stream| match &s.phase {
             Phase::Asking(other) => other.start < fetch.start,

@@ -27,6 +27,8 @@ pub(crate) struct Kind {
     pub(crate) window_most: f64,
     /// Bytes a millisecond of each connection.
     pub(crate) rate_each: Option<f64>,
+    /// The second of every eight connections brings a hundredth of that, and its heads come late.
+    pub(crate) slow_second: bool,
     /// Now and then a connection brings no byte for four round trips, and then all of them.
     pub(crate) bursts: bool,
     /// So many requests are answered at once.
@@ -42,7 +44,10 @@ impl Kind {
             Self { rate, round_trip_ms, queue: pipe.max(65_536.0), window_most: 2_500_000.0, ..Self::default() };
         match rng.below(8) {
             0 | 1 => kind.window_lossy = Some(1_460.0 * rng.pick(&[10, 15, 40]) as f64),
-            2 => kind.rate_each = Some(rate / rng.pick(&[4, 8, 25]) as f64),
+            2 => {
+                kind.rate_each = Some(rate / rng.pick(&[4, 8, 25]) as f64);
+                kind.slow_second = rng.one_in(2);
+            }
             3 => kind.bursts = true,
             4 => kind.served = Some(rng.between(1, 2) as usize),
             5 => kind.queue = pipe * 4.0,
@@ -88,6 +93,18 @@ impl Network {
         self.kind.round_trip_ms + (self.queued / self.kind.rate) as u64
     }
 
+    /// How long the head of a reply takes now.
+    pub(crate) fn head_ms(&self, connection: usize) -> u64 {
+        let packet_ms = self.rate_of(connection).map_or(0, |rate| (1_500.0 / rate) as u64);
+        self.round_trip_ms() + packet_ms
+    }
+
+    /// What bounds a connection by itself, in bytes a millisecond.
+    fn rate_of(&self, connection: usize) -> Option<f64> {
+        let is_slow = self.kind.slow_second && connection % 8 == 1;
+        self.kind.rate_each.map(|each| if is_slow { each / 100.0 } else { each })
+    }
+
     /// An idle connection, that which was used last, or a new one; and whether it is new.
     pub(crate) fn connection(&mut self, fresh: bool) -> (usize, bool) {
         let idle = self.connections.iter().enumerate().filter_map(|(i, c)| Some((c.idle_since?, i))).max();
@@ -127,6 +144,7 @@ impl Network {
     /// What a connection would deliver in this tick by itself; its window grows.
     fn offer(&mut self, i: usize, now: u64, round_trip: f64) -> f64 {
         let kind = self.kind;
+        let rate_of = self.rate_of(i);
         let bursts = kind.bursts && self.rng.one_in(600);
         let wobble = 60.0 + self.rng.below(80) as f64;
         let c = &mut self.connections[i];
@@ -134,7 +152,7 @@ impl Network {
             c.stalled_until = now + 4 * kind.round_trip_ms;
         }
         let mut offer = c.window / round_trip * TICK_MS as f64;
-        if let Some(each) = kind.rate_each {
+        if let Some(each) = rate_of {
             offer = offer.min(each * TICK_MS as f64);
         }
         if now < c.stalled_until {

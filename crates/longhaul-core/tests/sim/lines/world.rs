@@ -26,13 +26,13 @@ const TIME_MAX_MS: u64 = 4_000_000;
 /// Steps that an event may lead to: some for each connection.
 const STEPS_AT_ONCE_MAX: u64 = 64;
 /// A stream reports what it wrote after so many bytes, or so long.
-const REPORT_BYTES: u64 = 256 << 10;
+const REPORT_BYTES: u64 = 64 << 10;
 const REPORT_MS: u64 = 250;
 const MIB: u64 = 1 << 20;
 
 coverage! {
     histories, steps, requests, trials, shed, takeovers, refusals,
-    lossy, filled, limited_each, bursting, few_served, alone, several, fixed;
+    lossy, filled, limited_each, one_slow, bursting, few_served, alone, several, fixed;
     steps_at_most, steps_at_once_at_most, connections_at_most;
 }
 
@@ -45,6 +45,8 @@ sabotages! {
     RestsLieLong,
     /// Heads are told as if they had taken no time.
     RoundTripsUntold,
+    /// The heads of all but one request are told as if they had waited in a queue.
+    HeadsToldLate,
     /// The core is told that more connections may be used than may.
     MostIgnored,
     /// A refusal of one more is told when the others were cut.
@@ -88,6 +90,8 @@ pub(crate) struct World {
     beyond_ms: u64,
     trials: u64,
     idle_ms: u64,
+    /// So many requests were under way at once since the core stopped one.
+    in_use: u64,
     finish: Option<Finish>,
     steps: u64,
     breach: Option<Breach>,
@@ -115,6 +119,7 @@ impl crate::world::World for World {
             beyond_ms: 0,
             trials: 0,
             idle_ms: 0,
+            in_use: 0,
             finish: None,
             steps: 0,
             breach: None,
@@ -181,6 +186,7 @@ impl World {
         c.lossy += u64::from(kind.window_lossy.is_some());
         c.filled += u64::from(kind.is_filled_by_one());
         c.limited_each += u64::from(kind.rate_each.is_some());
+        c.one_slow += u64::from(kind.slow_second);
         c.bursting += u64::from(kind.bursts);
         c.few_served += u64::from(kind.served.is_some());
         c.fixed += u64::from(matches!(plan, ConnectionPlan::Fixed(_)));
@@ -196,7 +202,7 @@ impl World {
         self.streams.clear();
         self.plan = plan;
         (self.now, self.steps, self.requests, self.delivered, self.finish) = (0, 0, 0, 0, None);
-        (self.beyond_ms, self.trials, self.idle_ms) = (0, 0, 0);
+        (self.beyond_ms, self.trials, self.idle_ms, self.in_use) = (0, 0, 0, 0);
         let mut config =
             Config { connections: plan, durability: Durability::Process, small_max: 0, ..Config::default() };
         match self.sabotage {
@@ -259,6 +265,7 @@ impl World {
                     if let Some(stream) = self.streams.iter_mut().find(|s| s.ticket == ticket) {
                         stream.stopped = true;
                     }
+                    self.in_use = self.live();
                     continue;
                 }
                 Step::Narrow { end } => match self.narrow(ticket, end) {
@@ -301,8 +308,8 @@ impl World {
         self.requests += 1;
         self.coverage.requests += 1;
         let (connection, new) = self.network.connection(fetch.fresh_connection);
-        let round_trip = self.network.round_trip_ms();
-        let head_at = self.now + if new { 2 * round_trip } else { round_trip };
+        let head_ms = self.network.head_ms(connection);
+        let head_at = self.now + head_ms + if new { self.network.round_trip_ms() } else { 0 };
         tell!(self, "request {}: {}..{:?}, new: {new}", ticket.0, fetch.start, fetch.end);
         let at = fetch.start;
         self.streams.push(Stream {
@@ -370,11 +377,16 @@ impl World {
         let serving = self.streams.iter().filter(|s| s.headed && !s.stopped).count();
         let stream = &mut self.streams[i];
         stream.headed = true;
-        let (ticket, start) = (stream.ticket, stream.fetch.start);
+        let (ticket, start, connection) = (stream.ticket, stream.fetch.start, stream.connection);
         let end = stream.fetch.end.unwrap_or(self.length).min(self.length);
         stream.end = end;
         let untold = self.sabotage == Some(Sabotage::RoundTripsUntold);
-        let round_trip_ms = Some(if untold { 0 } else { self.network.round_trip_ms() });
+        let late = self.sabotage == Some(Sabotage::HeadsToldLate) && self.streams.len() > 1;
+        let round_trip_ms = match self.network.head_ms(connection) {
+            _ if untold => Some(0),
+            head_ms if late => Some(head_ms * 3 / 2 + 50),
+            head_ms => Some(head_ms),
+        };
         let mut facts = ReplyFacts { status: 206, round_trip_ms, ..ReplyFacts::default() };
         if self.network.kind.served.is_some_and(|most| serving >= most) {
             if self.sabotage == Some(Sabotage::RefusalCutsOthers) {
@@ -442,7 +454,8 @@ impl World {
 
     /// After each tick.
     fn watch(&mut self, plan: ConnectionPlan) {
-        let live = self.streams.iter().filter(|s| !s.stopped).count() as u64;
+        let live = self.live();
+        self.in_use = self.in_use.max(live);
         self.coverage.connections_at_most = self.coverage.connections_at_most.max(live);
         if live > u64::from(plan.most()) {
             self.broken("no more connections than allowed", format!("{live}"));
@@ -453,13 +466,20 @@ impl World {
         if twice > (self.length / 50).max(16 * MIB) {
             self.broken("little comes twice", format!("{twice} bytes"));
         }
-        if matches!(plan, ConnectionPlan::Fixed(_)) {
-            self.watch_rests(live, plan.most());
-        }
+        // What a run that finds the number out uses, it uses to the end, unless it sheds.
+        let most = match plan {
+            ConnectionPlan::Fixed(most) => u64::from(most),
+            ConnectionPlan::Auto(_) => self.in_use,
+        };
+        self.watch_rests(live, most);
+    }
+
+    fn live(&self) -> u64 {
+        self.streams.iter().filter(|s| !s.stopped).count() as u64
     }
 
     /// A connection is idle, and a stream has a rest of two blocks or more for which it will need long.
-    fn watch_rests(&mut self, live: u64, most: u32) {
+    fn watch_rests(&mut self, live: u64, most: u64) {
         let round_trip = self.network.kind.round_trip_ms;
         let patience_ms = 2 * (500 + 6 * round_trip) + 500;
         let needs_long = |s: &Stream| {
@@ -468,7 +488,7 @@ impl World {
                 && s.end.saturating_sub(s.at) as f64 > (s.rate * patience_ms as f64).max(3.0 * self.block_len as f64)
         };
         let served = self.network.kind.served.is_none();
-        let lonely = served && live < u64::from(most) && self.streams.iter().any(needs_long);
+        let lonely = served && live < most && self.streams.iter().any(needs_long);
         self.idle_ms = if lonely { self.idle_ms + TICK_MS } else { 0 };
         if self.idle_ms > 1_000 + 6 * round_trip {
             self.broken("no stream is left alone with a long rest", format!("{} connections of {most}", live));
