@@ -1,9 +1,9 @@
 //! The daemon's page, as people and programs see it.
 //!
 //! Goal: all that the page can do is done in a real browser, by keyboard and by mouse, on large and small screens, and
-//! what keeps it readable, safe and small is held. Method: Node drives Chromium over its DevTools pipe (`page/suite.mjs`),
-//! the daemon's part being played by `page/mock.mjs`; `scripts/setup` installs both, and what the page's types and its
-//! accessibility are checked with.
+//! what keeps it readable, safe and small is held. Method: Node drives Chromium over its DevTools pipe, against a
+//! stand-in for the daemon (`page/suite.mjs` with `page/mock.mjs`) and against a real one (`page/live.mjs`).
+//! `scripts/setup` installs both programs, and what the page's types and its accessibility are checked with.
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 #![allow(clippy::print_stdout, reason = "a suite that is skipped says so, and each story that ran")]
 
@@ -49,6 +49,33 @@ fn the_page_in_chromium() {
     if installed("node, chromium or axe-core", is_there) {
         run(Command::new("node").arg(tests().join("suite.mjs")).env("AXE", axe));
     }
+}
+
+/// A daemon of this crate, whose downloads come from files that the suite serves itself.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_page_with_the_daemon() {
+    if !installed("node or chromium", answers("node") && answers("chromium")) {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let (state, folder) = (home.path().join("state"), home.path().join("downloads"));
+    std::fs::create_dir(&folder).unwrap();
+    let folder = folder.canonicalize().unwrap();
+    let client = longhaul::Client::builder().state_dir(&state).build().unwrap();
+    let manager = client.manager().open().await.unwrap();
+    let daemon = longhaul_daemon::Daemon::builder(client, manager.clone(), &state)
+        .listen(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))
+        .root(&folder);
+    let daemon = daemon.start().await.unwrap();
+    let mut node = Command::new("node");
+    node.arg(tests().join("live.mjs"))
+        .env("DAEMON", format!("http://{}/", daemon.address().unwrap()))
+        .env("TOKEN", longhaul_daemon::tokens::Tokens::of(&state).default_token().unwrap())
+        .env("FOLDER", &folder);
+    tokio::task::spawn_blocking(move || run(&mut node)).await.unwrap();
+    daemon.stop().await;
+    manager.close().await;
 }
 
 #[test]
