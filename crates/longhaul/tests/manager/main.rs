@@ -5,5 +5,6 @@
 mod basics;
 mod common;
 mod crashes;
+mod crowd;
 mod lasting;
 mod links;
