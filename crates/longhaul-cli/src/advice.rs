@@ -54,6 +54,10 @@ pub(crate) fn words<'a>(advice: Advice, fact: impl Fn(&str) -> Option<&'a str>) 
         Advice::GiveDigestOrOverwrite => {
             "give its --checksum if it may be the right file; or move it away, choose another name, or allow --overwrite"
         }
+        Advice::ProvePartial => {
+            "give a --checksum of the whole; or compare blocks of it only (--trust-overlap), which proves little; or fetch \
+             it anew (`longhaul get`)"
+        }
         Advice::JudgeObject => {
             "look at it; then choose another key, replace it (`put --force`), or give this upload up (`cancel`)"
         }

@@ -99,6 +99,30 @@ fn never_a_knowingly_mixed_file() {
     bench.assert_published(&first().content, &ran);
 }
 
+/// The beginning of a file, right, wrong in one bit, or not proven by any digest: `tests/adopt` goes through the programs
+/// that leave them.
+#[test]
+fn bytes_of_another_program_are_proven() {
+    let digest = format!("sha256:{}", first().content.sha256());
+    for (flip, verdict) in [(None, "sha256"), (Some(MIB), "sha256, restarted (foreign)")] {
+        let bench = bench();
+        let content = flip.map_or(first().content, |at| first().content.flipped(at));
+        fs::write(bench.file(), content.slice(0..HALF).to_vec()).unwrap();
+        let url = bench.origin.url("/file");
+        let adopt = |more: &[&str]| {
+            let (file, state) = (bench.file(), bench.state());
+            let words = ["adopt", file.to_str().unwrap(), &url, "--proxy", "none", "-x", "1", "--json", "--state-dir"];
+            bench.longhaul(words.iter().chain(&[state.to_str().unwrap()]).chain(more))
+        };
+        adopt(&[]).expect(&bench, 7, "not_provable");
+        assert_eq!(content.slice(0..HALF).first_difference_in_file(bench.file()).unwrap(), None);
+        let ran = adopt(&["--checksum", &digest]);
+        ran.expect(&bench, 0, verdict);
+        bench.assert_published(&first().content, &ran);
+        assert!(flip.is_some() || ran.fetched() <= REST + BLOCK, "{}", ran.report(&bench));
+    }
+}
+
 /// Ranges and conditions refused in every way, with nothing held and with a half: the file, and the half is not lost.
 /// Who asks without is refused as well: that is believed, and what is held is kept.
 #[test]

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use longhaul_core::digest::{Digest, DigestKind};
+use longhaul_core::download::adopt::Foreign;
 use longhaul_core::download::held::Slot;
 use longhaul_core::download::journal::{
     Begin, Folded, HEADER_LEN, Problem, Publishing, Record, Recovered, Source, decode, encode, header,
@@ -76,6 +77,7 @@ fn sample() -> Vec<Record> {
         Record::Hint { generation: 0, extent: extent(4 * MIB, 7) },
         Record::Void { generation: 0, ranges: vec![Range::new(2 * MIB, 3 * MIB)], reason: Restart::Damaged },
         Record::Length { generation: 0, length: 12 * MIB },
+        Record::Foreign { generation: 0, state: Some(Foreign::Unproven) },
         Record::CleanStop { generation: 0, facts: facts(12 * MIB) },
         Record::Begin(second()),
         Record::Claim { generation: 1, extents: vec![extent(0, 9)] },
@@ -131,7 +133,7 @@ fn every_record_comes_back() {
     let read = prefixes();
     let generation = |n: usize| read[n].1.current.clone().unwrap();
     assert_eq!(read[0].1.source, source());
-    let mut folded = Folded { begin: first(), claims: vec![], hints: vec![], clean_stop: None };
+    let mut folded = Folded { begin: first(), claims: vec![], hints: vec![], clean_stop: None, foreign: None };
     assert_eq!(generation(1), folded);
     folded.hints = vec![extent(0, 4096)];
     assert_eq!(generation(2), folded);
@@ -143,11 +145,14 @@ fn every_record_comes_back() {
     assert_eq!(generation(5), folded);
     folded.begin.identity.length = Some(12 * MIB);
     assert_eq!(generation(6), folded);
-    folded.clean_stop = Some(facts(12 * MIB));
+    folded.foreign = Some(Foreign::Unproven);
     assert_eq!(generation(7), folded);
+    folded.clean_stop = Some(facts(12 * MIB));
+    assert_eq!(generation(8), folded);
 
     let (len, last) = read.last().unwrap();
-    let current = Folded { begin: second(), claims: vec![extent(0, 9)], hints: vec![], clean_stop: Some(facts(9)) };
+    let (claims, clean_stop) = (vec![extent(0, 9)], Some(facts(9)));
+    let current = Folded { begin: second(), claims, hints: vec![], clean_stop, foreign: None };
     let want = Recovered {
         source: source(),
         current: Some(current),
@@ -158,12 +163,22 @@ fn every_record_comes_back() {
         readable: Readable { len: *len as u64, next_sequence: sample().len() as u32, torn: false },
     };
     assert_eq!(*last, want);
-    assert_eq!(read[8].1.old.as_ref().unwrap().claims, [extent(0, MIB)]);
+    assert_eq!(read[9].1.old.as_ref().unwrap().claims, [extent(0, MIB)]);
 }
 
 /// The same, as read from a file with more (or no more) behind it.
 fn torn(recovered: Recovered, torn: bool) -> Recovered {
     Recovered { readable: Readable { torn, ..recovered.readable }, ..recovered }
+}
+
+#[test]
+fn what_is_known_of_another_programs_bytes_comes_back() {
+    for state in [None, Some(Foreign::Unproven), Some(Foreign::Compared)] {
+        let before = Record::Foreign { generation: 0, state: Some(Foreign::Unproven) };
+        let records =
+            [Record::Source(source()), Record::Begin(first()), before, Record::Foreign { generation: 0, state }];
+        assert_eq!(decode(&file(&records)).unwrap().current.unwrap().foreign, state);
+    }
 }
 
 #[test]

@@ -70,6 +70,9 @@ pub enum Advice {
     /// The same, or give the digest ([`DownloadBuilder::checksum`](crate::DownloadBuilder::checksum)) by which the right
     /// file is recognised.
     GiveDigestOrOverwrite,
+    /// Give a digest of the whole ([`DownloadBuilder::checksum`](crate::DownloadBuilder::checksum)), or be content with
+    /// samples ([`trust_samples`](crate::DownloadBuilder::trust_samples)); or fetch the object anew.
+    ProvePartial,
     /// Finish or remove the other transfer whose files are there, or choose another name.
     FinishOther,
     /// Look at the object; then choose another key, replace it, or give this upload up.
@@ -152,6 +155,7 @@ impl fmt::Display for Advice {
                 "give its digest if it may be the right file; or move it away, choose another name, or allow it to be \
                  replaced"
             }
+            Self::ProvePartial => "give a digest of the whole, or be content with samples; or fetch it anew",
             Self::FinishOther => "finish or remove that one, or choose another name",
             Self::JudgeObject => "look at it; then choose another key, replace it, or give this upload up",
             Self::BeginAnew => "to begin anew, give up what is held",

@@ -30,6 +30,17 @@ pub enum Event {
         /// Length in bytes, when known.
         total: Option<u64>,
     },
+    /// Bytes that another program had fetched are used from now on, until they prove to be wrong.
+    Adopted {
+        /// How many bytes.
+        held: u64,
+        /// How many its file has.
+        offered: u64,
+        /// Length in bytes, when known.
+        total: Option<u64>,
+        /// Blocks of it that are fetched as well and compared; 0 where a digest of the whole decides.
+        samples: u64,
+    },
     /// The state a few times a second while bytes flow.
     Progress(Progress),
     /// A request failed and will be tried again.
@@ -101,6 +112,7 @@ impl Event {
         match self {
             Self::Started { .. } => "started",
             Self::Resumed { .. } => "resumed",
+            Self::Adopted { .. } => "adopted",
             Self::Progress(_) => "progress",
             Self::Retry { .. } => "retry",
             Self::Limited { .. } => "limited",
@@ -150,6 +162,9 @@ pub enum Verified {
     Parts,
     /// A download: all bytes came under one strong validator (or in one reply that carried one).
     Validator,
+    /// A download: some bytes are another program's ([`adopt`](crate::DownloadBuilder::adopt)), and samples of them were
+    /// compared with the source; all others came under one strong validator.
+    Samples,
     /// A download: one reply, of the length it promised. An upload: the length is right, and the store tells no digest
     /// that the bytes could be compared by.
     Length,
@@ -167,6 +182,7 @@ impl Verified {
             Self::Composite => "composite",
             Self::Parts => "parts",
             Self::Validator => "validator",
+            Self::Samples => "samples",
             Self::Length => "length only",
             Self::Answer => "answer only",
             Self::Nothing => "nothing",
@@ -180,6 +196,7 @@ impl From<longhaul_core::download::step::Verified> for Verified {
         match verified {
             Core::Digest(kind) => Self::Digest(kind),
             Core::Validator => Self::Validator,
+            Core::Samples => Self::Samples,
             Core::Length => Self::Length,
             Core::Nothing => Self::Nothing,
         }

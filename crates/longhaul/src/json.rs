@@ -28,6 +28,9 @@ pub fn event_fields(event: &Event, way: TransferKind) -> Fields {
         // Where it is saved is a fact of the transfer, and stands beside every event.
         Event::Started { path: _, total, resumable } => json!({"total": total, "resumable": resumable}),
         Event::Resumed { held, total } | Event::Paused { held, total } => json!({"held": held, "total": total}),
+        Event::Adopted { held, offered, total, samples } => {
+            json!({"held": held, "offered": offered, "total": total, "samples": samples})
+        }
         Event::Progress(reached) => return progress(reached, way),
         Event::Retry { failures, delay, reason } => {
             json!({"failures": failures, "delay_ms": milliseconds(*delay), "reason": reason})

@@ -29,6 +29,7 @@ fn every_event() -> Vec<Event> {
         Event::NotModified,
         Event::NeedsLink,
         Event::Paused { held: 5, total: Some(9) },
+        Event::Adopted { held: 3, offered: 4, total: None, samples: 1 },
     ]
 }
 

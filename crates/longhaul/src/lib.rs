@@ -101,6 +101,7 @@ pub mod many;
 mod map;
 #[cfg(feature = "_stores")]
 mod objects;
+mod partial;
 mod random;
 mod secrets;
 pub mod source;
@@ -143,6 +144,7 @@ pub use many::Batch;
 pub use map::{PIECES_MAX, PieceMap};
 #[cfg(feature = "_stores")]
 pub use objects::{LinkMethod, ObjectInfo, Objects};
+pub use partial::Partial;
 pub use source::LinkSource;
 pub use source::{ByteRange, ObjectName, ObjectPrefix, Source, WebUrl};
 pub use token::{Reopened, Token};

@@ -4,7 +4,7 @@ mod list;
 mod stdout;
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
 use longhaul::many::{JobEnd, Notice};
@@ -18,6 +18,7 @@ use super::{client, exec, runtime};
 use crate::exit::{Exit, Failure};
 use crate::flags::get::{GetOptions, SaveAs, Sources};
 use crate::flags::input::ListFile;
+use crate::out;
 use crate::printable;
 use crate::show::{Direction, Show, ShownOutcome, ShownTransfer, text};
 use crate::signals::{Signal, Signals};
@@ -145,6 +146,7 @@ impl GetSession<'_> {
         subject.id = Some(transfer.id().to_owned());
         match report.end {
             JobEnd::Done(outcome) => {
+                self.settle_partial(outcome.path());
                 let mut finished = ShownOutcome::from(outcome);
                 if finished.not_modified && transfer.path().is_none() && subject.path.is_none() {
                     finished.path = PathBuf::from(&subject.url); // its name was not asked for
@@ -161,6 +163,18 @@ impl GetSession<'_> {
                 Err((stopped(self.stop.cause(), subject, kept, &transfer, resumable), Some(kept)))
             }
             _ => Err((not_begun(self.stop.cause(), subject), None)),
+        }
+    }
+
+    /// The other program's file is not needed any more, where the finished file has not taken its place.
+    fn settle_partial(&self, target: &Path) {
+        let Some(adopt) = self.get.adopt.as_ref().filter(|adopt| adopt.remove) else { return };
+        let partial = &adopt.partial;
+        let same = partial.path().canonicalize().ok().is_some_and(|path| Some(path) == target.canonicalize().ok());
+        for file in [Some(partial.path()).filter(|_| !same), partial.control()].into_iter().flatten() {
+            if let Err(error) = std::fs::remove_file(file) {
+                out::say(&format!("warning: {} was not deleted: {error}", printable::here(file)));
+            }
         }
     }
 
@@ -198,6 +212,9 @@ fn settings(get: &GetOptions, wanted: &Wanted, download: DownloadBuilder) -> Dow
     }
     if let Some(id) = &get.version_id {
         download = download.version_id(id);
+    }
+    if let Some(adopt) = &get.adopt {
+        download = download.adopt(adopt.partial.clone()).trust_samples(adopt.trust_overlap);
     }
     if let Some(range) = &get.range {
         download = download.range(range);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum, ValueHint};
 use longhaul::credentials::StoreSettings;
 use longhaul::source::Dialect;
-use longhaul::{ByteRange, Checksums, Digest, Durability, ObjectPrefix, OnChange, Source};
+use longhaul::{ByteRange, Checksums, Digest, Durability, ObjectPrefix, OnChange, Partial, Source};
 
 use super::beside::{BesideOptions, BesideWords};
 use super::common::{DurabilityWord, Pair, StateChoice, durability, usage};
@@ -167,6 +167,17 @@ pub(crate) struct GetOptions {
     pub(crate) network: NetworkOptions,
     pub(crate) store: StoreSettings,
     pub(crate) state: StateChoice,
+    /// Another program's file that is gone on with, for `adopt`.
+    pub(crate) adopt: Option<AdoptChoice>,
+}
+
+/// What becomes of another program's partial file.
+pub(crate) struct AdoptChoice {
+    pub(crate) partial: Partial,
+    /// Samples do, where no digest is known.
+    pub(crate) trust_overlap: bool,
+    /// It is deleted in the end.
+    pub(crate) remove: bool,
 }
 
 /// What is fetched, in the order given.
@@ -305,6 +316,7 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
         network: network(words.network, netrc)?,
         store,
         state,
+        adopt: None,
     })
 }
 

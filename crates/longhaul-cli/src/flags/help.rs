@@ -143,6 +143,30 @@ pub(crate) fn put_long() -> String {
     with_exit_codes(text)
 }
 
+pub(crate) const ADOPT: &str = "\
+Examples:
+  What `curl -o disk.iso`, `wget` or `aria2c` left, proven by a digest of the whole
+    longhaul adopt --checksum sha256:9f86d081… disk.iso https://example.com/disk.iso
+
+  A browser's unfinished download; the finished file is disk.iso beside it
+    longhaul adopt disk.iso.crdownload https://example.com/disk.iso
+
+  No digest is known: blocks of it are compared with the source
+    longhaul adopt --trust-overlap disk.iso.part https://example.com/disk.iso
+
+What proves the bytes:
+  A digest of the whole, given (--checksum, --checksums) or declared by the server, is compared
+  before the file gets its name. If it differs, FILE's bytes are given up, and all is fetched.
+  Without one nothing is taken over, but with --trust-overlap.
+
+What becomes of FILE:
+  It is only read. Its bytes are copied beside the target (without using more space where the
+  file system can share them), in FILE.lhpart. If FILE has the target's name, the finished file
+  replaces it; otherwise it stays, unless --remove is given. End the other program first.
+
+  After an interruption the same command goes on; so does `longhaul get` with the same checksum.
+  Files of up to 1 MiB are fetched anew. All options of `longhaul get` for one file are there.";
+
 pub(crate) const CANCEL: &str = "\
 Examples:
   longhaul cancel disk.iso        an upload of it, or a download to it, that is not running

@@ -8,6 +8,7 @@
 //! Values that may be secret (headers, users, URLs, proxies) are taken as text, because clap repeats a value that it
 //! cannot parse.
 
+pub(crate) mod adopt;
 pub(crate) mod beside;
 pub(crate) mod cancel;
 pub(crate) mod clean;
@@ -93,6 +94,9 @@ pub(crate) enum VerbWords {
     #[command(override_usage = "longhaul put [OPTIONS] FILE... DEST\n       longhaul put [OPTIONS] -r FOLDER... DEST")]
     #[command(after_help = help::put_long())]
     Put(Box<put::PutWords>),
+    /// Go on with what curl, wget, aria2 or a browser left of a download
+    #[command(override_usage = "longhaul adopt [OPTIONS] FILE SOURCE", after_help = help::ADOPT)]
+    Adopt(Box<adopt::AdoptWords>),
     /// List the transfers that are known on this machine
     #[command(after_help = help::LIST)]
     List(list::ListWords),
@@ -184,6 +188,7 @@ pub(crate) fn invocation(words: Words) -> Result<Invocation, Failure> {
     let state = || common::state_dir(words.state_dir.clone());
     Ok(match words.verb {
         VerbWords::Get(words) => Invocation::Get(Box::new(get::get(*words, state()?, verbose)?)),
+        VerbWords::Adopt(words) => Invocation::Get(Box::new(adopt::adopt(*words, state()?, verbose)?)),
         VerbWords::Put(words) => Invocation::Put(Box::new(put::put(*words, state()?, verbose)?)),
         VerbWords::Cancel(words) => Invocation::Cancel(Box::new(cancel::cancel(*words, state()?)?)),
         VerbWords::Clean(words) => Invocation::Clean(Box::new(clean::clean(*words, state()?)?)),

@@ -81,6 +81,9 @@ pub(crate) fn proof(verified: Verified, way: Direction) -> String {
         (Verified::Composite, _) => "checksum ok: md5 of the parts",
         (Verified::Parts, _) => "checksum ok for each part; of the whole, the length",
         (Verified::Validator, _) => "complete (same version throughout; no checksum compared)",
+        (Verified::Samples, _) => {
+            "likely right (another program's bytes, of which samples were compared; no checksum compared)"
+        }
         (Verified::Length, Direction::Down) => "complete by its length (no checksum compared)",
         (Verified::Length, Direction::Up) => "stored by its length (the store tells no checksum)",
         (Verified::Answer, _) => "stored by the store's word (it could not be looked at)",
@@ -112,6 +115,12 @@ fn sentence(event: &Event, way: Direction) -> Option<String> {
             "it has to come in one piece: when it is interrupted, it starts over".into()
         }
         Event::Resumed { held, total } => format!("going on from {}", share(*held, *total)),
+        Event::Adopted { held, total, samples: 0, .. } => {
+            format!("going on from another program's file: {}; a checksum decides at the end", share(*held, *total))
+        }
+        Event::Adopted { held, total, samples, .. } => {
+            format!("going on from another program's file: {}; {samples} blocks are compared", share(*held, *total))
+        }
         Event::Retry { failures, delay, reason } => {
             let when = if delay.as_millis() < 100 { "at once".into() } else { format!("in {}", time(*delay)) };
             format!("{reason}; trying again {when} (failure {failures} in a row)")

@@ -63,6 +63,9 @@ impl Download {
         if let Some(failure) = self.cannot_do(&identity, self.line.stream(i).close_framed) {
             return self.fail(failure);
         }
+        if let Some(failure) = self.cannot_adopt(&identity) {
+            return self.fail(failure);
+        }
         if self.has_several_pieces() && (self.belief.is_one_reply() || !provable) {
             return self.fail(Failure::NotProvable(SEVERAL));
         }
@@ -103,7 +106,9 @@ impl Download {
         if !self.files.is_source_recorded() {
             records.push(Record::Source(self.config.source.clone()));
         }
+        let foreign = self.foreign_record(begin.generation);
         records.push(Record::Begin(begin));
+        records.extend(foreign);
         self.record(BeginJob::Record, records, true);
     }
 
@@ -194,7 +199,11 @@ impl Download {
         }
         let resumable = self.files.current().is_some_and(|g| self.joinable(g));
         self.note(Note::Started { length, held: 0, resumable });
+        let adopts = self.adopts();
         let Some(i) = self.line.find(b.stream) else { return };
+        if adopts {
+            return self.stop(i); // copying may take long: what is missing then is asked for
+        }
         if self.line.stream(i).flow != Flow::Waiting {
             return;
         }

@@ -1,5 +1,6 @@
 //! What a run is told at its start; all defaults stand here.
 
+use super::adopt::Adoption;
 use super::journal::Source;
 use super::resume::EARLY_RECEIPT_MAX;
 use crate::conditions::Conditions;
@@ -85,6 +86,8 @@ pub struct Config {
     pub overwrite: bool,
     /// Which versions of the object the caller wants.
     pub only_if: Conditions,
+    /// Bytes of another program that may be gone on from, where no run of this transfer has brought any.
+    pub adoption: Option<Adoption>,
 }
 
 impl Config {
@@ -133,6 +136,7 @@ impl Default for Config {
             require_length: false,
             overwrite: false,
             only_if: Conditions::default(),
+            adoption: None,
         }
     }
 }

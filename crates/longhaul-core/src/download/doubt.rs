@@ -22,6 +22,9 @@ impl Download {
     /// when what lies on the disk was found damaged meanwhile: its checksum is that of the bytes that came first.
     pub(super) fn passed(&mut self, i: usize, extent: Extent) {
         let differs = self.line.stream(i).crc_of_passed(extent).is_some_and(|crc| crc != extent.crc);
+        if differs && self.is_of_another_program(extent) {
+            return self.refute_taken();
+        }
         if differs && !self.belief.has_lied() {
             self.contradicted();
         }

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use super::adopt::Foreign;
 use super::held::{Held, Slot};
 use super::journal::{Begin, Record};
 use super::line::BodySpan;
@@ -252,6 +253,37 @@ impl HeldFiles {
         self.current.as_mut().map_or(0, |g| g.held.void(&[Range::new(0, u64::MAX)]))
     }
 
+    /// Gives up what is held of the current generation in these ranges; how many bytes that were. Where that was all, it
+    /// is as if the generation began now.
+    pub(super) fn give_up(&mut self, ranges: &[Range]) -> u64 {
+        let Some(g) = &mut self.current else { return 0 };
+        let given_up = g.held.void(ranges);
+        if g.held.total() == 0 && self.resumed.take().is_some() {
+            self.began_here = Some(g.begin.generation);
+        }
+        given_up
+    }
+
+    /// What is known of another program's bytes in the current generation; `None`: there are none.
+    pub(super) fn set_foreign(&mut self, foreign: Option<Foreign>) {
+        if let Some(g) = &mut self.current {
+            g.foreign = foreign;
+        }
+    }
+
+    /// Gives up all of a generation, the current one or the old one, where another program's bytes are among it that only
+    /// a digest could prove, and none is known. `digests`: the caller gave one.
+    pub(super) fn give_up_unproven(&mut self, slot: Slot, digests: bool) -> Option<Lost> {
+        let g = [&mut self.current, &mut self.old].into_iter().flatten().find(|g| g.begin.slot == slot)?;
+        if g.foreign != Some(Foreign::Unproven) || digests || !g.begin.identity.digests.is_empty() {
+            return None;
+        }
+        let lost = g.on_record();
+        (g.foreign, g.hints) = (None, Vec::new());
+        g.held.void(&[Range::new(0, u64::MAX)]);
+        Some(Lost { generation: g.begin.generation, ranges: vec![Range::new(0, lost)] })
+    }
+
     /// Where the bytes of this generation come from, which is whole.
     pub(super) fn since_start(&self, generation: u32) -> SinceStart {
         match self.resumed {
@@ -448,6 +480,7 @@ impl HeldFiles {
         for g in [&self.old, &self.current].into_iter().flatten() {
             let generation = g.begin.generation;
             records.push(Record::Begin(g.begin.clone()));
+            records.extend(g.foreign.map(|_| Record::Foreign { generation, state: g.foreign }));
             let claims = g.held.claims();
             if !claims.is_empty() {
                 records.push(Record::Claim { generation, extents: claims });

@@ -50,6 +50,7 @@ impl Download {
             | Heard::Failed(_)
             | Heard::Opened(_)
             | Heard::Checked { .. }
+            | Heard::Adopted { .. }
             | Heard::Digested(_)
             | Heard::TargetDigested { .. }
             | Heard::Facts(_) => no_answer("a request"),

@@ -27,14 +27,27 @@ pub(super) enum TargetJob {
 /// Keeping what was received.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum KeepJob {
-    Sync { covered: Vec<Extent>, generation: u32 },
+    Sync {
+        covered: Vec<Extent>,
+        generation: u32,
+    },
     Hint,
-    Claim { bytes: u64 },
+    Claim {
+        bytes: u64,
+    },
     Void,
     Settle,
     LengthKnown,
     Compact,
-    Check { asked: Vec<Extent>, why: CheckReason, generation: u32 },
+    Check {
+        asked: Vec<Extent>,
+        why: CheckReason,
+        generation: u32,
+    },
+    /// Bytes of another program are copied.
+    Adopt {
+        generation: u32,
+    },
     // The new generation takes the old one's place.
     Retire,
     Promote,
@@ -87,8 +100,8 @@ impl Job {
         match self {
             Self::Open | Self::Target(_) => true,
             Self::Keep(job) => {
-                use KeepJob::{Promote, PromoteDir, RemoveNext, Retire, Settle};
-                matches!(job, Settle | Promote | PromoteDir | Retire | RemoveNext)
+                use KeepJob::{Adopt, Promote, PromoteDir, RemoveNext, Retire, Settle};
+                matches!(job, Adopt { .. } | Settle | Promote | PromoteDir | Retire | RemoveNext)
             }
             Self::Begin(job) => *job == BeginJob::RetireNext,
             Self::Publish(_) | Self::Close(_) => false,

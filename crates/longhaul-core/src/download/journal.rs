@@ -6,6 +6,7 @@
 //! counts only after its bytes were read back, matched and synced. This module encodes, decodes and folds records into
 //! [`Recovered`]; what that is worth is decided in [`resume`](crate::download::resume).
 
+use super::adopt::Foreign;
 use super::held::Slot;
 use super::restart::Restart;
 use crate::frame::{self, JournalRecord, KIND_DOWNLOAD, Readable, Reader, TEXT_MAX, Writer};
@@ -114,6 +115,13 @@ pub enum Record {
     },
     /// The file is about to be renamed to the target.
     Publishing(Publishing),
+    /// What is known of another program's bytes in a generation.
+    Foreign {
+        /// Which.
+        generation: u32,
+        /// `None`: there are none.
+        state: Option<Foreign>,
+    },
 }
 
 /// One generation, folded from its records.
@@ -127,6 +135,8 @@ pub struct Folded {
     pub hints: Vec<Extent>,
     /// The facts of a clean stop, if that was the last record.
     pub clean_stop: Option<FileFacts>,
+    /// Bytes of another program are among them.
+    pub foreign: Option<Foreign>,
 }
 
 /// A journal, read.
@@ -211,7 +221,8 @@ impl Recovered {
                     self.old = None; // its file is this one's now
                 }
                 self.promote = false;
-                self.current = Some(Folded { begin, claims: Vec::new(), hints: Vec::new(), clean_stop: None });
+                let (claims, hints) = (Vec::new(), Vec::new());
+                self.current = Some(Folded { begin, claims, hints, clean_stop: None, foreign: None });
             }
             Record::Hint { generation, extent } => {
                 if let Some(g) = self.generation(generation) {
@@ -253,6 +264,11 @@ impl Recovered {
                 }
             }
             Record::Publishing(publishing) => self.publishing = Some(publishing),
+            Record::Foreign { generation, state } => {
+                if let Some(g) = self.generation(generation) {
+                    g.foreign = state;
+                }
+            }
         }
         Ok(())
     }
@@ -287,6 +303,7 @@ impl JournalRecord for Record {
             Self::Retire { .. } => 7,
             Self::CleanStop { .. } => 8,
             Self::Publishing(_) => 9,
+            Self::Foreign { .. } => 10,
         }
     }
 
@@ -396,6 +413,10 @@ impl Writer<'_> {
             Record::Publishing(p) => {
                 self.u32(p.generation);
                 self.facts(&p.facts);
+            }
+            Record::Foreign { generation, state } => {
+                self.u32(*generation);
+                self.u8(foreign_code(*state));
             }
         }
     }
@@ -525,8 +546,26 @@ impl Reader<'_> {
             7 => Record::Retire { generation: self.u32()? },
             8 => Record::CleanStop { generation: self.u32()?, facts: self.facts()? },
             9 => Record::Publishing(Publishing { generation: self.u32()?, facts: self.facts()? }),
+            10 => Record::Foreign { generation: self.u32()?, state: foreign_from(self.u8()?)? },
             _ => return None,
         })
+    }
+}
+
+fn foreign_code(state: Option<Foreign>) -> u8 {
+    match state {
+        None => 0,
+        Some(Foreign::Unproven) => 1,
+        Some(Foreign::Compared) => 2,
+    }
+}
+
+fn foreign_from(code: u8) -> Option<Option<Foreign>> {
+    match code {
+        0 => Some(None),
+        1 => Some(Some(Foreign::Unproven)),
+        2 => Some(Some(Foreign::Compared)),
+        _ => None,
     }
 }
 

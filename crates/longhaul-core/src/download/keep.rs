@@ -23,6 +23,7 @@ impl Download {
             self.disk.hint_recorded();
             self.record(KeepJob::Hint, vec![Record::Hint { generation, extent }], false);
         }
+        self.compare_sample(extent.start);
     }
 
     pub(super) fn hear_keep(&mut self, job: KeepJob, heard: Heard) {
@@ -34,7 +35,9 @@ impl Download {
             (KeepJob::Sync { covered, .. }, Heard::Done) => self.claim(covered),
             (KeepJob::Sync { generation, .. }, Heard::Failed(fault)) => self.sync_failed(generation, fault),
             (KeepJob::Check { asked, why, .. }, Heard::Checked { bad }) => self.checked(asked, bad, why),
-            (KeepJob::Check { .. }, Heard::Failed(DiskFault::Interrupted)) => {}
+            (KeepJob::Adopt { generation }, Heard::Adopted { extents }) => self.adopted(generation, extents),
+            (KeepJob::Check { .. } | KeepJob::Adopt { .. }, Heard::Failed(DiskFault::Interrupted)) => {}
+            (KeepJob::Adopt { .. }, Heard::Failed(fault)) => self.fail_disk(fault, "copy the other program's bytes"),
             (KeepJob::Check { .. }, Heard::Failed(fault)) => self.fail_disk(fault, "read back"),
             (KeepJob::Retire, Heard::Done) => self.job(KeepJob::Promote, Step::Promote),
             (KeepJob::Promote, Heard::Done) => self.promoted(),
@@ -42,7 +45,9 @@ impl Download {
             (KeepJob::PromoteDir | KeepJob::RemoveNext, Heard::Failed(fault)) => {
                 self.fail_disk(fault, "sync the folder")
             }
-            (KeepJob::Sync { .. } | KeepJob::Check { .. }, _) => no_answer("a sync or a check"),
+            (KeepJob::Sync { .. } | KeepJob::Check { .. } | KeepJob::Adopt { .. }, _) => {
+                no_answer("a sync, a check or a copy")
+            }
             // All others are records.
             (_, Heard::Done) => {}
             (_, Heard::Failed(fault)) => self.journal_failed(fault),

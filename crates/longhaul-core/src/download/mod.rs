@@ -34,6 +34,7 @@
 //! * [`mod@self`]: the one place where steps are chosen (`advance`). `config`: what a run is told, and all defaults.
 //! * `open`: what was found, and how the run begins with it.
 //! * `recognise`: is the file at the target the wanted one, by the digests that were given?
+//! * `adopt`: may bytes of another program be taken up, and what proves them?
 //! * `ask`: which request is sent next. `hear`: replies. `end`: how bodies end. `doubt`: replies that are not believed
 //!   at once. `wanted`: is it a version that the caller wants? `begin`: a generation begins.
 //! * `keep`: hints, syncs, claims, checks, voids, the old generation.
@@ -43,6 +44,7 @@
 //!
 //! It does not know what a connection is, how a request looks, or where files are.
 
+pub mod adopt;
 mod ask;
 mod begin;
 mod belief;
@@ -79,6 +81,7 @@ use crate::ranges::{Range, joined};
 use crate::retry::Retry;
 use crate::run::{Machine, Ordered, Run, no_answer};
 use crate::words::{Command, DiskFault, Millis, Ticket};
+use adopt::Adopting;
 use belief::Belief;
 use disk::Disk;
 use files::HeldFiles;
@@ -130,6 +133,8 @@ pub struct Download {
     recognition: Recognition,
     /// What is looked into before a wrong digest is believed.
     doubt: Option<Doubt>,
+    /// What is taken up of another program.
+    adopting: Adopting,
 }
 
 impl Download {
@@ -139,6 +144,7 @@ impl Download {
         let disk = Disk::new(&config);
         let line = ServerLine::new(&config);
         let files = HeldFiles::new(config.block_len_min, config.overwrite);
+        let adopting = Adopting::new(config.adoption.clone());
         let mut run = Self {
             config,
             run: Run::new(),
@@ -152,6 +158,7 @@ impl Download {
             at_start: AtStart::default(),
             recognition: Recognition::default(),
             doubt: None,
+            adopting,
         };
         if run.config.named {
             run.run.begin(Job::Open, Step::Open { room: true });
@@ -240,15 +247,20 @@ impl Download {
         self.compact_if_due();
         self.settle_takeovers();
         self.look_at_pace();
+        self.adopt_if_due();
         if self.files.current().is_some_and(|g| self.is_ready(g)) {
             self.try_publish();
-        } else {
+        } else if !self.is_adopting() {
             self.fetch_more();
         }
     }
 
     fn is_ready(&self, g: &Generation) -> bool {
-        if self.files.is_beginning() || self.files.finished().is_some() || self.doubts_whole(g.begin.generation) {
+        if self.files.is_beginning()
+            || self.is_adopting()
+            || self.files.finished().is_some()
+            || self.doubts_whole(g.begin.generation)
+        {
             return false;
         }
         g.is_whole() && !self.belief.is_refuted(g.begin.generation) && !self.is_unwanted(g)

@@ -1,6 +1,7 @@
 //! What was found when the folder was opened, and how the run begins with it. What it is worth is judged in
 //! [`resume`](crate::download::resume).
 
+use super::adopt::AdoptionProof;
 use super::job::{BeginJob, KeepJob};
 use super::journal::Record;
 use super::restart::Restart;
@@ -18,6 +19,11 @@ impl Download {
         // Our own finished file may be replaced by a newer version that was begun before.
         if matches!(found.target, TargetState::File { finished: Some(_), .. }) {
             self.files.may_replace_target();
+        }
+        if let TargetState::File { finished, .. } = &mut found.target
+            && self.config.adoption.as_ref().is_some_and(|plan| matches!(plan.proof, AdoptionProof::Blocks { .. }))
+        {
+            *finished = None; // it is the file that is to be mended
         }
         if let FoundJournal::Read(recovered) = &found.journal {
             self.disk.found_records(recovered.readable.next_sequence.into());
@@ -46,6 +52,7 @@ impl Download {
                 if let Some(lost) = lost_of_old {
                     self.record_void(lost, Restart::Truncated);
                 }
+                self.adopt_on_resume();
                 // What was read may be no more than what the page cache remembers of a process that was killed: no step
                 // that a void or a retirement in it allows is done before it is on the disk (law 2).
                 if promote || self.power() {

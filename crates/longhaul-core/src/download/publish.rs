@@ -1,6 +1,7 @@
 //! Publishing what is whole.
 
 use super::Download;
+use super::adopt::Foreign;
 use super::held::Slot;
 use super::job::PublishJob;
 use super::journal::{Publishing, Record};
@@ -39,6 +40,8 @@ impl Download {
     }
 
     fn seal(&mut self) {
+        let proven = !self.is_unproven() || !self.files.proven().is_empty();
+        self.law(6, proven, "bytes of another program are about to be published, and no digest was compared");
         let length = self.files.current().and_then(|g| g.begin.identity.length).unwrap_or(0);
         self.job(PublishJob::Seal, Step::Seal { length });
     }
@@ -79,7 +82,8 @@ impl Download {
             Some(kind) => Verified::Digest(kind),
             // A validator says whose bytes these are, not that they are all.
             None if g.end_not_provable => Verified::Nothing,
-            None if g.begin.identity.is_strong() => Verified::Validator,
+            None if g.foreign == Some(Foreign::Compared) => Verified::Samples,
+            None if g.begin.identity.is_strong() && g.foreign.is_none() => Verified::Validator,
             None => Verified::Length,
         }
     }

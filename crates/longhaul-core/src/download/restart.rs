@@ -28,11 +28,13 @@ pub enum Restart {
     ValidatorGone,
     /// The source sends the object in another encoding.
     Encoded,
+    /// Bytes of another program are not the object's, or cannot be shown to be.
+    Foreign,
 }
 
 impl Restart {
     /// All reasons.
-    pub const ALL: [Restart; 12] = [
+    pub const ALL: [Restart; 13] = [
         Self::Changed,
         Self::NotProvable,
         Self::ValidatorLied,
@@ -45,6 +47,7 @@ impl Restart {
         Self::Superseded,
         Self::ValidatorGone,
         Self::Encoded,
+        Self::Foreign,
     ];
 
     /// The code in the journal; never 0.
@@ -62,6 +65,7 @@ impl Restart {
             Self::Superseded => 10,
             Self::ValidatorGone => 11,
             Self::Encoded => 12,
+            Self::Foreign => 13,
         }
     }
 
@@ -85,6 +89,7 @@ impl Restart {
             Self::Superseded => "superseded",
             Self::ValidatorGone => "validator_gone",
             Self::Encoded => "encoded",
+            Self::Foreign => "foreign",
         }
     }
 
@@ -103,6 +108,7 @@ impl Restart {
             Self::Superseded => "a newer version took the place of one that had begun",
             Self::ValidatorGone => "the source does not show the validator any more that the bytes were held under",
             Self::Encoded => "the source sends the object in another encoding than the bytes that were held",
+            Self::Foreign => "bytes of another program are not the object's, or cannot be shown to be",
         }
     }
 }

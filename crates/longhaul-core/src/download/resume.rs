@@ -5,6 +5,7 @@
 //! read again unless the file looks exactly as at a clean stop, and a journal of another source is refused by name.
 //! What it can never do is block the next start: a journal that cannot be read means starting over, with the reason.
 
+use super::adopt::Foreign;
 use super::held::{Held, Slot};
 use super::journal::{Begin, Folded, Problem, Publishing, Recovered, Source};
 use super::restart::Restart;
@@ -81,12 +82,15 @@ pub struct Generation {
     pub lost: Vec<Range>,
     /// The end of the body was only a closed connection.
     pub end_not_provable: bool,
+    /// Bytes of another program are among what is held.
+    pub foreign: Option<Foreign>,
 }
 
 impl Generation {
     /// A generation that begins now.
     pub fn new(begin: Begin) -> Self {
-        Self { begin, held: Held::default(), hints: Vec::new(), lost: Vec::new(), end_not_provable: false }
+        let (held, hints, lost) = (Held::default(), Vec::new(), Vec::new());
+        Self { begin, held, hints, lost, end_not_provable: false, foreign: None }
     }
 
     /// Whether every byte of the object is held.
@@ -116,7 +120,7 @@ impl Generation {
             }
             _ => false,
         };
-        let mut generation = Self::new(folded.begin);
+        let mut generation = Self { foreign: folded.foreign, ..Self::new(folded.begin) };
         let mut lost = Vec::new();
         for claim in folded.claims {
             if claim.end() > end || !generation.held.recover(claim, clean) {

@@ -11,12 +11,14 @@
 //! | `Flow`, `Stop` | none of their own: they act on the fetch whose ticket they carry |
 //! | `Narrow` | `Narrowed`, with the fetch's ticket; none when the fetch is over |
 //! | `Check` | `Checked` or `Failed` |
+//! | `Adopt` | `Adopted` or `Failed` |
 //! | `Digest` | `Digested` or `Failed` |
 //! | `DigestTarget` | `TargetDigested` or `Failed` |
 //! | `Seal`, `Facts`, `TakeTarget` | `Facts` or `Failed` |
 //! | `Throttle`, `Note`, `Finish` | none |
 //! | all others | `Done` or `Failed` |
 
+use super::adopt::AdoptionRefusal;
 use super::held::Slot;
 use super::journal::Record;
 use super::restart::Restart;
@@ -82,6 +84,14 @@ pub enum Step {
         /// Write matching bytes again in place, so that the next sync really carries them (after a failed sync the
         /// kernel shows pages as clean that never reached the disk).
         rewrite: bool,
+    },
+    /// Copy these pieces of the other program's file into the file in this slot, to the same places, and tell their
+    /// checksums. What the other file does not have is left out. That file is only read.
+    Adopt {
+        /// Into which file.
+        slot: Slot,
+        /// Which pieces, in order, apart; none crosses an end of a block.
+        pieces: Vec<Range>,
     },
     /// Read the whole file and compute these digests.
     Digest {
@@ -226,6 +236,11 @@ pub enum Heard {
         /// The damaged ones.
         bad: Vec<Extent>,
     },
+    /// Answer to `Adopt`: the pieces that were copied, in order.
+    Adopted {
+        /// Each one of those asked for.
+        extents: Vec<Extent>,
+    },
     /// Answer to `Digest`.
     Digested(Vec<Digest>),
     /// Answer to `DigestTarget`.
@@ -263,6 +278,9 @@ pub enum Verified {
     Digest(DigestKind),
     /// All bytes came under one strong validator (or in one reply that carried one).
     Validator,
+    /// Some bytes are another program's, and samples of them were compared with the source. All others came under one
+    /// strong validator.
+    Samples,
     /// One reply, of the length it promised.
     Length,
     /// One reply whose end cannot be proven.
@@ -287,6 +305,15 @@ pub enum Note {
         held: u64,
         /// The object's length in bytes, when known: the journal has it before the source is asked.
         length: Option<u64>,
+    },
+    /// Bytes of another program were taken up.
+    Adopted {
+        /// How many are held now.
+        bytes: u64,
+        /// How many it had.
+        offered: u64,
+        /// Samples that are fetched as well, and compared.
+        samples: u64,
     },
     /// Held bytes do not count any more.
     Restarted {
@@ -446,6 +473,8 @@ pub enum Failure {
         /// What the file has.
         actual: Digest,
     },
+    /// Bytes of another program were offered, and cannot be taken up.
+    Adoption(AdoptionRefusal),
     /// `require_verified` or `require_length` was asked and cannot be met.
     NotProvable(&'static str),
     /// A local file problem.

@@ -54,6 +54,10 @@ impl Download {
     pub(super) fn digest_mismatch(&mut self, mismatch: Mismatch, vouched: bool) {
         self.leave_small();
         self.phase.go_on();
+        if self.refute_whole() {
+            self.doubt = None;
+            return;
+        }
         let Some(g) = self.files.current() else { return };
         let generation = g.begin.generation;
         let strong = g.begin.identity.is_strong() && self.joinable(g);

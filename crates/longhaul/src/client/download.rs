@@ -1,11 +1,13 @@
 //! One download before it starts: what it is told, and what is looked at before the first request.
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use longhaul_core::digest::Digest;
+use longhaul_core::download::adopt::{Adoption, AdoptionProof};
 use longhaul_core::download::{Config, journal};
 use longhaul_core::read::{ReadPlan, Reading};
 use longhaul_core::words::{Durability, OnChange};
@@ -22,6 +24,7 @@ use crate::drive::download::destination::{Below, Destination};
 use crate::drive::download::run::DownloadRequest;
 use crate::drive::read::{self, ObjectBytes, ReadRequest};
 use crate::error::{Disposition, Error, ErrorKind};
+use crate::partial::Partial;
 use crate::random::{random_id, random_u64};
 use crate::source::LinkSource;
 use crate::source::{ByteRange, Source};
@@ -56,6 +59,8 @@ pub struct DownloadBuilder {
     proxy: Option<ProxyChoice>,
     id: Option<String>,
     renames: bool,
+    partial: Option<Partial>,
+    trust_samples: bool,
 }
 
 /// Without what may be secret.
@@ -99,6 +104,8 @@ impl DownloadBuilder {
             proxy: None,
             id: None,
             renames: false,
+            partial: None,
+            trust_samples: false,
         }
     }
 
@@ -319,6 +326,28 @@ impl DownloadBuilder {
         self
     }
 
+    /// Goes on from what another program fetched of the object, where this download has not brought a byte yet.
+    ///
+    /// Its bytes prove nothing of themselves. They are copied beside the target, in whole blocks, and published only under
+    /// a digest of the whole, given by [`checksum`](Self::checksum) or declared by the source. If the whole does not have
+    /// it, the other program's bytes are given up ([`Restart::Foreign`](crate::Restart::Foreign)), and the object is
+    /// fetched. Where no digest is known, the start is refused ([`ErrorKind::NotProvable`]), but for
+    /// [`trust_samples`](Self::trust_samples). Objects of up to 1 MiB are fetched anew.
+    ///
+    /// The file itself is only read. If it is the target, it is replaced when the finished file takes its name.
+    pub fn adopt(mut self, partial: Partial) -> Self {
+        self.partial = Some(partial);
+        self
+    }
+
+    /// Without a digest of the whole, bytes that are [adopted](Self::adopt) count when samples of them, at their ends and
+    /// at places chosen by chance, are what the source sends under a strong validator. That makes it likely that all of
+    /// them are right, and proves it of the samples only: the outcome is [`Verified::Samples`](crate::Verified::Samples).
+    pub fn trust_samples(mut self, trust: bool) -> Self {
+        self.trust_samples = trust;
+        self
+    }
+
     /// Where fresh links come from when a signed one is refused.
     pub fn link_source(mut self, links: impl LinkSource + 'static) -> Self {
         self.links = Some(Arc::new(links));
@@ -451,6 +480,8 @@ impl DownloadBuilder {
             FoundOnDisk::look(&self.client, destination, &origin, &config.source, source.is_ambiguous()).await?;
         let destination = found.destination;
         config.connections_known = found.connections;
+        let other = self.partial.map(|partial| offer(partial, self.trust_samples, &destination, &mut config));
+        let other = other.transpose()?;
         config.named = matches!(destination, Destination::File(_) | Destination::Below(_));
         let begun = if self.renames { begun_id(&destination, &config.source).await } else { found.id };
         config.source.id = begun.unwrap_or(config.source.id); // one transfer keeps one name
@@ -458,6 +489,7 @@ impl DownloadBuilder {
             origin,
             rates: self.client.rates(self.limit_rate, self.lane.as_ref()),
             config,
+            other,
             destination,
             create_dirs: self.create_dirs,
             saved: self.saved,
@@ -635,6 +667,31 @@ pub(super) fn given_id(text: &str) -> Result<[u8; 16], Error> {
     let number = u128::from_str_radix(text, 16).ok().filter(|_| is_id);
     let refused = || Error::usage(format!("{text:?} is no id of a transfer: 32 hexadecimal digits"));
     number.map(u128::to_be_bytes).ok_or_else(refused)
+}
+
+/// Another program's bytes are offered to the run; gives its file.
+fn offer(
+    partial: Partial,
+    trust_samples: bool,
+    destination: &Destination,
+    config: &mut Config,
+) -> Result<Arc<File>, Error> {
+    if !config.source.window.is_whole() {
+        return Err(Error::usage("bytes of another program are of all of the object, and a range was asked for"));
+    }
+    // The one file that may be replaced unasked is the one whose bytes it is made of.
+    config.overwrite |= matches!(destination, Destination::File(target) if partial.stands_at(target));
+    config.adoption = Some(Adoption {
+        ranges: partial.ranges().to_vec(),
+        least: partial.ranges().last().map_or(0, |r| r.end).max(if partial.total().is_none() {
+            partial.len()
+        } else {
+            0
+        }),
+        total: partial.total(),
+        proof: if trust_samples { AdoptionProof::Samples } else { AdoptionProof::Digest },
+    });
+    Ok(partial.file())
 }
 
 fn locking(no_lock: bool) -> Locking {

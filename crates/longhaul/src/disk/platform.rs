@@ -139,6 +139,19 @@ fn mode_by_acl(acl: &[u8]) -> Option<u32> {
     Some(permissions(OWNER)? << 6 | group << 3 | permissions(OTHERS)?)
 }
 
+/// Makes an empty file share all bytes of another one (`FICLONE`, ioctl_ficlone(2)), where the file system can.
+pub(crate) fn share_bytes(from: &File, into: &File) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        Ok(rustix::fs::ioctl_ficlone(into, from)?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (from, into);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// Reserves blocks for `offset..offset + len` without changing the file's length. Best effort: a later write decides.
 pub(crate) fn reserve(file: &File, offset: u64, len: u64) {
     #[cfg(target_os = "linux")]

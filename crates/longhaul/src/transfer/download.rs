@@ -91,6 +91,9 @@ impl TransferWay for DownloadWay {
                 reporter.totals.resumed += 1;
                 Event::Resumed { held, total: length }
             }
+            Note::Adopted { bytes, offered, samples } => {
+                Event::Adopted { held: bytes, offered, total: reporter.total, samples }
+            }
             Note::Restarted { reason, discarded } => reporter.restarted(reason.into(), discarded),
             Note::Damaged { ranges } => {
                 Event::Damaged { ranges: ranges.into_iter().map(|r| (r.start, r.end)).collect() }

@@ -11,6 +11,7 @@ coverage! {
     failed_syncs, no_space, late_writes, throttles,
     torn_journals, torn_appends, unusable_journals, compactions,
     spoiled_files, spoiled_journals, foreign_targets, foreign_copies, recognised, changed_while_read, asked_without_the_digest,
+    partials_offered, adopted, samples_taken, adopted_published,
     ranges_not_served, dropped, wrong_digests, wrong_digests_told,
     windowed, several_pieces, windows_published, windows_outside, other_ranges, trimmed_before_a_piece,
     resumed, returned, damaged, kept_bytes, published, small_published, small_left, rivals_in_disguise, survived_after_done, asked_again_after_done;
@@ -106,6 +107,7 @@ impl Coverage {
                 Failure::Integrity { .. } => "Failed: Integrity",
                 Failure::OtherTarget { .. } => "Failed: OtherTarget",
                 Failure::NotProvable(_) => "Failed: NotProvable",
+                Failure::Adoption(_) => "Failed: Adoption",
                 Failure::Disk { .. } => "Failed: Disk",
                 Failure::Refused(_) => "Failed: Refused",
                 Failure::GaveUp(_) => "Failed: GaveUp",
@@ -126,7 +128,8 @@ fn needed() -> [Vec<&'static str>; 3] {
     [PLACES.to_vec(), restarts, ENDS.to_vec()]
 }
 
-const ENDS: [&str; 16] = [
+const ENDS: [&str; 17] = [
+    "Failed: Adoption",
     "Done",
     "Done, already",
     "NotModified",

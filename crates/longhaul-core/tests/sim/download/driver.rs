@@ -44,7 +44,7 @@ impl Op {
         let (touches, shared) = match &step {
             Step::Create { slot } => (file(*slot) | FOLDER, false),
             Step::Sync { slot } | Step::Check { slot, .. } | Step::Digest { slot, .. } => (file(*slot), true),
-            Step::Facts { slot } => (file(*slot), false),
+            Step::Facts { slot } | Step::Adopt { slot, .. } => (file(*slot), false),
             Step::SyncDir => (FOLDER, false),
             Step::Record { .. } | Step::Compact { .. } | Step::Forget => (LOG, false),
             Step::Promote | Step::RemoveNext => (MAIN_FILE | NEXT_FILE | FOLDER, false),
@@ -219,6 +219,10 @@ impl World {
                 let bad = self.check(slot, extents, rewrite);
                 Some(Heard::Checked { bad })
             }
+            Step::Adopt { slot, pieces } => {
+                let (slot, pieces) = (*slot, pieces.clone());
+                self.adopt(&mut op.stage, slot, &pieces)
+            }
             Step::Digest { slot, length, kinds } => {
                 if let Some(fault) = self.read_fault() {
                     return failed(fault);
@@ -338,7 +342,7 @@ impl World {
     }
 
     /// Reading takes long: it may fail, and it is cut short when the run is ending.
-    fn read_fault(&mut self) -> Option<DiskFault> {
+    pub(crate) fn read_fault(&mut self) -> Option<DiskFault> {
         if self.commanded && self.rng.coin() {
             return Some(DiskFault::Interrupted);
         }

@@ -1,12 +1,17 @@
 //! What other programs put at the target: any file, the wanted one, or a part of it; at the start, between runs, and
-//! while a run reads it.
+//! while a run reads it. And what they began to fetch, which a run is offered to go on from.
 
 use longhaul_core::download::Config;
-use longhaul_core::download::step::Finish;
+use longhaul_core::download::adopt::{Adoption, AdoptionProof};
+use longhaul_core::download::held::Slot;
+use longhaul_core::download::step::{Finish, Heard};
+use longhaul_core::identity::Identity;
+use longhaul_core::ranges::Range;
+use longhaul_core::words::{DiskFault, Extent};
 
-use super::content::{byte, digest};
+use super::content::{byte, crc64, digest};
 use super::disk::{Id, JOURNAL, NONE, TARGET};
-use super::world::{Stand, World};
+use super::world::{Plan, Stand, World};
 use crate::rng::Rng;
 
 impl World {
@@ -137,5 +142,77 @@ impl World {
         self.coverage.asked_without_the_digest += 1;
         self.expected.clear();
         Config { expected: Vec::new(), ..config.clone() }
+    }
+
+    /// Another program has begun to fetch the object, or something else, and its file is offered to the runs. Drawn apart.
+    pub(super) fn offer_a_partial(&mut self, seed: u64, config: &mut Config) {
+        let mut rng = Rng::new(seed ^ 0x0061_646f_7074);
+        if !rng.one_in(5) || !self.wanted.is_whole() {
+            return;
+        }
+        let content = self.remote.versions[0].content.slice().to_vec();
+        let len = content.len() as u64;
+        let right = rng.coin();
+        let own = |i: usize| if right { content[i] } else { byte(5, i) };
+        let end = if rng.one_in(16) { len + 1 } else { rng.below(len + 1) };
+        self.partial = (0..end as usize).map(|i| if i < content.len() { own(i) } else { 7 }).collect();
+        let middle = rng.below(end + 1);
+        let ranges = match rng.below(3) {
+            0 => vec![Range::new(0, middle), Range::new((middle + 8).min(end), end)],
+            _ => vec![Range::new(0, end)],
+        };
+        let proof = match rng.below(4) {
+            0 | 1 => AdoptionProof::Samples,
+            2 => AdoptionProof::Digest,
+            _ => {
+                let identity = Box::new(Identity { length: Some(len), ..self.remote.versions[0].identity.clone() });
+                let block = |at: u64| {
+                    let stop = (at + 8).min(len);
+                    let crc = crc64(0, &content[at as usize..stop as usize]);
+                    Extent { start: at, len: stop - at, crc }
+                };
+                AdoptionProof::Blocks { identity, extents: (0..len).step_by(8).map(block).collect() }
+            }
+        };
+        let total = rng.one_in(4).then_some(len);
+        config.adoption = Some(Adoption { ranges, least: end, total, proof });
+        self.partial_offered = true;
+        self.coverage.partials_offered += 1;
+        tell!(self, "another program's partial file is there: {:?}, {:?}", self.partial, config.adoption);
+    }
+
+    /// The caller may forget to name the other program's file.
+    pub(super) fn run_with_or_without_the_partial(&mut self, config: &Config, plan: Plan) {
+        match config.adoption.is_some() && self.rng.one_in(3) {
+            true => self.run(&Config { adoption: None, ..config.clone() }, plan),
+            false => self.run(config, plan),
+        }
+    }
+
+    /// Copies pieces of the other program's file.
+    pub(super) fn adopt(&mut self, stage: &mut u8, slot: Slot, pieces: &[Range]) -> Option<Heard> {
+        let Some(id) = self.file_in(slot) else { return Some(Heard::Failed(DiskFault::Io)) };
+        let now_ns = self.disk.now_ns;
+        let there = |piece: &&Range| piece.end <= self.partial.len() as u64;
+        let pieces: Vec<Range> = pieces.iter().filter(there).copied().collect();
+        if *stage == 0 {
+            if self.full {
+                return Some(Heard::Failed(DiskFault::NoSpace));
+            }
+            if let Some(fault) = self.read_fault() {
+                return Some(Heard::Failed(fault));
+            }
+            for piece in &pieces {
+                let bytes = &self.partial[piece.start as usize..piece.end as usize];
+                self.disk.files[usize::from(id)].write(piece.start as usize, bytes, now_ns);
+            }
+            *stage = 1;
+            return None;
+        }
+        let extent = |piece: &Range| {
+            let crc = crc64(0, &self.partial[piece.start as usize..piece.end as usize]);
+            Extent { start: piece.start, len: piece.len(), crc }
+        };
+        Some(Heard::Adopted { extents: pieces.iter().map(extent).collect() })
     }
 }

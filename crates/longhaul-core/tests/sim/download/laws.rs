@@ -98,6 +98,9 @@ pub(crate) struct Witness {
     /// A sync of another program's file failed: what of it is on the disk cannot be known, nor mended by reading it.
     pub(crate) target_sync_failed: bool,
     pub(crate) done: bool,
+    /// Bytes of another program were taken up: in this history, and in this run.
+    adopted_ever: bool,
+    adopted: bool,
 }
 
 impl Witness {
@@ -117,6 +120,7 @@ impl Witness {
         (self.overshot, self.on_record) = (0, 0);
         (self.kept_whole, self.damaged, self.resumed) = (false, false, false);
         self.sync_failed = false;
+        self.adopted = false;
         self.discarding = false;
     }
 
@@ -402,7 +406,8 @@ impl World {
     pub(crate) fn heard_passed(&mut self, held: &Extent, crc: u64) {
         if held.crc != crc {
             tell!(self, "the bytes {}..{} differ from those held", held.start, held.end());
-            self.witness.contradicted = true;
+            // Bytes of another program contradict themselves, not the source.
+            self.witness.contradicted |= !self.witness.adopted_ever;
             self.coverage.contradictions += 1;
         }
     }
@@ -487,6 +492,12 @@ impl World {
                     self.witness.drop_held();
                 }
             }
+            Note::Adopted { bytes, samples, .. } => {
+                self.coverage.adopted += u64::from(*bytes > 0);
+                self.coverage.samples_taken += samples;
+                self.witness.adopted_ever |= *bytes > 0;
+                self.witness.adopted |= *bytes > 0;
+            }
             Note::Limited { .. } => self.coverage.limited += 1,
             Note::Damaged { ranges } => {
                 self.coverage.damaged += 1;
@@ -538,6 +549,7 @@ impl World {
             // On a bad day several replies in a row show none.
             Restart::ValidatorGone => self.remote.manners.hidden || self.trouble.net.odd > 0,
             Restart::Encoded => self.remote.manners.hidden && self.remote.manners.encodes,
+            Restart::Foreign => self.partial_offered,
             _ => false, // damage: what is kept was intact
         }
     }
@@ -582,11 +594,18 @@ impl World {
             Verified::Validator if !self.remote.scheme.is_strong() => {
                 self.broken("the summary is true", format_args!("verified by a validator that is not strong"));
             }
+            Verified::Samples if !self.witness.adopted_ever => {
+                self.broken(
+                    "the summary is true",
+                    format_args!("samples were compared of bytes that no other program brought"),
+                );
+            }
             Verified::Digest(_) if self.expected.is_empty() && self.remote.declares == Declares::Nothing => {
                 self.broken("the summary is true", format_args!("verified by a digest that nobody gave"));
             }
             _ => {}
         }
+        self.coverage.adopted_published += u64::from(self.witness.adopted);
         self.check_target("when it is done");
     }
 
@@ -653,6 +672,7 @@ impl World {
                 !self.remote.shows_wanted(&self.wish) || self.remote.manners.hidden
             }
             Finish::Failed(Failure::NotProvable(_)) => self.demanding || self.cannot_be_joined(),
+            Finish::Failed(Failure::Adoption(_)) => self.partial_offered,
             // Two lengths were told, and no validator says that they are of two versions.
             Finish::Failed(Failure::Unusable(Suspicion::LengthContradiction)) => {
                 several && (self.remote.lies || !self.remote.scheme.is_strong() || self.remote.manners.hidden)
@@ -672,7 +692,7 @@ impl World {
             }
             Finish::Failed(Failure::Changed { .. }) => {
                 let several = self.remote.versions.len() > 1 || self.remote.edges;
-                self.stops_on_change && several || self.remote.shows_four()
+                self.stops_on_change && several || self.remote.shows_four() || self.partial_offered
             }
             // The same validator, another length, and no reply that tells it: the core can conclude neither.
             Finish::Failed(

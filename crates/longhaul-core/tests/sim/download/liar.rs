@@ -15,7 +15,7 @@ use longhaul_core::reply::{ContentRange, ReplyFacts};
 use longhaul_core::window::Window;
 use longhaul_core::words::{DiskFault, Extent, NetFault, Ticket};
 
-use super::content::CAP;
+use super::content::{CAP, crc64};
 use super::disk::{JOURNAL, TARGET};
 use super::driver::Op;
 use super::remote::{Reply, bodyless};
@@ -114,6 +114,10 @@ sabotages! {
     TakenForOurOwn,
     /// The core is told that more may be asked for twice than is asked of it.
     HedgesUnbounded,
+    /// What another program brought is told as the bytes that the source has, so that samples seem to be the same.
+    SamplesBelieved,
+    /// The journal is told without the word that unproven bytes of another program are in it.
+    ForeignTakenForFetched,
     /// A wake is told with the time of the event before it.
     ClockStandsStill,
     /// The lock is taken for ours although the file that it lies on has lost its name meanwhile.
@@ -190,6 +194,11 @@ impl World {
             Sabotage::PublishingTrusted => {
                 if let Some(publishing) = recovered.publishing {
                     found.target = TargetState::File { facts: publishing.facts, finished: None };
+                }
+            }
+            Sabotage::ForeignTakenForFetched => {
+                if let Some(g) = &mut recovered.current {
+                    g.foreign = None;
                 }
             }
             Sabotage::ResumeForgets => {
@@ -296,8 +305,17 @@ impl World {
                 Heard::TargetDigested { facts: self.target_found, digests }
             }
             (Sabotage::TargetChangeUnseen, Step::TakeTarget { .. }, Heard::Facts(_)) => Heard::Facts(self.target_found),
+            (Sabotage::SamplesBelieved, Step::Adopt { .. }, Heard::Adopted { extents }) => {
+                Heard::Adopted { extents: extents.into_iter().map(|e| self.as_the_source_has_it(e)).collect() }
+            }
             (_, _, heard) => heard,
         }
+    }
+
+    fn as_the_source_has_it(&self, e: Extent) -> Extent {
+        let content = &self.remote.versions[self.remote.current].content;
+        let bytes = content.slice().get(e.start as usize..e.end() as usize);
+        Extent { crc: bytes.map_or(e.crc, |bytes| crc64(0, bytes)), ..e }
     }
 
     fn expected_instead_of(&self, digest: Digest) -> Digest {

@@ -59,7 +59,7 @@ pub(crate) enum Declares {
 #[derive(Debug, Clone)]
 pub(crate) struct Version {
     pub(crate) content: Content,
-    identity: Identity,
+    pub(crate) identity: Identity,
     digest: Digest,
 }
 

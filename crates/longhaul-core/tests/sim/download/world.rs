@@ -80,7 +80,7 @@ impl Trouble {
 
 /// How a run is to end, unless it ends before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plan {
+pub(crate) enum Plan {
     ToTheEnd,
     Crash {
         after: u64,
@@ -162,6 +162,9 @@ pub(crate) struct World {
     pub(crate) target_found: FileFacts,
     pub(crate) target_read: Vec<Digest>,
     pub(crate) published: bool,
+    /// What another program fetched of the object, or took for it.
+    pub(crate) partial: Vec<u8>,
+    pub(crate) partial_offered: bool,
 }
 
 impl crate::world::World for World {
@@ -223,6 +226,8 @@ impl crate::world::World for World {
             target_found: FileFacts::default(),
             target_read: Vec::new(),
             published: false,
+            partial: Vec::new(),
+            partial_offered: false,
         }
     }
 
@@ -239,6 +244,7 @@ impl crate::world::World for World {
         self.coverage.ranges_not_served += u64::from(self.remote.manners.ranges != Ranges::Served);
         self.stand_something_at_the_target();
         self.put_the_wanted_file(seed);
+        self.offer_a_partial(seed, &mut config);
         tell!(self, "seed {seed}: {config:?}");
         tell!(self, "the remote: {:?}", self.remote);
         self.coverage.histories += 1;
@@ -256,7 +262,7 @@ impl crate::world::World for World {
                 1 => Some(self.rng.below(LEN_MAX)),
                 _ => None,
             };
-            self.run(&config, plan);
+            self.run_with_or_without_the_partial(&config, plan);
             if self.breach.is_some() || self.witness.done {
                 break;
             }
@@ -325,6 +331,8 @@ impl World {
         (self.older, self.taken, self.published) = (NONE, NONE, false);
         (self.older_unsynced, self.target_found) = (false, FileFacts::default());
         self.older_bytes.clear();
+        self.partial.clear();
+        self.partial_offered = false;
         self.target_read.clear();
         self.expected.clear();
         (self.right, self.calm) = (None, false);
@@ -432,6 +440,7 @@ impl World {
             require_length: self.demanding,
             overwrite: self.overwrite,
             only_if: self.wish.clone(),
+            adoption: None,
         }
     }
 
@@ -449,7 +458,7 @@ impl World {
 
     // ---- one run -----------------------------------------------------------------------------------------------
 
-    fn run(&mut self, config: &Config, plan: Plan) {
+    pub(crate) fn run(&mut self, config: &Config, plan: Plan) {
         self.coverage.runs += 1;
         self.witness.run_begins(self.now_s());
         (self.throttled, self.full, self.finish, self.sequence, self.echo) = (false, false, None, None, None);

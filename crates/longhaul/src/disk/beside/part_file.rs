@@ -10,6 +10,7 @@ use crate::disk::folder::{FileStat, PRIVATE};
 use crate::disk::platform;
 use longhaul_core::digest::{Digest, DigestKind};
 use longhaul_core::download::held::Slot;
+use longhaul_core::ranges::Range;
 use longhaul_core::words::{DiskFault, Extent, FileFacts};
 use rustix::fs::{Mode, Timespec, Timestamps};
 use std::fs::File;
@@ -184,6 +185,44 @@ impl PartFile {
             }
         }
         Ok(Some(bad))
+    }
+
+    /// Takes over pieces of another program's file, to the same places, and tells their CRCs. Where the file system can
+    /// (Btrfs, XFS and others), both files share the bytes on the disk, and none is copied; what is told was read from
+    /// this file in any case. A piece that the other file does not have, or that cannot be read, is left out. `None` when
+    /// `cancelled` became true meanwhile.
+    pub(crate) fn copy_from(
+        &self,
+        other: &File,
+        pieces: &[Range],
+        cancelled: &AtomicBool,
+    ) -> Result<Option<Vec<Extent>>> {
+        let shared = self.facts()?.len == 0 && platform::share_bytes(other, &self.file).is_ok();
+        let mut buffer = vec![0; BUFFER_LEN];
+        let mut extents = Vec::new();
+        for piece in pieces {
+            let mut crc = RunningCrc::new();
+            let mut at = piece.start;
+            while at < piece.end {
+                if cancelled.load(Ordering::Relaxed) {
+                    return Ok(None);
+                }
+                let wanted = usize::try_from(piece.end - at).unwrap_or(usize::MAX).min(buffer.len());
+                let chunk = &mut buffer[..wanted];
+                if (if shared { &self.file } else { other }).read_exact_at(chunk, at).is_err() {
+                    break;
+                }
+                if !shared {
+                    self.write_at(at, chunk)?;
+                }
+                crc.update(chunk);
+                at += wanted as u64;
+            }
+            if at == piece.end && !piece.is_empty() {
+                extents.push(Extent { start: piece.start, len: piece.len(), crc: crc.value() });
+            }
+        }
+        Ok(Some(extents))
     }
 
     /// Whether the extent's bytes have its CRC; with `rewrite` each buffer is written back where it was read.

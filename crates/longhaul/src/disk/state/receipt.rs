@@ -266,6 +266,7 @@ pub(crate) fn verified_text(verified: Verified) -> &'static str {
     match verified {
         Verified::Digest(kind) => kind.name(),
         Verified::Validator => "validator",
+        Verified::Samples => "samples",
         Verified::Length => "length only",
         Verified::Nothing => "nothing",
     }
@@ -274,6 +275,7 @@ pub(crate) fn verified_text(verified: Verified) -> &'static str {
 fn verified_from(text: &str) -> Option<Verified> {
     match text {
         "validator" => Some(Verified::Validator),
+        "samples" => Some(Verified::Samples),
         "length only" => Some(Verified::Length),
         "nothing" => Some(Verified::Nothing),
         name => DigestKind::from_name(name).map(Verified::Digest),

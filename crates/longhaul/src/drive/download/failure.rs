@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use longhaul_core::download::adopt::AdoptionRefusal;
 use longhaul_core::download::resume::TargetRefusal;
 use longhaul_core::download::step::{Failure, Plainer, Trouble};
 use longhaul_core::identity::Identity;
@@ -102,6 +103,11 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             let text = format!("{target} exists; the file there has {actual}, and {expected} was expected");
             let error = Error::new(ErrorKind::Exists, Permanent, text).with("path", target).with("source", object);
             error.advise(Advice::AllowOverwrite)
+        }
+        Failure::Adoption(why) => {
+            let text = format!("{object}: the partial file is not gone on with: {}; it is as it was", why.explain());
+            let advice = matches!(why, AdoptionRefusal::NoDigest).then_some(Advice::ProvePartial);
+            error(ErrorKind::NotProvable, Permanent, text).advise(advice)
         }
         Failure::NotProvable(why) => error(
             ErrorKind::NotProvable,

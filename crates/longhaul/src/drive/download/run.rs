@@ -1,6 +1,7 @@
 //! The hands of a download: they carry out its steps.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -45,6 +46,8 @@ pub(crate) struct DownloadRequest {
     pub(crate) origin: Origin,
     pub(crate) rates: Rates,
     pub(crate) config: Config,
+    /// Another program's file, whose bytes may be gone on from.
+    pub(crate) other: Option<Arc<File>>,
     pub(crate) destination: Destination,
     pub(crate) create_dirs: bool,
     pub(crate) saved: Option<SavedFiles>,
@@ -204,6 +207,14 @@ impl Hands for DownloadHands<'_> {
                 let digests = part.digest(length, &kinds, cancelled)?;
                 Ok(digests.map_or(Heard::Failed(DiskFault::Interrupted), Heard::Digested))
             }),
+            Step::Adopt { slot, pieces } => {
+                let other = self.request.other.clone();
+                self.beside(ticket, slot, move |part, cancelled| {
+                    let Some(other) = other else { return Ok(Heard::Adopted { extents: Vec::new() }) };
+                    let extents = part.copy_from(&other, &pieces, cancelled)?;
+                    Ok(extents.map_or(Heard::Failed(DiskFault::Interrupted), |extents| Heard::Adopted { extents }))
+                });
+            }
             Step::DigestTarget { kinds } => self.digest_target(ticket, kinds),
             step => {
                 if matches!(&step, Step::Record { .. }) {

@@ -45,6 +45,9 @@ pub(super) fn step(ticket: Ticket, step: &Step, held: HeldBytes, under_way: usiz
             let sum = extents.iter().fold(0_u64, |sum, extent| sum.saturating_add(extent.len));
             decision(format!("reads {} back from the disk, to compare their checksums", bytes(sum)))
         }
+        Step::Adopt { pieces, .. } => {
+            decision(format!("copies {} of another program's file", counted(pieces.len(), "block")))
+        }
         Step::DigestTarget { .. } => decision("the file that is there is read, for its digest"),
         Step::TakeTarget { .. } => decision("the file that is there is the one that was wanted"),
         Step::Digest { length, kinds, .. } => {
@@ -124,6 +127,9 @@ pub(super) fn heard(ticket: Ticket, heard: &Heard, known: Option<&Identity>) -> 
         Heard::Narrowed { end } => detail(format!("request {} ends at {}", ticket.0, bytes(*end))),
         Heard::Checked { bad } if bad.is_empty() => decision("the checksums of what was read back are right"),
         Heard::Checked { bad } => decision(format!("{} that were read back are damaged", counted(bad.len(), "piece"))),
+        Heard::Adopted { extents } => {
+            decision(format!("{} of another program's file were copied", counted(extents.len(), "block")))
+        }
         Heard::Digested(digests) => {
             let digests: Vec<_> = digests.iter().map(ToString::to_string).collect();
             decision(format!("the file has {}", digests.join(", ")))
@@ -188,6 +194,13 @@ pub(super) fn note(note: &Note) -> Option<Sentence> {
             (None, _) => "the object's length is not known".to_owned(),
         }),
         Note::Resumed { held, .. } => detail(format!("goes on from {}", bytes(*held))),
+        Note::Adopted { bytes: held, samples: 0, .. } => {
+            detail(format!("another program's bytes are held: {}; a digest of the whole decides", bytes(*held)))
+        }
+        Note::Adopted { bytes: held, samples, .. } => {
+            let samples = counted(usize::try_from(*samples).unwrap_or(usize::MAX), "block");
+            detail(format!("another program's bytes are held: {}; {samples} are fetched and compared", bytes(*held)))
+        }
         Note::Restarted { reason, discarded } => {
             detail(format!("starts over, {} discarded: {}", bytes(*discarded), reason.explain()))
         }
@@ -219,6 +232,7 @@ fn end(finish: &Finish) -> String {
             let proof = match verified {
                 Verified::Digest(kind) => format!("{} is right", kind.name()),
                 Verified::Validator => "same version throughout".to_owned(),
+                Verified::Samples => "samples of another program's bytes are right".to_owned(),
                 Verified::Length => "the length is right".to_owned(),
                 Verified::Nothing => "neither length nor checksum were told".to_owned(),
             };
