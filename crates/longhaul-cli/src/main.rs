@@ -59,6 +59,7 @@ fn run(words: Words) -> Result<Exit, Failure> {
         Invocation::Show(show) => commands::show::run(&show),
         Invocation::Probe(probe) => commands::probe::run(&probe),
         Invocation::Presign(presign) => commands::presign::run(&presign),
+        Invocation::Repair(repair) => commands::repair::run(*repair),
         Invocation::Verify(verify) => commands::verify::run(&verify),
         Invocation::Demo => commands::demo::run(),
         Invocation::Serve(serve) => commands::serve::run(&serve),

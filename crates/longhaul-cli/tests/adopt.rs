@@ -267,6 +267,81 @@ fn unproven_bytes_do_not_outlive_the_digest_that_was_to_prove_them() {
     assert_eq!(ran.fetched(), LEN, "{}", ran.report(&bench));
 }
 
+fn repair(bench: &Bench, more: &[&str]) -> Ran {
+    let mut args: Vec<OsString> = vec!["repair".into(), bench.file().into()];
+    args.extend(["--proxy", "none", "-x", "1", "--json", "--state-dir"].map(OsString::from));
+    args.push(bench.state().into());
+    args.extend(more.iter().map(OsString::from));
+    bench.start_reading(args, &[], Stdio::null()).wait()
+}
+
+/// One bit of a finished file changes, without a trace in its times.
+fn rot(bench: &Bench, offset: u64) {
+    use std::os::unix::fs::FileExt as _;
+    let file = fs::OpenOptions::new().read(true).write(true).open(bench.file()).unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], offset).unwrap();
+    file.set_modified(modified).unwrap();
+}
+
+#[test]
+fn only_the_damaged_blocks_of_a_finished_file_are_fetched_again() {
+    let bench = bench();
+    bench.get().arg("--checksum").arg(sha256()).run().expect(&bench, 0, "sha256");
+    let ran = repair(&bench, &[]);
+    ran.expect_code(&bench, 0);
+    let served = bench.served();
+    assert_eq!(served, LEN, "an intact file is not asked for: {}", ran.report(&bench));
+    rot(&bench, 3 * MIB + 5);
+    rot(&bench, LEN - 1);
+    let ran = repair(&bench, &[]);
+    ran.expect(&bench, 0, "sha256");
+    bench.assert_published(&content(), &ran);
+    assert!(ran.fetched() <= 2 * BLOCK, "{}", ran.report(&bench));
+    // A file that was cut, and that another program has touched since.
+    fs::File::options().write(true).open(bench.file()).unwrap().set_len(4 * MIB + 9).unwrap();
+    let ran = repair(&bench, &[]);
+    ran.expect(&bench, 0, "sha256");
+    bench.assert_published(&content(), &ran);
+    assert!(ran.fetched() <= LEN - 4 * MIB + BLOCK, "{}", ran.report(&bench));
+    // The mended file is as good as before.
+    repair(&bench, &[]).expect_code(&bench, 0);
+}
+
+/// Without a digest, the same version under a strong validator is enough, from where the file came from.
+#[test]
+fn a_file_is_mended_only_from_the_version_that_it_is_of() {
+    let bench = bench();
+    bench.get().run().expect(&bench, 0, "validator");
+    rot(&bench, MIB);
+    let damaged = fs::read(bench.file()).unwrap();
+    bench.origin.put("/mirror", Object::new(content()));
+    let ran = repair(&bench, &[&bench.origin.url("/mirror")]);
+    ran.expect(&bench, 7, "not_provable");
+    bench.origin.put("/file", Object::seeded(5, LEN));
+    let ran = repair(&bench, &[]);
+    ran.expect(&bench, 6, "changed");
+    assert!(ran.stderr.contains("cannot be mended"), "{}", ran.stderr);
+    assert!(fs::read(bench.file()).unwrap() == damaged, "a file that is not mended stays as it is");
+    bench.origin.put("/file", Object::new(content()));
+    let ran = repair(&bench, &[]);
+    ran.expect(&bench, 0, "validator");
+    bench.assert_published(&content(), &ran);
+    assert!(ran.fetched() <= BLOCK, "{}", ran.report(&bench));
+}
+
+#[test]
+fn a_file_without_a_receipt_cannot_be_mended() {
+    let bench = bench();
+    leave(&bench, "file", &content().flipped(9), LEN);
+    let ran = repair(&bench, &[]);
+    ran.expect(&bench, 7, "not_provable");
+    assert!(ran.stderr.contains("nothing is recorded"), "{}", ran.stderr);
+    assert_eq!(bench.origin.requests(), 0);
+}
+
 /// An aria2 control file of version 1 without pieces in flight.
 fn control(total: u64, piece_len: u32, bitfield: &[u8]) -> Vec<u8> {
     let mut out = vec![0, 1, 0, 0, 0, 0, 0, 0, 0, 0];

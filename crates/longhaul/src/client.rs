@@ -24,6 +24,7 @@ mod download;
 pub(crate) mod ledger;
 mod live;
 mod rates;
+mod repair;
 #[cfg(feature = "upload")]
 pub(crate) mod sent;
 #[cfg(feature = "_stores")]

@@ -44,7 +44,13 @@ pub const TARGETS: &[(&str, Decoder)] = &[
     ("token", token),
     ("ini", ini),
     ("receipt", receipt),
+    ("aria2_control", aria2_control),
 ];
+
+/// The control file that aria2 keeps beside an unfinished file.
+pub fn aria2_control(file: &[u8]) {
+    crate::partial::fuzz(file);
+}
 
 /// A download's journal as it lies on disk.
 pub fn download_journal(file: &[u8]) {

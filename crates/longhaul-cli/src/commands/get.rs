@@ -16,7 +16,7 @@ use super::awake::Awake;
 use super::several::{self, StopSwitch};
 use super::{client, exec, runtime};
 use crate::exit::{Exit, Failure};
-use crate::flags::get::{GetOptions, SaveAs, Sources};
+use crate::flags::get::{GetOptions, Mending, SaveAs, Sources};
 use crate::flags::input::ListFile;
 use crate::out;
 use crate::printable;
@@ -125,7 +125,11 @@ impl GetSession<'_> {
     }
 
     async fn one(&self, source: &Source, wanted: &Wanted, subject: &mut ShownTransfer) -> GetEnd {
-        let download = settings(self.get, wanted, self.client.download(source));
+        let download = match self.get.repair {
+            None => self.client.download(source),
+            Some(from) => self.mending(source, wanted, from).await.map_err(|error| (error.into(), None))?,
+        };
+        let download = settings(self.get, wanted, download);
         let mut resumable = true;
         let tell = |notice: Notice<'_>| match notice {
             Notice::Event(transfer, event) => {
@@ -164,6 +168,12 @@ impl GetSession<'_> {
             }
             _ => Err((not_begun(self.stop.cause(), subject), None)),
         }
+    }
+
+    /// The download that mends a file.
+    async fn mending(&self, source: &Source, wanted: &Wanted, from: Mending) -> Result<DownloadBuilder, Error> {
+        let SaveAs::File(file) = &wanted.place else { return Ok(self.client.download(source)) };
+        self.client.repair(file, Some(source.clone()).filter(|_| from == Mending::FromGiven)).await
     }
 
     /// The other program's file is not needed any more, where the finished file has not taken its place.
@@ -228,7 +238,7 @@ fn settings(get: &GetOptions, wanted: &Wanted, download: DownloadBuilder) -> Dow
     get.conditions
         .of(download)
         .create_dirs(true)
-        .overwrite(get.overwrite)
+        .overwrite(get.overwrite || get.repair.is_some())
         .ignore_source_digest(get.ignore_source_digest)
         .require_verified(get.require_verified)
         .require_length(get.require_length)

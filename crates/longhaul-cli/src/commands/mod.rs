@@ -17,6 +17,7 @@ pub(crate) mod presign;
 pub(crate) mod probe;
 pub(crate) mod put;
 mod ready_file;
+pub(crate) mod repair;
 pub(crate) mod serve;
 mod several;
 pub(crate) mod show;

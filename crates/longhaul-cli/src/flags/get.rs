@@ -167,8 +167,17 @@ pub(crate) struct GetOptions {
     pub(crate) network: NetworkOptions,
     pub(crate) store: StoreSettings,
     pub(crate) state: StateChoice,
+    /// The file is mended, from the source that was given, or else from where it came from: for `repair`.
+    pub(crate) repair: Option<Mending>,
     /// Another program's file that is gone on with, for `adopt`.
     pub(crate) adopt: Option<AdoptChoice>,
+}
+
+/// Where what is damaged comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mending {
+    FromGiven,
+    FromRecorded,
 }
 
 /// What becomes of another program's partial file.
@@ -316,6 +325,7 @@ pub(super) fn get(words: GetWords, state: StateChoice, verbose: bool) -> Result<
         network: network(words.network, netrc)?,
         store,
         state,
+        repair: None,
         adopt: None,
     })
 }

@@ -143,6 +143,18 @@ pub(crate) fn put_long() -> String {
     with_exit_codes(text)
 }
 
+pub(crate) const REPAIR: &str = "\
+Examples:
+  longhaul repair disk.iso                                     from where it came from
+  longhaul repair disk.iso 'https://example.com/disk.iso?sig=…'  with a fresh link
+
+  All of FILE is read, and each block compared with the checksum that was recorded when it was
+  fetched. Blocks that differ are fetched again, if the source still has the same version (a
+  strong validator); if not, exit code 6. The mended file takes the name of FILE at the end, and
+  is compared with the digests that FILE had. From another place than before only under such a
+  digest, or --checksum. Without a receipt of the file nothing is known of its blocks: exit code
+  7; `longhaul get --overwrite` fetches all of it. Objects of up to 1 MiB are fetched anew.";
+
 pub(crate) const ADOPT: &str = "\
 Examples:
   What `curl -o disk.iso`, `wget` or `aria2c` left, proven by a digest of the whole

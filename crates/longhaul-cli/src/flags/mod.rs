@@ -30,6 +30,7 @@ pub(crate) mod presign;
 pub(crate) mod probe;
 pub(crate) mod put;
 pub(crate) mod reading;
+pub(crate) mod repair;
 mod request;
 pub(crate) mod running;
 pub(crate) mod screen;
@@ -53,6 +54,7 @@ use list::ListOptions;
 use presign::PresignOptions;
 use probe::ProbeOptions;
 use put::PutOptions;
+use repair::RepairOptions;
 use show::ShowOptions;
 use verify::VerifyOptions;
 
@@ -119,6 +121,10 @@ pub(crate) enum VerbWords {
     /// Compare a finished file with what was recorded at its download
     #[command(after_help = help::VERIFY)]
     Verify(verify::VerifyWords),
+    /// Mend a finished file: fetch only its damaged blocks again
+    #[command(override_usage = "longhaul repair [OPTIONS] FILE [SOURCE]", after_help = help::REPAIR)]
+    #[command(mut_arg("urls", |arg| arg.required_unless_present("repaired")))]
+    Repair(Box<repair::RepairWords>),
     /// Run a local OSS-compatible store to develop and test against
     #[command(
         override_usage = "longhaul serve [OPTIONS] DIR [-- COMMAND...]\n       longhaul serve [OPTIONS] --temp [-- COMMAND...]"
@@ -172,6 +178,7 @@ pub(crate) enum Invocation {
     Probe(Box<ProbeOptions>),
     Presign(Box<PresignOptions>),
     Verify(VerifyOptions),
+    Repair(Box<RepairOptions>),
     Serve(Box<serve::ServeOptions>),
     Daemon(Box<daemon::DaemonOptions>),
     Open(open::OpenOptions),
@@ -197,6 +204,7 @@ pub(crate) fn invocation(words: Words) -> Result<Invocation, Failure> {
         VerbWords::Probe(words) => Invocation::Probe(Box::new(probe::probe(*words)?)),
         VerbWords::Presign(words) => Invocation::Presign(Box::new(presign::presign(*words)?)),
         VerbWords::Verify(words) => Invocation::Verify(verify::verify(words, state()?)?),
+        VerbWords::Repair(words) => Invocation::Repair(Box::new(repair::repair(*words, state()?, verbose)?)),
         VerbWords::Serve(words) => Invocation::Serve(Box::new(serve::serve(*words)?)),
         VerbWords::Daemon(words) => Invocation::Daemon(Box::new(daemon::daemon(*words, state()?)?)),
         VerbWords::Open(words) => Invocation::Open(open::open(words, state()?)),

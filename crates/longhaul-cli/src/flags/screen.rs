@@ -16,7 +16,7 @@ struct Screen {
     examples: &'static str,
 }
 
-const SCREENS: [Screen; 9] = [
+const SCREENS: [Screen; 11] = [
     Screen {
         verb: "get",
         usage: "longhaul get [OPTIONS] SOURCE...",
@@ -72,6 +72,41 @@ const SCREENS: [Screen; 9] = [
   longhaul put --no-overwrite disk.iso s3://bucket/disk.iso
   tar c photos | longhaul put - oss://bucket/photos.tar
   longhaul put --json disk.iso oss://bucket/ | jq -r .event",
+    },
+    Screen {
+        verb: "adopt",
+        usage: "longhaul adopt [OPTIONS] FILE SOURCE",
+        flags: &[
+            ("checksum", "Publish only a file with this digest"),
+            ("trust-overlap", "Without one: compare blocks of it"),
+            ("output", "Save as FILE, not under its own name"),
+            ("remove", "Delete the other program's FILE then"),
+            ("connections", "Connections for each file"),
+            ("header", "Send this header; may be repeated"),
+            ("user", "User and password for the server"),
+            ("proxy", "Go through this proxy, or through none"),
+            ("json", "Events on stdout, one JSON object per line"),
+            ("quiet", "Show errors only"),
+        ],
+        examples: "  \
+  longhaul adopt --checksum sha256:9f86… disk.iso https://example.com/disk.iso
+  longhaul adopt --trust-overlap disk.iso.part https://example.com/disk.iso",
+    },
+    Screen {
+        verb: "repair",
+        usage: "longhaul repair [OPTIONS] FILE [SOURCE]",
+        flags: &[
+            ("checksum", "The mended file must have this digest"),
+            ("connections", "Connections for each file"),
+            ("header", "Send this header; may be repeated"),
+            ("user", "User and password for the server"),
+            ("proxy", "Go through this proxy, or through none"),
+            ("json", "Events on stdout, one JSON object per line"),
+            ("quiet", "Show errors only"),
+        ],
+        examples: "  \
+  longhaul repair disk.iso
+  longhaul repair disk.iso https://mirror.example.com/disk.iso",
     },
     Screen {
         verb: "cancel",

@@ -13,6 +13,8 @@
 //! where a start knows of none they are given up. When they are refuted, by a sample, by bytes that come again, or by the
 //! digest, they are given up once, and the run goes on like any other.
 
+use std::collections::HashSet;
+
 use super::Download;
 use super::files::Lost;
 use super::held::{Held, Slot};
@@ -74,6 +76,8 @@ pub enum AdoptionRefusal {
     TooLong,
     /// The other program's file is a part of an object of another length.
     OtherLength,
+    /// The source does not show the version any more that the file was fetched of.
+    OtherVersion,
 }
 
 impl AdoptionRefusal {
@@ -87,6 +91,7 @@ impl AdoptionRefusal {
             Self::NoValidator => "the source gives no strong validator, so new bytes cannot be joined to these",
             Self::TooLong => "it is longer than the object, so it is no part of it",
             Self::OtherLength => "it is a part of an object of another length",
+            Self::OtherVersion => "the source does not show the version any more that it was fetched of",
         }
     }
 }
@@ -134,7 +139,7 @@ impl Adoption {
         let Some(length) = identity.length else { return Some(Failure::Adoption(AdoptionRefusal::NoLength)) };
         if let AdoptionProof::Blocks { identity: then, .. } = &self.proof {
             let same = joins && then.is_strong() && then.compare(identity) == Likeness::Same;
-            return (!same).then_some(Failure::Changed { changes: 0 });
+            return (!same).then_some(Failure::Adoption(AdoptionRefusal::OtherVersion));
         }
         if self.total.is_some_and(|total| total != length) {
             return Some(Failure::Adoption(AdoptionRefusal::OtherLength));
@@ -175,6 +180,12 @@ impl Adoption {
 }
 
 impl Download {
+    /// The file at the target is to be mended: what a receipt says of it is of its good days.
+    pub(super) fn mends(&self) -> bool {
+        let blocks = |plan: &Adoption| matches!(plan.proof, AdoptionProof::Blocks { .. });
+        self.config.adoption.as_ref().is_some_and(blocks)
+    }
+
     // ---- the begin ---------------------------------------------------------------------------------------------
 
     /// A generation is about to begin: why the bytes that were offered to this run cannot be taken up in it. An object
@@ -269,6 +280,7 @@ impl Download {
         let by_digest = !self.expected().is_empty();
         let (kept, samples) = match &plan.proof {
             AdoptionProof::Blocks { extents: known, .. } => {
+                let known: HashSet<&Extent> = known.iter().collect();
                 (extents.into_iter().filter(|e| known.contains(e)).collect(), Vec::new())
             }
             AdoptionProof::Samples if !by_digest => choose(extents, self.config.seed),
@@ -476,7 +488,10 @@ mod tests {
             extents: Vec::new(),
         };
         assert_eq!(refused(prefix(100, blocks("\"a\"")), &strong(100), false), None);
-        assert_eq!(refused(prefix(100, blocks("\"b\"")), &strong(100), true), Some(Failure::Changed { changes: 0 }));
+        assert_eq!(
+            refused(prefix(100, blocks("\"b\"")), &strong(100), true),
+            Some(Failure::Adoption(AdoptionRefusal::OtherVersion))
+        );
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What was found when the folder was opened, and how the run begins with it. What it is worth is judged in
 //! [`resume`](crate::download::resume).
 
-use super::adopt::AdoptionProof;
 use super::job::{BeginJob, KeepJob};
 use super::journal::Record;
 use super::restart::Restart;
@@ -21,9 +20,9 @@ impl Download {
             self.files.may_replace_target();
         }
         if let TargetState::File { finished, .. } = &mut found.target
-            && self.config.adoption.as_ref().is_some_and(|plan| matches!(plan.proof, AdoptionProof::Blocks { .. }))
+            && self.mends()
         {
-            *finished = None; // it is the file that is to be mended
+            *finished = None;
         }
         if let FoundJournal::Read(recovered) = &found.journal {
             self.disk.found_records(recovered.readable.next_sequence.into());

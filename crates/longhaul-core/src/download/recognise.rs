@@ -37,7 +37,7 @@ impl Download {
         self.phase.opened();
         let TargetState::File { facts, finished } = &found.target else { return self.begin_with_found(*found) };
         let expected = &self.config.expected;
-        if expected.is_empty() || matches!(found.journal, FoundJournal::Read(_)) {
+        if expected.is_empty() || self.mends() || matches!(found.journal, FoundJournal::Read(_)) {
             return self.begin_with_found(*found);
         }
         let known = |receipt: &[Digest]| expected.iter().all(|digest| receipt.contains(digest));

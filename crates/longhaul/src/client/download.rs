@@ -9,8 +9,10 @@ use std::time::{Duration, SystemTime};
 use longhaul_core::digest::Digest;
 use longhaul_core::download::adopt::{Adoption, AdoptionProof};
 use longhaul_core::download::{Config, journal};
+use longhaul_core::identity::Identity;
+use longhaul_core::ranges::Range;
 use longhaul_core::read::{ReadPlan, Reading};
-use longhaul_core::words::{Durability, OnChange};
+use longhaul_core::words::{Durability, Extent, OnChange};
 
 use super::conditions::HttpConditions;
 use super::{Client, Connections, Existing, ProxyChoice, RateLane};
@@ -61,6 +63,16 @@ pub struct DownloadBuilder {
     renames: bool,
     partial: Option<Partial>,
     trust_samples: bool,
+    /// What an earlier download of this file recorded of it.
+    repairs: Option<Box<Repairs>>,
+}
+
+/// What is known of the blocks of a finished file.
+pub(super) struct Repairs {
+    /// Where it came from, without secrets.
+    pub(super) source: String,
+    pub(super) identity: Identity,
+    pub(super) extents: Vec<Extent>,
 }
 
 /// Without what may be secret.
@@ -106,7 +118,14 @@ impl DownloadBuilder {
             renames: false,
             partial: None,
             trust_samples: false,
+            repairs: None,
         }
+    }
+
+    /// The download that mends a finished file.
+    pub(super) fn mending(client: Client, source: Source, partial: Partial, repairs: Repairs) -> Self {
+        let builder = Self::new(client, Ok(source)).to(partial.path()).adopt(partial);
+        Self { repairs: Some(Box::new(repairs)), ..builder }
     }
 
     /// The link to use now, in place of the recorded one ([`Client::open`]).
@@ -480,8 +499,11 @@ impl DownloadBuilder {
             FoundOnDisk::look(&self.client, destination, &origin, &config.source, source.is_ambiguous()).await?;
         let destination = found.destination;
         config.connections_known = found.connections;
-        let other = self.partial.map(|partial| offer(partial, self.trust_samples, &destination, &mut config));
-        let other = other.transpose()?;
+        let other = match (self.partial, self.repairs) {
+            (Some(partial), Some(repairs)) => Some(offer_blocks(&partial, *repairs, &mut config)?),
+            (Some(partial), None) => Some(offer(&partial, self.trust_samples, &destination, &mut config)?),
+            (None, _) => None,
+        };
         config.named = matches!(destination, Destination::File(_) | Destination::Below(_));
         let begun = if self.renames { begun_id(&destination, &config.source).await } else { found.id };
         config.source.id = begun.unwrap_or(config.source.id); // one transfer keeps one name
@@ -671,7 +693,7 @@ pub(super) fn given_id(text: &str) -> Result<[u8; 16], Error> {
 
 /// Another program's bytes are offered to the run; gives its file.
 fn offer(
-    partial: Partial,
+    partial: &Partial,
     trust_samples: bool,
     destination: &Destination,
     config: &mut Config,
@@ -690,6 +712,26 @@ fn offer(
         }),
         total: partial.total(),
         proof: if trust_samples { AdoptionProof::Samples } else { AdoptionProof::Digest },
+    });
+    Ok(partial.file())
+}
+
+/// The bytes of a finished file are offered, as far as its blocks have the checksums that were recorded.
+fn offer_blocks(partial: &Partial, repairs: Repairs, config: &mut Config) -> Result<Arc<File>, Error> {
+    // An equal ETag of another place says nothing of its bytes: then a digest has to.
+    if config.source.url != repairs.source && config.expected.is_empty() {
+        let text = format!(
+            "{}: the file came from {}, and no digest of it is known by which bytes of another place could be proven",
+            config.source.url, repairs.source
+        );
+        return Err(Error::new(ErrorKind::NotProvable, Disposition::Permanent, text));
+    }
+    config.overwrite = true; // the file itself
+    config.adoption = Some(Adoption {
+        ranges: vec![Range::new(0, partial.len())],
+        least: 0,
+        total: None,
+        proof: AdoptionProof::Blocks { identity: Box::new(repairs.identity), extents: repairs.extents },
     });
     Ok(partial.file())
 }

@@ -692,7 +692,7 @@ impl World {
             }
             Finish::Failed(Failure::Changed { .. }) => {
                 let several = self.remote.versions.len() > 1 || self.remote.edges;
-                self.stops_on_change && several || self.remote.shows_four() || self.partial_offered
+                self.stops_on_change && several || self.remote.shows_four()
             }
             // The same validator, another length, and no reply that tells it: the core can conclude neither.
             Finish::Failed(

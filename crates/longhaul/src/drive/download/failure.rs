@@ -104,6 +104,10 @@ fn of_server(failure: Failure, object: &str, target: &str, held: u64, remembered
             let error = Error::new(ErrorKind::Exists, Permanent, text).with("path", target).with("source", object);
             error.advise(Advice::AllowOverwrite)
         }
+        Failure::Adoption(why @ AdoptionRefusal::OtherVersion) => {
+            let text = format!("{object}: the file cannot be mended: {}; it is as it was", why.explain());
+            error(ErrorKind::Changed, Permanent, text)
+        }
         Failure::Adoption(why) => {
             let text = format!("{object}: the partial file is not gone on with: {}; it is as it was", why.explain());
             let advice = matches!(why, AdoptionRefusal::NoDigest).then_some(Advice::ProvePartial);
