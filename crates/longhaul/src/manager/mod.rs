@@ -7,6 +7,7 @@
 //! runs, ends  one run, and what its end means           vault       what no file may hold
 //! writer      the one thread that writes                catalogue/  the list on disk
 //! read        the list for who does not manage it        json        an entry for other programs
+//! import      lists that people bring along, as entries
 //! ```
 //!
 //! What runs next is decided in `longhaul_core::queue`.
@@ -21,6 +22,7 @@ mod ends;
 mod entry;
 mod found;
 mod handle;
+mod import;
 pub mod json;
 mod lock;
 mod new;
@@ -41,6 +43,7 @@ pub use audience::ToldReader;
 pub use board::{Counts, Which};
 pub use entry::{Delay, Entry, EntryId, Existing, Finish, Gid, Need, Options, Reason, State};
 pub use handle::{Decision, Manager, ManagerBuilder};
+pub use import::{BadImport, Imported, import};
 pub use new::{Added, EntrySecrets, MAIN_LANE, NewEntry, Place, Target};
 pub use read::ReadList;
 pub use settings::{Lane, Settings};
