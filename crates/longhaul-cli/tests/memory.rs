@@ -153,23 +153,38 @@ fn ten_thousand_parts_stay_within_the_bound() {
     assert!(peak > 0 && peak <= PEAK_MAX_KIB, "peak {peak} KiB for {PARTS} parts");
 }
 
-/// A list is read as it is worked off, and what is done leaves a count: no more for 20,000 URLs than for one, plus some
-/// hundred bytes of each in the list of receipts. Then all of them again, when every file is there.
+/// A list is read as it is worked off, and a file that is done leaves some thirty bytes. Then all of them again, when
+/// every file is there. Half of the files have the names that their URLs say, half have other ones.
 #[test]
 fn a_long_list_stays_within_the_bound_also_when_all_is_there() {
-    const URLS: u64 = 20_000;
+    const FEW: usize = 5_000;
+    const MANY: usize = 20_000;
     const PEAK_MAX_KIB: u64 = 40 << 10;
+    const EACH_MAX: u64 = 200;
     let origin = Origin::start();
-    let folder = tempfile::tempdir().unwrap();
-    let mut list = String::new();
-    origin.put("/o", Object::seeded(1, 64));
-    for n in 0..URLS {
-        use std::fmt::Write as _;
-        writeln!(list, "{}?{n}\t{n}", origin.url("/o")).unwrap();
+    let object = Object::seeded(1, 64);
+    let urls: Vec<String> = (0..MANY)
+        .map(|n| {
+            let name = format!("/some/folder/of/files/number-{n}.bin");
+            origin.put(&name, object.clone());
+            format!("{}{}\n", origin.url(&name), if n % 2 == 0 { String::new() } else { format!("\tfile-{n}") })
+        })
+        .collect();
+    let (few, many) = (peaks_of_list(&urls[..FEW]), peaks_of_list(&urls));
+    for (turn, (few, many)) in few.into_iter().zip(many).enumerate() {
+        real::say(&format!("peak {few} KiB for {FEW} URLs, {many} KiB for {MANY}, time {}", turn + 1));
+        assert!(few > 0 && many <= PEAK_MAX_KIB + debug_kib(), "peak {many} KiB, time {}", turn + 1);
+        let each = many.saturating_sub(few) * 1024 / (MANY - FEW) as u64;
+        assert!(each <= EACH_MAX, "{each} bytes a URL, time {}", turn + 1);
     }
+}
+
+/// The peaks of the same list twice in one folder, the second time from stdin.
+fn peaks_of_list(urls: &[String]) -> [u64; 2] {
+    let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("list");
-    fs::write(&path, list).unwrap();
-    for (turn, from_stdin) in [(1, false), (2, true)] {
+    fs::write(&path, urls.concat()).unwrap();
+    let peaks = [false, true].map(|from_stdin| {
         let mut command = std::process::Command::new(binary());
         command.args(["get", "-q", "--proxy", "none", "-j", "16", "--durability", "process"]);
         command.args(["--state-dir".as_ref(), folder.path().join("state").as_os_str()]);
@@ -190,10 +205,10 @@ fn a_long_list_stays_within_the_bound_also_when_all_is_there() {
             child.wait().unwrap();
         }
         assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
-        real::say(&format!("peak {peak} KiB for {URLS} URLs, time {turn}"));
-        assert!(peak > 0 && peak <= PEAK_MAX_KIB + debug_kib(), "peak {peak} KiB, time {turn}");
-    }
-    assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count() as u64, URLS);
+        peak
+    });
+    assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count(), urls.len());
+    peaks
 }
 
 /// Peak resident memory of a process so far; `None` when it is gone.

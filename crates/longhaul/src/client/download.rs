@@ -614,7 +614,7 @@ impl FoundOnDisk {
     ) -> Option<Self> {
         let inner = &client.inner;
         let Destination::Folder(folder) = destination else { return None };
-        if ambiguous || !inner.search.knows_of_none(folder, &source.url, &source.window) {
+        if ambiguous || !inner.search.knows_of_none(folder, &source.url, &source.window, inner.state.as_deref()) {
             return None;
         }
         let connections = inner.hosts.limit_in_memory(server, crate::now_unix_ms() / 1000)?;

@@ -18,7 +18,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -434,15 +434,26 @@ impl Folder {
 
     /// The names in the folder, at most `max` of them, unsorted.
     pub(crate) fn list(&self, max: usize) -> Result<Vec<OsString>> {
+        self.list_those(max, |_| true)
+    }
+
+    /// Those that are wanted of at most `max` names in the folder, unsorted.
+    pub(crate) fn list_those(&self, max: usize, wanted: impl Fn(&OsStr) -> bool) -> Result<Vec<OsString>> {
         let failed = |e: Errno| DiskError::io("list", &self.path, e);
         let mut names = Vec::new();
+        let mut left = max;
         for entry in rustix::fs::Dir::read_from(&self.fd).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                if names.len() == max {
-                    break;
-                }
-                names.push(OsString::from_vec(name));
+            let entry = entry.map_err(failed)?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            if wanted(name) {
+                names.push(name.to_owned());
             }
         }
         Ok(names)

@@ -17,6 +17,7 @@
 //! | How are many files synced at once? | [`group`] |
 //! | Are these the right bytes? | [`crc`], [`digests`] |
 //! | Which files did the downloads of a batch save? | [`saved`] |
+//! | How is one of a million entries remembered? | [`compact`] |
 //! | What differs between systems? | [`platform`] |
 //! | What went wrong? | [`error`] |
 //!
@@ -26,6 +27,7 @@
 compile_error!("longhaul is built for Unix systems: files are opened by descriptors of their folders");
 
 pub(crate) mod beside;
+mod compact;
 pub(crate) mod crc;
 pub(crate) mod digests;
 pub(crate) mod error;

@@ -1,15 +1,20 @@
 //! What the downloads of one batch know of each other: which files they have saved, so that none of them takes the place
 //! of another one's, and which folders they worked in last, so that each is opened and looked up once for many files.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex};
 
+use super::compact::CompactMap;
 use super::folder::{FileStat, Folder};
 use crate::sync::locked;
 
-/// Files that are remembered, so that memory has a bound however long a list is: about 10 MiB. Two sources of one name
-/// further apart than this are told apart only where `overwrite` is not set.
-const REMEMBERED_MAX: usize = 1 << 16;
+/// Files that are remembered at least, and at most twice as many, so that memory has a bound however long a list is:
+/// some 13 MiB. Two sources of one name further apart than this are told apart only where `overwrite` is not set.
+const REMEMBERED_MIN: usize = 1 << 19;
+
+/// Of so many files the names of what they were saved from are kept, for messages.
+const NAMED_MAX: usize = 1 << 10;
 
 /// So many folders stay open for the next download: a descriptor each.
 const FOLDERS_MAX: usize = 16;
@@ -20,19 +25,39 @@ pub(crate) struct SavedFiles {
     saved: Arc<Mutex<Saved>>,
 }
 
+/// What a file was saved from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SavedFrom {
+    /// From the source that was asked about.
+    Same,
+    /// From another one; its name, as long as it is kept.
+    Other(Option<String>),
+}
+
+/// A file is eight bytes of a hash of its device and inode, its source four of a hash: one lookup in 2^43 finds a file
+/// that was never saved, and two sources in 2^32 are taken for one. The hashes cannot be foreseen.
 #[derive(Debug, Default)]
 struct Saved {
-    /// By device and inode: what the file was saved from.
-    whose: HashMap<(u64, u64), Box<str>>,
-    order: VecDeque<(u64, u64)>,
+    hash: RandomState,
+    files: CompactMap<u32>,
+    /// Those of before, when `files` has had its number.
+    before: CompactMap<u32>,
+    /// The last ones, by the hash of the file.
+    names: VecDeque<(u64, Box<str>)>,
     /// Those that were worked in last, the oldest first.
     folders: VecDeque<Arc<Folder>>,
 }
 
 impl SavedFiles {
-    /// What a file was saved from.
-    pub(crate) fn whose(&self, file: &FileStat) -> Option<String> {
-        locked(&self.saved).whose.get(&key(file)).map(|whose| whose.as_ref().to_owned())
+    /// Whether a file was saved from this source or from another one; `None` when it was not saved.
+    pub(crate) fn from(&self, file: &FileStat, whose: &str) -> Option<SavedFrom> {
+        let saved = locked(&self.saved);
+        let (file, source) = (saved.key(file), saved.source(whose));
+        if saved.files.get(file).or_else(|| saved.before.get(file))? == source {
+            return Some(SavedFrom::Same);
+        }
+        let name = saved.names.iter().rev().find(|(named, _)| *named == file);
+        Some(SavedFrom::Other(name.map(|(_, name)| name.as_ref().to_owned())))
     }
 
     /// A download works in this folder: it stays open for the next ones, as long as the batch lasts.
@@ -49,20 +74,28 @@ impl SavedFiles {
 
     /// A file was saved, or found complete.
     pub(crate) fn add(&self, file: &FileStat, whose: &str) {
-        let (mut saved, file) = (locked(&self.saved), key(file));
-        if saved.whose.insert(file, whose.into()).is_none() {
-            saved.order.push_back(file);
+        let mut saved = locked(&self.saved);
+        let (file, source) = (saved.key(file), saved.source(whose));
+        saved.files.insert(file, source);
+        if saved.files.len() >= REMEMBERED_MIN {
+            saved.before = std::mem::take(&mut saved.files);
         }
-        if saved.order.len() > REMEMBERED_MAX
-            && let Some(oldest) = saved.order.pop_front()
-        {
-            saved.whose.remove(&oldest);
+        saved.names.push_back((file, whose.into()));
+        if saved.names.len() > NAMED_MAX {
+            saved.names.pop_front();
         }
     }
 }
 
-fn key(file: &FileStat) -> (u64, u64) {
-    (file.device, file.facts.inode)
+impl Saved {
+    fn key(&self, file: &FileStat) -> u64 {
+        self.hash.hash_one((file.device, file.facts.inode))
+    }
+
+    fn source(&self, whose: &str) -> u32 {
+        let hash = self.hash.hash_one(whose);
+        (hash >> 32) as u32
+    }
 }
 
 #[cfg(test)]
@@ -95,18 +128,24 @@ mod tests {
         std::fs::hard_link(&a, &b).unwrap();
         let entry = |path| FileStat::of(std::fs::File::open(path).unwrap()).unwrap();
         let files = SavedFiles::default();
-        assert_eq!(files.whose(&entry(&a)), None);
+        assert_eq!(files.from(&entry(&a), "one"), None);
         files.add(&entry(&a), "one");
-        assert_eq!(files.whose(&entry(&b)).as_deref(), Some("one"));
+        assert_eq!(files.from(&entry(&b), "one"), Some(SavedFrom::Same));
+        assert_eq!(files.from(&entry(&b), "two"), Some(SavedFrom::Other(Some("one".to_owned()))));
         let mut other = entry(&a);
-        for inode in 0..2 * REMEMBERED_MAX as u64 {
-            other.device = entry(&a).device + 1;
-            other.facts.inode = inode;
-            files.add(&other, "more");
-            files.add(&other, "more");
-        }
-        assert_eq!(locked(&files.saved).whose.len(), REMEMBERED_MAX);
-        assert_eq!(locked(&files.saved).order.len(), REMEMBERED_MAX);
-        assert_eq!(files.whose(&entry(&a)), None);
+        let mut add = |inodes: std::ops::Range<usize>| {
+            for inode in inodes {
+                other.device = entry(&a).device + 1;
+                other.facts.inode = inode as u64;
+                files.add(&other, "more");
+            }
+        };
+        add(0..REMEMBERED_MIN);
+        assert_eq!(files.from(&entry(&b), "two"), Some(SavedFrom::Other(None)), "known, and not by its name");
+        assert_eq!(files.from(&entry(&b), "one"), Some(SavedFrom::Same));
+        add(REMEMBERED_MIN..2 * REMEMBERED_MIN);
+        assert_eq!(files.from(&entry(&a), "one"), None);
+        let saved = locked(&files.saved);
+        assert!(saved.files.bytes() + saved.before.bytes() < 15 << 20 && saved.names.len() == NAMED_MAX);
     }
 }

@@ -20,7 +20,7 @@ use crate::transfer::{Events, Transfer};
 /// - None of its downloads replaces a file that another of them saved, [`overwrite`](DownloadBuilder::overwrite) or
 ///   not: two sources that want one target end in [`ErrorKind::Exists`](crate::ErrorKind::Exists) for the later one,
 ///   and the error names both. Files are told by what they are and not by their names, so this holds as well where a
-///   file system takes two names for one (of another case, say). The last 65,536 files are remembered.
+///   file system takes two names for one (of another case, say). The last 500,000 files are remembered.
 /// - A source that is fetched twice waits for itself: the second download finds the file of the first one.
 /// - [`stop`](Self::stop) pauses those at work in order, and the others do not begin.
 ///

@@ -104,8 +104,8 @@ impl Place {
 /// search for a transfer to go on with, and what is found here must still be opened and locked.
 pub(crate) fn journals_in(folder: &Folder) -> Result<Vec<Source>> {
     let mut found = Vec::new();
-    let names = folder.list(LOOK_MAX)?;
-    found.extend(names.iter().filter(|name| is_log(name)).filter_map(|name| source_at(folder, name)));
+    let names = folder.list_those(LOOK_MAX, is_log)?;
+    found.extend(names.iter().filter_map(|name| source_at(folder, name)));
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }

@@ -115,8 +115,8 @@ impl StateDir {
         Ok(both.filter(|receipt| receipt.path == path).max_by_key(|receipt| receipt.finished_ms))
     }
 
-    /// Tells all receipts, one by one; the files that were skipped. `tell` must not ask for receipts.
-    pub(crate) fn each_receipt(&self, mut tell: impl FnMut(ReceiptFile)) -> Result<Vec<Skipped>> {
+    /// Tells the receipts that have a file of their own, one by one; the files that were skipped.
+    pub(crate) fn each_large_receipt(&self, mut tell: impl FnMut(ReceiptFile)) -> Result<Vec<Skipped>> {
         let (found, mut skipped) = self.receipts.all::<ReceiptJson>()?;
         for (name, stored) in found {
             match stored.into_receipt().filter(|receipt| name_of(&receipt.path) == name) {
@@ -126,12 +126,23 @@ impl StateDir {
                 }
             }
         }
-        self.receipt_log.each(|json| {
-            if let Some(receipt) = serde_json::from_slice(json).ok().and_then(ReceiptJson::into_receipt) {
-                tell(receipt);
-            }
-        })?;
         Ok(skipped)
+    }
+
+    /// Reads what was written of small files since the last time.
+    pub(crate) fn read_small_receipts(&self) -> Result<()> {
+        self.receipt_log.read()
+    }
+
+    /// Paths in this folder at which small files of these bytes of `source` may be. Their receipts say whether they are.
+    pub(crate) fn small_files_perhaps_of(&self, folder: &Path, source: &str, range: &Window) -> Result<Vec<PathBuf>> {
+        self.receipt_log.perhaps_of(folder, source, range)
+    }
+
+    /// Whether no small file of these bytes of `source` was saved in the folder, as far as receipts were read. False
+    /// where that cannot be told at once.
+    pub(crate) fn knows_of_no_small_file_of(&self, folder: &Path, source: &str, range: &Window) -> bool {
+        self.receipt_log.knows_of_none(folder, source, range)
     }
 }
 
@@ -328,9 +339,6 @@ mod tests {
         }
         assert_eq!(state.receipt(Path::new("/d/a")).unwrap(), Some(receipt("/d/a")));
         assert_eq!(state.receipt(Path::new("/d/c")).unwrap(), None);
-        let mut count = 0;
-        state.each_receipt(|_| count += 1).unwrap();
-        assert_eq!(count, 2);
         let mut large = receipt("/d/a");
         (large.of.length, large.of.facts.len) = (EARLY_RECEIPT_MAX + 1, EARLY_RECEIPT_MAX + 1);
         large.finished_ms += 1;
@@ -392,7 +400,7 @@ mod tests {
         state.put_receipt(&absurd, false).unwrap();
         assert_eq!(state.receipt(Path::new("/d/c")).unwrap(), None);
         let mut receipts = Vec::new();
-        let skipped = state.each_receipt(|receipt| receipts.push(receipt)).unwrap();
+        let skipped = state.each_large_receipt(|receipt| receipts.push(receipt)).unwrap();
         assert_eq!((receipts.len(), skipped.len()), (0, 2));
     }
 }

@@ -14,7 +14,7 @@ use longhaul_core::window::Window;
 use rustix::fs::FileType;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::hash::BuildHasher as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,8 @@ struct FolderLook {
     finished: FinishedNames,
 }
 
-/// The names of finished files by what they are of, in some 25 bytes for each: a list of 100,000 is looked for here.
+/// The names of finished files that are not small, by what they are of, in some 25 bytes for each. Small ones are in the
+/// log of receipts, which knows where.
 #[derive(Debug, Default)]
 struct FinishedNames {
     /// The folder from the root on, as receipts have it.
@@ -61,7 +62,8 @@ impl FinishedNames {
         let mut finished = Self { folder, ..Self::default() };
         if let Some(state) = state {
             // Receipts that cannot be read are as good as none.
-            let _ = state.each_receipt(|receipt| finished.take(&receipt));
+            let _ = state.each_large_receipt(|receipt| finished.take(&receipt));
+            let _ = state.read_small_receipts();
         }
         finished.files.sort_unstable();
         finished.files.shrink_to_fit();
@@ -103,11 +105,13 @@ impl FolderSearch {
 
     /// Whether the last look at the folder counts still, and nothing of these bytes of `source` was there: one look at
     /// the folder's path. False where finding that out would take longer, or has to wait.
-    pub(crate) fn knows_of_none(&self, folder: &Path, source: &str, range: &Window) -> bool {
+    pub(crate) fn knows_of_none(&self, folder: &Path, source: &str, range: &Window, state: Option<&StateDir>) -> bool {
         let Ok(last) = self.last.try_lock() else { return false };
         let wanted = key(source, range);
         let is_of_none = |look: &&FolderLook| {
-            !look.unfinished.contains_key(&wanted) && look.finished.of_these(&wanted).next().is_none()
+            !look.unfinished.contains_key(&wanted)
+                && look.finished.of_these(&wanted).next().is_none()
+                && state.is_none_or(|state| state.knows_of_no_small_file_of(&look.finished.folder, source, range))
         };
         let look = last.as_ref().filter(|look| look.path == folder).filter(is_of_none);
         look.is_some_and(|look| FileStat::at(folder).is_ok_and(|entry| look.is_fresh(folder, &entry)))
@@ -128,7 +132,7 @@ impl FolderSearch {
         if !last.as_ref().is_some_and(|look| look.is_fresh(folder, &entry)) {
             *last = FolderLook::at(folder, &opened, entry, state);
         }
-        last.as_ref()?.find(&key(source, range), &opened, state).map(|name| folder.join(name))
+        last.as_ref()?.find(source, range, &opened, state).map(|name| folder.join(name))
     }
 }
 
@@ -150,17 +154,22 @@ impl FolderLook {
         self.path == path && self.entry.same_file(entry) && Instant::now() < self.until
     }
 
-    fn find(&self, wanted: &SourceKey, folder: &Folder, state: Option<&StateDir>) -> Option<&OsStr> {
-        if let Some(name) = self.unfinished.get(wanted) {
-            return Some(OsStr::from_bytes(name));
+    fn find(&self, source: &str, range: &Window, folder: &Folder, state: Option<&StateDir>) -> Option<OsString> {
+        let wanted = key(source, range);
+        if let Some(name) = self.unfinished.get(&wanted) {
+            return Some(OsStr::from_bytes(name).to_owned());
         }
-        self.finished.of_these(wanted).find(|name| {
+        let is_it = |name: &OsStr| {
             let receipt = state.and_then(|state| state.receipt(&self.finished.folder.join(name)).ok()?);
-            let receipt = receipt.filter(|receipt| key(&receipt.source, &receipt.range) == *wanted);
+            let receipt = receipt.filter(|receipt| key(&receipt.source, &receipt.range) == wanted);
             receipt.zip(folder.look(name).ok().flatten()).is_some_and(|(receipt, entry)| {
                 entry.kind == FileType::RegularFile && receipt::is_of(&receipt, &entry.facts, folder, name)
             })
-        })
+        };
+        let small = state.and_then(|state| state.small_files_perhaps_of(&self.finished.folder, source, range).ok());
+        let small = small.unwrap_or_default();
+        let small = small.iter().filter_map(|path| path.file_name());
+        small.chain(self.finished.of_these(&wanted)).find(|name| is_it(name)).map(OsStr::to_owned)
     }
 }
 
@@ -179,7 +188,7 @@ mod tests {
         journal::encode(&[Record::Source(source)], 0, &mut bytes);
         std::fs::write(folder.join("x.lhlog"), bytes).unwrap();
         let (search, whole) = (FolderSearch::default(), Window::default());
-        let knows_of_none = |source| search.knows_of_none(&folder, source, &whole);
+        let knows_of_none = |source| search.knows_of_none(&folder, source, &whole, None);
         assert!(!knows_of_none("https://h/y"), "the folder was not looked at yet");
         assert_eq!(search.find(&folder, "https://h/x", &whole, None), Some(folder.join("x")));
         assert_eq!(search.find(&folder, "https://h/y", &whole, None), None);

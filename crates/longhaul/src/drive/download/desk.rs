@@ -28,7 +28,7 @@ use crate::disk::beside::recognise;
 use crate::disk::error::DiskError;
 use crate::disk::folders::{Folders, Within};
 use crate::disk::group::{SyncTarget, Volume};
-use crate::disk::saved::SavedFiles;
+use crate::disk::saved::{SavedFiles, SavedFrom};
 use crate::disk::state::receipt;
 use crate::disk::state::state_dir::StateDir;
 use crate::drive::seat;
@@ -413,9 +413,14 @@ impl DownloadDesk {
         let Some(saved) = &self.setup.saved else { return Ok(()) };
         let name = place.names.target();
         let Some(entry) = place.folder.look(name)? else { return Ok(()) };
-        match saved.whose(&entry).filter(|whose| *whose != place.whose) {
-            Some(whose) => Err(DiskError::saved_here(&place.folder.path_of(name), whose)),
-            None => Ok(()),
+        match saved.from(&entry, &place.whose) {
+            None | Some(SavedFrom::Same) => Ok(()),
+            Some(SavedFrom::Other(whose)) => {
+                let path = place.folder.path_of(name);
+                let received = || Some(self.setup.state.as_ref()?.receipt(&path).ok()??.source);
+                let whose = whose.or_else(received).unwrap_or_else(|| "another source".to_owned());
+                Err(DiskError::saved_here(&path, whose))
+            }
         }
     }
 

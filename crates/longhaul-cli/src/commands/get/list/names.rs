@@ -1,15 +1,19 @@
 //! Do two sources of one command want one name? What is kept of each name are eight bytes, so that a list of a million
 //! is no weight: a name of which six bytes of a hash are known, with two bytes of what it is wanted for.
 
-use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
-use std::hash::BuildHasher as _;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 
 use longhaul::Source;
 
-/// So many are kept, in 20 MiB; of later ones nothing is noticed here. Where files meet, the library tells.
-const KEPT_MAX: usize = 7 << 18;
+/// So many are kept, in 18 MiB; of later ones nothing is noticed here. Where files meet, the library tells.
+const KEPT_MAX: usize = 2 << 20;
+/// So many new ones wait at least until they are merged with the others; and until they are this part of all.
+const RECENT_MIN: usize = 1 << 10;
+const RECENT_PART: usize = 64;
+/// What is kept of what a name is wanted for.
+const SOURCE_BITS: u64 = 0xffff;
 /// So many pairs are told.
 const TOLD_MAX: usize = 10;
 
@@ -49,7 +53,9 @@ impl Wish {
 
 #[derive(Default)]
 pub(super) struct Names {
-    wanted: HashMap<[u8; 6], [u8; 2]>,
+    /// Bits of names, and below them those of sources; in order, without gaps. A hash table has room for twice as many.
+    wanted: Vec<u64>,
+    recent: BTreeSet<u64>,
     hash: RandomState,
     told: usize,
 }
@@ -60,17 +66,35 @@ impl Names {
         if wish.is_open {
             return false;
         }
-        let [a, b, c, d, e, f, ..] = self.hash.hash_one(&wish.name).to_le_bytes();
-        let [g, h, ..] = self.hash.hash_one(&wish.source).to_le_bytes();
-        let is_full = self.wanted.len() >= KEPT_MAX;
-        match self.wanted.entry([a, b, c, d, e, f]) {
-            Entry::Occupied(of) => *of.get() != [g, h],
-            Entry::Vacant(place) => {
-                if !is_full {
-                    place.insert([g, h]);
-                }
-                false
+        let first = self.hash.hash_one(&wish.name) & !SOURCE_BITS;
+        let this = first | self.hash.hash_one(&wish.source) & SOURCE_BITS;
+        let place = self.wanted.partition_point(|&other| other < first);
+        let before = self.wanted.get(place).filter(|&&other| other <= first | SOURCE_BITS);
+        let before = before.or_else(|| self.recent.range(first..=first | SOURCE_BITS).next());
+        if let Some(&before) = before {
+            return before != this;
+        }
+        if self.wanted.len() + self.recent.len() < KEPT_MAX {
+            self.recent.insert(this);
+            if self.recent.len() > RECENT_MIN.max(self.wanted.len() / RECENT_PART) {
+                self.merge();
             }
+        }
+        false
+    }
+
+    fn merge(&mut self) {
+        let (mut from, mut to) = (self.wanted.len(), self.wanted.len() + self.recent.len());
+        self.wanted.reserve_exact(self.recent.len());
+        self.wanted.resize(to, 0);
+        // From the end: each place is free when it is written to.
+        for new in std::mem::take(&mut self.recent).into_iter().rev() {
+            while from > 0 && self.wanted[from - 1] > new {
+                (from, to) = (from - 1, to - 1);
+                self.wanted[to] = self.wanted[from];
+            }
+            to -= 1;
+            self.wanted[to] = new;
         }
     }
 
@@ -86,7 +110,7 @@ impl Names {
 
     /// No more names come.
     pub(super) fn forget(&mut self) {
-        self.wanted = HashMap::new();
+        (self.wanted, self.recent) = (Vec::new(), BTreeSet::new());
     }
 }
 
@@ -119,7 +143,19 @@ mod tests {
 
     #[test]
     fn what_is_kept_has_a_bound() {
-        assert!(HashMap::<[u8; 6], [u8; 2]>::with_capacity(KEPT_MAX).capacity() < KEPT_MAX + (1 << 18));
-        assert_eq!(size_of::<([u8; 6], [u8; 2])>(), 8);
+        let mut names = Names::default();
+        let wish = |n: usize| Wish { name: n.to_string(), is_sure: true, is_open: false, source: String::new() };
+        for n in 0..100_000 {
+            assert!(!names.is_taken(&wish(n)));
+        }
+        for n in 0..100_000 {
+            assert!(names.is_taken(&Wish { source: "another".into(), ..wish(n) }), "{n}");
+        }
+        assert!(names.wanted.capacity() < 101_000 && names.recent.len() <= 100_000 / RECENT_PART);
+        names.wanted = (0..KEPT_MAX as u64).map(|n| n << 16).collect();
+        let before = names.wanted.len() + names.recent.len();
+        assert!(!names.is_taken(&wish(200_000)) && names.wanted.len() + names.recent.len() == before);
+        names.forget();
+        assert!(names.wanted.capacity() == 0 && names.recent.is_empty());
     }
 }
