@@ -39,6 +39,7 @@ http {{
         {limit}
         {certificate}
         root {root};
+        {more}
     }}
     server {{
         listen unix:{dir}/status;
@@ -60,10 +61,11 @@ class Server:
 
     `log`: whether it writes what it sent. `limit`: how many requests it answers at once, and the status of its refusals.
     `send_buffer`: bytes that the kernel may hold for a connection; what is in there when a client dies was sent for nothing.
+    `more`: other lines of its configuration.
     """
 
     def __init__(self, bench, root, host="127.0.0.1", namespace=None, authority=None, log=False, limit=None,
-                 send_buffer=None, workers=1):
+                 send_buffer=None, workers=1, more=""):
         self.bench = bench
         self.dir = bench.folder("nginx")
         self.host, self.namespace, self.authority = host, namespace, authority
@@ -80,6 +82,7 @@ class Server:
             listen_more=f" sndbuf={send_buffer}" if send_buffer else "",
             limit=f"limit_conn all {limit[0]}; limit_conn_status {limit[1]};" if limit else "",
             certificate=certificate,
+            more=more,
         ))
 
     def __enter__(self):

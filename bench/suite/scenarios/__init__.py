@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from . import interrupted, kills, known, lines, memory, networks, small_files, start_up, stores, streams, uploads
+from . import interrupted, kills, known, lines, long_lists, memory, networks, small_files, start_up, stores, streams, uploads
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ ALL = [
     Scenario("known-transfers", "list, show and get with 10,000 transfers on record", known.run, 5, 1),
     Scenario("small-files", "5,000 files of 16 KiB, to the disk", small_files.on_disk, 5, 1, 16 << 10),
     Scenario("small-files-in-memory", "the same to a tmpfs, with calls counted", small_files.in_memory, 5, 1, 16 << 10),
+    Scenario("long-lists", "100,000 and a million URLs, and a prefix of a million keys: memory", long_lists.run, 1, 0, 64),
     Scenario("kills", "ten times kill -9, then left to finish", kills.run, 3, 0, 200 * MB),
     Scenario("fat-pipe", "500 Mbit/s, 100 ms", networks.fat, 3, 0, 200 * MB),
     Scenario("lossy-pipe", "500 Mbit/s, 100 ms, 1 % random loss", networks.lossy, 2, 0, 200 * MB),
