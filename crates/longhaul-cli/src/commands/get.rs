@@ -80,12 +80,12 @@ impl GetSession<'_> {
             count: self.count,
         };
         if let (SaveAs::Stdout, None, Ok(source)) = (&wanted.place, self.stop.signal(), &wanted.source) {
-            return (wanted.number, self.to_stdout(source, &wanted, &subject).await);
+            return (wanted.number, Box::pin(self.to_stdout(source, &wanted, &subject)).await);
         }
         let ended = match (self.stop.signal(), &wanted.source) {
             (Some(signal), _) => Err((not_begun(signal, &subject), None)),
             (None, Err(failure)) => Err((failure.clone(), None)),
-            (None, Ok(source)) => self.one(source, &wanted, &mut subject).await,
+            (None, Ok(source)) => Box::pin(self.one(source, &wanted, &mut subject)).await,
         };
         let ended = match (ended, &self.get.beside.exec) {
             (Ok(finished), Some(command)) if !finished.not_modified => {

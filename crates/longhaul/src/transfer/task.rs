@@ -229,7 +229,8 @@ pub(super) fn start<W: TransferWay, K: Send + 'static>(start: TaskStart<W, K>) -
     }
     let mut task = TransferTask { way, controls: ends.controls, reporter };
     tokio::spawn(async move {
-        let result = match caught(task.run()).await {
+        // In a box, as every move of a future that large copies it.
+        let result = match caught(Box::pin(task.run())).await {
             Ok(result) => result,
             Err(panicked) => {
                 let error = panicked.error(task.way.object());
@@ -299,7 +300,7 @@ impl<W: TransferWay> TransferTask<W> {
         let (commands, mut inbox) = mpsc::channel(8);
         let reporter = &mut self.reporter;
         let mut tell = |event| reporter.tell(event);
-        let running = self.way.run(&mut inbox, &mut tell);
+        let running = Box::pin(self.way.run(&mut inbox, &mut tell));
         attend(&mut self.controls, commands, running, |change| self.way.may_change(change)).await
     }
 
@@ -375,19 +376,18 @@ impl<W: TransferWay> TransferTask<W> {
 pub(super) async fn run_to_discard<W: TransferWay>(way: &W) -> W::End {
     let (commands, mut inbox) = mpsc::channel(1);
     let _ = commands.send(Command::Discard).await;
-    way.run(&mut inbox, &mut |_| {}).await
+    Box::pin(way.run(&mut inbox, &mut |_| {})).await
 }
 
 /// Waits for a run, and passes on what the handle wants meanwhile.
 async fn attend<E>(
     controls: &mut mpsc::Receiver<Control>,
     commands: mpsc::Sender<Command>,
-    running: impl Future<Output = E>,
+    mut running: impl Future<Output = E> + Unpin,
     may_change: impl Fn(&Change) -> Result<(), Error>,
 ) -> (E, Pending) {
     let mut pending = Pending::default();
     let mut commands = Some(commands);
-    tokio::pin!(running);
     let end = loop {
         tokio::select! {
             end = &mut running => break end,

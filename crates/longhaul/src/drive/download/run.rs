@@ -445,7 +445,7 @@ impl DownloadHands<'_> {
             shared: self.shared.clone(),
         };
         self.streams.push((ticket, StreamHandle { stop: stop.clone(), grant: Some(grant_tx), reach: None }));
-        self.shared.reports.spawn(stream.run(fetch, stop, grant));
+        self.shared.reports.spawn(Box::pin(stream.run(fetch, stop, grant)));
     }
 
     fn flow(&mut self, ticket: Ticket, grant: Grant) {

@@ -107,7 +107,8 @@ impl StreamTask {
         let reply = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Interruption::Told),
-            reply = stall.guard(self.origin.open(&fetch)) => reply??,
+            // In a box: it is by far the largest of what is waited for here, and soon over.
+            reply = stall.guard(Box::pin(self.origin.open(&fetch))) => reply??,
         };
         let Reply { facts, said, beside_access, advice, mut body, .. } = reply;
         let aside = said.map(|said| DownloadAside::Refused(StoreRefusal { said, beside_access, advice }));

@@ -57,35 +57,52 @@ impl<S> Watched<S> {
         if let (Some(head), Poll::Ready(Ok(1..))) = (&mut self.head, result)
             && head.at == At::Elsewhere
         {
-            *head = Head { at: At::Status, ..Head::default() };
+            head.begin();
         }
     }
 }
 
 impl Head {
+    fn begin(&mut self) {
+        self.line.clear();
+        (self.at, self.framing, self.interim) = (At::Status, false, false);
+    }
+
     /// Looks at bytes that came, and mends them.
     fn take(&mut self, bytes: &mut [u8]) -> io::Result<()> {
-        for b in bytes {
-            match self.at {
-                At::Elsewhere => return Ok(()),
-                At::Status
-                    if self.line.len() < 4
-                        && self.line.iter().chain([&*b]).zip(b"http").all(|(a, b)| a.eq_ignore_ascii_case(b)) =>
-                {
-                    b.make_ascii_uppercase();
-                }
-                _ => {}
+        let mut rest = bytes;
+        while self.at != At::Elsewhere && !rest.is_empty() {
+            let end = rest.iter().position(|&b| b == b'\n');
+            let (piece, behind) = rest.split_at_mut(end.unwrap_or(rest.len()));
+            self.go_on(piece);
+            if end.is_some() {
+                let line = std::mem::take(&mut self.line);
+                let ended = self.end_of_line(line.strip_suffix(b"\r").unwrap_or(&line));
+                self.line = line; // its memory is for the next one
+                self.line.clear();
+                ended?;
             }
-            if *b != b'\n' {
-                if self.line.len() < LINE_LEN_MAX {
-                    self.line.push(*b);
-                }
-                continue;
-            }
-            let line = std::mem::take(&mut self.line);
-            self.end_of_line(line.strip_suffix(b"\r").unwrap_or(&line))?;
+            rest = behind.get_mut(1..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// The line that is being read goes on so.
+    fn go_on(&mut self, piece: &mut [u8]) {
+        const VERSION: &[u8] = b"http";
+        let mut looked_at = 0;
+        while self.at == At::Status
+            && self.line.len() < VERSION.len()
+            && let Some(b) = piece.get_mut(looked_at)
+            && self.line.iter().chain([&*b]).zip(VERSION).all(|(a, b)| a.eq_ignore_ascii_case(b))
+        {
+            b.make_ascii_uppercase();
+            self.line.push(*b);
+            looked_at += 1;
+        }
+        let rest = &piece[looked_at..];
+        let room = LINE_LEN_MAX.saturating_sub(self.line.len());
+        self.line.extend_from_slice(&rest[..rest.len().min(room)]);
     }
 
     fn end_of_line(&mut self, line: &[u8]) -> io::Result<()> {
@@ -125,9 +142,8 @@ fn broken() -> io::Error {
 /// Whether a line is meant to say how a body is framed: a name without what no name can hold.
 fn frames(line: &[u8]) -> bool {
     let name = line.split(|&b| b == b':').next().unwrap_or_default();
-    let name: Vec<u8> =
-        name.iter().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).copied().collect();
-    FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing))
+    let name = name.iter().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    FRAMING.iter().any(|framing| name.clone().map(u8::to_ascii_lowercase).eq(framing.iter().copied()))
 }
 
 /// The name as it is, blanks, a colon, and a value of visible characters and blanks.
