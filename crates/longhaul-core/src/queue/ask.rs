@@ -169,7 +169,7 @@ impl Queue {
                 let before = self.entries.get(&effect.id()?).copied()?;
                 if matches!(effect, Effect::Edit(_, _, true)) {
                     self.stop(before.id); // it goes on with what is new
-                    self.slots.to_go_on(before.id);
+                    self.slots.goes_on_anew(before.id);
                 }
                 self.unready(&before);
                 self.order.remove(before.rank, before.id);

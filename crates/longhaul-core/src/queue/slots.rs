@@ -66,7 +66,7 @@ impl Slots {
         (!std::mem::replace(&mut slot.stopping, true)).then_some(slot.ticket)
     }
 
-    pub(super) fn to_go_on(&mut self, id: EntryId) {
+    pub(super) fn goes_on_anew(&mut self, id: EntryId) {
         if let Some(slot) = self.running.get_mut(&id) {
             slot.goes_on = true;
         }
