@@ -293,7 +293,8 @@ impl Driver {
     }
 
     fn add(&mut self, prepared: Prepared, reply: oneshot::Sender<Result<Replied, Error>>) {
-        let known = prepared.same.as_ref().and_then(|key| self.same.get(key));
+        // Who names an entry wants one of its own.
+        let known = prepared.same.as_ref().filter(|_| prepared.any_gid).and_then(|key| self.same.get(key));
         if let Some((id, details)) = known.and_then(|id| Some((id, self.latest(id)?.clone()))) {
             return self.add_again(id, &details, prepared, reply);
         }
@@ -709,7 +710,10 @@ impl Driver {
     // What readers see.
 
     fn publish(&mut self) {
-        for id in self.core.take_touched() {
+        // In the order of the list: of many that start at once, the first one is told first.
+        let mut touched: Vec<EntryId> = self.core.take_touched().into_iter().collect();
+        touched.sort_by_key(|id| self.core.entry(*id).map(|entry| entry.rank));
+        for id in touched {
             self.show(id);
         }
     }

@@ -142,7 +142,8 @@ impl NewEntry {
         self
     }
 
-    /// Its name in aria2's RPC; by default chance gives one. One that is taken is refused.
+    /// Its name in aria2's RPC; by default chance gives one. One that is taken is refused. An entry that is given one is
+    /// its own: no other one of the same source and target answers for it.
     pub fn gid(mut self, gid: Gid) -> Self {
         self.gid = Some(gid);
         self
