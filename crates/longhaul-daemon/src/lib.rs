@@ -21,6 +21,7 @@ pub mod tokens;
 
 mod api;
 mod app;
+mod aria2;
 mod codes;
 mod events;
 mod guard;

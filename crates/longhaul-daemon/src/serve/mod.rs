@@ -32,7 +32,7 @@ use crate::app::{App, Place};
 use crate::guard::{self, Guard, Hosts, Origins, Roots, Via};
 use crate::problem::Problem;
 use crate::tokens::{TokenError, Tokens};
-use crate::{api, events, metrics, page};
+use crate::{api, aria2, events, metrics, page};
 
 /// Where a daemon listens if nothing else is said: where front-ends of aria2 look.
 pub const PORT: u16 = 6800;
@@ -108,6 +108,7 @@ pub struct DaemonBuilder {
     origins: Vec<String>,
     roots: Vec<PathBuf>,
     insecure_http: bool,
+    open_rpc: bool,
 }
 
 impl DaemonBuilder {
@@ -154,6 +155,13 @@ impl DaemonBuilder {
         self
     }
 
+    /// Programs of this machine, of any of its users, use aria2's RPC without a token, as with an aria2 that was given no
+    /// secret. Pages need to be allowed all the same.
+    pub fn open_rpc(mut self, open: bool) -> Self {
+        self.open_rpc = open;
+        self
+    }
+
     /// An address that other machines reach is allowed, though what is said there, tokens too, is not encrypted.
     pub fn insecure_http(mut self, allowed: bool) -> Self {
         self.insecure_http = allowed;
@@ -176,8 +184,9 @@ impl DaemonBuilder {
         }
         let address = listeners.tcp.first().and_then(|listener| listener.local_addr().ok());
         let cookie = format!("longhaul_{}", address.map_or(0, |address| address.port()));
-        let guard =
+        let mut guard =
             Guard::new(tokens, Hosts::new(self.hosts), Origins::new(self.origins), Roots::new(self.roots), cookie);
+        guard.open_rpc = self.open_rpc;
         let place = Place { address, socket: listeners.path.clone(), state_dir: self.state_dir };
         let app = Arc::new(App::new(self.client, self.manager, Arc::new(guard), place));
         let mut tasks = JoinSet::new();
@@ -252,6 +261,7 @@ impl Daemon {
             origins: Vec::new(),
             roots: Vec::new(),
             insecure_http: false,
+            open_rpc: false,
         }
     }
 
@@ -296,6 +306,7 @@ fn router(app: &Arc<App>) -> Router {
     let bodies = Arc::new(Semaphore::new(BODIES_MAX));
     Router::new()
         .merge(api::router(app.clone()))
+        .merge(aria2::router(app.clone()))
         .merge(page::router())
         .fallback(async || Problem::not_found("there is nothing at this path"))
         .layer(middleware::from_fn_with_state(bodies, with_body))
