@@ -11,6 +11,7 @@
 //! client/upload        upload, upload_reader, open_upload, and the same for uploads
 //! client/ledger        unfinished_uploads, kept_inputs, forget_upload: what was begun in stores
 //! client/sent          sent_uploads: what was stored from here
+//! client/wishes        wish_stop, wishes: what other processes want of a transfer that runs
 //! objects              objects, presign
 //! many/                download_all, upload_all
 //! inspect/             list, inspect, verify, probe
@@ -31,6 +32,7 @@ pub(crate) mod sent;
 mod stores;
 #[cfg(feature = "upload")]
 pub(crate) mod upload;
+pub(crate) mod wishes;
 
 use std::fmt;
 use std::net::SocketAddr;

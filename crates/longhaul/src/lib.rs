@@ -123,6 +123,7 @@ pub use client::ledger::{KeptInput, PerhapsOurs, UnfinishedUpload, UnfinishedUpl
 pub use client::sent::SentUpload;
 #[cfg(feature = "upload")]
 pub use client::upload::UploadBuilder;
+pub use client::wishes::{StopWish, Wishes};
 pub use client::{
     Client, ClientBuilder, Connections, DownloadBuilder, Durability, Existing, IpFamily, OnChange, ProxyChoice,
     RateLane,

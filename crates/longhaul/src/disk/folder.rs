@@ -182,6 +182,11 @@ impl Folder {
         self.entry().map(|entry| entry.device)
     }
 
+    /// When something in it last came, went or was renamed: nanoseconds since the Unix epoch.
+    pub(crate) fn modified_ns(&self) -> Option<i64> {
+        FileStat::of(&self.fd).ok().map(|now| now.facts.mtime_ns)
+    }
+
     /// Where syncs of what is in it are asked for.
     pub(crate) fn volume(&self, volumes: &Volumes) -> Arc<Volume> {
         self.volume.get_or_init(|| volumes.of(self)).clone()

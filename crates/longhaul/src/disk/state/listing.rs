@@ -221,6 +221,7 @@ impl StateDir {
     pub(crate) fn sweep(&self, before_ns: i64) -> Result<()> {
         self.transfers.sweep(before_ns)?;
         self.receipts.sweep(before_ns)?;
+        self.wishes.sweep(before_ns)?;
         self.sent.sweep(before_ns)
     }
 }

@@ -8,6 +8,7 @@
 //! | What was uploaded? | [`sent`] (receipts); what is on its way: [`uploads`] (journals and locks) |
 //! | Where does input lie that has no name? | [`spool`] |
 //! | What did a server allow the last time? | [`hosts`] |
+//! | What does another process wish of a transfer? | [`wishes`] |
 
 pub(crate) mod hosts;
 pub(crate) mod listing;
@@ -20,3 +21,4 @@ pub(crate) mod sent;
 pub(crate) mod spool;
 pub(crate) mod state_dir;
 pub(crate) mod uploads;
+pub(crate) mod wishes;

@@ -9,6 +9,7 @@
 //! uploads/HASH.lhlog     one upload: its journal, and a lock while it runs      (uploads)
 //! sent/HASH.json         one finished upload                                    (sent)
 //! spool/HASH             input without a name, as it is uploaded                (spool)
+//! wishes/ID.json         what another process wishes of a running transfer      (wishes)
 //! ```
 //!
 //! Of downloads it never decides where bytes go: the journal beside the target must agree. So a damaged file here is
@@ -45,6 +46,7 @@ pub(crate) struct StateDir {
     pub(super) receipt_log: ReceiptLog,
     pub(super) hosts: Shelf,
     pub(super) sent: Shelf,
+    pub(super) wishes: Shelf,
     pub(super) uploads: Arc<Folder>,
     pub(super) spool: Arc<Folder>,
     had_notes: bool,
@@ -58,11 +60,21 @@ impl StateDir {
         let subfolder = |name| root.private_subfolder(name).and_then(Folder::ours);
         let shelf = |name| subfolder(name).map(|folder| Shelf { folder });
         let (transfers, receipts, hosts) = (shelf("transfers")?, shelf("receipts")?, shelf("hosts")?);
-        let sent = shelf("sent")?;
+        let (sent, wishes) = (shelf("sent")?, shelf("wishes")?);
         let (uploads, spool) = (subfolder("uploads")?, subfolder("spool")?);
         let (uploads, spool) = (Arc::new(uploads), Arc::new(spool));
         let had_notes = !transfers.folder.list(1)?.is_empty();
-        Ok(Self { transfers, receipts, hosts, sent, uploads, spool, receipt_log: ReceiptLog::new(root), had_notes })
+        Ok(Self {
+            transfers,
+            receipts,
+            hosts,
+            sent,
+            wishes,
+            uploads,
+            spool,
+            receipt_log: ReceiptLog::new(root),
+            had_notes,
+        })
     }
 
     /// Where it is.
@@ -147,6 +159,11 @@ impl Shelf {
             }
         }
         Ok((values, skipped))
+    }
+
+    /// When a file last came, was replaced or went: nanoseconds since the Unix epoch.
+    pub(super) fn changed(&self) -> Option<i64> {
+        self.folder.modified_ns()
     }
 
     /// Removes `NAME.json`; whether there was one.
