@@ -76,7 +76,7 @@ impl Exit {
 }
 
 /// The code for a kind of error.
-fn of_kind(kind: ErrorKind) -> Exit {
+pub(crate) fn of_kind(kind: ErrorKind) -> Exit {
     match kind {
         ErrorKind::Usage => Exit::Usage,
         ErrorKind::NotFound => Exit::NotFound,
@@ -92,6 +92,12 @@ fn of_kind(kind: ErrorKind) -> Exit {
         // And a kind that this program does not know yet: a script has no way to act on it.
         _ => Exit::Internal,
     }
+}
+
+/// The code for a kind's name, as a daemon says it, and the name. One that this program does not know is a mistake.
+pub(crate) fn of_word(word: &str) -> (Exit, &'static str) {
+    let kind = ErrorKind::of_name(word).unwrap_or(ErrorKind::Internal);
+    (of_kind(kind), kind.name())
 }
 
 /// Why a command, or one URL of it, failed.

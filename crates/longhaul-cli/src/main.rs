@@ -53,6 +53,12 @@ fn run(words: Words) -> Result<Exit, Failure> {
     match flags::invocation(words)? {
         Invocation::Get(get) => commands::get::run(*get),
         Invocation::Put(put) => commands::put::run(*put),
+        Invocation::Add(add) => commands::queue::add(*add),
+        Invocation::Act(act) => commands::queue::act(&act),
+        Invocation::Link(link) => commands::queue::link(&link),
+        Invocation::Limit(limit) => commands::queue::limit(&limit),
+        Invocation::Watch(watch) => commands::queue::watch(&watch),
+        Invocation::Work(work) => commands::queue::work(&work),
         Invocation::Cancel(cancel) => commands::cancel::run(&cancel),
         Invocation::Clean(clean) => commands::clean::run(&clean),
         Invocation::List(list) => commands::list::run(&list),

@@ -25,6 +25,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 /// A daemon that is there answers within this: what takes longer (a probe of a slow server) says so by itself.
@@ -106,6 +107,14 @@ impl Connection {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => SocketError::NoDaemon(path.to_owned()),
             _ => broken(error),
         })?;
+        Self::over(stream).await
+    }
+
+    /// A connection over what leads to a daemon already.
+    pub(crate) async fn over<S>(stream: S) -> Result<Self, SocketError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -2,8 +2,8 @@
 //!
 //! A partial file and its journal are deleted, without a network; an upload is removed from its store, which is asked
 //! until its list of parts is empty, unless it was begun with `put --keep-parts`. An entry in the list of which nothing
-//! is left is removed. A transfer that runs in another process has that process's lock, and stays as it is. What another
-//! user owns or may write to does not decide what is removed where: it is not followed.
+//! is left is removed. A download that runs in another process is stopped there first. What another user owns or may
+//! write to does not decide what is removed where: it is not followed.
 //!
 //! Each is tried, whatever became of the others.
 
@@ -13,7 +13,7 @@ use longhaul::{Client, Error, ErrorKind, Listing, TransferInfo, TransferKind};
 use serde::Serialize;
 
 use super::known::{self, is_of};
-use super::{json_lines, runtime, settings};
+use super::{foreign, json_lines, runtime, settings};
 use crate::exit::{Exit, Failure};
 use crate::flags::cancel::{CancelOptions, PartsFate};
 use crate::flags::common::StateChoice;
@@ -189,6 +189,10 @@ async fn download(client: &Client, found: Found, parts: PartsFate) -> End {
         Ok(_) => "forgotten; it is over, and the file stays",
         Err(_) => "forgotten; nothing of it is there any more",
     };
+    if let Ok(Some(transfer)) = foreign::running(client, &found.path) {
+        // Where it does not hear, the lock says by whom it is in use.
+        let _ = foreign::stop(client, &transfer, "cancel").await;
+    }
     match client.discard_download(&found.path).await {
         Ok(true) => End::done(found, Some(true), format!("{what}: cancelled; its partial file is deleted")),
         Ok(false) => End::done(found, Some(true), format!("{what}: {over}")),

@@ -12,6 +12,7 @@ use longhaul::{Client, DownloadBuilder, Error, ErrorKind, Event, Source, Transfe
 
 use self::list::{List, Wanted};
 use self::stdout::ToStdout;
+use super::at_work::AtWork;
 use super::awake::Awake;
 use super::several::{self, StopSwitch};
 use super::{client, exec, runtime};
@@ -36,7 +37,8 @@ pub(crate) fn run(mut get: GetOptions) -> Result<Exit, Failure> {
             Sources::Below(_) => None,
         };
         let show = RefCell::new(Show::new(&get.running, Direction::Down, count));
-        let session = GetSession { get: &get, client, show, count, stop: StopSwitch::default() };
+        let session =
+            GetSession { get: &get, client, show, count, stop: StopSwitch::default(), at_work: AtWork::default() };
         Ok(session.run(list, signals).await)
     });
     // A name lookup or a disk that hangs must not hold up the end.
@@ -52,6 +54,7 @@ struct GetSession<'a> {
     /// How many there are; 0 while that is not known.
     count: usize,
     stop: StopSwitch,
+    at_work: AtWork,
 }
 
 /// How one URL ended: well, or not, with what is kept (`None`: it was not begun, or that is not known).
@@ -62,7 +65,11 @@ impl GetSession<'_> {
         let list = List::new(self.get, list, &self.client, &self.show, self.count, self.stop.subscribe());
         let jobs = list.stream().map(|wanted| self.job(wanted)).buffer_unordered(self.get.running.jobs);
         let what = "writing to the disk what was received";
-        several::run(jobs, signals, &self.stop, &self.show, what, self.get.beside.keep_awake.then(Awake::begin)).await
+        let awake = self.get.beside.keep_awake.then(Awake::begin);
+        tokio::select! {
+            exit = several::run(jobs, signals, &self.stop, &self.show, what, awake) => exit,
+            never = self.at_work.obey(&self.client) => match never {},
+        }
     }
 
     /// One URL from its begin to its end, with everything that is told about it.
@@ -133,6 +140,7 @@ impl GetSession<'_> {
         let mut resumable = true;
         let tell = |notice: Notice<'_>| match notice {
             Notice::Event(transfer, event) => {
+                self.at_work.begins(transfer);
                 if let Event::Started { resumable: can, .. } = event {
                     resumable = *can;
                 }
@@ -148,7 +156,13 @@ impl GetSession<'_> {
             });
         };
         subject.id = Some(transfer.id().to_owned());
+        let asked = self.at_work.over(transfer.id());
         match report.end {
+            JobEnd::Failed(error) if error.kind() == ErrorKind::Cancelled && asked.is_some() => {
+                subject.path = transfer.path().or(subject.path.take());
+                let (by, kept) = (by_command(asked.as_deref()), transfer.progress().received);
+                Err((stopped(Signal::Terminate, &by, subject, kept, &transfer, resumable), Some(kept)))
+            }
             JobEnd::Done(outcome) => {
                 self.settle_partial(outcome.path());
                 let mut finished = ShownOutcome::from(outcome);
@@ -164,7 +178,8 @@ impl GetSession<'_> {
                 Err((failure(&error), Some(transfer.progress().received)))
             }
             JobEnd::Stopped { kept } => {
-                Err((stopped(self.stop.cause(), subject, kept, &transfer, resumable), Some(kept)))
+                let signal = self.stop.cause();
+                Err((stopped(signal, signal.name(), subject, kept, &transfer, resumable), Some(kept)))
             }
             _ => Err((not_begun(self.stop.cause(), subject), None)),
         }
@@ -259,8 +274,20 @@ fn not_begun(signal: Signal, subject: &ShownTransfer) -> Failure {
     )
 }
 
-/// The last line after a signal: what is kept, how to go on, how to discard it.
-fn stopped(signal: Signal, subject: &ShownTransfer, held: u64, transfer: &Transfer, resumable: bool) -> Failure {
+/// The command of another process that stopped a transfer, for a message.
+pub(super) fn by_command(word: Option<&str>) -> String {
+    format!("`longhaul {}`", word.unwrap_or("pause"))
+}
+
+/// The last line after a signal, or another process' wish: what is kept, how to go on, how to discard it.
+fn stopped(
+    signal: Signal,
+    by: &str,
+    subject: &ShownTransfer,
+    held: u64,
+    transfer: &Transfer,
+    resumable: bool,
+) -> Failure {
     let total = transfer.progress().total;
     let message = match &subject.path {
         Some(path) if held > 0 => {
@@ -272,12 +299,9 @@ fn stopped(signal: Signal, subject: &ShownTransfer, held: u64, transfer: &Transf
             };
             let file = printable::here(path);
             let discard = printable::shell(&file);
-            format!(
-                "stopped by {}; {kept} of {file} are kept.\n{then}; to discard it: longhaul cancel {discard}",
-                signal.name()
-            )
+            format!("stopped by {by}; {kept} of {file} are kept.\n{then}; to discard it: longhaul cancel {discard}")
         }
-        _ => format!("stopped by {}; nothing of {} was received yet", signal.name(), subject.url),
+        _ => format!("stopped by {by}; nothing of {} was received yet", subject.url),
     };
     Failure::new(Exit::Signal(signal), "interrupted", message)
 }

@@ -1,8 +1,11 @@
 //! `longhaul list`: the transfers that this machine knows of.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use longhaul::TransferInfo;
+use longhaul::manager::{Entry, Need, ReadList, State};
 use serde::Serialize;
 
 use super::{json_lines, known, offline_client, since_epoch};
@@ -18,12 +21,26 @@ pub(crate) fn run(list: &ListOptions) -> Result<Exit, Failure> {
         None => client.list()?,
         Some(folder) => known::in_folder(&client, folder)?,
     };
-    for warning in &listing.warnings {
+    let queue = match &list.folder {
+        None => {
+            let mut queue = client.read_list()?;
+            queue.look(&client)?;
+            queue
+        }
+        Some(_) => ReadList::default(),
+    };
+    for warning in listing.warnings.iter().chain(&queue.warnings) {
         out::say(&format!("warning: {warning}"));
     }
+    let entries = queue.entries.iter().filter(|entry| list.all || !entry.state.is_over());
+    let queued: Vec<ListRow> = entries.enumerate().map(|(place, entry)| ListRow::of_entry(entry, place)).collect();
+    let in_queue: HashSet<PathBuf> = queue.entries.iter().filter_map(Entry::path).collect();
     let shown = listing.transfers.iter().filter(|transfer| list.all || !known::is_dead(transfer));
+    // What the queue runs has a note of its own as well.
+    let shown = shown.filter(|transfer| !in_queue.contains(&transfer.path));
     let mut rows: Vec<ListRow> = shown.map(ListRow::from).collect();
     rows.sort_by(|a, b| b.updated_ms.cmp(&a.updated_ms).then_with(|| a.id.cmp(&b.id)));
+    let rows: Vec<ListRow> = queued.into_iter().chain(rows).collect();
     if list.json {
         json_lines(&rows)?;
     } else if rows.is_empty() {
@@ -52,6 +69,40 @@ struct ListRow {
     needs_link: bool,
     needs_headers: bool,
     error: Option<String>,
+    /// Of an entry of the list: its place, from 1, and its lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<String>,
+}
+
+impl ListRow {
+    fn of_entry(entry: &Entry, place: usize) -> Self {
+        let (path, path_hex) = path_fields(entry.path().as_deref());
+        let at_ms = [entry.ended_ms, entry.started_ms].into_iter().flatten().max().unwrap_or(entry.added_ms);
+        let need = match &entry.state {
+            State::Needs { what, .. } => Some(*what),
+            _ => None,
+        };
+        let from = entry.sources.first().cloned().unwrap_or_default();
+        Self {
+            id: entry.id.to_string(),
+            kind: entry.kind.name(),
+            state: entry.state.name().to_owned(),
+            path,
+            path_hex,
+            url: entry.destination.clone().unwrap_or(from),
+            range: None,
+            held: entry.progress.durable.max(entry.progress.received),
+            total: entry.progress.total,
+            updated_ms: at_ms,
+            needs_link: need == Some(Need::Link),
+            needs_headers: need == Some(Need::Headers),
+            error: entry.state.reason().map(|reason| reason.message.clone()),
+            place: (!entry.state.is_over()).then_some(place + 1),
+            lane: Some(entry.lane.clone()),
+        }
+    }
 }
 
 impl From<&TransferInfo> for ListRow {
@@ -71,6 +122,8 @@ impl From<&TransferInfo> for ListRow {
             needs_link: info.needs_link,
             needs_headers: info.needs_headers,
             error: info.error.clone(),
+            place: None,
+            lane: None,
         }
     }
 }
@@ -91,6 +144,8 @@ fn table(rows: &[ListRow], now: Duration, columns: Option<usize>) -> String {
             row.id.chars().take(8).collect(),
             match row.state.as_str() {
                 "paused" if row.needs_link => "paused, needs link".to_owned(),
+                "needs" if row.needs_link => "needs link".to_owned(),
+                "queued" => row.place.map_or_else(|| "queued".to_owned(), |place| format!("queued, {place}.")),
                 state => state.replace('_', " "),
             },
             text::share(row.held, row.total),
@@ -171,6 +226,8 @@ mod tests {
             needs_link: false,
             needs_headers: false,
             error: None,
+            place: None,
+            lane: None,
         };
         let upload = ListRow { kind: "upload", url: "oss://b/k".into(), ..row("/d/c", "interrupted") };
         let rows = [row("/d/a", "paused"), row("/d/\u{1b}[2J\nb", "needs_link"), upload];
@@ -200,6 +257,8 @@ ID        STATE        HELD                CHANGED       FILE       FROM OR TO
             needs_link: true,
             needs_headers: false,
             error: None,
+            place: None,
+            lane: None,
         };
         let long = format!("/films/{}/end.mkv", "long-name-".repeat(9));
         let rows = [row("/d/a", "https://h/a"), row(&long, &format!("https://h{long}"))];

@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+mod at_work;
 mod awake;
 pub(crate) mod cancel;
 pub(crate) mod clean;
@@ -7,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod daemon;
 pub(crate) mod demo;
 mod exec;
+mod foreign;
 pub(crate) mod get;
 pub(crate) mod help;
 mod known;
@@ -16,6 +18,7 @@ pub(crate) mod open;
 pub(crate) mod presign;
 pub(crate) mod probe;
 pub(crate) mod put;
+pub(crate) mod queue;
 mod ready_file;
 pub(crate) mod repair;
 pub(crate) mod serve;

@@ -13,7 +13,9 @@ use futures_util::StreamExt as _;
 use longhaul::many::{JobEnd, Notice};
 use longhaul::{Client, ErrorKind, ObjectName, UploadBuilder};
 
+use super::at_work::AtWork;
 use super::awake::Awake;
+use super::get::by_command;
 use super::several::{self, StopSwitch};
 use super::{absolute, exec, runtime, uploading_client};
 use crate::exit::{Exit, Failure};
@@ -45,7 +47,9 @@ pub(crate) fn run(mut put: PutOptions) -> Result<Exit, Failure> {
         let signals = Signals::take().map_err(|e| Failure::internal(format!("cannot listen for signals ({e})")))?;
         let client = uploading_client(&put.network, &put.store, &put.state, put.running.limit_rate)?;
         let show = RefCell::new(Show::new(&put.running, Direction::Up, items.len()));
-        Ok(PutSession { put: &put, items, client, show, stop: StopSwitch::default() }.run(signals).await)
+        Ok(PutSession { put: &put, items, client, show, stop: StopSwitch::default(), at_work: AtWork::default() }
+            .run(signals)
+            .await)
     });
     // A name lookup, or a stdin that is kept open, must not hold up the end.
     runtime.shutdown_background();
@@ -59,6 +63,7 @@ struct PutSession<'a> {
     /// Borrowed for the time of one call only.
     show: RefCell<Show>,
     stop: StopSwitch,
+    at_work: AtWork,
 }
 
 /// How one file ended: well, or not, with how much of it the store has (`None`: it was not begun).
@@ -69,7 +74,11 @@ impl PutSession<'_> {
         let jobs = futures_util::stream::iter(0..self.items.len()).map(|index| self.job(index));
         let jobs = jobs.buffer_unordered(self.put.running.jobs);
         let what = "writing down what the store has";
-        several::run(jobs, signals, &self.stop, &self.show, what, self.put.beside.keep_awake.then(Awake::begin)).await
+        let awake = self.put.beside.keep_awake.then(Awake::begin);
+        tokio::select! {
+            exit = several::run(jobs, signals, &self.stop, &self.show, what, awake) => exit,
+            never = self.at_work.obey(&self.client) => match never {},
+        }
     }
 
     /// One file from its begin to its end, with everything that is told about it.
@@ -129,6 +138,7 @@ impl PutSession<'_> {
                 match notice {
                     Notice::Event(transfer, event) => {
                         started.set(true);
+                        self.at_work.begins(transfer);
                         subject.id = Some(transfer.id().to_owned());
                         self.show.borrow_mut().event(subject, event);
                     }
@@ -155,7 +165,12 @@ impl PutSession<'_> {
             });
         };
         subject.id = Some(transfer.id().to_owned());
+        let asked = self.at_work.over(transfer.id());
         match report.end {
+            JobEnd::Failed(error) if error.kind() == ErrorKind::Cancelled && asked.is_some() => {
+                let (by, reached) = (by_command(asked.as_deref()), transfer.progress());
+                Err((stopped(Signal::Terminate, &by, subject, reached.durable, reached.total), Some(reached.durable)))
+            }
             JobEnd::Done(outcome) => {
                 let mut finished = ShownOutcome::from(outcome);
                 // As it was named, not what its links led to.
@@ -168,7 +183,8 @@ impl PutSession<'_> {
             }
             JobEnd::Failed(error) => Err((error.into(), Some(transfer.progress().durable))),
             JobEnd::Stopped { kept } => {
-                Err((stopped(self.stop.cause(), subject, kept, transfer.progress().total), Some(kept)))
+                let signal = self.stop.cause();
+                Err((stopped(signal, signal.name(), subject, kept, transfer.progress().total), Some(kept)))
             }
             _ => Err((not_begun(self.stop.cause(), subject), None)),
         }
@@ -237,9 +253,8 @@ fn not_begun(signal: Signal, subject: &ShownTransfer) -> Failure {
     Failure::new(Exit::Signal(signal), "interrupted", message)
 }
 
-/// The last line after a signal: what is kept, how to go on, how to discard it.
-fn stopped(signal: Signal, subject: &ShownTransfer, held: u64, total: Option<u64>) -> Failure {
-    let by = signal.name();
+/// The last line after a signal, or another process' wish: what is kept, how to go on, how to discard it.
+fn stopped(signal: Signal, by: &str, subject: &ShownTransfer, held: u64, total: Option<u64>) -> Failure {
     let message = match (&subject.path, &subject.id) {
         (path, Some(id)) if held > 0 => {
             let what = path.as_deref().map_or_else(|| "stdin".to_owned(), printable::here);

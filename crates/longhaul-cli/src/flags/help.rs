@@ -242,3 +242,29 @@ Examples:
   longhaul completions bash > ~/.local/share/bash-completion/completions/longhaul
   longhaul completions zsh > ~/.zfunc/_longhaul
   longhaul completions fish > ~/.config/fish/completions/longhaul.fish";
+
+pub(crate) const ADD: &str = "\
+Examples:
+  longhaul add https://example.com/disk.iso       into this folder
+  longhaul add -i urls.txt -d downloads --hold    a list, held until `resume`
+  longhaul add --lane night --at 1 https://example.com/big.iso
+  longhaul add --put disk.iso oss://bucket/images/
+
+A line for each: its id, its place in the list, its name. When the command ends, it is on the
+disk. `longhaul daemon` transfers what is in the list, or `longhaul run`, until nothing is due.
+The same source and file again is the same entry, with its new link.";
+
+pub(crate) const LIMIT: &str = "\
+Examples:
+  longhaul limit                     show the limits
+  longhaul limit 2M --most 3         of all downloads together, three at once
+  longhaul limit --upload 500k       of all uploads together
+  longhaul limit disk.iso 1M         of this one
+  longhaul limit --lane night off --timetable 'Mon-Sun 01:00,off 06:00,stop'
+
+Rates are bytes per second; `off` is no limit. What runs obeys at once.";
+
+pub(crate) const RUN: &str = "\
+It ends when nothing of the list is due: what waits for its time, or for a person, is left. The
+exit code is that of the first entry that failed in this run. Other verbs (pause, add, limit,
+watch) reach it while it runs, as they reach a daemon.";

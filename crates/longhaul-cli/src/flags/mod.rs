@@ -8,6 +8,7 @@
 //! Values that may be secret (headers, users, URLs, proxies) are taken as text, because clap repeats a value that it
 //! cannot parse.
 
+pub(crate) mod add;
 pub(crate) mod adopt;
 pub(crate) mod beside;
 pub(crate) mod cancel;
@@ -29,6 +30,7 @@ pub(crate) mod open;
 pub(crate) mod presign;
 pub(crate) mod probe;
 pub(crate) mod put;
+pub(crate) mod queue;
 pub(crate) mod reading;
 pub(crate) mod repair;
 mod request;
@@ -54,6 +56,7 @@ use list::ListOptions;
 use presign::PresignOptions;
 use probe::ProbeOptions;
 use put::PutOptions;
+use queue::Action;
 use repair::RepairOptions;
 use show::ShowOptions;
 use verify::VerifyOptions;
@@ -112,6 +115,42 @@ pub(crate) enum VerbWords {
     /// Clean up: uploads left in stores, old partial files, saved stdin
     #[command(after_help = help::CLEAN)]
     Clean(Box<clean::CleanWords>),
+    /// Put transfers into the list, for `daemon` or `run` to do
+    #[command(
+        override_usage = "longhaul add [OPTIONS] SOURCE...\n       longhaul add [OPTIONS] -i FILE\n       longhaul add [OPTIONS] --put FILE... DEST"
+    )]
+    #[command(after_help = help::ADD)]
+    Add(Box<add::AddWords>),
+    /// Hold entries of the list until `resume`
+    Pause(queue::EntriesWords),
+    /// Let held entries run again
+    Resume(queue::EntriesWords),
+    /// Try entries that failed, or wait, again
+    Retry(queue::EntriesWords),
+    /// Make entries the next to run
+    Now(queue::EntriesWords),
+    /// Take what is over out of the list; files stay
+    Forget(queue::ForgetWords),
+    /// Move entries: top, bottom, up N, down N, before ID
+    #[command(override_usage = "longhaul move ID|FILE... top|bottom|up [N]|down [N]|before ID")]
+    Move(queue::MoveWords),
+    /// Give an entry another link, the old one having expired
+    Link(Box<queue::LinkWords>),
+    /// Say what is done with an entry that waits for it
+    Decide(queue::DecideWords),
+    /// Show or set how fast, and how many at once
+    #[command(
+        override_usage = "longhaul limit [--most N] [--upload] [RATE]\n       longhaul limit --lane LANE [--most N] [--timetable TIMETABLE] [RATE]\n       longhaul limit ID|FILE RATE"
+    )]
+    #[command(after_help = help::LIMIT)]
+    Limit(queue::LimitWords),
+    /// Show the list as it changes
+    Watch(queue::WatchWords),
+    /// Wait until entries have ended, with their exit code
+    Wait(queue::WatchWords),
+    /// Work off the list here, until nothing of it is due
+    #[command(after_help = help::RUN)]
+    Run(Box<queue::WorkWords>),
     /// Ask a server: can this be resumed? Nothing is downloaded
     #[command(override_usage = "longhaul probe [OPTIONS] SOURCE", after_help = help::PROBE)]
     Probe(Box<probe::ProbeWords>),
@@ -131,11 +170,11 @@ pub(crate) enum VerbWords {
     )]
     #[command(after_help = serve::HELP)]
     Serve(Box<serve::ServeWords>),
-    /// Work a list of transfers that lasts; page, API, aria2's RPC
+    /// Work the list: its page, its API, and aria2's RPC
     #[command(override_usage = "longhaul daemon [OPTIONS]\n       longhaul daemon [OPTIONS] start|stop|status|install")]
     #[command(after_help = daemon::HELP)]
     Daemon(Box<daemon::DaemonWords>),
-    /// Open the daemon's page in a browser, logged in
+    /// Open the page of the daemon in a browser, logged in
     #[command(after_help = open::HELP)]
     Open(open::OpenWords),
     /// Make, list and revoke tokens for the daemon
@@ -171,6 +210,12 @@ pub(crate) enum VerbWords {
 pub(crate) enum Invocation {
     Get(Box<GetOptions>),
     Put(Box<PutOptions>),
+    Add(Box<add::AddOptions>),
+    Act(queue::ActOptions),
+    Link(queue::LinkOptions),
+    Limit(queue::LimitOptions),
+    Watch(queue::WatchOptions),
+    Work(Box<queue::WorkOptions>),
     Cancel(Box<CancelOptions>),
     Clean(Box<CleanOptions>),
     List(ListOptions),
@@ -197,6 +242,21 @@ pub(crate) fn invocation(words: Words) -> Result<Invocation, Failure> {
         VerbWords::Get(words) => Invocation::Get(Box::new(get::get(*words, state()?, verbose)?)),
         VerbWords::Adopt(words) => Invocation::Get(Box::new(adopt::adopt(*words, state()?, verbose)?)),
         VerbWords::Put(words) => Invocation::Put(Box::new(put::put(*words, state()?, verbose)?)),
+        VerbWords::Add(words) => Invocation::Add(Box::new(add::add(*words, state()?)?)),
+        VerbWords::Pause(words) => Invocation::Act(queue::act(words, Action::Hold, state()?)?),
+        VerbWords::Resume(words) => Invocation::Act(queue::act(words, Action::Release, state()?)?),
+        VerbWords::Retry(words) => Invocation::Act(queue::act(words, Action::Retry, state()?)?),
+        VerbWords::Now(words) => Invocation::Act(queue::act(words, Action::Now, state()?)?),
+        VerbWords::Forget(words) => {
+            Invocation::Act(queue::act(words.entries, Action::Forget { files: words.files }, state()?)?)
+        }
+        VerbWords::Move(words) => Invocation::Act(queue::moved(words, state()?)?),
+        VerbWords::Link(words) => Invocation::Link(queue::link(*words, state()?)?),
+        VerbWords::Decide(words) => Invocation::Act(queue::decide(words, state()?)),
+        VerbWords::Limit(words) => Invocation::Limit(queue::limit(words, state()?)?),
+        VerbWords::Watch(words) => Invocation::Watch(queue::watch(words, false, state()?)),
+        VerbWords::Wait(words) => Invocation::Watch(queue::watch(words, true, state()?)),
+        VerbWords::Run(words) => Invocation::Work(Box::new(queue::work(*words, state()?)?)),
         VerbWords::Cancel(words) => Invocation::Cancel(Box::new(cancel::cancel(*words, state()?)?)),
         VerbWords::Clean(words) => Invocation::Clean(Box::new(clean::clean(*words, state()?)?)),
         VerbWords::List(words) => Invocation::List(list::list(words, state()?)?),

@@ -16,7 +16,7 @@ struct Screen {
     examples: &'static str,
 }
 
-const SCREENS: [Screen; 11] = [
+const SCREENS: [Screen; 15] = [
     Screen {
         verb: "get",
         usage: "longhaul get [OPTIONS] SOURCE...",
@@ -107,6 +107,68 @@ const SCREENS: [Screen; 11] = [
         examples: "  \
   longhaul repair disk.iso
   longhaul repair disk.iso https://mirror.example.com/disk.iso",
+    },
+    Screen {
+        verb: "add",
+        usage: "longhaul add [OPTIONS] SOURCE...",
+        flags: &[
+            ("input-file", "Add the URLs in FILE, one per line"),
+            ("put", "Upload: FILE... DEST"),
+            ("output", "Save as FILE, not under the server's name"),
+            ("dir", "Save in this folder; it is created"),
+            ("hold", "Do not run before `longhaul resume`"),
+            ("now", "Before all others"),
+            ("at", "At this place, 1 being the first"),
+            ("lane", "The lane whose limits count"),
+            ("tag", "A word to find it by"),
+            ("checksum", "Publish only a file with this digest"),
+            ("limit-rate", "Bytes per second, as 500k or 8M"),
+            ("header", "Send this header; may be repeated"),
+            ("json", "One JSON object per entry"),
+        ],
+        examples: "  \
+  longhaul add https://example.com/disk.iso
+  longhaul add -i urls.txt -d downloads --hold
+  longhaul add --put disk.iso oss://bucket/images/",
+    },
+    Screen {
+        verb: "limit",
+        usage: "longhaul limit [OPTIONS] [ID|FILE] [RATE]",
+        flags: &[
+            ("lane", "The limits of this lane"),
+            ("most", "So many run at once"),
+            ("upload", "The rate of all uploads, not downloads"),
+            ("timetable", "When a lane runs, and how fast"),
+            ("json", "Write the settings as JSON"),
+        ],
+        examples: "  \
+  longhaul limit                     show the limits
+  longhaul limit 2M --most 3         of all downloads together, three at once
+  longhaul limit disk.iso 1M         of this one
+  longhaul limit --lane night off --timetable 'Mon-Sun 01:00,off 06:00,stop'",
+    },
+    Screen {
+        verb: "link",
+        usage: "longhaul link [OPTIONS] ID|FILE URL",
+        flags: &[("header", "Send this header; may be repeated"), ("user", "User and password for the server")],
+        examples: "  \
+  longhaul link disk.iso 'https://example.com/disk.iso?sig=new'
+  longhaul link 3f9a -            the link is read from stdin",
+    },
+    Screen {
+        verb: "run",
+        usage: "longhaul run [OPTIONS]",
+        flags: &[
+            ("limit-rate", "Bytes per second for all, as 500k or 8M"),
+            ("endpoint", "The store's address"),
+            ("profile", "Keys and settings from this profile"),
+            ("proxy", "Go through this proxy, or through none"),
+            ("json", "Entries as they change, one object per line"),
+            ("quiet", "Show errors only"),
+        ],
+        examples: "  \
+  longhaul run                    until nothing is due
+  longhaul run --quiet            from cron",
     },
     Screen {
         verb: "cancel",

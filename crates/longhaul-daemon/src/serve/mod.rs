@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Place};
 use crate::guard::{self, Guard, Hosts, Origins, Roots, Via};
 use crate::problem::Problem;
+use crate::socket::{Connection, SocketError};
 use crate::tokens::{TokenError, Tokens};
 use crate::{api, aria2, events, metrics, page};
 
@@ -46,6 +47,8 @@ const BODY_WITHIN: Duration = Duration::from_secs(30);
 const BODIES_MAX: usize = 16;
 /// After an accept that failed for want of something (descriptors), the next one waits so long.
 const BREATHER: Duration = Duration::from_millis(100);
+/// What waits on its way between two ends of one process.
+const WITHIN_MAX: usize = 64 << 10;
 /// A daemon that stops waits so long for its connections.
 const GRACE: Duration = Duration::from_millis(800);
 
@@ -263,6 +266,34 @@ impl Daemon {
             insecure_http: false,
             open_rpc: false,
         }
+    }
+
+    /// A daemon that listens nowhere, and a connection to it from this process: the same answers, for a program that
+    /// has the list for a moment. It ends with [`stop`](Self::stop).
+    ///
+    /// # Errors
+    /// The connection broke before it was made.
+    pub async fn within(
+        client: Client,
+        manager: Manager,
+        state_dir: impl Into<PathBuf>,
+    ) -> Result<(Self, Connection), SocketError> {
+        let state_dir = state_dir.into();
+        let nobody = Guard::new(
+            Tokens::of(&state_dir),
+            Hosts::new(Vec::new()),
+            Origins::new(Vec::new()),
+            Roots::new(Vec::new()),
+            String::new(),
+        );
+        let place = Place { address: None, socket: None, state_dir };
+        let app = Arc::new(App::new(client, manager, Arc::new(nobody), place));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(events::follow(app.manager.clone(), app.feed.clone(), app.metrics.clone(), app.stopping.clone()));
+        let (ours, theirs) = tokio::io::duplex(WITHIN_MAX);
+        tasks.spawn(line::serve(theirs, Via::Socket, router(&app), app.stopping.clone()));
+        let connection = Connection::over(ours).await?;
+        Ok((Self { app, tasks, notify: None, _file: None }, connection))
     }
 
     /// Where it listens by TCP, the port being the real one.

@@ -48,7 +48,7 @@ pub(super) fn socket_of(state: &StateChoice) -> PathBuf {
 }
 
 /// The folder of this user for what lasts as long as a login (XDG base directory specification).
-fn runtime_dir() -> Option<PathBuf> {
+pub(super) fn runtime_dir() -> Option<PathBuf> {
     std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute())
 }
 
