@@ -5,6 +5,7 @@
 //! and files are made that lie.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 #[allow(unused_imports, reason = "each suite uses a part")]
 mod common;
@@ -52,7 +53,7 @@ fn installed(program: &str) -> bool {
         return true;
     }
     assert!(std::env::var_os("LONGHAUL_REQUIRE_SERVERS").is_none(), "{program} is not installed");
-    println!("skipped: {program} is not installed");
+    eprintln!("skipped: {program} is not installed");
     false
 }
 

@@ -29,7 +29,7 @@ impl Hosts {
         let name = name.to_ascii_lowercase();
         let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
         let is_loopback = address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        is_loopback || name == "localhost" || self.0.iter().any(|host| *host == name)
+        is_loopback || name == "localhost" || self.0.contains(&name)
     }
 }
 

@@ -127,14 +127,7 @@ async fn a_stream_ends_with_its_daemon() {
     let mut messages = reader(&socket, "").await;
     next(&mut messages).await;
     let stop = bench.stop();
-    let end = async {
-        loop {
-            match messages.next().await {
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => break,
-            }
-        }
-    };
+    let end = async { while let Ok(Some(_)) = messages.next().await {} };
     timeout(SOON, async { tokio::join!(stop, end) }).await.unwrap();
     assert!(!socket.exists());
 }

@@ -14,7 +14,7 @@ use crate::sync::locked;
 /// What a reader may fall behind before it is told that it missed some: a page of a thousand rows, four times.
 const TOLD_MAX: usize = 4096;
 
-type Listener = Arc<dyn Fn(&Told) + Send + Sync>;
+pub(super) type Listener = Arc<dyn Fn(&Told) + Send + Sync>;
 type EntryListener = Box<dyn FnMut(&EntryEvent) + Send>;
 
 /// Everyone who listens.

@@ -14,7 +14,7 @@ use longhaul_core::queue::step::{
 use longhaul_core::words::{Millis, Ticket};
 use tokio::sync::{mpsc, oneshot};
 
-use super::asked::{Asked, Edit, Replied, Wanted};
+use super::asked::{Answering, Asked, Edit, Replied, Wanted};
 use super::catalogue::{CatalogueError, Loaded, RowChange};
 use super::details::{Details, Row};
 use super::ends;
@@ -93,7 +93,7 @@ impl Same {
 
 /// Who waits for the answer to a request.
 struct Waiting {
-    reply: Option<oneshot::Sender<Result<Replied, Error>>>,
+    reply: Option<Answering>,
     of: Option<EntryId>,
     /// What is answered when it is recorded.
     then: Replied,
@@ -118,7 +118,7 @@ pub(super) struct Driver {
     /// Requests for the queue that are given to it together.
     out: Vec<(RequestId, Request)>,
     /// Answers that are given when readers see what they are about.
-    answers: Vec<(oneshot::Sender<Result<Replied, Error>>, Result<Replied, Error>)>,
+    answers: Vec<(Answering, Result<Replied, Error>)>,
     under_way: HashMap<EntryId, RunUnderWay>,
     /// How the last run of an entry ended, until that was told.
     ends: HashMap<EntryId, Result<(), Error>>,
@@ -265,7 +265,7 @@ impl Driver {
         }
     }
 
-    fn want(&mut self, wanted: Wanted, reply: oneshot::Sender<Result<Replied, Error>>) {
+    fn want(&mut self, wanted: Wanted, reply: Answering) {
         match wanted {
             Wanted::Add(prepared) => self.add(*prepared, reply),
             Wanted::Change(request) => {
@@ -292,7 +292,7 @@ impl Driver {
         self.out.push((name, request));
     }
 
-    fn add(&mut self, prepared: Prepared, reply: oneshot::Sender<Result<Replied, Error>>) {
+    fn add(&mut self, prepared: Prepared, reply: Answering) {
         // Who names an entry wants one of its own.
         let known = prepared.same.as_ref().filter(|_| prepared.any_gid).and_then(|key| self.same.get(key));
         if let Some((id, details)) = known.and_then(|id| Some((id, self.latest(id)?.clone()))) {
@@ -338,13 +338,7 @@ impl Driver {
 
     /// An unfinished entry is of the same source and target: it gets the link and the headers, and goes on with them if
     /// it waited for that.
-    fn add_again(
-        &mut self,
-        id: EntryId,
-        details: &Arc<Details>,
-        prepared: Prepared,
-        reply: oneshot::Sender<Result<Replied, Error>>,
-    ) {
+    fn add_again(&mut self, id: EntryId, details: &Arc<Details>, prepared: Prepared, reply: Answering) {
         let rest = self.core.entry(id).map(|entry| entry.rest);
         let again = matches!(rest, Some(Rest::Needs(_) | Rest::Failed | Rest::Later { .. }));
         let new = prepared.details;
@@ -375,7 +369,7 @@ impl Driver {
         self.pending.get(&id).or_else(|| self.details.get(&id))
     }
 
-    fn edit(&mut self, id: EntryId, edit: Edit, reply: oneshot::Sender<Result<Replied, Error>>) {
+    fn edit(&mut self, id: EntryId, edit: Edit, reply: Answering) {
         let Some(details) = self.latest(id).cloned() else {
             return self.answers.push((reply, Err(self.refused(Some(id), Answer::Unknown))));
         };
@@ -812,7 +806,7 @@ impl Driver {
 }
 
 impl Waiting {
-    fn plain(reply: Option<oneshot::Sender<Result<Replied, Error>>>, of: Option<EntryId>) -> Self {
+    fn plain(reply: Option<Answering>, of: Option<EntryId>) -> Self {
         Self { reply, of, then: Replied::Change(super::Change::Made), is_edit: false }
     }
 }

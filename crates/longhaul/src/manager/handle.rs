@@ -7,7 +7,7 @@ use longhaul_core::queue::step::Request;
 use tokio::sync::{mpsc, oneshot};
 
 use super::asked::{Asked, Change, Edit, Replied, Wanted};
-use super::audience::{Audience, ToldReader, is_end};
+use super::audience::{Audience, Listener, ToldReader, is_end};
 use super::board::{Counts, Which};
 use super::catalogue::sqlite::SqliteCatalogue;
 use super::catalogue::{Catalogue, CatalogueError, Loaded};
@@ -50,7 +50,7 @@ pub struct ManagerBuilder {
     client: Client,
     runtime_dir: Option<PathBuf>,
     run: bool,
-    listener: Option<Arc<dyn Fn(&Told) + Send + Sync>>,
+    listener: Option<Listener>,
 }
 
 impl std::fmt::Debug for ManagerBuilder {

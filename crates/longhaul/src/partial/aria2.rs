@@ -180,6 +180,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::host_endian_bytes, reason = "version 0 is written in the order of the machine")]
     fn version_0_has_the_order_of_the_machine() {
         let mut old = vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         old.extend((1u32 << 20).to_ne_bytes());

@@ -130,7 +130,7 @@ impl ReceiptLog {
         open.read_on().map_err(|e| DiskError::io("read", &self.path(), e))?;
         let (named, other) = open.index.of(folder, source, range);
         let other = other.and_then(|offset| line_at(&open.file, position(offset)));
-        let other = other.and_then(|json| Some(LineJson::of(&json)?.path.to_path()?));
+        let other = other.and_then(|json| LineJson::of(&json)?.path.to_path());
         Ok(named.into_iter().chain(other).collect())
     }
 
@@ -224,7 +224,7 @@ impl ReceiptLog {
 /// Whether a program that is about to append, and has no need to read, reads a log of this length to see whether most of
 /// it is superseded. The longer it is the more rarely: what is read for it is a mebibyte on average.
 fn is_time_to_read(len: u64) -> bool {
-    random_u64() % (len / COMPACT_ABOVE).max(1) == 0
+    random_u64().is_multiple_of((len / COMPACT_ABOVE).max(1))
 }
 
 impl OpenLog {
@@ -410,7 +410,14 @@ mod tests {
             assert_eq!(get(log, "/b"), Some(json("/b", "2")));
             assert_eq!(get(log, "/d"), None);
             let mut lines = 0;
-            locked(&log.open).as_ref().unwrap().each_last(|_| Ok(lines += 1)).unwrap();
+            locked(&log.open)
+                .as_ref()
+                .unwrap()
+                .each_last(|_| {
+                    lines += 1;
+                    Ok(())
+                })
+                .unwrap();
             assert_eq!(lines, 3);
         }
     }
