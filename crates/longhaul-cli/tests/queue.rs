@@ -69,7 +69,7 @@ impl Home {
     }
 
     fn is_right(&self, name: &str) -> bool {
-        let difference = Object::seeded(1, SIZE).content.first_difference_in_file(&self.path(name));
+        let difference = Object::seeded(1, SIZE).content.first_difference_in_file(self.path(name));
         difference.is_ok_and(|difference| difference.is_none())
     }
 

@@ -40,7 +40,7 @@ impl Site {
 
     /// An object at the origin, and a download of it.
     pub(crate) fn object(&self, name: &str, seed: u64, len: u64) -> NewEntry {
-        self.origin.put(&format!("/{name}"), Object::seeded(seed, len).etag(&format!("\"{seed}\"")));
+        self.origin.put(&format!("/{name}"), Object::seeded(seed, len).etag(format!("\"{seed}\"")));
         self.entry(name)
     }
 
@@ -59,7 +59,7 @@ impl Site {
 
     pub(crate) fn is_right(&self, name: &str, seed: u64, len: u64) -> bool {
         let object = Object::seeded(seed, len);
-        object.content.first_difference_in_file(&self.file(name)).is_ok_and(|difference| difference.is_none())
+        object.content.first_difference_in_file(self.file(name)).is_ok_and(|difference| difference.is_none())
     }
 }
 

@@ -88,7 +88,7 @@ impl Disk {
         std::fs::create_dir_all(path).unwrap();
         let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "longhaul-test"], path);
         if !mounted {
-            println!("skipped: no tmpfs can be mounted here");
+            eprintln!("skipped: no tmpfs can be mounted here");
         }
         mounted.then(|| Self(path.to_owned()))
     }
