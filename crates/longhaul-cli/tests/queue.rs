@@ -145,6 +145,12 @@ fn a_daemon_is_told_by_the_same_verbs() {
     home.done(&["resume", "film"]);
     home.done(&["wait", &id]);
     assert!(home.is_right("out/film"));
+    let (other, gate) = home.stuck("other");
+    home.done(&["add", &other, "-d", "out"]);
+    assert!(gate.reached(SOON));
+    home.done(&["cancel", "out/other"]);
+    until(|| home.listed().contains(&("other".to_owned(), "cancelled".to_owned())));
+    until(|| std::fs::read_dir(home.path("out")).unwrap().count() == 1);
     let missing = home.ran(&["pause", "nothing"]);
     assert!(missing.code == 8 && missing.stderr.contains("no entry nothing"), "{}", missing.stderr);
     rustix::process::kill_process(rustix::process::Pid::from_child(&daemon), rustix::process::Signal::TERM).unwrap();

@@ -13,7 +13,7 @@ use longhaul::{Client, Error, ErrorKind, Listing, TransferInfo, TransferKind};
 use serde::Serialize;
 
 use super::known::{self, is_of};
-use super::{foreign, json_lines, runtime, settings};
+use super::{foreign, json_lines, queue, runtime, settings};
 use crate::exit::{Exit, Failure};
 use crate::flags::cancel::{CancelOptions, PartsFate};
 use crate::flags::common::StateChoice;
@@ -41,8 +41,29 @@ pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
         out::say(&format!("warning: {warning}"));
     }
     let runtime = runtime()?;
-    let found: Vec<Result<Found, Box<End>>> = match &cancel.what {
-        None => listing.transfers.iter().map(|transfer| Ok(transfer.into())).collect(),
+    let mut left: Option<Vec<PathBuf>> = cancel.what.clone();
+    let listed = match (&cancel.what, has_state) {
+        (_, false) => Vec::new(),
+        (None, true) => queue::cancel::meant(&client, None)?,
+        (Some(what), true) => {
+            let mut listed = Vec::new();
+            for what in what {
+                let found = queue::cancel::meant(&client, Some(what))?;
+                if let (false, Some(left)) = (found.is_empty(), &mut left) {
+                    left.retain(|other| other != what);
+                }
+                listed.extend(found);
+            }
+            listed
+        }
+    };
+    for wanted in &listed {
+        ends.push(runtime.block_on(entry(cancel, wanted)));
+    }
+    let is_listed =
+        |transfer: &&TransferInfo| listed.iter().all(|wanted| wanted.entry.path() != Some(transfer.path.clone()));
+    let found: Vec<Result<Found, Box<End>>> = match &left {
+        None => listing.transfers.iter().filter(is_listed).map(|transfer| Ok(transfer.into())).collect(),
         Some(what) => what.iter().flat_map(|what| meant(&listing, what)).collect(),
     };
     for found in found {
@@ -66,6 +87,25 @@ pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
     let all_read = cancel.what.is_some() || unread.is_empty();
     let otherwise = if all_read { Exit::Done } else { Exit::LocalFile };
     Ok(ends.iter().find(|end| !end.cancelled).map_or(otherwise, |end| end.exit))
+}
+
+/// An entry of the list is given up by who has the list.
+async fn entry(cancel: &CancelOptions, wanted: &queue::cancel::Wanted) -> End {
+    let entry = &wanted.entry;
+    let path = entry.path().unwrap_or_else(|| entry.folder.clone());
+    let upload = entry.kind == TransferKind::Upload;
+    let url = entry.destination.clone().or_else(|| entry.sources.first().cloned());
+    let what = entry.path().map_or_else(|| url.clone().unwrap_or_default(), |path| printable::here(&path));
+    let found = Found { id: Some(wanted.id.clone()), upload, dead: false, path, url };
+    let discard = cancel.parts != PartsFate::Keep;
+    match queue::cancel::cancel(&cancel.state, &wanted.id, discard).await {
+        Ok(()) if discard => End::done(found, None, format!("{what}: cancelled, and what it left is removed")),
+        Ok(()) => End::done(found, None, format!("{what}: cancelled; what it left is kept")),
+        Err(failure) => {
+            let message = format!("{what}: not cancelled: {}", failure.message);
+            End::new(found, failure.exit, None, message)
+        }
+    }
 }
 
 /// What is to be cancelled.

@@ -18,11 +18,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// # Errors
 /// As [`known::meant`].
 pub(super) fn running(client: &Client, what: &Path) -> Result<Option<TransferInfo>, Failure> {
-    let found = match known::meant(client, what)? {
-        Some(found) => Some(found),
-        None => client.list()?.transfers.into_iter().find(|transfer| known::is_of(&transfer.path, what)),
-    };
-    Ok(found.filter(|transfer| transfer.state == TransferState::Running))
+    let is_running = |transfer: &TransferInfo| transfer.state == TransferState::Running;
+    if let Some(found) = known::meant(client, what)? {
+        return Ok(Some(found).filter(is_running));
+    }
+    let is_meant = |transfer: &TransferInfo| is_running(transfer) && known::is_of(&transfer.path, what);
+    if let Some(found) = client.list()?.transfers.into_iter().find(is_meant) {
+        return Ok(Some(found));
+    }
+    // One that has just begun has a journal beside its target, and no note yet.
+    let folder = super::absolute(what).parent().map(Path::to_owned).filter(|folder| folder.is_dir());
+    let lying = folder.and_then(|folder| client.list_in(folder).ok());
+    Ok(lying.and_then(|lying| lying.transfers.into_iter().find(is_meant)))
 }
 
 /// Asks its process to stop it, and waits until it has. `by` is the word of this command.
@@ -34,8 +41,7 @@ pub(super) async fn stop(client: &Client, transfer: &TransferInfo, by: &str) -> 
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         tokio::time::sleep(LOOK_EVERY).await;
-        let now = client.list_by_id(&transfer.id)?;
-        if now.transfers.iter().all(|transfer| transfer.state != TransferState::Running) {
+        if running(client, &transfer.path)?.is_none() {
             return Ok(());
         }
     }

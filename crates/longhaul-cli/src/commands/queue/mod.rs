@@ -4,6 +4,7 @@
 
 mod act;
 mod add;
+pub(super) mod cancel;
 mod hand;
 mod limit;
 mod link;
