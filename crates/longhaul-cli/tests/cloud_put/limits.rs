@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use longhaul_devstore::{Content, Fault, Object};
 
-use crate::common::{Bench, HALF, SIZE, tree};
+use crate::common::{Bench, HALF, SIZE, SOON, tree};
 use crate::depot::{Depot, MIB};
 
 /// A user who is nobody else here. Root is not bound by a limit of processes.
@@ -173,6 +173,7 @@ fn a_limit_of_the_length_of_files_is_told_and_costs_nothing() {
         let again = bench.get().connections(connections).run();
         again.expect(bench, 8, "local_file, kept");
         bench.run_under::<&str>([]);
+        assert!(bench.origin.settled(SOON), "requests of the runs before are still being answered");
         let before = bench.served();
         let whole = bench.get().connections(connections).run();
         whole.expect(bench, 0, "validator, resumed");
