@@ -12,6 +12,9 @@ use longhaul_devstore::{Content, Fault, Object};
 use crate::common::{Bench, HALF, SIZE, SOON, tree};
 use crate::depot::{Depot, MIB};
 
+/// The shortest piece of a download.
+const BLOCK: u64 = 256 << 10;
+
 /// A user who is nobody else here. Root is not bound by a limit of processes.
 const UID: u32 = 64_242;
 
@@ -177,7 +180,8 @@ fn a_limit_of_the_length_of_files_is_told_and_costs_nothing() {
         let before = bench.served();
         let whole = bench.get().connections(connections).run();
         whole.expect(bench, 0, "validator, resumed");
-        assert!(bench.served() - before <= SIZE - ran.held(), "{}", whole.report(bench));
+        // What is divided at the very end is on its way twice, up to a block of it; what is held is not fetched again.
+        assert!(bench.served() - before <= SIZE - ran.held() + BLOCK, "{}", whole.report(bench));
         bench.assert_published(&Object::seeded(1, SIZE).content, &whole);
         fs::remove_file(bench.file()).unwrap();
     }
