@@ -2,8 +2,8 @@
 //!
 //! A partial file and its journal are deleted, without a network; an upload is removed from its store, which is asked
 //! until its list of parts is empty, unless it was begun with `put --keep-parts`. An entry in the list of which nothing
-//! is left is removed. A download that runs in another process is stopped there first. What another user owns or may
-//! write to does not decide what is removed where: it is not followed.
+//! is left is removed. A download that runs in another process is stopped there first, if it was named. What another user
+//! owns or may write to does not decide what is removed where: it is not followed.
 //!
 //! Each is tried, whatever became of the others.
 
@@ -68,7 +68,7 @@ pub(crate) fn run(cancel: &CancelOptions) -> Result<Exit, Failure> {
     };
     for found in found {
         ends.push(match found {
-            Ok(found) => runtime.block_on(one(&client, found, cancel.parts)),
+            Ok(found) => runtime.block_on(one(&client, found, cancel)),
             Err(end) => *end,
         });
     }
@@ -169,10 +169,10 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-async fn one(client: &Client, found: Found, parts: PartsFate) -> End {
+async fn one(client: &Client, found: Found, cancel: &CancelOptions) -> End {
     match found.upload {
-        true => upload(client, found, parts).await,
-        false => download(client, found, parts).await,
+        true => upload(client, found, cancel.parts).await,
+        false => download(client, found, cancel).await,
     }
 }
 
@@ -217,9 +217,9 @@ fn is_to_be_kept(client: &Client, id: &str) -> bool {
     found.uploads.iter().any(|upload| upload.id == id && upload.keep_parts)
 }
 
-async fn download(client: &Client, found: Found, parts: PartsFate) -> End {
+async fn download(client: &Client, found: Found, cancel: &CancelOptions) -> End {
     let what = printable::here(&found.path);
-    if parts == PartsFate::Keep {
+    if cancel.parts == PartsFate::Keep {
         return match client.forget_download(&found.path) {
             Ok(()) => End::done(found, None, format!("{what}: forgotten; its partial file is left as it is")),
             Err(error) => End::failed(found, error),
@@ -229,7 +229,10 @@ async fn download(client: &Client, found: Found, parts: PartsFate) -> End {
         Ok(_) => "forgotten; it is over, and the file stays",
         Err(_) => "forgotten; nothing of it is there any more",
     };
-    if let Ok(Some(transfer)) = foreign::running(client, &found.path) {
+    // "All" is not said of what another process works on: only who is named is stopped.
+    if cancel.what.is_some()
+        && let Ok(Some(transfer)) = foreign::running(client, &found.path)
+    {
         // Where it does not hear, the lock says by whom it is in use.
         let _ = foreign::stop(client, &transfer, "cancel").await;
     }

@@ -24,7 +24,9 @@ pub(crate) fn run(list: &ListOptions) -> Result<Exit, Failure> {
     let queue = match &list.folder {
         None => {
             let mut queue = client.read_list()?;
-            queue.look(&client)?;
+            if queue.entries.iter().any(|entry| !entry.state.is_over()) {
+                queue.look(&client)?;
+            }
             queue
         }
         Some(_) => ReadList::default(),
