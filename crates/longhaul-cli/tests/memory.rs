@@ -25,7 +25,7 @@ const ALONE_MAX_KIB: u64 = PEAKS_MAX_KIB[0].1;
 
 /// What may be resident more than in a release build.
 fn debug_kib() -> u64 {
-    if std::env::var_os("LONGHAUL_RELEASE_BIN").is_some() { 0 } else { 8 << 10 }
+    if std::env::var_os("LONGHAUL_RELEASE_BIN").is_some() { 0 } else { 16 << 10 }
 }
 
 fn binary() -> OsString {
