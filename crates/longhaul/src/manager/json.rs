@@ -7,7 +7,7 @@ use super::entry::{Entry, Options, State};
 use super::words;
 use crate::transfer::TransferKind;
 
-/// The entry. `rank` orders it among others; its place is what [`Manager::position`](super::Manager::position) says.
+/// The entry. Its place among others is what [`Manager::position`](super::Manager::position) says.
 pub fn entry(entry: &Entry) -> Value {
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let path = entry.name.as_ref().map(|name| text(&entry.folder.join(name)));
@@ -26,7 +26,6 @@ pub fn entry(entry: &Entry) -> Value {
     put("destination", entry.destination.clone().into());
     put("lane", entry.lane.clone().into());
     put("tags", entry.tags.clone().into());
-    put("rank", entry.rank.into());
     put("state", entry.state.name().into());
     put("reason", reason(&entry.state));
     put("outcome", outcome(&entry.state));
@@ -60,6 +59,7 @@ fn reason(state: &State) -> Value {
     let Some(reason) = state.reason() else { return Value::Null };
     let mut value = json!({
         "kind": reason.kind.name(), "message": reason.message, "advice": reason.advice, "status": reason.status,
+        "need": null, "why": null, "until_ms": null,
     });
     match state {
         State::Later { why, until_ms, .. } => {
