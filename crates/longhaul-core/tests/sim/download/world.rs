@@ -4,6 +4,7 @@
 
 use longhaul_core::conditions::Conditions;
 use longhaul_core::digest::Digest;
+use longhaul_core::download::adopt::{Adoption, AdoptionProof};
 use longhaul_core::download::journal::{Record, Source};
 use longhaul_core::download::step::{Failure, Finish, Heard, Step};
 use longhaul_core::download::{Config, Download};
@@ -667,8 +668,11 @@ impl World {
         self.coverage.alternating += u64::from(self.remote.alternates());
         tell!(self, "from now on all is well; the remote shows version {settled}");
         self.calm = true;
-        // Where the first reply tells the name, that reply may be the end already.
-        let there = (config.named && self.is_there_already()).then_some(self.coverage.requests);
+        // Where the first reply tells the name, that reply may be the end already. What is to be mended is read block by
+        // block, and not recognised by its digest.
+        let mends = |adoption: &Adoption| matches!(adoption.proof, AdoptionProof::Blocks { .. });
+        let recognises = config.named && !config.adoption.as_ref().is_some_and(mends);
+        let there = (recognises && self.is_there_already()).then_some(self.coverage.requests);
         self.run(config, Plan::ToTheEnd);
         if let Some(requests) = there {
             self.check_recognised(requests);
