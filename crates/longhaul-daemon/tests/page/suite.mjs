@@ -271,7 +271,10 @@ const stories = {
     await page.press("Control+Enter");
     await noDialog(page);
     await page.press("n");
+    await dialog(page);
+    await page.until(`document.activeElement?.tagName === "TEXTAREA"`);
     await page.type("https://a.example/pasted");
+    await page.until(`document.querySelector("dialog textarea").value === "https://a.example/pasted"`);
     await page.press("Control+Enter");
     await says(page, "#sayings", "1 were there already");
     return [mock, page];
