@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::hand::{Hand, refused};
 use super::rows::{short, title};
+use crate::commands::daemon::runtime_dir;
 use crate::commands::runtime;
 use crate::exit::{Exit, Failure};
 use crate::flags::add::AddOptions;
@@ -23,9 +24,15 @@ pub(crate) fn run(mut add: AddOptions) -> Result<Exit, Failure> {
         if is_here && count > 0 && !add.json {
             out::say("no daemon runs: `longhaul daemon` or `longhaul run` starts what is in the list");
             if add.has_secrets() {
-                out::say(
-                    "headers and passwords are in no file: they wait in memory, until the machine is started anew",
-                );
+                out::say(match runtime_dir() {
+                    Some(_) => {
+                        "headers and passwords are in no file: they wait in memory, until the machine is started anew"
+                    }
+                    None => {
+                        "headers and passwords are in no file, and $XDG_RUNTIME_DIR names no memory to keep them in: \
+                             start `longhaul daemon` first, or give them again with `longhaul link`"
+                    }
+                });
             }
         }
         Ok(exit)
